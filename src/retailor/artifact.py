@@ -1,0 +1,144 @@
+"""An artifact is a folder: its files, a card, and a manifest that knows every byte of them.
+
+It is written beside its place and renamed into it, so that a kill leaves the old one or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from retailor.errors import DataError
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artifact is: its kind, settings, and the size and sha256 of each file."""
+
+    kind: str
+    fingerprint: str
+    created: str
+    version: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def fingerprint(*parts: object) -> str:
+    """A sha256 (hex) over JSON-able parts: equal parts, equal fingerprint, in any process."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writing(
+    folder: Path, kind: str, *, settings: Mapping[str, Any] | None = None, card: str = ""
+) -> Iterator[Path]:
+    """A fresh folder to fill; on success it gets its manifest and takes the place of `folder`.
+
+    On an error nothing is left behind and the old artifact, if any, is untouched.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex[:8]
+    new = folder.with_name(f".{folder.name}.{mark}.new")
+    new.mkdir()
+    try:
+        yield new
+        if card and not (new / CARD).exists():
+            (new / CARD).write_text(card, encoding="utf-8")
+        _write_manifest(new, kind, dict(settings or {}))
+        _replace(new, folder, folder.with_name(f".{folder.name}.{mark}.old"))
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _write_manifest(folder: Path, kind: str, settings: dict[str, Any]) -> None:
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "size_bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    manifest = Manifest(
+        kind=kind,
+        fingerprint=fingerprint(kind, settings, {k: v["sha256"] for k, v in _content(files)}),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=retailor_version(),
+        settings=settings,
+        files=files,
+    )
+    with (folder / MANIFEST).open("w", encoding="utf-8") as file:
+        json.dump(asdict(manifest), file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _content(files: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The files that make the content: an inner manifest carries a date, so it does not count."""
+    return [(name, entry) for name, entry in files.items() if not name.endswith("/" + MANIFEST)]
+
+
+def _replace(new: Path, folder: Path, old: Path) -> None:
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_manifest(folder: Path, kind: str | None = None) -> Manifest:
+    """The manifest of an artifact. Raises DataError when it is missing, unreadable or of another kind."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise DataError("no manifest here, so this is not a Retailor artifact.", path=path) from None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"the manifest is corrupt ({error}); make the artifact again.", path=path) from None
+    if kind is not None and manifest.kind != kind:
+        raise DataError(f"this is a '{manifest.kind}', not a '{kind}'.", path=folder, value=manifest.kind)
+    return manifest
+
+
+def verify(folder: Path, kind: str | None = None) -> Manifest:
+    """The manifest, after every file was checked against it. Raises DataError that names the bad file."""
+    folder = Path(folder)
+    manifest = read_manifest(folder, kind)
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError("the file is missing; make the artifact again.", path=path)
+        if path.stat().st_size != entry["size_bytes"] or file_sha256(path) != entry["sha256"]:
+            raise DataError(
+                "the file is corrupt (its bytes differ from the manifest); make the artifact again.",
+                path=path,
+            )
+    return manifest
+
+
+def retailor_version() -> str:
+    """The installed version, or '0' in a bare source tree."""
+    try:
+        return version("retailor")
+    except PackageNotFoundError:
+        return "0"

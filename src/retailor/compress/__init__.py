@@ -1,0 +1,1 @@
+"""Compression: a smaller, faster encoder, with its loss measured."""

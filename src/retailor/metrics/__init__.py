@@ -1,0 +1,1 @@
+"""Metrics: the scores table, intervals, and the figures of each field."""

@@ -1,0 +1,75 @@
+"""Scores: one tidy table of results, the same from every task, report and benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure: the system (`row`), its metric, and a 95 % interval over `n` test cases."""
+
+    row: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    seconds: float = 0.0
+    bucket: str = "all"
+    """The part of the test cases it is over: 'all', or e.g. 'item seen 1-2'."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Figures of several systems on one test set, the cheap baselines among them."""
+
+    rows: tuple[Score, ...] = ()
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __add__(self, other: Scores) -> Scores:
+        return Scores(self.rows + other.rows)
+
+    def value(self, row: str, metric: str, bucket: str = "all") -> float:
+        """The one figure so named. Raises KeyError when there is none."""
+        for score in self.rows:
+            if (score.row, score.metric, score.bucket) == (row, metric, bucket):
+                return score.value
+        raise KeyError((row, metric, bucket))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Rows as plain dictionaries, for JSON."""
+        return [asdict(score) for score in self.rows]
+
+    @classmethod
+    def from_dicts(cls, rows: Iterable[dict[str, Any]]) -> Scores:
+        """The inverse of `to_dicts`."""
+        return cls(tuple(Score(**row) for row in rows))
+
+    def __str__(self) -> str:
+        """A plain text table: a line a system and bucket, a column a metric, value ± half the interval."""
+        metrics = list(dict.fromkeys(score.metric for score in self.rows))
+        cells: dict[tuple[str, str], dict[str, str]] = {}
+        sizes: dict[tuple[str, str], int] = {}
+        for score in self.rows:
+            key = (score.row, score.bucket)
+            half = (score.high - score.low) / 2
+            cells.setdefault(key, {})[score.metric] = f"{score.value:.4f} ±{half:.4f}"
+            sizes[key] = score.n
+        head = ["system", "bucket", *metrics, "n"]
+        lines = [
+            [row, bucket, *(found.get(metric, "") for metric in metrics), f"{sizes[row, bucket]:,}"]
+            for (row, bucket), found in cells.items()
+        ]
+        widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in [head, *lines]
+        )

@@ -1,0 +1,1 @@
+"""Models: encoders and generators, from a folder, a hub, a pip package or a remote endpoint."""

@@ -1,0 +1,1 @@
+"""Retrieval: words, vectors, collaborative filtering, and one way to blend them."""

@@ -1,0 +1,1 @@
+"""Serving: a service without HTTP, an app without logic, a page."""

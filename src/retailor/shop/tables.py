@@ -1,0 +1,155 @@
+"""The Shop: canonical tables, the same for every source, in memory as Polars and on disk as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from retailor import artifact
+from retailor.errors import DataError
+
+TIME = pl.Datetime("ms", "UTC")
+KINDS = ("view", "cart", "buy", "favourite", "rate")
+LABELS = ("negative", "neutral", "positive")
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "items": {
+        "item_id": pl.String,
+        "title": pl.String,
+        "description": pl.String,
+        "brand": pl.String,
+        "category": pl.List(pl.String),
+        "price": pl.Float64,
+        "currency": pl.String,
+        "attributes": pl.List(pl.Struct({"name": pl.String, "value": pl.String})),
+        "image": pl.String,
+        "language": pl.String,
+    },
+    "events": {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "kind": pl.String,
+        "rating": pl.Float32,
+        "time": TIME,
+    },
+    "reviews": {
+        "review_id": pl.String,
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "rating": pl.Float32,
+        "label": pl.String,
+        "title": pl.String,
+        "text": pl.String,
+        "helpful": pl.Int64,
+        "time": TIME,
+        "language": pl.String,
+    },
+    "questions": {
+        "question_id": pl.String,
+        "item_id": pl.String,
+        "question": pl.String,
+        "answer": pl.String,
+        "evidence": pl.List(pl.Struct({"text": pl.String, "source": pl.String, "relevance": pl.Float32})),
+        "time": TIME,
+        "language": pl.String,
+    },
+    "judgments": {"query": pl.String, "item_id": pl.String, "grade": pl.Float32},
+    "rejects": {"path": pl.String, "line": pl.Int64, "reason": pl.String},
+}
+"""Column name to Polars type, a table. `rejects` holds the rows that could not be read."""
+
+
+def empty(table: str) -> pl.DataFrame:
+    """The table with its schema and no rows."""
+    return pl.DataFrame(schema=SCHEMAS[table])
+
+
+def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with exactly the table's columns, in order and cast; absent columns become null.
+
+    Raises DataError on a column that the table does not have, or one that cannot be cast.
+    """
+    schema = SCHEMAS[table]
+    unknown = [name for name in frame.columns if name not in schema]
+    if unknown:
+        raise DataError(
+            f"'{table}' has no column '{unknown[0]}'; it has {', '.join(schema)}.", column=unknown[0]
+        )
+    try:
+        return frame.select(
+            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
+            for name, kind in schema.items()
+        )
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"'{table}' does not fit its schema: {error}") from None
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The tables of one shop. A missing table is an empty one with its schema."""
+
+    items: pl.DataFrame
+    events: pl.DataFrame
+    reviews: pl.DataFrame
+    questions: pl.DataFrame
+    judgments: pl.DataFrame
+    rejects: pl.DataFrame
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pl.DataFrame] | None = None, /, **more: pl.DataFrame) -> Self:
+        """A shop of the given tables, each made to fit its schema, and empty ones for the rest."""
+        given = {**(tables or {}), **more}
+        for name in given:
+            if name not in SCHEMAS:
+                raise DataError(f"a shop has no table '{name}'; it has {', '.join(SCHEMAS)}.")
+        return cls(**{name: conform(name, given[name]) if name in given else empty(name) for name in SCHEMAS})
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Name to table, in the order of the schemas."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def with_tables(self, **tables: pl.DataFrame) -> Self:
+        """The same shop with some tables replaced."""
+        return replace(self, **{name: conform(name, frame) for name, frame in tables.items()})
+
+    def require(self, task: str, *tables: str) -> None:
+        """Raises DataError that names the first of `tables` that is empty, and the `task` that needs it."""
+        for name in tables:
+            if not len(getattr(self, name)):
+                raise DataError(f"{task} needs the table '{name}', and this shop has no rows in it.")
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact of kind 'shop': one Parquet file a table."""
+        with artifact.writing(folder, "shop") as new:
+            for name, frame in self.tables().items():
+                frame.write_parquet(new / f"{name}.parquet")
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{len(frame):,} {name}" for name, frame in self.tables().items() if len(frame))
+        return f"Shop({sizes or 'empty'})"
+
+
+def open_shop(folder: Path) -> Shop:
+    """A saved shop. Raises DataError that names a missing or corrupt file."""
+    folder = Path(folder)
+    artifact.verify(folder, "shop")
+    return Shop.of(
+        {
+            name: pl.read_parquet(folder / f"{name}.parquet")
+            for name in SCHEMAS
+            if (folder / f"{name}.parquet").exists()
+        }
+    )
+
+
+def label_of_rating(rating: pl.Expr) -> pl.Expr:
+    """Stars to label: below 3 negative, 3 up to 4 neutral, 4 and above positive; null stays null."""
+    return (
+        pl.when(rating < 3).then(pl.lit("negative"))
+        .when(rating < 4).then(pl.lit("neutral"))
+        .when(rating >= 4).then(pl.lit("positive"))
+    )  # fmt: skip

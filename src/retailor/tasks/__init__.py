@@ -1,0 +1,1 @@
+"""The tasks: recommend, search, answer, sentiment, review."""

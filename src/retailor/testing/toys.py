@@ -1,0 +1,66 @@
+"""Toy models with known behaviour: real code paths, no weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor import artifact
+from retailor.models.shapes import Role
+
+_WORD = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]")
+
+
+class HashEncoder:
+    """An Encoder without weights: every word has a fixed random direction, a text is their mean.
+
+    Texts that share words are near each other; texts that share none are nearly orthogonal.
+    """
+
+    def __init__(self, dim: int = 64) -> None:
+        self.dim = dim
+        self.name = f"hash-{dim}"
+
+    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for i, text in enumerate(texts):
+            for word in _WORD.findall(text.lower()) or [""]:
+                rows[i] += self._direction(word)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+
+    def _direction(self, word: str) -> NDArray[np.float32]:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+        return np.random.default_rng(seed).standard_normal(self.dim).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        with artifact.writing(folder, "encoder", settings={"name": self.name}) as new:
+            (new / "hash.json").write_text(json.dumps({"dim": self.dim}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        artifact.verify(folder, "encoder")
+        return cls(**json.loads((Path(folder) / "hash.json").read_text(encoding="utf-8")))
+
+
+class ScriptedGenerator:
+    """A Generator with a queue of replies; when the queue is empty it echoes the end of the prompt."""
+
+    name = "scripted"
+
+    def __init__(self, replies: Sequence[str] = ()) -> None:
+        self.replies = list(replies)
+        self.prompts: list[str] = []
+
+    def generate(
+        self, prompts: Sequence[str], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        self.prompts.extend(prompts)
+        return [self.replies.pop(0) if self.replies else prompt[-max_tokens:] for prompt in prompts]

@@ -1,0 +1,1 @@
+"""Text: cleaning, mining of domain terms, structuring, rendering."""
