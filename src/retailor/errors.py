@@ -2,6 +2,7 @@
 
     RetailorError
     ├── DataError      a file, row, column or value of the shop is wrong
+    │   └── MissingTable   a task needs a table that this shop does not have
     ├── ConfigError    a setting is unknown or out of range
     ├── ModelError     a model cannot do what was asked of it
     ├── MissingExtra   an optional package is not installed
@@ -39,6 +40,10 @@ class DataError(RetailorError):
         self.value = value
         place = "" if path is None else f"{path}{'' if row is None else f' line {row}'}: "
         super().__init__(place + message)
+
+
+class MissingTable(DataError):
+    """A task needs a table that this shop does not have, or that has no usable rows."""
 
 
 class ConfigError(RetailorError):

@@ -10,7 +10,7 @@ from typing import Any, Self
 import polars as pl
 
 from retailor import artifact
-from retailor.errors import DataError
+from retailor.errors import DataError, MissingTable
 
 TIME = pl.Datetime("ms", "UTC")
 KINDS = ("view", "cart", "buy", "favourite", "rate")
@@ -117,10 +117,10 @@ class Shop:
         return replace(self, **{name: conform(name, frame) for name, frame in tables.items()})
 
     def require(self, task: str, *tables: str) -> None:
-        """Raises DataError that names the first of `tables` that is empty, and the `task` that needs it."""
+        """Raises MissingTable that names the first of `tables` that is empty, and the `task` that needs it."""
         for name in tables:
             if not len(getattr(self, name)):
-                raise DataError(f"{task} needs the table '{name}', and this shop has no rows in it.")
+                raise MissingTable(f"{task} needs the table '{name}', and this shop has no rows in it.")
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'shop': one Parquet file a table."""

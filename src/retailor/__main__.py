@@ -1,0 +1,5 @@
+"""`python -m retailor`."""
+
+from retailor.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""The one table of names: tasks and their settings. Readers are in `shop.read`, models in `models.weights`.
+
+Importing this loads torch, so doors import it only when they are about to fit or serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retailor.models.shapes import Encoder, Generator
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.review import ReviewSettings, ReviewWriter
+from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.shapes import Task
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How to make a task from models and settings, and how to load it."""
+
+    settings: type[Any]
+    make: Callable[[Encoder, Generator | None, Any], Task[Any, Any]]
+    load: Callable[[Path], Task[Any, Any]]
+    uses_encoder: bool = True
+    uses_generator: bool = False
+
+
+def _review_writer(encoder: Encoder, generator: Generator | None, settings: ReviewSettings) -> ReviewWriter:
+    assert generator is not None, "the plan leaves this task out when there is no generator"
+    return ReviewWriter(generator, settings)
+
+
+TASKS: dict[str, Entry] = {
+    "recommend": Entry(RecommendSettings, lambda e, g, s: Recommender(e, s), Recommender.load),
+    "search": Entry(SearchSettings, lambda e, g, s: Search(e, s), Search.load),
+    "answer": Entry(AnswerSettings, lambda e, g, s: Answerer(e, None, s), Answerer.load),
+    "sentiment": Entry(SentimentSettings, lambda e, g, s: SentimentReader(e, s), SentimentReader.load),
+    "review": Entry(
+        ReviewSettings, _review_writer, ReviewWriter.load, uses_encoder=False, uses_generator=True
+    ),
+}
+LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {name: entry.load for name, entry in TASKS.items()}

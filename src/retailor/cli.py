@@ -1,0 +1,303 @@
+"""The command line: parse, call one function, print. Heavy imports wait inside each command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from retailor.errors import ConfigError, RetailorError
+
+app = typer.Typer(
+    name="retailor",
+    help="Tailors a pretrained language model to a shop, and proves on the shop's own data that it paid.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[Path, typer.Argument(help="The folder of a finished run.")]
+ShopFolder = Annotated[Path, typer.Argument(help="A shop's folder, as `retailor read` wrote it.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")]
+Files = Annotated[list[Path], typer.Argument(help="The raw files, in any order.")]
+Count = Annotated[int, typer.Option("-k", help="How many.")]
+MaxRejects = Annotated[
+    int | None, typer.Option("--max-rejects", help="More unreadable rows than this are an error.")
+]
+Columns = Annotated[
+    Path | None,
+    typer.Option("--columns", help="TOML file with the column maps of reader 'tabular', one a table."),
+]
+
+
+# the shop -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def read(
+    reader: Annotated[str, typer.Argument(help="Format of the files; a wrong name lists them all.")],
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shop's tables.")] = Path(
+        "out/shop"
+    ),
+    max_rejects: MaxRejects = None,
+    columns: Columns = None,
+) -> None:
+    """Reads raw files into a shop: canonical tables as Parquet, unreadable rows counted and kept."""
+    from retailor.shop.read import read_into
+
+    count = read_into(reader, files, out, max_rejects=max_rejects, tables=_columns(columns))
+    _print(f"{count}\nwritten to {out}; look at it with: retailor look {out}")
+
+
+@app.command()
+def look(
+    shop: ShopFolder,
+    picture: Annotated[Path | None, typer.Option(help="Also draw it: a .png or .svg file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Profiles a shop: sizes, sparsity, languages, missing fields, duplicates, cold items, time span."""
+    from retailor.shop import look as looking
+    from retailor.shop.tables import open_shop
+
+    profile = looking.look(open_shop(shop))
+    _print(json.dumps(profile.to_dict(), ensure_ascii=False, indent=1) if as_json else str(profile))
+    if picture is not None:
+        looking.picture(profile, picture)
+        _print(f"drawn to {picture}")
+
+
+@app.command()
+def terms(
+    shop: ShopFolder,
+    n: Annotated[int, typer.Option("-n", help="How many terms.")] = 50,
+) -> None:
+    """Mines the shop's domain terms, English and Chinese, best first."""
+    from retailor.shop.tables import open_shop
+    from retailor.text.fields import texts
+    from retailor.text.terms import mine_terms
+
+    for term in mine_terms(texts(open_shop(shop)), n_terms=n):
+        _print(f"{term.score:8.3f}  {term.count:7,}  {term.language}  {term.text}")
+
+
+@app.command()
+def adapt(
+    shop: ShopFolder,
+    model: Annotated[str, typer.Option(help="Name, folder, hub name or address.")] = "minilm",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the adapted model.")] = Path(
+        "out/model"
+    ),
+    steps: Annotated[int | None, typer.Option(help="At most this many training steps.")] = None,
+) -> None:
+    """Adapts a pretrained model to the shop's texts; a killed call goes on where it stopped."""
+    from retailor.models.weights import load_model
+    from retailor.shop.tables import open_shop
+    from retailor.text.fields import texts
+    from retailor.train.adapt import AdaptSettings, adapt_with_log
+
+    settings = AdaptSettings() if steps is None else AdaptSettings(max_steps=steps)
+    work = out.with_name(f".{out.name}.work")
+    adapted, log = adapt_with_log(load_model(model), texts(open_shop(shop)), settings, work=work)
+    adapted.save(out)
+    _print(f"{log}\nwritten to {out}")
+
+
+# the main job -------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run (default: out/NAME).")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.epochs=2")
+    ] = None,
+) -> None:
+    """Runs the main job: from files to a served model. Again, it makes only what changed."""
+    from retailor.plan.run import run as run_plan
+
+    done = run_plan(plan, out, overrides=_changes(change or []), tell=lambda line: _print(line, err=True))
+    for task, scores in done.scores.items():
+        _print(f"\n{task}\n{scores}")
+    for name, reason in done.absent().items():
+        _print(f"\nleft out: {name}: {reason}")
+    _print(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path, typer.Option("--to", help="Where to copy the HTML file.")] = Path("report.html"),
+) -> None:
+    """Copies a run's report out: one self-contained HTML file."""
+    import shutil
+
+    from retailor.plan.run import open_run
+
+    shutil.copyfile(open_run(folder).report, to)
+    _print(f"written to {to}")
+
+
+@app.command()
+def serve(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    cache: Annotated[str, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = "memory:",
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the API key; unset means no key.")
+    ] = None,
+) -> None:
+    """Serves a run over HTTP, with a page at /."""
+    from retailor.catalogue import LOADERS
+    from retailor.serve.app import ServeSettings
+    from retailor.serve.app import serve as serve_folder
+
+    settings = ServeSettings(host=host, port=port, cache_url=cache, api_key_env=key_env)
+    serve_folder(folder, LOADERS, settings)
+
+
+# asking a finished run ----------------------------------------------------------------------------
+
+
+@app.command()
+def recommend(
+    folder: Folder,
+    user: Annotated[str | None, typer.Option(help="A customer's id.")] = None,
+    item: Annotated[list[str] | None, typer.Option(help="An item seen just now; may be repeated.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words: I am looking for …")] = None,
+    k: Count = 10,
+) -> None:
+    """Recommends items to a customer, known or new."""
+    from retailor.tasks.shapes import RecommendQuery
+
+    query = RecommendQuery(user_id=user, item_ids=tuple(item or ()), text=text, k=k)
+    titles = _titles(folder)
+    for each in _ask(folder, "recommend", query).items:
+        _print(f"{each.score:9.4f}  {each.item_id}  {titles.get(each.item_id, '')}  ({each.reason})")
+
+
+@app.command()
+def search(
+    folder: Folder, words: Annotated[str, typer.Argument(help="What to find.")], k: Count = 10
+) -> None:
+    """Finds items by words."""
+    from retailor.tasks.shapes import SearchQuery
+
+    titles = _titles(folder)
+    for each in _ask(folder, "search", SearchQuery(words, k)).items:
+        _print(f"{each.score:9.4f}  {each.item_id}  {titles.get(each.item_id, '')}")
+
+
+@app.command()
+def answer(
+    folder: Folder,
+    question: Annotated[str, typer.Argument(help="The customer's question.")],
+    item: Annotated[str | None, typer.Option(help="The item it is about.")] = None,
+) -> None:
+    """Answers a question from the catalogue, with its evidence, or says that it does not know."""
+    from retailor.tasks.shapes import AnswerQuery
+
+    found = _ask(folder, "answer", AnswerQuery(question, item))
+    _print(found.text)
+    for each in found.evidence:
+        _print(f"  [{each.source}, {each.item_id}, {each.score:.3f}] {each.text}")
+
+
+@app.command()
+def sentiment(folder: Folder, text: Annotated[str, typer.Argument(help="A review, or any text.")]) -> None:
+    """Reads the sentiment of a text."""
+    from retailor.tasks.shapes import SentimentQuery
+
+    found = _ask(folder, "sentiment", SentimentQuery(text))
+    _print(found.label + "  " + "  ".join(f"{name} {p:.3f}" for name, p in found.probabilities.items()))
+
+
+@app.command()
+def review(
+    folder: Folder,
+    item: Annotated[str, typer.Argument(help="The item's id.")],
+    stars: Annotated[float, typer.Option(min=1, max=5, help="1 to 5.")] = 5,
+    aspect: Annotated[list[str] | None, typer.Option(help="Something to mention; may be repeated.")] = None,
+    user: Annotated[str | None, typer.Option(help="Whose style to follow.")] = None,
+) -> None:
+    """Drafts a review as JSON, marked as generated."""
+    from retailor.tasks.review import mark
+    from retailor.tasks.shapes import ReviewQuery
+
+    draft = _ask(folder, "review", ReviewQuery(item, stars, tuple(aspect or ()), user))
+    _print(json.dumps(mark(draft), ensure_ascii=False, indent=1))
+
+
+def _ask(folder: Path, name: str, query: Any) -> Any:
+    """The answer of one task of a run to one query."""
+    from retailor.catalogue import LOADERS
+    from retailor.plan.run import open_run
+
+    done = open_run(folder)
+    for stage in done.stages:
+        if stage.name == f"fit-{name}" and stage.kind == name:
+            return LOADERS[name](done.out / stage.folder).predict([query])[0]
+    reason = done.absent().get(f"fit-{name}", "the plan left it out")
+    raise RetailorError(f"this run has no task '{name}': {reason}.")
+
+
+def _titles(folder: Path) -> dict[str, str]:
+    from retailor.plan.run import open_run
+    from retailor.shop.tables import open_shop
+
+    done = open_run(folder)
+    clean = next(stage for stage in done.stages if stage.name == "clean")
+    items = open_shop(done.out / clean.folder).items
+    return {item_id: title or "" for item_id, title in items.select("item_id", "title").iter_rows()}
+
+
+# the door -----------------------------------------------------------------------------------------
+
+
+def _columns(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--columns: cannot read {path}: {error}", key="columns", value=str(path)) from None
+
+
+def _changes(pairs: Sequence[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--set takes section.setting=value, not '{pair}'.", key="set", value=pair)
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    typer.echo(text, err=err)
+
+
+def main() -> NoReturn:
+    """The `retailor` command: exit status 0, 1 for a RetailorError (one line), 130 when interrupted."""
+    try:
+        app(standalone_mode=True)
+    except RetailorError as error:
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+        _print(f"retailor: {error}{notes}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Stages as artifacts: made when missing, skipped when their fingerprint matches, safe to kill."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from retailor import artifact
+from retailor.errors import DataError, MissingTable, RetailorError
+
+ABSENT = "absent"
+"""The kind of a stage's artifact when the shop's data do not allow the stage."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run. `make(inputs, folder, work)` writes the artifact `folder`."""
+
+    name: str
+    kind: str
+    make: Callable[[Mapping[str, Path], Path, Path], None]
+    """Takes the folders of the stages it needs by name, its own, and one for checkpoints."""
+    needs: tuple[str, ...] = ()
+    key: tuple[Any, ...] = ()
+    """Everything beside the needed stages that the result depends on, JSON-able."""
+    may_be_absent: bool = False
+    """A missing table makes this stage absent, with the reason kept, instead of ending the run."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stage that has its artifact."""
+
+    name: str
+    kind: str
+    folder: str
+    fingerprint: str
+    seconds: float
+    skipped: bool
+    reason: str = ""
+
+
+def run_stages(
+    stages: Sequence[Stage], out: Path, tell: Callable[[str], None] = lambda line: None
+) -> list[Done]:
+    """Every stage in order, made or found; `tell` gets a line a stage.
+
+    Raises DataError when another run holds the folder. A stage's own error passes through, with its name.
+    """
+    with _locked(out):
+        _sweep(out)
+        done: dict[str, Done] = {}
+        for stage in stages:
+            done[stage.name] = _one(stage, out, done, tell)
+        return list(done.values())
+
+
+def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str], None]) -> Done:
+    fingerprint = artifact.fingerprint(
+        stage.name, stage.key, artifact.retailor_version(), [done[name].fingerprint for name in stage.needs]
+    )
+    place = f"{stage.name}-{fingerprint[:12]}"
+    folder = out / "stages" / place
+    found = _found(stage, folder, tell)
+    if found is not None:
+        seconds = _recorded_seconds(folder)
+        tell(f"{stage.name}: nothing changed, kept" + (f" ({found})" if found else ""))
+        return _done(stage, folder, out, fingerprint, seconds, skipped=True)
+    started = time.monotonic()
+    tell(f"{stage.name}: …")
+    work = out / "work" / place
+    work.mkdir(parents=True, exist_ok=True)
+    reason = _make(stage, out, done, folder, work)
+    seconds = round(time.monotonic() - started, 2)
+    folder.with_suffix(".json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    shutil.rmtree(work, ignore_errors=True)
+    tell(f"{stage.name}: " + (f"left out: {reason}" if reason else f"{seconds:.1f} s"))
+    return _done(stage, folder, out, fingerprint, seconds, skipped=False)
+
+
+def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work: Path) -> str:
+    """Writes the stage's artifact; returns why it is absent, or ''."""
+    for name in stage.needs:
+        if done[name].kind == ABSENT:
+            return _write_absent(folder, done[name].reason)
+    inputs = {name: out / done[name].folder for name in stage.needs}
+    try:
+        stage.make(inputs, folder, work)
+    except MissingTable as error:
+        if not stage.may_be_absent:
+            raise
+        return _write_absent(folder, str(error))
+    except RetailorError as error:
+        error.add_note(f"in the stage '{stage.name}'")
+        raise
+    return ""
+
+
+def _write_absent(folder: Path, reason: str) -> str:
+    with artifact.writing(folder, ABSENT, settings={"reason": reason}):
+        pass
+    return reason
+
+
+def _found(stage: Stage, folder: Path, tell: Callable[[str], None]) -> str | None:
+    """None when the stage must be made; else why it is absent, or ''."""
+    if not folder.exists():
+        return None
+    try:
+        manifest = artifact.verify(folder)
+    except DataError as error:
+        tell(f"{stage.name}: made again, because {error}")
+        return None
+    return str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
+
+
+def _done(stage: Stage, folder: Path, out: Path, fingerprint: str, seconds: float, *, skipped: bool) -> Done:
+    manifest = artifact.read_manifest(folder)
+    reason = str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
+    kind = ABSENT if manifest.kind == ABSENT else stage.kind
+    return Done(stage.name, kind, folder.relative_to(out).as_posix(), fingerprint, seconds, skipped, reason)
+
+
+def _recorded_seconds(folder: Path) -> float:
+    try:
+        return float(json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError):
+        return 0.0
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError("another run is at work in this folder; wait for it.", path=out) from None
+        yield
+
+
+def _sweep(out: Path) -> None:
+    """Removes half-written folders that a kill left behind; nothing else can own them under the lock."""
+    for path in (out / "stages").glob(".*"):
+        if path.is_dir() and path.suffix in (".new", ".old"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON so that a kill leaves the old file or the new one."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False, default=str)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def as_record(done: Done) -> dict[str, Any]:
+    """A stage as a row of run.json."""
+    return asdict(done)

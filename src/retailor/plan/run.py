@@ -1,0 +1,107 @@
+"""`run`: a plan in, a folder out that can be served; again, and only what changed is made."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from retailor.artifact import retailor_version
+from retailor.metrics.scores import Scores
+from retailor.plan.engine import ABSENT, Done, as_record, run_stages, write_json
+from retailor.plan.settings import Plan, read_plan
+from retailor.plan.stages import read_json, stages_of
+
+LIBRARIES = ("torch", "transformers", "polars", "numpy", "scikit-learn", "onnxruntime", "peft")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left: its stages, its scores by task, and where the report is."""
+
+    out: Path
+    stages: tuple[Done, ...]
+    scores: Mapping[str, Scores]
+    report: Path
+
+    def absent(self) -> dict[str, str]:
+        """Stage name to the reason why the shop's data do not allow it."""
+        return {done.name: done.reason for done in self.stages if done.kind == ABSENT}
+
+
+def run(
+    plan: Plan | str | Path,
+    out: str | Path | None = None,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Run:
+    """Runs a plan (or the plan in a TOML file) into the folder `out` (default: `out/NAME`).
+
+    Killed at any moment, the same call goes on; with nothing changed it makes nothing again.
+    Writes `plan.toml` (resolved), `versions.json` and, when all stages stand, `run.json`.
+    """
+    plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
+    folder = Path(out) if out is not None else Path("out") / plan.head.name
+    folder.mkdir(parents=True, exist_ok=True)
+    stages = stages_of(plan)
+    (folder / "plan.toml").write_text(resolved_toml(plan), encoding="utf-8")
+    write_json(folder / "versions.json", versions())
+    done = run_stages(stages, folder, tell)
+    write_json(
+        folder / "run.json",
+        {"name": plan.head.name, "seed": plan.head.seed, "stages": [as_record(each) for each in done]},
+    )
+    return _result(folder, done)
+
+
+def _result(folder: Path, done: list[Done]) -> Run:
+    scores = {
+        each.name.removeprefix("evaluate-"): Scores.from_dicts(
+            read_json(folder / each.folder / "scores.json")
+        )
+        for each in done
+        if each.kind == "evaluation"
+    }
+    report = next(each for each in done if each.name == "report")
+    return Run(folder, tuple(done), scores, folder / report.folder / "report.html")
+
+
+def open_run(out: str | Path) -> Run:
+    """The finished run in a folder. Raises DataError (via its files) when there is none."""
+    folder = Path(out)
+    record: dict[str, Any] = read_json(folder / "run.json")
+    return _result(folder, [Done(**row) for row in record["stages"]])
+
+
+def resolved_toml(plan: Plan) -> str:
+    """The plan with every default written out; it reads back as the same plan."""
+    text = tomli_w.dumps(_without_none(plan.to_dict()))
+    assert tomllib.loads(text)
+    return text
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: a setting that is None is left out, which reads back as None."""
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_none(each) for each in value]
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, Retailor and the libraries that decide the figures."""
+    found = {"python": platform.python_version(), "retailor": retailor_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,152 @@
+"""A Plan: what `retailor run` does, read from TOML, with every default resolved."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from retailor.catalogue import TASKS
+from retailor.compress.onnx import CompressSettings
+from retailor.config import Field, as_dict, read_settings, settings
+from retailor.errors import ConfigError, DataError, nearest
+from retailor.train.adapt import AdaptSettings
+
+STEPS = ("adapt", "adapt-generator", "compress", *TASKS)
+"""What `skip` may name."""
+
+
+@settings
+class ShopPlan:
+    """[shop]: where the tables come from."""
+
+    reader: str = "demo"
+    """A reader's name (`retailor read --help` lists them), or 'demo' for the simulated shop."""
+    files: tuple[str, ...] = ()
+    """Paths; relative ones are relative to the plan's folder."""
+    size: int = Field(200, ge=20, le=1_000_000)
+    """Number of items of the demo shop."""
+    max_rejects: int | None = Field(None, ge=0)
+    """More unreadable rows than this stop the run."""
+    tables: dict[str, Any] | None = None
+    """The column maps of reader 'tabular', one a table."""
+
+
+@settings
+class SplitPlan:
+    """[split]: how the test part is held out."""
+
+    by: Literal["time", "leave-last-out"] = "time"
+    test: float = Field(0.1, gt=0, lt=0.9)
+    """The share of the events that is the test part, for `by = 'time'`."""
+
+
+@settings
+class ModelsPlan:
+    """[models]: names, folders or addresses for `load_model`."""
+
+    encoder: str = "minilm"
+    generator: str = "smollm2"
+
+
+@settings
+class Head:
+    """The top of the file."""
+
+    name: str = Field("shop", pattern=r"^[\w.-]+$")
+    seed: int = Field(0, ge=0)
+    skip: tuple[str, ...] = ()
+    """Stages to leave out: adapt, adapt-generator, compress, or a task's name."""
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "shop": ShopPlan,
+    "split": SplitPlan,
+    "models": ModelsPlan,
+    "adapt": AdaptSettings,
+    "compress": CompressSettings,
+    **{name: entry.settings for name, entry in TASKS.items()},
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved plan: the head and one settings object a section."""
+
+    head: Head
+    sections: Mapping[str, Any]
+    folder: Path
+    """Relative paths start here."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting, defaults included, as JSON-able values."""
+        return {**as_dict(self.head), **{name: as_dict(value) for name, value in self.sections.items()}}
+
+    def files(self) -> list[Path]:
+        """The shop's files, absolute."""
+        return [(self.folder / name).resolve() for name in self.sections["shop"].files]
+
+
+def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
+    """The plan in a TOML file, with overrides such as {'sentiment.epochs': '2'} laid over it.
+
+    Raises DataError when the file cannot be read and ConfigError on an unknown or bad setting.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("there is no such plan; `plans/demo.toml` is one to start from.", path=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"this is not valid TOML: {error}.", path=path) from None
+    for key, text in (overrides or {}).items():
+        _override(values, key, text)
+    return make_plan(values, path.resolve().parent)
+
+
+def _override(values: dict[str, Any], key: str, text: str) -> None:
+    try:
+        value = tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[last] = value
+
+
+def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
+    """The plan of a nested mapping. Raises ConfigError that names the nearest known key."""
+    head_values = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    for key in values:
+        if isinstance(values[key], Mapping) and key not in SECTIONS:
+            raise ConfigError(
+                f"there is no section [{key}]; known: {', '.join(SECTIONS)}.",
+                key=key,
+                nearest=nearest(key, SECTIONS),
+            )
+        if key in SECTIONS and not isinstance(values[key], Mapping):
+            raise ConfigError(f"'{key}' is a section: write [{key}] and its settings below it.", key=key)
+    head = read_settings(Head, head_values, "the plan")
+    for name in head.skip:
+        if name not in STEPS:
+            raise ConfigError(
+                f"skip: there is no stage '{name}'; known: {', '.join(STEPS)}.",
+                key="skip",
+                value=name,
+                nearest=nearest(name, STEPS),
+            )
+    sections = {
+        name: read_settings(cls, _seeded(cls, values.get(name, {}), head.seed), f"[{name}]")
+        for name, cls in SECTIONS.items()
+    }
+    return Plan(head, sections, folder)
+
+
+def _seeded(cls: type[Any], values: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The plan's seed is the default of every section that has one."""
+    has_seed = any(field.name == "seed" for field in dataclasses.fields(cls))
+    return {**({"seed": seed} if has_seed else {}), **values}

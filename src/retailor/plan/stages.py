@@ -1,0 +1,217 @@
+"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retailor import artifact
+from retailor.catalogue import TASKS
+from retailor.compress.onnx import compress
+from retailor.config import as_dict
+from retailor.errors import ConfigError
+from retailor.models.local import load_encoder, load_generator
+from retailor.models.shapes import Encoder, Generator
+from retailor.models.weights import load_model
+from retailor.plan.engine import Stage, write_json
+from retailor.plan.examples import examples
+from retailor.plan.settings import Plan
+from retailor.plan.summary import report_data
+from retailor.report.page import write_report
+from retailor.shop.demo import demo_shop
+from retailor.shop.look import look
+from retailor.shop.read import read_into
+from retailor.shop.split import leave_last_out, split_by_time
+from retailor.shop.tables import open_shop
+from retailor.text.clean import clean
+from retailor.text.fields import structure_items, texts
+from retailor.text.terms import mine_terms
+from retailor.train.adapt import adapt_with_log
+
+Inputs = Mapping[str, Path]
+
+
+def stages_of(plan: Plan) -> list[Stage]:
+    """The stages of a plan, in order; what `skip` names is left out."""
+    tasks = [name for name in TASKS if name not in plan.head.skip]
+    steps = [*_shop_stages(plan), *_adapt_stages(plan)]
+    for name in tasks:
+        steps += _task_stages(plan, name)
+    if "compress" not in plan.head.skip:
+        steps.append(_compress_stage(plan))
+    needs = tuple(stage.name for stage in steps)
+    steps.append(Stage("report", "report", partial(_report, plan), needs=needs, key=(plan.to_dict(),)))
+    return steps
+
+
+# the shop -----------------------------------------------------------------------------------------
+
+
+def _shop_stages(plan: Plan) -> list[Stage]:
+    shop = plan.sections["shop"]
+    if shop.reader != "demo" and not shop.files:
+        raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
+    source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
+    settings = {key: value for key, value in as_dict(shop).items() if key != "files"}
+    names = [path.name for path in plan.files()]
+    return [
+        Stage("read", "shop", partial(_read, plan), key=(settings, names, source, plan.head.seed)),
+        Stage("look", "profile", _look, needs=("read",)),
+        Stage("clean", "shop", _clean, needs=("read",)),
+        Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
+    ]
+
+
+def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = plan.sections["shop"]
+    if shop.reader == "demo":
+        demo_shop(shop.size, plan.head.seed).save(folder)
+        return
+    read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
+
+
+def _look(inputs: Inputs, folder: Path, work: Path) -> None:
+    profile = look(open_shop(inputs["read"]))
+    with artifact.writing(folder, "profile") as new:
+        write_json(new / "profile.json", profile.to_dict())
+
+
+def _clean(inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = clean(open_shop(inputs["read"]))
+    shop.with_tables(items=structure_items(shop.items)).save(folder)
+
+
+def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    settings = plan.sections["split"]
+    shop = open_shop(inputs["clean"])
+    by_time = settings.by == "time"
+    train, test = split_by_time(shop, test=settings.test) if by_time else leave_last_out(shop)
+    with artifact.writing(folder, "split", settings=as_dict(settings)) as new:
+        train.save(new / "train")
+        test.save(new / "test")
+
+
+# the models ---------------------------------------------------------------------------------------
+
+
+def _adapt_stages(plan: Plan) -> list[Stage]:
+    settings, models = plan.sections["adapt"], plan.sections["models"]
+    stages = []
+    for name, model in (("adapt", models.encoder), ("adapt-generator", models.generator)):
+        if name in plan.head.skip:
+            continue
+        if name == "adapt-generator" and "review" in plan.head.skip:
+            continue
+        kind = "encoder" if name == "adapt" else "generator"
+        make = partial(_adapt, plan, kind)
+        stages.append(Stage(name, "adapted", make, ("split",), (as_dict(settings), _model_key(plan, model))))
+    return stages
+
+
+def _model_name(plan: Plan, name: str) -> str:
+    """A relative folder in a plan is relative to the plan."""
+    beside = plan.folder / name
+    return str(beside) if beside.is_dir() else name
+
+
+def _model_key(plan: Plan, name: str) -> Any:
+    """A folder is known by its bytes, anything else by its name."""
+    folder = plan.folder / name
+    if not folder.is_dir():
+        return name
+    return {
+        str(path.relative_to(folder)): artifact.file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _adapt(plan: Plan, kind: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    train = open_shop(inputs["split"] / "train")
+    model = load_model(_model_name(plan, getattr(plan.sections["models"], kind)), kind=kind)
+    adapted, log = adapt_with_log(model, texts(train), plan.sections["adapt"], work=work)
+    with artifact.writing(folder, "adapted", settings=as_dict(plan.sections["adapt"])) as new:
+        adapted.save(new / "model")
+        write_json(new / "log.json", log.to_dict())
+
+
+def _encoder(plan: Plan, inputs: Inputs) -> Encoder:
+    if "adapt" in inputs:
+        return load_encoder(inputs["adapt"] / "model")
+    return load_model(_model_name(plan, plan.sections["models"].encoder), kind="encoder")
+
+
+def _generator(plan: Plan, inputs: Inputs) -> Generator:
+    if "adapt-generator" in inputs:
+        return load_generator(inputs["adapt-generator"] / "model")
+    return load_model(_model_name(plan, plan.sections["models"].generator), kind="generator")
+
+
+# the tasks ----------------------------------------------------------------------------------------
+
+
+def _task_stages(plan: Plan, name: str) -> list[Stage]:
+    entry, models = TASKS[name], plan.sections["models"]
+    model = models.encoder if entry.uses_encoder else models.generator
+    adapt = "adapt" if entry.uses_encoder else "adapt-generator"
+    needs = ("split",) if adapt in plan.head.skip else ("split", adapt)
+    settings = as_dict(plan.sections[name])
+    fit = Stage(
+        f"fit-{name}", name, partial(_fit, plan, name), needs, (settings, _model_key(plan, model)),
+        may_be_absent=True,
+    )  # fmt: skip
+    evaluate = Stage(
+        f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
+        (plan.head.seed,), may_be_absent=True,
+    )  # fmt: skip
+    return [fit, evaluate]
+
+
+def _fit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    entry = TASKS[name]
+    encoder = _encoder(plan, inputs) if entry.uses_encoder else None
+    generator = _generator(plan, inputs) if entry.uses_generator else None
+    task = entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
+    task.fit(open_shop(inputs["split"] / "train"), work=work).save(folder)
+
+
+def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    task = TASKS[name].load(inputs[f"fit-{name}"])
+    train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
+    scores = task.evaluate(test)
+    with artifact.writing(folder, "evaluation") as new:
+        write_json(new / "scores.json", scores.to_dicts())
+        write_json(new / "examples.json", examples(name, task, train, test, seed=plan.head.seed))
+        write_json(new / "log.json", getattr(task, "log", {}))
+
+
+# the rest -----------------------------------------------------------------------------------------
+
+
+def _compress_stage(plan: Plan) -> Stage:
+    needs = ("split",) if "adapt" in plan.head.skip else ("split", "adapt")
+    key = (as_dict(plan.sections["compress"]), _model_key(plan, plan.sections["models"].encoder))
+    return Stage("compress", "compressed", partial(_compress, plan), needs, key)
+
+
+def _compress(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    test = open_shop(inputs["split"] / "test")
+    with artifact.writing(folder, "compressed") as new:
+        report = compress(
+            _encoder(plan, inputs), new / "encoder", texts=texts(test), settings=plan.sections["compress"]
+        )
+        write_json(new / "report.json", report.to_dict())
+
+
+def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    terms = mine_terms(texts(open_shop(inputs["split"] / "train")), n_terms=40)
+    with artifact.writing(folder, "report") as new:
+        write_report(report_data(plan, inputs, terms), new / "report.html")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file of an artifact."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,186 @@
+"""Errors, seeds, settings, artifacts, tables, scores and intervals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import retailor
+from retailor import artifact
+from retailor.config import Field, as_dict, read_settings, settings
+from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
+from retailor.metrics.interval import interval, paired_interval, score_mean
+from retailor.metrics.scores import Score, Scores
+from retailor.seeds import derive, stream
+from retailor.shop.tables import LABELS, SCHEMAS, Shop, label_of_rating, open_shop
+
+
+@settings
+class Oven:
+    heat: float = Field(0.5, gt=0, lt=1)
+    trays: int = 2
+
+
+def test_public_names_are_pinned() -> None:
+    assert retailor.__all__ == [
+        "Answerer", "Recommender", "ReviewWriter", "Search", "SentimentReader", "Shop", "adapt", "clean",
+        "demo_shop", "leave_last_out", "load_model", "look", "mine_terms", "open_shop", "read", "run",
+        "split_by_time", "texts",
+    ]  # fmt: skip
+    for name in retailor.__all__:
+        assert getattr(retailor, name) is not None
+
+
+def test_importing_retailor_and_its_shapes_loads_no_torch() -> None:
+    code = (
+        "import sys, retailor, retailor.cli, retailor.shop.tables, retailor.models.shapes, "
+        "retailor.tasks.shapes, retailor.artifact, retailor.config; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"heat": 1.4}, "Oven: 'heat' = 1.4: input should be less than 1."),
+        (
+            {"tray": 1},
+            "Oven: there is no setting 'tray'; known: heat, trays. Did you mean 'trays'?",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_useful_sentence(values: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Oven(**values)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_settings_read_from_a_table_and_back() -> None:
+    assert read_settings(Oven, as_dict(Oven(heat=0.25)), "[oven]") == Oven(heat=0.25)
+    with pytest.raises(ConfigError, match=r"\[oven\]: 'trays' = 'many'"):
+        read_settings(Oven, {"trays": "many"}, "[oven]")
+    with pytest.raises(AttributeError):
+        Oven().heat = 0.1  # type: ignore[misc]
+
+
+def test_errors_carry_their_parts() -> None:
+    error = DataError("no 'rating'.", path="a.jsonl", row=17, column="rating")
+    assert str(error) == "a.jsonl line 17: no 'rating'." and (error.row, error.column) == (17, "rating")
+    assert (
+        str(MissingExtra("openai", install="pip install x"))
+        == "openai is not installed: run `pip install x`."
+    )
+    assert nearest("sentimant", ["sentiment", "answer"]) == "sentiment" and nearest("zzz", ["a"]) is None
+
+
+def test_streams_depend_on_the_name_and_not_on_order() -> None:
+    assert derive(0, "a") == derive(0, "a") != derive(0, "b") != derive(1, "b")
+    assert stream(3, "x").integers(1 << 30) == stream(3, "x").integers(1 << 30)
+
+
+def test_an_artifact_knows_its_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / "thing"
+    for text in ("one", "two"):
+        with artifact.writing(folder, "note", settings={"a": 1}, card="# note") as new:
+            (new / "text.txt").write_text(text, encoding="utf-8")
+    assert artifact.verify(folder, "note").settings == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+    (folder / "text.txt").write_text("twO", encoding="utf-8")
+    with pytest.raises(DataError, match=r"text\.txt: the file is corrupt"):
+        artifact.verify(folder)
+    (folder / "text.txt").unlink()
+    with pytest.raises(DataError, match=r"text\.txt: the file is missing"):
+        artifact.verify(folder)
+    with pytest.raises(DataError, match="this is a 'note', not a 'shop'"):
+        artifact.read_manifest(folder, "shop")
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match="the manifest is corrupt"):
+        artifact.read_manifest(folder)
+
+
+def test_a_failed_write_leaves_the_old_artifact(tmp_path: Path) -> None:
+    with artifact.writing(tmp_path / "a", "note") as new:
+        (new / "x").write_text("old", encoding="utf-8")
+    with pytest.raises(ValueError, match="boom"), artifact.writing(tmp_path / "a", "note") as new:
+        (new / "x").write_text("new", encoding="utf-8")
+        raise ValueError("boom")
+    assert (tmp_path / "a" / "x").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_equal_content_has_equal_fingerprints(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with (
+            artifact.writing(tmp_path / name, "note") as new,
+            artifact.writing(new / "inner", "note") as inner,
+        ):
+            (inner / "x").write_text("same", encoding="utf-8")
+    prints = {artifact.read_manifest(tmp_path / name).fingerprint for name in ("a", "b")}
+    assert len(prints) == 1
+
+
+def test_a_shop_has_every_table_and_saves_and_opens(tmp_path: Path) -> None:
+    shop = Shop.of(items=pl.DataFrame({"item_id": ["a"], "title": ["灯"]}))
+    assert list(shop.tables()) == list(SCHEMAS) and shop.items.columns == list(SCHEMAS["items"])
+    shop.save(tmp_path / "shop")
+    for name, frame in open_shop(tmp_path / "shop").tables().items():
+        assert frame.equals(getattr(shop, name))
+    assert str(shop) == "Shop(1 items)"
+    with pytest.raises(MissingTable, match="recommend needs the table 'events'"):
+        shop.require("recommend", "items", "events")
+    with pytest.raises(DataError, match="has no column 'name'"):
+        Shop.of(items=pl.DataFrame({"name": ["x"]}))
+    with pytest.raises(DataError, match="has no table 'stuff'"):
+        Shop.of(stuff=pl.DataFrame())
+
+
+def test_stars_become_labels() -> None:
+    stars = pl.DataFrame({"r": [1.0, 2.5, 3.0, 3.9, 4.0, 5.0, None]})
+    labels = stars.select(label_of_rating(pl.col("r")).alias("label"))["label"].to_list()
+    negative, neutral, positive = LABELS
+    assert labels == [negative, negative, neutral, neutral, positive, positive, None]
+
+
+def test_scores_print_and_round_trip() -> None:
+    scores = Scores((Score("ease", "recall@10", 0.0751, 0.072, 0.078, 22363),)) + Scores(
+        (
+            Score("ours", "recall@10", 0.1, 0.09, 0.11, 22363),
+            Score("ours", "ndcg@10", 0.05, 0.04, 0.06, 22363),
+        )
+    )
+    assert Scores.from_dicts(json.loads(json.dumps(scores.to_dicts()))) == scores
+    assert scores.value("ours", "ndcg@10") == 0.05
+    assert str(scores).splitlines()[1].split() == ["ease", "all", "0.0751", "±0.0030", "22,363"]
+    with pytest.raises(KeyError):
+        scores.value("ours", "mrr")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50))
+def test_an_interval_holds_the_mean_of_constant_data_and_is_ordered(values: list[float]) -> None:
+    low, high = interval(values, n_resamples=50)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+
+
+def test_an_interval_covers_the_mean_about_95_times_in_100() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for i in range(200):
+        low, high = interval(rng.normal(1.0, 2.0, 100), n_resamples=300, seed=i)
+        hits += low <= 1.0 <= high
+    assert 180 <= hits <= 198
+
+
+def test_a_paired_interval_sees_a_small_steady_gain() -> None:
+    base = np.random.default_rng(1).normal(size=400)
+    mean, low, high = paired_interval(base + 0.1, base)
+    assert mean == pytest.approx(0.1) and 0.09 < low <= high < 0.11
+    assert np.isnan(score_mean("x", "m", []).value)
