@@ -1,0 +1,294 @@
+"""One OpenAI-compatible address, asked with retries and within a budget. Its key never leaves this file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Event, Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from retailor.config import Field, settings
+from retailor.errors import ConfigError, MissingExtra, ModelError
+
+
+@settings
+class RemoteSettings:
+    """Where a remote model is, and how long, how often and how much it may be asked."""
+
+    base_url: str
+    """The address before `/chat/completions` and `/embeddings`; it usually ends in `/v1`."""
+    model: str = Field(min_length=1)
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key. The key itself is never a setting."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    retries: int = Field(default=4, ge=0, le=20)
+    backoff_s: float = Field(default=0.5, ge=0)
+    """The wait before the first retry; it doubles with each further one."""
+    max_wait_s: float = Field(default=60.0, ge=0)
+    """The longest wait for one retry; a server that asks for a longer one ends the call."""
+    max_concurrency: int = Field(default=4, ge=1, le=64)
+    max_chars: int = Field(default=16_000, ge=1)
+    """A longer prompt is an error; a longer text to encode is cut here, as a local encoder cuts it."""
+    budget_tokens: int | None = Field(default=None, ge=0)
+    """A hard stop over the life of the model: tokens in and out."""
+    budget_requests: int | None = Field(default=None, ge=0)
+
+    def __post_init__(self) -> None:
+        _check_address(self.base_url)
+        # The value is left out of the message: who puts something else here has put the key.
+        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key_env):
+            raise ConfigError(
+                "'key_env' is the name of an environment variable, such as OPENAI_API_KEY, not the key.",
+                key="key_env",
+            )
+
+
+def _check_address(base_url: str) -> None:
+    parts = urlsplit(base_url)
+    if parts.username or parts.password:
+        raise ConfigError(
+            "'base_url' has a password in it; put the key into the environment variable named by 'key_env'.",
+            key="base_url",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            f"'base_url' = {base_url!r}: not an address such as https://host/v1.",
+            key="base_url",
+            value=base_url,
+        )
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was asked of an endpoint so far; tokens as it counted them, or estimated where it did not."""
+
+    n_requests: int = 0
+    n_tokens: int = 0
+
+
+class Budget:
+    """Counts requests and tokens, and refuses the request that could pass a limit before it is sent."""
+
+    def __init__(self, max_tokens: int | None, max_requests: int | None) -> None:
+        self._max_tokens, self._max_requests = max_tokens, max_requests
+        self._lock = Lock()
+        self._requests = self._tokens = self._reserved = 0
+
+    @property
+    def usage(self) -> Usage:
+        with self._lock:
+            return Usage(self._requests, self._tokens)
+
+    def reserve(self, n_tokens: int) -> None:
+        """Sets `n_tokens` aside for one request. Raises ModelError when they are not left."""
+        with self._lock:
+            if self._max_requests is not None and self._requests >= self._max_requests:
+                raise ModelError(
+                    f"the budget of {self._max_requests:,} requests is spent: raise budget_requests.",
+                    asked="a request",
+                )
+            wanted = self._tokens + self._reserved + n_tokens
+            if self._max_tokens is not None and wanted > self._max_tokens:
+                raise ModelError(
+                    f"the budget of {self._max_tokens:,} tokens is spent: {self._tokens:,} are used, and the "
+                    f"next request may need {n_tokens:,}; raise budget_tokens to go on.",
+                    asked=f"{n_tokens} tokens",
+                )
+            self._requests += 1
+            self._reserved += n_tokens
+
+    def settle(self, reserved: int, used: int) -> None:
+        """Turns a reservation into what was really used."""
+        with self._lock:
+            self._reserved -= reserved
+            self._tokens += used
+
+
+class Refused(ModelError):
+    """The endpoint answered with a 4xx that no retry can heal; `said` is its own message, masked."""
+
+    def __init__(self, message: str, *, status: int, said: str) -> None:
+        super().__init__(message, asked="a request")
+        self.status = status
+        self.said = said
+
+
+class Endpoint:
+    """The client of one address. Safe to use from many threads."""
+
+    def __init__(self, settings: RemoteSettings) -> None:
+        self.settings = settings
+        self.budget = Budget(settings.budget_tokens, settings.budget_requests)
+        self._lock = Lock()
+        self._client: Any = None
+
+    def ask(self, route: str, body: Mapping[str, Any], *, estimate: int, stop: Event) -> dict[str, Any]:
+        """The JSON object that `route` ('chat', 'completions', 'embeddings') replies to `body`.
+
+        `estimate` is the most tokens the request may cost; `stop` ends the waiting between tries.
+        Raises Refused on a 4xx, ModelError on everything else that cannot be healed by trying again.
+        """
+        client = self._open()
+        import openai
+
+        for attempt in range(1, self.settings.retries + 2):
+            self.budget.reserve(estimate)
+            used = 0
+            try:
+                reply = _send(client, route, {"model": self.settings.model, **body})
+                used = _tokens_of(reply, estimate)
+                return self._parsed(reply)
+            except openai.APITimeoutError as error:
+                # The server may well have done the work: the budget has to believe so.
+                used = estimate
+                wait_s = self._wait_s(error, attempt)
+            except openai.APIError as error:
+                wait_s = self._wait_s(error, attempt)
+            finally:
+                self.budget.settle(estimate, used)
+            if stop.wait(wait_s):
+                break
+        raise ModelError(f"{self._where} was not asked again: another request had failed.")
+
+    def close(self) -> None:
+        """Closes the connections; a later question opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    @property
+    def _where(self) -> str:
+        parts = urlsplit(self.settings.base_url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+    def _key(self) -> str:
+        # Local servers want no key, but the client insists on one.
+        return os.environ.get(self.settings.key_env, "").strip() or "no-key"
+
+    def _open(self) -> Any:
+        try:
+            from openai import OpenAI
+        except ImportError:
+            raise MissingExtra(
+                "openai, which asks remote models,", install="pip install 'retailor[remote]'"
+            ) from None
+        with self._lock:
+            if self._client is None:
+                self._client = OpenAI(
+                    base_url=self.settings.base_url,
+                    api_key=self._key(),
+                    timeout=self.settings.timeout_s,
+                    max_retries=0,
+                )
+            return self._client
+
+    def _parsed(self, reply: str) -> dict[str, Any]:
+        try:
+            found = json.loads(reply)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ModelError(
+                f"{self._where} sent something that is not a JSON object ({self._masked(reply, 60)!r}): "
+                "is it an OpenAI-compatible address? Most end in /v1."
+            )
+        return found
+
+    def _masked(self, text: str, n_chars: int = 200) -> str:
+        """The text in one bounded line, without the key."""
+        line = " ".join(text.replace(self._key(), "***").split())
+        return line if len(line) <= n_chars else line[: n_chars - 1] + "…"
+
+    def _wait_s(self, error: Any, attempt: int) -> float:
+        """How long to wait before the next try. Raises ModelError when there should be none."""
+        status = getattr(error, "status_code", None)
+        said = self._masked(str(getattr(error, "message", "") or error))
+        hopeless = status is not None and status < 500 and status not in (408, 409, 425, 429)
+        if hopeless or error.code == "insufficient_quota":
+            raise Refused(self._refusal(status, said), status=status or 0, said=said) from None
+        wait_s: float | None = self._asked_wait_s(error)
+        if wait_s is not None and wait_s > self.settings.max_wait_s:
+            raise ModelError(
+                f"{self._where} asks to wait {wait_s:,.0f} s ({status}), more than max_wait_s = "
+                f"{self.settings.max_wait_s:g}: try again then."
+            ) from None
+        if attempt > self.settings.retries:
+            raise ModelError(self._exhausted(error, status, said, attempt)) from None
+        backoff_s = self.settings.backoff_s * 2.0 ** (attempt - 1)
+        return max(wait_s or 0.0, min(backoff_s, self.settings.max_wait_s))
+
+    @staticmethod
+    def _asked_wait_s(error: Any) -> float | None:
+        headers = getattr(getattr(error, "response", None), "headers", None) or {}
+        return retry_after_s(headers.get("retry-after"), datetime.now(UTC))
+
+    def _refusal(self, status: int | None, said: str) -> str:
+        if status in (401, 403):
+            return (
+                f"{self._where} refused the key ({status}): put a valid one into the environment variable "
+                f"{self.settings.key_env}. It said: {said}"
+            )
+        if status == 404:
+            return (
+                f"{self._where} knows no model '{self.settings.model}', or the address is incomplete (404): "
+                f"check the name, and that the address ends as the server wants (often /v1). It said: {said}"
+            )
+        if status == 429:
+            return f"{self._where} says that the account's quota is used up (429): top it up. It said: {said}"
+        return f"{self._where} refused the request ({status}). It said: {said}"
+
+    def _exhausted(self, error: Any, status: int | None, said: str, n_tries: int) -> str:
+        tries = f"{n_tries} {'try' if n_tries == 1 else 'tries'}"
+        if type(error).__name__ == "APITimeoutError":
+            return (
+                f"{self._where} gave no reply within {self.settings.timeout_s:g} s, in {tries}: "
+                "raise timeout_s, or look at the server."
+            )
+        if status is None:
+            return f"{self._where} cannot be reached, in {tries} ({said}): check the address."
+        if status == 429:
+            return f"{self._where} is still rate-limited after {tries} (429): lower max_concurrency or wait."
+        return f"{self._where} failed in {tries} ({status}). It said: {said}"
+
+
+def retry_after_s(header: str | None, now: datetime) -> float | None:
+    """The seconds that a Retry-After header (a number or an HTTP date) asks for, if any."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def estimate_tokens(text: str) -> int:
+    """A generous guess of the tokens in a text: a third of its UTF-8 bytes, one at least."""
+    return max(1, -(-len(text.encode()) // 3))
+
+
+def _send(client: Any, route: str, body: dict[str, Any]) -> str:
+    resources = {
+        "chat": client.chat.completions,
+        "completions": client.completions,
+        "embeddings": client.embeddings,
+    }
+    # The raw reply: the client's own parsing turns a malformed one into an object of Nones.
+    return str(resources[route].with_raw_response.create(**body).http_response.text)
+
+
+def _tokens_of(reply: str, estimate: int) -> int:
+    try:
+        return int(json.loads(reply)["usage"]["total_tokens"])
+    except (ValueError, KeyError, TypeError):
+        return estimate

@@ -1,0 +1,348 @@
+import logging
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retailor.errors import ConfigError, DataError, ModelError, RetailorError
+from retailor.models.endpoint import Budget, estimate_tokens, retry_after_s
+from retailor.models.remote import (
+    RemoteEncoder,
+    RemoteGenerator,
+    RemoteSettings,
+    is_remote,
+    load_remote,
+    open_remote,
+)
+from retailor.models.shapes import Encoder, Generator, TrainableEncoder, TrainableGenerator
+from retailor.testing.openai_server import OpenAIServer, Scripted
+from retailor.testing.toys import HashEncoder
+
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def settings(server: OpenAIServer, **more: object) -> RemoteSettings:
+    return RemoteSettings(**{"base_url": server.url, "model": "toy", "backoff_s": 0.01, **more})
+
+
+def generator(server: OpenAIServer, **more: object) -> RemoteGenerator:
+    return RemoteGenerator(settings(server, **more))
+
+
+# replies --------------------------------------------------------------------------------------------
+
+
+def test_a_remote_generator_cannot_be_trained() -> None:
+    made = load_remote("https://host/v1#m")
+    assert isinstance(made, Generator) and not isinstance(made, TrainableGenerator)
+    assert made.name == "https://host/v1#m"
+
+
+def test_replies_keep_the_order_of_the_prompts_under_concurrency() -> None:
+    prompts = [f"p{i}" for i in range(12)]
+    delays = [Scripted(delay_s=0.15)] + [Scripted(delay_s=0.01)] * 11
+    with OpenAIServer(script=delays) as server:
+        found = generator(server, max_concurrency=4).generate(prompts, max_tokens=9)
+        assert found == [f"echo: {prompt}" for prompt in prompts]
+        assert 1 < server.most_at_once <= 4
+
+
+def test_unicode_goes_there_and_back() -> None:
+    with OpenAIServer() as server:
+        assert generator(server).generate(["屏幕很好 🙂 “é”"], max_tokens=9) == ["echo: 屏幕很好 🙂 “é”"]
+        assert generator(server).generate([], max_tokens=9) == []
+
+
+def test_the_request_says_what_was_asked() -> None:
+    with OpenAIServer() as server:
+        generator(server).generate(["hi"], max_tokens=7, temperature=0.5, seed=3)
+        body = server.requests[0].body
+        assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("toy", 7, 0.5, 3)
+
+
+def test_a_declined_reply_is_an_empty_text() -> None:
+    said = {"choices": [{"message": {"role": "assistant", "content": None}}]}
+    with OpenAIServer(script=[Scripted(body=said)]) as server:
+        assert generator(server).generate(["hi"], max_tokens=5) == [""]
+
+
+def test_a_base_without_chat_is_asked_for_plain_completions_from_then_on() -> None:
+    with OpenAIServer(routes=["completions"]) as server:
+        model = generator(server)
+        assert model.generate(["a"], max_tokens=5) == ["echo: a"]
+        assert model.generate(["b"], max_tokens=5) == ["echo: b"]
+        paths = [request.path for request in server.requests]
+        assert paths == ["/v1/chat/completions", "/v1/completions", "/v1/completions"]
+
+
+def test_parameters_that_the_endpoint_does_not_take_are_left_out() -> None:
+    refusals = [
+        "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+        "Unsupported value: 'temperature' does not support 0.0",
+        "Extra inputs are not permitted: seed",
+    ]
+    script = [Scripted(400, {"error": {"message": message}}) for message in refusals]
+    with OpenAIServer(script=script) as server:
+        model = generator(server)
+        assert model.generate(["a"], max_tokens=5) == ["echo: a"]
+        assert model.generate(["b"], max_tokens=5) == ["echo: b"]
+        for request in server.requests[-2:]:
+            assert set(request.body) == {"model", "messages", "max_completion_tokens"}
+
+
+# failures -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503])
+def test_a_passing_failure_is_tried_again(status: int) -> None:
+    with OpenAIServer(script=[Scripted(status), Scripted(status)]) as server:
+        assert generator(server).generate(["hi"], max_tokens=5) == ["echo: hi"]
+        assert len(server.requests) == 3
+
+
+def test_retry_after_is_obeyed() -> None:
+    with OpenAIServer(script=[Scripted(429, headers={"Retry-After": "0.3"})]) as server:
+        before = datetime.now(UTC)
+        generator(server).generate(["hi"], max_tokens=5)
+        assert (datetime.now(UTC) - before).total_seconds() >= 0.3
+
+
+def test_retry_after_longer_than_we_wait_ends_the_call() -> None:
+    script = [Scripted(429, headers={"Retry-After": "3600"})]
+    with OpenAIServer(script=script) as server, pytest.raises(ModelError, match="asks to wait 3,600 s"):
+        generator(server, max_wait_s=5).generate(["hi"], max_tokens=5)
+
+
+def test_retry_after_as_a_date_or_as_nonsense() -> None:
+    now = datetime(2024, 5, 1, tzinfo=UTC)
+    assert retry_after_s(format_datetime(now + timedelta(seconds=30)), now) == 30
+    assert retry_after_s(format_datetime(now - timedelta(seconds=30)), now) == 0
+    assert retry_after_s("soon", now) is None and retry_after_s(None, now) is None
+
+
+@pytest.mark.parametrize(
+    ("scripted", "message"),
+    [
+        (Scripted(401), r"refused the key \(401\): put a valid one into .* variable OPENAI_API_KEY"),
+        (Scripted(403), r"refused the key \(403\)"),
+        (Scripted(404, {"error": {"message": "x", "code": "model_not_found"}}), r"knows no model 'toy'"),
+        (Scripted(422), r"refused the request \(422\). It said: .*scripted failure 422"),
+        (Scripted(429, {"error": {"message": "no", "code": "insufficient_quota"}}), "quota is used up"),
+        (Scripted(200, "<html>Welcome</html>"), r"not a JSON object \('<html>Welcome</html>'\)"),
+        (Scripted(200, "[1]"), "not a JSON object"),
+        (Scripted(200, {"choices": []}), r"without a text in choices\[0\]"),
+        (Scripted(200, {"choices": [{"message": None}]}), r"without a text in choices\[0\]"),
+    ],
+)
+def test_a_lasting_failure_is_one_useful_sentence_at_once(scripted: Scripted, message: str) -> None:
+    with OpenAIServer(script=[scripted] * 2) as server:
+        with pytest.raises(ModelError, match=message):
+            generator(server, retries=5).generate(["hi"], max_tokens=5)
+        assert len(server.requests) <= 2
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(429, r"still rate-limited after 3 tries \(429\)"), (500, r"failed in 3 tries \(500\)")],
+)
+def test_failures_that_do_not_pass_end_after_the_retries(status: int, message: str) -> None:
+    with OpenAIServer(script=[Scripted(status)] * 9) as server:
+        with pytest.raises(ModelError, match=message):
+            generator(server, retries=2).generate(["hi"], max_tokens=5)
+        assert len(server.requests) == 3
+
+
+def test_a_slow_endpoint_times_out() -> None:
+    with OpenAIServer(delay_s=0.5) as server:
+        model = generator(server, timeout_s=0.1, retries=1)
+        with pytest.raises(ModelError, match=r"no reply within 0.1 s, in 2 tries"):
+            model.generate(["hi"], max_tokens=5)
+        # What timed out may have been paid for.
+        assert model.usage.n_requests == 2 and model.usage.n_tokens >= 10
+
+
+def test_an_address_where_nobody_listens() -> None:
+    with OpenAIServer() as server:
+        gone = settings(server, retries=0)
+    with pytest.raises(ModelError, match="cannot be reached, in 1 try"):
+        RemoteGenerator(gone).generate(["hi"], max_tokens=5)
+
+
+def test_one_failure_ends_the_other_requests() -> None:
+    with OpenAIServer(script=[Scripted(401)], delay_s=0.02) as server:
+        with pytest.raises(ModelError, match="refused the key"):
+            generator(server, max_concurrency=2).generate(["x"] * 40, max_tokens=5)
+        assert len(server.requests) < 10
+
+
+def test_a_prompt_that_is_too_long_is_never_sent() -> None:
+    with OpenAIServer() as server:
+        with pytest.raises(ModelError, match="prompt 2 has 11 characters, and at most 10"):
+            generator(server, max_chars=10).generate(["ok", "x" * 11], max_tokens=5)
+        assert not server.requests
+
+
+# budget ---------------------------------------------------------------------------------------------
+
+
+def test_the_token_budget_is_a_hard_stop() -> None:
+    with OpenAIServer() as server:
+        model = generator(server, budget_tokens=30, max_concurrency=1)
+        with pytest.raises(ModelError, match="budget of 30 tokens is spent"):
+            model.generate(["one two"] * 50, max_tokens=8)
+        used = sum(request.body["max_tokens"] for request in server.requests)
+        assert model.usage.n_tokens <= 30 and used > 0
+        before = len(server.requests)
+        with pytest.raises(ModelError, match="raise budget_tokens"):
+            model.generate(["one two " * 20], max_tokens=8)
+        assert len(server.requests) == before
+
+
+def test_usage_is_what_the_endpoint_counts_or_the_estimate() -> None:
+    with OpenAIServer() as server:
+        model = generator(server)
+        model.generate(["one two"], max_tokens=8)
+        assert (model.usage.n_requests, model.usage.n_tokens) == (1, 5)
+    with OpenAIServer(usage=False) as server:
+        model = generator(server)
+        model.generate(["one two"], max_tokens=8)
+        assert model.usage.n_tokens == estimate_tokens("one two") + 8
+
+
+def test_the_request_budget_counts_retries_too() -> None:
+    with OpenAIServer(script=[Scripted(500)] * 9) as server:
+        with pytest.raises(ModelError, match="budget of 3 requests is spent"):
+            generator(server, budget_requests=3, retries=8).generate(["hi"], max_tokens=5)
+        assert len(server.requests) == 3
+
+
+def test_a_budget_of_nothing_sends_nothing() -> None:
+    with OpenAIServer() as server:
+        for more in ({"budget_tokens": 0}, {"budget_requests": 0}):
+            with pytest.raises(ModelError, match="spent"):
+                generator(server, **more).generate(["hi"], max_tokens=5)
+        assert not server.requests
+
+
+def test_reservations_hold_while_requests_are_out() -> None:
+    budget = Budget(10, None)
+    budget.reserve(6)
+    with pytest.raises(ModelError, match="may need 6"):
+        budget.reserve(6)
+    budget.settle(6, 2)
+    budget.reserve(6)
+
+
+# the key --------------------------------------------------------------------------------------------
+
+
+def test_the_key_comes_from_the_environment_and_is_shown_nowhere(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with OpenAIServer(key=KEY) as server:
+        monkeypatch.setenv("SHOP_KEY", KEY)
+        model = generator(server, key_env="SHOP_KEY")
+        assert model.generate(["hi"], max_tokens=5) == ["echo: hi"]
+        model.save(tmp_path / "model")
+        shown = [repr(model), repr(model.settings), str(vars(model)), caplog.text]
+        shown += [path.read_text() for path in (tmp_path / "model").iterdir()]
+        assert not any(KEY in text for text in shown)
+
+
+def test_a_server_that_echoes_the_key_does_not_bring_it_into_the_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with OpenAIServer(key="another") as server, pytest.raises(ModelError) as caught:
+        generator(server).generate(["hi"], max_tokens=5)
+    assert KEY not in str(caught.value) and "***" in str(caught.value)
+    assert caught.value.__suppress_context__ and KEY not in caplog.text
+
+
+def test_settings_that_would_hold_a_key_are_refused_without_showing_it() -> None:
+    for more in ({"key_env": KEY}, {"base_url": f"https://user:{KEY}@host/v1"}):
+        with pytest.raises(ConfigError, match="environment variable") as caught:
+            RemoteSettings(**{"base_url": "https://host/v1", "model": "m", **more})
+        assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["host/v1", "ftp://host", "https://", ""])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(ConfigError, match="not an address such as https://host/v1"):
+        RemoteSettings(base_url=address, model="m")
+
+
+def test_a_name_without_a_model() -> None:
+    with pytest.raises(ConfigError, match="https://host/v1#model-name"):
+        load_remote("https://host/v1")
+
+
+# saving ---------------------------------------------------------------------------------------------
+
+
+def test_saved_models_open_again(tmp_path: Path) -> None:
+    with OpenAIServer(dim=8) as server:
+        for kind in ("generator", "encoder"):
+            made = load_remote(f"{server.url}#toy", kind=kind)  # type: ignore[arg-type]
+            made.save(tmp_path / kind)
+            opened = open_remote(tmp_path / kind)
+            assert type(opened) is type(made) and opened.settings == made.settings
+            assert is_remote(tmp_path / kind)
+    with pytest.raises(DataError, match="this is a 'generator', not a 'encoder'"):
+        RemoteEncoder.load(tmp_path / "generator")
+
+
+# vectors --------------------------------------------------------------------------------------------
+
+
+def test_vectors_are_unit_rows_in_order_over_batches() -> None:
+    texts = [f"cup number {i}" for i in range(11)] + ["", "杯子"]
+    with OpenAIServer(dim=8) as server:
+        encoder = RemoteEncoder(settings(server), batch_size=4)
+        found = encoder.encode(texts)
+        expected = HashEncoder(8).encode([text or " " for text in texts])
+        assert found.dtype == np.float32 and encoder.dim == 8 and len(server.requests) == 4
+        assert isinstance(encoder, Encoder) and not isinstance(encoder, TrainableEncoder)
+        assert np.allclose(found, expected, atol=1e-5)
+        assert encoder.encode([]).shape == (0, 8)
+
+
+def test_prefixes_stand_before_queries_and_passages_and_long_texts_are_cut() -> None:
+    with OpenAIServer() as server:
+        encoder = RemoteEncoder(settings(server, max_chars=12), prefixes=("query: ", "passage: "))
+        encoder.encode(["a cup of tea"], role="query")
+        encoder.encode(["a cup of tea"])
+        assert [request.body["input"] for request in server.requests] == [["query: a cup"], ["passage: a c"]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        [{"index": 0, "embedding": []}],
+        [{"index": 0, "embedding": [1.0, None]}],
+        [{"index": 0, "embedding": "AAAA"}],
+        [{"embedding": [1.0]}],
+        [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0]}],
+    ],
+)
+def test_malformed_vectors(data: list[object]) -> None:
+    script, message = [Scripted(body={"data": data})], "did not send 1 vectors of one length"
+    with OpenAIServer(script=script) as server, pytest.raises(ModelError, match=message):
+        RemoteEncoder(settings(server)).encode(["a"])
+
+
+def test_every_error_is_one_of_ours() -> None:
+    weird = [Scripted(200, ""), Scripted(500, "oops"), Scripted(418), Scripted(200, {"data": 3})]
+    for scripted in weird:
+        with OpenAIServer(script=[scripted] * 9) as server, pytest.raises(RetailorError):
+            RemoteEncoder(settings(server, retries=1)).encode(["a"])
