@@ -34,8 +34,10 @@ class TaskContract:
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def fitted(self) -> Any:
-        return self.task().fit(self.shop())
+    @classmethod
+    def fitted(cls) -> Any:
+        contract = cls()
+        return contract.task().fit(contract.shop())
 
     def test_fit_names_the_missing_table(self) -> None:
         with pytest.raises(DataError, match=r"table '\w+'"):
