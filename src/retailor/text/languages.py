@@ -1,0 +1,67 @@
+# ruff: noqa: E501 (long patterns and word lists)
+"""Which language a text is in: by script first, then by the commonest words of Latin-script languages."""
+
+from __future__ import annotations
+
+import re
+
+from retailor.text.strings import HAN, HANGUL, KANA
+
+_SCRIPTS = {
+    "ja": re.compile(f"[{KANA}]"),
+    "ko": re.compile(f"[{HANGUL}]"),
+    "zh": re.compile(f"[{HAN}]"),
+    "ru": re.compile("[\u0400-\u04ff]"),
+    "el": re.compile("[\u0370-\u03ff]"),
+    "he": re.compile("[\u0590-\u05ff]"),
+    "ar": re.compile("[\u0600-\u06ff]"),
+    "hi": re.compile("[\u0900-\u097f]"),
+    "th": re.compile("[\u0e00-\u0e7f]"),
+}
+_WORDS = {
+    "en": "the and is it to of for this with was that not you my in on are have but as very be they from great by so one or good what does how can will use would",
+    "de": "der die das und ist nicht ich ein eine mit für es auf zu sehr auch den von sich aber war dem im bei wie kann man sind wird nur gut oder",
+    "fr": "le la les et est un une des pour je pas il que dans avec très ce en sur du plus mais au qui ne produit c'est vous cette bien sont par",
+    "es": "el la los las y es un una de que no en para con por muy lo se me pero su del más como está este bien producto al son",
+    "it": "il la e è un una di che non per con sono molto lo si ma del prodotto come questo le ho anche più da della i nel ottimo",
+    "pt": "o a os as e é um uma de que não para com por muito se mas do da produto em no na mais como está este ao são bom",
+    "nl": "de het een en is niet ik van voor met op te zeer dat aan ook maar was er zijn dit bij goed als heb om naar wel",
+}  # fmt: skip
+_STOP_WORDS = {code: frozenset(words.split()) for code, words in _WORDS.items()}
+_LETTERS = {"de": "äöüß", "fr": "éèêàçœ", "es": "ñáíóú¿¡", "pt": "ãõçâ", "it": "àèìòù"}
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_MARK = re.compile(r"\[(?:link|email|phone)\]")
+
+
+def language_of(text: str) -> str:
+    """The ISO 639-1 code of the text's language, or 'und' when it is too short to tell.
+
+    Scripts decide first; among Latin-script languages the most stop words do (en, de, fr, es, it, pt, nl).
+    A text of plain ASCII words without any stop word, such as a product title, counts as 'en' from two words on.
+    """
+    text = _MARK.sub(" ", text)
+    words = [word.lower() for word in _WORD.findall(text) if word.isascii() or not _asian(word)]
+    counts = {code: len(script.findall(text)) for code, script in _SCRIPTS.items()}
+    if counts["ja"] and counts["ja"] * 10 >= counts["zh"]:
+        counts["ja"] += counts.pop("zh")
+    code, n_letters = max(counts.items(), key=lambda pair: pair[1])
+    latin = [word for word in words if not _SCRIPTS["ru"].search(word) and word[0] < "\u0250"]
+    # one Chinese or Japanese character carries about as much as one Latin word
+    if n_letters and n_letters >= len(latin) * (1 if code in ("zh", "ja", "ko") else 3):
+        return code if n_letters >= 2 else "und"
+    return _latin(latin)
+
+
+def _asian(word: str) -> bool:
+    return any(_SCRIPTS[code].search(word) for code in ("zh", "ja", "ko"))
+
+
+def _latin(words: list[str]) -> str:
+    scores = {code: sum(word in stops for word in words) for code, stops in _STOP_WORDS.items()}
+    joined = "".join(words)
+    for code, letters in _LETTERS.items():
+        scores[code] += sum(joined.count(letter) for letter in letters)
+    code, score = max(scores.items(), key=lambda pair: pair[1])
+    if score:
+        return code
+    return "en" if len(words) >= 2 and joined.isascii() and len(joined) >= 6 else "und"

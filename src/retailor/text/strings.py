@@ -1,0 +1,195 @@
+"""Cleaning one text: mojibake, HTML, full-width forms, control characters, repeats, white space, contacts."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+KANA = "\u3041-\u30ff\u31f0-\u31ff"
+HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
+
+LINK, EMAIL, PHONE = "[link]", "[email]", "[phone]"
+
+# anything that some step below could change; a text without it is clean already
+_SUSPICIOUS = re.compile(
+    r"[<>&@{\x00-\x1f\x7f-\u024f\u02c6-\u02dc\u0370-\u058f\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2122"
+    r"\u3000\ud800-\uf8ff\ufeff"
+    r"\uff02-\uff07\uff0a\uff0b\uff0d-\uff19\uff1c-\uff1e\uff20-\uff5e\uffe0-\uffff]"
+    r"|^ | $|  |://|[Ww][Ww][Ww]\.|\d[\d .()-]{5,}\d|\.\w+/|锟斤拷"
+)
+_ENTITY = re.compile(r"&(?:#\d{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};|nbsp\b)")
+_NAMES = (
+    "a|abbr|article|aside|b|big|blockquote|body|br|button|center|cite|code|col|dd|del|div|dl|dt|em|embed|"
+    "fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|label|legend|li|link|"
+    "main|meta|nav|noscript|object|ol|option|p|param|pre|q|s|script|section|select|small|source|span|strike|strong|"
+    "style|sub|sup|svg|table|tbody|td|template|textarea|tfoot|th|thead|title|tr|tt|u|ul|video"
+)
+_TAG = re.compile(rf"<(?:!--|!doctype|/?(?:{_NAMES})(?:\s[^<>]*)?/?>)", re.IGNORECASE)
+_CUT_TAG = re.compile(
+    rf"<(?:!--|/?(?:{_NAMES})\s+[\w-]+\s*=[^<>]*|/?(?:script|style|span|div)\b[^<>]*)$", re.IGNORECASE
+)
+_SCRAP = re.compile(r'"\s*/>|^[^<>"]{0,80}(?:class|style|href|src)="[^"<>]*"\s*/?>', re.IGNORECASE)
+_CSS = re.compile(r"[.#][A-Za-z][\w-]*\s*\{[^{}]*(?:\}|$)")
+_CODE = re.compile(r"\(?function\s*\([\w, ]*\)\s*\{[^\n]*", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"<(?=/?(?:br|p|div|li|ul|ol|h[1-6]|tr|td|th|table|hr|dd|dt|dl|section|article|blockquote)\b)",
+    re.IGNORECASE,
+)
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+                         "\ue000-\uf8ff\ufeff\ufff0-\uffff\ud800-\udfff]|锟斤拷")  # fmt: skip
+_MOJIBAKE = re.compile(r"[\x80-\u024f\u02c6-\u02dc\u0370-\u058f\u2013-\u2122\ufffd]")
+
+_LATIN_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
+_HAN_POINTS = {ord(point) for point in "！，．：；？（）"}
+_WIDE_SIGNS = {code: to for code, to in _LATIN_WIDTH.items() if code not in _HAN_POINTS}
+_WIDE = re.compile("[\uff01-\uff5e\u3000\uffe5\uffe1\uffe0]")
+_ASIAN = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+
+_STOP = rf"\s<>\"'，。；：！？、（）【】《》…\[\]{HAN}{KANA}{HANGUL}"
+_LINK = re.compile(
+    rf"(?:https?|ftp)://[^{_STOP}]+|(?<![\w@.])www\.[A-Za-z0-9-]+\.[^{_STOP}]+"
+    r"|(?<![\w@./-])(?:[A-Za-z0-9-]+\.)+(?:com|net|org|info|cn|io|co|uk|de|jp|fr|ca|edu|gov|biz)"
+    rf"/[^{_STOP}]+",
+    re.IGNORECASE | re.ASCII,
+)
+_LINKISH = re.compile(r"://|[Ww][Ww][Ww]\.|\.[A-Za-z]+/")
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}", re.ASCII)
+_EDGE, _END = r"(?<![A-Za-z0-9_.,$¥€£+-])", r"(?![A-Za-z0-9_%]|[-.,]\d)"
+_PHONE = re.compile(
+    rf"{_EDGE}(?:"
+    r"(?:\+?1[-. ]?)?\([2-9]\d\d\)[-. ]?[2-9]\d\d[-. ]\d{4}"  # (555) 555-5555
+    r"|(?:\+?1[-. ])?[2-9]\d\d([-.])[2-9]\d\d\1\d{4}"  # 1-800-555-5555
+    r"|\+1 [2-9]\d\d [2-9]\d\d \d{4}"
+    r"|(?=(?:\D?\d){8})\+\d{1,3}[-. ]?\(?\d{1,4}\)?(?:[-. ]?\d{2,4}){2,4}"
+    r"|(?:86[- ]?)?1[3-9]\d(?:\d{8}|([- ])\d{4}\2\d{4})"  # Chinese mobile
+    r"|(?:86[- ])?\(?0\d{2,3}(?:[- ]|\) ?)\d{7,8}"  # Chinese landline
+    r"|[48]00([- ])\d{3,4}\3\d{3,4}"
+    r"|0\d{2,4} \d{3,4} \d{3,4}"
+    rf"){_END}"
+)
+_CUED = re.compile(
+    r"((?:QQ群?|微信|电话|热线|致电|传真|\b(?:tel|call|fax|whatsapp)\b)[^\dA-Za-z\n]{0,6})"
+    r"\d(?:[\d -]{5,13})\d(?!\d)",
+    re.IGNORECASE,
+)
+
+_MANY_DIGITS = re.compile(r"\d(?:[ .()-]*\d){6}")
+_REPEAT = re.compile(r"([^\d])\1{3,}")
+_REPEAT_PHRASE = re.compile(rf"([{HAN}][^\d]{{1,11}}?)\1{{3,}}")
+_SPACE = re.compile(r"\s+")
+
+
+def clean_text(text: str) -> str:
+    """The text without what no reader needs: one line, readable characters, contacts masked.
+
+    Nothing is repeated more than three times in a row; links, e-mail addresses and phone numbers become
+    `[link]`, `[email]` and `[phone]`; prices, dates, ISBN and model numbers stay.
+    Cleaning twice changes nothing.
+    """
+    if _is_clean(text):
+        return text
+    while (better := _pass(text)) != text:
+        text = better
+    return text
+
+
+def _is_clean(text: str) -> bool:
+    return not (_SUSPICIOUS.search(text) or _REPEAT.search(text) or (not text.isascii() and _is_odd(text)))
+
+
+def _is_odd(text: str) -> bool:
+    if _WIDE.search(text) and not _ASIAN.search(text):
+        return True
+    return bool(_REPEAT_PHRASE.search(text)) or not unicodedata.is_normalized("NFC", text)
+
+
+def _pass(text: str) -> str:
+    """One round; rounds are needed because an entity may hide a tag, and a tag a link."""
+    for step in _STEPS:
+        text = step(text)
+    return text
+
+
+def _characters(text: str) -> str:
+    text = _UNREADABLE.sub("", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _mojibake(text: str) -> str:
+    if not _MOJIBAKE.search(text):
+        return text
+    from ftfy import TextFixerConfig, fix_text
+    from ftfy.badness import is_bad
+
+    if not is_bad(text):
+        return text
+    config = TextFixerConfig(unescape_html=False, fix_character_width=False, uncurl_quotes=False)
+    return fix_text(text, config)
+
+
+def _width(text: str) -> str:
+    """Full-width letters, digits and signs to ASCII; points of Chinese sentences stay in Asian texts."""
+    if not _WIDE.search(text):
+        return text
+    text = text.replace("\u3000", " ").replace("\uffe5", "¥").replace("\uffe1", "£").replace("\uffe0", "¢")
+    if not _ASIAN.search(text):
+        return text.translate(_LATIN_WIDTH)
+    text = re.sub("(?<=[0-9A-Za-z０-９Ａ-Ｚａ-ｚ])．(?=[0-9A-Za-z０-９Ａ-Ｚａ-ｚ])", ".", text)
+    return text.translate(_WIDE_SIGNS).replace("．", "。")
+
+
+def _entities(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+
+
+def _markup(text: str) -> str:
+    if "<" not in text and "{" not in text and "/>" not in text and '">' not in text:
+        return text
+    if _TAG.search(text):
+        from selectolax.lexbor import LexborHTMLParser
+
+        tree = LexborHTMLParser(_BLOCK.sub(" <", text))
+        tree.strip_tags(["script", "style", "noscript", "iframe", "svg", "template"], recursive=True)
+        text = tree.root.text(separator="") if tree.root is not None else ""
+    text = _SCRAP.sub("", _CUT_TAG.sub("", text))
+    return _CODE.sub("", _CSS.sub("", text)) if "{" in text else text
+
+
+def _mask_links(text: str) -> str:
+    def mark(found: re.Match[str]) -> str:
+        link = found[0].rstrip(".,;:!?)*~")
+        return LINK + found[0][len(link) :]
+
+    return _LINK.sub(mark, text) if _LINKISH.search(text) else text
+
+
+def _mask_people(text: str) -> str:
+    if "@" in text:
+        text = _EMAIL.sub(EMAIL, text)
+    if not _MANY_DIGITS.search(text):
+        return text
+    return _CUED.sub(rf"\1{PHONE}", _PHONE.sub(PHONE, text))
+
+
+def _repeats(text: str) -> str:
+    return _REPEAT_PHRASE.sub(r"\1\1\1", _REPEAT.sub(r"\1\1\1", text))
+
+
+def _spaces(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
+
+
+_STEPS: tuple[Callable[[str], str], ...] = (
+    _mojibake,
+    _characters,
+    _width,
+    _entities,
+    _markup,
+    _mask_links,
+    _mask_people,
+    _spaces,
+    _repeats,
+)
