@@ -26,6 +26,7 @@ from retailor.shop.tables import Shop, label_of_rating
 _START = datetime(2023, 1, 2, tzinfo=UTC)
 _DAYS = 730
 _PRICE = {"outdoor": 110.0, "baby": 45.0, "kitchen": 48.0, "audio": 95.0, "skincare": 19.0, "pets": 28.0}
+_GRAMS = {"outdoor": 900, "baby": 600, "kitchen": 750, "audio": 350, "skincare": 110, "pets": 1400}
 _POSITIVE = {1: 0.06, 2: 0.22, 3: 0.5, 4: 0.82, 5: 0.95}  # chance that a sentence praises, by stars
 
 T = TypeVar("T")
@@ -193,7 +194,7 @@ def _item(
         theme=theme,
         product=product,
         words=words,
-        attributes=_attributes(language, product, words, rng),
+        attributes=_attributes(language, theme, product, words, rng),
         facts=tuple(facts),
         unsaid=tuple(theme.facts[i].question for i in order[n_facts:]),
         sentences=_sentences(language, product, words, facts, rng),
@@ -217,10 +218,10 @@ def _model(used: set[str], rng: Generator) -> str:
 
 
 def _attributes(
-    language: Language, product: Product, words: Mapping[str, str], rng: Generator
+    language: Language, theme: Theme, product: Product, words: Mapping[str, str], rng: Generator
 ) -> tuple[tuple[str, str], ...]:
     names = language.attribute_names
-    grams = int(np.exp(rng.normal(6.2, 0.9)))
+    grams = int(_GRAMS[theme.key] * np.exp(rng.normal(0, 0.5)))
     units = ("g", "kg") if language.code == "en" else ("克", "公斤")
     space = " " if language.code == "en" else ""
     weight = f"{grams}{space}{units[0]}" if grams < 1000 else f"{grams / 1000:.1f}{space}{units[1]}"

@@ -40,11 +40,11 @@ _SAME = {
 
 
 def clean(shop: Shop) -> Shop:
-    """The shop with every text cleaned (see `clean_text`) and every null `language` filled in where it can be told.
+    """The shop with every text cleaned (see `clean_text`) and null languages filled in where they can be told.
 
     Rows that repeat an earlier one, and ratings outside 1 to 5, leave their table. An item whose title is
-    empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds
-    a row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason.
+    empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds a
+    row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason.
     """
     tables: dict[str, pl.DataFrame] = {}
     rejects = [shop.rejects]

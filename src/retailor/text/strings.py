@@ -38,8 +38,10 @@ _BLOCK = re.compile(
     r"<(?=/?(?:br|p|div|li|ul|ol|h[1-6]|tr|td|th|table|hr|dd|dt|dl|section|article|blockquote)\b)",
     re.IGNORECASE,
 )
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-                         "\ue000-\uf8ff\ufeff\ufff0-\uffff\ud800-\udfff]|锟斤拷")  # fmt: skip
+_UNREADABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ue000-\uf8ff\ufeff\ufff0-\uffff\ud800-\udfff]|锟斤拷"
+)
 _MOJIBAKE = re.compile(r"[\x80-\u024f\u02c6-\u02dc\u0370-\u058f\u2013-\u2122\ufffd]")
 
 _LATIN_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
