@@ -1,0 +1,186 @@
+"""Requests for one task are collected for a few milliseconds and predicted together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from retailor.errors import RetailorError, ServeError
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tally:
+    """What happened to the requests of one task; it outlives a reload. Guarded by its own lock."""
+
+    n_requests: int = 0
+    n_hits: int = 0
+    n_rejected: int = 0
+    n_late: int = 0
+    n_failed: int = 0
+    batch_sizes: Counter[int] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, name: str) -> None:
+        """Counts one more of what `name` names."""
+        with self.lock:
+            setattr(self, name, getattr(self, name) + 1)
+
+    def add_batch(self, size: int) -> None:
+        """Counts one batch of that size."""
+        with self.lock:
+            self.batch_sizes[size] += 1
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[Q, A]):
+    key: str
+    query: Q
+    future: Future[A]
+
+
+class Batcher(Generic[Q, A]):
+    """One thread that predicts for many: the queue is bounded, every wait ends, none fails for another."""
+
+    def __init__(
+        self,
+        name: str,
+        predict: Callable[[Sequence[Q]], list[A]],
+        *,
+        max_batch: int = 32,
+        wait_s: float = 0.002,
+        max_queue: int = 256,
+        timeout_s: float = 30.0,
+        tally: Tally | None = None,
+    ) -> None:
+        self.name = name
+        self.tally = tally or Tally()
+        self._predict = predict
+        self._max_batch, self._wait_s = max_batch, wait_s
+        self._max_queue, self._timeout_s = max_queue, timeout_s
+        self._queue: deque[_Waiting[Q, A]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._query_s = 0.05
+        self._thread = threading.Thread(target=self._work, name=f"batch-{name}", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        """How many requests wait."""
+        return len(self._queue)
+
+    def ask(self, query: Q, key: str) -> A:
+        """The answer to one query; equal keys in one batch are predicted once.
+
+        Raises ServeError: 429 when the queue is full, 503 after close, 504 when the answer takes too long,
+        500 when the task broke; and the task's own RetailorError.
+        """
+        waiting = self._enqueue(query, key)
+        try:
+            return waiting.future.result(self._timeout_s)
+        except TimeoutError:
+            waiting.future.cancel()
+            self.tally.add("n_late")
+            raise ServeError(
+                f"'{self.name}' took longer than {self._timeout_s:g} s; ask again later.",
+                status=504,
+                retry_after_s=self._retry_after_s(),
+            ) from None
+
+    def _enqueue(self, query: Q, key: str) -> _Waiting[Q, A]:
+        waiting: _Waiting[Q, A] = _Waiting(key, query, Future())
+        with self._changed:
+            if self._closed:
+                raise ServeError(f"'{self.name}' is stopping; ask again.", status=503, retry_after_s=1.0)
+            if len(self._queue) >= self._max_queue:
+                self.tally.add("n_rejected")
+                raise ServeError(
+                    f"'{self.name}' is busy: {len(self._queue)} requests wait; ask again later.",
+                    status=429,
+                    retry_after_s=self._retry_after_s(),
+                )
+            self._queue.append(waiting)
+            self._changed.notify_all()
+        return waiting
+
+    def _retry_after_s(self) -> float:
+        return max(1.0, round(self._query_s * len(self._queue), 1))
+
+    def _work(self) -> None:
+        while batch := self._collect():
+            started = time.monotonic()
+            self._answer(batch)
+            self._query_s += 0.2 * ((time.monotonic() - started) / len(batch) - self._query_s)
+
+    def _collect(self) -> list[_Waiting[Q, A]]:
+        """The next batch; empty only after close, when nobody waits any more."""
+        with self._changed:
+            while not self._queue:
+                if self._closed:
+                    return []
+                self._changed.wait()
+            self._changed.wait_for(
+                lambda: len(self._queue) >= self._max_batch or self._closed, timeout=self._wait_s
+            )
+            return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+
+    def _answer(self, batch: list[_Waiting[Q, A]]) -> None:
+        live = [waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()]
+        queries = {waiting.key: waiting.query for waiting in live}
+        if not queries:
+            return
+        self.tally.add_batch(len(queries))
+        answers = self._answers(list(queries.values()))
+        by_key = dict(zip(queries, answers, strict=True))
+        for waiting in live:
+            answer = by_key[waiting.key]
+            if isinstance(answer, RetailorError):
+                waiting.future.set_exception(answer)
+            else:
+                waiting.future.set_result(answer)
+
+    def _answers(self, queries: list[Q]) -> list[A | RetailorError]:
+        """One answer or error a query; when the batch fails each is tried alone, so none spoils another."""
+        try:
+            answers = self._predict(queries)
+            if len(answers) != len(queries):
+                raise RuntimeError(f"{len(answers)} answers to {len(queries)} queries")
+            return list(answers)
+        except Exception as error:
+            if len(queries) > 1:
+                return [self._answers([query])[0] for query in queries]
+            self.tally.add("n_failed")
+            return [self._own_or_500(error)]
+
+    def _own_or_500(self, error: Exception) -> RetailorError:
+        if isinstance(error, RetailorError):
+            return error
+        # The message of a foreign error may hold the customer's words, so only its place goes to the log.
+        place, trace = "?", error.__traceback__
+        while trace is not None:
+            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+            trace = trace.tb_next
+        _log.error("'%s' failed with %s at %s", self.name, type(error).__name__, place)
+        return ServeError(f"'{self.name}' failed on this request; the server's log says where.", status=500)
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Takes no more requests, answers those that wait, ends the thread; 503 for what is still left."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        with self._changed:
+            left = list(self._queue)
+            self._queue.clear()
+        for waiting in left:
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(ServeError(f"'{self.name}' has stopped.", status=503))

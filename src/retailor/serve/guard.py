@@ -1,0 +1,187 @@
+"""What stands before the app: limits, the key, the host, headers, one log line a request."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retailor.serve.problems import problem
+from retailor.serve.settings import ServeSettings
+
+OPEN = ("/", "/health", "/ready", "/openapi.json")
+"""Paths that need no key and are answered however busy the server is; so is all under `/page/`."""
+SAFE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_log = logging.getLogger("retailor.serve")
+Saw = Callable[[str, str, int, float], None]
+
+
+class _ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+class Guard:
+    """An ASGI app around another one. It logs method, route, status and time: no ids, words or keys."""
+
+    def __init__(self, app: ASGIApp, settings: ServeSettings, key: str | None, saw: Saw) -> None:
+        self._app = app
+        self._settings = settings
+        self._key = None if key is None else key.encode()
+        self._hosts = settings.allowed_hosts()
+        self._saw = saw
+        self._n_in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, seen = time.monotonic(), _Seen(send)
+        try:
+            await self._let_in(scope, receive, seen)
+        except _ClientGone:
+            seen.status = 499
+        except Exception as error:
+            _log.error("a request failed with %s at %s", type(error).__name__, _place(error))
+            if seen.status == 0:
+                failed = problem(500, "the server failed on this request; its log says where.")
+                await failed(scope, receive, seen)
+        finally:
+            seconds = time.monotonic() - started
+            route = str(getattr(scope.get("route"), "path", "other"))
+            method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
+            self._saw(route, method, seen.status, seconds)
+            _log.info("%s %s %d %.0f ms", method, route, seen.status, 1000 * seconds)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        is_open = scope["path"] in OPEN or scope["path"].startswith("/page/")
+        refusal = self._refusal(scope, headers, is_open)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        if is_open:
+            await self._app(scope, receive, send)
+            return
+        self._n_in_flight += 1
+        try:
+            if scope["method"] != "POST":
+                await self._app(scope, receive, send)
+                return
+            body = await self._body(receive, headers)
+            if isinstance(body, Response):
+                await body(scope, receive, send)
+            else:
+                await self._app(scope, _replay(body, receive), send)
+        finally:
+            self._n_in_flight -= 1
+
+    def _refusal(self, scope: Scope, headers: Headers, is_open: bool) -> Response | None:
+        """The response for a request that may not come in, or None."""
+        if self._hosts and _host(headers.get("host", "")) not in self._hosts:
+            return problem(421, "this server does not answer to this host name; add it to 'hosts'.")
+        if is_open:
+            return None
+        if self._key is not None and not self._has_key(headers):
+            more = {"WWW-Authenticate": "Bearer"}
+            return problem(401, "send the API key as 'X-API-Key' or 'Authorization: Bearer'.", headers=more)
+        if self._n_in_flight >= self._settings.max_in_flight:
+            return problem(429, "the server is busy; ask again later.", retry_after_s=1.0)
+        if scope["method"] == "POST":
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                return problem(415, "the body must be JSON, with 'Content-Type: application/json'.")
+            length = headers.get("content-length", "0")
+            if length.isdecimal() and int(length[:20]) > self._settings.max_body_bytes:
+                return self._too_large()
+        return None
+
+    def _has_key(self, headers: Headers) -> bool:
+        given = headers.get("x-api-key", "")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if not given and scheme.lower() == "bearer":
+            given = token.strip()
+        return self._key is not None and hmac.compare_digest(given.encode("latin-1", "replace"), self._key)
+
+    async def _body(self, receive: Receive, headers: Headers) -> bytes | Response:
+        """The whole body, however it was sent, or the refusal of one that is too large or too slow."""
+        try:
+            body = await asyncio.wait_for(self._collect(receive), self._settings.body_timeout_s)
+        except TimeoutError:
+            return problem(
+                408,
+                f"the request took longer than {self._settings.body_timeout_s:g} s to arrive.",
+                headers={"Connection": "close"},
+            )
+        return self._too_large() if body is None else body
+
+    async def _collect(self, receive: Receive) -> bytes | None:
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _ClientGone
+            body += message.get("body", b"")
+            if len(body) > self._settings.max_body_bytes:
+                return None
+            if not message.get("more_body"):
+                return bytes(body)
+
+    def _too_large(self) -> Response:
+        size = self._settings.max_body_bytes
+        return problem(
+            413, f"the body is larger than {size:,} bytes; send less.", headers={"Connection": "close"}
+        )
+
+
+class _Seen:
+    """A send that adds the safe headers where the response has none of its own, and remembers the status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in SAFE_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    """A receive that gives the body once, and then what really comes."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return left.pop() if left else await receive()
+
+    return replayed
+
+
+def _host(header: str) -> str:
+    """The host name of a Host header, without port and brackets, in lower case."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
+
+
+def _place(error: BaseException) -> str:
+    place, trace = "?", error.__traceback__
+    while trace is not None:
+        place, trace = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}", trace.tb_next
+    return place

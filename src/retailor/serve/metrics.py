@@ -1,0 +1,95 @@
+"""What Prometheus reads at `/metrics`. Labels are routes and task kinds, never ids or words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from retailor.serve.batching import Tally
+from retailor.serve.service import Service
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_COUNTS = {
+    "requests": ("n_requests", "Questions put to a task."),
+    "cache_hits": ("n_hits", "Questions answered from the cache."),
+    "rejected": ("n_rejected", "Questions refused because the queue was full."),
+    "late": ("n_late", "Questions whose answer took too long."),
+    "failed": ("n_failed", "Questions on which the task failed."),
+}
+
+
+class Metrics:
+    """The metrics of one app, in a registry of their own."""
+
+    def __init__(self, service: Service) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "retailor_http_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "retailor_http_request_seconds", "Time to answer.", ("route",),
+            buckets=_SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self.drafts = Counter(
+            "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
+        )
+        self.registry.register(_ServiceMetrics(service))
+        ProcessCollector(registry=self.registry)
+
+    def saw(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts one HTTP request."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """All of them in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+class _ServiceMetrics:
+    """Reads the service's own counts at the moment they are asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        tallies = self._service.tallies
+        for name, (field, text) in _COUNTS.items():
+            counts = CounterMetricFamily(f"retailor_task_{name}", text, labels=["task"])
+            for kind, tally in tallies.items():
+                counts.add_metric([kind], getattr(tally, field))
+            yield counts
+        sizes = HistogramMetricFamily("retailor_batch_size", "Queries predicted together.", labels=["task"])
+        for kind, tally in tallies.items():
+            buckets, total = _buckets(tally)
+            sizes.add_metric([kind], buckets, total)
+        yield sizes
+        queued = GaugeMetricFamily("retailor_queue", "Questions that wait.", labels=["task"])
+        for kind, n in self._service.queued().items():
+            queued.add_metric([kind], n)
+        yield queued
+        yield CounterMetricFamily(
+            "retailor_cache_failures", "Cache calls that failed and were a miss.",
+            value=self._service.cache.n_failures,
+        )  # fmt: skip
+        ready = self._service.ready()["ready"]
+        yield GaugeMetricFamily("retailor_ready", "1 when questions can be answered.", value=float(ready))
+
+
+def _buckets(tally: Tally) -> tuple[list[tuple[str, float]], float]:
+    """Cumulative counts by upper bound, and the sum of all sizes."""
+    with tally.lock:
+        seen = dict(tally.batch_sizes)
+    bounds = [0, *SIZES]
+    inside = [
+        sum(n for size, n in seen.items() if low < size <= high)
+        for low, high in zip(bounds, SIZES, strict=False)
+    ]
+    counts = [(str(float(high)), float(n)) for high, n in zip(SIZES, accumulate(inside), strict=True)]
+    return [*counts, ("+Inf", float(sum(seen.values())))], float(sum(size * n for size, n in seen.items()))

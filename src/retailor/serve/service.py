@@ -1,0 +1,304 @@
+"""A Service answers queries from a run's fitted tasks: batched, remembered, reloadable. It knows no HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar, cast
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from retailor import artifact
+from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
+from retailor.errors import ServeError
+from retailor.serve.batching import Batcher, Tally
+from retailor.serve.opening import contents_of
+from retailor.serve.settings import ServeSettings
+from retailor.serve.shelf import Page, Shelf
+from retailor.shop.tables import open_shop
+from retailor.tasks.shapes import (
+    Answered,
+    AnswerQuery,
+    Draft,
+    Found,
+    Recommendations,
+    RecommendQuery,
+    ReviewQuery,
+    SearchQuery,
+    Sentiment,
+    SentimentQuery,
+    Task,
+)
+
+A = TypeVar("A")
+Loaders = Mapping[str, Callable[[Path], Task[Any, Any]]]
+"""Task kind to what loads it: `catalogue.LOADERS`."""
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
+    shape: TypeAdapter(shape) for shape in (Recommendations, Found, Answered, Sentiment, Draft)
+}
+
+
+@dataclass(frozen=True)
+class Reply(Generic[A]):
+    """An answer, and what the server knows about it."""
+
+    answer: A
+    fingerprint: str
+    cached: bool
+    known_customer: bool | None = None
+    """False for a customer without a history, who is answered like a new one; None when nobody was named."""
+    unknown_items: tuple[str, ...] = ()
+    """Items of the query that the catalogue does not have; the answer was made without them."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    fingerprint: str
+    batcher: Batcher[Any, Any]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is served at one moment. A reload puts a whole new one in its place."""
+
+    name: str
+    tasks: Mapping[str, _Loaded]
+    absent: Mapping[str, str]
+    shelf: Shelf
+
+    def task(self, kind: str) -> _Loaded:
+        if kind not in self.tasks:
+            why = f": {self.absent[kind]}" if kind in self.absent else "."
+            raise ServeError(
+                f"this run has no '{kind}' task; it has {', '.join(self.tasks)}{why}", status=501
+            )
+        return self.tasks[kind]
+
+    def close(self, timeout_s: float) -> None:
+        for loaded in self.tasks.values():
+            loaded.batcher.close(timeout_s)
+
+
+class Service:
+    """The tasks of one run folder, or of one saved task. Every method may be called from any thread."""
+
+    def __init__(self, folder: Path, loaders: Loaders, settings: ServeSettings, cache: Cache) -> None:
+        self.folder = Path(folder)
+        self.settings = settings
+        self.cache = cache
+        self.tallies: dict[str, Tally] = {kind: Tally() for kind in loaders}
+        self._loaders = loaders
+        self._reloading = threading.Lock()
+        self._run: _Run | None = None
+
+    @classmethod
+    def load(cls, folder: Path, loaders: Loaders, settings: ServeSettings | None = None) -> Self:
+        """An open service. Raises DataError when the folder holds no task or a broken one."""
+        settings = settings or ServeSettings()
+        service = cls(folder, loaders, settings, _cache(settings))
+        try:
+            service.reload()
+        except BaseException:
+            service.close()
+            raise
+        return service
+
+    def reload(self, folder: Path | None = None) -> None:
+        """Serves what is in the folder now; the old tasks answer until the new ones can: no request fails.
+
+        When loading fails the error passes through and the old tasks go on.
+        """
+        with self._reloading:
+            new = self._open(Path(folder or self.folder))
+            old, self._run = self._run, new
+            self.folder = Path(folder or self.folder)
+            if old is not None:
+                old.close(self.settings.timeout_s)
+
+    def _open(self, folder: Path) -> _Run:
+        contents = contents_of(folder, self._loaders)
+        shelf = Shelf.of(open_shop(contents.shop) if contents.shop else None)
+        fitted = {kind: self._loaders[kind](path) for kind, path in contents.tasks.items()}
+        # A new version of the code may answer otherwise from the same files.
+        prints = {
+            kind: artifact.fingerprint(artifact.read_manifest(path).fingerprint, artifact.retailor_version())
+            for kind, path in contents.tasks.items()
+        }
+        tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}
+        return _Run(contents.name, tasks, contents.absent, shelf)
+
+    def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
+        return Batcher(
+            kind,
+            task.predict,
+            max_batch=self.settings.max_batch,
+            wait_s=self.settings.batch_wait_ms / 1000,
+            max_queue=self.settings.max_queue,
+            timeout_s=self.settings.timeout_s,
+            tally=self.tallies[kind],
+        )
+
+    def close(self) -> None:
+        """Answers what waits, then lets go of the tasks and the cache."""
+        with self._reloading:
+            old, self._run = self._run, None
+            if old is not None:
+                old.close(self.settings.timeout_s)
+            self.cache.close()
+
+    # asking
+
+    def recommend(self, query: RecommendQuery) -> Reply[Recommendations]:
+        """Recommendations. ServeError 404 when all the query names is items that do not exist."""
+        shelf = self._now().shelf
+        known = None if query.user_id is None else shelf.knows_customer(query.user_id)
+        unknown = tuple(each for each in query.item_ids if not shelf.knows_item(each))
+        if unknown and len(unknown) == len(query.item_ids) and not (query.user_id or query.text):
+            raise _no_item(unknown[0])
+        items = tuple(each for each in query.item_ids if each not in unknown)
+        query = replace(query, user_id=None if known is False else query.user_id, item_ids=items)
+        reply = self._ask("recommend", query, Recommendations)
+        return replace(reply, known_customer=known, unknown_items=unknown)
+
+    def search(self, query: SearchQuery) -> Reply[Found]:
+        """Items found by words."""
+        return self._ask("search", query, Found)
+
+    def answer(self, query: AnswerQuery) -> Reply[Answered]:
+        """An answer with its evidence. ServeError 404 when the item does not exist."""
+        self._check_item(query.item_id)
+        return self._ask("answer", query, Answered)
+
+    def sentiment(self, query: SentimentQuery) -> Reply[Sentiment]:
+        """The sentiment of a text."""
+        return self._ask("sentiment", query, Sentiment)
+
+    def review(self, query: ReviewQuery) -> Reply[Draft]:
+        """A drafted review, marked as generated. ServeError 404 when the item does not exist."""
+        self._check_item(query.item_id)
+        return self._ask("review", query, Draft)
+
+    def _check_item(self, item_id: str | None) -> None:
+        if item_id is not None and not self._now().shelf.knows_item(item_id):
+            raise _no_item(item_id)
+
+    def _ask(self, kind: str, query: Any, shape: type[A]) -> Reply[A]:
+        loaded = self._now().task(kind)
+        tally = self.tallies[kind]
+        tally.add("n_requests")
+        key = cache_key(kind, loaded.fingerprint, query)
+        remembered = _read(self.cache.get(key), shape)
+        if remembered is not None:
+            tally.add("n_hits")
+            return Reply(remembered, loaded.fingerprint, cached=True)
+        try:
+            answer = loaded.batcher.ask(query, key)
+        except ServeError as error:
+            current = self._now().task(kind)
+            if error.status != 503 or current is loaded:
+                raise
+            loaded, key = current, cache_key(kind, current.fingerprint, query)
+            answer = current.batcher.ask(query, key)
+        return Reply(self._remember(key, answer, shape), loaded.fingerprint, cached=False)
+
+    def _remember(self, key: str, answer: Any, shape: type[A]) -> A:
+        """The answer as a later request will get it from the cache, so that both are equal."""
+        try:
+            entry = orjson.dumps(answer, default=dict, option=orjson.OPT_SERIALIZE_NUMPY)
+        except TypeError:
+            return cast(A, answer)
+        read = _read(entry, shape)
+        if read is None:
+            return cast(A, answer)
+        self.cache.put(key, entry)
+        return read
+
+    def _now(self) -> _Run:
+        run = self._run
+        if run is None:
+            raise ServeError("the server is not ready; ask again later.", status=503, retry_after_s=5.0)
+        return run
+
+    # the shop
+
+    def items(self, item_ids: tuple[str, ...]) -> Page:
+        """The items with these ids, in this order. ServeError 404 that names the first unknown one."""
+        shelf = self._now().shelf
+        cards = [shelf.card(item_id) for item_id in item_ids]
+        for item_id, card in zip(item_ids, cards, strict=True):
+            if card is None:
+                raise _no_item(item_id)
+        return Page(tuple(card for card in cards if card is not None), len(cards))
+
+    def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
+        """Items by words in the title, the most popular first."""
+        return self._now().shelf.find_items(text, page, size)
+
+    def customers(self, text: str = "", page: int = 1, size: int = 20) -> Page:
+        """Customers by a part of the id, those with the longest history first. 403 when not to be shown."""
+        self._check_customers_shown()
+        return self._now().shelf.find_customers(text, page, size)
+
+    def customer(self, user_id: str, n: int = 20) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A customer and the last `n` events. ServeError 404 for an unknown one, 403 when not to be shown."""
+        self._check_customers_shown()
+        found = self._now().shelf.history(user_id, n)
+        if found is None:
+            raise ServeError("there is no customer with this id and a history.", status=404)
+        return found
+
+    def _check_customers_shown(self) -> None:
+        if not self.settings.show_customers:
+            raise ServeError("this server does not show customers.", status=403)
+
+    def cards(self, item_ids: list[str]) -> dict[str, dict[str, Any] | None]:
+        """Item id to what the page shows of it."""
+        shelf = self._now().shelf
+        return {item_id: shelf.card(item_id) for item_id in item_ids}
+
+    # its state
+
+    def ready(self) -> dict[str, Any]:
+        """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
+        run = self._run
+        if run is None:
+            return {"ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0}
+        return {
+            "ready": True,
+            "name": run.name,
+            "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
+            "absent": dict(run.absent),
+            "n_items": run.shelf.n_items,
+            "n_customers": run.shelf.n_customers,
+        }
+
+    def queued(self) -> dict[str, int]:
+        """Task kind to how many requests wait for it."""
+        run = self._run
+        return {} if run is None else {kind: len(loaded.batcher) for kind, loaded in run.tasks.items()}
+
+
+def _cache(settings: ServeSettings) -> Cache:
+    """The cache of the settings, with memory in front of a slower one."""
+    behind = open_cache(settings.cache_url)
+    if isinstance(behind, MemoryCache):
+        return behind
+    return layered(MemoryCache(settings.memory_mb * 2**20), behind)
+
+
+def _read(entry: bytes | None, shape: type[A]) -> A | None:
+    """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
+    if entry is None:
+        return None
+    try:
+        return cast(A, _ADAPTERS[shape].validate_json(entry))
+    except ValidationError:
+        return None
+
+
+def _no_item(item_id: str) -> ServeError:
+    return ServeError(f"there is no item '{item_id}' in this shop.", status=404)

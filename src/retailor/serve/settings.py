@@ -1,0 +1,68 @@
+"""The settings of a server, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+
+from retailor.config import Field, settings
+from retailor.errors import ConfigError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@settings
+class ServeSettings:
+    """How a run is served. The defaults are for one machine: this one, nobody else."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free port and says which."""
+    hosts: tuple[str, ...] = ()
+    """Host names that requests may use; empty means loopback names on a loopback host, and any elsewhere.
+    It keeps a web page from reading this server through a name of its own that points here."""
+    cache_url: str = "memory:"
+    """`memory:`, `lmdb:/folder` or `redis://host:6379/0`; memory stands in front of the other two."""
+    memory_mb: int = Field(default=64, ge=0)
+    api_key_env: str | None = None
+    """The environment variable that holds the API key; None asks for no key."""
+    show_customers: bool = True
+    """Whether `/customers` lists customers and their histories, which are personal data."""
+    remote_images: bool = False
+    """Whether the page loads item pictures from their own hosts, which then see the merchant."""
+    max_batch: int = Field(default=32, ge=1, le=1024)
+    batch_wait_ms: float = Field(default=2.0, ge=0, le=1000)
+    max_queue: int = Field(default=256, ge=1)
+    """Requests that may wait for one task; one more is told to come again later."""
+    max_in_flight: int = Field(default=256, ge=1)
+    threads: int = Field(default=64, ge=1, le=512)
+    timeout_s: float = Field(default=30.0, gt=0)
+    """How long a request waits for its answer."""
+    body_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a client may take to send its request."""
+    stop_timeout_s: int = Field(default=20, ge=0)
+    """How long a stopping server waits for the requests in flight."""
+    max_body_bytes: int = Field(default=128 * 1024, ge=256)
+
+    def api_key(self) -> str | None:
+        """The key that requests must carry. Raises ConfigError when it should be set and is not."""
+        if self.api_key_env is None:
+            return None
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not key:
+            raise ConfigError(
+                f"the environment variable '{self.api_key_env}' should hold the API key, and is not set; "
+                "set it, or serve without a key.",
+                key="api_key_env",
+                value=self.api_key_env,
+            )
+        return key
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The host names that requests may use, in lower case; empty for any."""
+        if self.hosts:
+            return tuple(name.lower() for name in self.hosts)
+        return LOOPBACK if self.is_local() else ()
+
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK

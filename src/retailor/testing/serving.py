@@ -1,0 +1,185 @@
+"""Toy tasks and a toy run folder: real artifacts that a Service opens in milliseconds, without any model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from retailor import artifact
+from retailor.metrics.scores import Scores
+from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.shapes import (
+    Answered,
+    AnswerQuery,
+    Draft,
+    Evidence,
+    Found,
+    Recommendations,
+    Recommended,
+    RecommendQuery,
+    ReviewQuery,
+    SearchQuery,
+    Sentiment,
+    SentimentQuery,
+    Task,
+)
+
+
+class _Toy:
+    """What the toys share: their state is one JSON file."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        self.state = state or {}
+
+    def evaluate(self, shop: Shop) -> Scores:
+        return Scores(())
+
+    def save(self, folder: Path) -> None:
+        with artifact.writing(folder, self.kind) as new:
+            (new / "state.json").write_text(json.dumps(self.state), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        artifact.verify(folder, cls.kind)
+        return cls(json.loads((Path(folder) / "state.json").read_text(encoding="utf-8")))
+
+
+class ToyRecommender(_Toy):
+    """The most popular items that the customer does not have."""
+
+    kind = "recommend"
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        shop.require(self.kind, "events")
+        seen: dict[str, list[str]] = {}
+        for user_id, item_id in shop.events.select("user_id", "item_id").iter_rows():
+            seen.setdefault(user_id, []).append(item_id)
+        counts = Counter(shop.events["item_id"].to_list())
+        self.state = {"seen": seen, "popular": sorted(counts.items(), key=lambda each: (-each[1], each[0]))}
+        return self
+
+    def predict(self, queries: Sequence[RecommendQuery]) -> list[Recommendations]:
+        return [self._one(query) for query in queries]
+
+    def _one(self, query: RecommendQuery) -> Recommendations:
+        history = (*self.state["seen"].get(query.user_id, ()), *query.item_ids)
+        without = {*query.exclude, *(history if query.exclude_seen else ())}
+        items = [(each, n) for each, n in self.state["popular"] if each not in without][: query.k]
+        reason = "popular with customers"
+        return Recommendations(tuple(Recommended(each, float(n), reason, history[-1:]) for each, n in items))
+
+
+class ToySearch(_Toy):
+    """Items whose title shares words with the query."""
+
+    kind = "search"
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        shop.require(self.kind, "items")
+        self.state = {"titles": dict(shop.items.select("item_id", "title").iter_rows())}
+        return self
+
+    def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
+        return [self._one(query) for query in queries]
+
+    def _one(self, query: SearchQuery) -> Found:
+        words = set(query.text.lower().split())
+        scores = {
+            each: len(words & set(title.lower().split())) for each, title in self.state["titles"].items()
+        }
+        best = sorted((-n, each) for each, n in scores.items() if n)[: query.k]
+        return Found(tuple(Recommended(each, float(-n), "shares words") for n, each in best))
+
+
+class ToyAnswerer(_Toy):
+    """The attribute that the question names."""
+
+    kind = "answer"
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        shop.require(self.kind, "items")
+        self.state = {"attributes": dict(shop.items.select("item_id", "attributes").iter_rows())}
+        return self
+
+    def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
+        return [self._one(query) for query in queries]
+
+    def _one(self, query: AnswerQuery) -> Answered:
+        asked = " ".join([*(question for question, _ in query.history), query.question]).lower()
+        for item_id in [query.item_id] if query.item_id else self.state["attributes"]:
+            for each in self.state["attributes"].get(item_id) or ():
+                if each["name"].lower() in asked:
+                    text = f"{each['name']}: {each['value']}"
+                    return Answered(text, True, 0.9, (Evidence(text, "attribute", item_id, 1.0),))
+        return Answered("The shop's data do not say.", False, 0.2)
+
+
+class ToySentiment(_Toy):
+    """Counts good and bad words. A text with the word 'poison' breaks it, to test who else that hurts."""
+
+    kind = "sentiment"
+    good: ClassVar[set[str]] = {"good", "great", "love", "soft", "好"}
+    bad: ClassVar[set[str]] = {"bad", "broke", "awful", "hate", "差"}
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        shop.require(self.kind, "reviews")
+        return self
+
+    def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
+        if any("poison" in query.text for query in queries):
+            raise ValueError("the words of a customer")
+        return [self._one(query.text.lower()) for query in queries]
+
+    def _one(self, text: str) -> Sentiment:
+        good, bad = (sum(word in text for word in words) for words in (self.good, self.bad))
+        weights = dict(zip(LABELS, (1 + 3 * bad, 1 + (good == bad), 1 + 3 * good), strict=True))
+        total = sum(weights.values())
+        probabilities = {label: weight / total for label, weight in weights.items()}
+        return Sentiment(max(probabilities, key=lambda label: probabilities[label]), probabilities)
+
+
+class ToyReviewer(_Toy):
+    """A sentence with the stars and the aspects in it."""
+
+    kind = "review"
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        shop.require(self.kind, "items")
+        self.state = {"titles": dict(shop.items.select("item_id", "title").iter_rows())}
+        return self
+
+    def predict(self, queries: Sequence[ReviewQuery]) -> list[Draft]:
+        return [self._one(query) for query in queries]
+
+    def _one(self, query: ReviewQuery) -> Draft:
+        title = self.state["titles"].get(query.item_id, query.item_id)
+        praise = "".join(f" The {each}!" for each in query.aspects)
+        text = f"{query.rating:g} stars for {title}.{praise}"
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        mark = {"generated": True, "by": "toy", "at": "2024-01-01T00:00:00+00:00", "sha256": sha256}
+        return Draft(text, title[:20], query.item_id, query.rating, mark)
+
+
+TOYS: tuple[type[Any], ...] = (ToyRecommender, ToySearch, ToyAnswerer, ToySentiment, ToyReviewer)
+TOY_LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {toy.kind: toy.load for toy in TOYS}
+
+
+def toy_run(folder: Path, shop: Shop, *, without: Sequence[str] = (), name: str = "toy") -> Path:
+    """A run folder of toy tasks fitted on the shop, as `retailor run` would leave it."""
+    shop.save(folder / "stages" / "clean")
+    stages = [{"name": "clean", "kind": "shop", "folder": "stages/clean", "fingerprint": "0"}]
+    for toy in TOYS:
+        stage = {"name": f"fit-{toy.kind}", "folder": f"stages/fit-{toy.kind}", "fingerprint": "0"}
+        if toy.kind in without:
+            stages.append({**stage, "kind": "absent", "reason": "the shop has no data for it"})
+            continue
+        toy().fit(shop).save(folder / stage["folder"])
+        stages.append({**stage, "kind": toy.kind})
+    (folder / "run.json").write_text(json.dumps({"name": name, "stages": stages}), encoding="utf-8")
+    return folder
