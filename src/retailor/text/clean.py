@@ -40,7 +40,7 @@ _SAME = {
 
 
 def clean(shop: Shop) -> Shop:
-    """The shop with every text cleaned (see `clean_text`) and null languages filled in where they can be told.
+    """The shop with every text cleaned (see `clean_text`) and null languages filled in where they show.
 
     Rows that repeat an earlier one, and ratings outside 1 to 5, leave their table. An item whose title is
     empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds a

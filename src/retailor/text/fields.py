@@ -147,7 +147,7 @@ def item_text(
     """The item as text: title, brand, category path, key attributes, then whole sentences of its description.
 
     Keeps within `max_tokens` as `count` counts them (default `count_words`); only a title or a first sentence
-    that alone is longer is cut inside. Missing parts are left out; an item without any gives "", never its id.
+    that alone is longer is cut inside. Missing parts are left out; an item of none gives "", never its id.
     """
     count = count or count_words
     asian = bool(_CJK.search(item.get("title") or item.get("description") or ""))

@@ -57,6 +57,7 @@ def _asian(word: str) -> bool:
 
 
 def _latin(words: list[str]) -> str:
+    words = [word for word in words if len(word) > 1]
     scores = {code: sum(word in stops for word in words) for code, stops in _STOP_WORDS.items()}
     joined = "".join(words)
     for code, letters in _LETTERS.items():

@@ -32,7 +32,7 @@ _CUT_TAG = re.compile(
     rf"<(?:!--|/?(?:{_NAMES})\s+[\w-]+\s*=[^<>]*|/?(?:script|style|span|div)\b[^<>]*)$", re.IGNORECASE
 )
 _SCRAP = re.compile(r'"\s*/>|^[^<>"]{0,80}(?:class|style|href|src)="[^"<>]*"\s*/?>', re.IGNORECASE)
-_CSS = re.compile(r"[.#][A-Za-z][\w-]*\s*\{[^{}]*(?:\}|$)")
+_CSS = re.compile(r"[.#][A-Za-z][\w-]*\s*\{[^}]*(?:\}|$)")
 _CODE = re.compile(r"\(?function\s*\([\w, ]*\)\s*\{[^\n]*", re.IGNORECASE)
 _BLOCK = re.compile(
     r"<(?=/?(?:br|p|div|li|ul|ol|h[1-6]|tr|td|th|table|hr|dd|dt|dl|section|article|blockquote)\b)",
@@ -81,6 +81,8 @@ _CUED = re.compile(
 _MANY_DIGITS = re.compile(r"\d(?:[ .()-]*\d){6}")
 _REPEAT = re.compile(r"([^\d])\1{3,}")
 _REPEAT_PHRASE = re.compile(rf"([{HAN}][^\d]{{1,11}}?)\1{{3,}}")
+_NO_MARKUP = dict.fromkeys(map(ord, "<>&{}"))
+_MAX_ROUNDS = 12
 _SPACE = re.compile(r"\s+")
 
 
@@ -93,8 +95,11 @@ def clean_text(text: str) -> str:
     """
     if _is_clean(text):
         return text
+    rounds = 0
     while (better := _pass(text)) != text:
-        text = better
+        rounds += 1
+        # markup nested this deep is an attack, and costs one round a level
+        text = better.translate(_NO_MARKUP) if rounds % _MAX_ROUNDS == 0 else better
     return text
 
 
