@@ -1,0 +1,272 @@
+"""The one training loop: adaptation, every task and distillation go through it.
+
+Plain PyTorch. Every step seeds torch's generator from the seed and the number of the step, so a training
+that was killed and resumed gives the same weights, bit by bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from retailor import seeds
+from retailor.config import as_dict
+from retailor.errors import DataError, ModelError
+from retailor.models.hardware import native_bf16
+from retailor.progress import track
+from retailor.train.checkpoint import Checkpoints, identity, put_weights, weights_of
+from retailor.train.schedule import epoch_batches, frozen_embeddings, layer_groups, rate_factor, steps_of
+from retailor.train.settings import TrainLog, TrainSettings
+
+__all__ = ["TrainLog", "TrainSettings", "layer_groups", "train"]
+
+E = TypeVar("E")
+Batch = Mapping[str, Tensor]
+Loss = Callable[[nn.Module, Batch], Tensor]
+CURVE_POINTS = 500
+SMALL_NETWORK = 1_000_000
+
+
+@dataclass
+class _State:
+    """What changes while training, and is kept in a checkpoint."""
+
+    step: int = 0
+    stale: int = 0
+    examples_seen: int = 0
+    seconds: float = 0.0
+    best_value: float = -math.inf
+    best_step: int = -1
+    done: bool = False
+    losses: list[float] = field(default_factory=list)
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    validations: list[tuple[int, float]] = field(default_factory=list)
+
+
+def train(
+    network: nn.Module,
+    examples: Sequence[E],
+    collate: Callable[[Sequence[E]], Batch],
+    loss: Loss,
+    settings: TrainSettings,
+    *,
+    validate: Callable[[], float] | None = None,
+    lengths: Sequence[int] | None = None,
+    work: Path | None = None,
+    label: str = "train",
+    checkpoint_every_s: float = 60.0,
+) -> TrainLog:
+    """The log; `network` is trained in place, and left in the mode (train or eval) it came in.
+
+    `collate` makes a batch of some examples and `loss` a scalar of the network and a batch; both may draw
+    from torch's global generator, and from nothing else that is random. `validate` is called with the network
+    in evaluation mode, before the first step and then every `validate_every` steps; higher is better, and the
+    best weights are put back at the end. `lengths` (one an example) makes batches of similar length.
+    With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
+    trainings that share a folder different labels.
+
+    Raises DataError when there are no examples, ModelError when the loss is not finite.
+    """
+    if not len(examples):
+        raise DataError(f"{label}: there are no examples to train on.")
+    was_training = network.training
+    with frozen_embeddings(network, settings.freeze_embeddings), _own_randomness():
+        run = _Run(network, settings, len(examples), lengths, work, label, checkpoint_every_s)
+        run.resume()
+        try:
+            if not run.state.done:
+                run.train(examples, collate, loss, validate)
+        finally:
+            network.train(was_training)
+        return run.log()
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """torch's global generators are the caller's again afterwards."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    # torch.manual_seed would keep a stack trace a call for as long as CUDA is not in use
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: TrainSettings,
+        n_examples: int,
+        lengths: Sequence[int] | None,
+        work: Path | None,
+        label: str,
+        checkpoint_every_s: float,
+    ) -> None:
+        self.network, self.settings, self.lengths, self.label = network, settings, lengths, label
+        self.n_examples, self.checkpoint_every_s = n_examples, checkpoint_every_s
+        self.an_epoch, self.total = steps_of(settings, n_examples)
+        self.trained = [p for p in network.parameters() if p.requires_grad]
+        if not self.trained:
+            raise ModelError(f"{label}: no weight of the network is to be trained: all are frozen.")
+        self.device = self.trained[0].device
+        self.optimizer = torch.optim.AdamW(layer_groups(network, settings), lr=0.0, fused=True)
+        self.autocast = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=_half(settings, network), cache_enabled=True
+        )
+        mark = identity(network, label, as_dict(settings), n_examples, list(lengths or ()))
+        self.checkpoints = Checkpoints(work, label, mark)
+        self.state = _State()
+        self.best: dict[str, Tensor] | None = None
+
+    def resume(self) -> None:
+        found = self.checkpoints.read(self.network, self.optimizer)
+        if found is not None:
+            state, self.best = found
+            state.pop("best_file")
+            state["curve"] = [tuple(point) for point in state["curve"]]
+            state["validations"] = [tuple(point) for point in state["validations"]]
+            self.state = _State(**state)
+
+    def train(
+        self,
+        examples: Sequence[E],
+        collate: Callable[[Sequence[E]], Batch],
+        loss: Loss,
+        validate: Callable[[], float] | None,
+    ) -> None:
+        state = self.state
+        before, started = state.seconds, time.perf_counter()
+        written = started
+        every = self.settings.validate_every or self.an_epoch
+        if validate is not None and not state.validations:
+            self._validated(validate)
+        self.network.train()
+        for batches in track(self._steps(), self.label, total=self.total - state.step):
+            self._step([[examples[i] for i in batch] for batch in batches], collate, loss)
+            now = time.perf_counter()
+            state.seconds = before + now - started
+            last = state.step == self.total
+            if validate is not None and (state.step % every == 0 or last):
+                self._validated(validate)
+                self.network.train()
+            if self._given_up():
+                break
+            if now - written >= self.checkpoint_every_s and not last:
+                self._write()
+                written = time.perf_counter()
+        self._finish(before + time.perf_counter() - started)
+
+    def _steps(self) -> Iterator[list[list[int]]]:
+        """The batches of each step that is left, in order."""
+        size, seed = self.settings.accumulate, self.settings.seed
+        while self.state.step < self.total:
+            epoch, first = divmod(self.state.step, self.an_epoch)
+            batches = epoch_batches(self.n_examples, self.settings.batch_size, seed, epoch, self.lengths)
+            for step in range(first, self.an_epoch):
+                if self.state.step < self.total:
+                    yield batches[step * size : (step + 1) * size]
+
+    def _step(self, groups: list[list[E]], collate: Callable[[Sequence[E]], Batch], loss: Loss) -> None:
+        state, settings = self.state, self.settings
+        step = state.step + 1
+        _seed(seeds.derive(settings.seed, "step", str(step)), self.device)
+        mean = 0.0
+        for group in groups:
+            batch = {name: tensor.to(self.device) for name, tensor in collate(group).items()}
+            with self.autocast:
+                value = loss(self.network, batch)
+            (value / len(groups)).backward()  # type: ignore[no-untyped-call]
+            mean += value.item() / len(groups)
+        self._check(mean, "loss", step)
+        if settings.clip:
+            norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
+            self._check(norm.item(), "gradient", step)
+        rate = settings.learning_rate * rate_factor(settings, step, self.total)
+        for group_ in self.optimizer.param_groups:
+            group_["lr"] = rate * group_["scale"]
+        self.optimizer.step()
+        # the fused step changes weights without telling; copies made for inference must notice
+        torch.autograd.graph.increment_version(self.trained)
+        self.optimizer.zero_grad(set_to_none=True)
+        state.step = step
+        state.examples_seen += sum(map(len, groups))
+        self._note(mean, rate)
+
+    def _note(self, loss: float, rate: float) -> None:
+        """One point of the curve for several steps, when there are many."""
+        state = self.state
+        state.losses.append(loss)
+        if state.step % math.ceil(self.total / CURVE_POINTS) == 0 or state.step == self.total:
+            state.curve.append((state.step, sum(state.losses) / len(state.losses), rate))
+            state.losses.clear()
+
+    def _check(self, value: float, what: str, step: int) -> None:
+        if math.isfinite(value):
+            return
+        lower = f"lower learning_rate (now {self.settings.learning_rate:g})"
+        if self.autocast._enabled:
+            lower += " or set precision = '32'"
+        raise ModelError(
+            f"{self.label}: the {what} became {value} at step {step} of {self.total}: {lower}.", asked=what
+        )
+
+    def _validated(self, validate: Callable[[], float]) -> None:
+        self.network.eval()
+        with torch.no_grad():
+            value = float(validate())
+        state = self.state
+        state.validations.append((state.step, value))
+        if value > state.best_value:
+            state.best_value, state.best_step, state.stale = value, state.step, 0
+            self.best = weights_of(self.network)
+        else:
+            state.stale += 1
+
+    def _given_up(self) -> bool:
+        return self.settings.patience is not None and self.state.stale >= self.settings.patience
+
+    def _write(self) -> None:
+        best = None if self.best is None else (self.state.best_step, self.best)
+        self.checkpoints.write(self.network, self.optimizer, best, vars(self.state))
+
+    def _finish(self, seconds: float) -> None:
+        state = self.state
+        if self.best is None:
+            state.best_step = state.step
+        else:
+            put_weights(self.network, self.best)
+            self.best = None
+        state.seconds, state.done = seconds, True
+        self._write()
+
+    def log(self) -> TrainLog:
+        state = self.state
+        return TrainLog(
+            curve=tuple(state.curve),
+            validations=tuple(state.validations),
+            seconds=state.seconds,
+            examples_seen=state.examples_seen,
+            n_parameters_trained=sum(p.numel() for p in self.trained),
+            best_step=state.best_step,
+        )
+
+
+def _half(settings: TrainSettings, network: nn.Module) -> bool:
+    """Whether to compute in bf16. A small network gains nothing from it and loses digits."""
+    if settings.precision == "auto":
+        return native_bf16() and sum(p.numel() for p in network.parameters()) >= SMALL_NETWORK
+    return settings.precision == "bf16"

@@ -1,0 +1,116 @@
+"""Which batch, which learning rate, which weights: what a training does at a step, as plain functions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from retailor import seeds
+from retailor.train.settings import TrainSettings
+
+_LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
+POOL_BATCHES = 50
+
+
+def epoch_batches(
+    n_examples: int, batch_size: int, seed: int, epoch: int, lengths: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Every example once, in shuffled batches of example numbers; the same for the same seed and epoch.
+
+    With `lengths`, examples of similar length share a batch: they are sorted within random pools of fifty
+    batches, so that little is padded and the order stays random.
+    """
+    stream = seeds.stream(seed, "batches", str(epoch))
+    order = stream.permutation(n_examples)
+    if lengths is None:
+        return [order[i : i + batch_size].tolist() for i in range(0, n_examples, batch_size)]
+    sizes = np.asarray(lengths)
+    batches: list[list[int]] = []
+    for start in range(0, n_examples, batch_size * POOL_BATCHES):
+        pool = order[start : start + batch_size * POOL_BATCHES]
+        pool = pool[np.argsort(sizes[pool], kind="stable")]
+        batches += [pool[i : i + batch_size].tolist() for i in range(0, len(pool), batch_size)]
+    return [batches[i] for i in stream.permutation(len(batches))]
+
+
+def steps_of(settings: TrainSettings, n_examples: int) -> tuple[int, int]:
+    """Optimiser steps in one epoch, and in the whole training."""
+    n_batches = math.ceil(n_examples / settings.batch_size)
+    an_epoch = math.ceil(n_batches / settings.accumulate)
+    total = max(1, math.ceil(an_epoch * settings.epochs - 1e-9))
+    return an_epoch, min(total, settings.max_steps or total)
+
+
+def rate_factor(settings: TrainSettings, step: int, total: int) -> float:
+    """What the learning rate is multiplied by at `step`, 1 to `total`; it never reaches zero within them."""
+    warm = settings.warmup * total
+    if step <= warm:
+        return step / max(1.0, warm)
+    if settings.schedule == "constant":
+        return 1.0
+    gone = (step - 1 - warm) / max(1.0, total - warm)
+    gone = min(max(gone, 0.0), 1.0)
+    return 1 - gone if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
+
+
+def layer_groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Parameter groups for AdamW, each with `params`, `scale` (of the learning rate) and `weight_decay`.
+
+    The output has scale 1, and each layer below it `layer_decay` times that of the layer above (Howard and
+    Ruder, ULMFiT, ACL 2018); embeddings lie below the first layer. Biases and norms are not decayed.
+    """
+    trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    depths = {name: _depth(name) for name, _ in trained}
+    top = max((depth for depth in depths.values() if depth is not None), default=-1) + 1
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    for name, parameter in trained:
+        depth = depths[name]
+        key = (top if depth is None else depth, parameter.ndim >= 2)
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "scale": settings.layer_decay ** (top - depth),
+            "weight_decay": settings.weight_decay if decayed else 0.0,
+        }
+        for (depth, decayed), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def _depth(name: str) -> int | None:
+    """−1 for embeddings, the number of a layer, None for what lies above the layers."""
+    found = _LAYER.search(name)
+    if found:
+        return int(found.group(1))
+    return -1 if re.search(r"embed|shared|wte|wpe", name) else None
+
+
+@contextmanager
+def frozen_embeddings(network: nn.Module, freeze: bool) -> Iterator[None]:
+    """The network with its word embeddings out of training while it lasts, if `freeze`."""
+    frozen = [p for p in _word_embeddings(network) if freeze and p.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+def _word_embeddings(network: nn.Module) -> list[nn.Parameter]:
+    """The input embeddings of every transformer inside; where there is none, all embedding tables."""
+    modules: list[Any] = list(network.modules())
+    found = [
+        module.get_input_embeddings().weight
+        for module in modules
+        if hasattr(module, "get_input_embeddings") and hasattr(module, "config")
+    ]
+    found = found or [module.weight for module in modules if isinstance(module, nn.Embedding)]
+    return list({id(p): p for p in found}.values())

@@ -1,0 +1,60 @@
+"""How to train: the settings and the log that every training shares."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from retailor.config import Field, settings
+
+
+@settings
+class TrainSettings:
+    """The dials of one training."""
+
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the examples; a fraction is a part of one."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after so many optimiser steps, whatever `epochs` says."""
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(2e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    """On matrices only: biases and norms are never decayed."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Part of the steps in which the learning rate rises from zero."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after warm-up."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate for every layer further from the output; 1 treats all alike."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are averaged into one optimiser step."""
+    clip: float = Field(1.0, ge=0)
+    """Longest gradient norm; 0 does not clip."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """'auto' is bf16 for a network of a million weights or more where the hardware has it, else float32."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after so many validations in a row without a new best."""
+    validate_every: int | None = Field(None, ge=1)
+    """Optimiser steps between validations; once an epoch when not given."""
+    freeze_embeddings: bool = False
+    """Leave the word embeddings as they are: much faster where the vocabulary is large."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainLog:
+    """What a training did; the same after a kill and a resume, but for `seconds`."""
+
+    curve: tuple[tuple[int, float, float], ...]
+    """(step, mean loss since the last point, learning rate), at most about 500 points."""
+    validations: tuple[tuple[int, float], ...]
+    """(step, value); step 0 is the network as it came."""
+    seconds: float
+    examples_seen: int
+    n_parameters_trained: int
+    best_step: int
+    """The step whose weights the network has now."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values."""
+        return asdict(self)
