@@ -1,0 +1,295 @@
+"""Drafts of reviews from item, stars, aspects and the customer's earlier reviews, marked as generated."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import polars as pl
+
+from retailor import artifact
+from retailor.config import as_dict, read_settings
+from retailor.errors import DataError, ModelError
+from retailor.metrics.interval import score_mean
+from retailor.metrics.scores import Score, Scores
+from retailor.models.local import load_generator
+from retailor.models.remote import is_remote, open_remote
+from retailor.models.shapes import Generator, TrainableGenerator
+from retailor.progress import track
+from retailor.seeds import stream
+from retailor.shop.tables import Shop, label_of_rating
+from retailor.tasks.review_draft import Drafter, ReviewSettings, Written
+from retailor.tasks.review_evaluate import Case, figures, fit_judge, own_figures, perplexity_score
+from retailor.tasks.review_mark import body_of, is_generated, is_untouched, mark, marks, with_notice
+from retailor.tasks.review_past import Past
+from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template, title_of
+from retailor.tasks.review_tune import Adapter, Pair, losses, tune, untuned
+from retailor.tasks.shapes import Draft, ReviewQuery
+from retailor.train.loop import TrainSettings
+
+__all__ = ["ReviewSettings", "ReviewWriter", "body_of", "is_generated", "is_untouched", "mark"]
+
+BASE, TUNED = "retailor before tuning", "retailor"
+
+
+class ReviewWriter:
+    """fit tunes a copy of the generator with LoRA where it can be trained; else prompts carry real examples.
+
+    A draft that copies from somebody else, is in the wrong language or says nothing is tried again, trimmed,
+    and at last replaced by a template; `Draft.generated` then says so. `generated["at"]` is the UTC time at
+    which the writer was fitted, not the time of the call: equal requests give equal drafts.
+    """
+
+    kind: ClassVar[str] = "review"
+
+    def __init__(self, generator: Generator, settings: ReviewSettings | None = None) -> None:
+        self.generator = generator
+        self.settings = settings or ReviewSettings()
+        self.log: dict[str, Any] = {}
+        self._writer: Generator = generator
+        self._adapter: Adapter | None = None
+        self._base: Generator | None = generator
+        self._fitted: Past | None = None
+        self._at = ""
+
+    @property
+    def _past(self) -> Past:
+        if self._fitted is None:
+            raise ModelError("this review writer is not fitted yet: call fit(shop) first.", asked="predict")
+        return self._fitted
+
+    # fit --------------------------------------------------------------------------------------------
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        """The writer, fitted on the shop's reviews. Raises DataError when they are missing."""
+        shop.require("review", "items", "reviews")
+        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        if not len(self._past):
+            raise DataError(f"review needs reviews with text, stars and a known item: {dropped}.")
+        self.log = {"n_reviews": len(self._past), "dropped": dropped, "tuned": False}
+        self._writer, self._adapter, self._base = self.generator, None, self.generator
+        if isinstance(self.generator, TrainableGenerator) and self.settings.max_steps and len(self._past) > 1:
+            self._tune(self.generator, work)
+        # As it will be read back: a loaded writer has the same log.
+        self.log = json.loads(json.dumps(self.log))
+        self._at = datetime.now(UTC).isoformat(timespec="seconds")
+        return self
+
+    def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
+        n_held_out = max(1, min(self.settings.max_held_out, len(self._past) // 5))
+        n_train = len(self._past) - n_held_out
+        pairs = [self._pair(row) for row in self._picked(n_train)]
+        held_out = [self._pair(row) for row in range(n_train, len(self._past))]
+        tuned, adapter, log, before, after = tune(
+            generator,
+            pairs,
+            held_out,
+            self._train_settings(len(pairs)),
+            rank=self.settings.rank,
+            alpha=2 * self.settings.rank,
+            max_tokens=self.settings.max_train_tokens,
+            work=work,
+        )
+        self.log |= {
+            **log.to_dict(),
+            "n_examples": len(pairs),
+            "n_held_out": n_held_out,
+            "loss_before": before,
+            "loss_after": after,
+            "tuned": after < before,
+        }
+        if after < before:
+            self._writer, self._adapter = tuned, adapter
+
+    def _picked(self, n_train: int) -> list[int]:
+        """The rows to learn from: as many as the steps can use, drawn evenly over time."""
+        used = min(n_train, self.settings.max_steps * self.settings.batch_size)
+        drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False)
+        return sorted(int(row) for row in drawn)
+
+    def _pair(self, row: int) -> Pair:
+        """A training example: what could be known before the review was written, and its length."""
+        past = self._past
+        query = ReviewQuery(
+            past.reviews["item_id"][row],
+            rating=float(past.stars[row]),
+            user_id=past.users[row],
+            language=past.languages[row],
+        )
+        wanted = past.wanted(query, before=row)
+        # The length is told as it was: the model then learns to keep to the one it is asked for.
+        length = rounded_length(past.size(row))
+        return Pair(prompt_of(replace(wanted, n_words=length)), past.texts[row])
+
+    def _train_settings(self, n_pairs: int) -> TrainSettings:
+        chosen = self.settings
+        n_steps = min(chosen.max_steps, max(1, round(chosen.epochs * n_pairs / chosen.batch_size)))
+        return TrainSettings(
+            epochs=chosen.epochs,
+            max_steps=chosen.max_steps,
+            batch_size=chosen.batch_size,
+            learning_rate=chosen.learning_rate,
+            weight_decay=0.0,
+            patience=chosen.patience,
+            validate_every=max(1, n_steps // 4),
+            seed=chosen.seed,
+        )
+
+    # predict ----------------------------------------------------------------------------------------
+
+    def predict(self, queries: Sequence[ReviewQuery]) -> list[Draft]:
+        """One marked draft a query, in order; the same query and seed give the same draft.
+
+        Raises DataError on an unknown item or stars outside 1–5.
+        """
+        wanted = [self._past.wanted(query) for query in queries]
+        drafter = Drafter(self._past, self.settings)
+        # One by one: in bf16 a near tie may fall otherwise in a batch, and a draft must not depend on that.
+        return [
+            self._draft(query, want, drafter.write(self._writer, [query], [want])[0])
+            for query, want in zip(queries, wanted, strict=True)
+        ]
+
+    def _draft(self, query: ReviewQuery, wanted: Wanted, written: Written) -> Draft:
+        text = with_notice(written.body, wanted.language)
+        generated = marks(
+            text,
+            item_id=query.item_id,
+            by=self._writer.name,
+            at=self._at,
+            language=wanted.language,
+            fallback=written.fallback,
+        )
+        return Draft(text, title_of(wanted), query.item_id, query.rating, generated)
+
+    # evaluate ---------------------------------------------------------------------------------------
+
+    def evaluate(self, shop: Shop) -> Scores:
+        """Drafts for at most `max_evaluated` held-out reviews, against the real ones.
+
+        `agreement`: a judge fitted on the training reviews reads the sentiment that the stars stand for;
+        `copy_rate`: the longest run shared with another's training review, over the length; `perplexity`: a
+        token of the real reviews, of the writer before and after tuning; `fell_back`: the share of templates.
+        The row 'real review' shows the same of the held-out reviews themselves.
+        """
+        queries, cases = self._held_out(shop)
+        wanted = [self._past.wanted(query) for query in queries]
+        judge = fit_judge(self._past)
+        scores: list[Score] = []
+        for row, written, seconds in self._systems(queries, wanted):
+            texts = [one.body for one in written]
+            scores += figures(row, texts, cases, self._past, judge, seconds, self.settings.seed)
+            if row in (BASE, TUNED):
+                fell_back = [float(bool(one.fallback)) for one in written]
+                scores.append(score_mean(row, "fell_back", fell_back, seed=self.settings.seed))
+        real = [case.text for case in cases]
+        for metric, values in own_figures(real, cases, self._past, judge).items():
+            scores.append(score_mean("real review", metric, values, seed=self.settings.seed))
+        return Scores(tuple(scores) + tuple(self._perplexities(wanted, cases)))
+
+    def _held_out(self, shop: Shop) -> tuple[list[ReviewQuery], list[Case]]:
+        shop.require("evaluating review", "reviews")
+        # The held-out reviews are read as the training ones were, but their items may be the fitted shop's.
+        usable, dropped = Past.of(
+            shop.with_tables(items=self._past.items), max_reviews=self.settings.max_reviews
+        )
+        if not len(usable):
+            raise DataError(f"no held-out review has text, stars and a known item: {dropped}.")
+        n = min(len(usable), self.settings.max_evaluated)
+        drawn = stream(self.settings.seed, "review", "evaluate").choice(len(usable), n, replace=False)
+        rows = [int(row) for row in sorted(drawn)]
+        frame = usable.reviews[rows].with_columns(label=label_of_rating(pl.col("rating")))
+        queries = [
+            ReviewQuery(
+                row["item_id"], float(row["rating"]), user_id=row["user_id"], language=row["language"]
+            )
+            for row in frame.iter_rows(named=True)
+        ]
+        cases = [Case(row["user_id"], row["label"], row["text"]) for row in frame.iter_rows(named=True)]
+        return queries, cases
+
+    def _systems(
+        self, queries: Sequence[ReviewQuery], wanted: Sequence[Wanted]
+    ) -> Iterator[tuple[str, list[Written], float]]:
+        """Each system's name, what it wrote, and its seconds."""
+        past = self._past
+        asked = list(zip(queries, wanted, strict=True))
+        started = time.perf_counter()
+        templates = [Written(template(want, query.seed)) for query, want in asked]
+        yield "template", templates, time.perf_counter() - started
+        started = time.perf_counter()
+        rows = [past.nearest(want, query) for query, want in asked]
+        near = [Written(past.texts[found[0]] if found else "") for found in rows]
+        yield "nearest review", near, time.perf_counter() - started
+        for row, generator in track(self._generators(), "drafting"):
+            started = time.perf_counter()
+            written = Drafter(past, self.settings).write(generator, queries, wanted)
+            yield row, written, time.perf_counter() - started
+
+    def _generators(self) -> list[tuple[str, Generator]]:
+        base = [] if self._adapter is None else [(BASE, self._untuned())]
+        return [*base, (TUNED, self._writer)]
+
+    def _untuned(self) -> Generator:
+        """The generator before tuning; after `load` it is the tuned one with the adapter taken out."""
+        if self._base is None:
+            assert isinstance(self._writer, TrainableGenerator) and self._adapter is not None
+            self._base = untuned(self._writer, self._adapter)
+        return self._base
+
+    def _perplexities(self, wanted: Sequence[Wanted], cases: Sequence[Case]) -> list[Score]:
+        pairs = [Pair(prompt_of(want), case.text) for want, case in zip(wanted, cases, strict=True)]
+        found = []
+        for row, generator in self._generators():
+            if isinstance(generator, TrainableGenerator):
+                sums, counts = losses(generator, pairs, self.settings.max_train_tokens)
+                found.append(perplexity_score(row, sums, counts, seed=self.settings.seed))
+        return found
+
+    # disk -------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Writes `generator/` (tuned, opens in transformers), `adapter/` (opens in PEFT), and the reviews.
+
+        Raises ModelError when the generator is of a kind that cannot be saved.
+        """
+        past = self._past
+        save = getattr(self._writer, "save", None)
+        if save is None:
+            raise ModelError(f"the generator '{self._writer.name}' cannot be saved.", asked="save")
+        with artifact.writing(folder, self.kind, settings=as_dict(self.settings), card=_card(self)) as new:
+            past.save(new)
+            save(new / "generator")
+            if self._adapter is not None:
+                self._adapter.save(new / "adapter")
+            state = {"at": self._at, "log": self.log}
+            (new / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """A saved writer. Raises DataError that names a missing or corrupt file."""
+        folder = Path(folder)
+        manifest = artifact.verify(folder, cls.kind)
+        place = folder / "generator"
+        generator = open_remote(place) if is_remote(place) else load_generator(place)
+        assert isinstance(generator, Generator)
+        made = cls(generator, read_settings(ReviewSettings, manifest.settings, "the saved review writer"))
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        made._fitted, made._at, made.log = Past.load(folder), state["at"], state["log"]
+        if (folder / "adapter").is_dir():
+            made._adapter, made._base = Adapter.load(folder / "adapter"), None
+        return made
+
+
+def _card(writer: ReviewWriter) -> str:
+    return (
+        f"# Review writer\n\nDrafts reviews with `{writer.generator.name}`; each is marked as generated.\n\n"
+        "- `generator/`: opens in transformers (`from_pretrained`), or holds a remote address.\n"
+        "- `adapter/`: the LoRA adapter alone, opens in `peft.PeftModel.from_pretrained` on the base model.\n"
+        "- `reviews.parquet`, `items.parquet`: what the drafts stand on; contacts are masked.\n"
+    )

@@ -1,0 +1,148 @@
+"""From a query to a body: asked for, judged, asked again, and at last trimmed or replaced by a template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from retailor.config import Field, settings
+from retailor.metrics.generation import tokens
+from retailor.models.shapes import Generator, TrainableGenerator
+from retailor.seeds import derive
+from retailor.tasks.review_past import Past
+from retailor.tasks.review_prompts import Wanted, prompt_of, template
+from retailor.tasks.review_text import is_copied, tidy, without_copies
+from retailor.tasks.shapes import ReviewQuery
+from retailor.text.clean import language_of
+
+MIN_WORDS = 4
+OWN_SCRIPT = {"zh", "ja", "ko", "ru"}
+"""Languages told for sure by their script; between Latin ones a short draft is not refused on a guess."""
+
+
+@settings
+class ReviewSettings:
+    """How the writer learns and how it drafts. Nothing here removes the mark."""
+
+    max_steps: int = Field(default=40, ge=0)
+    """Steps of tuning; 0 leaves the generator as it is."""
+    epochs: float = Field(default=1.0, gt=0)
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    rank: int = Field(default=8, ge=1)
+    """Of the LoRA matrices; their scale is 2."""
+    patience: int | None = Field(default=2, ge=1)
+    max_train_tokens: int = Field(default=224, ge=32)
+    """Prompt and review together, in tuning; longer ones are cut."""
+    max_held_out: int = Field(default=24, ge=1)
+    """Newest training reviews that only measure when to stop."""
+    max_reviews: int = Field(default=20_000, ge=1)
+    """The newest training reviews that are kept for style, neighbours and copy checks."""
+    n_examples: int = Field(default=2, ge=0)
+    """Real reviews shown in the prompt of a generator that cannot be tuned."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=96, ge=8, le=1024)
+    """Of a draft, as the generator counts them."""
+    max_chars: int = Field(default=800, ge=40)
+    max_copied_tokens: int = Field(default=12, ge=4)
+    """The longest run of words that a draft may share with somebody else's review; twice that in Chinese."""
+    max_tries: int = Field(default=3, ge=1, le=10)
+    max_evaluated: int = Field(default=32, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A body, and why a template stands in for the model ('' when it does not)."""
+
+    body: str
+    fallback: str = ""
+
+
+class Drafter:
+    """Writes bodies with any generator, over the same past and under the same rules."""
+
+    def __init__(self, past: Past, settings: ReviewSettings) -> None:
+        self.past = past
+        self.settings = settings
+
+    def write(
+        self, generator: Generator, queries: Sequence[ReviewQuery], wanted: Sequence[Wanted]
+    ) -> list[Written]:
+        """The bodies: every round asks again, with another seed, for those that were refused."""
+        prompts = [self._prompt(generator, query, want) for query, want in zip(queries, wanted, strict=True)]
+        done: dict[int, Written] = {}
+        refused: dict[int, Written] = {}
+        for attempt in range(self.settings.max_tries):
+            left = [i for i in range(len(queries)) if i not in done]
+            for i, said in self._said(generator, prompts, queries, left, attempt):
+                found = self._judged(said, queries[i], wanted[i])
+                if found.fallback:
+                    refused[i] = _better(refused.get(i), found)
+                else:
+                    done[i] = found
+        for i, written in refused.items():
+            done.setdefault(i, self._rescued(written, queries[i], wanted[i]))
+        return [done[i] for i in range(len(queries))]
+
+    def _prompt(self, generator: Generator, query: ReviewQuery, wanted: Wanted) -> str:
+        if isinstance(generator, TrainableGenerator):
+            return prompt_of(wanted)
+        past = self.past
+        rows = past.nearest(wanted, query, self.settings.n_examples)
+        shown = [(past.wanted(self._query_of(row)), past.texts[row][:300]) for row in rows[::-1]]
+        return prompt_of(wanted, shown)
+
+    def _query_of(self, row: int) -> ReviewQuery:
+        past = self.past
+        return ReviewQuery(
+            past.reviews["item_id"][row], rating=float(past.stars[row]), language=past.languages[row]
+        )
+
+    def _said(
+        self,
+        generator: Generator,
+        prompts: Sequence[str],
+        queries: Sequence[ReviewQuery],
+        rows: Sequence[int],
+        attempt: int,
+    ) -> list[tuple[int, str]]:
+        """What the generator says to the prompts of these rows, with the seed of each query."""
+        found: list[tuple[int, str]] = []
+        temperature = self.settings.temperature or (0.8 if attempt else 0.0)
+        for seed in dict.fromkeys(queries[i].seed for i in rows):
+            same = [i for i in rows if queries[i].seed == seed]
+            said = generator.generate(
+                [prompts[i] for i in same],
+                max_tokens=self.settings.max_tokens,
+                temperature=temperature,
+                seed=derive(self.settings.seed, "review", str(seed), str(attempt)),
+            )
+            found += zip(same, said, strict=True)
+        return found
+
+    def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
+        body = tidy(said, max_chars=self.settings.max_chars)
+        if len(tokens(body)) < MIN_WORDS:
+            return Written("", "the model said too little")
+        spoken = language_of(body)
+        if spoken != wanted.language and {spoken, wanted.language} & OWN_SCRIPT:
+            return Written("", f"the model did not write in '{wanted.language}'")
+        others = self.past.others(query.user_id)
+        if is_copied(body, self.past.copies, others, self.settings.max_copied_tokens):
+            return Written(body, "the model repeated another customer's review")
+        return Written(body)
+
+    def _rescued(self, refused: Written, query: ReviewQuery, wanted: Wanted) -> Written:
+        """The refused body without what it copied, or a template where too little is left."""
+        others = self.past.others(query.user_id)
+        limit = self.settings.max_copied_tokens
+        trimmed = without_copies(refused.body, self.past.copies, others, limit)
+        if len(tokens(trimmed)) >= MIN_WORDS:
+            return Written(trimmed)
+        return Written(template(wanted, query.seed), refused.fallback)
+
+
+def _better(old: Written | None, new: Written) -> Written:
+    """Of two refused bodies the longer: more may be left of it."""
+    return new if old is None or len(new.body) > len(old.body) else old

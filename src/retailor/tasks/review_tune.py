@@ -1,0 +1,204 @@
+"""LoRA on the shop's own reviews (Hu et al., 2021), and its exact undoing for the row 'before tuning'."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from retailor.models.hardware import device_of, native_bf16
+from retailor.models.shapes import TrainableGenerator
+from retailor.seeds import derive
+from retailor.train.loop import TrainLog, TrainSettings, train
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the model reads and what it should write."""
+
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter in PEFT's own format: its configuration and its few weights."""
+
+    config: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+
+    def save(self, folder: Path) -> None:
+        """Writes the two files that `peft.PeftModel.from_pretrained` opens."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(json.dumps(self.config, indent=1), encoding="utf-8")
+        save_file(self.weights, folder / WEIGHTS, metadata={"format": "pt"})
+
+    @classmethod
+    def load(cls, folder: Path) -> Adapter:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return cls(config, load_file(folder / WEIGHTS))
+
+
+def tune(
+    generator: TrainableGenerator,
+    pairs: Sequence[Pair],
+    held_out: Sequence[Pair],
+    settings: TrainSettings,
+    *,
+    rank: int,
+    alpha: int,
+    max_tokens: int,
+    work: Path | None,
+) -> tuple[TrainableGenerator, Adapter, TrainLog, float, float]:
+    """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after."""
+    tuned = generator.copy()
+    network = _with_lora(tuned, rank, alpha, settings.seed)
+
+    def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return model(**batch).loss  # type: ignore[no-any-return]
+
+    def collate(some: Sequence[Pair]) -> Mapping[str, torch.Tensor]:
+        prompts, texts = [pair.prompt for pair in some], [pair.text for pair in some]
+        return tuned.pairs(prompts, texts, max_tokens=max_tokens)
+
+    def held_out_loss() -> float:
+        sums, counts = losses(tuned, held_out, max_tokens, network=network)
+        return float(sums.sum() / max(1, counts.sum()))
+
+    log = train(
+        network,
+        pairs,
+        collate,
+        loss,
+        settings,
+        validate=lambda: -held_out_loss(),
+        lengths=[len(pair.prompt) + len(pair.text) for pair in pairs],
+        work=work,
+        label="review",
+    )
+    adapter = _taken(network, generator.name)
+    network.merge_and_unload()
+    # The loop validates before its first step, and puts back the best weights at its end.
+    values = [value for _, value in log.validations]
+    return tuned, adapter, log, -values[0], -max(values)
+
+
+def losses(
+    generator: TrainableGenerator,
+    pairs: Sequence[Pair],
+    max_tokens: int,
+    *,
+    network: Any = None,
+    batch_size: int = 8,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Negative log-likelihood (nats) of each pair's text, and its number of tokens: two arrays [n]."""
+    model = generator.network if network is None else network
+    sums, counts = np.zeros(len(pairs)), np.zeros(len(pairs))
+    with _evaluating(model), torch.inference_mode(), _half(model):
+        for start in range(0, len(pairs), batch_size):
+            some = pairs[start : start + batch_size]
+            batch = generator.pairs(
+                [pair.prompt for pair in some], [pair.text for pair in some], max_tokens=max_tokens
+            )
+            place = slice(start, start + len(some))
+            sums[place], counts[place] = _row_losses(model, batch)
+    return sums, counts
+
+
+def _row_losses(
+    model: Any, batch: Mapping[str, torch.Tensor]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    logits, labels = model(**batch).logits, batch["labels"]  # [B, T, V], [B, T]
+    if not model.config.is_encoder_decoder:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    found = torch.nn.functional.cross_entropy(
+        logits.float().transpose(1, 2), labels, ignore_index=-100, reduction="none"
+    )
+    return found.sum(1).double().cpu().numpy(), (labels != -100).sum(1).double().cpu().numpy()
+
+
+def untuned(generator: TrainableGenerator, adapter: Adapter) -> TrainableGenerator:
+    """A copy of a tuned generator with the merged adapter taken out again: the base, up to rounding."""
+    import peft
+
+    base = generator.copy()
+    with _silent():
+        config = peft.LoraConfig(**_config_fields(adapter.config))
+        network = peft.get_peft_model(base.network, config)  # type: ignore[arg-type]
+        negative = {
+            name: -weight if ".lora_B." in name else weight for name, weight in adapter.weights.items()
+        }
+        peft.set_peft_model_state_dict(network, negative)
+        network.merge_and_unload()
+    return base
+
+
+def _config_fields(config: dict[str, Any]) -> dict[str, Any]:
+    keep = ("task_type", "r", "lora_alpha", "lora_dropout", "bias", "target_modules")
+    return {key: config[key] for key in keep}
+
+
+def _with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) -> Any:
+    import peft
+
+    seq2seq = generator.network.config.is_encoder_decoder  # type: ignore[union-attr]
+    config = peft.LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
+    )
+    # The adapter's random start comes from our seed, and leaves the global stream as it was.
+    with torch.random.fork_rng(), _silent():
+        torch.manual_seed(derive(seed, "lora"))
+        return peft.get_peft_model(generator.network, config)  # type: ignore[arg-type]
+
+
+def _taken(network: Any, base: str) -> Adapter:
+    import peft
+
+    config = network.peft_config["default"].to_dict()
+    # Sets and enumerations are not JSON; the base's name is for people and for `load_model`.
+    plain = json.loads(
+        json.dumps(config, default=lambda value: sorted(value) if isinstance(value, set) else str(value))
+    )
+    plain.update(base_model_name_or_path=base, inference_mode=True, peft_type="LORA")
+    weights = peft.get_peft_model_state_dict(network)
+    return Adapter(
+        plain, {name: value.detach().cpu().clone().contiguous() for name, value in weights.items()}
+    )
+
+
+@contextlib.contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    was = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was)
+
+
+def _half(model: Any) -> contextlib.AbstractContextManager[Any]:
+    return torch.autocast(device_of(model).type, dtype=torch.bfloat16, enabled=native_bf16())
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """PEFT warns about tied embeddings and second adapters, which are both as we want them."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,364 @@
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from retailor.errors import ConfigError, DataError, ModelError
+from retailor.metrics.generation import CopyIndex, tokens
+from retailor.models.remote import RemoteGenerator, RemoteSettings
+from retailor.shop.demo import demo_shop
+from retailor.shop.tables import Shop
+from retailor.tasks.review import (
+    ReviewSettings,
+    ReviewWriter,
+    body_of,
+    is_generated,
+    is_untouched,
+    mark,
+)
+from retailor.tasks.review_mark import NOTICES
+from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template
+from retailor.tasks.review_text import private_free, tidy, without_copies
+from retailor.tasks.shapes import ReviewQuery
+from retailor.testing.models import tiny_decoder, tiny_seq2seq
+from retailor.testing.openai_server import OpenAIServer
+from retailor.testing.tasks import TaskContract
+from retailor.testing.toys import ScriptedGenerator
+from retailor.text.clean import clean
+
+GOOD = "The kettle boils fast and the lid fits well."
+SMALL = ReviewSettings(max_steps=6, max_evaluated=6, max_tokens=24, max_tries=2, learning_rate=3e-3)
+
+
+@cache
+def shop() -> Shop:
+    return clean(demo_shop(40))
+
+
+def queries() -> list[ReviewQuery]:
+    rows = shop().reviews.head(3).to_dicts()
+    known = [ReviewQuery(row["item_id"], row["rating"], user_id=row["user_id"]) for row in rows]
+    item_id = rows[0]["item_id"]
+    return [*known, ReviewQuery(item_id, 1.0, ("lid",), language="en", seed=3), ReviewQuery(item_id, 4.4)]
+
+
+class TestTunedWriter(TaskContract):
+    baselines = ("template", "nearest review", "retailor before tuning")
+
+    def shop(self) -> Shop:
+        return shop()
+
+    def task(self) -> ReviewWriter:
+        return ReviewWriter(tiny_decoder(shop().reviews["text"].to_list()[:100]), SMALL)
+
+    def queries(self) -> list[ReviewQuery]:
+        return queries()
+
+    def test_tuning_lowered_the_held_out_loss_and_the_log_is_json(self, fitted: ReviewWriter) -> None:
+        log = json.loads(json.dumps(fitted.log))
+        assert log["tuned"] and log["loss_after"] < log["loss_before"]
+        assert log["n_parameters_trained"] > 0 and len(log["curve"]) > 1 and log["n_held_out"] > 0
+
+    def test_perplexity_of_real_reviews_falls(self, fitted: ReviewWriter) -> None:
+        scores = fitted.evaluate(shop())
+        assert scores.value("retailor", "perplexity") < scores.value("retailor before tuning", "perplexity")
+
+    @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+    def test_the_saved_parts_open_without_retailor(self, fitted: ReviewWriter, tmp_path: Path) -> None:
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        fitted.save(tmp_path / "review")
+        base = tiny_decoder(shop().reviews["text"].to_list()[:100])
+        base.save(tmp_path / "base")
+        merged = AutoModelForCausalLM.from_pretrained(tmp_path / "review" / "generator")
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "review" / "generator")
+        plain = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+        batch = tokenizer("Good kettle", return_tensors="pt", return_token_type_ids=False)
+        with torch.inference_mode():
+            untouched = plain(**batch).logits
+            adapted = PeftModel.from_pretrained(plain, tmp_path / "review" / "adapter")(**batch).logits
+            expected = merged(**batch).logits
+        assert torch.allclose(adapted, expected, atol=1e-4)
+        assert not torch.allclose(untouched, expected, atol=1e-4)
+
+    def test_a_loaded_writer_knows_what_it_was_before_tuning(
+        self, fitted: ReviewWriter, tmp_path: Path
+    ) -> None:
+        fitted.save(tmp_path / "review")
+        loaded = ReviewWriter.load(tmp_path / "review")
+        row = "retailor before tuning"
+        there, here = (task.evaluate(shop()).value(row, "perplexity") for task in (loaded, fitted))
+        assert there == pytest.approx(here, rel=1e-4) and loaded.log == fitted.log
+
+    def test_a_killed_fit_goes_on(self, tmp_path: Path) -> None:
+        whole = self.task().fit(shop(), work=tmp_path / "a")
+        again = self.task().fit(shop(), work=tmp_path / "a")
+        assert again.log["loss_after"] == whole.log["loss_after"]
+
+    def test_the_generator_that_was_given_is_left_alone(self) -> None:
+        import torch
+
+        given = tiny_decoder()
+        before = {name: value.clone() for name, value in given.network.state_dict().items()}
+        ReviewWriter(given, SMALL).fit(shop())
+        after = given.network.state_dict()
+        assert set(after) == set(before) and all(torch.equal(after[name], before[name]) for name in before)
+
+
+class TestRemoteWriter(TaskContract):
+    baselines = ("template", "nearest review")
+
+    address = ""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def server(cls) -> Iterator[None]:
+        replies = {"en": f"{GOOD} I would buy it again.", "zh": "水壶烧水很快，盖子也合适。会再买。"}
+        with OpenAIServer(reply=lambda prompt: replies["zh" if "评论" in prompt else "en"]) as server:
+            cls.address = server.url
+            yield
+
+    def shop(self) -> Shop:
+        return shop()
+
+    def task(self) -> ReviewWriter:
+        return ReviewWriter(RemoteGenerator(RemoteSettings(base_url=self.address, model="toy")), SMALL)
+
+    def queries(self) -> list[ReviewQuery]:
+        return queries()
+
+
+def test_a_seq2seq_can_be_tuned_too(tmp_path: Path) -> None:
+    writer = ReviewWriter(tiny_seq2seq(shop().reviews["text"].to_list()[:60]), SMALL).fit(shop())
+    assert writer.log["tuned"]
+    writer.save(tmp_path / "review")
+    assert ReviewWriter.load(tmp_path / "review").predict(queries()) == writer.predict(queries())
+
+
+# the draft ------------------------------------------------------------------------------------------
+
+
+def scripted(*replies: str, **more: Any) -> ReviewWriter:
+    return ReviewWriter(ScriptedGenerator(replies), ReviewSettings(max_tries=1, **more)).fit(shop())
+
+
+def english() -> ReviewQuery:
+    row = shop().reviews.filter(pl.col("language") == "en").to_dicts()[0]
+    return ReviewQuery(row["item_id"], 4.0, user_id=row["user_id"], language="en")
+
+
+def test_a_draft_carries_its_mark_in_words_and_for_machines() -> None:
+    draft = scripted(GOOD).predict([english()])[0]
+    assert draft.text == f"{GOOD}\n\n{NOTICES['en']}" and body_of(draft.text) == GOOD
+    assert draft.generated["generated"] is True and draft.generated["by"] == "scripted"
+    assert draft.generated["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    told = mark(draft)
+    assert is_generated(draft.text) and is_generated(told) and is_generated(json.dumps(told))
+    assert is_generated({"text": draft.text}) and is_generated(dict(draft.generated))
+    assert is_untouched(told) and not is_untouched({**told, "reviewBody": "mine"})
+
+
+def test_what_people_wrote_is_not_called_generated() -> None:
+    for text in ("", "I like it.", '{"text": "I like it."}', "[1, 2]", "generated", '{"generated": false}'):
+        assert not is_generated(text)
+
+
+def test_the_notice_is_in_the_language_of_the_review() -> None:
+    writer = scripted(
+        "水壶烧水很快，盖子也合适。", "Der Kessel kocht schnell und der Deckel passt gut.", GOOD
+    )
+    item_id = english().item_id
+    for language in ("zh", "de", "sv"):
+        draft = writer.predict([ReviewQuery(item_id, language=language)])[0]
+        expected = NOTICES.get(language, NOTICES["en"])
+        assert draft.generated["notice"] == expected and draft.text.endswith(expected)
+
+
+def test_no_setting_removes_the_mark() -> None:
+    names = set(vars(ReviewSettings()))
+    assert not [name for name in names if "mark" in name or "notice" in name]
+    with pytest.raises(ConfigError):
+        ReviewSettings(notice=False)  # type: ignore[call-arg]
+
+
+def test_the_prompt_tells_item_stars_aspects_length_and_style() -> None:
+    writer = scripted(GOOD)
+    query = english()
+    writer.predict([ReviewQuery(query.item_id, 2.0, ("lid", "noise"), user_id=query.user_id, language="en")])
+    prompt = writer.generator.prompts[-1]  # type: ignore[attr-defined]
+    title = clean(shop()).items.filter(pl.col("item_id") == query.item_id)["title"][0]
+    for part in (title, "Stars: 2 of 5", "Write about: lid, noise", "Length: about", "wrote before", "edit"):
+        assert part in prompt
+    assert "Another product" in prompt
+
+
+def test_a_training_prompt_knows_only_what_was_known_then() -> None:
+    writer = scripted(GOOD)
+    past = writer._past
+    user = max(set(past.users), key=lambda name: past.users.count(name))
+    first = past.users.index(user)
+    query = ReviewQuery(past.reviews["item_id"][first], user_id=user, language=past.languages[first])
+    assert past.wanted(query, before=first).samples == ()
+    assert past.wanted(query).samples != ()
+
+
+# refusals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("", "too little"), ("ok", "too little"), ("水壶烧水很快，盖子也合适。", "did not write in 'en'")],
+)
+def test_a_text_that_cannot_be_offered_becomes_a_template_and_says_so(said: str, reason: str) -> None:
+    draft = scripted(said).predict([english()])[0]
+    assert reason in draft.generated["fallback"] and draft.generated["by"] == "template"
+    assert draft.generated["digitalSourceType"].endswith("/algorithmicMedia")
+    assert is_generated(draft.text) and len(tokens(body_of(draft.text))) >= 4
+
+
+def test_a_refused_text_is_asked_for_again() -> None:
+    writer = ReviewWriter(ScriptedGenerator(["ok", GOOD]), ReviewSettings(max_tries=2)).fit(shop())
+    assert body_of(writer.predict([english()])[0].text) == GOOD
+
+
+def other_review(writer: ReviewWriter, user_id: str | None) -> str:
+    past = writer._past
+    rows = [i for i in range(len(past)) if past.users[i] != user_id and past.languages[i] == "en"]
+    return max((past.texts[i] for i in rows), key=len)
+
+
+def test_nobody_elses_review_is_repeated() -> None:
+    query = english()
+    copied = other_review(scripted(), query.user_id)
+    for said in (copied, f"{GOOD} {copied}"):
+        body = body_of(scripted(said, max_copied_tokens=8).predict([query])[0].text)
+        assert CopyIndex([copied]).longest(body).n_tokens <= 8
+    assert body.startswith(GOOD)
+
+
+def test_ones_own_words_may_be_repeated() -> None:
+    writer = scripted()
+    past = writer._past
+    row = max((i for i in range(len(past)) if past.languages[i] == "en"), key=lambda i: past.size(i))
+    alone = [i for i in range(len(past)) if past.users[i] != past.users[row]]
+    text = past.texts[row]
+    index = CopyIndex([past.texts[i] for i in alone])
+    if index.longest(text).n_tokens > 8:
+        pytest.skip("the longest review shares a run with another one")
+    query = ReviewQuery(past.reviews["item_id"][row], 4.0, user_id=past.users[row], language="en")
+    assert body_of(scripted(text, max_copied_tokens=8).predict([query])[0].text) == text
+
+
+def test_contacts_in_past_reviews_reach_no_prompt() -> None:
+    rows = (
+        shop()
+        .reviews.head(1)
+        .with_columns(
+            text=pl.lit("Call me on +1 (555) 014-4477 or me@home.org. The strap tore after a day."),
+            language=pl.lit("en"),
+        )
+    )
+    more = pl.concat([shop().reviews, rows.with_columns(review_id=pl.lit("R-new"))])
+    writer = ReviewWriter(ScriptedGenerator([GOOD]), ReviewSettings(n_examples=3))
+    writer.fit(shop().with_tables(reviews=more))
+    writer.predict([ReviewQuery(rows["item_id"][0], 4.0, user_id=rows["user_id"][0], language="en")])
+    prompt = writer.generator.prompts[0]  # type: ignore[attr-defined]
+    assert "4477" not in prompt and "home.org" not in prompt and "Call me" not in prompt
+
+
+def test_wrong_queries_are_named() -> None:
+    writer = scripted()
+    with pytest.raises(DataError, match="no item 'nope'"):
+        writer.predict([ReviewQuery("nope")])
+    with pytest.raises(DataError, match="rating of 6 stars"):
+        writer.predict([ReviewQuery(english().item_id, 6.0)])
+    with pytest.raises(ModelError, match=r"not fitted yet: call fit\(shop\) first"):
+        ReviewWriter(ScriptedGenerator()).predict([])
+    with pytest.raises(ModelError, match="'scripted' cannot be saved"):
+        writer.save(Path("nowhere"))
+
+
+def test_reviews_that_cannot_be_used_are_counted() -> None:
+    some = (
+        shop()
+        .reviews.head(6)
+        .with_columns(
+            rating=pl.Series([None, 9.0, 3.0, 4.0, 5.0, 2.0], dtype=pl.Float32),
+            item_id=pl.Series([*shop().reviews["item_id"].head(5), "gone"]),
+            text=pl.Series(["a b c", "a b c", None, "good cup here", "nice cup here", "x y z"]),
+        )
+    )
+    writer = ReviewWriter(ScriptedGenerator()).fit(shop().with_tables(reviews=some))
+    assert writer.log["n_reviews"] == 2
+    assert writer.log["dropped"] == {"without stars": 2, "of unknown items": 1, "without text": 1}
+
+
+# texts ----------------------------------------------------------------------------------------------
+
+
+def test_tidy_cuts_labels_roles_half_sentences_and_repeats() -> None:
+    said = 'Review: "Good cup. Good cup. It holds heat\n\nUser: now write another one'
+    assert tidy(said, max_chars=200) == "Good cup."
+    assert tidy("评论：杯子很好。保温也不", max_chars=200) == "杯子很好。"
+    assert tidy("A <b>fine</b> cup", max_chars=200) == "A fine cup"
+    assert len(tidy("Nice cup. " * 3 + "x" * 500 + ".", max_chars=40)) <= 40
+
+
+def test_private_free_drops_the_sentence() -> None:
+    assert private_free("Good cup. Write to [email] soon. I like it.") == "Good cup. I like it."
+    assert private_free("杯子很好。电话[phone]。喜欢。") == "杯子很好。喜欢。"
+
+
+def test_without_copies_keeps_what_is_ours() -> None:
+    source = "the handle broke off on the very first day of use"
+    text = f"A fine cup. {source.capitalize()}. I like the colour."
+    kept = without_copies(text, CopyIndex([source]), np.array([True]), 5)
+    assert kept == "A fine cup. I like the colour."
+    assert without_copies(source, CopyIndex([source]), np.array([True]), 5) == ""
+
+
+def test_templates_follow_the_stars_in_both_languages() -> None:
+    for language in ("en", "zh", "sv"):
+        texts = {template(Wanted("Cup", "Cup", stars, language, 20, ("lid",))) for stars in range(1, 6)}
+        assert len(texts) == 5 and all("Cup" in text and "lid" in text for text in texts)
+
+
+def test_prompts_have_golden_words() -> None:
+    wanted = Wanted("Cup", "Cup. Colour: red", 2, "zh", 20, ("盖子",), ("还行。",))
+    assert prompt_of(wanted) == (
+        "请替顾客起草一条商品评论，供顾客修改。只写评论。\n商品: Cup. Colour: red\n评分: 2 分（满分5分）\n"
+        "请写到: 盖子\n长度: 约20字\n这位顾客以前写过: 还行。\n评论:"
+    )
+    assert [rounded_length(n) for n in (0, 14, 31, 1000)] == [10, 10, 40, 120]
+
+
+def test_the_nearest_review_is_of_the_same_item_and_mood_by_somebody_else() -> None:
+    writer = scripted()
+    past = writer._past
+    row = next(
+        i
+        for i in range(len(past))
+        if sum(
+            past.reviews["item_id"][j] == past.reviews["item_id"][i]
+            and past.stars[j] == past.stars[i]
+            and past.users[j] != past.users[i]
+            and past.languages[j] == past.languages[i]
+            for j in range(len(past))
+        )
+    )
+    query = ReviewQuery(
+        past.reviews["item_id"][row],
+        float(past.stars[row]),
+        user_id=past.users[row],
+        language=past.languages[row],
+    )
+    found = past.nearest(past.wanted(query), query)[0]
+    assert past.reviews["item_id"][found] == query.item_id and past.users[found] != query.user_id
+    assert past.stars[found] == past.stars[row]
