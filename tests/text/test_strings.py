@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (goldens)
 """One text, cleaned: goldens on the ugliest real strings, and the laws."""
 
 from __future__ import annotations
