@@ -1,0 +1,142 @@
+// Small pieces of the page. Text is only ever set as text, so nothing a shop wrote can become markup.
+
+import { currentLanguage, say } from "./words.js";
+
+export function h(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked") made[name] = value;
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+export const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent.trim();
+
+const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+
+function initials(title) {
+  const letters = plain(title).replace(/[^\p{L}\p{N}\s]/gu, " ").trim();
+  if (/^\p{Script=Han}/u.test(letters)) return letters.slice(0, 1);
+  return letters.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+}
+
+function usable(image) {
+  if (!image) return false;
+  if (/^data:image\/(png|jpe?g|gif|webp|avif);/.test(image)) return true;
+  return document.body.dataset.remoteImages === "true" && image.startsWith("https://");
+}
+
+// A picture where there is one that this page may show, else a coloured tile of the category.
+export function tile(item, itemId, small = false) {
+  const title = item?.title || itemId;
+  const kind = item?.category?.at(-1) ?? item?.brand ?? "";
+  const made = h("div", { class: small ? "tile small" : "tile", "aria-hidden": "true" });
+  if (usable(item?.image)) {
+    const picture = h("img", { src: item.image, alt: "", loading: "lazy", referrerpolicy: "no-referrer" });
+    picture.addEventListener("error", () => picture.remove());
+    made.append(picture);
+  }
+  made.style.setProperty("--hue", hue(kind || title));
+  made.append(h("span", { class: "initials" }, initials(title)));
+  if (!small && kind) made.append(h("span", { class: "kind" }, plain(kind)));
+  return made;
+}
+
+export function price(item) {
+  if (item?.price === null || item?.price === undefined) return "";
+  try {
+    return new Intl.NumberFormat(currentLanguage(), { style: "currency", currency: item.currency || "USD" }).format(item.price);
+  } catch {
+    return `${item.price} ${item.currency ?? ""}`.trim();
+  }
+}
+
+// One item of a result, as a card that can be chosen.
+export function card(hit, choose) {
+  const title = plain(hit.item?.title) || hit.item_id;
+  const because = hit.because.filter((each) => each.item_id !== hit.item_id).slice(0, 2);
+  return h(
+    "li", { class: "card" },
+    h("button", { type: "button", class: "cover", "aria-label": `${say("product")}: ${title}`, onclick: () => choose(hit) }, tile(hit.item, hit.item_id)),
+    h(
+      "div", { class: "about" },
+      h("h3", { title }, title),
+      h("p", { class: "line" }, h("strong", {}, price(hit.item)), h("span", { class: "soft" }, plain(hit.item?.brand ?? ""))),
+      hit.reason ? h("p", { class: "reason" }, hit.reason) : null,
+      because.length ? h("p", { class: "soft because" }, `${say("because")}: `, because.map((each) => plain(each.title)).join(" · ")) : null,
+    ),
+  );
+}
+
+export const grid = (hits, choose) => h("ul", { class: "grid" }, hits.map((hit) => card(hit, choose)));
+
+export const empty = (text) => h("p", { class: "empty" }, text);
+
+export function waiting() {
+  return h("div", { class: "waiting", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), say("loading"));
+}
+
+export function failure(error, again) {
+  return h(
+    "div", { class: "failure", role: "alert" },
+    h("strong", {}, say("failed")), h("p", {}, error.message),
+    again ? h("button", { type: "button", class: "quiet", onclick: again }, say("retry")) : null,
+  );
+}
+
+export function field(id, label, input) {
+  input.id = id;
+  return h("div", { class: "field" }, h("label", { for: id }, label), input);
+}
+
+// The three probabilities as labelled bars.
+export function bars(reply) {
+  const rows = ["negative", "neutral", "positive"].map((label) => {
+    const share = reply.probabilities[label] ?? 0;
+    const bar = h("span", { class: `bar ${label}` });
+    bar.style.setProperty("--share", share);
+    const percent = `${(100 * share).toFixed(1)} %`;
+    return h("div", { class: label === reply.label ? "share best" : "share" }, h("span", { class: "name" }, say(label)), h("span", { class: "track" }, bar), h("span", { class: "value" }, percent));
+  });
+  return h("div", { class: "verdict" }, h("p", { class: `label ${reply.label}` }, say(reply.label)), rows);
+}
+
+// An answer with the passages it stands on, numbered.
+export function answerBubble(reply) {
+  const known = h("span", { class: reply.known ? "badge" : "badge muted" }, reply.known ? say("confidence", { value: `${Math.round(100 * reply.confidence)} %` }) : say("unknown"));
+  const passages = reply.evidence.map((each) =>
+    h("li", {}, h("span", { class: "source" }, say(`s_${each.source}`).replace(/^s_/, "")), h("span", { class: "soft" }, plain(each.title)), h("blockquote", {}, plain(each.text))),
+  );
+  return h(
+    "div", { class: reply.known ? "bubble shop" : "bubble shop unknown" },
+    h("p", { class: "who" }, say("shop"), known), h("p", { class: "said" }, reply.text),
+    passages.length ? h("details", { open: reply.known }, h("summary", {}, `${say("evidence")} (${passages.length})`), h("ol", { class: "evidence" }, passages)) : null,
+  );
+}
+
+export const questionBubble = (text) => h("div", { class: "bubble you" }, h("p", { class: "who" }, say("you")), h("p", { class: "said" }, text));
+
+// A draft, never without its mark.
+export function draftCard(draft) {
+  const mark = draft.generated;
+  const at = mark.at ? new Date(mark.at) : null;
+  const when = at && !Number.isNaN(at.getTime()) ? at.toLocaleString(currentLanguage()) : mark.at;
+  const by = [mark.by ?? mark.model, when].filter(Boolean).join(" · ");
+  const copy = h("button", { type: "button", class: "quiet" }, say("copy"));
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(`${draft.title}\n${draft.text}\n[${say("generated")}; ${by}]`);
+    copy.textContent = say("copied");
+  });
+  return h(
+    "article", { class: "draft" },
+    h("p", { class: "marked" }, h("strong", {}, say("generated")), h("span", {}, say("generated_note"))),
+    h("p", { class: "stars", "aria-label": `${draft.rating} / 5` }, "★".repeat(Math.round(draft.rating)) + "☆".repeat(5 - Math.round(draft.rating))),
+    draft.title ? h("h3", {}, draft.title) : null,
+    h("p", { class: "said" }, draft.text),
+    h("p", { class: "soft small" }, say("by", { name: by })), copy,
+  );
+}
