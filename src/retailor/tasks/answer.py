@@ -1,0 +1,289 @@
+"""Answers questions from the shop's own text: finds evidence and answers from it, or says that it cannot."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor import artifact
+from retailor.config import Field, as_dict, read_settings, settings
+from retailor.errors import DataError, MissingTable, ModelError
+from retailor.metrics.scores import Scores
+from retailor.models.local import load_encoder, load_generator
+from retailor.models.shapes import Encoder, Generator
+from retailor.shop.tables import Shop
+from retailor.tasks import answer_dialogue, answer_text
+from retailor.tasks.answer_cases import (
+    Case,
+    answerable,
+    answers_as_evidence,
+    cases_of,
+    featurise,
+    learning_lists,
+    made_from_attributes,
+)
+from retailor.tasks.answer_index import PassageIndex
+from retailor.tasks.answer_passages import passages
+from retailor.tasks.answer_ranker import Ranker, calibrate, default_ranker, learn_ranker
+from retailor.tasks.answer_scores import evaluate_cases
+from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
+
+
+@settings
+class AnswerSettings:
+    """What is read, how much of it, and how sure an answer must be."""
+
+    caution: float = Field(default=0.5, gt=0, lt=1)
+    """An answer is given when the probability that its evidence answers is at least this."""
+    n_evidence: int = Field(default=3, ge=1)
+    max_question_chars: int = Field(default=1000, gt=0)
+    max_history: int = Field(default=8, ge=0)
+    """Earlier turns that are read, the latest ones."""
+    max_passages_per_item: int = Field(default=400, gt=0)
+    max_review_sentences_per_item: int = Field(default=200, ge=0)
+    max_passage_chars: int = Field(default=600, gt=20)
+    n_candidates: int = Field(default=40, ge=1)
+    """Passages that are looked at closely, after words and meaning have put them first."""
+    n_items: int = Field(default=5, ge=1)
+    """Items that a question asked on no page may be about."""
+    min_questions: int = Field(default=20, ge=5)
+    """Below this many answered questions the ranker is the default one, calibrated on the catalogue."""
+    max_questions: int = Field(default=5000, ge=20)
+    n_negatives: int = Field(default=6, ge=2)
+    max_answer_tokens: int = Field(default=80, gt=0)
+    max_new_words: float = Field(default=0.2, ge=0, le=1)
+    """The share of a generated answer's content words that neither evidence nor question has."""
+    seed: int = 0
+
+
+class Answerer:
+    """Answers from the catalogue. Needs `items`, `reviews` or `questions`; questions teach it to rank."""
+
+    kind: ClassVar[str] = "answer"
+
+    def __init__(
+        self, encoder: Encoder, generator: Generator | None = None, settings: AnswerSettings | None = None
+    ) -> None:
+        self.encoder, self.generator = encoder, generator
+        self.settings = settings or AnswerSettings()
+        self.ranker: Ranker = default_ranker()
+        self.log: dict[str, Any] = {}
+        self._index: PassageIndex | None = None
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        """Indexes the shop's passages, learns to rank them, and when not to answer. Raises MissingTable."""
+        started = time.perf_counter()
+        table = passages(
+            shop,
+            max_per_item=self.settings.max_passages_per_item,
+            max_review_sentences=self.settings.max_review_sentences_per_item,
+            max_chars=self.settings.max_passage_chars,
+        )
+        if not len(table):
+            raise MissingTable(
+                "answer needs the table 'items', 'reviews' or 'questions', and this shop has no text in them."
+            )
+        self._index = PassageIndex.of(table, self.encoder)
+        counts = table["source"].value_counts(sort=True).iter_rows()
+        self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
+        self._learn(shop)
+        self.log |= {"ranker": self.ranker.to_dict(), "seconds": round(time.perf_counter() - started, 3)}
+        return self
+
+    def _learn(self, shop: Shop) -> None:
+        """From evidence where the questions have it, else from their answers, else the default."""
+        index, settings = self._fitted(), self.settings
+        asked = shop.questions.sample(
+            min(len(shop.questions), settings.max_questions), seed=settings.seed, shuffle=True
+        )
+        cases = cases_of(asked, index, max_page=settings.n_candidates)
+        told = [case for case in cases if any(case.relevant)]
+        taught = "evidence"
+        if len(told) < settings.min_questions:
+            told, taught = answers_as_evidence(cases), "answers"
+        if len(told) < settings.min_questions:
+            told = made_from_attributes(
+                shop, index, n=300, max_page=settings.n_candidates, seed=settings.seed
+            )
+            pages = featurise(told, index, self.encoder, with_page=True)
+            self.ranker = calibrate(default_ranker(), pages)
+            self.log |= {"taught_by": "the default", "calibrated_on": len(told)}
+            return
+        lists = learning_lists(told, n_negatives=settings.n_negatives, seed=settings.seed)
+        # Answers are drawn against answers alone: beside other sources, the source would give them away.
+        with_page = taught == "evidence"
+        learned = featurise(lists, index, self.encoder, with_page=with_page)
+        pages = featurise(told, index, self.encoder, with_page=True) if with_page else learned
+        nobody_knew = [case for case in cases if case.page and not answerable(case)]
+        unanswered = featurise(nobody_knew, index, self.encoder, with_page=True)
+        self.ranker = learn_ranker(learned, pages, unanswered, seed=settings.seed)
+        self.log |= {"taught_by": taught, "n_questions": len(told), "n_unanswered": len(unanswered)}
+
+    def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
+        """One answer a query. Raises DataError on an empty or over-long question or turn."""
+        index = self._fitted()
+        for query in queries:
+            self._check(query)
+        asked = self._standalone(queries)
+        vectors = self.encoder.encode(asked, role="query")
+        answers = [
+            self._answer(index, query, question, vector)
+            for query, question, vector in zip(queries, asked, vectors, strict=True)
+        ]
+        return self._generated(queries, answers)
+
+    def _answer(
+        self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
+    ) -> Answered:
+        on_page = query.item_id is not None
+        found = self._on_page(index, query.item_id, question, vector) if query.item_id is not None else (
+            self._anywhere(index, question, vector)
+        )  # fmt: skip
+        confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
+        if confidence < self.settings.caution:
+            text = answer_text.unknown_text(query.question, item=on_page)
+            return Answered(text, known=False, confidence=confidence)
+        # Further evidence is shown only when it is about the same item as the best.
+        shown = tuple(each for each in found if each.item_id == found[0].item_id)[: self.settings.n_evidence]
+        title = None if on_page else index.titles.get(found[0].item_id)
+        text = answer_text.compose(question, shown[0], title=title)
+        return Answered(text, known=True, confidence=confidence, evidence=shown)
+
+    def _on_page(
+        self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
+    ) -> list[Evidence]:
+        rows = index.best_of(question, vector, index.page(item_id), self.settings.n_candidates)
+        return self._ranked(index, question, vector, rows, index.topic(item_id), 0.0)
+
+    def _anywhere(self, index: PassageIndex, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
+        """From the pages of the items it may be about; the further from the question, the less they count."""
+        items = index.best_items(question, vector, self.settings.n_items)
+        highest = max(items.values(), default=0.0)
+        found: list[Evidence] = []
+        for item_id, score in items.items():
+            rows = index.best_of(question, vector, index.page(item_id), self.settings.n_candidates // 2)
+            found += self._ranked(index, question, vector, rows, index.topic(item_id), score - highest)
+        return sorted(found, key=lambda each: -each.score)
+
+    def _ranked(
+        self,
+        index: PassageIndex,
+        question: str,
+        vector: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        topic: frozenset[str],
+        bonus: float,
+    ) -> list[Evidence]:
+        if not len(rows):
+            return []
+        logits = self.ranker.logits(index.features(question, vector, rows, topic)) + bonus
+        order = np.argsort(-logits, kind="stable")
+        return [
+            Evidence(index.texts[row], index.sources[row], index.items[row], round(float(logit), 6))
+            for row, logit in zip(rows[order].tolist(), logits[order], strict=True)
+        ]
+
+    def _standalone(self, queries: Sequence[AnswerQuery]) -> list[str]:
+        n = self.settings.max_history
+        histories = [query.history[-n:] if n else () for query in queries]
+        asked = [
+            answer_dialogue.standalone(query.question, history)
+            for query, history in zip(queries, histories, strict=True)
+        ]
+        follow = [i for i, history in enumerate(histories) if history]
+        if self.generator is None or not follow:
+            return asked
+        prompts = [answer_dialogue.prompt(queries[i].question, histories[i]) for i in follow]
+        for i, text in zip(follow, self.generator.generate(prompts, max_tokens=60), strict=True):
+            asked[i] = answer_dialogue.checked(text, queries[i].question, histories[i]) or asked[i]
+        return asked
+
+    def _generated(self, queries: Sequence[AnswerQuery], answers: list[Answered]) -> list[Answered]:
+        """The known answers in the generator's words, where these pass the check; the others as they are."""
+        known = [i for i, answer in enumerate(answers) if answer.known]
+        if self.generator is None or not known:
+            return answers
+        prompts = [answer_text.prompt(queries[i].question, answers[i].evidence) for i in known]
+        written = self.generator.generate(prompts, max_tokens=self.settings.max_answer_tokens)
+        for i, text in zip(known, written, strict=True):
+            passed = answer_text.checked(
+                text, queries[i].question, answers[i].evidence, max_new_words=self.settings.max_new_words
+            )
+            if passed is not None:
+                answers[i] = Answered(passed, True, answers[i].confidence, answers[i].evidence)
+        return answers
+
+    def evaluate(self, shop: Shop) -> Scores:
+        """Ranking of evidence, overlap of answers and knowing when not to answer, on the shop's questions.
+
+        A shop without questions is asked questions made from its own attributes: the bucket says so.
+        """
+        index, settings = self._fitted(), self.settings
+        bucket = "all"
+        cases: list[Case] = cases_of(shop.questions, index, max_page=settings.n_candidates)
+        if not cases:
+            bucket = "made from attributes"
+            cases = made_from_attributes(
+                shop, index, n=500, max_page=settings.n_candidates, seed=settings.seed + 1
+            )
+        return evaluate_cases(
+            cases, index, self.encoder, self.ranker, caution=settings.caution, bucket=bucket
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""
+        index = self._fitted()
+        with artifact.writing(folder, self.kind, settings=as_dict(self.settings), card=_CARD) as new:
+            index.save(new)
+            _write(new / "ranker.json", self.ranker.to_dict())
+            _write(new / "log.json", self.log)
+            self.encoder.save(new / "encoder")
+            if hasattr(self.generator, "save"):
+                cast(Any, self.generator).save(new / "generator")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The saved task. Raises DataError that names a missing or corrupt file."""
+        folder = Path(folder)
+        manifest = artifact.verify(folder, cls.kind)
+        generator = load_generator(folder / "generator") if (folder / "generator").is_dir() else None
+        task = cls(
+            load_encoder(folder / "encoder"),
+            generator,
+            read_settings(AnswerSettings, manifest.settings, str(folder)),
+        )
+        task._index = PassageIndex.load(folder)
+        task.ranker = Ranker.from_dict(json.loads((folder / "ranker.json").read_text(encoding="utf-8")))
+        task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
+        return task
+
+    def _fitted(self) -> PassageIndex:
+        if self._index is None:
+            raise ModelError("this answerer has no passages yet: call fit(shop) first.", asked="answer")
+        return self._index
+
+    def _check(self, query: AnswerQuery) -> None:
+        if not query.question.strip():
+            raise DataError("the question is empty; ask something.", column="question", value=query.question)
+        limit = self.settings.max_question_chars
+        for text in (query.question, *(asked for asked, _ in query.history)):
+            if len(text) > limit:
+                raise DataError(
+                    f"a question has {len(text):,} characters; at most {limit:,} are read, so shorten it.",
+                    column="question",
+                )
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+_CARD = """# Answers
+Answers questions from the passages in `passages.parquet`. Open with `retailor.Answerer.load(folder)`.
+"""

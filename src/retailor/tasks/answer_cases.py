@@ -1,0 +1,207 @@
+"""Questions with the passages that do and do not answer them: what a ranker learns from and is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.models.shapes import Encoder
+from retailor.retrieval.words import HAS_CHINESE
+from retailor.seeds import stream
+from retailor.shop.tables import Shop
+from retailor.tasks.answer_features import SOURCES, features
+from retailor.tasks.answer_index import PassageIndex
+from retailor.tasks.answer_passages import plain
+from retailor.tasks.answer_ranker import Listed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question with its passages. `relevant` [n]: 1 answers, 0 does not; `labelled`: somebody said so."""
+
+    question: str
+    item_id: str | None
+    texts: tuple[str, ...]
+    sources: tuple[str, ...]
+    relevant: tuple[float, ...]
+    labelled: bool
+    answer: str | None = None
+    page: tuple[int, ...] = field(default=(), repr=False)
+    """Rows of the item's page that are not among the texts."""
+
+
+def source_of(name: str | None) -> str:
+    """The nearest of SOURCES to what a data set calls a source."""
+    known = (name or "").lower()
+    aliases = {
+        "cqa": "answer",
+        "qa": "answer",
+        "bullet": "description",
+        "desc": "description",
+        "osp": "description",
+    }
+    return known if known in SOURCES else aliases.get(known, "description")
+
+
+def cases_of(questions: pl.DataFrame, index: PassageIndex, *, max_page: int) -> list[Case]:
+    """One case a question, in order. A question's own earlier answer never counts as its passage."""
+    columns = ["question", "question_id", "item_id", "answer", "evidence"]
+    return [
+        _case(row, index, max_page)
+        for row in questions.filter(pl.col("question").is_not_null()).select(columns).iter_rows(named=True)
+    ]
+
+
+def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
+    evidence = {
+        plain(each["text"]): (source_of(each["source"]), float((each["relevance"] or 0) > 0))
+        for each in row["evidence"] or []
+        if each["text"]
+    }
+    page = tuple(
+        int(r)
+        for r in index.page(row["item_id"])[: 4 * max_page]
+        if index.texts[r] not in evidence
+        and (row["question_id"] is None or index.question_ids[r] != row["question_id"])
+    )
+    return Case(
+        question=row["question"],
+        item_id=row["item_id"],
+        texts=tuple(evidence),
+        sources=tuple(source for source, _ in evidence.values()),
+        relevant=tuple(relevant for _, relevant in evidence.values()),
+        labelled=bool(evidence),
+        answer=row["answer"],
+        page=page[:max_page],
+    )
+
+
+def answerable(case: Case) -> bool:
+    """Whether somebody found an answer: relevant evidence, or an answer in words."""
+    return any(case.relevant) or (not case.labelled and bool(case.answer))
+
+
+def answers_as_evidence(cases: Sequence[Case]) -> list[Case]:
+    """The answered cases with their own answers as the evidence, for a shop whose questions have none."""
+    return [
+        Case(case.question, case.item_id, (case.answer,), ("answer",), (1.0,), True, case.answer, case.page)
+        for case in cases
+        if case.answer
+    ]
+
+
+def made_from_attributes(shop: Shop, index: PassageIndex, *, n: int, max_page: int, seed: int) -> list[Case]:
+    """Questions made from the catalogue: 'what is the material?', answered by that attribute alone."""
+    rows = [row for row, source in enumerate(index.sources) if source == "attribute"]
+    known = set(shop.items["item_id"].to_list())
+    rows = [row for row in rows if index.items[row] in known]
+    chosen = stream(seed, "answer", "made").permutation(len(rows))[:n]
+    cases = []
+    for row in (rows[int(i)] for i in np.sort(chosen)):
+        name, _, value = index.texts[row].partition(":")
+        asked = (
+            f"{name.strip()}是什么？" if HAS_CHINESE.search(name) else f"What is the {name.strip().lower()}?"
+        )
+        others = tuple(
+            int(r) for r in index.page(index.items[row]) if r != row and value not in index.texts[r]
+        )
+        cases.append(
+            Case(
+                asked,
+                index.items[row],
+                (index.texts[row],),
+                ("attribute",),
+                (1.0,),
+                True,
+                value.strip(),
+                others[:max_page],
+            )
+        )
+    return cases
+
+
+def learning_lists(cases: Sequence[Case], *, n_negatives: int, seed: int) -> list[Case]:
+    """The cases to learn a ranking from: with labelled negatives as they are, else with negatives drawn.
+
+    They are drawn from the item's page, from other questions of the item and from those of other items, never
+    from an evidence of the question. A passage drawn may answer by chance: few of them, many questions.
+    """
+    rng = stream(seed, "answer", "negatives")
+    by_item: dict[str | None, list[int]] = {}
+    for i, case in enumerate(cases):
+        by_item.setdefault(case.item_id, []).append(i)
+    return [
+        case
+        if not all(case.relevant)
+        else _with_negatives(case, cases, by_item[case.item_id], n_negatives, rng)
+        for case in cases
+        if any(case.relevant)
+    ]
+
+
+def _with_negatives(
+    case: Case, cases: Sequence[Case], same: Sequence[int], n: int, rng: np.random.Generator
+) -> Case:
+    """Half from the same item, half from anywhere."""
+    own = [cases[int(i)] for i in rng.permutation(same)[:n]]
+    other = [cases[int(i)] for i in rng.integers(len(cases), size=n // 2)]
+    drawn: dict[str, str] = {}
+    for each in [*own, *other]:
+        if each.question != case.question:
+            drawn.update(
+                (text, source)
+                for text, source, relevant in zip(each.texts, each.sources, each.relevant, strict=True)
+                if relevant and text not in case.texts
+            )
+    page = tuple(int(row) for row in rng.permutation(np.array(case.page, dtype=np.int64))[: n // 2])
+    return Case(
+        case.question,
+        case.item_id,
+        (*case.texts, *drawn),
+        (*case.sources, *drawn.values()),
+        (*case.relevant, *(0.0 for _ in drawn)),
+        True,
+        case.answer,
+        page,
+    )
+
+
+def featurise(
+    cases: Sequence[Case], index: PassageIndex, encoder: Encoder, *, with_page: bool
+) -> list[Listed]:
+    """The features of each case's passages, `with_page` those of the rest of the page too, as irrelevant."""
+    vector = vectors_of(cases, encoder)
+    return [_listed(case, index, vector, with_page) for case in cases]
+
+
+def vectors_of(cases: Sequence[Case], encoder: Encoder) -> Callable[[str, str], NDArray[np.float32]]:
+    """A function from ('query' or 'passage', text) to its vector, all encoded in two batches."""
+    asked = list(dict.fromkeys(case.question for case in cases))
+    told = list(dict.fromkeys(text for case in cases for text in case.texts))
+    known = {("query", text): v for text, v in zip(asked, encoder.encode(asked, role="query"), strict=True)}
+    known |= {("passage", text): v for text, v in zip(told, encoder.encode(told), strict=True)}
+    return lambda role, text: known[role, text]
+
+
+def _listed(
+    case: Case, index: PassageIndex, vector: Callable[[str, str], NDArray[np.float32]], with_page: bool
+) -> Listed:
+    asked = vector("query", case.question)
+    topic = index.topic(case.item_id)
+    told = np.array([vector("passage", text) for text in case.texts], dtype=np.float32).reshape(
+        -1, len(asked)
+    )
+    found = features(
+        case.question, topic, case.texts, case.sources, told @ asked, index.lexical, index.chance(asked)
+    )
+    relevant = np.array(case.relevant, dtype=np.float32)
+    if with_page and case.page:
+        rows = np.array(case.page, dtype=np.int64)
+        found = np.concatenate([found, index.features(case.question, asked, rows, topic)])
+        relevant = np.concatenate([relevant, np.zeros(len(rows), dtype=np.float32)])
+    return Listed(found, relevant)

@@ -1,0 +1,162 @@
+"""The passages of a shop, ready to be searched: an item's page, or the whole catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from retailor.errors import DataError
+from retailor.models.shapes import Encoder
+from retailor.retrieval.lexical import BM25Index
+from retailor.retrieval.words import words
+from retailor.seeds import stream
+from retailor.tasks.answer_features import Chance, features
+
+N_CHANCE = 512
+
+
+class PassageIndex:
+    """Passages with their words and vectors, an item's together."""
+
+    def __init__(self, table: pl.DataFrame, vectors: NDArray[np.float32], lexical: BM25Index) -> None:
+        self.table, self.vectors, self.lexical = table, vectors, lexical
+        self.texts: list[str] = table["text"].to_list()
+        self.sources: list[str] = table["source"].to_list()
+        self.items: list[str] = table["item_id"].to_list()
+        self.question_ids: list[str | None] = table["question_id"].to_list()
+        self.matches = match_texts(table)
+        self._places = _places(self.items)
+        self.titles: dict[str, str] = {}
+        for item, source, text in zip(self.items, self.sources, self.texts, strict=True):
+            if source == "title":
+                self.titles.setdefault(item, text)
+        self._topics = {item: frozenset(words(title)) for item, title in self.titles.items()}
+        self._item_ids = list(self._places)
+        self._item_words = BM25Index.of(
+            " ".join(
+                self.texts[row]
+                for row in range(place.start, place.stop)
+                if self.sources[row] in ("title", "attribute")
+            )
+            for place in self._places.values()
+        )
+        # The title speaks for the item; the first passage where there is none.
+        heads = [self._head(place) for place in self._places.values()]
+        self._item_vectors = vectors[heads] if heads else vectors[:0]
+        drawn = stream(0, "answer", "chance").permutation(len(vectors))[:N_CHANCE]
+        self._chance_vectors = vectors[np.sort(drawn)]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, encoder: Encoder) -> Self:
+        """The index of the table's passages; equal texts are encoded once."""
+        matches = match_texts(table)
+        unique = list(dict.fromkeys(matches))
+        ix = {text: i for i, text in enumerate(unique)}
+        # Half precision, as they will be on disk: a loaded index ranks exactly as the fitted one.
+        vectors = encoder.encode(unique).astype(np.float16).astype(np.float32)
+        return cls(table, vectors[[ix[text] for text in matches]], BM25Index.of(matches))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def page(self, item_id: str) -> NDArray[np.int64]:
+        """The rows of an item's passages; none for an unknown item."""
+        place = self._places.get(item_id)
+        return np.zeros(0, dtype=np.int64) if place is None else np.arange(place.start, place.stop)
+
+    def knows(self, item_id: str) -> bool:
+        """Whether the item has a passage."""
+        return item_id in self._places
+
+    def topic(self, item_id: str | None) -> frozenset[str]:
+        """The words that name the item: a passage of it need not repeat them."""
+        return self._topics.get(item_id, frozenset()) if item_id is not None else frozenset()
+
+    def chance(self, vector: NDArray[np.float32]) -> Chance:
+        """The cosines of a question with passages drawn at random."""
+        cosines = self._chance_vectors @ vector
+        if not cosines.size:
+            return Chance(0.0, 1.0)
+        return Chance(float(cosines.mean()), max(float(cosines.std()), 1e-3))
+
+    def best_of(
+        self, question: str, vector: NDArray[np.float32], rows: NDArray[np.int64], n: int
+    ) -> NDArray[np.int64]:
+        """The n of `rows` that words and meaning together put first, in the order of rows."""
+        if len(rows) <= n:
+            return rows
+        together = z(self.lexical.subset(question, rows)) + z(self.vectors[rows] @ vector)
+        return np.sort(rows[np.argsort(-together, kind="stable")[:n]])
+
+    def best_anywhere(self, question: str, vector: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+        """The n passages of the whole catalogue that words and meaning put first."""
+        together = z(self.lexical.score(question)) + z(self.vectors @ vector)
+        n = min(n, len(together))
+        return np.sort(np.argpartition(-together, n - 1)[:n]) if n else np.zeros(0, dtype=np.int64)
+
+    def best_items(self, question: str, vector: NDArray[np.float32], n: int) -> dict[str, float]:
+        """The n items that the question is most likely about, with their z-scores."""
+        together = z(self._item_words.score(question)) + z(self._item_vectors @ vector)
+        order = np.argsort(-together, kind="stable")[:n]
+        return {self._item_ids[int(row)]: float(together[row]) for row in order}
+
+    def features(
+        self, question: str, vector: NDArray[np.float32], rows: NDArray[np.int64], topic: frozenset[str]
+    ) -> NDArray[np.float32]:
+        """The features [n, F] of some passages for a question."""
+        return features(
+            question,
+            topic,
+            [self.matches[row] for row in rows],
+            [self.sources[row] for row in rows],
+            self.vectors[rows] @ vector,
+            self.lexical,
+            self.chance(vector),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes passages in Parquet, vectors in safetensors and words into `folder`."""
+        self.table.write_parquet(Path(folder) / "passages.parquet")
+        save_file({"vectors": self.vectors.astype(np.float16)}, Path(folder) / "vectors.safetensors")
+        self.lexical.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The saved index. Raises DataError when its parts do not belong together."""
+        table = pl.read_parquet(Path(folder) / "passages.parquet")
+        vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
+        lexical = BM25Index.load(folder)
+        if not len(table) == len(vectors) == len(lexical):
+            raise DataError("passages, vectors and words differ in number; fit the task again.", path=folder)
+        return cls(table, vectors, lexical)
+
+    def _head(self, place: range) -> int:
+        return next((row for row in place if self.sources[row] == "title"), place.start)
+
+
+def match_texts(table: pl.DataFrame) -> list[str]:
+    """What a question is compared with: an earlier answer together with its question, else the text."""
+    return [
+        f"{question} {text}" if question else text
+        for text, question in table.select("text", "question").iter_rows()
+    ]
+
+
+def z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores in spreads above their mean; zeros where all are equal."""
+    spread = float(scores.std()) if scores.size else 0.0
+    return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros_like(scores)
+
+
+def _places(items: Sequence[str]) -> dict[str, range]:
+    places: dict[str, range] = {}
+    for row, item in enumerate(items):
+        first = places[item].start if item in places else row
+        places[item] = range(first, row + 1)
+    return places

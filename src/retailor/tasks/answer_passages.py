@@ -1,0 +1,115 @@
+"""The passages a question can be answered from: attributes, titles, sentences, earlier answers."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from retailor.shop.tables import Shop
+
+SCHEMA: dict[str, Any] = {
+    "item_id": pl.String,
+    "source": pl.String,
+    "text": pl.String,
+    "question": pl.String,
+    "question_id": pl.String,
+}
+"""`question`: what an earlier answer answered; null for the other sources."""
+
+_TAG = re.compile(r"<[^>]{0,200}>")
+_BREAK = re.compile(r"<(?:br|/?p|/?li|/?ul|/?div|/?tr|/?h\d)\b[^>]{0,200}>|[\r\n]+", re.IGNORECASE)
+_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'“(\d])|(?<=[。！？；])|\.\.+(?=\S)")
+_SPACE = re.compile(r"\s+")
+_UNIT_FIRST = re.compile(r"\bunit:\s*([\w ]+?),\s*(?:normalized_value:\{[^{}]*\},\s*)?value:\s*([\d.]+)")
+_VALUE = re.compile(r"\b(?:value|unit):\s*")
+_NOISE = re.compile(r"[{}\[\]\"\\]+")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and list items of a text, without its tags; [] for none."""
+    found = []
+    for block in _BREAK.split(html.unescape(text)):
+        for piece in _END.split(_TAG.sub(" ", block)):
+            piece = _SPACE.sub(" ", piece).strip(" \t•·-*|")
+            if len(piece) > 1:
+                found.append(piece)
+    return found
+
+
+def plain(text: str) -> str:
+    """An attribute as words: nested `{ unit:ounces, value:8.5 }` becomes `8.5 ounces`, `_` a space.
+
+    A text that is not written so comes back as it is.
+    """
+    if "{" not in text:
+        return text
+    name, _, value = text.partition(":")
+    value = _UNIT_FIRST.sub(r"\2 \1", value)
+    value = _NOISE.sub(" ", _VALUE.sub("", value)).replace("_", " ")
+    value = re.sub(r"\s+([,;:])", r"\1", _SPACE.sub(" ", value)).strip(" ;,")
+    return f"{name.replace('_', ' ').strip()}: {value}"
+
+
+def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_chars: int) -> pl.DataFrame:
+    """The passages of the shop, an item's together; no text twice an item.
+
+    An item keeps at most `max_per_item`; reviews are read most helpful first.
+    """
+    rows = pl.DataFrame(
+        [
+            *_of_items(shop.items),
+            *_of_answers(shop.questions),
+            *_of_reviews(shop.reviews, max_review_sentences),
+        ],
+        schema=SCHEMA,
+        orient="row",
+    )
+    return (
+        rows.with_columns(pl.col("text").str.slice(0, max_chars))
+        .unique(["item_id", "text", "question"], keep="first", maintain_order=True)
+        .with_columns(n=pl.int_range(pl.len()).over("item_id"))
+        .filter(pl.col("n") < max_per_item)
+        .drop("n")
+        .sort("item_id", maintain_order=True)
+    )
+
+
+def _of_items(items: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    columns = ["item_id", "title", "brand", "price", "currency", "attributes", "description"]
+    for item in items.select(columns).iter_rows(named=True):
+        item_id = item["item_id"]
+        if item["title"]:
+            yield item_id, "title", item["title"], None, None
+        named = {each["name"].casefold() for each in item["attributes"] or [] if each["name"]}
+        for each in item["attributes"] or []:
+            if each["name"] and each["value"]:
+                yield item_id, "attribute", plain(f"{each['name']}: {each['value']}"), None, None
+        if item["brand"] and not named & {"brand", "品牌"}:
+            yield item_id, "attribute", f"Brand: {item['brand']}", None, None
+        for sentence in sentences(item["description"] or ""):
+            yield item_id, "description", sentence, None, None
+
+
+def _of_answers(questions: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+    answered = questions.filter(pl.col("answer").is_not_null() & pl.col("item_id").is_not_null())
+    for row in answered.select("item_id", "answer", "question", "question_id").iter_rows():
+        item_id, answer, question, question_id = row
+        if answer.strip():
+            yield item_id, "answer", _SPACE.sub(" ", answer).strip(), question, question_id
+
+
+def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[tuple[Any, ...]]:
+    seen: dict[str, int] = {}
+    ordered = reviews.filter(pl.col("text").is_not_null()).sort(
+        pl.col("helpful").fill_null(0), descending=True, maintain_order=True
+    )
+    for item_id, text in ordered.select("item_id", "text").iter_rows():
+        for sentence in sentences(text):
+            if seen.get(item_id, 0) >= max_sentences:
+                break
+            seen[item_id] = seen.get(item_id, 0) + 1
+            yield item_id, "review", sentence, None, None
