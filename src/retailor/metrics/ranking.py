@@ -28,12 +28,13 @@ def target_ranks(scores: ArrayLike, targets: ArrayLike) -> Ints:
     """
     table, columns = np.asarray(scores), np.asarray(targets)
     own = table[np.arange(len(table)), columns][:, None]
-    ranks = np.count_nonzero(table >= own, axis=1).astype(np.int64)
-    return np.where(np.isfinite(own[:, 0]), ranks, table.shape[1])
+    ranks: Ints = np.count_nonzero(table >= own, axis=1).astype(np.int64)
+    ranks[~np.isfinite(own[:, 0])] = table.shape[1]
+    return ranks
 
 
 def graded_ranks(scores: ArrayLike, grades: ArrayLike) -> tuple[Ints, Floats]:
-    """Ranks and grades of the relevant items of one case, by rank. Both arguments are [I]; grade 0 is irrelevant."""
+    """Ranks and grades of the relevant items of one case, by rank. Arguments [I]; grade 0 is irrelevant."""
     score, grade = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.float64)
     order = np.lexsort((grade, -np.nan_to_num(score, nan=-np.inf)))
     found = np.flatnonzero(grade[order] > 0)
@@ -96,7 +97,7 @@ class Ranked:
         return cls.cases(cases)
 
     def _sum(self, values: Floats) -> Floats:
-        return np.bincount(self.case, values, minlength=self.n)
+        return np.bincount(self.case, values, minlength=self.n).astype(np.float64)
 
     def n_relevant(self) -> Floats:
         """How many relevant things each case has [n]."""
@@ -159,10 +160,10 @@ def coverage(shown: NDArray[np.integer], n_items: int) -> float:
 
 
 def novelty(shown: NDArray[np.integer], n_seen: ArrayLike, n_customers: int) -> Floats:
-    """Mean self-information of what each case is shown [n], in bits: −log2 of the share of customers who know it.
+    """Mean self-information, in bits, of what each case is shown [n] (Zhou et al. 2010).
 
-    `n_seen` [I] customers have the item; one more is counted everywhere, so that a new item has a finite value
-    (Zhou et al. 2010).
+    That is −log2 of the share of customers who have the item. `n_seen` [I] customers have it; one more is
+    counted everywhere, so that a new item has a finite value.
     """
     share = (np.asarray(n_seen, dtype=np.float64) + 1) / (n_customers + 1)
     return _mean_shown(-np.log2(np.minimum(share, 1.0)), shown)
@@ -190,4 +191,7 @@ def gini(shown: NDArray[np.integer], n_items: int) -> float:
 
 def _mean_shown(value: Floats, shown: NDArray[np.integer]) -> Floats:
     there = shown >= 0
-    return np.where(there, value[shown], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    total: Floats = np.where(there, value[shown], 0.0).sum(axis=1)
+    n_shown: Floats = np.maximum(there.sum(axis=1), 1).astype(np.float64)
+    mean: Floats = total / n_shown
+    return mean

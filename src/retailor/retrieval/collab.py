@@ -1,0 +1,308 @@
+"""Collaborative filtering: who bought what, without a word of text, or with text inside (`fit_ease`).
+
+Every `fit_…` gives a frozen scorer with `scores(histories) -> [B, I]`. An item's row number means nothing
+here: permute the items, and the scores are permuted alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from retailor.errors import DataError, MissingExtra, ModelError
+
+F32 = NDArray[np.float32]
+Tensors = dict[str, NDArray[Any]]
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What each of n customers did, end to end: item rows [E], oldest first, and each event's weight [E]."""
+
+    offsets: NDArray[np.int64]  # [n + 1]
+    items: NDArray[np.int32]
+    weights: F32
+
+    @classmethod
+    def of(cls, histories: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | None = None) -> Self:
+        """From lists of item rows, each event weighing 1 unless `weights` says otherwise."""
+        lengths = [len(one) for one in histories]
+        items = np.fromiter((ix for one in histories for ix in one), np.int32, sum(lengths))
+        flat = np.ones(len(items), np.float32)
+        if weights is not None:
+            flat = np.fromiter((w for one in weights for w in one), np.float32, sum(lengths))
+        return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), items, flat)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Events a customer [n]."""
+        return np.diff(self.offsets)
+
+    def owners(self) -> NDArray[np.int64]:
+        """The customer's row of each event [E]."""
+        return np.repeat(np.arange(len(self)), self.lengths())
+
+    def ages(self) -> NDArray[np.int64]:
+        """How many events ago each event was [E]: 1 is the customer's last."""
+        return np.repeat(self.offsets[1:], self.lengths()) - np.arange(len(self.items))
+
+    def at(self, rows: NDArray[np.integer] | slice) -> Histories:
+        """The histories of some customers, in the order of `rows`."""
+        chosen = np.arange(len(self))[rows]
+        lengths = self.lengths()[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return Histories(offsets, self.items[at], self.weights[at])
+
+    def matrix(self, n_items: int, *, decay: float = 0.0) -> sp.csr_matrix:
+        """Customers by items [n, I]: an event's weight / age ** decay, the largest where an item repeats."""
+        values = self.weights / self.ages().astype(np.float32) ** np.float32(decay)
+        owners = self.owners()
+        order = np.lexsort((-values, self.items, owners))
+        owners, items, values = owners[order], self.items[order], values[order]
+        first = np.ones(len(order), bool)
+        first[1:] = (owners[1:] != owners[:-1]) | (items[1:] != items[:-1])
+        return sp.csr_matrix((values[first], (owners[first], items[first])), shape=(len(self), n_items))
+
+
+class Scorer(Protocol):
+    """Histories in, a score for every item out; a history without events scores 0 everywhere."""
+
+    def scores(self, histories: Histories) -> F32: ...  # [B, I]
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """The same scores for everybody: how many customers have each item [I]."""
+
+    counts: F32
+
+    def scores(self, histories: Histories) -> F32:
+        return np.tile(self.counts, (len(histories), 1))
+
+    def tensors(self) -> Tensors:
+        return {"counts": self.counts}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(tensors["counts"])
+
+
+@dataclass(frozen=True)
+class ItemToItem:
+    """score(u, i) = Σ over u's events of weight / age ** decay × links[its item, i]; links sparse [I, I]."""
+
+    links: sp.csr_matrix
+    decay: float
+
+    def scores(self, histories: Histories) -> F32:
+        product = histories.matrix(self.links.shape[0], decay=self.decay) @ self.links
+        return np.asarray(product.toarray(), dtype=np.float32)
+
+    def tensors(self) -> Tensors:
+        return {
+            "data": self.links.data,
+            "indices": self.links.indices.astype(np.int32),
+            "indptr": self.links.indptr.astype(np.int64),
+            "decay": np.array([self.decay], np.float64),
+        }
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        n_items = len(tensors["indptr"]) - 1
+        parts = (tensors["data"], tensors["indices"], tensors["indptr"])
+        return cls(sp.csr_matrix(parts, shape=(n_items, n_items)), float(tensors["decay"][0]))
+
+
+@dataclass(frozen=True)
+class Factors:
+    """score(u, i) = p_u · q_i, with p_u solved from the history (Hu, Koren & Volinsky 2008, eq. 4)."""
+
+    items: F32  # [I, d]
+    alpha: float
+    regularisation: float
+
+    def scores(self, histories: Histories) -> F32:
+        seen = histories.matrix(len(self.items))
+        users = np.zeros((len(histories), self.items.shape[1]), np.float32)
+        gram = self.items.T @ self.items
+        gram[np.diag_indices_from(gram)] += self.regularisation
+        for row in range(len(histories)):
+            part = slice(seen.indptr[row], seen.indptr[row + 1])
+            if part.start == part.stop:
+                continue
+            mine, confidence = self.items[seen.indices[part]], self.alpha * seen.data[part]
+            left = gram + (mine.T * confidence) @ mine
+            users[row] = np.linalg.solve(left, mine.T @ (1 + confidence))
+        return users @ self.items.T  # [B, I]
+
+    def tensors(self) -> Tensors:
+        return {"items": self.items, "dials": np.array([self.alpha, self.regularisation], np.float64)}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(tensors["items"], *map(float, tensors["dials"]))
+
+
+def fit_popularity(matrix: sp.csr_matrix) -> Popularity:
+    """How many customers have each item; `matrix` [U, I]."""
+    return Popularity(np.asarray((matrix > 0).sum(axis=0), np.float32).ravel())
+
+
+def fit_item_knn(matrix: sp.csr_matrix, *, n_links: int = 200, shrink: float = 0.0) -> ItemToItem:
+    """Cosine of item columns of `matrix` [U, I], `shrink` added to the denominator; n_links kept an item."""
+    together = (matrix.T @ matrix).tocsr()
+    norms = np.sqrt(together.diagonal())
+    together.setdiag(0)
+    together.eliminate_zeros()
+    pairs = together.tocoo()
+    pairs.data = pairs.data / (norms[pairs.row] * norms[pairs.col] + shrink)
+    return ItemToItem(strongest(pairs.tocsr().astype(np.float32), n_links), decay=0.0)
+
+
+def fit_sequential_knn(
+    histories: Histories,
+    n_items: int,
+    *,
+    window: int = 20,
+    distance: float = 0.5,
+    backward: float = 0.5,
+    popularity: float = 0.3,
+    decay: float = 1.0,
+    n_links: int = 400,
+) -> ItemToItem:
+    """Items that follow each other in histories, nearer counting more: weight / gap ** distance.
+
+    `backward` is what a pair counts for in the order that did not happen. Links are divided by
+    (customers of both items) ** popularity, which keeps best-sellers from following everything.
+    """
+    owners, items = histories.owners(), histories.items
+    together = sp.csr_matrix((n_items, n_items), dtype=np.float32)
+    for gap in range(1, min(window, int(histories.lengths().max(initial=0)) - 1) + 1):
+        same = np.flatnonzero(owners[gap:] == owners[:-gap])
+        earlier, later = items[same], items[same + gap]
+        value = np.sqrt(histories.weights[same] * histories.weights[same + gap]) / gap**distance
+        step = sp.csr_matrix((value, (earlier, later)), shape=together.shape, dtype=np.float32)
+        together = together + step + step.T * np.float32(backward)
+    together.setdiag(0)
+    together.eliminate_zeros()
+    counts = np.bincount(items, minlength=n_items).clip(1).astype(np.float32) ** np.float32(-popularity)
+    scale = sp.diags(counts)
+    return ItemToItem(strongest((scale @ together @ scale).tocsr().astype(np.float32), n_links), decay)
+
+
+def fit_ease(
+    matrix: sp.csr_matrix,
+    *,
+    regularisation: float = 200.0,
+    kernels: Sequence[tuple[float, F32 | sp.csr_matrix]] = (),
+    decay: float = 1.0,
+    n_links: int = 1000,
+) -> ItemToItem:
+    """EASE (Steck 2019): the item-to-item weights of a ridge regression without self-links, in closed form.
+
+    Each of `kernels` is (weight, features [I, d]): weight × features @ features.T is added to the Gram
+    matrix, as if every feature were a customer, so that items without events are linked by what they share.
+    Time grows with I³ and memory with 8 × I² bytes: for some ten thousand items. Of every item's links the
+    n_links largest in size are kept.
+    """
+    gram = np.asfortranarray((matrix.T @ matrix).toarray(), dtype=np.float32)
+    for weight, features in kernels:
+        _add_kernel(gram, weight, features)
+    gram[np.diag_indices_from(gram)] += regularisation
+    inverse = _inverse(gram)
+    diagonal = np.diag(inverse).copy()
+    blocks = []
+    for start in range(0, len(inverse), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(inverse)))
+        # Only the lower triangle is filled: the rest of a row is a column of it.
+        block = np.concatenate([inverse[rows, : rows[0]], inverse[rows[0] :, rows].T], axis=1)
+        corner = block[:, rows]
+        block[:, rows] = np.triu(corner) + np.triu(corner, 1).T
+        block /= -diagonal
+        block[np.arange(len(rows)), rows] = 0
+        blocks.append(_strongest_rows(block, n_links))
+    return ItemToItem(sp.vstack(blocks, format="csr"), decay)
+
+
+def _add_kernel(gram: F32, weight: float, features: F32 | sp.csr_matrix) -> None:
+    """Adds in place, a block of rows at a time: the kernel itself never exists whole."""
+    if features.shape[0] != len(gram):
+        raise DataError(f"the kernel has features of {features.shape[0]:,} items, not of {len(gram):,}.")
+    for start in range(0, len(gram), BLOCK):
+        part: Any = features[start : start + BLOCK] @ features.T
+        gram[start : start + BLOCK] += np.float32(weight) * (part.toarray() if sp.issparse(part) else part)
+
+
+def _inverse(gram: F32) -> F32:
+    """The lower triangle of the inverse of a symmetric positive definite matrix, in its place."""
+    from scipy.linalg import lapack
+
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    if not failed:
+        inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise ModelError("EASE: the Gram matrix is not positive definite; raise the regularisation.")
+    return np.asarray(inverse, dtype=np.float32)
+
+
+def fit_ials(
+    matrix: sp.csr_matrix,
+    *,
+    n_factors: int = 128,
+    regularisation: float = 0.05,
+    alpha: float = 10.0,
+    n_iterations: int = 15,
+    seed: int = 0,
+) -> Factors:
+    """Implicit alternating least squares (Hu, Koren & Volinsky 2008), for catalogues too large for EASE.
+
+    Raises MissingExtra without the package `implicit`.
+    """
+    try:
+        from implicit.als import AlternatingLeastSquares
+    except ImportError:
+        raise MissingExtra("implicit", install="pip install 'retailor[collab]'") from None
+    model = AlternatingLeastSquares(
+        factors=n_factors,
+        regularization=regularisation,
+        alpha=1.0,
+        iterations=n_iterations,
+        random_state=seed,
+        num_threads=1,  # the sums of several threads come in any order, and their last digits with them
+    )
+    confidence = matrix.astype(np.float32)
+    confidence.data = 1 + np.float32(alpha) * confidence.data
+    model.fit(confidence, show_progress=False)
+    return Factors(np.asarray(model.item_factors, np.float32), alpha, regularisation)
+
+
+def strongest(links: sp.csr_matrix, n_links: int) -> sp.csr_matrix:
+    """The matrix with the n_links largest entries (in size) of each row, and what ties with the last."""
+    lengths = np.diff(links.indptr)
+    if not len(lengths) or lengths.max(initial=0) <= n_links:
+        return links
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    sizes = np.abs(links.data)
+    order = np.lexsort((-sizes, rows))
+    last = links.indptr[:-1] + np.minimum(lengths, n_links) - 1
+    least = np.where(lengths > 0, sizes[order[np.minimum(last, len(order) - 1)]], 0)
+    keep = sizes >= least[rows]
+    parts = (links.data[keep], (rows[keep], links.indices[keep]))
+    return sp.csr_matrix(parts, shape=links.shape)
+
+
+def _strongest_rows(block: F32, n_links: int) -> sp.csr_matrix:
+    n_items = block.shape[1]
+    if n_links < n_items:
+        least = np.partition(np.abs(block), n_items - n_links, axis=1)[:, n_items - n_links, None]
+        block = np.where(np.abs(block) >= least, block, np.float32(0))
+    return sp.csr_matrix(block)

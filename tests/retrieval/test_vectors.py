@@ -1,0 +1,73 @@
+"""The exact index against a sort, the approximate one against the exact, and both after a save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retailor.errors import DataError
+from retailor.retrieval import vectors
+from retailor.retrieval.vectors import Method, VectorIndex
+
+METHODS: tuple[Method, ...] = ("exact", "approximate")
+
+
+def _unit(n: int, dim: int = 16, seed: int = 0) -> np.ndarray:
+    table = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+    return table / np.linalg.norm(table, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 64 << 20])
+def test_exact_search_is_a_sort(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "BLOCK_BYTES", block_bytes)
+    table, queries = _unit(300), _unit(7, seed=1)
+    rows, products = VectorIndex.build(table).search(queries, 5)
+    scores = queries @ table.T
+    np.testing.assert_array_equal(rows, np.argsort(-scores, axis=1)[:, :5])
+    np.testing.assert_allclose(products, -np.sort(-scores, axis=1)[:, :5], rtol=1e-5)
+
+
+def test_approximate_search_finds_nearly_all_and_says_how_many() -> None:
+    table, queries = _unit(3000), _unit(50, seed=1)
+    index = VectorIndex.build(table, method="approximate")
+    found = vectors.recall(index, queries, 10)
+    assert found.shape == (50,)
+    assert found.mean() > 0.95
+    assert vectors.recall(VectorIndex.build(table), queries, 10).mean() == 1.0
+    poor = VectorIndex.build(table, method="approximate", links=2, effort=2, search_effort=1)
+    assert vectors.recall(poor, queries, 10).mean() < found.mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_index_answers_the_same_after_a_save(method: Method, tmp_path: Path) -> None:
+    index, queries = VectorIndex.build(_unit(200), method=method), _unit(5, seed=2)
+    index.save(tmp_path / "index")
+    again = VectorIndex.load(tmp_path / "index")
+    assert again.method == method
+    np.testing.assert_array_equal(index.search(queries, 8)[0], again.search(queries, 8)[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_small_indexes_and_no_queries(method: Method) -> None:
+    index = VectorIndex.build(_unit(3), method=method)
+    rows, products = index.search(_unit(2, seed=3), 10)
+    assert rows.shape == products.shape == (2, 3)
+    assert index.search(np.zeros((0, 16), np.float32), 4)[0].shape == (0, 3)
+    assert len(index) == 3 and index.dim == 16
+
+
+def test_wrong_vectors_and_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="finite"):
+        VectorIndex.build(np.full((2, 2), np.nan, np.float32))
+    index = VectorIndex.build(_unit(30), method="approximate")
+    with pytest.raises(DataError, match="3 numbers, the index 16"):
+        index.search(np.zeros((1, 3), np.float32), 2)
+    index.save(tmp_path)
+    (tmp_path / "graph.usearch").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"graph\.usearch"):
+        VectorIndex.load(tmp_path)
+    (tmp_path / "vectors.safetensors").unlink()
+    with pytest.raises(DataError, match=r"vectors\.safetensors"):
+        VectorIndex.load(tmp_path)
