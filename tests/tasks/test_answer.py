@@ -43,9 +43,9 @@ def item(item_id: str, title: str, description: str, **attributes: str) -> dict[
 
 
 ITEMS = [
-    item("k1", "Brook steel kettle", "Boils a litre fast.", Material="steel", Weight="1.2 kg", Cordless="yes"),
+    item("k1", "Brook steel kettle", "Boils fast.", Material="steel", Weight="1.2 kg", Cordless="yes"),
     item("t1", "Lumen cotton towel", "Soft. Dries fast after a bath.", Material="cotton", Weight="450 g"),
-    item("s1", "Nilo wireless speaker", "Plays for 12 hours. Not waterproof.", Colour="black", Battery="included"),
+    item("s1", "Nilo wireless speaker", "Plays 12 hours. Not for rain.", Colour="black", Battery="included"),
     item("z1", "云岭不锈钢电热水壶", "三分钟烧开一升水。", 材质="不锈钢", 重量="1.1公斤"),
     item("z2", "青禾纯棉毛巾", "柔软亲肤。", 材质="棉", 颜色="米白"),
 ]  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_follow_up_uses_the_history(answerer: Answerer) -> None:
     ("question", "earlier", "carried"),
     [
         ("and its weight?", "What material is the Brook kettle?", {"brook", "kettl"}),
-        ("what about the red one?", "Is the towel washable?", {"washable", "towel"}),
+        ("what about the red one?", "Is the towel washable?", {"washabl", "towel"}),
         ("How heavy is the Lumen towel?", "What material is the Brook kettle?", set()),
         ("那重量呢？", "云岭水壶是什么材质？", {"云岭"}),
     ],

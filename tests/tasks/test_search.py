@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.search import GRID, METRICS, Search, SearchSettings, blend, measure
+from retailor.tasks.search import GRID, Search, SearchSettings
 from retailor.tasks.shapes import SearchQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
@@ -38,7 +37,7 @@ ITEMS = pl.DataFrame(
 
 @pytest.fixture(scope="module")
 def search() -> Search:
-    return Search(HashEncoder(), SearchSettings(weight=0.3)).fit(Shop.of(items=ITEMS))
+    return Search(HashEncoder(), SearchSettings(weights=(0.7, 0.0, 0.3))).fit(Shop.of(items=ITEMS))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +69,8 @@ def test_a_query_out_of_bounds_is_an_error(search: Search, query: SearchQuery, m
 
 
 def test_settings_out_of_range_are_named() -> None:
-    with pytest.raises(ConfigError, match="weight"):
-        SearchSettings(weight=1.5)
+    with pytest.raises(ConfigError, match="n_folds"):
+        SearchSettings(n_folds=1)
 
 
 def test_an_unfitted_search_says_so(tmp_path: Any) -> None:
@@ -84,48 +83,37 @@ def test_evaluation_needs_judgments(search: Search) -> None:
         search.evaluate(Shop.of(items=ITEMS))
 
 
-def plain_measure(scores: list[float], grades: list[float]) -> list[float]:
-    order = sorted(range(len(scores)), key=lambda row: (-scores[row], row))
-    dcg = sum(grades[row] / np.log2(rank + 2) for rank, row in enumerate(order[:10]))
-    ideal = sum(grade / np.log2(rank + 2) for rank, grade in enumerate(sorted(grades, reverse=True)[:10]))
-    first = next(rank for rank, row in enumerate(order, 1) if grades[row] > 0)
-    relevant = {row for row, grade in enumerate(grades) if grade > 0}
-    recall = [len(relevant & set(order[:k])) / len(relevant) for k in (10, 100)]
-    return [dcg / ideal, 1 / first, *recall]
-
-
-def test_measures_are_those_of_the_plain_reference() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        scores = rng.standard_normal(200).astype(np.float32)
-        grades = np.where(rng.random(200) < 0.1, rng.integers(1, 4, 200), 0).astype(np.float32)
-        np.testing.assert_allclose(
-            measure(scores, grades), plain_measure(scores.tolist(), grades.tolist()), rtol=1e-5
-        )
-
-
-def test_the_blend_ends_at_words_and_at_meaning() -> None:
-    words, meaning = np.array([0, 3, 1], np.float32), np.array([0.9, 0.1, 0.2], np.float32)
-    assert np.argsort(blend(words, meaning, 0)).tolist() == np.argsort(words).tolist()
-    assert np.argsort(blend(words, meaning, 1)).tolist() == np.argsort(meaning).tolist()
-    assert not blend(np.zeros(3, np.float32), np.zeros(3, np.float32), 0.5).any()
-
-
-def test_the_weight_is_learned_from_judgments_and_never_scored_on_its_own_query() -> None:
+def test_weights_are_learned_from_judgments_and_never_scored_on_their_own_query() -> None:
     shop = demo_shop(60)
     search = Search(HashEncoder(), SearchSettings(n_folds=3)).fit(shop)
-    assert search.weight in GRID and search.log["weight"] == search.weight
-    # Words that only share random directions cannot beat words: the weight stays on the side of BM25.
-    assert search.weight <= 0.5
+    assert list(search.weights) in GRID.tolist()
+    # Hashed words know nothing that words do not: most of the weight stays with BM25.
+    assert search.weights[2] <= 0.6
     queries = set(shop.judgments.filter(pl.col("grade") > 0)["query"])
     assert set(search._held_out) == queries
-    given = Search(HashEncoder(), SearchSettings(weight=0.3)).fit(shop)
-    assert given.weight == 0.3 and not given._held_out
+    given = Search(HashEncoder(), SearchSettings(weights=(0.3, 0.3, 0.4))).fit(shop)
+    assert given.weights == (0.3, 0.3, 0.4) and not given._held_out
 
 
-def test_the_ends_of_the_weight_score_as_their_parts() -> None:
+def test_few_judgments_leave_the_default() -> None:
     shop = demo_shop(60)
-    for weight, row in ((0.0, "bm25"), (1.0, "encoder")):
-        scores = Search(HashEncoder(), SearchSettings(weight=weight)).fit(shop).evaluate(shop)
-        for metric in METRICS:
+    few = shop.with_tables(judgments=shop.judgments.head(5))
+    assert Search(HashEncoder()).fit(few).weights == SearchSettings().default_weights
+
+
+def test_the_ends_of_the_weights_score_as_their_parts() -> None:
+    shop = demo_shop(60)
+    for weights, row in (((1.0, 0.0, 0.0), "bm25"), ((0.0, 0.0, 1.0), "encoder")):
+        scores = Search(HashEncoder(), SearchSettings(weights=weights)).fit(shop).evaluate(shop)
+        for metric in ("ndcg@10", "mrr", "recall@10", "recall@100"):
             assert scores.value("retailor", metric) == pytest.approx(scores.value(row, metric))
+
+
+def test_the_learned_weights_are_the_best_of_the_grid() -> None:
+    shop = demo_shop(60)
+    learned = Search(HashEncoder(), SearchSettings(n_folds=2)).fit(shop)
+    best = learned.log["ndcg@10"]["best"]
+    assert best >= max(learned.log["ndcg@10"][name] for name in ("words", "details", "meaning"))
+    for weights in ((0.4, 0.2, 0.4), (0.1, 0.1, 0.8)):
+        fixed = Search(HashEncoder(), SearchSettings(weights=weights)).fit(shop).evaluate(shop)
+        assert fixed.value("retailor", "ndcg@10") <= best + 1e-3

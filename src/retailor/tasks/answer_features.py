@@ -161,13 +161,14 @@ def _concepts(text: str, side: int) -> frozenset[str]:
     return frozenset(name for name, cues in _CUES.items() if cues[side] & found)
 
 
-_CUES = {
-    name: tuple(
-        frozenset(word for cue in cues.split() for word in ([cue] if "_" in cue else [*words(cue), cue]))
-        for cues in sides
-    )
-    for name, sides in _CONCEPTS.items()
-}
+def _cue_words(cues: str) -> frozenset[str]:
+    """The cues as index words: English stems; of Chinese, no single character cut out of a longer cue."""
+    found = set(cues.split())
+    found |= {word for cue in cues.split() if "_" not in cue for word in words(cue) if len(word) > 1}
+    return frozenset(found)
+
+
+_CUES = {name: (_cue_words(asked), _cue_words(told)) for name, (asked, told) in _CONCEPTS.items()}
 
 
 def features(

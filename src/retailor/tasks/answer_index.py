@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
 from retailor.models.shapes import Encoder
+from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
 from retailor.retrieval.words import words
 from retailor.seeds import stream
@@ -91,18 +92,18 @@ class PassageIndex:
         """The n of `rows` that words and meaning together put first, in the order of rows."""
         if len(rows) <= n:
             return rows
-        together = z(self.lexical.subset(question, rows)) + z(self.vectors[rows] @ vector)
+        together = _z(self.lexical.subset(question, rows)) + _z(self.vectors[rows] @ vector)
         return np.sort(rows[np.argsort(-together, kind="stable")[:n]])
 
     def best_anywhere(self, question: str, vector: NDArray[np.float32], n: int) -> NDArray[np.int64]:
         """The n passages of the whole catalogue that words and meaning put first."""
-        together = z(self.lexical.score(question)) + z(self.vectors @ vector)
+        together = _z(self.lexical.score(question)) + _z(self.vectors @ vector)
         n = min(n, len(together))
         return np.sort(np.argpartition(-together, n - 1)[:n]) if n else np.zeros(0, dtype=np.int64)
 
     def best_items(self, question: str, vector: NDArray[np.float32], n: int) -> dict[str, float]:
         """The n items that the question is most likely about, with their z-scores."""
-        together = z(self._item_words.score(question)) + z(self._item_vectors @ vector)
+        together = _z(self._item_words.score(question)) + _z(self._item_vectors @ vector)
         order = np.argsort(-together, kind="stable")[:n]
         return {self._item_ids[int(row)]: float(together[row]) for row in order}
 
@@ -148,10 +149,8 @@ def match_texts(table: pl.DataFrame) -> list[str]:
     ]
 
 
-def z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores in spreads above their mean; zeros where all are equal."""
-    spread = float(scores.std()) if scores.size else 0.0
-    return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros_like(scores)
+def _z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    return standardise(scores[None])[0] if scores.size else scores
 
 
 def _places(items: Sequence[str]) -> dict[str, range]:

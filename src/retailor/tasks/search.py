@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,31 +18,37 @@ from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import DataError, ModelError
 from retailor.metrics.interval import score_mean
+from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
+from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
 from retailor.progress import track
+from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.shapes import Found, Recommended, SearchQuery
+from retailor.text.clean import clean_text
+from retailor.text.fields import item_texts
 
-GRID = tuple(round(0.05 * step, 2) for step in range(21))
-METRICS = ("ndcg@10", "mrr", "recall@10", "recall@100")
+F32 = NDArray[np.float32]
+SCORERS = ("words", "details", "meaning")
+"""BM25 over title, brand, category and description; BM25 over these and the attributes; encoder cosine."""
+GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
+"""The weights of SCORERS that are tried: all tenths that sum to one [66, 3]."""
 
 
 @settings
 class SearchSettings:
-    """`weight`: the share of meaning in the score: 0 words alone, 1 meaning alone, None learned."""
+    """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
 
-    weight: float | None = Field(default=None, ge=0, le=1)
-    default_weight: float = Field(default=0.5, ge=0, le=1)
+    weights: tuple[float, float, float] | None = None
+    default_weights: tuple[float, float, float] = (0.4, 0.2, 0.4)
     """Taken when the shop has fewer than `min_queries` judged queries."""
     min_queries: int = Field(default=20, ge=2)
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)
-    words_of_attributes: bool = False
-    """Attribute values among the words: finds more, ranks worse where titles already say the essential."""
     max_query_chars: int = Field(default=1000, gt=0)
     max_k: int = Field(default=1000, gt=0)
     seed: int = 0
@@ -55,102 +62,109 @@ class Search:
     def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
         self.encoder = encoder
         self.settings = settings or SearchSettings()
-        self.weight = self.settings.default_weight
+        self.weights: tuple[float, ...] = self.settings.weights or self.settings.default_weights
         self.log: dict[str, Any] = {}
         self._item_ids: list[str] = []
-        self._words: BM25Index | None = None
-        self._vectors: NDArray[np.float32] = np.zeros((0, encoder.dim), dtype=np.float32)
-        # The weight learned without a judged query, by query: `evaluate` never uses one that saw it.
-        self._held_out: dict[str, float] = {}
+        self._lexical: dict[str, BM25Index] = {}
+        self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
+        self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
+        self._held_out: dict[str, tuple[float, ...]] = {}
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
-        """Indexes the catalogue and learns the weight. Raises MissingTable without items."""
+        """Indexes the catalogue and learns the weights. Raises MissingTable without items."""
         shop.require("search", "items")
         started = time.perf_counter()
-        self._item_ids = shop.items["item_id"].to_list()
-        self._words = BM25Index.of(
-            _word_texts(shop.items, self.settings.words_of_attributes), k1=self.settings.k1, b=self.settings.b
-        )
-        self._vectors = _rounded(self.encoder.encode(_word_texts(shop.items, False)))
-        self.log = {"n_items": len(self._item_ids), "index_seconds": time.perf_counter() - started}
-        self._learn_weight(shop)
-        self.log["seconds"] = time.perf_counter() - started
+        self._set_items(shop.items["item_id"].to_list())
+        self._lexical = {
+            name: BM25Index.of(
+                _word_texts(shop.items, attributes=name == "details"), k1=self.settings.k1, b=self.settings.b
+            )
+            for name in SCORERS[:2]
+        }
+        # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
+        self._vectors = self.encoder.encode(item_texts(shop.items)).astype(np.float16).astype(np.float32)
+        self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
+        self._learn(shop)
+        self.log["seconds"] = round(time.perf_counter() - started, 3)
         return self
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
+        self._check_fitted()
         for query in queries:
             self._check(query)
         vectors = self.encoder.encode([query.text for query in queries], role="query")
         return [self._found(query, vector) for query, vector in zip(queries, vectors, strict=True)]
 
     def evaluate(self, shop: Shop) -> Scores:
-        """nDCG@10, MRR and recall over the whole catalogue, an unjudged item counting as irrelevant.
+        """ndcg@10, mrr and recall over the whole catalogue, an unjudged item counting as irrelevant.
 
-        Queries without a relevant item in the catalogue are left out. A query that the weight was learned on
-        is scored with a weight learned without it. Raises MissingTable without judgments.
+        Queries without a relevant item in the catalogue are left out. A query that the weights were learned
+        on is scored with weights learned without it. Raises MissingTable without judgments.
         """
         shop.require("the evaluation of search", "judgments")
+        started = time.perf_counter()
         judged = self._judged(shop)
-        parts, seconds = self._parts(list(judged))
-        rows: dict[str, Callable[[int, str], NDArray[np.float32]]] = {
-            "bm25": lambda i, _: parts[0][i],
-            "encoder": lambda i, _: parts[1][i],
-            "retailor": lambda i, q: blend(parts[0][i], parts[1][i], self._held_out.get(q, self.weight)),
-        }
-        found = Scores()
-        for row, score in rows.items():
-            cases = [measure(score(i, query), judged[query]) for i, query in enumerate(judged)]
-            table = np.array(cases, dtype=np.float64).reshape(-1, len(METRICS))
-            found += Scores(
-                tuple(
-                    score_mean(row, metric, table[:, column], seconds=seconds)
-                    for column, metric in enumerate(METRICS)
-                )
+        ranks: dict[str, list[Any]] = {"bm25": [], "encoder": [], "retailor": []}
+        for query, scores in self._scored(list(judged)):
+            weights = np.array(self._held_out.get(query, self.weights), dtype=np.float32)
+            rows = {"bm25": scores[0], "encoder": scores[2], "retailor": weights @ scores}
+            for row, of_items in rows.items():
+                ranks[row].append(graded_ranks(of_items, judged[query]))
+        seconds = time.perf_counter() - started
+        return Scores(
+            tuple(
+                score_mean(row, metric, values, seconds=seconds)
+                for row, cases in ranks.items()
+                for metric, values in _measures(Ranked.cases(cases)).items()
             )
-        return found
+        )
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'search', its encoder inside. Raises ModelError before `fit`."""
-        words = self._index()
+        self._check_fitted()
         with artifact.writing(folder, self.kind, settings=as_dict(self.settings), card=_CARD) as new:
-            words.save(new)
+            for name, index in self._lexical.items():
+                (new / name).mkdir()
+                index.save(new / name)
             save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
-            state = {"item_ids": self._item_ids, "weight": self.weight, "held_out": self._held_out}
-            (new / "search.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
-            (new / "log.json").write_text(json.dumps(self.log, ensure_ascii=False), encoding="utf-8")
+            state = {"item_ids": self._item_ids, "weights": self.weights, "held_out": self._held_out}
+            _write(new / "search.json", state)
+            _write(new / "log.json", self.log)
             self.encoder.save(new / "encoder")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved task. Raises DataError that names a missing or corrupt file."""
-        from retailor.models.local import load_encoder
-
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
-        task = cls(
-            load_encoder(folder / "encoder"), read_settings(SearchSettings, manifest.settings, str(folder))
-        )
+        encoder = load_encoder(folder / "encoder")
+        task = cls(encoder, read_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        task._item_ids, task.weight = state["item_ids"], state["weight"]
-        task._held_out = state["held_out"]
-        task._words = BM25Index.load(folder)
+        task._set_items(state["item_ids"])
+        task.weights, task._held_out = tuple(state["weights"]), state["held_out"]
+        task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
 
-    def _index(self) -> BM25Index:
-        if self._words is None:
+    def _set_items(self, item_ids: list[str]) -> None:
+        self._item_ids = item_ids
+        digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
+        self._tie = np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
+
+    def _check_fitted(self) -> None:
+        if not self._lexical:
             raise ModelError("this search has no catalogue yet: call fit(shop) first.", asked="search")
-        return self._words
 
     def _check(self, query: SearchQuery) -> None:
+        limit = self.settings.max_query_chars
         if not query.text.strip():
             raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
-        if len(query.text) > self.settings.max_query_chars:
+        if len(query.text) > limit:
             raise DataError(
-                f"the query has {len(query.text):,} characters; at most {self.settings.max_query_chars:,} "
-                "are read, so shorten it.",
+                f"the query has {len(query.text):,} characters; at most {limit:,} are read, so shorten it.",
                 column="text",
             )
         if not 1 <= query.k <= self.settings.max_k:
@@ -158,119 +172,106 @@ class Search:
                 f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
             )
 
-    def _found(self, query: SearchQuery, vector: NDArray[np.float32]) -> Found:
-        words, meaning = self._index().score(query.text), self._vectors @ vector
-        scores = blend(words, meaning, self.weight)
+    def _found(self, query: SearchQuery, vector: F32) -> Found:
+        raw = self._raw(query.text, vector)
+        scores = np.array(self.weights, dtype=np.float32) @ standardise(raw)
         return Found(
             tuple(
-                Recommended(self._item_ids[row], round(float(scores[row]), 5), _reason(words[row]))
-                for row in best(scores, query.k)
+                Recommended(self._item_ids[row], round(float(scores[row]), 5), _reason(raw[:, row]))
+                for row in top_items(scores[None], query.k, self._tie)[0]
             )
         )
 
-    def _parts(self, queries: Sequence[str]) -> tuple[tuple[list[Any], list[Any]], float]:
-        """Words' and meaning's scores of each query, [D] each, and the seconds they took."""
-        started = time.perf_counter()
-        index = self._index()
-        vectors = self.encoder.encode(list(queries), role="query")
-        words = [index.score(query) for query in track(queries, "scoring", len(queries))]
-        meaning = [self._vectors @ vector for vector in vectors]
-        return (words, meaning), time.perf_counter() - started
+    def _raw(self, query: str, vector: F32) -> F32:
+        """The scores of every item by each of SCORERS [3, I]."""
+        return np.stack([*(self._lexical[name].score(query) for name in SCORERS[:2]), self._vectors @ vector])
 
-    def _judged(self, shop: Shop) -> dict[str, NDArray[np.float32]]:
-        """Query to the grade of every item [D], of queries that have a relevant item."""
+    def _scored(self, queries: Sequence[str]) -> list[tuple[str, F32]]:
+        """Each query with the z-scores of every item by each scorer [3, I]."""
+        vectors = self.encoder.encode(list(queries), role="query")
+        pairs = zip(queries, vectors, strict=True)
+        return [
+            (query, standardise(self._raw(query, vector)))
+            for query, vector in track(pairs, "searching", len(queries))
+        ]
+
+    def _judged(self, shop: Shop) -> dict[str, F32]:
+        """Query to the grade of every item [I], of queries that have a relevant item."""
         ix = {item_id: row for row, item_id in enumerate(self._item_ids)}
-        judged: dict[str, NDArray[np.float32]] = {}
+        judged: dict[str, F32] = {}
         for query, item_id, grade in shop.judgments.select("query", "item_id", "grade").iter_rows():
-            if query and item_id in ix and grade is not None and grade > 0:
+            if query and query.strip() and item_id in ix and grade is not None and grade > 0:
                 judged.setdefault(query, np.zeros(len(ix), dtype=np.float32))[ix[item_id]] = grade
         return judged
 
-    def _learn_weight(self, shop: Shop) -> None:
-        judged = self._judged(shop)
-        self._held_out = {}
+    def _learn(self, shop: Shop) -> None:
+        """The weights of highest ndcg@10, from all judged queries, and without each fold of them."""
+        judged, settings = self._judged(shop), self.settings
+        self.weights, self._held_out = settings.weights or settings.default_weights, {}
         self.log["n_judged_queries"] = len(judged)
-        if self.settings.weight is not None or len(judged) < self.settings.min_queries:
-            given = self.settings.weight
-            self.weight = self.settings.default_weight if given is None else given
-            self.log["weight"] = self.weight
-            return
-        queries = list(judged)
-        parts, _ = self._parts(queries)
-        table = np.array(
-            [
-                [measure(blend(parts[0][i], parts[1][i], weight), judged[query])[0] for weight in GRID]
-                for i, query in enumerate(queries)
-            ]
-        )  # [Q, grid]
-        self.weight = _best_weight(table)
-        folds = (
-            stream(self.settings.seed, "search", "folds").permutation(len(queries)) % self.settings.n_folds
-        )
-        by_fold = {int(fold): _best_weight(table[folds != fold]) for fold in np.unique(folds)}
-        self._held_out = {query: by_fold[int(fold)] for query, fold in zip(queries, folds, strict=True)}
-        curve = dict(zip(map(str, GRID), table.mean(axis=0).round(5).tolist(), strict=True))
-        self.log |= {"weight": self.weight, "weights_by_fold": sorted(by_fold.values()), "ndcg@10": curve}
+        if settings.weights is None and len(judged) >= settings.min_queries:
+            table = np.array(
+                [self._ndcg(z, judged[query]) for query, z in self._scored(list(judged))]
+            )  # [Q, 66]
+            self.weights = _best(table)
+            folds = stream(settings.seed, "search", "folds").permutation(len(judged)) % settings.n_folds
+            by_fold = {int(fold): _best(table[folds != fold]) for fold in np.unique(folds)}
+            self._held_out = {query: by_fold[int(fold)] for query, fold in zip(judged, folds, strict=True)}
+            self.log |= {"weights_by_fold": sorted(by_fold.values()), "ndcg@10": _curve(table)}
+        self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
+
+    def _ndcg(self, z: F32, grades: F32) -> F32:
+        """ndcg@10 of one query for every weighting of GRID [66]."""
+        top = top_items((GRID @ z).astype(np.float32), 10, self._tie)
+        discount = 1 / np.log2(np.arange(2, 2 + top.shape[1]))
+        ideal = np.sort(grades)[::-1][: top.shape[1]] @ discount
+        return np.asarray(grades[top] @ discount / ideal, dtype=np.float32)
 
 
-def blend(words: NDArray[np.float32], meaning: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """(1 − weight) · z(words) + weight · z(meaning), z over the catalogue [D]."""
-    return np.asarray((1 - weight) * _z(words) + weight * _z(meaning), dtype=np.float32)
+def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
+    return {
+        "ndcg@10": ndcg_at(ranked, 10),
+        "mrr": reciprocal_rank(ranked),
+        "recall@10": recall_at(ranked, 10),
+        "recall@100": recall_at(ranked, 100),
+    }
 
 
-def _z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    spread = float(scores.std()) if scores.size else 0.0
-    return (scores - scores.mean()) / spread if spread > 1e-9 else np.zeros_like(scores)
+def _best(table: NDArray[np.float32]) -> tuple[float, ...]:
+    """The weighting of the highest mean over queries [Q, 66]: the middle of those within a thousandth of it.
 
-
-def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """The rows of the best k scores, best first, ties by row."""
-    if k < len(scores):
-        edge = np.partition(scores, -k)[-k]
-        rows = np.flatnonzero(scores >= edge)
-    else:
-        rows = np.arange(len(scores))
-    return rows[np.lexsort((rows, -scores[rows]))][:k]
-
-
-def measure(scores: NDArray[np.float32], grades: NDArray[np.float32]) -> list[float]:
-    """METRICS of one ranking of the whole catalogue: gain = grade, discount = 1 / log2(rank + 1)."""
-    top = best(scores, 100)
-    discount = 1 / np.log2(np.arange(2, 12))
-    ideal = np.sort(grades)[::-1][:10]
-    gained = grades[top[:10]]
-    ndcg = float(gained @ discount[: len(gained)]) / float(ideal @ discount[: len(ideal)])
-    rank = 1 + int((scores > scores[grades > 0].max()).sum())
-    n_relevant = int((grades > 0).sum())
-    recall = [float((grades[top[:k]] > 0).sum()) / n_relevant for k in (10, 100)]
-    return [ndcg, 1 / rank, *recall]
-
-
-def _best_weight(table: NDArray[np.float64]) -> float:
-    """The grid weight of the highest mean; of equal ones, the middle one."""
+    The middle, since the edge of a plateau is what the next queries fall off.
+    """
     means = table.mean(axis=0)
-    highest = np.flatnonzero(means >= means.max() - 1e-9)
-    return GRID[int(highest[len(highest) // 2])]
+    near = GRID[means >= means.max() - 1e-3]
+    chosen = near[np.argmin(np.linalg.norm(near - near.mean(axis=0), axis=1))]
+    return tuple(float(weight) for weight in chosen)
 
 
-def _word_texts(items: pl.DataFrame, attributes: bool) -> list[str]:
+def _curve(table: NDArray[np.float32]) -> dict[str, float]:
+    """The mean of each scorer alone and of the best weighting, for the log."""
+    means = table.mean(axis=0)
+    alone = {name: float(means[(GRID[:, i] == 1).argmax()]) for i, name in enumerate(SCORERS)}
+    return {name: round(value, 5) for name, value in {**alone, "best": float(means.max())}.items()}
+
+
+def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
     """What BM25 reads of each item: title, brand, category, description, and attributes when asked."""
     texts = []
     for item in items.select("title", "brand", "category", "description", "attributes").iter_rows(named=True):
         parts = [item["title"], item["brand"], *(item["category"] or []), item["description"]]
         if attributes:
             parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
-        texts.append(" ".join(part for part in parts if part))
+        texts.append(clean_text(" ".join(part for part in parts if part)))
     return texts
 
 
-def _rounded(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """As they will be on disk: half precision, so that a loaded task ranks exactly as the fitted one."""
-    return vectors.astype(np.float16).astype(np.float32)
+def _reason(raw: F32) -> str:
+    return "shares words with the query" if raw[:2].any() else "close in meaning"
 
 
-def _reason(words: float) -> str:
-    return "shares words with the query" if words > 0 else "close in meaning"
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
 _CARD = """# Search
