@@ -1,0 +1,103 @@
+"""Readers of Amazon Reviews 2014, 2018 and 2023 (McAuley Lab): reviews, metadata, questions.
+
+The role of a file (reviews, metadata, questions) is told by the keys of its first row; its era is given by the
+user and checked on every row, since the three eras look alike enough to be misread in silence.
+`style` of 2018 reviews (which variant was bought) has no place in a shop and is left out, as are names, images and
+`verified`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from retailor.errors import DataError
+from retailor.progress import track
+from retailor.shop.amazon_eras import ERAS, Era, Role, check_era, eras_of, role_of
+from retailor.shop.amazon_items import item_row
+from retailor.shop.amazon_questions import parse_questions
+from retailor.shop.amazon_reviews import canonical_reviews, parse_reviews
+from retailor.shop.lines import Block, Reject, blocks, streams
+from retailor.shop.records import objects
+from retailor.shop.sink import Sink
+from retailor.shop.tables import SCHEMAS
+
+
+def read_era(era: Era, files: Sequence[Path], sink: Sink) -> None:
+    """Reads reviews, metadata and question files of one era into the sink.
+
+    Raises DataError where a row is of another era, naming it, and where a file is none of these.
+    """
+    _read(era, files, sink)
+
+
+def read_questions(files: Sequence[Path], sink: Sink) -> None:
+    """Reads McAuley question files into the sink. Raises DataError where a file is something else."""
+    _read(None, files, sink)
+
+
+def _read(era: Era | None, files: Sequence[Path], sink: Sink) -> None:
+    for path in files:
+        for name, stream in streams(path):
+            role: Role | None = None
+
+            def reject(line: int, reason: str, name: str = name) -> None:
+                sink.reject(name, line, reason)
+
+            for block in track(blocks(name, stream, reject), f"reading {path.name}"):
+                role = role or role_of_block(name, block, era)
+                if role == "questions":
+                    sink.add("questions", parse_questions(name, block, reject))
+                elif role == "metadata" and era is not None:
+                    _add_items(era, name, block, reject, sink)
+                elif role == "reviews" and era is not None:
+                    _add_reviews(era, name, block, reject, sink)
+                else:
+                    for line, _ in objects(block, reject):
+                        reject(line, "no key of a review, an item or a question")
+
+
+def role_of_block(name: str, block: Block, era: Era | None) -> Role | None:
+    """The role of the first row that has one, None if none has. Raises DataError when the reader cannot read it."""
+    for line, row in objects(block, lambda line, reason: None):
+        role = role_of(row)
+        if role and era is None and role != "questions":
+            found = " or ".join(eras_of(role, row))
+            raise DataError(f"no 'question': this is {role}, read it as {found}.", path=name, row=line)
+        if role:
+            return role
+    return None
+
+
+def _add_reviews(era: Era, name: str, block: Block, reject: Reject, sink: Sink) -> None:
+    frame = parse_reviews(era, name, block, reject)
+    reviews = canonical_reviews(frame)
+    sink.add("reviews", reviews)
+    sink.add("events", reviews.select("user_id", "item_id", pl.lit("rate").alias("kind"), "rating", "time"))
+
+
+def _add_items(era: Era, name: str, block: Block, reject: Reject, sink: Sink) -> None:
+    lines, rows = [], []
+    for line, row in objects(block, reject):
+        role = role_of(row)
+        if role is not None and role != "metadata":
+            reject(line, f"a row of {role} in a file of metadata")
+            continue
+        check_era(era, "metadata", name, line, row)
+        made = item_row(row, era.item)
+        if isinstance(made, str):
+            reject(line, made)
+        else:
+            lines.append(line)
+            rows.append(made)
+    frame = pl.DataFrame(rows, schema=SCHEMAS["items"], orient="row")
+    sink.add_items(name, frame, pl.Series(lines, dtype=pl.Int64))
+
+
+READ: dict[str, Callable[[Sequence[Path], Sink], None]] = {
+    **{name: partial(read_era, era) for name, era in ERAS.items()},
+    "amazon-questions": read_questions,
+}
