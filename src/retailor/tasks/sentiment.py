@@ -1,0 +1,220 @@
+"""Reading sentiment: negative, neutral or positive, with calibrated probabilities, of a text or an aspect."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from retailor import artifact
+from retailor.config import as_dict, read_settings
+from retailor.errors import ModelError
+from retailor.metrics.classify import score_classes
+from retailor.metrics.scores import Scores
+from retailor.models.local import load_encoder
+from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.sentiment_fit import FROZEN, TF_IDF, Fit, SentimentSettings, fit_readers
+from retailor.tasks.sentiment_linear import Floats, read_head
+from retailor.tasks.sentiment_readers import VectorReader, WordReader
+from retailor.tasks.sentiment_texts import AspectReview, Examples, read_examples
+from retailor.tasks.shapes import Sentiment, SentimentQuery
+from retailor.text.clean import clean_text
+
+__all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]
+
+
+class SentimentReader:
+    """Reads the sentiment of texts; fitted on a shop's labelled or rated reviews.
+
+    Answers are computed in float32 and probabilities rounded to four decimals, so that a text gets the same
+    answer alone and in any batch. (An int8 encoder scales each batch as a whole: there they may differ.)
+    """
+
+    kind: ClassVar[str] = "sentiment"
+
+    def __init__(self, encoder: Encoder, settings: SentimentSettings | None = None) -> None:
+        self.encoder: Encoder | None = encoder
+        self.settings = settings or SentimentSettings()
+        self.log: dict[str, Any] = {}
+        self._fitted: Fit | None = None
+        if self.settings.mode == "fine-tuned" and not isinstance(encoder, TrainableEncoder):
+            raise ModelError(
+                f"the encoder '{encoder.name}' cannot be trained, so mode 'fine-tuned' is not possible; "
+                "use 'frozen' or 'auto'.",
+                asked="fine-tuning",
+                can=("encode",),
+            )
+
+    def fit(self, shop: Shop, *, work: Path | None = None, aspects: Sequence[AspectReview] = ()) -> Self:
+        """Trains on `shop.reviews` (the label, or else the stars) and on `aspects`, where given.
+
+        With aspects the fine-tuned network reads "aspect [SEP] text"; without, a question about an aspect
+        is answered from the clauses that mention it. Raises DataError when there is nothing to learn from.
+        """
+        if not aspects:
+            shop.require("sentiment", "reviews")
+        examples = read_examples(shop, aspects, once=True)
+        self._fitted, self.log = fit_readers(
+            self.encoder, self.settings, examples, paired=bool(aspects), work=work
+        )
+        return self
+
+    def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
+        """The sentiment of each query; an empty text gets the shares of labels that training had."""
+        rows = _probabilities(self._made.reader, queries, self._made.prior)
+        return [_answer(row) for row in rows]
+
+    def evaluate(self, shop: Shop, *, aspects: Sequence[AspectReview] = ()) -> Scores:
+        """Accuracy, macro-F1, ECE and more on labelled reviews, beside a majority vote and the baselines.
+
+        Buckets: 'all', and where there are several, 'language …' and 'rating …'.
+        """
+        examples = read_examples(shop, aspects, once=False)
+        scores = Scores()
+        for row, reader in self._rows().items():
+            start = time.perf_counter()
+            found = _probabilities(reader, examples.queries, self._made.prior)
+            seconds = time.perf_counter() - start
+            scores += score_classes(row, examples.y, found, seconds=seconds)
+            for bucket, inside in _buckets(examples).items():
+                wanted = ("accuracy",) if bucket.startswith("rating") else ("accuracy", "macro_f1")
+                part = score_classes(row, examples.y[inside], found[inside], bucket=bucket)
+                scores += Scores(tuple(score for score in part if score.metric in wanted))
+        return scores
+
+    def with_encoder(self, encoder: Encoder) -> SentimentReader:
+        """The same reader over another encoder of the same vectors: a compressed one, say."""
+        made = self._made
+        if not isinstance(made.reader, VectorReader):
+            raise ModelError(f"this reader answers by {made.chosen}, so it has no encoder to replace.")
+        if encoder.dim != made.reader.encoder.dim:
+            raise ModelError(
+                f"the encoder '{encoder.name}' has {encoder.dim} dimensions, the reader needs "
+                f"{made.reader.encoder.dim}."
+            )
+        twin = copy(self)
+        twin.encoder = encoder
+        twin._fitted = replace(made, reader=replace(made.reader, encoder=encoder))
+        return twin
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact: heads in safetensors, the encoder in `encoder/`, the baselines beside it."""
+        made = self._made
+        with artifact.writing(
+            folder, self.kind, settings=as_dict(self.settings), card=_card(self.log)
+        ) as new:
+            made.words.save(new / "tf-idf")
+            if isinstance(made.reader, VectorReader):
+                made.reader.head.save(new / "head.safetensors")
+                made.reader.encoder.save(new / "encoder")
+            own = made.frozen is not None and made.frozen is not made.reader
+            if made.frozen is not None and own and self.settings.keep_frozen:
+                made.frozen.head.save(new / "frozen-head.safetensors")
+                made.frozen.encoder.save(new / "frozen-encoder")
+            about = {
+                "chosen": made.chosen,
+                "prior": made.prior.tolist(),
+                "paired": isinstance(made.reader, VectorReader) and made.reader.paired,
+                "log": self.log,
+            }
+            (new / "sentiment.json").write_text(
+                json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8"
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """A saved reader. Raises DataError that names a missing or corrupt file."""
+        folder = Path(folder)
+        manifest = artifact.verify(folder, cls.kind)
+        about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
+        chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
+        words = WordReader.load(folder / "tf-idf")
+        main = _open(folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"])
+        frozen = _open(folder, "frozen-head.safetensors", "frozen-encoder", chosen.max_tokens, False)
+        if about["chosen"] == FROZEN:
+            frozen = main
+        some = main or frozen
+        reader = cls.__new__(cls)
+        reader.encoder = None if some is None else some.encoder
+        reader.settings, reader.log = chosen, about["log"]
+        reader._fitted = Fit(main or words, words, frozen, about["chosen"], np.array(about["prior"]))
+        return reader
+
+    @property
+    def _made(self) -> Fit:
+        if self._fitted is None:
+            raise ModelError(
+                "this sentiment reader is not fitted yet: call fit(shop) first.", asked="predict"
+            )
+        return self._fitted
+
+    def _rows(self) -> dict[str, WordReader | VectorReader | None]:
+        rows: dict[str, WordReader | VectorReader | None] = {"majority": None, TF_IDF: self._made.words}
+        if self._made.frozen is not None:
+            rows[FROZEN] = self._made.frozen
+        return {**rows, "retailor": self._made.reader}
+
+
+def _probabilities(
+    reader: WordReader | VectorReader | None, queries: Sequence[SentimentQuery], prior: Floats
+) -> Floats:
+    """Rows [n, C]; the prior where there is no reader, or nothing to read."""
+    rows = np.tile(prior, (len(queries), 1))
+    cleaned = [
+        SentimentQuery(clean_text(q.text), clean_text(q.aspect) or None if q.aspect else None)
+        for q in queries
+    ]
+    full = [i for i, query in enumerate(cleaned) if query.text]
+    if reader is not None and full:
+        rows[full] = reader.probabilities([cleaned[i] for i in full])
+    return rows
+
+
+def _answer(row: Floats) -> Sentiment:
+    found = {label: round(float(p), 4) for label, p in zip(LABELS, row, strict=True)}
+    # The label is read off the rounded figures: equal ones then give one label on every machine.
+    return Sentiment(max(found, key=lambda label: found[label]), found)
+
+
+def _buckets(examples: Examples) -> dict[str, Any]:
+    """Rows of each bucket that has company: a single language says nothing that 'all' does not."""
+    by_language = {
+        f"language {name}": np.array(examples.language) == name for name in sorted(set(examples.language))
+    }
+    stars = np.unique(np.round(examples.rating[~np.isnan(examples.rating)]))
+    by_rating = {f"rating {star:.0f}": np.round(examples.rating) == star for star in stars}
+    return {
+        name: np.flatnonzero(inside)
+        for group in (by_language, by_rating)
+        if len(group) > 1
+        for name, inside in group.items()
+    }
+
+
+def _open(folder: Path, head: str, encoder: str, max_tokens: int, paired: bool) -> VectorReader | None:
+    if not (folder / head).exists():
+        return None
+    return VectorReader(load_encoder(folder / encoder), read_head(folder / head)[0], max_tokens, paired)
+
+
+def _card(log: dict[str, Any]) -> str:
+    labels = ", ".join(f"{n:,} {label}" for label, n in log["labels"].items())
+    figures = "\n".join(
+        f"- {row}: accuracy {found['accuracy']}, macro-F1 {found['macro_f1']}, ECE {found['ece_before']} "
+        f"before calibration and {found['ece_after']} after"
+        for row, found in log["validation"].items()
+    )
+    return (
+        "# A sentiment reader\n\n"
+        f"Fitted on {log['n_labelled']:,} labelled texts ({labels}). It answers by: {log['chosen']}, because "
+        f"{log['why']}.\n\nOn held-out training texts ({log['held_out']}):\n\n{figures}\n\n"
+        "`encoder/` opens in sentence-transformers. Open all of it with "
+        "`retailor.SentimentReader.load(folder)`.\n"
+    )

@@ -1,0 +1,138 @@
+"""Fine-tuning of an encoder to read sentiment: its batches and its loss; the loop is `train.loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from retailor.metrics.classify import accuracy, macro_f1
+from retailor.models.hardware import device_of
+from retailor.models.shapes import TrainableEncoder
+from retailor.seeds import derive
+from retailor.tasks.sentiment_linear import Floats, Head, Labels, calibration
+from retailor.tasks.sentiment_readers import VectorReader
+from retailor.tasks.sentiment_texts import Examples
+from retailor.train.loop import TrainLog, TrainSettings, train
+
+# The length of a random head's rows: long enough for confident logits over unit vectors, whose
+# directions then do the learning (a step of 2e-5 could not grow the head itself).
+_ROW_LENGTH = 10.0
+
+
+class Classifier(nn.Module):
+    """An encoder's network and a linear head over its unit vectors, for the classes that occur."""
+
+    def __init__(self, encoder: TrainableEncoder, n_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.encoder = encoder.network
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.dim, n_classes)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Logits [B, C] of pooled vectors [B, dim]."""
+        return self.head(self.dropout(nn.functional.normalize(vectors, dim=-1)))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How to fine-tune; the fields are those of SentimentSettings."""
+
+    settings: TrainSettings
+    max_tokens: int
+    dropout: float
+    label_smoothing: float
+    select_by: str
+    paired: bool
+
+
+def fine_tune(
+    encoder: TrainableEncoder,
+    start: Head | None,
+    examples: Examples,
+    held: Examples,
+    weights: Floats,
+    tuning: Tuning,
+    work: Path | None,
+) -> tuple[VectorReader, TrainLog, dict[str, float]]:
+    """A reader with weights of its own, how it was trained, and its figures on `held`.
+
+    The head starts at `start`, or at random rows. `weights` are class weights [C] over all labels; classes
+    without examples get no row in training and probability zero after it.
+    """
+    encoder = encoder.copy()
+    present, n_classes = np.unique(examples.y), len(weights)
+    network = Classifier(encoder, len(present), tuning.dropout).to(device_of(encoder.network)).eval()
+    _start(network.head, None if start is None else _rows_of(start, present), tuning.settings.seed)
+    reader = VectorReader(encoder, _head_of(network, present, n_classes), tuning.max_tokens, tuning.paired)
+    texts, held_texts = reader.inputs(examples.queries), reader.inputs(held.queries)
+    labels = np.searchsorted(present, examples.y).tolist()
+    by_class = torch.tensor(weights[present], dtype=torch.float32)
+
+    def collate(rows: Sequence[tuple[str, int]]) -> Mapping[str, torch.Tensor]:
+        batch = encoder.tokens([text for text, _ in rows], role="query")
+        return {**batch, "labels": torch.tensor([label for _, label in rows])}
+
+    def loss(module: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        logits = module(encoder.vectors(inputs)).float()
+        return nn.functional.cross_entropy(
+            logits,
+            batch["labels"],
+            weight=by_class.to(logits.device),
+            label_smoothing=tuning.label_smoothing,
+        )
+
+    def validate() -> float:
+        rows = reader.vectors(held_texts, exact=False)
+        return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.select_by)
+
+    log = train(
+        network,
+        list(zip(texts, labels, strict=True)),
+        collate,
+        loss,
+        tuning.settings,
+        validate=validate if len(held) else None,
+        lengths=[len(text) for text in texts],
+        work=work,
+        label="sentiment",
+    )
+    head = _head_of(network, present, n_classes)
+    figures = calibration(head.logits(reader.vectors(held_texts)), held.y)
+    return replace(reader, head=replace(head, temperature=figures["temperature"])), log, figures
+
+
+def _figure(y: Labels, logits: Floats, name: str) -> float:
+    predicted = logits.argmax(axis=1)
+    return accuracy(y, predicted) if name == "accuracy" else macro_f1(y, predicted, logits.shape[1])
+
+
+def _rows_of(head: Head, present: Labels) -> Head:
+    """The head with the rows of the classes in `present` alone."""
+    return replace(head, weight=head.weight[present], bias=head.bias[present])
+
+
+def _start(linear: nn.Linear, head: Head | None, seed: int) -> None:
+    with torch.no_grad():
+        if head is None:
+            rng = torch.Generator().manual_seed(derive(seed, "sentiment", "head"))
+            rows = torch.randn(linear.weight.shape, generator=rng)
+            linear.weight.copy_(nn.functional.normalize(rows, dim=-1) * _ROW_LENGTH)
+            linear.bias.zero_()
+        else:
+            linear.weight.copy_(torch.tensor(head.weight))
+            linear.bias.copy_(torch.tensor(head.bias))
+
+
+def _head_of(network: Classifier, present: Labels, n_classes: int) -> Head:
+    """The head as plain arrays over all classes."""
+    weight = np.zeros((n_classes, network.head.in_features))
+    bias = np.full(n_classes, -1e9)
+    weight[present] = network.head.weight.detach().float().cpu().numpy()
+    bias[present] = network.head.bias.detach().float().cpu().numpy()
+    return Head(weight, bias)

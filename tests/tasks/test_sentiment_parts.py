@@ -1,0 +1,151 @@
+"""The parts of the sentiment reader: clauses, cuts, n-grams, calibration."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
+
+from retailor.metrics.classify import ece
+from retailor.tasks.sentiment_linear import (
+    Head,
+    calibration,
+    class_weights,
+    fit_head,
+    softmax,
+    temperature_of,
+)
+from retailor.tasks.sentiment_readers import WordReader, ngrams
+from retailor.tasks.sentiment_texts import MiddleCut, about, folds, review_text, stratified
+from retailor.tasks.shapes import SentimentQuery
+from retailor.testing.models import tiny_encoder
+
+
+@pytest.mark.parametrize(
+    ("text", "aspect", "found"),
+    [
+        ("Great screen, but the battery died.", "battery", "but the battery died."),
+        ("Great screen but poor batteries", "screen", "Great screen"),
+        ("I like it. The keys are stiff! Fast shipping.", "key", "The keys are stiff!"),
+        ("The battery, however, is awful. Nice case.", "battery", "The battery, however, is awful."),
+        ("屏幕很好，但是电池不行。物流快", "电池", "但是电池不行。"),
+        ("屏幕很好但电池不行", "屏幕", "屏幕很好"),
+        ("不但便宜而且好用", "便宜", "不但便宜而且好用"),
+        ("Nothing of the kind here.", "battery", "Nothing of the kind here."),
+        ("Batteryless design. Fine.", "battery", "Batteryless design. Fine."),
+        ("", "battery", ""),
+    ],
+)
+def test_about(text: str, aspect: str, found: str) -> None:
+    assert about(text, aspect) == found
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(max_size=60), st.text(min_size=1, max_size=5))
+def test_about_never_fails_and_adds_no_characters(text: str, aspect: str) -> None:
+    assert set(about(text, aspect)) <= set(text) | {" "}
+
+
+def test_review_text() -> None:
+    assert review_text("Great mug", "Holds a lot.") == "Great mug. Holds a lot."
+    assert review_text("Great mug!", "Holds a lot.") == "Great mug! Holds a lot."
+    assert review_text("很好", "质量不错") == "很好。质量不错"
+    assert review_text("Five Stars", "Holds a lot.") == "Holds a lot."
+    assert review_text("Great", "Great mug") == "Great mug"
+    assert review_text("Great", None) == "Great" and review_text(None, None) == ""
+
+
+@pytest.mark.parametrize("tokenizer", [None, tiny_encoder().tokenizer], ids=["words", "pieces"])
+def test_a_cut_text_keeps_both_ends_and_fits(tokenizer) -> None:
+    cut = MiddleCut(tokenizer)
+    words = [f"w{i}" for i in range(200)]
+    short = cut(" ".join(words), 40)
+    assert short.startswith("w0 w1") and short.endswith("w199")
+    assert len(cut._spans(short)) <= 41
+    assert cut("a short text", 40) == "a short text"
+    assert cut("红色陶瓷杯" * 30, 10).endswith("瓷杯")
+
+
+def test_ngrams_of_words_and_characters() -> None:
+    assert list(ngrams("Don't buy it")) == ["don't", "buy", "don't buy", "it", "buy it"]
+    assert list(ngrams("很好用")) == ["很", "好", "用", "很好", "好用", "很好用"]
+    assert list(ngrams("USB 线 ok")) == ["usb", "线", "ok"]
+
+
+def test_words_match_the_vectors_of_scikit_learn(tmp_path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    texts = ["great mug great", "awful mug", "great lamp 很好"]
+    reader = WordReader.counted([SentimentQuery(t) for t in texts], 1, 100)
+    judge = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True).fit(texts)
+    np.testing.assert_allclose(
+        reader.features([SentimentQuery(t) for t in texts]).toarray(), judge.transform(texts).toarray()
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("kind", ["svm", "logistic"])
+def test_heads_decide_as_scikit_learn_does(kind: str, n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, n_classes, 200)
+    rows = rng.normal(size=(200, 5)) + 2 * np.eye(5)[y]
+    weights = np.ones(3)
+    head = fit_head(rows, y, kind, 1.0, weights)
+    judge = LinearSVC(C=1.0, random_state=0) if kind == "svm" else LogisticRegression(C=1.0)
+    judge.fit(rows, y)
+    assert (head.logits(rows).argmax(axis=1) == judge.predict(rows)).mean() > 0.99
+    if kind == "logistic":
+        np.testing.assert_allclose(
+            head.probabilities(rows)[:, :n_classes], judge.predict_proba(rows), atol=1e-4
+        )
+
+
+def test_a_temperature_mends_too_sure_a_reader() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2000, 3)) * 2
+    y = np.array([rng.choice(3, p=row) for row in softmax(logits)])
+    sure = logits * 4
+    assert temperature_of(sure, y) == pytest.approx(4, rel=0.15)
+    figures = calibration(sure, y)
+    assert figures["ece_before"] > 0.15 and figures["ece_after"] < 0.05
+    assert ece(y, softmax(sure / figures["temperature"])) < 0.05
+    assert figures["n"] == 2000
+
+
+def test_a_handful_of_right_answers_does_not_ask_for_certainty() -> None:
+    assert temperature_of(np.eye(3) * 5, np.arange(3)) > 0.3
+    assert temperature_of(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) == 1.0
+
+
+def test_class_weights_leave_the_mean_at_one() -> None:
+    y = np.array([0] * 10 + [2] * 90)
+    for how in ("none", "sqrt", "balanced"):
+        weights = class_weights(y, how, 3)
+        assert (weights[y].mean() == pytest.approx(1) and weights[1] == 0) or how == "none"
+    balanced = class_weights(y, "balanced", 3)
+    assert 10 * balanced[0] == pytest.approx(90 * balanced[2])
+
+
+def test_a_head_survives_its_file(tmp_path) -> None:
+    from retailor.tasks.sentiment_linear import read_head
+
+    head = Head(np.arange(6.0).reshape(3, 2), np.array([0.0, -1e9, 1.0]), 1.7)
+    head.save(tmp_path / "head.safetensors")
+    again, _ = read_head(tmp_path / "head.safetensors")
+    rows = np.random.default_rng(0).normal(size=(4, 2))
+    assert (again.probabilities(rows) == head.probabilities(rows)).all()
+    assert (head.probabilities(rows)[:, 1] == 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 2), min_size=4, max_size=60), st.integers(0, 5))
+def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
+    y = np.array(labels)
+    train, held = stratified(y, 0.2, seed)
+    assert sorted([*train, *held]) == list(range(len(y)))
+    assert set(y[train]) == set(y)
+    number = folds(y, 5, seed)
+    for label in set(labels):
+        counts = np.bincount(number[y == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
