@@ -1,0 +1,223 @@
+"""Charts as inline SVG, drawn once by Vega; their colours are CSS variables, so light and dark fit."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from retailor.errors import MissingExtra
+from retailor.metrics.scores import Score, Scores
+from retailor.report.data import Curve
+from retailor.report.verdicts import OURS, REFERENCES, best_baseline, is_ours, lower_is_better
+
+# Vega wants real colours: each of these is one that no chart shows, and stands for a CSS variable.
+_PAINT = {
+    "text": "#010203",
+    "line": "#040506",
+    "ours": "#070809",
+    "base": "#0a0b0c",
+    "soft": "#0d0e0f",
+    "s0": "#101112",
+    "s1": "#131415",
+    "s2": "#161718",
+    "s3": "#191a1b",
+}
+WIDTH, ROW_HEIGHT, CURVE_HEIGHT = 215, 26, 150
+MAX_POINTS = 300
+MAX_BUCKET_ROWS = 4
+
+
+def results_chart(scores: Scores, metric: str) -> str:
+    """Every system's figure and 95 % interval over all test cases: best on top, ours in colour."""
+    found = [
+        score for score in scores if score.metric == metric and score.bucket == "all" and _drawable(score)
+    ]
+    sign = 1 if lower_is_better(metric) else -1
+    found.sort(key=lambda score: sign * score.value)
+    order = [score.row for score in found]
+    values = [_point(score, y=score.row, paint=_paint(score.row)) for score in found]
+    title = f"{metric}{' (lower is better)' if lower_is_better(metric) else ''}"
+    return _svg(_dots(values, order, title, None), f"{metric} of every system, with 95 % intervals")
+
+
+def buckets_chart(scores: Scores, metric: str) -> str:
+    """Our figure and the best baselines', bucket by bucket; '' where there are no buckets."""
+    buckets = list(dict.fromkeys(score.bucket for score in scores if score.bucket != "all"))
+    rows = _rows_to_compare(scores, metric)
+    values = [
+        _point(score, y=score.bucket, paint=f"s{rows.index(score.row)}")
+        for score in scores
+        if score.metric == metric and score.bucket in buckets and score.row in rows and _drawable(score)
+    ]
+    if not values:
+        return ""
+    return _svg(_dots(values, buckets, metric, rows), f"{metric} by bucket")
+
+
+def _rows_to_compare(scores: Scores, metric: str) -> list[str]:
+    whole = [score for score in scores if score.metric == metric and score.bucket == "all"]
+    sign = 1 if lower_is_better(metric) else -1
+    others = sorted(
+        (score for score in whole if score.row != OURS and score.row not in REFERENCES and _drawable(score)),
+        key=lambda score: sign * score.value,
+    )
+    return [OURS, *(score.row for score in others)][:MAX_BUCKET_ROWS]
+
+
+def has_buckets(scores: Scores) -> bool:
+    """Whether any figure is over a part of the test cases."""
+    return any(score.bucket != "all" for score in scores)
+
+
+def curve_chart(points: Curve, label: str) -> str:
+    """A line of (step, value)."""
+    alt = _altair()
+    values = [
+        {"step": int(step), "value": float(value)} for step, value in _thinned(points) if math.isfinite(value)
+    ]
+    if not values:
+        return ""
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(
+            color=_PAINT["ours"],
+            strokeWidth=1.8,
+            point=len(values) < 25 and {"color": _PAINT["ours"], "size": 18},
+        )
+        .encode(
+            x=alt.X("step:Q", axis=alt.Axis(title="step", tickCount=5, format="~s")),
+            y=alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=label, tickCount=5)),
+        )
+        .properties(width=WIDTH, height=CURVE_HEIGHT)
+    )
+    return _svg(chart, f"{label} by step")
+
+
+def bars_chart(parts: Sequence[tuple[str, float]], label: str) -> str:
+    """Horizontal bars, in the order given."""
+    alt = _altair()
+    values = [{"name": name, "value": float(value)} for name, value in parts]
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_bar(color=_PAINT["ours"], height={"band": 0.6})
+        .encode(
+            x=alt.X("value:Q", axis=alt.Axis(title=label, tickCount=4, format="~s")),
+            y=alt.Y("name:N", sort=[name for name, _ in parts], axis=alt.Axis(title=None, labelLimit=150)),
+        )
+        .properties(width=WIDTH, height=alt.Step(20))
+    )
+    return _svg(chart, label)
+
+
+def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:
+    return {
+        "y": y,
+        "row": score.row,
+        "value": score.value,
+        "low": score.low,
+        "high": score.high,
+        "paint": _PAINT[paint],
+    }
+
+
+def _drawable(score: Score) -> bool:
+    return all(math.isfinite(figure) for figure in (score.value, score.low, score.high))
+
+
+def _paint(row: str) -> str:
+    if row == OURS:
+        return "ours"
+    return "soft" if is_ours(row) else "base"
+
+
+def _dots(values: list[dict[str, Any]], order: list[str], title: str, rows: list[str] | None) -> Any:
+    """Points with interval lines, a line a system; with `rows`, several systems a line."""
+    alt = _altair()
+    paint = alt.Color("paint:N", scale=None)
+    y: dict[str, Any] = {
+        "y": alt.Y("y:N", sort=order, axis=alt.Axis(title=None, labelLimit=150, domain=False))
+    }
+    if rows is not None:
+        y["yOffset"] = alt.YOffset("row:N", sort=rows)
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(zero=False, nice=True, padding=8),
+        axis=alt.Axis(title=title, tickCount=4, labelOverlap="greedy"),
+    )
+    data = alt.Data(values=values)
+    span = (
+        alt.Chart(data)
+        .mark_rule(strokeWidth=2, opacity=0.55)
+        .encode(x=alt.X("low:Q"), x2="high:Q", color=paint, **y)
+    )
+    dot = alt.Chart(data).mark_circle(size=70, opacity=1).encode(x=x, color=paint, **y)
+    step = ROW_HEIGHT if rows is None else 14 * len(rows) + 10
+    return (span + dot).properties(width=WIDTH, height=step * len(order))
+
+
+def _thinned(points: Curve) -> Curve:
+    step = max(1, -(-len(points) // MAX_POINTS))
+    return points if step == 1 else [*points[:-1:step], points[-1]]
+
+
+def _altair() -> Any:
+    try:
+        import altair
+    except ImportError:
+        raise MissingExtra(
+            "altair, which draws the report's charts,", install="pip install 'retailor[report]'"
+        ) from None
+    return altair
+
+
+def _svg(chart: Any, label: str) -> str:
+    """The chart as one <svg> element that takes its colours from the page and is read out as `label`."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingExtra(
+            "vl-convert, which draws the charts,", install="pip install 'retailor[report]'"
+        ) from None
+    svg = vl_convert.vegalite_to_svg(_styled(chart).to_dict())
+    for name, colour in _PAINT.items():
+        svg = svg.replace(colour, "currentColor" if name == "text" else f"var(--{name})")
+    svg = re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{_attribute(label)}" ', svg, count=1)
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+
+
+def _styled(chart: Any) -> Any:
+    text, line = _PAINT["text"], _PAINT["line"]
+    return (
+        chart.configure(background="transparent", font="sans-serif", padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=text,
+            titleColor=text,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            gridColor=line,
+            domainColor=line,
+            tickColor=line,
+            gridOpacity=1,
+        )
+        .configure_axisY(grid=True)
+    )
+
+
+def legend(scores: Scores, metric: str) -> list[tuple[str, str]]:
+    """(CSS variable, row) of the systems in the buckets chart."""
+    return [(f"s{i}", row) for i, row in enumerate(_rows_to_compare(scores, metric))]
+
+
+def chart_metrics(scores: Scores, main: str, *, at_most: int = 3) -> list[str]:
+    """The metrics worth a picture: the main one, then others that our row and a baseline both have."""
+    named = dict.fromkeys(score.metric for score in scores if score.row == OURS and score.bucket == "all")
+    others = [metric for metric in named if metric != main and best_baseline(scores, metric) is not None]
+    return [main, *others][:at_most]

@@ -1,0 +1,272 @@
+"""The report page: figures, pictures and words in one template, written as a file that loads nothing."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from retailor.artifact import retailor_version
+from retailor.errors import MissingExtra
+from retailor.metrics.scores import Score, Scores
+from retailor.report import charts
+from retailor.report.data import ReportData
+from retailor.report.verdicts import REFERENCES, Verdict, is_ours, lower_is_better, main_metric, verdict
+
+__all__ = ["ReportData", "page", "write_report"]
+
+TITLES = {
+    "recommend": "Recommendation",
+    "search": "Search",
+    "answer": "Answering questions",
+    "sentiment": "Sentiment",
+    "review": "Drafting reviews",
+}
+MAX_TABLE_ROWS = 30
+MAX_TEXT = 600
+
+
+def write_report(run: ReportData | Mapping[str, Any], path: Path) -> Path:
+    """The path of the written file: one HTML page that loads nothing from anywhere.
+
+    `run` is a ReportData, or a mapping of its parts. Raises MissingExtra without the extra 'report'.
+    """
+    data = run if isinstance(run, ReportData) else ReportData.of(run)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.new")
+    half.write_text(page(data), encoding="utf-8")
+    half.replace(path)
+    return path
+
+
+def page(data: ReportData, *, now: datetime | None = None) -> str:
+    """The page as text; `now` is the time it says it was made."""
+    now = now or datetime.now(UTC)
+    return str(
+        _template().render(
+            data=data,
+            made=now.strftime("%Y-%m-%d %H:%M UTC"),
+            version=retailor_version(),
+            verdicts=[_verdict(task, data) for task in data.scores],
+            results=[_results(task, data) for task in data.scores],
+            trainings=_trainings(data),
+            stages=_stages(data.stages),
+            compression=_compression(data.compression),
+            profile=data.profile and _shown(data.profile),
+            examples={
+                task: [_shown(example) for example in some] for task, some in data.examples.items() if some
+            },
+            settings=_settings(data.settings),
+            titles=TITLES,
+        )
+    )
+
+
+def _template() -> Any:
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ImportError:
+        raise MissingExtra(
+            "jinja2, which writes the report,", install="pip install 'retailor[report]'"
+        ) from None
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(plain=plain, words=words, kind=kind_of, seconds=seconds, short=is_short)
+    return environment.from_string(
+        files("retailor.report").joinpath("page.jinja").read_text(encoding="utf-8")
+    )
+
+
+# the tasks ------------------------------------------------------------------------------------------
+
+
+def _verdict(task: str, data: ReportData) -> Verdict:
+    return verdict(task, data.scores[task], data.main_metrics.get(task, ""))
+
+
+def _results(task: str, data: ReportData) -> dict[str, Any]:
+    scores = data.scores[task]
+    main = main_metric(scores, data.main_metrics.get(task, ""))
+    drawn = charts.chart_metrics(scores, main) if main else []
+    buckets = [chart for metric in drawn[:2] if (chart := charts.buckets_chart(scores, metric))]
+    return {
+        "task": task,
+        "charts": [_safe(charts.results_chart(scores, metric)) for metric in drawn],
+        "table": _table(scores, "all"),
+        "buckets": [_safe(chart) for chart in buckets],
+        "legend": charts.legend(scores, main) if buckets else [],
+        "bucket_tables": [
+            (bucket, _table(scores, bucket))
+            for bucket in dict.fromkeys(score.bucket for score in scores)
+            if bucket != "all"
+        ],
+    }
+
+
+def _safe(svg: str) -> Any:
+    """Our own drawing: the one thing that the template may take as it is."""
+    from markupsafe import Markup
+
+    return Markup(svg)
+
+
+def _table(scores: Scores, bucket: str) -> dict[str, Any]:
+    """A line a system, a cell a metric; the best figure of each column is marked."""
+    part = [score for score in scores if score.bucket == bucket]
+    metrics = list(dict.fromkeys(score.metric for score in part))
+    found = {(score.row, score.metric): score for score in part}
+    best = {metric: _best(part, metric) for metric in metrics}
+    return {
+        "metrics": metrics,
+        "lower": [metric for metric in metrics if lower_is_better(metric)],
+        "rows": [
+            {
+                "row": row,
+                "ours": is_ours(row),
+                "cells": [_cell(found.get((row, metric)), best[metric]) for metric in metrics],
+                "n": max(score.n for score in part if score.row == row),
+            }
+            for row in dict.fromkeys(score.row for score in part)
+        ],
+    }
+
+
+def _best(part: Sequence[Score], metric: str) -> float:
+    values = [
+        score.value
+        for score in part
+        if score.metric == metric and score.row not in REFERENCES and math.isfinite(score.value)
+    ]
+    if len(values) < 2:
+        return math.nan
+    return min(values) if lower_is_better(metric) else max(values)
+
+
+def _cell(score: Score | None, best: float) -> dict[str, Any] | None:
+    if score is None:
+        return None
+    return {
+        "value": figure(score.value),
+        "range": f"{figure(score.low)} – {figure(score.high)}",
+        "best": score.value == best and score.row not in REFERENCES,
+    }
+
+
+# the rest -------------------------------------------------------------------------------------------
+
+
+def _trainings(data: ReportData) -> list[dict[str, Any]]:
+    found = []
+    for name in dict.fromkeys((*data.curves, *data.validations)):
+        drawn = [
+            charts.curve_chart(points[name], label)
+            for points, label in ((data.curves, "loss"), (data.validations, "on held-out data"))
+            if points.get(name)
+        ]
+        found.append({"name": name, "charts": [_safe(chart) for chart in drawn if chart]})
+    return found
+
+
+def _stages(stages: Mapping[str, float]) -> dict[str, Any] | None:
+    if not stages:
+        return None
+    return {"chart": _safe(charts.bars_chart(list(stages.items()), "seconds")), "total": sum(stages.values())}
+
+
+def _compression(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return dict(_shown(told)) if told else None
+
+
+def _settings(settings: Mapping[str, Any] | str | None) -> Any:
+    """Nested settings; TOML text is read into them, and shown as it is where it cannot be."""
+    if isinstance(settings, str):
+        try:
+            return tomllib.loads(settings)
+        except tomllib.TOMLDecodeError:
+            return settings
+    return settings
+
+
+def _shown(value: Any) -> Any:
+    """Plain values, bounded: long texts are cut and long tables say how much is left out."""
+    if isinstance(value, Mapping):
+        return {str(key): _shown(each) for key, each in value.items()}
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else f"{value[: MAX_TEXT - 1]}…"
+    if isinstance(value, Sequence):
+        rows = [_shown(each) for each in value[:MAX_TABLE_ROWS]]
+        return rows if len(value) <= MAX_TABLE_ROWS else [*rows, f"… {len(value) - MAX_TABLE_ROWS:,} more"]
+    return value
+
+
+# filters --------------------------------------------------------------------------------------------
+
+
+def figure(value: float) -> str:
+    """A figure of a results table: four decimals below ten, one above."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def plain(value: Any, key: Any = "") -> str:
+    """Any single value as people read it; `key` tells a size in bytes."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if not math.isfinite(value):
+        return "–"
+    if str(key).endswith("_bytes"):
+        return _bytes(value)
+    if value == int(value):
+        return f"{int(value):,}"
+    if 0 < abs(value) < 0.001:
+        return f"{value:.2g}"
+    return f"{value:.4f}".rstrip("0") if abs(value) < 10 else f"{value:,.1f}"
+
+
+def _bytes(value: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.3g} GB"
+
+
+def is_short(value: Any) -> bool:
+    """Whether a value is a figure or a word or two."""
+    return kind_of(value) == "figure" or (isinstance(value, str) and len(value) <= 24)
+
+
+def seconds(value: float) -> str:
+    """A time as people say it."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def words(name: Any) -> str:
+    """A key as words: 'n_items' becomes 'Items', 'size_bytes' becomes 'Size', 'texts_per_s' 'Texts per s'."""
+    text = str(name).removeprefix("n_").removesuffix("_bytes").replace("_", " ").replace("-", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def kind_of(value: Any) -> str:
+    """How the template shows a value: 'table', 'list', 'group', 'text' or 'figure'."""
+    if isinstance(value, Mapping):
+        return "group"
+    if isinstance(value, (list, tuple)):
+        maps = [each for each in value if isinstance(each, Mapping)]
+        flat = all(not isinstance(part, (Mapping, list)) for each in maps for part in each.values())
+        return "table" if maps and len(maps) == len(value) and flat else "list"
+    return "text" if isinstance(value, str) else "figure"

@@ -1,0 +1,129 @@
+"""A verdict a task, in plain words: does our row beat the best cheap baseline, beyond chance?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from retailor.metrics.scores import Score, Scores
+
+OURS = "retailor"
+REFERENCES = ("real review",)
+"""Rows that show the truth itself: nothing to beat."""
+LOWER_IS_BETTER = ("perplexity", "loss", "brier", "ece", "error", "calibration", "copy_rate", "fell_back")
+PREFERRED = (
+    "ndcg@10", "recall@10", "macro_f1", "accuracy", "map", "mrr", "answer_f1", "token_f1", "rouge_l",
+)  # fmt: skip
+"""The metric of a verdict: the first of these that the task has."""
+
+Outcome = Literal["better", "ahead", "level", "behind", "worse", "unknown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figures say about one task, in a word and in a sentence or two."""
+
+    task: str
+    outcome: Outcome
+    text: str
+    metric: str = ""
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller figure is the better one."""
+    return any(word in metric for word in LOWER_IS_BETTER)
+
+
+def is_ours(row: str) -> bool:
+    """Whether a row is Retailor's own, in any variant."""
+    return row == OURS or row.startswith(f"{OURS} ")
+
+
+def main_metric(scores: Scores, wanted: str = "") -> str:
+    """The metric that our own row is judged by: the wanted one, the usual one, or the first there is."""
+    ours = list(
+        dict.fromkeys(score.metric for score in scores if score.row == OURS and score.bucket == "all")
+    )
+    found = ours or list(dict.fromkeys(score.metric for score in scores))
+    return next((metric for metric in (wanted, *PREFERRED) if metric in found), found[0] if found else "")
+
+
+def best_baseline(scores: Scores, metric: str) -> Score | None:
+    """The best row that is not ours, over all test cases."""
+    rows = [
+        score
+        for score in scores
+        if score.metric == metric
+        and score.bucket == "all"
+        and not is_ours(score.row)
+        and score.row not in REFERENCES
+        and math.isfinite(score.value)
+    ]
+    sign = -1 if lower_is_better(metric) else 1
+    return max(rows, key=lambda score: sign * score.value, default=None)
+
+
+def our_score(scores: Scores, metric: str) -> Score | None:
+    """Our own figure over all test cases."""
+    for score in scores:
+        if (score.row, score.metric, score.bucket) == (OURS, metric, "all") and math.isfinite(score.value):
+            return score
+    return None
+
+
+def verdict(task: str, scores: Scores, wanted: str = "") -> Verdict:
+    """What the figures of a task say. Intervals are compared unpaired: the careful reading."""
+    metric = main_metric(scores, wanted)
+    ours, base = our_score(scores, metric), best_baseline(scores, metric)
+    if ours is None or not ours.n:
+        return Verdict(task, "unknown", "There was no test case, so nothing can be said.", metric)
+    if base is None:
+        return Verdict(task, "unknown", f"{metric} {_figure(ours)}; there is no baseline beside it.", metric)
+    outcome = _outcome(ours, base, lower_is_better(metric))
+    sentence = _SENTENCES[outcome].format(
+        metric=metric, ours=_figure(ours), base=_figure(base), name=base.row, n=f"{ours.n:,}"
+    )
+    return Verdict(task, outcome, f"{sentence}{_tuning(scores, metric)}{_gap(ours, base)}", metric)
+
+
+def _outcome(ours: Score, base: Score, lower: bool) -> Outcome:
+    sign = -1 if lower else 1
+    ahead = sign * (ours.value - base.value)
+    apart = ours.low > base.high or base.low > ours.high
+    if apart:
+        return "better" if ahead > 0 else "worse"
+    if ahead == 0:
+        return "level"
+    return "ahead" if ahead > 0 else "behind"
+
+
+_SENTENCES: dict[Outcome, str] = {
+    "better": "Beats the best baseline: {metric} {ours} against {base} of {name}, and the 95 % intervals "
+    "are apart ({n} cases).",
+    "ahead": "Ahead of the best baseline, but not beyond doubt: {metric} {ours} against {base} of {name}; "
+    "the 95 % intervals overlap ({n} cases).",
+    "level": "Level with the best baseline: {metric} {ours}, as {name} has ({n} cases). The baseline is "
+    "cheaper.",
+    "behind": "Not better than the best baseline: {metric} {ours} against {base} of {name}; the 95 % "
+    "intervals overlap ({n} cases).",
+    "worse": "Worse than the best baseline: {metric} {ours} against {base} of {name}, and the 95 % "
+    "intervals are apart ({n} cases). Use {name} here.",
+}
+
+
+def _figure(score: Score) -> str:
+    return f"{score.value:.4f}" if abs(score.value) < 10 else f"{score.value:,.1f}"
+
+
+def _tuning(scores: Scores, metric: str) -> str:
+    """What the row 'before tuning', where there is one, says about the tuning itself."""
+    before = next(
+        (score for score in scores if score.row == f"{OURS} before tuning" and score.metric == metric), None
+    )
+    return "" if before is None else f" Before tuning it was {_figure(before)}."
+
+
+def _gap(ours: Score, base: Score) -> str:
+    few = min(ours.n, base.n)
+    return f" With {few} cases, only large differences can show." if few < 100 else ""

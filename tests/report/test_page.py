@@ -1,0 +1,198 @@
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retailor.errors import ConfigError
+from retailor.metrics.scores import Score, Scores
+from retailor.report.data import ReportData
+from retailor.report.page import figure, kind_of, page, plain, seconds, words, write_report
+
+HOSTILE = '</td><script>alert("1")</script><img src=http://evil.example/x onerror=alert(2)> & "quotes"'
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """Checks that every element is closed in order, and remembers what a browser would act on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def outline(html: str) -> Outline:
+    found = Outline()
+    found.feed(html)
+    found.close()
+    assert found.open == []
+    return found
+
+
+def scores(*rows: tuple[str, str, float, float], n: int = 500, bucket: str = "all") -> Scores:
+    return Scores(
+        tuple(
+            Score(row, metric, value, value - half, value + half, n, 0.1, bucket)
+            for row, metric, value, half in rows
+        )
+    )
+
+
+def full() -> ReportData:
+    recommend = scores(("ease", "ndcg@10", 0.0486, 0.003), ("retailor", "ndcg@10", 0.0547, 0.002))
+    cold = scores(
+        ("ease", "ndcg@10", 0.0101, 0.003), ("retailor", "ndcg@10", 0.0333, 0.002), bucket="item never seen"
+    )
+    return ReportData(
+        title="Cups & co",
+        scores={
+            "recommend": recommend + cold,
+            "sentiment": scores(
+                ("tf-idf", "macro_f1", 0.8861, 0.01), ("retailor", "macro_f1", 0.8799, 0.01), n=60
+            ),
+        },
+        profile={"n_items": 1547, "sparsity": 0.95, "languages": [{"language": "en", "share": 0.9}]},
+        curves={"adapt": [(i, 3.0 / (i + 1)) for i in range(900)]},
+        validations={"adapt": [(0, 0.1), (5, 0.2)]},
+        compression={"size_bytes": 23_100_000, "rows": [{"model": "int8", "texts_per_s": 391.5}]},
+        examples={"sentiment": [{"text": HOSTILE, "stars": 3.0, "label": "neutral"}]},
+        settings={"seed": 0, "adapt": {"epochs": 1.5}},
+        commands=["retailor run plan.toml"],
+        versions={"torch": "2.13.0"},
+        seeds={"plan": 7},
+        stages={"read": 1.25, "adapt": 130.0},
+        notes=["This shop is simulated."],
+        terms=["礼品卡"],
+    )
+
+
+def test_the_page_is_well_formed_and_shows_every_figure() -> None:
+    data = full()
+    html = page(data)
+    found = outline(html)
+    text = " ".join(" ".join(found.words).split())
+    for score in (score for some in data.scores.values() for score in some):
+        for value in (score.value, score.low, score.high):
+            assert f"{value:.4f}" in text
+    for part in ("Cups & co", "1,547", "391.5", "23.1 MB", "2 min 11 s", "epochs", "1.5", "2.13.0", "礼品卡"):
+        assert part in text
+    for part in ("retailor run plan.toml", "This shop is simulated.", "item never seen", "neutral"):
+        assert part in text
+    assert found.tags.count("svg") == 2 + 1 + 2 + 1  # results, buckets, curves, stages
+
+
+def test_the_page_loads_nothing() -> None:
+    found = outline(page(full()))
+    assert not {"script", "img", "link", "iframe", "object", "embed", "base"} & set(found.tags)
+    loading = [(key, value) for key, value in found.attributes if key in ("src", "href", "srcset", "data")]
+    assert loading and all((value or "").startswith("#") for _, value in loading)
+    assert not any(key.startswith("on") for key, _ in found.attributes)
+    html = page(full())
+    assert "@import" not in html and not re.search(r"url\((?!#)", html)
+    assert "default-src 'none'" in html
+
+
+def test_hostile_words_stay_words() -> None:
+    hostile = Scores(
+        tuple(Score(HOSTILE, HOSTILE, 0.5, 0.4, 0.6, 3, bucket=bucket) for bucket in ("all", HOSTILE))
+    )
+    mine = Scores(
+        tuple(Score("retailor", HOSTILE, 0.5, 0.4, 0.6, 3, bucket=bucket) for bucket in ("all", HOSTILE))
+    )
+    data = ReportData(
+        title=HOSTILE,
+        scores={HOSTILE: hostile + mine},
+        profile={HOSTILE: [{HOSTILE: HOSTILE}]},
+        curves={HOSTILE: [(1, 2.0), (2, 1.0)]},
+        examples={HOSTILE: [{HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}]},
+        settings={HOSTILE: {HOSTILE: HOSTILE}},
+        commands=[HOSTILE],
+        versions={HOSTILE: HOSTILE},
+        stages={HOSTILE: 1.0},
+        notes=[HOSTILE],
+        terms=[HOSTILE],
+    )
+    found = outline(page(data))
+    assert "script" not in found.tags and "img" not in found.tags
+    assert any("<script>" in word for word in found.words)
+
+
+def test_an_empty_run_says_why_everything_is_absent() -> None:
+    found = outline(page(ReportData(title="Nothing")))
+    text = " ".join(found.words)
+    for part in (
+        "nothing to judge",
+        "No task was evaluated",
+        "Nothing was trained",
+        "No model was compressed",
+    ):
+        assert part in text
+    for part in ("No examples were kept", "was not profiled", "settings were not kept"):
+        assert part in text
+    assert "svg" not in found.tags
+
+
+def test_figures_that_are_none_do_not_break_the_page() -> None:
+    nan = float("nan")
+    rows = Scores((Score("retailor", "mrr", nan, nan, nan, 0), Score("bm25", "mrr", 0.5, 0.4, 0.6, 5)))
+    text = " ".join(
+        outline(page(ReportData(title="x", scores={"search": rows}, curves={"a": [(1, nan)]}))).words
+    )
+    assert "There was no test case" in text
+
+
+def test_write_report_takes_a_mapping_and_replaces_the_file(tmp_path: Path) -> None:
+    values: dict[str, Any] = {"title": "One", "scores": {"search": full().scores["sentiment"].to_dicts()}}
+    path = tmp_path / "deep" / "report.html"
+    assert write_report({"title": "Zero"}, path) == path
+    write_report(values, path)
+    assert "0.8799" in path.read_text(encoding="utf-8")
+    assert [each.name for each in path.parent.iterdir()] == ["report.html"]
+    with pytest.raises(ConfigError, match=r"no part 'scorse'.*Did you mean 'scores'"):
+        write_report({"title": "One", "scorse": {}}, path)
+
+
+def test_settings_may_be_toml() -> None:
+    assert "[adapt]" in page(ReportData(title="x", settings="seed = 1\n[adapt]\nepochs = 2\n"))
+    assert "not [ toml" in page(ReportData(title="x", settings="not [ toml"))
+
+
+def test_the_page_depends_on_its_data_alone() -> None:
+    now = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+    assert page(full(), now=now) == page(full(), now=now) and "2025-01-02 03:04 UTC" in page(full(), now=now)
+
+
+def test_values_as_people_read_them() -> None:
+    values = [None, "", True, 1547, 3.0, 0.25, 0.00005, 1234.56, float("nan"), "x"]
+    assert [plain(value) for value in values] == [
+        "–", "–", "yes", "1,547", "3", "0.25", "5e-05", "1,234.6", "–", "x",
+    ]  # fmt: skip
+    assert (
+        plain(23_100_000, "size_bytes") == "23.1 MB" and figure(0.5) == "0.5000" and figure(41.23) == "41.2"
+    )
+    assert [seconds(value) for value in (1.25, 61, 7300)] == ["1.2 s", "1 min 01 s", "2 h 01 min"]
+    assert [words(name) for name in ("n_items", "size_bytes", "then")] == ["Items", "Size", "Then"]
+    assert [kind_of(value) for value in ({}, [{"a": 1}], [1], [], "", None)] == [
+        "group", "table", "list", "list", "text", "figure",
+    ]  # fmt: skip

@@ -1,0 +1,77 @@
+import pytest
+
+from retailor.metrics.scores import Score, Scores
+from retailor.report.verdicts import best_baseline, main_metric, verdict
+
+
+def scores(
+    ours: tuple[float, float], base: tuple[float, float], metric: str = "accuracy", n: int = 900
+) -> Scores:
+    return Scores(
+        (
+            Score("weak", metric, base[0] + (9 if metric == "perplexity" else -0.3), 0, 1, n),
+            Score("tf-idf", metric, base[0], base[0] - base[1], base[0] + base[1], n),
+            Score("retailor", metric, ours[0], ours[0] - ours[1], ours[0] + ours[1], n),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "outcome", "said"),
+    [
+        (
+            (0.9, 0.01),
+            (0.8, 0.01),
+            "better",
+            "Beats the best baseline: accuracy 0.9000 against 0.8000 of tf-idf",
+        ),
+        ((0.81, 0.02), (0.8, 0.02), "ahead", "not beyond doubt"),
+        ((0.8, 0.02), (0.8, 0.02), "level", "The baseline is cheaper"),
+        ((0.79, 0.02), (0.8, 0.02), "behind", "Not better than the best baseline"),
+        ((0.7, 0.01), (0.8, 0.01), "worse", "Use tf-idf here."),
+    ],
+)
+def test_a_verdict_says_what_the_intervals_say(
+    ours: tuple[float, float], base: tuple[float, float], outcome: str, said: str
+) -> None:
+    found = verdict("sentiment", scores(ours, base))
+    assert found.outcome == outcome and said in found.text
+
+
+def test_lower_is_better_for_perplexity() -> None:
+    found = verdict("review", scores((14.0, 1.0), (20.0, 1.0), "perplexity"))
+    assert found.outcome == "better" and "14.0 against 20.0 of tf-idf" in found.text
+
+
+def test_few_cases_are_said() -> None:
+    assert "With 32 cases" in verdict("x", scores((0.9, 0.01), (0.8, 0.01), n=32)).text
+    assert "With" not in verdict("x", scores((0.9, 0.01), (0.8, 0.01))).text
+
+
+def test_variants_of_ours_and_the_truth_are_no_baselines() -> None:
+    rows = Scores(
+        tuple(
+            Score(row, "rouge_l", value, value, value, 200)
+            for row, value in {
+                "template": 0.1,
+                "retailor before tuning": 0.3,
+                "real review": 1.0,
+                "retailor": 0.2,
+            }.items()
+        )
+    )
+    best = best_baseline(rows, "rouge_l")
+    assert best is not None and best.row == "template"
+    assert "Before tuning it was 0.3000" in verdict("review", rows).text
+
+
+def test_the_main_metric_is_the_wanted_the_usual_or_the_first() -> None:
+    rows = Scores(tuple(Score("retailor", metric, 1, 1, 1, 1) for metric in ("speed", "mrr", "ndcg@10")))
+    assert main_metric(rows) == "ndcg@10" and main_metric(rows, "speed") == "speed"
+    assert main_metric(rows, "gone") == "ndcg@10" and main_metric(Scores()) == ""
+
+
+def test_nothing_to_say_without_cases_or_baselines() -> None:
+    assert verdict("x", Scores()).outcome == "unknown"
+    alone = Scores((Score("retailor", "mrr", 0.5, 0.4, 0.6, 9),))
+    assert "no baseline beside it" in verdict("x", alone).text
