@@ -6,8 +6,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +47,7 @@ from retailor.serve.settings import ServeSettings
 
 __all__ = ["ServeSettings", "make_app", "serve"]
 
+BACKLOG = 2048
 PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
@@ -219,21 +220,23 @@ def serve(folder: Path, loaders: Loaders, settings: ServeSettings | None = None)
     """
     settings = settings or ServeSettings()
     settings.api_key()
-    listener = _listen(settings)
-    with listener:
+    with _bind(settings) as listener:
         service = Service.load(Path(folder), loaders, settings)
         try:
             _reload_on_hangup(service)
             server = uvicorn.Server(_uvicorn(make_app(service, settings), settings))
+            with _naming_the_address(settings):
+                listener.listen(BACKLOG)
             _log_start(service, settings, listener.getsockname()[1])
-            server.run(sockets=[listener])
+            with _quiet_after_stop():
+                server.run(sockets=[listener])
         finally:
             service.close()
 
 
-def _listen(settings: ServeSettings) -> socket.socket:
+def _bind(settings: ServeSettings) -> socket.socket:
     """A socket on the address, so that a taken port is known before models are loaded."""
-    try:
+    with _naming_the_address(settings):
         family, kind, proto, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
@@ -245,6 +248,12 @@ def _listen(settings: ServeSettings) -> socket.socket:
             listener.close()
             raise
         return listener
+
+
+@contextmanager
+def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {settings.host} port {settings.port} ({error.strerror or error}); "
@@ -284,6 +293,21 @@ def _log_start(service: Service, settings: ServeSettings, port: int) -> None:
         _log.info("left out: %s: %s", kind, reason)
     if not settings.is_local() and settings.api_key_env is None:
         _log.warning("anyone who reaches %s can read customers' histories; ask for a key.", settings.host)
+
+
+@contextmanager
+def _quiet_after_stop() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it once more, which would end the process before we close."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stops = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda number, frame: None) for number in stops}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _reload_on_hangup(service: Service) -> None:

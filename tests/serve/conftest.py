@@ -1,0 +1,121 @@
+"""A toy run folder, a service on it, a client without a network, and real servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from retailor.serve.app import ServeSettings, make_app
+from retailor.serve.service import Service
+from retailor.shop.demo import demo_shop
+from retailor.shop.tables import Shop
+from retailor.testing.serving import TOY_LOADERS, toy_run
+
+
+@pytest.fixture(scope="session")
+def shop() -> Shop:
+    return demo_shop(60)
+
+
+@pytest.fixture(scope="session")
+def run_folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_run(tmp_path_factory.mktemp("run"), shop)
+
+
+@pytest.fixture(scope="module")
+def settings() -> ServeSettings:
+    return ServeSettings(hosts=("testserver",), batch_wait_ms=1.0, max_body_bytes=20_000)
+
+
+@pytest.fixture(scope="module")
+def service(run_folder: Path, settings: ServeSettings) -> Iterator[Service]:
+    made = Service.load(run_folder, TOY_LOADERS, settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[TestClient]:
+    with TestClient(make_app(service)) as made:
+        yield made
+
+
+@dataclass
+class Server:
+    """A `serve` in a process of its own, on a free loopback port."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 20) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout_s)
+
+
+CODE = """
+import sys
+from pathlib import Path
+from retailor.serve.app import ServeSettings, serve
+from retailor.testing.serving import TOY_LOADERS, ToySentiment
+
+class Slow(ToySentiment):
+    def predict(self, queries):
+        import time
+        for query in queries:
+            time.sleep(float(query.text.removeprefix("sleep ")) if query.text.startswith("sleep ") else 0)
+        return super().predict(queries)
+
+settings = eval(sys.argv[2], {"ServeSettings": ServeSettings})
+serve(Path(sys.argv[1]), {**TOY_LOADERS, "sentiment": Slow.load}, settings)
+"""
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers; in them a sentiment text `sleep 0.5` takes that long."""
+    started: list[Server] = []
+
+    def start(folder: Path, settings: str = "port=0", env: dict[str, str] | None = None) -> Server:
+        log = tmp_path_factory.mktemp("log") / "log.txt"
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-c", CODE, str(folder), f"ServeSettings({settings})"],
+                stderr=file,
+                text=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+            )
+        server = Server(process, 0, log)
+        started.append(server)
+        server.port = int(_wait_for(log, process, r"on http://[^ ]+:(\d+)"))
+        return server
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.wait()
+
+
+def _wait_for(log: Path, process: subprocess.Popen[str], pattern: str, timeout_s: float = 30) -> str:
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until and process.poll() is None:
+        found = re.search(pattern, log.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.02)
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")

@@ -1,0 +1,205 @@
+"""A real server in a process of its own: many clients, bad clients, slow clients, and a clean stop."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from retailor.errors import ConfigError, DataError
+from retailor.serve.app import ServeSettings, serve
+from retailor.shop.tables import Shop
+from retailor.testing.serving import TOY_LOADERS, toy_run
+
+Start = Callable[..., Any]
+POST = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+JSON = {"Content-Type": "application/json"}
+HTTP = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_connections=100, keepalive_expiry=0))
+"""One client for all threads; a connection is not kept, so that each request has its own."""
+
+
+@pytest.fixture(scope="module")
+def server(start_server: Start, run_folder: Path) -> Any:
+    return start_server(run_folder, "port=0, body_timeout_s=0.5, max_body_bytes=100_000, batch_wait_ms=5")
+
+
+def talk(port: int, data: bytes, wait_s: float = 5) -> bytes:
+    """Sends raw bytes and reads until the server closes or `wait_s` have passed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:
+        connection.sendall(data)
+        received = b""
+        try:
+            while part := connection.recv(65_536):
+                received += part
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return received
+
+
+def wait_until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_fifty_at_once_get_each_their_own_answer(server: Any) -> None:
+    customers = HTTP.get(f"{server.url}/customers", params={"size": 50}).json()["customers"]
+
+    def ask(customer: dict[str, Any]) -> tuple[str, Any, Any]:
+        body = {"user_id": customer["user_id"], "k": 3}
+        first = HTTP.post(f"{server.url}/recommend", json=body).json()
+        return customer["user_id"], first, HTTP.post(f"{server.url}/recommend", json=body).json()
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(ask, customers))
+    assert len(answers) == 50
+    for user_id, first, second in answers:
+        history = HTTP.get(f"{server.url}/customers", params={"user_id": user_id, "size": 100}).json()[
+            "history"
+        ]
+        seen = {event["item_id"] for event in history}
+        assert len(first["items"]) == 3 and first["known_customer"] is True
+        assert not seen & {item["item_id"] for item in first["items"]}
+        assert second["items"] == first["items"] and second["cached"] is True
+    assert 'retailor_batch_size_count{task="recommend"}' in HTTP.get(f"{server.url}/metrics").text
+
+
+def test_a_mix_of_good_and_bad_requests(server: Any) -> None:
+    kinds: list[tuple[int, Callable[[], httpx.Response]]] = [
+        (200, lambda: HTTP.post(f"{server.url}/search", json={"text": "travel"})),
+        (400, lambda: HTTP.post(f"{server.url}/search", content=b"{", headers=JSON)),
+        (422, lambda: HTTP.post(f"{server.url}/search", json={"words": "travel"})),
+        (415, lambda: HTTP.post(f"{server.url}/search", data={"text": "travel"})),
+        (413, lambda: HTTP.post(f"{server.url}/search", content=b" " * 200_000, headers=JSON)),
+        (404, lambda: HTTP.get(f"{server.url}/items", params={"item_id": "nope"})),
+        (500, lambda: HTTP.post(f"{server.url}/sentiment", json={"text": "poison"})),
+    ]
+    asked = kinds * 15
+    with ThreadPoolExecutor(30) as pool:
+        replies = list(pool.map(lambda each: each[1](), asked))
+    assert [reply.status_code for reply in replies] == [status for status, _ in asked]
+    assert all("Traceback" not in reply.text and "serving.py" not in reply.text for reply in replies)
+
+
+def test_a_chunked_body_without_an_end_is_cut(server: Any) -> None:
+    head = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    reply = talk(server.port, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 8)
+    assert reply.startswith(b"HTTP/1.1 413")
+
+
+def test_a_slow_client_is_let_go_and_delays_nobody(server: Any) -> None:
+    head = POST % (b"/search", 100) + b"{"
+    with ThreadPoolExecutor(20) as pool:
+        slow = [pool.submit(talk, server.port, head) for _ in range(20)]
+        time.sleep(0.1)
+        started = time.monotonic()
+        assert HTTP.post(f"{server.url}/search", json={"text": "travel"}).status_code == 200
+        assert time.monotonic() - started < 0.4
+        assert all(future.result().startswith(b"HTTP/1.1 408") for future in slow)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n"
+        b"Content-Type: application/json\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused(server: Any, data: bytes) -> None:
+    reply = talk(server.port, data, wait_s=0.5)
+    assert reply.split(b"\r\n")[0].split(b" ")[1][:1] == b"4"
+    assert HTTP.get(f"{server.url}/health").status_code == 200
+
+
+def test_who_leaves_early_breaks_nothing(server: Any) -> None:
+    body = json.dumps({"text": "sleep 0.05"}).encode()
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(POST % (b"/sentiment", len(body)) + body)
+    assert HTTP.post(f"{server.url}/sentiment", json={"text": "good"}).status_code == 200
+
+
+def test_a_busy_server_says_so_and_stays_alive(start_server: Start, run_folder: Path) -> None:
+    busy = start_server(run_folder, "port=0, max_queue=2, max_batch=1")
+    with ThreadPoolExecutor(20) as pool:
+        texts = [{"text": f"sleep 0.{i:02d}"} for i in range(20, 40)]
+        asked = [pool.submit(HTTP.post, f"{busy.url}/sentiment", json=text) for text in texts]
+        wait_until(lambda: 'rejected_total{task="sentiment"} 0.0' not in HTTP.get(f"{busy.url}/metrics").text)
+        assert HTTP.get(f"{busy.url}/health").status_code == 200
+        replies = [future.result() for future in asked]
+    statuses = Counter(reply.status_code for reply in replies)
+    assert set(statuses) == {200, 429} and statuses[200] >= 1
+    assert all(int(reply.headers["Retry-After"]) >= 1 for reply in replies if reply.status_code == 429)
+    assert busy.stop() == 0
+
+
+def test_a_request_that_takes_too_long_ends(start_server: Start, run_folder: Path) -> None:
+    impatient = start_server(run_folder, "port=0, timeout_s=0.2")
+    reply = HTTP.post(f"{impatient.url}/sentiment", json={"text": "sleep 0.6"})
+    assert (reply.status_code, reply.json()["error"]) == (504, "timeout")
+
+
+def test_sigterm_lets_requests_finish_and_takes_no_new_ones(start_server: Start, run_folder: Path) -> None:
+    server = start_server(run_folder)
+    with ThreadPoolExecutor(5) as pool:
+        asked = [
+            pool.submit(HTTP.post, f"{server.url}/sentiment", json={"text": f"sleep 0.2{i}"})
+            for i in range(5)
+        ]
+        wait_until(lambda: 'requests_total{task="sentiment"} 5.0' in HTTP.get(f"{server.url}/metrics").text)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(httpx.TransportError):
+            HTTP.get(f"{server.url}/health")
+        assert [future.result().status_code for future in asked] == [200] * 5
+    assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_hangup_serves_the_new_run_without_a_pause(start_server: Start, shop: Shop, tmp_path: Path) -> None:
+    server = start_server(toy_run(tmp_path, shop, name="before"))
+    toy_run(tmp_path, shop, name="after")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: HTTP.get(f"{server.url}/ready").json()["name"] == "after")
+    (tmp_path / "run.json").write_text("{")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "not reloaded" in server.log.read_text())
+    assert HTTP.get(f"{server.url}/ready").json()["name"] == "after"
+
+
+def test_the_log_names_the_address_and_no_words(server: Any) -> None:
+    HTTP.get(f"{server.url}/search", params={"text": "my secret wish"})
+    wait_until(lambda: "GET /search 200" in server.log.read_text())
+    log = server.log.read_text()
+    assert f"serving 'toy' (recommend, search, answer, sentiment, review) on {server.url}" in log
+    assert "secret" not in log
+
+
+def test_a_taken_port_and_an_empty_folder_are_said_at_once(run_folder: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port}"):
+            serve(run_folder, TOY_LOADERS, ServeSettings(port=port))
+    with pytest.raises(ConfigError, match=r"cannot listen on no\.such.host.invalid"):
+        serve(run_folder, TOY_LOADERS, ServeSettings(host="no.such.host.invalid"))
+    with pytest.raises(DataError, match="there is no task to serve"):
+        serve(tmp_path, TOY_LOADERS, ServeSettings(port=0))
+    with pytest.raises(ConfigError, match="should hold the API key"):
+        serve(run_folder, TOY_LOADERS, ServeSettings(port=0, api_key_env="NO_SUCH_KEY"))
