@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 import polars as pl
 
@@ -16,9 +17,10 @@ _TIMED = ("events", "reviews", "questions")
 def split_by_time(shop: Shop, *, test: float = 0.1) -> tuple[Shop, Shop]:
     """(train, test), cut at the one instant that puts a share nearest to `test` of the events after it.
 
-    Reviews and questions are cut at the same instant. A shop without timed events is cut by its timed reviews,
-    or else questions. Rows without a time stay in train; a whole table without times, and the judgments, are
-    split by a hash of their content instead (equal texts and equal queries stay together). Rejects stay in train.
+    Reviews and questions are cut at the same instant. A shop without timed events is cut by its timed
+    reviews, or else questions. Rows without a time stay in train; a whole table without times, and the
+    judgments, are split by a hash of their content instead (equal texts and equal queries stay together).
+    Rejects stay in train.
     Ties: rows of the same instant are never parted, so day-level times may miss `test` by a day.
     """
     _check_share(test)
@@ -36,9 +38,9 @@ def split_by_time(shop: Shop, *, test: float = 0.1) -> tuple[Shop, Shop]:
 def leave_last_out(shop: Shop, *, n: int = 1) -> tuple[Shop, Shop]:
     """(train, test), where test holds the last `n` events of each customer who has more than `n`.
 
-    By time, ties in file order; events without a time come first. A review goes with its event: to test when its
-    customer and item are held out and it is not older. Questions and judgments, which belong to no customer, are
-    split by a hash of their content, a tenth to test.
+    By time, ties in file order; events without a time come first. A review goes with its event: to test when
+    its customer and item are held out and it is not older. Questions and judgments, which belong to no
+    customer, are split by a hash of their content, a tenth to test.
     """
     if n < 1:
         raise ConfigError(f"leave_last_out: 'n' = {n}: it must be 1 or more.", key="n", value=n)
@@ -64,8 +66,8 @@ def leave_last_out(shop: Shop, *, n: int = 1) -> tuple[Shop, Shop]:
 def split_at_random(shop: Shop, *, test: float = 0.1, seed: int = 0) -> tuple[Shop, Shop]:
     """(train, test) by a hash of the content and `seed`, for shops without times.
 
-    A review and the event of the same customer and item fall on the same side, and so do equal texts of reviews
-    without a customer, equal questions and equal queries.
+    A review and the event of the same customer and item fall on the same side, and so do equal texts of
+    reviews without a customer, equal questions and equal queries.
     """
     _check_share(test)
     cuts = {name: _hashed(shop.tables()[name], _content(name), test, str(seed)) for name in _TIMED}
@@ -77,7 +79,7 @@ def _check_share(test: float) -> None:
         raise ConfigError(f"split: 'test' = {test}: it must be between 0 and 1.", key="test", value=test)
 
 
-def _instant(shop: Shop, test: float) -> object | None:
+def _instant(shop: Shop, test: float) -> datetime | None:
     """The first instant of the test rows, None where no cut by time leaves rows on both sides."""
     for name in _TIMED:
         times = shop.tables()[name]["time"].drop_nulls()
@@ -88,7 +90,8 @@ def _instant(shop: Shop, test: float) -> object | None:
             )[1:]  # the first instant would leave nothing to train on
             if not len(starts):
                 return None
-            return starts.sort((pl.col("share") - test).abs(), maintain_order=True)["time"][0]
+            found: datetime = starts.sort((pl.col("share") - test).abs(), maintain_order=True)["time"][0]
+            return found
     return None
 
 

@@ -1,0 +1,261 @@
+"""A profile of a shop: what a merchant and a modeller should know before they train on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from retailor.shop.tables import SCHEMAS, Shop
+
+COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
+_QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
+_TEXTS = {
+    "items": ("title", "description"),
+    "reviews": ("title", "text"),
+    "questions": ("question", "answer"),
+}
+_MAX_TEXTS = 100_000
+_MAX_STEPS = 48
+_SCRIPTS = (
+    ("ja", r"[\u3040-\u30ff]"),
+    ("ko", r"[\uac00-\ud7af]"),
+    ("zh", r"[\u4e00-\u9fff]"),
+    ("Cyrillic script", r"[\u0400-\u04ff]"),
+    ("Arabic script", r"[\u0600-\u06ff]"),
+    ("Latin script", r"[A-Za-z\u00c0-\u024f]"),
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The figures of `look`. Shares are of 1; times are ISO text in UTC."""
+
+    rows: dict[str, int]
+    n_users: int
+    n_items: int
+    """Items in the catalogue or in the events."""
+    n_pairs: int
+    """Distinct pairs of a user and an item in the events."""
+    density: float | None
+    """n_pairs / (users × items); 1 − sparsity. None without events."""
+    events_by_kind: dict[str, int]
+    events_per_user: dict[str, float]
+    ratings: dict[str, int]
+    labels: dict[str, int]
+    items_by_events: dict[str, int]
+    """How cold the items are: the number of items with 0, 1–2, … events."""
+    languages: list[dict[str, Any]]
+    missing: list[dict[str, Any]]
+    duplicates: dict[str, int]
+    """Rows whose title (items) or text (reviews) already stood in an earlier row."""
+    first_time: str | None
+    last_time: str | None
+    rows_by_time: list[dict[str, Any]]
+    rejects: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def look(shop: Shop) -> Profile:
+    """The profile of a shop. Empty tables are fine; languages are counted on at most 100,000 rows a table."""
+    events = shop.events
+    pairs = events.select("user_id", "item_id").drop_nulls().n_unique()
+    n_users = events["user_id"].drop_nulls().n_unique()
+    counts = _events_per_item(shop)
+    first, last = _span(shop)
+    return Profile(
+        rows={name: len(table) for name, table in shop.tables().items()},
+        n_users=n_users,
+        n_items=len(counts),
+        n_pairs=pairs,
+        density=pairs / (n_users * len(counts)) if pairs else None,
+        events_by_kind=_counted(events["kind"]),
+        events_per_user=_quantiles(events.drop_nulls("user_id").group_by("user_id").len()["len"]),
+        ratings=_ratings(shop),
+        labels=_counted(shop.reviews["label"]),
+        items_by_events=_cold(counts),
+        languages=_languages(shop),
+        missing=_missing(shop),
+        duplicates={
+            "items by title": _repeats(shop.items["title"]),
+            "reviews by text": _repeats(shop.reviews["text"]),
+        },
+        first_time=first,
+        last_time=last,
+        rows_by_time=_by_time(shop),
+        rejects=_reasons(shop),
+    )
+
+
+def _events_per_item(shop: Shop) -> pl.Series:
+    """Events of each item of the catalogue and of the events."""
+    known = pl.concat([shop.items["item_id"], shop.events["item_id"]]).drop_nulls().unique().to_frame()
+    counts = shop.events.group_by("item_id").len()
+    return known.join(counts, on="item_id", how="left")["len"].fill_null(0)
+
+
+def _cold(counts: pl.Series) -> dict[str, int]:
+    if not len(counts):
+        return {}
+    return {
+        name: int(((counts >= low) & (counts <= (high if high is not None else counts.max()))).sum())
+        for name, low, high in COLD_BUCKETS
+    }
+
+
+def _counted(values: pl.Series) -> dict[str, int]:
+    """Value to count, most frequent first; nulls left out."""
+    counts = values.drop_nulls().value_counts(name="n").sort("n", values.name, descending=[True, False])
+    return dict(counts.iter_rows())
+
+
+def _quantiles(values: pl.Series) -> dict[str, float]:
+    if not len(values):
+        return {}
+    return {name: float(values.quantile(q, "nearest") or 0) for name, q in _QUANTILES.items()}
+
+
+def _ratings(shop: Shop) -> dict[str, int]:
+    """Stars to count, of the reviews or, where these have none, of the events."""
+    ratings = shop.reviews["rating"].drop_nulls()
+    if not len(ratings):
+        ratings = shop.events["rating"].drop_nulls()
+    counts = ratings.value_counts(name="n").sort("rating")
+    return {f"{stars:g}": n for stars, n in counts.iter_rows()}
+
+
+def _missing(shop: Shop) -> list[dict[str, Any]]:
+    """Share of rows without a value, by column of the tables with rows; empty lists and blank text count."""
+    found = []
+    for name in SCHEMAS:
+        table = shop.tables()[name]
+        if not len(table) or name == "rejects":
+            continue
+        for column, kind in table.schema.items():
+            none = pl.col(column).is_null()
+            if kind == pl.String:
+                none = none | (pl.col(column).str.strip_chars() == "").fill_null(False)
+            elif isinstance(kind, pl.List):
+                none = none | (pl.col(column).list.len() == 0).fill_null(False)
+            share = table.select(none.mean()).item()
+            found.append({"table": name, "column": column, "share": round(float(share), 4)})
+    return found
+
+
+def _repeats(values: pl.Series) -> int:
+    values = values.drop_nulls().str.strip_chars().str.to_lowercase()
+    values = values.filter(values != "")
+    return len(values) - values.n_unique()
+
+
+def _languages(shop: Shop) -> list[dict[str, Any]]:
+    """Rows a language, of the column where it is filled, else told by the script of the text."""
+    found = []
+    for name, columns in _TEXTS.items():
+        table = shop.tables()[name]
+        if not len(table):
+            continue
+        step = -(-len(table) // _MAX_TEXTS)
+        text = pl.concat_str([pl.col(c).str.slice(0, 300).fill_null("") for c in columns], separator=" ")
+        told = table.gather_every(step).select(
+            pl.coalesce(pl.col("language"), _script(text)).fill_null("no letters").alias("language")
+        )
+        for language, n in _counted(told["language"]).items():
+            found.append({"table": name, "language": language, "share": round(n / len(told), 4)})
+    return found
+
+
+def _script(text: pl.Expr) -> pl.Expr:
+    """The script that most letters are in; Chinese characters count threefold, for they are words."""
+    counts = [text.str.count_matches(pattern) * (3 if name == "zh" else 1) for name, pattern in _SCRIPTS]
+    most = pl.max_horizontal(counts)
+    told = pl.when(most == 0).then(None)
+    for (name, _), count in zip(_SCRIPTS, counts, strict=True):
+        told = told.when(count == most).then(pl.lit(name))  # type: ignore[assignment]
+    return told.otherwise(None)
+
+
+def _times(shop: Shop) -> pl.DataFrame:
+    """Table and time of each row that has one: the events, or without them reviews and questions."""
+    names = ("events",) if len(shop.events) else ("reviews", "questions")
+    return pl.concat(
+        shop.tables()[name].select(pl.lit(name).alias("table"), "time").drop_nulls("time") for name in names
+    )
+
+
+def _span(shop: Shop) -> tuple[str | None, str | None]:
+    times = _times(shop)["time"]
+    if not len(times):
+        return None, None
+    ends = pl.Series([times.min(), times.max()]).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ends[0], ends[1]
+
+
+def _by_time(shop: Shop) -> list[dict[str, Any]]:
+    """Rows a step of time, at most 48 steps of a round length."""
+    times = _times(shop)
+    if not len(times):
+        return []
+    days = float(times.select((pl.col("time").max() - pl.col("time").min()).dt.total_hours()).item()) / 24
+    steps = (("1h", 1 / 24), ("6h", 0.25), ("1d", 1), ("1w", 7), ("1mo", 30), ("1q", 91), ("1y", 365))
+    step = next((name for name, length in steps if days / length <= _MAX_STEPS), "1y")
+    counts = times.group_by("table", pl.col("time").dt.truncate(step)).len().sort("table", "time")
+    return [{"table": name, "time": f"{time:%Y-%m-%dT%H:%M}", "n": n} for name, time, n in counts.iter_rows()]
+
+
+def _reasons(shop: Shop) -> dict[str, int]:
+    """Reasons with the values in them left out, most frequent first."""
+    return _counted(shop.rejects["reason"].str.replace_all(r"'[^']*'|\d+", "…"))
+
+
+def _lines(profile: Profile) -> list[str]:
+    rows = ", ".join(f"{n:,} {name}" for name, n in profile.rows.items() if n and name != "rejects")
+    lines = [f"rows         {rows or 'none'}"]
+
+    def add(label: str, text: str) -> None:
+        if text:
+            lines.append(f"{label:<13}{text}")
+
+    def listed(values: dict[str, int]) -> str:
+        total = sum(values.values())
+        return ", ".join(f"{name} {n:,} ({n / total:.1%})" for name, n in values.items() if total)
+
+    if profile.density is not None:
+        add("customers", f"{profile.n_users:,}; items {profile.n_items:,}; density {profile.density:.4%}")
+    add("events", listed(profile.events_by_kind))
+    add("a customer", ", ".join(f"{name} {value:g}" for name, value in profile.events_per_user.items()))
+    add("cold items", listed(profile.items_by_events) + (" by number of events" if profile.density else ""))
+    add("stars", listed(profile.ratings))
+    add("labels", listed(profile.labels))
+    for table in dict.fromkeys(entry["table"] for entry in profile.languages):
+        told = [f"{e['language']} {e['share']:.1%}" for e in profile.languages if e["table"] == table]
+        add("languages", f"{table}: {', '.join(told)}")
+    for table in dict.fromkeys(entry["table"] for entry in profile.missing):
+        gaps = [e for e in profile.missing if e["table"] == table and e["share"]]
+        gaps.sort(key=lambda entry: -entry["share"])
+        add(
+            "missing",
+            f"{table}: " + (", ".join(f"{e['column']} {e['share']:.1%}" for e in gaps) or "nothing"),
+        )
+    add("duplicates", ", ".join(f"{n:,} {name}" for name, n in profile.duplicates.items() if n))
+    if profile.first_time:
+        add("time", f"{profile.first_time[:16]} to {(profile.last_time or '')[:16]} UTC")
+    n_rejects = profile.rows.get("rejects", 0)
+    add("rejects", f"{n_rejects:,}" if n_rejects else "none")
+    lines += [f"{'':<13}{n:,} × {reason}" for reason, n in list(profile.rejects.items())[:10]]
+    return lines
+
+
+def picture(profile: Profile, path: str | Path) -> None:
+    """Draws the profile to `path`, a .png or .svg file. Raises MissingExtra without altair and vl-convert."""
+    from retailor.shop.picture import draw
+
+    draw(profile, Path(path))
