@@ -107,7 +107,7 @@ def test_an_item_as_text() -> None:
         "category": ["洗浴", "罐装"],
         "description": "不含香精。很润！",
     }
-    assert item_text(chinese) == "保湿霜。云岭。不含香。润！"
+    assert item_text(chinese) == "保湿霜。云岭。洗浴 > 罐装。不含香精。很润！"
 
 
 def test_missing_parts_are_left_out_and_the_id_never_shows() -> None:

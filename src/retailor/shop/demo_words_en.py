@@ -1,88 +1,9 @@
-# ruff: noqa: E501
-"""The words of the demo shop: their shape, and the English ones. Every brand and person is invented."""
+# ruff: noqa: E501 (a product a line)
+"""The English words of the demo shop. Every brand and person is invented."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Product:
-    """One kind of product: its names do not share words, so that only meaning joins them."""
-
-    key: str
-    names: tuple[str, ...]
-    category: tuple[str, ...]
-    materials: tuple[str, ...]
-    special: tuple[str, tuple[str, ...]]
-    """An attribute of this kind of product alone: its name and its possible values."""
-    about: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A sentence for descriptions, the question it answers, and the answer; `{n}` is drawn an item."""
-
-    sentence: str
-    question: str
-    answer: str
-    low: int = 2
-    high: int = 9
-
-
-@dataclass(frozen=True)
-class Aspect:
-    """What reviews talk about: sentences for and against it, and the question a customer asks."""
-
-    key: str
-    question: str
-    good: tuple[str, ...]
-    bad: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Theme:
-    """A latent interest of customers, and all that a shop says about it."""
-
-    key: str
-    products: tuple[Product, ...]
-    moods: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    aspects: tuple[Aspect, ...]
-    needs: tuple[str, ...]
-    """Searches for the theme that name no product."""
-
-
-@dataclass(frozen=True)
-class Language:
-    """All words of one language."""
-
-    code: str
-    themes: tuple[Theme, ...]
-    brands: tuple[str, ...]
-    adjectives: tuple[str, ...]
-    colours: tuple[str, ...]
-    titles: tuple[str, ...]
-    intros: tuple[str, ...]
-    closings: tuple[str, ...]
-    attribute_names: Mapping[str, str]
-    attribute_questions: tuple[str, ...]
-    attribute_answers: tuple[str, ...]
-    aspects: tuple[Aspect, ...]
-    verdicts: Mapping[int, tuple[str, ...]]
-    """Whole-review sentences, by stars."""
-    headlines: Mapping[int, tuple[str, ...]]
-    neutral: tuple[str, ...]
-    contact: tuple[str, ...]
-    unanswerable: tuple[str, ...]
-    search: tuple[str, ...]
-    join: str
-
-
-def _facts(*rows: tuple[str, str, str] | tuple[str, str, str, int, int]) -> tuple[Fact, ...]:
-    return tuple(Fact(*row) for row in rows)
-
+from retailor.shop.demo_shapes import Aspect, Language, Product, Theme, facts
 
 OUTDOOR = Theme(
     "outdoor",
@@ -108,7 +29,7 @@ OUTDOOR = Theme(
     ),
     ("long walks in the hills", "weekends under the stars", "mountain trails", "wild camping far from the road",
      "multi-day treks", "the first frost of autumn", "canoe trips and riverbanks"),
-    _facts(
+    facts(
         ("It packs down to {n}0 cm and fits in any pannier.", "How small does it pack?", "It packs down to {n}0 cm.", 2, 5),
         ("The seams are taped against driving rain.", "Will it keep the rain out?", "Yes, the seams are taped against driving rain."),
         ("Tested at {n}00 metres above sea level.", "Has it been used at high altitude?", "It was tested at {n}00 metres.", 12, 45),
@@ -154,7 +75,7 @@ BABY = Theme(
     ),
     ("the first year with your child", "new parents", "calm nights in the nursery", "tiny hands and big discoveries",
      "godchildren and grandchildren", "days out with an infant", "expectant families"),
-    _facts(
+    facts(
         ("Free of BPA and phthalates.", "Is there any BPA in it?", "No, it is free of BPA and phthalates."),
         ("Machine washable at {n}0 degrees.", "Can I put it in the washing machine?", "Yes, it is machine washable at {n}0 degrees.", 3, 6),
         ("Certified to the EN 1{n}0 safety standard.", "Which safety norm does it meet?", "It is certified to EN 1{n}0.", 20, 88),
@@ -200,7 +121,7 @@ KITCHEN = Theme(
     ),
     ("home cooks", "slow Sunday roasts", "baking bread from scratch", "quick suppers after work", "feeding a table of eight",
      "recipes handed down by grandmother", "anyone who loves good food"),
-    _facts(
+    facts(
         ("Safe for the dishwasher.", "Can it go in the dishwasher?", "Yes, it is safe for the dishwasher."),
         ("Stands up to {n}0 degrees in the oven.", "How hot may the oven be?", "It stands up to {n}0 degrees.", 18, 26),
         ("Works on every hob, induction too.", "Does it work with induction?", "Yes, it works on every hob, induction too."),
@@ -246,7 +167,7 @@ AUDIO = Theme(
     ),
     ("people who live for music", "late-night listening", "podcasts on the way to work", "old records and new playlists",
      "film evenings", "bands, singers and bedroom producers", "hearing every note"),
-    _facts(
+    facts(
         ("One charge lasts {n} hours.", "How long does one charge last?", "One charge lasts {n} hours.", 5, 48),
         ("It charges through USB-C.", "Which port does it charge through?", "It charges through USB-C."),
         ("Compatible with iOS, Android and Windows.", "Does it work with an iPhone?", "Yes, it is compatible with iOS, Android and Windows."),
@@ -292,7 +213,7 @@ SKINCARE = Theme(
     ),
     ("sensitive complexions", "a calm evening ritual", "skin that drinks it up", "a fresh, rested look",
      "winter dryness", "beauty without fuss", "your morning glow"),
-    _facts(
+    facts(
         ("Never tested on animals.", "Is it cruelty free?", "Yes, it is never tested on animals."),
         ("Contains no perfume.", "Is there perfume in it?", "No, it contains no perfume."),
         ("Use within {n} months of opening.", "How long does it keep once opened?", "Use it within {n} months of opening.", 6, 24),
@@ -338,7 +259,7 @@ PETS = Theme(
     ),
     ("four-legged friends", "the furry half of the family", "wagging tails", "purring on the windowsill",
      "animals that are spoiled, and should be", "muddy paws and cold noses", "keepers of every species"),
-    _facts(
+    facts(
         ("Suitable from {n} weeks of age.", "From what age can it be used?", "It is suitable from {n} weeks of age.", 6, 16),
         ("Approved by {n} veterinarians.", "Do vets recommend it?", "Yes, it is approved by {n} veterinarians.", 3, 40),
         ("Non-toxic, even when chewed.", "Is it harmful when chewed?", "No, it is non-toxic, even when chewed."),
