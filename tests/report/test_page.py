@@ -10,6 +10,8 @@ from retailor.errors import ConfigError
 from retailor.metrics.scores import Score, Scores
 from retailor.report.data import ReportData
 from retailor.report.page import figure, kind_of, page, plain, seconds, words, write_report
+from retailor.shop.demo import demo_shop
+from retailor.shop.look import look
 
 HOSTILE = '</td><script>alert("1")</script><img src=http://evil.example/x onerror=alert(2)> & "quotes"'
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -196,3 +198,30 @@ def test_values_as_people_read_them() -> None:
     assert [kind_of(value) for value in ({}, [{"a": 1}], [1], [], "", None)] == [
         "group", "table", "list", "list", "text", "figure",
     ]  # fmt: skip
+
+
+def test_the_profile_becomes_facts_pictures_and_tables() -> None:
+    profile = look(demo_shop(40)).to_dict()
+    found = outline(page(ReportData(title="x", profile={**profile, "something new": {"a": 1}})))
+    text = " ".join(" ".join(found.words).split())
+    for part in (
+        "Reviews by label",
+        "Rows over time",
+        "Languages, by table",
+        "image 100",
+        "time span",
+        "new",
+    ):
+        assert part.lower() in text.lower()
+    assert found.tags.count("svg") == 5 and profile["first_time"][:10] in text
+
+
+def test_a_profile_of_any_shape_is_shown() -> None:
+    for odd in (
+        {"rows": 3},
+        {"missing": "none"},
+        {"languages": [1, 2]},
+        {"labels": {}},
+        {"rows_by_time": [{}]},
+    ):
+        outline(page(ReportData(title="x", profile=odd)))

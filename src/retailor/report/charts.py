@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retailor.errors import MissingExtra
@@ -103,12 +103,36 @@ def bars_chart(parts: Sequence[tuple[str, float]], label: str) -> str:
         alt.Chart(alt.Data(values=values))
         .mark_bar(color=_PAINT["ours"], height={"band": 0.6})
         .encode(
-            x=alt.X("value:Q", axis=alt.Axis(title=label, tickCount=4, format="~s")),
+            x=alt.X("value:Q", axis=alt.Axis(title=label or None, tickCount=4, format="~s")),
             y=alt.Y("name:N", sort=[name for name, _ in parts], axis=alt.Axis(title=None, labelLimit=150)),
         )
         .properties(width=WIDTH, height=alt.Step(20))
     )
-    return _svg(chart, label)
+    return _svg(chart, label or "counts")
+
+
+def time_chart(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line a table of its rows over time; '' for fewer than three times. Rows: table, ISO time, n."""
+    tables = list(dict.fromkeys(str(row.get("table")) for row in rows))[:4]
+    values = [
+        {"time": str(row["time"]), "n": row["n"], "paint": _PAINT[f"s{tables.index(str(row.get('table')))}"]}
+        for row in rows
+        if str(row.get("table")) in tables and "time" in row and "n" in row
+    ]
+    if len(values) < 3:
+        return ""
+    alt = _altair()
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(strokeWidth=1.8)
+        .encode(
+            x=alt.X("time:T", axis=alt.Axis(title=None, tickCount=4, labelOverlap="greedy")),
+            y=alt.Y("n:Q", axis=alt.Axis(title=None, tickCount=4, format="~s")),
+            color=alt.Color("paint:N", scale=None),
+        )
+        .properties(width=WIDTH, height=110)
+    )
+    return _svg(chart, f"rows over time of {', '.join(tables)}")
 
 
 def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:

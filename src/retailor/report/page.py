@@ -15,6 +15,7 @@ from retailor.errors import MissingExtra
 from retailor.metrics.scores import Score, Scores
 from retailor.report import charts
 from retailor.report.data import ReportData
+from retailor.report.profile import profile_view
 from retailor.report.verdicts import REFERENCES, Verdict, is_ours, lower_is_better, main_metric, verdict
 
 __all__ = ["ReportData", "page", "write_report"]
@@ -57,7 +58,7 @@ def page(data: ReportData, *, now: datetime | None = None) -> str:
             trainings=_trainings(data),
             stages=_stages(data.stages),
             compression=_compression(data.compression),
-            profile=data.profile and _shown(data.profile),
+            profile=_profile(data.profile),
             examples={
                 task: [_shown(example) for example in some] for task, some in data.examples.items() if some
             },
@@ -77,7 +78,9 @@ def _template() -> Any:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(plain=plain, words=words, kind=kind_of, seconds=seconds, short=is_short)
+    environment.filters.update(
+        plain=plain, words=words, kind=kind_of, seconds=seconds, short=is_short, handful=is_handful
+    )
     return environment.from_string(
         files("retailor.report").joinpath("page.jinja").read_text(encoding="utf-8")
     )
@@ -183,6 +186,14 @@ def _compression(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return dict(_shown(told)) if told else None
 
 
+def _profile(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not told:
+        return None
+    view = profile_view(told)
+    drawn = [(title, _safe(chart)) for title, chart in view["charts"]]
+    return {**view, "charts": drawn, "rest": _shown(view["rest"])}
+
+
 def _settings(settings: Mapping[str, Any] | str | None) -> Any:
     """Nested settings; TOML text is read into them, and shown as it is where it cannot be."""
     if isinstance(settings, str):
@@ -201,7 +212,10 @@ def _shown(value: Any) -> Any:
         return value if len(value) <= MAX_TEXT else f"{value[: MAX_TEXT - 1]}…"
     if isinstance(value, Sequence):
         rows = [_shown(each) for each in value[:MAX_TABLE_ROWS]]
-        return rows if len(value) <= MAX_TABLE_ROWS else [*rows, f"… {len(value) - MAX_TABLE_ROWS:,} more"]
+        if len(value) > MAX_TABLE_ROWS:
+            more = f"… {len(value) - MAX_TABLE_ROWS:,} more"
+            rows.append({next(iter(rows[0]), ""): more} if isinstance(rows[0], dict) else more)
+        return rows
     return value
 
 
@@ -245,6 +259,11 @@ def _bytes(value: float) -> str:
 def is_short(value: Any) -> bool:
     """Whether a value is a figure or a word or two."""
     return kind_of(value) == "figure" or (isinstance(value, str) and len(value) <= 24)
+
+
+def is_handful(value: Any) -> bool:
+    """Whether a value is a few named figures, such as three probabilities."""
+    return isinstance(value, Mapping) and len(value) <= 5 and all(map(is_short, value.values()))
 
 
 def seconds(value: float) -> str:
