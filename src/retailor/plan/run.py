@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from retailor.artifact import retailor_version
 from retailor.metrics.scores import Scores
 from retailor.plan.engine import ABSENT, Done, as_record, run_stages, write_json
 from retailor.plan.settings import Plan, read_plan
-from retailor.plan.stages import read_json, stages_of
-
-LIBRARIES = ("torch", "transformers", "polars", "numpy", "scikit-learn", "onnxruntime", "peft")
+from retailor.plan.stages import stages_of
+from retailor.plan.summary import read_json
+from retailor.plan.versions import versions
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_none(each) for each in value]
     return value
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, Retailor and the libraries that decide the figures."""
-    found = {"python": platform.python_version(), "retailor": retailor_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

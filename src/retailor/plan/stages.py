@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from retailor.plan.engine import Stage, write_json
 from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
 from retailor.plan.summary import report_data
+from retailor.plan.versions import versions
 from retailor.report.page import write_report
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
@@ -208,10 +208,7 @@ def _compress(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     terms = mine_terms(texts(open_shop(inputs["split"] / "train")), n_terms=40)
+    out = folder.parent.parent
+    commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")
     with artifact.writing(folder, "report") as new:
-        write_report(report_data(plan, inputs, terms), new / "report.html")
-
-
-def read_json(path: Path) -> Any:
-    """The value of a JSON file of an artifact."""
-    return json.loads(path.read_text(encoding="utf-8"))
+        write_report(report_data(plan, inputs, terms, versions(), commands), new / "report.html")
