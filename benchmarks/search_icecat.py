@@ -2,7 +2,7 @@
 
     python benchmarks/search_icecat.py --data ../shared/data
 
-19,406 products, 116 judged queries with a relevant product; a product without a judgment counts as irrelevant.
+19,406 products, 116 judged queries with a relevant product; an unjudged product counts as irrelevant.
 The weights that a query is scored with are chosen by ten-fold cross-validation on the other nine folds.
 """
 
@@ -12,38 +12,18 @@ import argparse
 import json
 import sys
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from remembering import Remembering
 from schema import write_results
 
 from retailor.metrics.scores import Score
-from retailor.models.shapes import Encoder, Role
 from retailor.models.weights import load_model
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
-
-
-class Remembering:
-    """An encoder that encodes a text once: the seeds only draw other folds of the same queries."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder, self.name, self.dim = encoder, encoder.name, encoder.dim
-        self.known: dict[tuple[str, Role], NDArray[np.float32]] = {}
-
-    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
-        new = [text for text in dict.fromkeys(texts) if (text, role) not in self.known]
-        for text, vector in zip(new, self.encoder.encode(new, role=role), strict=True):
-            self.known[text, role] = vector
-        return np.array([self.known[text, role] for text in texts], dtype=np.float32)
-
-    def save(self, folder: Path) -> None:
-        self.encoder.save(folder)
 
 
 def read_icecat(folder: Path) -> Shop:

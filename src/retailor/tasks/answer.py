@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -119,7 +120,8 @@ class Answerer:
         # Answers are drawn against answers alone: beside other sources, the source would give them away.
         with_page = taught == "evidence"
         learned = featurise(lists, index, self.encoder, with_page=with_page)
-        pages = featurise(told, index, self.encoder, with_page=True) if with_page else learned
+        whole = [replace(drawn, page=case.page) for drawn, case in zip(lists, told, strict=True)]
+        pages = featurise(whole, index, self.encoder, with_page=True) if with_page else learned
         nobody_knew = [case for case in cases if case.page and not answerable(case)]
         unanswered = featurise(nobody_knew, index, self.encoder, with_page=True)
         self.ranker = learn_ranker(learned, pages, unanswered, seed=settings.seed)

@@ -32,7 +32,7 @@ class Case:
     labelled: bool
     answer: str | None = None
     page: tuple[int, ...] = field(default=(), repr=False)
-    """Rows of the item's page that are not among the texts."""
+    """Rows of the item's page that are not among the texts, earlier answers left out."""
 
 
 def source_of(name: str | None) -> str:
@@ -49,8 +49,8 @@ def source_of(name: str | None) -> str:
 
 
 def cases_of(questions: pl.DataFrame, index: PassageIndex, *, max_page: int) -> list[Case]:
-    """One case a question, in order. A question's own earlier answer never counts as its passage."""
-    columns = ["question", "question_id", "item_id", "answer", "evidence"]
+    """One case a question, in order."""
+    columns = ["question", "item_id", "answer", "evidence"]
     return [
         _case(row, index, max_page)
         for row in questions.filter(pl.col("question").is_not_null()).select(columns).iter_rows(named=True)
@@ -63,11 +63,11 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
         for each in row["evidence"] or []
         if each["text"]
     }
+    # An earlier answer may well answer this question too, and nobody has said that it does not.
     page = tuple(
         int(r)
         for r in index.page(row["item_id"])[: 4 * max_page]
-        if index.texts[r] not in evidence
-        and (row["question_id"] is None or index.question_ids[r] != row["question_id"])
+        if index.texts[r] not in evidence and index.sources[r] != "answer"
     )
     return Case(
         question=row["question"],

@@ -15,20 +15,20 @@ from retailor.tasks.answer_features import FEATURES
 N_FOLDS = 5
 MIN_UNANSWERED = 20
 
-# Learned on HetPQA's training questions with MiniLM (`benchmarks/answer_hetpqa.py --weights`), for shops that
-# have no questions. Without the plain cosine, whose scale differs from encoder to encoder.
-_LEARNED = {
-    "words": 0.0,
-    "words_log": 1.0,
-    "cosine_above_chance": 3.0,
-    "question_covered": 1.0,
-    "name_in_question": 1.0,
-    "concept_shared": 0.8,
-    "concept_missed": -0.5,
-    "number_given": 0.2,
-    "number_missed": -0.8,
-    "length": -0.4,
+# For shops that have no questions: learned on HetPQA's training questions with MiniLM, as printed by
+# `benchmarks/answer_hetpqa.py --weights`. Only features whose scale does not hang on the encoder or the shop.
+DEFAULT = {
+    "words_log": 0.32,
+    "cosine_above_chance": 2.34,
+    "question_covered": 1.61,
+    "name_in_question": 1.24,
+    "concept_shared": 0.62,
+    "concept_missed": -0.29,
+    "number_given": 0.56,
+    "number_missed": -0.93,
+    "length": -1.1,
 }
+DEFAULT_BIAS = -2.93
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Listed:
 
 def default_ranker() -> Ranker:
     """The ranker of a shop that has no questions, not yet calibrated."""
-    return Ranker(tuple(_LEARNED.get(name, 0.0) for name in FEATURES), bias=-3.0)
+    return Ranker(tuple(DEFAULT.get(name, 0.0) for name in FEATURES), DEFAULT_BIAS)
 
 
 def learn_ranker(
@@ -82,10 +82,10 @@ def learn_ranker(
     folds = stream(seed, "answer", "folds").permutation(len(lists)) % N_FOLDS
     out_of_fold: list[NDArray[np.float64]] = [np.zeros(0)] * len(lists)
     for fold in np.unique(folds):
-        part = _logistic([each for each, f in zip(lists, folds, strict=True) if f != fold])
+        part = logistic([each for each, f in zip(lists, folds, strict=True) if f != fold])
         for i in np.flatnonzero(folds == fold).tolist():
             out_of_fold[i] = part.logits(pages[i].features)
-    ranker = _logistic(lists)
+    ranker = logistic(lists)
     logits = [*out_of_fold, *(ranker.logits(page.features) for page in unanswered)]
     return _calibrated(ranker, logits, [*pages, *unanswered])
 
@@ -95,18 +95,21 @@ def calibrate(ranker: Ranker, pages: Sequence[Listed]) -> Ranker:
     return _calibrated(ranker, [ranker.logits(page.features) for page in pages], pages)
 
 
-def _logistic(lists: Sequence[Listed]) -> Ranker:
+def logistic(lists: Sequence[Listed], features: Sequence[str] = FEATURES) -> Ranker:
+    """The ranker that logistic regression over all passages finds, of the named features alone."""
     from sklearn.linear_model import LogisticRegression
 
-    features = np.concatenate([each.features for each in lists]).astype(np.float64)
+    table = np.concatenate([each.features for each in lists]).astype(np.float64)
     relevant = np.concatenate([each.relevant for each in lists]) > 0
     if relevant.all() or not relevant.any():
         return default_ranker()
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    # A feature that never moves in training must not speak when it first does.
-    usable = spread > 1e-6
+    mean, spread = table.mean(axis=0), table.std(axis=0)
+    # A feature that never moves among what answers, or among what does not, would tell the two apart by an
+    # accident of how the lists were drawn.
+    moves = [table[relevant == side].std(axis=0) > 1e-6 for side in (True, False)]
+    usable = moves[0] & moves[1] & np.isin(FEATURES, features)
     spread = np.where(usable, spread, 1.0)
-    fitted = LogisticRegression(C=1.0, max_iter=1000).fit((features - mean) / spread, relevant)
+    fitted = LogisticRegression(C=1.0, max_iter=1000).fit(usable * (table - mean) / spread, relevant)
     weights = np.where(usable, fitted.coef_[0] / spread, 0.0)
     return Ranker(tuple(weights.tolist()), float(fitted.intercept_[0] - weights @ mean))
 
