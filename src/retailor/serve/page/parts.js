@@ -14,14 +14,32 @@ export function h(tag, props = {}, ...children) {
   return made;
 }
 
-export const plain = (text) => new DOMParser().parseFromString(text ?? "", "text/html").body.textContent.trim();
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " " };
+
+// A shop's text without tags and entities. It is never parsed as HTML, so nothing in it can run.
+export function plain(text) {
+  return (text ?? "")
+    .replace(/<[^>]*>/g, " ")
+    .replace(/&(?:#(\d{1,6})|(amp|lt|gt|quot|apos|nbsp));/g, (whole, code, name) =>
+      name ? ENTITIES[name] : String.fromCodePoint(Math.min(Number(code), 0x10ffff)),
+    )
+    .replace(/\s+/g, " ")
+    .trim();
+}
 
 const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
 
 function initials(title) {
-  const letters = plain(title).replace(/[^\p{L}\p{N}\s]/gu, " ").trim();
+  const letters = plain(title)
+    .replace(/[^\p{L}\p{N}\s]/gu, " ")
+    .trim();
   if (/^\p{Script=Han}/u.test(letters)) return letters.slice(0, 1);
-  return letters.split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+  return letters
+    .split(/\s+/)
+    .slice(0, 2)
+    .map((word) => [...word][0] ?? "")
+    .join("")
+    .toUpperCase();
 }
 
 function usable(image) {
@@ -49,7 +67,10 @@ export function tile(item, itemId, small = false) {
 export function price(item) {
   if (item?.price === null || item?.price === undefined) return "";
   try {
-    return new Intl.NumberFormat(currentLanguage(), { style: "currency", currency: item.currency || "USD" }).format(item.price);
+    return new Intl.NumberFormat(currentLanguage(), {
+      style: "currency",
+      currency: item.currency || "USD",
+    }).format(item.price);
   } catch {
     return `${item.price} ${item.currency ?? ""}`.trim();
   }
@@ -60,30 +81,65 @@ export function card(hit, choose) {
   const title = plain(hit.item?.title) || hit.item_id;
   const because = hit.because.filter((each) => each.item_id !== hit.item_id).slice(0, 2);
   return h(
-    "li", { class: "card" },
-    h("button", { type: "button", class: "cover", "aria-label": `${say("product")}: ${title}`, onclick: () => choose(hit) }, tile(hit.item, hit.item_id)),
+    "li",
+    { class: "card" },
     h(
-      "div", { class: "about" },
+      "button",
+      {
+        type: "button",
+        class: "cover",
+        "aria-label": `${say("product")}: ${title}`,
+        onclick: () => choose(hit),
+      },
+      tile(hit.item, hit.item_id),
+    ),
+    h(
+      "div",
+      { class: "about" },
       h("h3", { title }, title),
-      h("p", { class: "line" }, h("strong", {}, price(hit.item)), h("span", { class: "soft" }, plain(hit.item?.brand ?? ""))),
+      h(
+        "p",
+        { class: "line" },
+        h("strong", {}, price(hit.item)),
+        h("span", { class: "soft" }, plain(hit.item?.brand ?? "")),
+      ),
       hit.reason ? h("p", { class: "reason" }, hit.reason) : null,
-      because.length ? h("p", { class: "soft because" }, `${say("because")}: `, because.map((each) => plain(each.title)).join(" · ")) : null,
+      because.length
+        ? h(
+            "p",
+            { class: "soft because" },
+            `${say("because")}: `,
+            because.map((each) => plain(each.title)).join(" · "),
+          )
+        : null,
     ),
   );
 }
 
-export const grid = (hits, choose) => h("ul", { class: "grid" }, hits.map((hit) => card(hit, choose)));
+export const grid = (hits, choose) =>
+  h(
+    "ul",
+    { class: "grid" },
+    hits.map((hit) => card(hit, choose)),
+  );
 
 export const empty = (text) => h("p", { class: "empty" }, text);
 
 export function waiting() {
-  return h("div", { class: "waiting", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), say("loading"));
+  return h(
+    "div",
+    { class: "waiting", role: "status" },
+    h("span", { class: "spinner", "aria-hidden": "true" }),
+    say("loading"),
+  );
 }
 
 export function failure(error, again) {
   return h(
-    "div", { class: "failure", role: "alert" },
-    h("strong", {}, say("failed")), h("p", {}, error.message),
+    "div",
+    { class: "failure", role: "alert" },
+    h("strong", {}, say("failed")),
+    h("p", {}, error.message),
     again ? h("button", { type: "button", class: "quiet", onclick: again }, say("retry")) : null,
   );
 }
@@ -100,25 +156,51 @@ export function bars(reply) {
     const bar = h("span", { class: `bar ${label}` });
     bar.style.setProperty("--share", share);
     const percent = `${(100 * share).toFixed(1)} %`;
-    return h("div", { class: label === reply.label ? "share best" : "share" }, h("span", { class: "name" }, say(label)), h("span", { class: "track" }, bar), h("span", { class: "value" }, percent));
+    return h(
+      "div",
+      { class: label === reply.label ? "share best" : "share" },
+      h("span", { class: "name" }, say(label)),
+      h("span", { class: "track" }, bar),
+      h("span", { class: "value" }, percent),
+    );
   });
   return h("div", { class: "verdict" }, h("p", { class: `label ${reply.label}` }, say(reply.label)), rows);
 }
 
 // An answer with the passages it stands on, numbered.
 export function answerBubble(reply) {
-  const known = h("span", { class: reply.known ? "badge" : "badge muted" }, reply.known ? say("confidence", { value: `${Math.round(100 * reply.confidence)} %` }) : say("unknown"));
+  const known = h(
+    "span",
+    { class: reply.known ? "badge" : "badge muted" },
+    reply.known ? say("confidence", { value: `${Math.round(100 * reply.confidence)} %` }) : say("unknown"),
+  );
   const passages = reply.evidence.map((each) =>
-    h("li", {}, h("span", { class: "source" }, say(`s_${each.source}`).replace(/^s_/, "")), h("span", { class: "soft" }, plain(each.title)), h("blockquote", {}, plain(each.text))),
+    h(
+      "li",
+      {},
+      h("span", { class: "source" }, say(`s_${each.source}`).replace(/^s_/, "")),
+      h("span", { class: "soft" }, plain(each.title)),
+      h("blockquote", {}, plain(each.text)),
+    ),
   );
   return h(
-    "div", { class: reply.known ? "bubble shop" : "bubble shop unknown" },
-    h("p", { class: "who" }, say("shop"), known), h("p", { class: "said" }, reply.text),
-    passages.length ? h("details", { open: reply.known }, h("summary", {}, `${say("evidence")} (${passages.length})`), h("ol", { class: "evidence" }, passages)) : null,
+    "div",
+    { class: reply.known ? "bubble shop" : "bubble shop unknown" },
+    h("p", { class: "who" }, say("shop"), known),
+    h("p", { class: "said" }, reply.text),
+    passages.length
+      ? h(
+          "details",
+          { open: reply.known },
+          h("summary", {}, `${say("evidence")} (${passages.length})`),
+          h("ol", { class: "evidence" }, passages),
+        )
+      : null,
   );
 }
 
-export const questionBubble = (text) => h("div", { class: "bubble you" }, h("p", { class: "who" }, say("you")), h("p", { class: "said" }, text));
+export const questionBubble = (text) =>
+  h("div", { class: "bubble you" }, h("p", { class: "who" }, say("you")), h("p", { class: "said" }, text));
 
 // A draft, never without its mark.
 export function draftCard(draft) {
@@ -132,11 +214,35 @@ export function draftCard(draft) {
     copy.textContent = say("copied");
   });
   return h(
-    "article", { class: "draft" },
+    "article",
+    { class: "draft" },
     h("p", { class: "marked" }, h("strong", {}, say("generated")), h("span", {}, say("generated_note"))),
-    h("p", { class: "stars", "aria-label": `${draft.rating} / 5` }, "★".repeat(Math.round(draft.rating)) + "☆".repeat(5 - Math.round(draft.rating))),
+    h(
+      "p",
+      { class: "stars", "aria-label": `${draft.rating} / 5` },
+      "★".repeat(Math.round(draft.rating)) + "☆".repeat(5 - Math.round(draft.rating)),
+    ),
     draft.title ? h("h3", {}, draft.title) : null,
     h("p", { class: "said" }, draft.text),
-    h("p", { class: "soft small" }, say("by", { name: by })), copy,
+    h("p", { class: "soft small" }, say("by", { name: by })),
+    copy,
   );
+}
+
+// Shows what `work` gives in `place`, and tells whether it did: a slower earlier answer never
+// overwrites a later one.
+export async function fill(place, work) {
+  const turn = (place.turn = (place.turn ?? 0) + 1);
+  place.setAttribute("aria-busy", "true");
+  place.replaceChildren(waiting());
+  let made;
+  try {
+    made = await work();
+  } catch (error) {
+    made = failure(error, () => fill(place, work));
+  }
+  if (turn !== place.turn) return false;
+  place.replaceChildren(...[made].flat());
+  place.removeAttribute("aria-busy");
+  return true;
 }

@@ -1,0 +1,274 @@
+// The five panels. Each gives the elements to show for the state of now.
+
+import {
+  answerBubble,
+  bars,
+  draftCard,
+  empty,
+  field,
+  fill,
+  grid,
+  h,
+  plain,
+  questionBubble,
+  tile,
+} from "./parts.js";
+import { ask, url } from "./server.js";
+import { choose, state } from "./state.js";
+import { say } from "./words.js";
+
+const chooseHit = (hit) =>
+  choose({ item: hit.item ?? { item_id: hit.item_id, title: hit.item_id, category: [] } });
+const keep = (name) => ({
+  value: state.kept[name] ?? "",
+  oninput: (event) => (state.kept[name] = event.target.value),
+});
+
+function form(word, fields, submit) {
+  const button = h("button", { type: "submit", class: "main" }, say(word));
+  return h(
+    "form",
+    {
+      class: "form",
+      onsubmit: (event) => {
+        event.preventDefault();
+        submit();
+      },
+    },
+    fields,
+    button,
+  );
+}
+
+function recommendPanel() {
+  const results = h("div", { class: "results", "aria-live": "polite" });
+  const wish = h("input", { type: "text", maxlength: 500, placeholder: say("wish_hint"), ...keep("wish") });
+  const go = () => fill(results, () => recommend(wish.value.trim()));
+  const title = state.customer
+    ? say("for_customer", { name: state.customer })
+    : state.item
+      ? say("for_item", { name: plain(state.item.title) })
+      : say("for_new");
+  const past = h("div", { class: "past" });
+  if (state.customer) fill(past, () => history(state.customer));
+  go();
+  return [h("h2", {}, title), past, form("wish_button", [field("wish", say("wish"), wish)], go), results];
+}
+
+async function recommend(text) {
+  const body = { k: 12, item_ids: state.item ? [state.item.item_id] : [] };
+  if (state.customer) body.user_id = state.customer;
+  if (text) body.text = text;
+  const reply = await ask("/recommend", body);
+  if (!reply.items.length) return empty(say("no_items"));
+  return [
+    reply.known_customer === false ? h("p", { class: "note" }, say("new_customer")) : "",
+    grid(reply.items, chooseHit),
+  ];
+}
+
+async function history(userId) {
+  const reply = await ask(url("/customers", { user_id: userId, size: 24 })).catch((error) => {
+    if (error.status === 404 || error.status === 403) return { history: [] };
+    throw error;
+  });
+  const unique = [...new Map(reply.history.map((event) => [event.item_id, event])).values()].slice(0, 10);
+  if (!unique.length) return "";
+  const tiles = unique.map((event) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "seen",
+        title: plain(event.item?.title) || event.item_id,
+        onclick: () => chooseHit(event),
+      },
+      tile(event.item, event.item_id, true),
+      h("span", {}, plain(event.item?.title) || event.item_id),
+    ),
+  );
+  return h("div", {}, h("p", { class: "soft" }, say("history")), h("div", { class: "strip" }, tiles));
+}
+
+function searchPanel() {
+  const results = h("div", { class: "results", "aria-live": "polite" }, empty(say("search_empty")));
+  const words = h("input", {
+    type: "search",
+    maxlength: 500,
+    required: true,
+    placeholder: say("search_hint"),
+    ...keep("words"),
+  });
+  const go = () =>
+    fill(results, async () => {
+      const reply = await ask("/search", { text: words.value.trim(), k: 24 });
+      return reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found"));
+    });
+  if (words.value.trim()) go();
+  return [form("search_button", [field("words", say("search_label"), words)], go), results];
+}
+
+function answerPanel() {
+  const about = state.item?.item_id ?? null;
+  if (about !== state.about) Object.assign(state, { about, turns: [] });
+  const log = h("div", { class: "log", "aria-live": "polite" });
+  const question = h("input", {
+    type: "text",
+    maxlength: 500,
+    required: true,
+    placeholder: say("ask_hint"),
+    autocomplete: "off",
+  });
+  const draw = () =>
+    log.replaceChildren(
+      ...(state.turns.length
+        ? state.turns.flatMap((turn) => [
+            questionBubble(turn.question),
+            turn.reply ? answerBubble(turn.reply) : "",
+          ])
+        : [empty(say("ask_empty"))]),
+    );
+  const go = async () => {
+    const text = question.value.trim();
+    if (!text || state.waiting) return;
+    question.value = "";
+    state.waiting = true;
+    const earlier = state.turns
+      .filter((turn) => turn.reply)
+      .slice(-8)
+      .map((turn) => ({ question: turn.question, answer: turn.reply.text.slice(0, 4000) }));
+    const place = h("div", {});
+    const turn = { question: text };
+    const turns = state.turns;
+    turns.push(turn);
+    draw();
+    log.append(place);
+    await fill(place, async () => {
+      turn.reply = await ask("/answer", {
+        question: text,
+        history: earlier,
+        ...(about ? { item_id: about } : {}),
+      });
+      return answerBubble(turn.reply);
+    });
+    state.waiting = false;
+    question.focus();
+  };
+  draw();
+  const again = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        state.turns = [];
+        draw();
+        question.focus();
+      },
+    },
+    say("ask_again"),
+  );
+  const where = about ? say("ask_about", { name: plain(state.item.title) }) : say("ask_all");
+  return [
+    h("div", { class: "row" }, h("p", { class: "soft" }, where), again),
+    log,
+    form("ask_button", [field("question", say("ask_label"), question)], go),
+  ];
+}
+
+function sentimentPanel() {
+  const results = h("div", { class: "results", "aria-live": "polite" }, empty(say("sentiment_empty")));
+  const text = h("textarea", {
+    rows: 5,
+    maxlength: 10000,
+    required: true,
+    placeholder: say("text_hint"),
+    ...keep("text"),
+  });
+  const aspect = h("input", {
+    type: "text",
+    maxlength: 100,
+    placeholder: say("aspect_hint"),
+    ...keep("aspect"),
+  });
+  const go = () =>
+    fill(results, async () => {
+      const body = { text: text.value.trim() };
+      if (aspect.value.trim()) body.aspect = aspect.value.trim();
+      return bars(await ask("/sentiment", body));
+    });
+  return [
+    form(
+      "sentiment_button",
+      [field("text", say("text_label"), text), field("aspect", say("aspect_label"), aspect)],
+      go,
+    ),
+    results,
+  ];
+}
+
+function reviewPanel() {
+  if (!state.item) return [empty(say("review_need"))];
+  const results = h("div", { class: "results", "aria-live": "polite" });
+  const stars = h(
+    "select",
+    {},
+    [5, 4, 3, 2, 1].map((n) => h("option", { value: n }, `${"★".repeat(n)}${"☆".repeat(5 - n)}`)),
+  );
+  const aspects = h("input", {
+    type: "text",
+    maxlength: 500,
+    placeholder: say("aspects_hint"),
+    ...keep("aspects"),
+  });
+  const language = h(
+    "select",
+    {},
+    [
+      ["", "as_shop"],
+      ["en", "english"],
+      ["zh", "chinese"],
+    ].map(([value, word]) => h("option", { value }, say(word))),
+  );
+  const style = h("input", { type: "checkbox", checked: true });
+  const go = (seed) =>
+    fill(results, async () => {
+      state.seed = seed;
+      const body = { item_id: state.item.item_id, rating: Number(stars.value), seed };
+      body.aspects = aspects.value
+        .split(/[,，、]/)
+        .map((each) => each.trim().slice(0, 100))
+        .filter(Boolean)
+        .slice(0, 10);
+      if (language.value) body.language = language.value;
+      if (state.customer && style.checked) body.user_id = state.customer;
+      const draft = await ask("/review", body);
+      return [
+        draftCard(draft),
+        h("button", { type: "button", class: "quiet", onclick: () => go(state.seed + 1) }, say("another")),
+      ];
+    });
+  const fields = [
+    h(
+      "div",
+      { class: "pair" },
+      field("stars", say("stars"), stars),
+      field("draft-language", say("draft_language"), language),
+    ),
+    field("aspects", say("aspects_label"), aspects),
+    state.customer ? h("label", { class: "check" }, style, say("in_style", { name: state.customer })) : null,
+  ].filter(Boolean);
+  return [
+    h("h2", {}, say("review_for", { name: plain(state.item.title) })),
+    form("review_button", fields, () => go(0)),
+    results,
+  ];
+}
+
+export const PANELS = {
+  recommend: recommendPanel,
+  search: searchPanel,
+  answer: answerPanel,
+  sentiment: sentimentPanel,
+  review: reviewPanel,
+};

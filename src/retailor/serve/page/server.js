@@ -1,0 +1,58 @@
+// Asking the server. Where it wants a key, the key is asked for once and kept until the tab is closed.
+
+import { say } from "./words.js";
+
+class Problem extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
+export async function ask(path, body) {
+  const key = sessionStorage.getItem("retailor-key");
+  const headers = {
+    ...(key ? { "X-API-Key": key } : {}),
+    ...(body ? { "Content-Type": "application/json" } : {}),
+  };
+  let response;
+  try {
+    response = await fetch(path, {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body && JSON.stringify(body),
+    });
+  } catch {
+    throw new Problem(0, say("offline"));
+  }
+  const reply = await response.json().catch(() => ({ detail: response.statusText }));
+  if (response.status === 401) {
+    if (await askForKey()) return ask(path, body);
+    throw new Problem(401, reply.detail);
+  }
+  if (!response.ok && path !== "/ready") throw new Problem(response.status, reply.detail);
+  return reply;
+}
+
+let asking = null;
+function askForKey() {
+  const dialog = document.getElementById("key-dialog");
+  const field = document.getElementById("key");
+  asking ??= new Promise((resolve) => {
+    dialog.showModal();
+    dialog.addEventListener(
+      "close",
+      () => {
+        const given = field.value;
+        field.value = "";
+        asking = null;
+        if (given) sessionStorage.setItem("retailor-key", given);
+        resolve(Boolean(given));
+      },
+      { once: true },
+    );
+  });
+  return asking;
+}
+
+export const url = (path, values) => `${path}?${new URLSearchParams(values)}`;

@@ -1,0 +1,23 @@
+// What the page shows: who and what is chosen, and which panel is open.
+
+export const state = {
+  mode: "customers",
+  page: 1,
+  tab: "recommend",
+  customer: null,
+  item: null,
+  ready: null,
+  about: null,
+  turns: [],
+  waiting: false,
+  seed: 0,
+  kept: {},
+};
+
+export const $ = (id) => document.getElementById(id);
+
+// Changes the choice; who shows it hears "chosen".
+export function choose(change) {
+  Object.assign(state, change);
+  document.dispatchEvent(new Event("chosen"));
+}
