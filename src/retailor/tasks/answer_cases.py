@@ -33,6 +33,8 @@ class Case:
     answer: str | None = None
     page: tuple[int, ...] = field(default=(), repr=False)
     """Rows of the item's page that are not among the texts, earlier answers left out."""
+    earlier: tuple[int, ...] = field(default=(), repr=False)
+    """Rows of the item's earlier answers, to other questions than this one."""
 
 
 def source_of(name: str | None) -> str:
@@ -50,7 +52,7 @@ def source_of(name: str | None) -> str:
 
 def cases_of(questions: pl.DataFrame, index: PassageIndex, *, max_page: int) -> list[Case]:
     """One case a question, in order."""
-    columns = ["question", "item_id", "answer", "evidence"]
+    columns = ["question_id", "question", "item_id", "answer", "evidence"]
     return [
         _case(row, index, max_page)
         for row in questions.filter(pl.col("question").is_not_null()).select(columns).iter_rows(named=True)
@@ -63,12 +65,13 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
         for each in row["evidence"] or []
         if each["text"]
     }
+    rows = [int(r) for r in index.page(row["item_id"]) if index.texts[r] not in evidence]
     # An earlier answer may well answer this question too, and nobody has said that it does not.
-    page = tuple(
-        int(r)
-        for r in index.page(row["item_id"])[: 4 * max_page]
-        if index.texts[r] not in evidence and index.sources[r] != "answer"
-    )
+    page = [r for r in rows if index.sources[r] != "answer"]
+    own = row["question_id"]
+    earlier = [
+        r for r in rows if index.sources[r] == "answer" and (own is None or index.question_ids[r] != own)
+    ]
     return Case(
         question=row["question"],
         item_id=row["item_id"],
@@ -77,7 +80,8 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
         relevant=tuple(relevant for _, relevant in evidence.values()),
         labelled=bool(evidence),
         answer=row["answer"],
-        page=page[:max_page],
+        page=tuple(page[:max_page]),
+        earlier=tuple(earlier[:max_page]),
     )
 
 

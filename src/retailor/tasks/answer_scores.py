@@ -29,7 +29,10 @@ ROWS = ("bm25", "encoder", "retailor")
 
 @dataclass(frozen=True)
 class Ranked:
-    """A case's passages with three systems' scores [3, n], in the order of ROWS."""
+    """A case's passages with three systems' scores [3, n], in the order of ROWS.
+
+    `relevant` [m] is of the first m: whether the earlier answers after them are relevant, nobody has said.
+    """
 
     case: Case
     texts: tuple[str, ...]
@@ -65,19 +68,19 @@ def evaluate_cases(
 def _rank(
     case: Case, index: PassageIndex, asked: NDArray[np.float32], vector: Vectors, ranker: Ranker
 ) -> Ranked:
-    """The evidence of the case first, then the rest of the item's page."""
-    rows = np.array(case.page, dtype=np.int64)
+    """The evidence of the case first, then the rest of the item's page, then its earlier answers."""
+    rows = np.array([*case.page, *case.earlier], dtype=np.int64)
     told = np.array([vector("passage", text) for text in case.texts], dtype=np.float32).reshape(
         -1, len(asked)
     )
-    texts = (*case.texts, *(index.matches[row] for row in case.page))
-    sources = (*case.sources, *(index.sources[row] for row in case.page))
+    texts = (*case.texts, *(index.matches[row] for row in rows))
+    sources = (*case.sources, *(index.sources[row] for row in rows))
     cosines = np.concatenate([told, index.vectors[rows]]) @ asked
     topic = index.topic(case.item_id)
     found = features(case.question, topic, texts, sources, cosines, index.lexical, index.chance(asked))
     scores = np.stack([index.lexical.weigh(case.question, texts), cosines, ranker.logits(found)])
     relevant = np.array([*case.relevant, *(0.0 for _ in case.page)], dtype=np.float32)
-    shown = (*case.texts, *(index.texts[row] for row in case.page))
+    shown = (*case.texts, *(index.texts[row] for row in rows))
     return Ranked(case, shown, sources, relevant, scores)
 
 
@@ -112,14 +115,14 @@ def measure(scores: NDArray[np.float64], relevant: NDArray[np.float32]) -> dict[
 
 
 def _wording(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[Figure]:
-    """Overlap of what is said with what a person answered; the baselines quote their best passage."""
-    answered = [each for each in ranked if each.case.answer and answerable(each.case) and len(each.texts)]
+    """Overlap of what is said with what a person answered; the baselines quote their best passage.
+
+    Where there is no passage at all, the baselines say nothing.
+    """
+    answered = [each for each in ranked if each.case.answer and answerable(each.case)]
     references = [each.case.answer or "" for each in answered]
-    said = {
-        "bm25": [each.texts[int(np.argmax(each.scores[0]))] for each in answered],
-        "encoder": [each.texts[int(np.argmax(each.scores[1]))] for each in answered],
-        "retailor": [_say(each, ranker, caution) for each in answered],
-    }
+    said = {name: [_quote(each, row) for each in answered] for row, name in enumerate(ROWS[:2])}
+    said["retailor"] = [_say(each, ranker, caution) for each in answered]
     scorers = {"rouge_l": rouge_l, "token_f1": token_f1}
     return [
         (metric, row, scorer(texts, references).tolist())
@@ -128,15 +131,17 @@ def _wording(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[F
     ]
 
 
+def _quote(each: Ranked, row: int) -> str:
+    return each.texts[int(np.argmax(each.scores[row]))] if each.texts else ""
+
+
 def _say(each: Ranked, ranker: Ranker, caution: float) -> str:
     logits = each.scores[2]
-    top = int(np.argmax(logits))
-    if ranker.confidence(float(logits[top])) < caution:
+    top = int(np.argmax(logits)) if len(logits) else -1
+    if top < 0 or ranker.confidence(float(logits[top])) < caution:
         return answer_text.unknown_text(each.case.question, item=True)
-    item_id = each.case.item_id or ""
-    return answer_text.compose(
-        each.case.question, Evidence(each.texts[top], each.sources[top], item_id, float(logits[top]))
-    )
+    best = Evidence(each.texts[top], each.sources[top], each.case.item_id or "", float(logits[top]))
+    return answer_text.compose(each.case.question, best)
 
 
 def _ignorance(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[Figure]:
@@ -146,7 +151,7 @@ def _ignorance(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list
     time without its evidence. `aurc`, the area under the risk–coverage curve, is over the same trials.
     """
     trials = [
-        (each.scores, each.relevant)
+        (each.scores[:, : len(each.relevant)], each.relevant)
         for each in ranked
         if len(each.relevant) and (each.case.labelled or not answerable(each.case))
     ]
