@@ -1,9 +1,9 @@
 """Readers of Amazon Reviews 2014, 2018 and 2023 (McAuley Lab): reviews, metadata, questions.
 
-The role of a file (reviews, metadata, questions) is told by the keys of its first row; its era is given by the
-user and checked on every row, since the three eras look alike enough to be misread in silence.
-`style` of 2018 reviews (which variant was bought) has no place in a shop and is left out, as are names, images and
-`verified`.
+The role of a file (reviews, metadata, questions) is told by the keys of its first row; its era is given by
+the user and checked on every row, since the three eras look alike enough to be misread in silence.
+`style` of 2018 reviews (which variant was bought) has no place in a shop and is left out, as are names,
+images and `verified`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _read(era: Era | None, files: Sequence[Path], sink: Sink) -> None:
 
 
 def role_of_block(name: str, block: Block, era: Era | None) -> Role | None:
-    """The role of the first row that has one, None if none has. Raises DataError when the reader cannot read it."""
+    """The role of the first row that has one, or None. Raises DataError when the reader cannot read it."""
     for line, row in objects(block, lambda line, reason: None):
         role = role_of(row)
         if role and era is None and role != "questions":

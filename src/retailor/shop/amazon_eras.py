@@ -30,16 +30,34 @@ class Era:
     """Milliseconds in one unit of `time`."""
 
 
+_OLD: dict[str, Any] = {
+    "rating": "overall",
+    "user": "reviewerID",
+    "item": "asin",
+    "title": "summary",
+    "text": "reviewText",
+    "time": "unixReviewTime",
+    "ms": 1000,
+}
+_NEW: dict[str, Any] = {
+    "rating": "rating",
+    "user": "user_id",
+    "item": "parent_asin",
+    "title": "title",
+    "text": "text",
+    "time": "timestamp",
+    "ms": 1,
+}
 ERAS = {
     era.name: era
     for era in (
-        Era("amazon-2014", "overall", "reviewerID", "asin", "summary", "reviewText", "helpful", pl.List(pl.Int64), "unixReviewTime", 1000),
-        Era("amazon-2018", "overall", "reviewerID", "asin", "summary", "reviewText", "vote", pl.String, "unixReviewTime", 1000),
-        Era("amazon-2023", "rating", "user_id", "parent_asin", "title", "text", "helpful_vote", pl.Int64, "timestamp", 1),
+        Era("amazon-2014", **_OLD, helpful="helpful", helpful_type=pl.List(pl.Int64)),
+        Era("amazon-2018", **_OLD, helpful="vote", helpful_type=pl.String),
+        Era("amazon-2023", **_NEW, helpful="helpful_vote", helpful_type=pl.Int64),
     )
-}  # fmt: skip
+}
 
-# What only one era's rows have: the evidence against a row of another era. In order: the best-known name first.
+# What only one era's rows have: the evidence against a row of another era, the best-known name first.
 SIGNS: dict[str, dict[str, tuple[str, ...]]] = {
     "reviews": {
         "amazon-2014": ("helpful",),
@@ -48,9 +66,9 @@ SIGNS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "metadata": {
         "amazon-2014": ("imUrl", "salesRank", "related"),
-        "amazon-2018": ("main_cat", "also_buy", "also_view", "tech1", "tech2", "similar_item", "feature", "image",
-                        "imageURL", "imageURLHighRes", "category", "rank"),
-        "amazon-2023": ("parent_asin", "main_category", "store", "features", "bought_together", "average_rating"),
+        "amazon-2018": ("main_cat", "also_buy", "also_view", "tech1", "tech2", "similar_item", "feature",
+                        "image", "imageURL", "imageURLHighRes", "category", "rank"),
+        "amazon-2023": ("parent_asin", "main_category", "store", "features", "bought_together"),
     },
 }  # fmt: skip
 _OLD_REVIEW = ("overall", "reviewerID", "unixReviewTime", "reviewText")

@@ -14,7 +14,7 @@ _PRICE = re.compile(
     r"(?:from\s*)?(?:US\s*)?\$?\s*(\d[\d,]*(?:\.\d+)?)\s*(?:(?:-|–|to)\s*\$?\s*[\d,]+(?:\.\d+)?)?\s*"
 )
 _SPACE = re.compile(r"\s+")
-# `rank`, `also_buy` and the like describe the market, not the thing; ratings would leak what the tests hold out
+# `rank`, `also_buy` and the like describe the market, not the thing; ratings would leak held-out reviews
 _DETAIL_TABLES = ("details", "tech1", "tech2")
 _DETAIL_TEXTS = ("fit", "date", "subtitle", "author")
 

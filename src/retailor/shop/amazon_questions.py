@@ -33,7 +33,7 @@ def parse_questions(name: str, block: Block, reject: Reject) -> pl.DataFrame:
 
 
 def question_rows(row: Row) -> Iterator[Row | str]:
-    """The question and answer pairs of a row (of one question, or of an item with a list of them), or reasons."""
+    """The pairs of question and answer of a row (one, or an item with a list of them), or reasons."""
     item = (as_text(row.get("asin")) or "").strip() or None
     if item is None:
         yield "no 'asin'"

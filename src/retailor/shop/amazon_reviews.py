@@ -1,4 +1,4 @@
-"""Review rows of Amazon Reviews, all eras: a block at once where it is plain JSON, line by line where it is not."""
+"""Review rows of Amazon Reviews, all eras: a block at once where it is plain JSON, else line by line."""
 
 from __future__ import annotations
 
@@ -161,10 +161,11 @@ def _written_time(value: Any) -> int | None:
 
 
 def canonical_reviews(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the SOURCE schema as the table of reviews, with ids from their content: equal rows, equal ids."""
+    """Rows of the SOURCE schema as the table of reviews; ids come from content: equal rows, equal ids."""
     text = (pl.col(c).str.replace_all("\0", "", literal=True) for c in ("title", "text"))
     frame = frame.with_columns(*text, label_of_rating(pl.col("rating")).alias("label"))
     return frame.select(
         content_ids(frame, "user_id", "item_id", "time", "rating", "title", "text").alias("review_id"),
-        "user_id", "item_id", "rating", "label", "title", "text", "helpful", pl.col("time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
+        "user_id", "item_id", "rating", "label", "title", "text", "helpful",
+        pl.col("time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
     )  # fmt: skip

@@ -78,7 +78,7 @@ def streams(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         elif magic.startswith(b"BZh"):
             yield str(path), cast(IO[bytes], bz2.BZ2File(raw))
         elif magic == b"\xfd7zXZ\x00":
-            yield str(path), cast(IO[bytes], lzma.LZMAFile(raw))
+            yield str(path), cast(IO[bytes], lzma.LZMAFile(raw))  # noqa: SIM115
         else:
             yield str(path), raw
 

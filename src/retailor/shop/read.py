@@ -5,18 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from retailor import artifact
 from retailor.errors import ConfigError, DataError, nearest
-from retailor.shop import amazon
+from retailor.shop import amazon, presets
 from retailor.shop.lines import found
 from retailor.shop.sink import Sink
 from retailor.shop.tables import Shop, open_shop
+from retailor.shop.tabular import maps_of, read_tabular
 
 Reader = Callable[[Sequence[Path], Sink], None]
-READERS: dict[str, Reader] = {**amazon.READ}
+READERS: dict[str, Reader] = {**amazon.READ, **presets.READ}
 """Name to reader of a known format. 'tabular' besides, which takes its column maps from `tables`."""
 
 TABULAR = "tabular"
@@ -62,7 +64,7 @@ def read_into(
     max_rejects: int | None = None,
     tables: Mapping[str, Any] | None = None,
 ) -> ReadCount:
-    """Counts of what was read into `folder`, an artifact of kind 'shop'. Like `read`, but rows stream to Parquet.
+    """Counts of what was read into `folder`, a 'shop' artifact. Like `read`, but rows stream to Parquet.
 
     Memory does not grow with the files, but for 8 bytes a distinct item. On an error `folder` is as before.
     """
@@ -91,6 +93,8 @@ def reader_of(reader: str, tables: Mapping[str, Any] | None = None) -> Reader:
                 f"reader '{reader}' knows its columns; only '{TABULAR}' takes column maps.", key="tables"
             )
         return READERS[reader]
+    if reader == TABULAR:
+        return partial(read_tabular, maps_of(tables or {}))
     known = [*READERS, TABULAR]
     raise ConfigError(
         f"there is no reader '{reader}'; known: {', '.join(known)}.",

@@ -24,7 +24,7 @@ _DECODE = json.JSONDecoder().raw_decode
 
 
 def objects(block: Block, reject: Reject) -> Iterator[tuple[int, Row]]:
-    """Line number and object of each line; a line that is no object is given to `reject`, a blank one is none."""
+    """Line number and object of each line; what is no object goes to `reject`, blank lines are skipped."""
     raws = block.data.split(b"\n")[:-1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old literals hold escapes that Python frowns on
@@ -81,7 +81,7 @@ def _loose(raw: bytes, reason: str) -> Any:
 def any_objects(
     name: str, stream: IO[bytes], reject: Reject, encoding: str | None = None
 ) -> Iterator[list[tuple[int, Row]]]:
-    """Batches of objects with their lines, from JSON lines or from one JSON array, told by the first character."""
+    """Batches of objects with their lines, from JSON lines or one JSON array: the first character tells."""
     pieces = chunks(name, stream, encoding)
     first = next(pieces, b"")
     whole = itertools.chain([first], pieces)
@@ -120,7 +120,7 @@ def _array(name: str, pieces: Iterable[bytes], reject: Reject) -> Iterator[list[
 
 
 def _elements(text: str, opened: bool) -> tuple[list[tuple[int, Any]], int, int, bool, bool]:
-    """Whole elements with line offsets; where the rest starts, lines before it; array opened, array closed."""
+    """Whole elements with line offsets; where the rest starts, lines before it; opened, closed."""
     values: list[tuple[int, Any]] = []
     at = n_lines = 0
     while True:

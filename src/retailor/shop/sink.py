@@ -58,7 +58,7 @@ class Sink:
             self._write(table, conform(table, frame))
 
     def add_items(self, path: str, frame: pl.DataFrame, lines: pl.Series | None) -> None:
-        """Appends items whose `item_id` was not seen before; a repeat is a reject, or nothing if `lines` is None."""
+        """Appends items with a new `item_id`; a repeat is a reject, or nothing if `lines` is None."""
         fresh = self._seen.fresh(frame["item_id"])
         self.add("items", frame.filter(fresh))
         if lines is not None:

@@ -1,0 +1,225 @@
+"""Any CSV, TSV, JSON lines, JSON array or Parquet file, by a column map a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from retailor.config import as_dict, read_settings
+from retailor.errors import ConfigError, DataError
+from retailor.progress import track
+from retailor.shop.amazon_items import category_of
+from retailor.shop.columns import ColumnMap, canonical, check_map, missing_column, sources
+from retailor.shop.delimited import Frames, delimited
+from retailor.shop.lines import Reject, streams
+from retailor.shop.records import Row, any_objects, as_number, as_text
+from retailor.shop.sink import Sink
+from retailor.shop.tables import SCHEMAS
+
+Maps = Sequence[tuple[str, ColumnMap]]
+_LAYOUT = ("format", "delimiter", "quote", "header", "names", "encoding")
+
+
+def maps_of(tables: Mapping[str, Any]) -> Maps:
+    """The checked maps of a plain mapping: table to the settings of a ColumnMap (or a list of such).
+
+    Raises ConfigError with the nearest name for a table, column or setting that does not exist.
+    """
+    maps = []
+    for table, given in tables.items():
+        for one in given if isinstance(given, (list, tuple)) else [given]:
+            if not isinstance(one, ColumnMap):
+                if not isinstance(one, Mapping):
+                    raise ConfigError(f"[tables.{table}]: a mapping is expected, not {one!r}.", key=table)
+                one = read_settings(ColumnMap, one, f"[tables.{table}]")
+            check_map(table, one)
+            maps.append((table, one))
+    if not maps:
+        raise ConfigError("reader 'tabular' needs a column map, a table each: tables = {...}.", key="tables")
+    return maps
+
+
+def read_tabular(maps: Maps, files: Sequence[Path], sink: Sink) -> None:
+    """Reads each file into the tables whose maps it has the columns for.
+
+    Raises DataError, with the nearest column, for a file that fits no map.
+    """
+    layouts: dict[str, list[tuple[str, ColumnMap]]] = {}
+    for table, map in maps:
+        layout = {key: as_dict(map)[key] for key in _LAYOUT}
+        layouts.setdefault(repr(layout), []).append((table, map))
+    for path in files:
+        failures = [read_one(group, path, sink) for group in layouts.values()]
+        if all(failures):
+            raise next(failure for failure in failures if failure)
+
+
+def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
+    """Reads a file by maps of one layout; the error, not raised, when the file fits none of them."""
+    failure: DataError | None = None
+    fitted = False
+    for name, frames in _frames(maps, path, sink):
+        chosen: Maps | None = None
+        for frame, lines in track(frames, f"reading {path.name}"):
+            if chosen is None:
+                chosen = [(t, m) for t, m in maps if all(s in frame.columns for s in sources(m))]
+                if not chosen:
+                    absent = next(s for s in sources(maps[0][1]) if s not in frame.columns)
+                    failure = failure or missing_column(name, absent, list(frame.columns), 1)
+                    break
+            if len(frame):
+                add_frame(chosen, name, frame, lines, sink)
+        fitted = fitted or bool(chosen)
+    return None if fitted else failure or DataError("the file holds no rows.", path=path)
+
+
+def add_frame(maps: Maps, name: str, frame: pl.DataFrame, lines: pl.Series, sink: Sink) -> None:
+    """Puts the rows into every table; derived tables see only the rows that another table took."""
+    taken: pl.Series | None = None
+    for table, map in sorted(maps, key=lambda entry: entry[1].derived):
+        if map.derived and taken is not None and not taken.all():
+            frame, lines, taken = frame.filter(taken), lines.filter(taken), None
+        rows, reasons = canonical(table, map, frame)
+        good = reasons.is_null()
+        if not map.derived:
+            taken = good if taken is None else taken | good
+            bad = ~good
+            for line, reason in zip(lines.filter(bad), reasons.filter(bad), strict=True):
+                sink.reject(name, line, reason)
+        if not good.all():
+            rows = rows.filter(good)
+        if table == "items":
+            sink.add_items(name, rows, None if map.derived else lines.filter(good))
+        else:
+            sink.add(table, rows)
+
+
+def _frames(maps: Maps, path: Path, sink: Sink) -> Iterator[tuple[str, Frames]]:
+    """Frames of each stream in the file, with the stream's name."""
+    layout = maps[0][1]
+    wanted = tuple(dict.fromkeys(source for _, map in maps for source in map.columns.values()))
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet or layout.format == "parquet":
+        yield str(path), _parquet(path, wanted)
+        return
+    for name, stream in streams(path):
+        reject = partial(sink.reject, name)
+        if layout.format == "jsonl" or (
+            layout.format == "auto" and _suffix(name) in (".json", ".jsonl", ".ndjson")
+        ):
+            yield name, _json(maps, name, stream, reject)
+        else:
+            yield (
+                name,
+                delimited(
+                    name,
+                    stream,
+                    reject,
+                    delimiter=layout.delimiter or ("\t" if _suffix(name) in (".tsv", ".tab") else None),
+                    quote=layout.quote,
+                    header=layout.header,
+                    names=layout.names,
+                    wanted=wanted,
+                    encoding=layout.encoding,
+                ),
+            )
+
+
+def _suffix(name: str) -> str:
+    path = Path(name.lower())
+    return path.with_suffix("").suffix if path.suffix in (".gz", ".bz2", ".xz") else path.suffix
+
+
+def _parquet(path: Path, wanted: tuple[str, ...]) -> Frames:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        columns = [name for name in file.schema_arrow.names if name in wanted]
+        yield pl.DataFrame(schema=file.schema_arrow.names).clear(), pl.Series([], dtype=pl.Int64)
+        line = 1
+        for batch in file.iter_batches(batch_size=65_536, columns=columns):
+            frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
+            yield frame, pl.int_range(line, line + len(frame), dtype=pl.Int64, eager=True)
+            line += len(frame)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"the Parquet file is cut off or corrupt ({error}).", path=path) from None
+
+
+def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
+    """Frames of text columns, and list columns where ours hold lists; a line is where the object starts."""
+    wanted = {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+    encoding = maps[0][1].encoding
+    started = False
+    for batch in any_objects(name, stream, reject, encoding):
+        if not batch:
+            continue
+        columns = {
+            source: pl.Series([made_of(reach(row, source)) for _, row in batch], dtype=kind, strict=False)
+            for source, (kind, made_of) in wanted.items()
+        }
+        if not started:  # the keys there are stand for a header
+            started = True
+            keys = dict.fromkeys(key for _, row in batch for key in row)
+            have = [source for source, column in columns.items() if column.null_count() < len(column)]
+            known = dict.fromkeys([*have, *(source for source in wanted if source in keys), *keys])
+            yield pl.DataFrame(schema=dict.fromkeys(known, pl.String)), pl.Series([], dtype=pl.Int64)
+        yield pl.DataFrame(columns), pl.Series([line for line, _ in batch], dtype=pl.Int64)
+
+
+def reach(row: Row, source: str) -> Any:
+    """The value under a key, or under 'a.b' inside nested objects; None where there is none."""
+    if source in row:
+        return row[source]
+    value: Any = row
+    for part in source.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _target(ours: str) -> tuple[Any, Any]:
+    """Type of the raw column and the function that makes its values."""
+    if ours == "category":
+        return pl.List(pl.String), _path
+    if ours == "attributes":
+        return SCHEMAS["items"]["attributes"], pairs_of
+    if ours == "evidence":
+        return SCHEMAS["questions"]["evidence"], _evidence
+    return pl.String, as_text
+
+
+def _path(value: Any) -> list[str] | None:
+    return category_of({"categories": value})
+
+
+def pairs_of(value: Any) -> list[dict[str, str]] | None:
+    """Name and value pairs of an object, or of a list of objects with name and value; None without any."""
+    if isinstance(value, Mapping):
+        entries = list(value.items())
+    elif isinstance(value, list):
+        entries = [(e.get("name"), e.get("value")) for e in value if isinstance(e, Mapping)]
+    else:
+        return None
+    texts = [(as_text(name), as_text(worth)) for name, worth in entries]
+    return [{"name": name.strip(), "value": worth.strip()} for name, worth in texts if name and worth] or None
+
+
+def _evidence(value: Any) -> list[dict[str, Any]] | None:
+    if not isinstance(value, list):
+        return None
+    found = []
+    for entry in value:
+        given = entry if isinstance(entry, Mapping) else {"text": entry}
+        text, relevance = as_text(given.get("text")), None
+        with suppress(TypeError):
+            relevance = as_number(given.get("relevance"))
+        if text:
+            found.append({"text": text, "source": as_text(given.get("source")), "relevance": relevance})
+    return found or None
