@@ -14,10 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from retailor import artifact
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
+from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shelf import Page, Shelf
+from retailor.serve.vectors import CachedEncoder
 from retailor.shop.tables import open_shop
 from retailor.tasks.shapes import (
     Answered,
@@ -122,7 +124,9 @@ class Service:
     def _open(self, folder: Path) -> _Run:
         contents = contents_of(folder, self._loaders)
         shelf = Shelf.of(open_shop(contents.shop) if contents.shop else None)
-        fitted = {kind: self._loaders[kind](path) for kind, path in contents.tasks.items()}
+        fitted = {
+            kind: self._with_memory(self._loaders[kind](path), path) for kind, path in contents.tasks.items()
+        }
         # A new version of the code may answer otherwise from the same files.
         prints = {
             kind: artifact.fingerprint(artifact.read_manifest(path).fingerprint, artifact.retailor_version())
@@ -130,6 +134,14 @@ class Service:
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}
         return _Run(contents.name, tasks, contents.absent, shelf)
+
+    def _with_memory(self, task: Task[Any, Any], folder: Path) -> Task[Any, Any]:
+        """The task, with an encoder that remembers vectors where it has a public one from its own folder."""
+        encoder, saved = getattr(task, "encoder", None), folder / "encoder"
+        if isinstance(encoder, Encoder) and (saved / artifact.MANIFEST).exists():
+            fingerprint = artifact.read_manifest(saved).fingerprint
+            vars(task)["encoder"] = CachedEncoder(encoder, self.cache, fingerprint)
+        return task
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
