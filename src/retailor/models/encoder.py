@@ -64,7 +64,7 @@ class LocalEncoder:
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)
         network = self._inference.of(self.network, self.precision)
         for start in range(0, len(texts), WINDOW):
-            ids = self._ids(texts[start : start + WINDOW], role)
+            ids = self.token_ids(texts[start : start + WINDOW], role)
             for picked in by_length([len(row) for row in ids], BUDGET_TOKENS):
                 rows[start + picked] = self._unit_rows(network, [ids[i] for i in picked])
         return rows
@@ -89,7 +89,8 @@ class LocalEncoder:
             "attention_mask": torch.from_numpy(mask).to(device),
         }
 
-    def _ids(self, texts: Sequence[str], role: Role) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str], role: Role = "passage") -> list[list[int]]:
+        """Ids a text, with its prompt and special tokens, truncated to `max_tokens`."""
         splitter = self._own_splitter()
         prompted = [self.prompts[role] + text for text in texts]
         if splitter is None:
@@ -115,7 +116,7 @@ class LocalEncoder:
 
     def tokens(self, texts: Sequence[str], *, role: Role = "passage") -> Mapping[str, torch.Tensor]:
         """input_ids and attention_mask [B, T] on the network's device, padded right and truncated."""
-        return self._padded(self._ids(texts, role), device_of(self.network))
+        return self._padded(self.token_ids(texts, role), device_of(self.network))
 
     def vectors(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Pooled vectors [B, dim] in float32, with gradient, not normalised."""
@@ -124,7 +125,7 @@ class LocalEncoder:
 
     def n_tokens(self, texts: Sequence[str], *, role: Role = "passage") -> list[int]:
         """Tokens a text, prompt and special tokens counted, after truncation: for length-bucketed batches."""
-        return [len(row) for row in self._ids(texts, role)]
+        return [len(row) for row in self.token_ids(texts, role)]
 
     def copy(self) -> Self:
         """An encoder with weights of its own, equal to these."""

@@ -222,6 +222,14 @@ class LocalGenerator:
             "labels": _stack(labels, IGNORED, device)["input_ids"],
         }
 
+    def stacked(
+        self, inputs: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
+    ) -> Mapping[str, torch.Tensor]:
+        """input_ids, attention_mask and labels of rows of ids, padded right; for an encoder-decoder."""
+        device = device_of(self.network)
+        made = _stack(inputs, self.tokenizer.pad_token_id, device)
+        return {**made, "labels": _stack(labels, IGNORED, device)["input_ids"]}
+
     def copy(self) -> Self:
         """A generator with weights of its own, equal to these."""
         return self.with_network(copy.deepcopy(self.network))

@@ -49,9 +49,7 @@ def read_gguf(path: Path, name: str) -> LocalGenerator:
         reader = GGUFReader(path)
         with quiet():
             config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(
-                path.parent, gguf_file=path.name, local_files_only=True
-            )
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
     except (ValueError, OSError, RuntimeError, KeyError, IndexError) as error:
         raise DataError(f"the file cannot be read ({error}).", path=path) from None
     if config.model_type != "llama":

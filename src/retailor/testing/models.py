@@ -5,6 +5,8 @@ The tiny models are real transformers with random weights: every code path, no d
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,13 +98,20 @@ def _seeded(make: Any, seed: int) -> Any:
 
 
 def _wordpiece(texts: Iterable[str]) -> Any:
+    """BERT's tokenizer with the words of the texts; the library's own trainer differs from run to run."""
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
-    made = BertWordPieceTokenizer()
-    made.train_from_iterator(texts, vocab_size=2000, min_frequency=1, show_progress=False)
-    made.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    return BertTokenizerFast(tokenizer_object=made._tokenizer, model_max_length=128)
+    bare = BertWordPieceTokenizer({"[UNK]": 0, "[SEP]": 1, "[CLS]": 2})
+    words: Counter[str] = Counter()
+    for text in texts:
+        split = bare.pre_tokenizer.pre_tokenize_str(bare.normalizer.normalize_str(text))
+        words.update(word for word, _ in split)
+    letters = sorted({letter for word in words for letter in word})
+    ordered = [word for word, _ in sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))]
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = dict.fromkeys([*marks, *letters, *(f"##{letter}" for letter in letters), *ordered[:2000]])
+    return BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, model_max_length=128)
 
 
 def _byte_bpe(texts: Iterable[str]) -> Any:
@@ -124,20 +133,23 @@ def _byte_bpe(texts: Iterable[str]) -> Any:
 
 
 def _t5_unigram(texts: Iterable[str]) -> Any:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    """Unigram pieces: the words of the texts, and their letters for everything else; likelier when frequent."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from tokenizers.decoders import Metaspace
     from transformers import PreTrainedTokenizerFast
 
     sentinels = [f"<extra_id_{i}>" for i in range(100)]
     marks = ["<pad>", "</s>", "<unk>", *sentinels]
-    made = Tokenizer(models.Unigram())
+    counts: Counter[str] = Counter("▁")
+    for text in texts:
+        for word in text.split():
+            counts.update([f"▁{word}", *word])
+    total = counts.total()
+    pieces = [(piece, math.log(count / total)) for piece, count in sorted(counts.items())]
+    made = Tokenizer(models.Unigram([(mark, 0.0) for mark in marks] + pieces, unk_id=2, byte_fallback=False))
     made.normalizer = normalizers.NFKC()
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=600, special_tokens=marks, unk_token="<unk>", show_progress=False
-    )
-    made.train_from_iterator(texts, trainer)
     made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=made,
