@@ -1,0 +1,137 @@
+"""An encoder that ONNX Runtime runs: a compressed one, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor import artifact
+from retailor.errors import DataError, MissingExtra, ModelError
+from retailor.models.shapes import Role
+
+FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
+BUDGET_TOKENS = 4096
+
+
+class OnnxEncoder:
+    """Texts in, unit vectors out, from a folder with `model.onnx`, `tokenizer.json` and a description.
+
+    The graph takes input_ids, attention_mask and, if it was trained with them, token_type_ids, all int64
+    [batch, length]; its output `last_hidden_state` is float32 [batch, length, dim].
+    """
+
+    def __init__(self, folder: Path, *, n_threads: int | None = None) -> None:
+        self.folder = Path(folder)
+        for name in FILES:
+            if not (self.folder / name).is_file():
+                raise DataError("the file is missing; compress the encoder again.", path=self.folder / name)
+        about: Mapping[str, Any] = json.loads((self.folder / FILES[2]).read_text(encoding="utf-8"))
+        self.name, self.dim = str(about["name"]), int(about["dim"])
+        self.pooling = str(about["pooling"])
+        self.prompts = {"query": "", "passage": "", **about["prompts"]}
+        self.max_tokens = int(about["max_tokens"])
+        self.tokenizer = _tokenizer(self.folder / FILES[1], self.max_tokens)
+        self._pad_id = int(about.get("pad_id", 0))
+        self.session = _session(self.folder / FILES[0], n_threads)
+        self._inputs = [given.name for given in self.session.get_inputs()]
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """A compressed encoder. Raises DataError that names a missing or corrupt file."""
+        if (Path(folder) / artifact.MANIFEST).exists():
+            artifact.verify(folder, "encoder")
+        return cls(folder)
+
+    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+        """Unit rows [n, dim], in the order of `texts`; [0, dim] for no texts. Long texts are cut."""
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        # No more than this at a time: token objects are much larger than their texts.
+        for start in range(0, len(texts), 16384):
+            window = [self.prompts[role] + text for text in texts[start : start + 16384]]
+            ids = [made.ids for made in self.tokenizer.encode_batch_fast(window)]
+            for picked in _batches([len(row) for row in ids]):
+                rows[start + picked] = self._unit_rows([ids[i] for i in picked])
+        return rows
+
+    def _unit_rows(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        width = max(1, max(len(row) for row in ids))
+        batch = {name: np.zeros((len(ids), width), dtype=np.int64) for name in self._inputs}
+        for i, row in enumerate(ids):
+            batch["input_ids"][i, : len(row)] = row
+            batch["attention_mask"][i, : len(row)] = 1
+        batch["input_ids"][batch["attention_mask"] == 0] = self._pad_id
+        hidden = self.session.run(["last_hidden_state"], batch)[0]  # [B, T, dim]
+        vectors = pool(hidden, batch["attention_mask"], self.pooling)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Writes the same files as an artifact of kind 'encoder'."""
+        about = json.loads((self.folder / FILES[2]).read_text(encoding="utf-8"))
+        with artifact.writing(folder, "encoder", settings=about) as new:
+            for path in self.folder.iterdir():
+                if path.is_file() and path.name != artifact.MANIFEST:
+                    shutil.copy(path, new / path.name)
+
+    def __repr__(self) -> str:
+        return f"OnnxEncoder({self.name!r}, dim={self.dim}, pooling={self.pooling!r})"
+
+
+def pool(hidden: NDArray[np.float32], mask: NDArray[np.int64], pooling: str) -> NDArray[np.float32]:
+    """Vectors [B, dim] of hidden states [B, T, dim], padded right: their mean, first or last token."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "last":
+        return np.asarray(hidden[np.arange(len(hidden)), mask.sum(axis=1) - 1])
+    weights = mask[..., None].astype(np.float32)
+    return np.asarray((hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9))
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """Row numbers, longest first, in batches of at most BUDGET_TOKENS once padded (or of one text)."""
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + max(1, BUDGET_TOKENS // max(1, int(lengths[order[start]])))
+        yield order[start:stop]
+        start = stop
+
+
+def _tokenizer(path: Path, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        found = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise DataError(f"no tokenizer can be read from it: {error}", path=path) from None
+    found.no_padding()
+    found.enable_truncation(max_tokens)
+    return found
+
+
+def _session(path: Path, n_threads: int | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("ONNX Runtime", install="pip install 'retailor[compress]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads or _n_cores()
+    options.log_severity_level = 3
+    # Threads that spin while they wait would slow whatever else runs here.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"{path}: ONNX Runtime cannot open this model: {error}") from None
+
+
+def _n_cores() -> int:
+    """Cores that this process may use; the runtime's own default is all of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
