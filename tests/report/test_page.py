@@ -77,7 +77,19 @@ def full() -> ReportData:
         profile={"n_items": 1547, "sparsity": 0.95, "languages": [{"language": "en", "share": 0.9}]},
         curves={"adapt": [(i, 3.0 / (i + 1)) for i in range(900)]},
         validations={"adapt": [(0, 0.1), (5, 0.2)]},
-        compression={"size_bytes": 23_100_000, "rows": [{"model": "int8", "texts_per_s": 391.5}]},
+        compression={
+            "name": "minilm",
+            "size_before_bytes": 90_900_000,
+            "size_after_bytes": 23_100_000,
+            "size_ratio": 3.935,
+            "parity": {"cosine_mean": 0.9981, "cosine_min": 0.99, "overlap_10": 0.94, "n": 500},
+            "texts_per_s": {"torch float32": 113.0, "compressed": 391.5},
+            "speed_ratios": {"torch float32": 3.4646},
+            "scores": {
+                "search": scores(("retailor", "map", 0.4, 0.1), ("compressed", "map", 0.3899, 0.1)).to_dicts()
+            },
+            "more": [{"model": "int8", "kept_bytes": 23_100_000}],
+        },
         examples={"sentiment": [{"text": HOSTILE, "stars": 3.0, "label": "neutral"}]},
         settings={"seed": 0, "adapt": {"epochs": 1.5}},
         commands=["retailor run plan.toml"],
@@ -97,11 +109,23 @@ def test_the_page_is_well_formed_and_shows_every_figure() -> None:
     for score in (score for some in data.scores.values() for score in some):
         for value in (score.value, score.low, score.high):
             assert f"{value:.4f}" in text
-    for part in ("Cups & co", "1,547", "391.5", "23.1 MB", "2 min 11 s", "epochs", "1.5", "2.13.0", "礼品卡"):
+    for part in (
+        "Cups & co",
+        "1,547",
+        "3.4646",
+        "0.9981",
+        "0.3899",
+        "23.1 MB",
+        "2 min 11 s",
+        "epochs",
+        "1.5",
+        "2.13.0",
+        "礼品卡",
+    ):
         assert part in text
     for part in ("retailor run plan.toml", "This shop is simulated.", "item never seen", "neutral"):
         assert part in text
-    assert found.tags.count("svg") == 2 + 1 + 2 + 1  # results, buckets, curves, stages
+    assert found.tags.count("svg") == 2 + 1 + 2 + 2 + 1  # results, buckets, curves, compression, stages
 
 
 def test_the_page_loads_nothing() -> None:

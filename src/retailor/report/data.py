@@ -28,7 +28,8 @@ class ReportData:
     validations: Mapping[str, Curve] = field(default_factory=dict)
     """A training's name to its (step, value), higher is better."""
     compression: Mapping[str, Any] | None = None
-    """Sizes, speeds and losses of the compressed model. `rows`, a list of mappings, becomes a table."""
+    """A compression report as plain values: sizes, speeds, nearness, and `scores`, a task's rows before
+    ('retailor') and after ('compressed'). Any other list of mappings becomes a table."""
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """A task's name to real predictions on the test part."""
     settings: Mapping[str, Any] | str | None = None

@@ -14,6 +14,7 @@ from retailor.artifact import retailor_version
 from retailor.errors import MissingExtra
 from retailor.metrics.scores import Score, Scores
 from retailor.report import charts
+from retailor.report.compression import compression_view
 from retailor.report.data import ReportData
 from retailor.report.profile import profile_view
 from retailor.report.verdicts import REFERENCES, Verdict, is_ours, lower_is_better, main_metric, verdict
@@ -183,7 +184,15 @@ def _stages(stages: Mapping[str, float]) -> dict[str, Any] | None:
 
 
 def _compression(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return dict(_shown(told)) if told else None
+    if not told:
+        return None
+    view = compression_view(told)
+    return {
+        **view,
+        "charts": [(title, _safe(chart)) for title, chart in view["charts"]],
+        "scores": {task: _table(scores, "all") for task, scores in view["scores"].items()},
+        "rest": _shown(view["rest"]),
+    }
 
 
 def _profile(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
