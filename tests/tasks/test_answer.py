@@ -18,6 +18,7 @@ from retailor.tasks.answer_ranker import Listed, Ranker, default_ranker, learn_r
 from retailor.tasks.answer_scores import measure, risks
 from retailor.tasks.answer_text import checked, compose, unknown_text
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
+from retailor.testing.models import tiny_decoder, tiny_encoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder, ScriptedGenerator
 
@@ -329,3 +330,18 @@ def test_the_ranker_finds_the_feature_that_tells_and_is_calibrated() -> None:
     unsure = np.mean([ranker.confidence(float(np.delete(each, 1).max())) for each in logits])
     assert sure > 0.8 and unsure < 0.2
     assert Ranker.from_dict(ranker.to_dict()) == ranker
+
+
+def test_real_models_travel_with_the_task(tmp_path: Any) -> None:
+    texts = [row["title"] for row in ITEMS]
+    fitted = Answerer(tiny_encoder(texts), tiny_decoder(texts)).fit(SHOP)
+    fitted.save(tmp_path / "answer")
+    loaded = Answerer.load(tmp_path / "answer")
+    query = AnswerQuery("What is the material?", "t1")
+    assert loaded.predict([query]) == fitted.predict([query])
+    assert loaded.generator is not None
+
+
+def test_a_generator_that_cannot_be_saved_is_left_out(tmp_path: Any) -> None:
+    Answerer(HashEncoder(), ScriptedGenerator()).fit(SHOP).save(tmp_path / "answer")
+    assert Answerer.load(tmp_path / "answer").generator is None
