@@ -1,0 +1,215 @@
+"""From the shop's tables to what the scorers take: a catalogue and the customers' histories."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.errors import MissingTable
+from retailor.retrieval.collab import Histories
+from retailor.seeds import stream
+from retailor.shop.tables import Shop
+from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.text.fields import item_texts
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items that can be recommended, in rows; a row's number means nothing."""
+
+    item_ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+    prices: NDArray[np.float64]
+    """NaN where the price is not known."""
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    """Only while fitting: the item as text."""
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @cached_property
+    def ix(self) -> dict[str, int]:
+        """item_id to row."""
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def ties(self) -> NDArray[np.uint64]:
+        """A hash of each item_id, to order equal scores by [I]."""
+        digests = b"".join(hashlib.blake2b(one.encode(), digest_size=8).digest() for one in self.item_ids)
+        return np.frombuffer(digests, np.uint64)
+
+    @cached_property
+    def by_category(self) -> dict[str, NDArray[np.int64]]:
+        """Category name, in lower case, to the rows of its items."""
+        rows: dict[str, list[int]] = {}
+        for row, path in enumerate(self.categories):
+            for name in {step.strip().lower() for step in path}:
+                rows.setdefault(name, []).append(row)
+        return {name: np.array(found) for name, found in rows.items()}
+
+    def rows(self, item_ids: Iterable[str]) -> list[int]:
+        """The rows of the items that are in the catalogue, in order."""
+        return [self.ix[item_id] for item_id in item_ids if item_id in self.ix]
+
+    def title(self, row: int) -> str:
+        return self.titles[row] or self.item_ids[row]
+
+    def table(self) -> pl.DataFrame:
+        """The catalogue as it is saved."""
+        return pl.DataFrame(
+            {
+                "item_id": self.item_ids,
+                "title": self.titles,
+                "category": [list(path) for path in self.categories],
+                "price": pl.Series(self.prices, dtype=pl.Float64),
+            },
+            schema_overrides={"item_id": pl.String, "title": pl.String, "category": pl.List(pl.String)},
+        )
+
+    @classmethod
+    def of_table(cls, table: pl.DataFrame) -> Catalogue:
+        """The inverse of `table`."""
+        return cls(
+            tuple(table["item_id"]),
+            tuple(table["title"]),
+            tuple(tuple(path) for path in table["category"].to_list()),
+            table["price"].to_numpy(),
+        )
+
+
+def read_catalogue(shop: Shop) -> Catalogue:
+    """Every item that the shop lists or that has an event; without the items table, their ids alone."""
+    listed = shop.items.filter(pl.col("item_id").is_not_null()).unique(
+        "item_id", keep="first", maintain_order=True
+    )
+    known = pl.concat([listed["item_id"], shop.events["item_id"].drop_nulls()]).unique(maintain_order=True)
+    items = pl.DataFrame({"item_id": known}).join(listed, on="item_id", how="left", maintain_order="left")
+    return Catalogue(
+        tuple(items["item_id"]),
+        tuple(items["title"].fill_null("")),
+        tuple(tuple(name for name in path or () if name) for path in items["category"].to_list()),
+        items["price"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+        tuple(item_texts(items)),
+    )
+
+
+@dataclass(frozen=True)
+class Customers:
+    """Who has which history: user_id to a row of `histories`."""
+
+    user_ids: tuple[str, ...]
+    histories: Histories
+
+    @cached_property
+    def ix(self) -> dict[str, int]:
+        return {user_id: row for row, user_id in enumerate(self.user_ids)}
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+
+def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
+    """user_id, item_id, weight of the events that say something of taste, in time order a customer.
+
+    Events of the same time keep the order of the table. Raises MissingTable when none are left.
+    """
+    shop.require("recommend", "events")
+    weights: Mapping[str, float] = settings.behaviours
+    events = shop.events.with_columns(
+        weight=pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
+    ).filter(pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null(), pl.col("weight") > 0)
+    if settings.min_rating is not None:
+        events = events.filter((pl.col("rating") >= settings.min_rating).fill_null(True))
+    if not len(events):
+        kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
+        raise MissingTable(
+            f"recommend needs rows in the table 'events' that say something of taste: none of its kinds "
+            f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(weights)}), or all ratings "
+            "are too low."
+        )
+    return events.sort("user_id", "time", maintain_order=True).select("user_id", "item_id", "weight")
+
+
+def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
+    """The history of every customer with an event; an item several times in a row is one event."""
+    events = weighed_events(shop, settings).with_columns(
+        run=(pl.col("item_id") != pl.col("item_id").shift()).fill_null(True).cum_sum()
+    )
+    lines = (
+        events.group_by("user_id", "run", maintain_order=True)
+        .agg(pl.col("item_id").first(), pl.col("weight").max())
+        .group_by("user_id", maintain_order=True)
+        .tail(settings.max_history)
+    )
+    rows = np.array([catalogue.ix[item_id] for item_id in lines["item_id"]], np.int32)
+    sizes = lines.group_by("user_id", maintain_order=True).len()
+    offsets = np.concatenate([[0], np.cumsum(sizes["len"].to_numpy())]).astype(np.int64)
+    return Customers(tuple(sizes["user_id"]), Histories(offsets, rows, lines["weight"].to_numpy()))
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Questions with a known answer: whose history (row, −1 a new customer), and the item that came next."""
+
+    customers: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    """−1: the item is not in the catalogue, so that nobody can find it."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]:
+    """The histories without the last event of n customers at most, and those events as cases.
+
+    Only customers whose last item is new to them and not their first are asked.
+    """
+    last = histories.offsets[1:] - 1
+    able = np.array(
+        [
+            row
+            for row, (start, end) in enumerate(zip(histories.offsets[:-1], last, strict=True))
+            if end > start and histories.items[end] not in histories.items[start:end]
+        ],
+        dtype=np.int64,
+    )
+    chosen = np.sort(stream(seed, "validation").permutation(able)[:n])
+    keep = np.ones(len(histories.items), bool)
+    keep[last[chosen]] = False
+    lengths = histories.lengths().copy()
+    lengths[chosen] -= 1
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rest = Histories(offsets, histories.items[keep], histories.weights[keep])
+    return rest, Cases(chosen, histories.items[last[chosen]].astype(np.int64))
+
+
+def read_cases(
+    shop: Shop, catalogue: Catalogue, customers: Customers, settings: RecommendSettings
+) -> tuple[Cases, dict[str, int]]:
+    """Each event of `shop` as a case, given the customers' known histories, and how many were left out why.
+
+    An item that the customer already has is not asked for, since it is masked; a repeat is asked once.
+    """
+    events = weighed_events(shop, settings).unique(["user_id", "item_id"], keep="first", maintain_order=True)
+    n_all = len(events)
+    users = np.array(events["user_id"].unique().sort(), dtype=object)
+    users = stream(settings.seed, "test").permutation(users)
+    events = events.filter(pl.col("user_id").is_in(users[: settings.n_test].tolist()))
+    n_sampled = len(events)
+    histories = customers.histories
+    rows = np.array([customers.ix.get(one, -1) for one in events["user_id"]], np.int64)
+    targets = np.array([catalogue.ix.get(one, -1) for one in events["item_id"]], np.int64)
+    seen = np.zeros(len(rows), bool)
+    for i, (row, target) in enumerate(zip(rows, targets, strict=True)):
+        if row >= 0:
+            own = histories.items[histories.offsets[row] : histories.offsets[row + 1]]
+            seen[i] = bool((own == target).any())
+    counts = {"events": n_all, "not drawn": n_all - n_sampled, "already in the history": int(seen.sum())}
+    return Cases(rows[~seen], targets[~seen]), counts

@@ -1,0 +1,79 @@
+"""Why an item is recommended: which history items carried it, and a sentence that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.retrieval.blend import Blend
+from retailor.retrieval.collab import Histories, ItemToItem, Scorer
+from retailor.tasks.recommend.taste import Taste
+
+F32 = NDArray[np.float32]
+
+SENTENCES = {
+    "sequential-knn": "customers who chose “{item}” often went on to this",
+    "item-knn": "customers who chose “{item}” often chose this too",
+    "ease": "customers who chose “{item}” often chose this too",
+    "ials": "customers with a history like this one often chose it",
+    "word kernel": "shares words and customers with “{item}”",
+    "meaning kernel": "close to “{item}” in meaning and in who chose it",
+    "taste": "its text is close to what customers of “{item}” choose next",
+    "text": "its text fits the words asked for",
+    "popularity": "chosen by {n} customers",
+}
+NEW = "new here, and its text is close to “{item}”"
+
+
+def carried(
+    parts: Mapping[str, Scorer],
+    blend: Blend,
+    spread: Mapping[str, float],
+    history: Histories,
+    rows: NDArray[np.int64],
+) -> tuple[NDArray[np.int32], F32]:
+    """The different items of one history [E], and what each adds to the score of `rows` [E, len(rows)].
+
+    `spread` is the deviation of each part's scores, by which the blend divides them.
+    """
+    items = np.unique(history.items)
+    total = np.zeros((len(items), len(rows)), np.float32)
+    for name in blend.used():
+        part, scale = parts[name], spread.get(name, 0.0)
+        if scale <= 0:
+            continue
+        if isinstance(part, ItemToItem):
+            weights = history.matrix(part.links.shape[0], decay=part.decay)[:, items].toarray()[0]
+            total += (blend.to_dict()[name] / scale) * weights[:, None] * part.links[items][:, rows].toarray()
+        elif isinstance(part, Taste):
+            total += (blend.to_dict()[name] / scale) * _without(part, history, items, rows)
+    return items, total
+
+
+def _without(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
+    """What the taste's score of `rows` loses when one item of the history is left out [E, len(rows)]."""
+    weights = history.matrix(len(taste.items), decay=taste.decay)[:, items].toarray()[0]
+    each = weights[:, None] * taste.items[items]  # [E, d]
+    means = np.concatenate([each.sum(axis=0, keepdims=True), each.sum(axis=0) - each])
+    scores = taste.wanted(means) @ taste.candidates[rows].T
+    return np.asarray(scores[:1] - scores[1:], np.float32)
+
+
+def strongest_part(shares: Mapping[str, float]) -> str:
+    """The name of the part that gave an item most, the first in the alphabet of equals."""
+    return min(shares, key=lambda name: (-shares[name], name))
+
+
+def sentence(part: str, because: str | None, n_customers: int) -> str:
+    """The reason in words; `because` is the title of the history item that carried most, if any did."""
+    if because is None:
+        part = part if part in ("text", "popularity", "ials") else "popularity"
+    elif not n_customers and part not in ("text", "popularity"):
+        return NEW.format(item=_short(because))
+    return SENTENCES[part].format(item=_short(because or ""), n=f"{n_customers:,}")
+
+
+def _short(title: str, n_chars: int = 60) -> str:
+    return title if len(title) <= n_chars else title[: n_chars - 1].rstrip() + "…"

@@ -1,0 +1,55 @@
+"""The dials of the recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retailor.config import Field, settings
+
+BEHAVIOURS = {"view": 0.3, "cart": 0.6, "favourite": 0.6, "buy": 1.0, "rate": 1.0}
+
+
+@settings
+class RecommendSettings:
+    """Defaults were chosen on validation customers of one shop; the blend is learned on each shop anew."""
+
+    behaviours: Mapping[str, float] = Field(default_factory=lambda: dict(BEHAVIOURS))
+    """What an event of each kind weighs; a kind that is not named weighs nothing."""
+    min_rating: float | None = Field(default=None, ge=1, le=5)
+    """Ratings below it are no sign of taste; None counts them all, since who rates has bought."""
+    max_history: int = Field(default=200, ge=2)
+    """Latest events of a customer that are read."""
+
+    regularisation: float = Field(default=200.0, gt=0)
+    """Ridge of EASE: its unit is customers who share an item."""
+    word_kernel: float = Field(default=20.0, ge=0)
+    """Weight of the TF-IDF kernel inside EASE; 0 leaves the part out."""
+    meaning_kernel: float = Field(default=50.0, ge=0)
+    """Weight of the kernel of the encoder's vectors inside EASE; 0 leaves the part out."""
+    decay: float = Field(default=1.0, ge=0)
+    """An event that is n events old weighs n ** −decay."""
+    max_closed_form: int = Field(default=30_000, ge=1)
+    """Catalogues larger than this get factors by alternating least squares in place of EASE."""
+    n_links: int = Field(default=600, ge=1)
+    """Links kept an item in each item-to-item part."""
+
+    taste: bool = True
+    """Whether to learn f(u, i) = h_uᵀ W h_i over the encoder's vectors."""
+    taste_hidden: int = Field(default=256, ge=1)
+    taste_epochs: float = Field(default=3.0, gt=0)
+    taste_batch: int = Field(default=1024, ge=2)
+    taste_rate: float = Field(default=1e-3, gt=0)
+    taste_dropout: float = Field(default=0.2, ge=0, lt=1)
+    max_softmax: int = Field(default=50_000, ge=2)
+    """Beyond so many items the softmax is over a sample: the targets of the batch and so many others."""
+
+    n_validation: int = Field(default=5_000, ge=0)
+    """Customers, at most, whose last event is held out to learn the blend; the final fit has it again."""
+    least_gain: float = Field(default=0.002, ge=0)
+    """A part is dropped when the validation NDCG without it is at most this share lower."""
+    text_weight: float = Field(default=1.0, ge=0)
+    """What the words of a query weigh beside the customer's history."""
+    n_test: int = Field(default=30_000, ge=1)
+    """Customers that `evaluate` scores at most, drawn by the seed; candidates are never sampled."""
+    max_k: int = Field(default=1_000, ge=1)
+    seed: int = 0
