@@ -79,8 +79,8 @@ class Recommender:
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Learns the parts and their blend. Raises MissingTable without events that say something.
 
-        The last event of some customers is held out to learn the weights; then every part but the taste, which
-        keeps the weights that were best on them, is fitted again with those events.
+        The last event of some customers is held out to learn the weights; then every part is fitted again
+        with those events, but for the taste, which stays as it was best on them.
         """
         shop.require("recommend", "events")
         started = time.perf_counter()

@@ -1,0 +1,345 @@
+"""The recommender: its contract, shops with a known answer, filters, cold items and cold customers."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from retailor.errors import DataError, MissingTable, ModelError
+from retailor.retrieval.blend import Blend
+from retailor.retrieval.collab import Histories, ItemToItem
+from retailor.shop.demo import demo_shop
+from retailor.shop.tables import Shop
+from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
+from retailor.tasks.recommend.evaluate import rank_cases
+from retailor.tasks.recommend.taste import Whitening, fit_taste, untrained
+from retailor.tasks.recommend.words import WordSpace
+from retailor.tasks.shapes import RecommendQuery
+from retailor.testing.tasks import TaskContract
+from retailor.testing.toys import HashEncoder
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def _time_split(shop: Shop) -> tuple[Shop, Shop]:
+    events = shop.events.sort("time")
+    n = int(0.9 * len(events))
+    return shop.with_tables(events=events[:n]), shop.with_tables(events=events[n:])
+
+
+class TestContract(TaskContract):
+    baselines = ("popularity", "item-knn", "ease", "sequential-knn", "tf-idf kernel + knn")
+
+    def shop(self) -> Shop:
+        return _time_split(demo_shop(60))[0]
+
+    def test_shop(self) -> Shop:
+        return _time_split(demo_shop(60))[1]
+
+    test_shop.__test__ = False  # type: ignore[attr-defined]
+
+    def task(self) -> Recommender:
+        return Recommender(HashEncoder(), RecommendSettings(taste_epochs=1.0))
+
+    def queries(self) -> list[Any]:
+        shop = self.shop()
+        users, items = shop.events["user_id"].unique().sort(), shop.items["item_id"]
+        return [
+            RecommendQuery(user_id=users[0]),
+            RecommendQuery(user_id=users[1], item_ids=(items[0], items[7]), k=3),
+            RecommendQuery(item_ids=(items[3],), text="something warm", k=5, max_price=50.0),
+            RecommendQuery(text="a gift for a dog"),
+            RecommendQuery(),
+        ]
+
+
+# the checkerboard: even customers choose even items -----------------------------------------------
+
+
+def _events(choices: list[tuple[str, str]], kind: str = "buy") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user_id": [user for user, _ in choices],
+            "item_id": [item for _, item in choices],
+            "kind": [kind] * len(choices),
+            "time": [START + timedelta(hours=i) for i in range(len(choices))],
+        }
+    )
+
+
+SIDES = ("kettle teapot porcelain", "drill hammer steel")
+
+
+def _checkerboard(n_users: int = 80, n_items: int = 24, n_each: int = 5, seed: int = 0) -> Shop:
+    """Items of a side share words; the last item of each side has none of the events."""
+    rng = np.random.default_rng(seed)
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{i:02}" for i in range(n_items)],
+            "title": [f"{SIDES[i % 2]} number{i}" for i in range(n_items)],
+            "category": [["all", ("tea", "tools")[i % 2]] for i in range(n_items)],
+            "price": [float(i) if i != 4 else None for i in range(n_items)],
+        }
+    )
+    sold = np.arange(n_items - 2)
+    choices = []
+    for user in range(n_users):
+        side = rng.permutation(sold[sold % 2 == user % 2])
+        choices += [(f"u{user:02}", f"i{i:02}") for i in side[:n_each]]
+    return Shop.of(items=items, events=_events(choices))
+
+
+def _side(item_id: str) -> int:
+    return int(item_id[1:]) % 2
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Recommender:
+    return Recommender(HashEncoder(), RecommendSettings(taste_epochs=2.0)).fit(_checkerboard())
+
+
+def test_even_customers_are_recommended_even_items(fitted: Recommender) -> None:
+    answers = fitted.predict([RecommendQuery(user_id=f"u{user:02}", k=5) for user in range(20)])
+    for user, answer in enumerate(answers):
+        assert [_side(item.item_id) for item in answer.items] == [user % 2] * 5
+
+
+def test_a_new_item_is_recommended_from_its_text_alone(fitted: Recommender) -> None:
+    for user, new in (("u00", "i22"), ("u01", "i23")):
+        items = fitted.predict([RecommendQuery(user_id=user, k=24)])[0].items
+        ids = [item.item_id for item in items]
+        assert ids.index(new) < 7, ids
+        assert all(_side(one) == _side(new) for one in ids[: ids.index(new)])
+        assert "new here" in items[ids.index(new)].reason
+
+
+def test_new_customers_by_items_by_words_and_by_nothing(fitted: Recommender) -> None:
+    by_item, by_words, nothing, unknown = fitted.predict(
+        [
+            RecommendQuery(item_ids=("i01",), k=5),
+            RecommendQuery(text="looking for a porcelain teapot", k=5),
+            RecommendQuery(k=5),
+            RecommendQuery(user_id="nobody", item_ids=("gone",), k=5),
+        ]
+    )
+    assert {_side(item.item_id) for item in by_item.items} == {1}
+    assert {_side(item.item_id) for item in by_words.items} == {0}
+    assert "words" in by_words.items[0].reason
+    assert nothing == unknown
+    assert "customers" in nothing.items[0].reason
+
+
+def test_because_names_items_of_the_history(fitted: Recommender) -> None:
+    answer = fitted.predict([RecommendQuery(item_ids=("i01", "i02", "i03"), k=4)])[0]
+    for item in answer.items:
+        assert item.because and set(item.because) <= {"i01", "i02", "i03"}
+        same = [one for one in item.because if _side(one) == _side(item.item_id)]
+        assert item.because[0] == same[0]
+
+
+def test_filters_leave_only_what_was_asked_for(fitted: Recommender) -> None:
+    user = RecommendQuery(user_id="u00", k=24)
+    seen = set(_checkerboard().events.filter(pl.col("user_id") == "u00")["item_id"])
+
+    def ids(**changes: Any) -> list[str]:
+        query = RecommendQuery(**{**vars(user), **changes})
+        return [item.item_id for item in fitted.predict([query])[0].items]
+
+    assert seen.isdisjoint(ids()) and len(ids()) == 24 - len(seen)
+    assert seen < set(ids(exclude_seen=False))
+    assert "i22" not in ids(exclude=("i22", "no such item"))
+    assert {_side(one) for one in ids(categories=(" TOOLS ",))} == {1}
+    assert ids(categories=("toys",)) == []
+    cheap = ids(max_price=6.0, exclude_seen=False)
+    assert sorted(cheap) == ["i00", "i01", "i02", "i03", "i05", "i06"]
+    assert len(ids(k=2)) == 2
+
+
+def test_a_bad_query_is_named(fitted: Recommender) -> None:
+    with pytest.raises(DataError, match="k = 0; it goes from 1 to 1000"):
+        fitted.predict([RecommendQuery(k=0)])
+    with pytest.raises(DataError, match="2,001 characters"):
+        fitted.predict([RecommendQuery(text="x" * 2001)])
+    with pytest.raises(ModelError, match="call fit"):
+        Recommender(None).predict([RecommendQuery()])
+
+
+def test_the_order_of_the_tables_changes_nothing() -> None:
+    shop = _checkerboard()
+    order = np.random.default_rng(1).permutation(len(shop.items))
+    moved = shop.with_tables(items=shop.items[order])
+    settings = RecommendSettings(taste=False)
+    queries = [RecommendQuery(user_id=f"u{user:02}", k=8) for user in range(6)]
+    for a, b in zip(
+        Recommender(None, settings).fit(shop).predict(queries),
+        Recommender(None, settings).fit(moved).predict(queries),
+        strict=True,
+    ):
+        assert [item.item_id for item in a.items] == [item.item_id for item in b.items]
+
+
+def test_without_texts_no_language_model_is_pretended() -> None:
+    shop = _checkerboard().with_tables(items=pl.DataFrame(schema={"item_id": pl.String}))
+    task = Recommender(HashEncoder()).fit(shop)
+    assert task.log["encoder"] is None
+    rows = {score.row for score in task.evaluate(_next_events(shop))}
+    assert {"popularity", "item-knn", "ease", "retailor"} <= rows
+    assert not rows & {"tf-idf kernel + knn", "encoder kernel + knn", "f(u, i) alone"}
+    answer = task.predict([RecommendQuery(user_id="u00", text="teapot", k=5)])[0]
+    assert {_side(item.item_id) for item in answer.items} == {0}
+
+
+def _next_events(shop: Shop) -> Shop:
+    """One more item of the own side for every customer, and an event of an item that nobody sells."""
+    choices = []
+    for user in range(80):
+        own = set(shop.events.filter(pl.col("user_id") == f"u{user:02}")["item_id"])
+        choices.append(
+            (f"u{user:02}", next(f"i{i:02}" for i in range(user % 2, 22, 2) if f"i{i:02}" not in own))
+        )
+    return shop.with_tables(events=_events([*choices, ("u00", "unheard of")]))
+
+
+def test_scores_know_the_checkerboard(fitted: Recommender) -> None:
+    scores = fitted.evaluate(_next_events(_checkerboard()))
+    assert scores.value("retailor", "recall@10") > 0.9
+    assert scores.value("popularity", "recall@10") < 0.8
+    assert {score.n for score in scores if score.row == "retailor" and score.metric == "mrr"} >= {81, 1}
+    assert scores.value("retailor", "recall@10", "item seen 0") == 0
+    for metric in ("coverage@10", "novelty@10", "popularity@10", "gini@10"):
+        assert scores.value("retailor", metric) >= 0
+
+
+def test_a_tie_counts_against_us_and_the_own_history_is_masked() -> None:
+    import scipy.sparse as sp
+
+    links = ItemToItem(
+        sp.csr_matrix(np.array([[0, 1, 1, 0], [9, 0, 0, 0], [0] * 4, [0] * 4], np.float32)), 0.0
+    )
+    histories = Histories.of([[0], [1, 0]])
+    cases = Cases(np.array([0, 1, 1]), np.array([1, 2, 3]))
+    from retailor.retrieval.collab import Popularity
+
+    parts = {"knn": links, "popularity": Popularity(np.array([2, 1, 0, 0], np.float32))}
+    ranks = rank_cases(
+        parts, {"knn": Blend(("knn",), (1.0,))}, cases, histories, np.arange(4, dtype=np.uint64)
+    )
+    assert ranks.ranks["knn"].tolist() == [2, 1, 2]
+
+
+def test_a_repeat_and_a_seen_item_are_not_asked_for(fitted: Recommender) -> None:
+    shop = _checkerboard()
+    seen = shop.events.filter(pl.col("user_id") == "u00")["item_id"][0]
+    events = _events([("u00", seen), ("u00", "i22"), ("u00", "i22"), ("stranger", "i03")])
+    cases = fitted.cases(shop.with_tables(events=events))
+    assert sorted(cases.customers.tolist()) == [-1, 0]
+    assert fitted.ranks(cases).ranks["retailor"].shape == (2,)
+
+
+# reading ------------------------------------------------------------------------------------------
+
+
+def test_behaviours_weigh_by_kind_and_low_ratings_can_be_left_out() -> None:
+    events = pl.DataFrame(
+        {
+            "user_id": ["a", "a", "a", "b", None],
+            "item_id": ["x", "x", "y", "z", "x"],
+            "kind": ["view", "cart", "rate", "rate", "buy"],
+            "rating": [None, None, 2.0, 5.0, None],
+            "time": [START + timedelta(hours=i) for i in range(5)],
+        }
+    )
+    shop = Shop.of(events=events)
+    catalogue = read_catalogue(shop)
+    customers = read_customers(shop, catalogue, RecommendSettings())
+    assert customers.user_ids == ("a", "b")
+    np.testing.assert_allclose(customers.histories.weights, [0.6, 1.0, 1.0])
+    strict = read_customers(shop, catalogue, RecommendSettings(min_rating=3))
+    assert strict.histories.lengths().tolist() == [1, 1]
+    with pytest.raises(MissingTable, match=r"none of its kinds \(buy, cart, rate, view\)"):
+        read_customers(shop, catalogue, RecommendSettings(behaviours={"favourite": 1.0}))
+
+
+def test_what_is_held_out_is_the_last_event_and_new_to_its_customer() -> None:
+    histories = Histories.of([[0, 1, 2], [3], [1, 2, 1], [2, 0]])
+    rest, cases = hold_out(histories, 10, seed=0)
+    assert cases.customers.tolist() == [0, 3]
+    assert cases.targets.tolist() == [2, 0]
+    assert [rest.items[a:b].tolist() for a, b in itertools.pairwise(rest.offsets)] == [
+        [0, 1],
+        [3],
+        [1, 2, 1],
+        [2],
+    ]
+    assert len(hold_out(histories, 1, seed=0)[1]) == 1
+
+
+def test_word_features_are_unit_rows_of_known_words() -> None:
+    texts = ["red kettle", "red drill", "", "kettle kettle"]
+    features = WordSpace.of(texts).features([*texts, "violin"]).toarray()
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), [1, 1, 0, 1, 0], atol=1e-6)
+    assert features.shape[1] == 2
+
+
+# the learned taste --------------------------------------------------------------------------------
+
+
+def _vectors(n: int, dim: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+
+
+def test_whitening_makes_directions_alike_and_keeps_nothing_at_zero() -> None:
+    vectors = _vectors(4000, 6) * np.array([10, 5, 1, 1, 0.5, 0.5], np.float32) + 3
+    vectors[7] = 0
+    white = Whitening.of(vectors)(vectors)
+    assert not white[7].any()
+    np.testing.assert_allclose(np.linalg.norm(white[:7], axis=1), 1, atol=1e-5)
+    spread = np.linalg.eigvalsh(np.cov(white.T))
+    assert spread.max() < 1.6 * spread.min()
+
+
+def test_taste_learns_a_turn_that_no_cosine_knows() -> None:
+    """Customers go from item i to the item that lies where i does, but turned: W must learn the turn."""
+    n, dim = 60, 8
+    vectors = Whitening.of(_vectors(n, dim))(_vectors(n, dim))
+    turned = np.roll(vectors, 1, axis=1)
+    follows = np.argmax(turned @ vectors.T - 9 * np.eye(n), axis=1)
+    histories = Histories.of([[i, int(follows[i])] for i in range(n) for _ in range(20)])
+    settings = RecommendSettings(taste_epochs=60.0, taste_batch=256, taste_hidden=64, taste_dropout=0.0)
+    taste, log = fit_taste(vectors, histories, settings)
+    asked = Histories.of([[i] for i in range(n)])
+
+    def hits(scores: NDArray[np.float32]) -> float:
+        return float((np.argsort(-scores, axis=1)[:, :3] == follows[:, None]).any(axis=1).mean())
+
+    assert hits(taste.scores(asked)) > 0.8 > 0.4 > hits(untrained(vectors, 1.0).scores(asked))
+    assert log["examples_seen"] == 60 * 1200
+    again, _ = fit_taste(vectors, histories, settings)
+    np.testing.assert_array_equal(again.candidates, taste.candidates)
+
+
+def test_taste_over_a_sample_of_a_large_catalogue_learns_too() -> None:
+    vectors = Whitening.of(_vectors(60, 8))(_vectors(60, 8))
+    follows = np.argmax(np.roll(vectors, 1, axis=1) @ vectors.T - 9 * np.eye(60), axis=1)
+    histories = Histories.of([[i, int(follows[i])] for i in range(60) for _ in range(20)])
+    settings = RecommendSettings(taste_epochs=20.0, taste_batch=256, max_softmax=20, taste_dropout=0.0)
+    taste, _ = fit_taste(vectors, histories, settings)
+    scores = taste.scores(Histories.of([[i] for i in range(60)]))
+    plain = untrained(vectors, 1.0).scores(Histories.of([[i] for i in range(60)]))
+    rows = np.arange(60)
+    assert (scores > scores[rows, follows][:, None]).mean() < (
+        plain > plain[rows, follows][:, None]
+    ).mean() / 2
+
+
+def test_nobody_with_two_events_leaves_the_taste_untrained() -> None:
+    taste, log = fit_taste(_vectors(5, 4), Histories.of([[1], [2], []]), RecommendSettings())
+    assert log == {}
+    assert not taste.scores(Histories.of([[]])).any()
