@@ -1,0 +1,63 @@
+"""What compression of its encoder costs a task, and a task folder with its encoder compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+
+from retailor.compress.onnx import CompressReport, CompressSettings, compress
+from retailor.errors import ModelError
+from retailor.metrics.scores import Scores
+from retailor.models.local import load_encoder
+from retailor.models.shapes import Encoder
+from retailor.shop.tables import Shop
+
+
+@runtime_checkable
+class OverEncoder(Protocol):
+    """A fitted task that can go on over another encoder of the same vectors."""
+
+    encoder: Encoder | None
+
+    def with_encoder(self, encoder: Encoder) -> Self: ...
+    def evaluate(self, shop: Shop) -> Scores: ...
+    def save(self, folder: Path) -> None: ...
+
+
+T = TypeVar("T", bound=OverEncoder)
+
+
+def loss_after(task: Any, encoder: Encoder, shop: Shop) -> Scores:
+    """Scores on `shop` of the task as it is ('retailor') and over a compressed `encoder` ('compressed').
+
+    Raises ModelError for a task whose encoder cannot be replaced.
+    """
+    swapped = _replaceable(task).with_encoder(encoder)
+    after = [replace(score, row="compressed") for score in swapped.evaluate(shop) if score.row == "retailor"]
+    before = [score for score in task.evaluate(shop) if score.row == "retailor"]
+    return Scores((*before, *after))
+
+
+def compress_task(
+    task: T, folder: Path, *, texts: Sequence[str], settings: CompressSettings | None = None
+) -> CompressReport:
+    """The report; `folder` becomes the saved task over its own encoder, compressed."""
+    encoder = _replaceable(task).encoder
+    if encoder is None:
+        raise ModelError("this task answers without an encoder, so there is nothing to compress.")
+    with TemporaryDirectory() as place:
+        report = compress(encoder, Path(place) / "encoder", texts=texts, settings=settings)
+        task.with_encoder(load_encoder(Path(place) / "encoder")).save(folder)
+    return report
+
+
+def _replaceable(task: T) -> T:
+    if not isinstance(task, OverEncoder):
+        raise ModelError(
+            f"a task of kind '{getattr(task, 'kind', type(task).__name__)}' cannot take another encoder.",
+            asked="with_encoder",
+        )
+    return task
