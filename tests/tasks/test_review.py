@@ -24,6 +24,7 @@ from retailor.tasks.review import (
 from retailor.tasks.review_mark import NOTICES
 from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template
 from retailor.tasks.review_text import private_free, tidy, without_copies
+from retailor.tasks.review_tune import Pair, losses
 from retailor.tasks.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer
@@ -110,6 +111,19 @@ class TestTunedWriter(TaskContract):
         ReviewWriter(given, SMALL).fit(shop())
         after = given.network.state_dict()
         assert set(after) == set(before) and all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_losses_are_those_of_transformers() -> None:
+    import torch
+
+    for model in (tiny_decoder(), tiny_seq2seq()):
+        pairs = [Pair("a red mug", "great cup"), Pair("x", "five stars, indeed it is")]
+        sums, counts = losses(model, pairs, 64, batch_size=1)
+        for pair, total, count in zip(pairs, sums, counts, strict=True):
+            with torch.inference_mode():
+                expected = float(model.network(**model.pairs([pair.prompt], [pair.text], max_tokens=64)).loss)
+            assert total / count == pytest.approx(expected, rel=0.02)
+        assert losses(model, pairs, 64)[0] == pytest.approx(sums, rel=0.02)
 
 
 class TestRemoteWriter(TaskContract):
@@ -246,12 +260,13 @@ def test_nobody_elses_review_is_repeated() -> None:
 def test_ones_own_words_may_be_repeated() -> None:
     writer = scripted()
     past = writer._past
-    row = max((i for i in range(len(past)) if past.languages[i] == "en"), key=lambda i: past.size(i))
-    alone = [i for i in range(len(past)) if past.users[i] != past.users[row]]
+    rows = [i for i in range(len(past)) if past.languages[i] == "en" and past.size(i) > 12]
+    row = next(
+        i
+        for i in rows
+        if past.copies.longest(past.texts[i], allowed=past.others(past.users[i])).n_tokens <= 8
+    )
     text = past.texts[row]
-    index = CopyIndex([past.texts[i] for i in alone])
-    if index.longest(text).n_tokens > 8:
-        pytest.skip("the longest review shares a run with another one")
     query = ReviewQuery(past.reviews["item_id"][row], 4.0, user_id=past.users[row], language="en")
     assert body_of(scripted(text, max_copied_tokens=8).predict([query])[0].text) == text
 

@@ -21,7 +21,7 @@ from retailor.tasks.shapes import ReviewQuery
 from retailor.text.clean import clean_text, language_of
 from retailor.text.fields import item_text, sentences
 
-N_FACT_TOKENS = 32
+N_FACT_TOKENS = 28
 N_SAMPLES = 2
 MAX_SAMPLE_CHARS = 90
 UNKNOWN = "und"
@@ -110,7 +110,7 @@ class Past:
         title = clean_text(item["title"] or "") or query.item_id
         return Wanted(
             title=title,
-            facts=clean_text(item_text(item, max_tokens=N_FACT_TOKENS)) or title,
+            facts=clean_text(item_text(item, max_tokens=N_FACT_TOKENS, count=_n_tokens)) or title,
             stars=int(np.floor(query.rating + 0.5)),
             language=language,
             n_words=rounded_length(self._length(own, language)),
@@ -211,3 +211,8 @@ class Past:
 
 def _side(stars: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.digitize(stars, [3, 4])
+
+
+def _n_tokens(text: str) -> int:
+    """About how many tokens a model makes of a text: more in Chinese than characters."""
+    return -(-len(text.encode()) // 4)

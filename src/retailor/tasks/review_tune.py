@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from retailor.models.shapes import TrainableGenerator
 from retailor.seeds import derive
 from retailor.train.loop import TrainLog, TrainSettings, train
 
+IGNORED = -100
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -65,7 +67,8 @@ def tune(
     network = _with_lora(tuned, rank, alpha, settings.seed)
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return model(**batch).loss  # type: ignore[no-any-return]
+        found, labels = _token_losses(model, batch)
+        return found.sum() / (labels != IGNORED).sum().clamp(min=1)
 
     def collate(some: Sequence[Pair]) -> Mapping[str, torch.Tensor]:
         prompts, texts = [pair.prompt for pair in some], [pair.text for pair in some]
@@ -118,13 +121,32 @@ def losses(
 def _row_losses(
     model: Any, batch: Mapping[str, torch.Tensor]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    logits, labels = model(**batch).logits, batch["labels"]  # [B, T, V], [B, T]
-    if not model.config.is_encoder_decoder:
-        logits, labels = logits[:, :-1], labels[:, 1:]
+    found, labels = _token_losses(model, batch)
+    return found.sum(1).double().cpu().numpy(), (labels != IGNORED).sum(1).double().cpu().numpy()
+
+
+def _token_losses(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss of each token [B, T'] (0 where none is asked for) and the labels they are against [B, T']."""
+    labels = batch["labels"]  # [B, T]
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    if model.config.is_encoder_decoder:
+        logits = model(**batch).logits
+    else:
+        # A vocabulary is wide: logits of the prompt, which nobody looks at, would cost more than the layers.
+        first = int((labels != IGNORED).any(0).int().argmax())
+        keep = labels.shape[1] - max(first, 1) + 1
+        fewer = {"logits_to_keep": keep} if _keeps_logits(model) else {}
+        logits = model(**inputs, **fewer).logits[:, -keep:-1]
+        labels = labels[:, -keep + 1 :]
     found = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), labels, ignore_index=-100, reduction="none"
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
     )
-    return found.sum(1).double().cpu().numpy(), (labels != -100).sum(1).double().cpu().numpy()
+    return found.view(labels.shape), labels
+
+
+def _keeps_logits(model: Any) -> bool:
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def untuned(generator: TrainableGenerator, adapter: Adapter) -> TrainableGenerator:
