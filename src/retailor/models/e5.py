@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def read_file(path: Path) -> E5File:
     offsets = reader.array("<u4", n_pieces + 1)
     scores = reader.array("<f4", n_pieces)
     blob = reader.bytes(n_bytes)
-    pieces = [blob[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [blob[a:b].decode() for a, b in pairwise(offsets)]
     normal = _normaliser(reader)
     return E5File(
         hidden, layers, heads, intermediate, vocabulary, positions, types, epsilon,
@@ -180,7 +181,7 @@ def build_tokenizer(file: E5File) -> Any:
     made.post_processor = TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", start), ("</s>", end)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made,
         bos_token="<s>",
         eos_token="</s>",
@@ -231,7 +232,7 @@ def read_e5(path: Path) -> LocalEncoder:
     weights["pooler.dense.weight"] = torch.zeros(file.hidden, file.hidden)
     weights["pooler.dense.bias"] = torch.zeros(file.hidden)
     with torch.random.fork_rng(devices=[]):  # the random weights that come first are nobody's business
-        network = BertModel(config)
+        network: torch.nn.Module = BertModel(config)
     network.load_state_dict(weights, assign=True)
     return LocalEncoder(
         network.eval().to(default_device()),

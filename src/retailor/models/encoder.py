@@ -17,6 +17,7 @@ from retailor import artifact
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.shapes import Role
+from retailor.models.strings import well_formed
 
 Pooling = Literal["mean", "cls", "last"]
 POOLINGS: tuple[Pooling, ...] = ("mean", "cls", "last")
@@ -92,14 +93,14 @@ class LocalEncoder:
     def token_ids(self, texts: Sequence[str], role: Role = "passage") -> list[list[int]]:
         """Ids a text, with its prompt and special tokens, truncated to `max_tokens`."""
         splitter = self._own_splitter()
-        prompted = [self.prompts[role] + text for text in texts]
+        prompted = [self.prompts[role] + text for text in well_formed(texts)]
         if splitter is None:
             made = self.tokenizer(prompted, truncation=True, max_length=self.max_tokens)
             return made["input_ids"]  # type: ignore[no-any-return]
         return [made.ids for made in splitter.encode_batch_fast(prompted)]
 
     def _own_splitter(self) -> Any:
-        """A tokenizer for `encode` alone: the shared one changes its state in every call, threads would clash."""
+        """A tokenizer for `encode` alone: the shared one changes in every call, and threads would clash."""
         from tokenizers import Tokenizer
 
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
@@ -214,8 +215,8 @@ def _layout(description: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _card(description: Mapping[str, Any]) -> str:
     return (
-        f"# {description['name']}\n\nA text encoder: {description['dim']} dimensions, {description['pooling']} "
-        f"pooling, unit vectors, up to {description['max_tokens']} tokens.\n\n"
+        f"# {description['name']}\n\nA text encoder: {description['dim']} dimensions, "
+        f"{description['pooling']} pooling, unit vectors, up to {description['max_tokens']} tokens.\n\n"
         "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
         'SentenceTransformer(".").encode(["a text"])\n```\n'
     )

@@ -22,14 +22,14 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def read_json(path: Path) -> Any:
@@ -61,8 +61,9 @@ def check_weights(folder: Path) -> None:
 def _no_safetensors(folder: Path) -> ModelError:
     if any(folder.glob("pytorch_model*.bin")):
         return ModelError(
-            f"{folder} has its weights as pytorch_model.bin, a pickle that can run code, so it is not loaded: "
-            'convert it once where you trust it with `python -c "from transformers import AutoModel as M; '
+            f"{folder} has its weights as pytorch_model.bin, a pickle that can run code, so it is not "
+            "loaded: convert it once, if you trust it, with `python -c "
+            '"from transformers import AutoModel as M; '
             f"M.from_pretrained('{folder}').save_pretrained('{folder}')\"`.",
             asked=str(folder),
             can=WEIGHTS,

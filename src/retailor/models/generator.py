@@ -17,6 +17,7 @@ from retailor.errors import ModelError
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.sampling import sampler
+from retailor.models.strings import well_formed
 
 DESCRIPTION = "retailor_generator.json"
 BUDGET_TOKENS = 16384
@@ -87,8 +88,8 @@ class LocalGenerator:
         room = self.context if self.is_seq2seq else self.context - max_tokens
         if room < 1 or max_tokens < 1:
             raise ModelError(
-                f"{self.name} has a context of {self.context} tokens, so max_tokens = {max_tokens} cannot be: "
-                f"ask for 1 to {self.context - 1}.",
+                f"{self.name} has a context of {self.context} tokens, so max_tokens = {max_tokens} "
+                f"cannot be: ask for 1 to {self.context - 1}.",
                 asked=str(max_tokens),
             )
         return room
@@ -100,7 +101,7 @@ class LocalGenerator:
 
         batch = _stack(ids, self.tokenizer.pad_token_id, device_of(network), left=not self.is_seq2seq)
         config: Any = network.config
-        plan = GenerationConfig(
+        plan = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=max_tokens,
             do_sample=False,
             pad_token_id=self.tokenizer.pad_token_id,
@@ -132,8 +133,8 @@ class LocalGenerator:
         if not texts:
             return []
         own_marks = not getattr(self.tokenizer, "chat_template", None)
-        made = self.tokenizer(list(texts), add_special_tokens=own_marks, verbose=False)["input_ids"]
-        # a decoder that ends its prompt with end-of-text would continue with nothing; an empty one has no place
+        made = self.tokenizer(well_formed(texts), add_special_tokens=own_marks, verbose=False)["input_ids"]
+        # a decoder that ends its prompt with end-of-text would continue with nothing
         if not self.is_seq2seq:
             made = [row[:-1] if row and row[-1] == self.tokenizer.eos_token_id else row for row in made]
         return [row or [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id] for row in made]
@@ -153,7 +154,7 @@ class LocalGenerator:
     def _raw(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]  # type: ignore[no-any-return]
+        return self.tokenizer(well_formed(texts), add_special_tokens=False, verbose=False)["input_ids"]  # type: ignore[no-any-return]
 
     def pairs(
         self, prompts: Sequence[str], completions: Sequence[str], *, max_tokens: int
@@ -161,7 +162,7 @@ class LocalGenerator:
         """input_ids, attention_mask, labels [B, T]; labels are −100 on prompts and padding.
 
         A pair longer than `max_tokens` is cut so that each side keeps at least half of them; the completion
-        ends with the end mark unless it was cut. For an encoder-decoder the labels have a length of their own.
+        ends with the end mark unless it was cut. The labels of an encoder-decoder stand apart.
         """
         asked = self.prompt_ids(prompts, room=max_tokens)
         eos = [self.tokenizer.eos_token_id]
@@ -210,13 +211,13 @@ class LocalGenerator:
         return sums, counts
 
     def plain(self, texts: Sequence[str], *, max_tokens: int) -> Mapping[str, torch.Tensor]:
-        """Whole texts to learn to continue: like `pairs` with nothing before the text, and no chat template."""
+        """Whole texts to learn to continue: like `pairs`, with nothing before the text and no template."""
         if self.is_seq2seq:
             return self.pairs([""] * len(texts), texts, max_tokens=max_tokens)
         eos, device = [self.tokenizer.eos_token_id], device_of(self.network)
         start = [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id]
         rows = [(start + row + eos)[:max_tokens] for row in self._raw(texts)]
-        labels = [[IGNORED] + row[1:] for row in rows]
+        labels = [[IGNORED, *row[1:]] for row in rows]
         return {
             **_stack(rows, self.tokenizer.pad_token_id, device),
             "labels": _stack(labels, IGNORED, device)["input_ids"],
@@ -248,7 +249,9 @@ class LocalGenerator:
             "seq2seq": self.is_seq2seq,
             "precision": self.precision,
         }
-        merged = copy.deepcopy(self.network).merge_and_unload() if _is_peft(self.network) else self.network
+        merged: Any = self.network
+        if _is_peft(merged):
+            merged = copy.deepcopy(merged).merge_and_unload()
         with artifact.writing(folder, "generator", settings=description, card=_card(description)) as new:
             with quiet():
                 merged.save_pretrained(new)

@@ -224,8 +224,8 @@ def _open_adapter(folder: Path) -> LocalGenerator:
     place = folder / base if (folder / base).is_dir() else Path(base)
     if not base or not place.is_dir():
         raise ModelError(
-            f"{folder} is an adapter for '{base}', which is not a folder here: put the base model in a folder "
-            "and set base_model_name_or_path in adapter_config.json to it.",
+            f"{folder} is an adapter for '{base}', which is not a folder here: put the base model in "
+            "a folder and set base_model_name_or_path in adapter_config.json to it.",
             asked=base,
         )
     below = _open_generator(place)

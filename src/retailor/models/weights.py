@@ -108,7 +108,7 @@ def load_model(name: str | Path, *, kind: Kind | None = None) -> Encoder | Gener
     if name in BUILT_IN:
         _check_kind(name, BUILT_IN[name].kind, kind)
         return _built_in(name)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return _folder(Path(name), kind)
     if name.startswith("hub:") or HUB_NAME.fullmatch(name):
         return _hub(name.removeprefix("hub:"), kind)
@@ -130,9 +130,7 @@ def _check_kind(name: str, found: Kind, wanted: Kind | None) -> None:
         return
     others = [other for other, entry in BUILT_IN.items() if entry.kind == wanted]
     raise ModelError(
-        f"'{name}' is an {found}, and a model of kind '{wanted}' is needed: use {' or '.join(others)}.".replace(
-            "an generator", "a generator"
-        ),
+        f"'{name}' is of kind '{found}', and one of kind '{wanted}' is needed: use {' or '.join(others)}.",
         asked=name,
         can=tuple(others),
     )
@@ -199,12 +197,12 @@ def _folder(folder: Path, wanted: Kind | None) -> Encoder | Generator:
 
 
 def _hub(name: str, wanted: Kind | None) -> Encoder | Generator:
+    import huggingface_hub.utils as hub
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    loud = sys.stderr.isatty() or are_progress_bars_disabled()
-    if not loud:
-        disable_progress_bars()
+    silent: bool = hub.are_progress_bars_disabled()  # type: ignore[attr-defined]
+    if not sys.stderr.isatty():
+        hub.disable_progress_bars()  # type: ignore[attr-defined]
     try:
         folder = Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
     except Exception as error:
@@ -216,8 +214,8 @@ def _hub(name: str, wanted: Kind | None) -> Encoder | Generator:
             can=tuple(BUILT_IN),
         ) from None
     finally:
-        if not loud:
-            enable_progress_bars()
+        if not silent:
+            hub.enable_progress_bars()  # type: ignore[attr-defined]
     model: Any = _folder(folder, wanted)
     model.name = name
     return model  # type: ignore[no-any-return]

@@ -31,7 +31,7 @@ SAMPLE = (
 
 
 def tiny_encoder(texts: Sequence[str] | None = None, seed: int = 0) -> LocalEncoder:
-    """A random two-layer BERT of 32 dimensions, with WordPiece trained on `texts` (or on a fixed sample)."""
+    """A random two-layer BERT of 32 dimensions, and the words of `texts` (or of a fixed sample)."""
     from transformers import BertConfig, BertModel
 
     tokenizer = _wordpiece(SAMPLE if texts is None else texts)
@@ -49,7 +49,7 @@ def tiny_encoder(texts: Sequence[str] | None = None, seed: int = 0) -> LocalEnco
 
 
 def tiny_decoder(texts: Sequence[str] | None = None, seed: int = 0) -> LocalGenerator:
-    """A random two-layer Llama of 32 dimensions, with byte-level BPE trained on `texts` (or a fixed sample)."""
+    """A random two-layer Llama of 32 dimensions, with byte-level BPE of `texts` (or a fixed sample)."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = _byte_bpe(SAMPLE if texts is None else texts)
@@ -82,10 +82,10 @@ def tiny_seq2seq(texts: Sequence[str] | None = None, seed: int = 0) -> LocalGene
         d_ff=64,
         num_layers=2,
         num_heads=2,
-        decoder_start_token_id=tokenizer.pad_token_id,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
+    config.decoder_start_token_id = tokenizer.pad_token_id
     network = _seeded(lambda: T5ForConditionalGeneration(config), seed)
     return LocalGenerator(network, tokenizer, name="tiny-seq2seq", precision="32")
 
@@ -123,7 +123,7 @@ def _byte_bpe(texts: Iterable[str]) -> Any:
     made.train_from_iterator(
         texts, vocab_size=800, min_frequency=2, special_tokens=marks, show_progress=False
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made._tokenizer,
         pad_token="<pad>",
         bos_token="<s>",
@@ -133,7 +133,7 @@ def _byte_bpe(texts: Iterable[str]) -> Any:
 
 
 def _t5_unigram(texts: Iterable[str]) -> Any:
-    """Unigram pieces: the words of the texts, and their letters for everything else; likelier when frequent."""
+    """Unigram pieces: words of the texts, their letters for everything else; likelier when frequent."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from tokenizers.decoders import Metaspace
     from transformers import PreTrainedTokenizerFast
@@ -151,7 +151,7 @@ def _t5_unigram(texts: Iterable[str]) -> Any:
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = Metaspace()
     made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made,
         pad_token="<pad>",
         eos_token="</s>",
@@ -171,8 +171,9 @@ class EncoderContract:
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def made(self) -> Any:
-        return self.encoder()
+    @classmethod
+    def made(cls) -> Any:
+        return cls().encoder()
 
     def test_rows_are_unit_float32(self, made: Any) -> None:
         rows = made.encode(self.texts)
@@ -217,8 +218,9 @@ class GeneratorContract:
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def made(self) -> Any:
-        return self.generator()
+    @classmethod
+    def made(cls) -> Any:
+        return cls().generator()
 
     def test_one_continuation_a_prompt_in_order(self, made: Any) -> None:
         answers = made.generate(self.prompts, max_tokens=self.max_tokens)

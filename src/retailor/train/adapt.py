@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -38,35 +38,35 @@ class AdaptSettings:
 
     objective: Literal["auto", "masked", "causal", "span"] = "auto"
     """'auto' is masked words for an encoder, next words for a decoder, spans for an encoder-decoder."""
-    mask_rate: float = Field(0.15, gt=0, lt=1)
+    mask_rate: float = Field(default=0.15, gt=0, lt=1)
     """Part of the tokens that is hidden (masked, span)."""
     whole_words: bool = True
-    term_boost: float = Field(1.0, ge=1)
+    term_boost: float = Field(default=1.0, ge=1)
     """How much likelier the shop's own terms are hidden than other words; 1 treats all alike."""
-    keep: float = Field(1.0, ge=0)
+    keep: float = Field(default=1.0, ge=0)
     """Weight of staying near the encoder as it came: who is whose neighbour may change little; 0 lets go."""
-    head_steps: int = Field(100, ge=0)
+    head_steps: int = Field(default=100, ge=0)
     """Steps in which only the new head learns, so that its first errors do not reach the encoder."""
-    lora_rank: int = Field(0, ge=0)
+    lora_rank: int = Field(default=0, ge=0)
     """Train low-rank adapters of this rank instead of all weights (generators); 0 trains all."""
-    max_tokens: int = Field(128, ge=8)
-    max_texts: int | None = Field(50_000, ge=1)
+    max_tokens: int = Field(default=128, ge=8)
+    max_texts: int | None = Field(default=50_000, ge=1)
     """Adapt on a random sample of so many texts when there are more."""
-    held_out: float = Field(0.05, gt=0, le=0.5)
+    held_out: float = Field(default=0.05, gt=0, le=0.5)
     """Part of the texts, at most 512, that is only for measuring."""
-    epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float | None = Field(None, gt=0)
+    epochs: float = Field(default=1.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
     """The objective's own when not given: 3e-5 masked, 2e-5 causal, 1e-4 span, 2e-4 with adapters."""
-    weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    layer_decay: float = Field(1.0, gt=0, le=1)
-    accumulate: int = Field(1, ge=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    accumulate: int = Field(default=1, ge=1)
     precision: Literal["auto", "32", "bf16"] = "auto"
-    patience: int | None = Field(3, ge=1)
-    validate_every: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=3, ge=1)
+    validate_every: int | None = Field(default=None, ge=1)
     freeze_embeddings: bool | None = None
     """When not given: only for a vocabulary over 100,000, where training it costs most of the time."""
     seed: int = 0
@@ -107,19 +107,19 @@ def adapt_with_log(
 ) -> tuple[M, AdaptLog]:
     """The adapted model, and what the adaptation did.
 
-    With a `work` folder a second call goes on where a killed one stopped. The weights that did best on held-out
-    texts are kept, those that came included, so that a hopeless adaptation leaves the model as it was.
+    With a `work` folder a second call goes on where a killed one stopped. The weights that did best
+    on held-out texts are kept, those that came included, so that a hopeless adaptation leaves the model as it was.
 
     Raises ConfigError when the objective does not fit the model, ModelError when the model cannot be trained
     (a remote or compressed one), DataError when there are fewer than ten different texts.
     """
-    given = settings or AdaptSettings()
+    given = AdaptSettings() if settings is None else settings
     objective = _objective(model, given)
     started = time.perf_counter()
     learned, held_out = _divided(texts, given)
     made: Any
     if objective == "masked":
-        made, figures = _adapt_encoder(model, learned, held_out, given, work)
+        made, figures = _adapt_encoder(cast(TrainableEncoder, model), learned, held_out, given, work)
     else:
         made, figures = _adapt_generator(model, learned, held_out, given, work, objective)
     before, after, neighbours, log = figures
@@ -144,11 +144,12 @@ def _objective(model: Any, given: AdaptSettings) -> Objective:
     if isinstance(model, TrainableEncoder):
         can: tuple[Objective, ...] = ("masked",)
     elif isinstance(model, TrainableGenerator):
-        can = ("span", "causal") if model.network.config.is_encoder_decoder else ("causal",)
+        both = getattr(model.network.config, "is_encoder_decoder", False)
+        can = ("span", "causal") if both else ("causal",)
     else:
         raise ModelError(
-            f"{getattr(model, 'name', type(model).__name__)} has no network here that could be trained: adapt a "
-            "local model, then compress or serve it.",
+            f"{getattr(model, 'name', type(model).__name__)} has no network here that could be trained: adapt "
+            "a local model, then compress or serve it.",
             asked="adapt",
         )
     wanted = can[0] if given.objective == "auto" else given.objective
@@ -383,7 +384,7 @@ def _spans(generator: Any, given: AdaptSettings) -> Any:
         draw = batch_randomness()
         rows = generator.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         cut = [cut_spans(row[: given.max_tokens - 1] or [eos], marks, given.mask_rate, draw) for row in rows]
-        return generator.stacked([left + [eos] for left, _ in cut], [out + [eos] for _, out in cut])
+        return generator.stacked([[*left, eos] for left, _ in cut], [[*out, eos] for _, out in cut])
 
     return collate
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from retailor.models.encoder import Pooling, pool
 from retailor.models.shapes import TrainableEncoder
 from retailor.train.losses import masked_lm
 from retailor.train.masking import IGNORED, Vocabulary, batch_randomness, draw_masks, hide, padded
@@ -121,11 +122,9 @@ def full_loss(
 
 class _Pooler:
     def __init__(self, encoder: TrainableEncoder) -> None:
-        self.pooling = getattr(encoder, "pooling", "mean")
+        self.pooling: Pooling = getattr(encoder, "pooling", "mean")
 
     def __call__(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        from retailor.models.encoder import pool
-
         return pool(hidden, mask, self.pooling)
 
 

@@ -120,13 +120,11 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> NDArray[np.int64]:
 def sentinels(tokenizer: Any) -> list[int]:
     """Ids of T5's `<extra_id_0>`, `<extra_id_1>`, …. Raises ModelError when there are none."""
     known: Mapping[str, int] = tokenizer.get_vocab()
-    found = []
+    found: list[int] = []
     while f"<extra_id_{len(found)}>" in known:
         found.append(known[f"<extra_id_{len(found)}>"])
     if len(found) < 2:
-        raise ModelError(
-            "this tokenizer has no <extra_id_0>, <extra_id_1>, …: it cannot learn by cut-out spans."
-        )
+        raise ModelError("this tokenizer has no <extra_id_0>, <extra_id_1>, …, so it cannot learn by spans.")
     return found
 
 

@@ -12,29 +12,29 @@ from retailor.config import Field, settings
 class TrainSettings:
     """The dials of one training."""
 
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(default=1.0, gt=0)
     """Passes over the examples; a fraction is a part of one."""
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever `epochs` says."""
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(2e-5, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=2e-5, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     """On matrices only: biases and norms are never decayed."""
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     """Part of the steps in which the learning rate rises from zero."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after warm-up."""
-    layer_decay: float = Field(1.0, gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor on the learning rate for every layer further from the output; 1 treats all alike."""
-    accumulate: int = Field(1, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged into one optimiser step."""
-    clip: float = Field(1.0, ge=0)
+    clip: float = Field(default=1.0, ge=0)
     """Longest gradient norm; 0 does not clip."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     """'auto' is bf16 for a network of a million weights or more where the hardware has it, else float32."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Stop after so many validations in a row without a new best."""
-    validate_every: int | None = Field(None, ge=1)
+    validate_every: int | None = Field(default=None, ge=1)
     """Optimiser steps between validations; once an epoch when not given."""
     freeze_embeddings: bool = False
     """Leave the word embeddings as they are: much faster where the vocabulary is large."""
