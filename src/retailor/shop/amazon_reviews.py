@@ -89,10 +89,13 @@ def _parse_fast(era: Era, block: Block) -> pl.DataFrame | None:
 
 def _vouched() -> pl.Expr:
     """True for rows that need no second look."""
-    ids = [(pl.col(c).str.len_bytes() > 0).fill_null(False) for c in ("user_id", "item_id")]
+    ids = [(pl.col(c) != "") & (pl.col(c) == pl.col(c).str.strip_chars()) for c in ("user_id", "item_id")]
+    # lists come as JSON text, lone surrogates as NUL: the line itself says what they were
+    odd = [pl.col(c).str.contains("^[\\[{]|\0").fill_null(False) for c in ("title", "text")]
     return pl.all_horizontal(
         ~pl.col("foreign"),
-        *ids,
+        *(known.fill_null(False) for known in ids),
+        *(~strange for strange in odd),
         pl.col("rating").is_between(1, 5).fill_null(False),
         pl.col("time").is_between(_EARLIEST_MS, _LATEST_MS).fill_null(False),
     )
@@ -162,7 +165,7 @@ def _written_time(value: Any) -> int | None:
 
 def canonical_reviews(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows of the SOURCE schema as the table of reviews; ids come from content: equal rows, equal ids."""
-    text = (pl.col(c).str.replace_all("\0", "", literal=True) for c in ("title", "text"))
+    text = (pl.when(pl.col(c).str.strip_chars() != "").then(pl.col(c)).alias(c) for c in ("title", "text"))
     frame = frame.with_columns(*text, label_of_rating(pl.col("rating")).alias("label"))
     return frame.select(
         content_ids(frame, "user_id", "item_id", "time", "rating", "title", "text").alias("review_id"),

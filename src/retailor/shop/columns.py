@@ -141,7 +141,7 @@ def _with_ids(table: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _column(map: ColumnMap, name: str, kind: Any, source: str, given: Any) -> tuple[pl.Expr, pl.Expr | None]:
-    """The value of one column, and the reason why it is wrong (null where it is right, None: it always is)."""
+    """The value of one column, and the reason why it is wrong (null where right, None: it always is)."""
     raw = pl.col(source)
     if name in map.values:
         return _mapped(map.values[name], name, kind, _as_text(raw, given).str.strip_chars())
@@ -198,7 +198,9 @@ def _number(name: str, kind: Any, raw: pl.Expr, given: Any) -> tuple[pl.Expr, pl
         value = pl.when(value.is_finite() & (value >= 0)).then(value)
         return value.cast(kind, strict=False), None
     told = pl.format(f"{name} '{{}}' is no number", text.str.slice(0, 40))
-    reason = pl.when(text.is_not_null() & (text != "") & ~value.is_finite().fill_null(False)).then(told)
+    reason: pl.Expr = pl.when(text.is_not_null() & (text != "") & ~value.is_finite().fill_null(False)).then(
+        told
+    )
     if name == "rating":
         outside = pl.format("rating {} is not within 1 to 5", value)
         reason = pl.coalesce(reason, pl.when(~value.is_between(1, 5)).then(outside))

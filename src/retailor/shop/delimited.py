@@ -167,6 +167,7 @@ class _Quoted:
         self._reject = reject
         self._next: deque[tuple[int, str]] = deque()
         self._open: list[tuple[int, str]] = []
+        self._length = 0
 
     def records(self, block: Block) -> Iterator[tuple[int, list[str]]]:
         """Line and fields of each record that ends in the block, and of those that waited."""
@@ -187,11 +188,13 @@ class _Quoted:
         while self._next:
             line = self._next.popleft()
             self._open.append(line)
-            if len(self._open) > 1 and self._quote not in line[1] and len(self._open) <= _MAX_SPAN:
+            self._length = len(line[1]) + (self._length if len(self._open) > 1 else 0)
+            room = len(self._open) <= _MAX_SPAN and self._length <= _MAX_LENGTH
+            if len(self._open) > 1 and self._quote not in line[1] and room:
                 continue  # only a line with a quote can close the field
             start, text = self._open[0][0], "\n".join(part for _, part in self._open)
             fields = self._fields(text, strict=len(self._open) > 1)
-            if fields is None and len(self._open) <= _MAX_SPAN and len(text) <= _MAX_LENGTH:
+            if fields is None and room:
                 continue
             if fields is not None and len(fields) == self._n_columns:
                 self._open = []

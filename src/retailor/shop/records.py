@@ -147,6 +147,8 @@ def as_text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         text = value
+    elif type(value) is int or type(value) is float:
+        return repr(value)
     elif isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
         text = "\n".join(part for part in value if part.strip())
     else:

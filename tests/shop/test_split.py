@@ -1,0 +1,178 @@
+"""A split never leaks and never loses a row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from retailor.errors import ConfigError
+from retailor.shop.demo import demo_shop
+from retailor.shop.split import leave_last_out, split_at_random, split_by_time
+from retailor.shop.tables import SCHEMAS, Shop
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+days = st.one_of(st.none(), st.integers(0, 12))
+names = st.sampled_from(["a", "b", "c", None])
+
+
+def at(day: int | None) -> datetime | None:
+    return None if day is None else START + timedelta(days=day)
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> Shop:
+    events = draw(st.lists(st.tuples(names, names, days), max_size=20))
+    reviews = draw(
+        st.lists(st.tuples(names, names, st.sampled_from(["good", "bad", None]), days), max_size=12)
+    )
+    questions = draw(st.lists(st.tuples(st.sampled_from(["why?", "how?"]), days), max_size=8))
+    judgments = draw(st.lists(st.sampled_from(["mug", "pan", "cup"]), max_size=8))
+    return Shop.of(
+        items=pl.DataFrame({"item_id": ["a", "b", "c"]}),
+        events=table(
+            "events user_id item_id kind time rating",
+            [(u, i, "buy", at(d), float(1 + n % 5)) for n, (u, i, d) in enumerate(events)],
+        ),
+        reviews=table(
+            "reviews review_id user_id item_id text time",
+            [(str(n), u, i, t, at(d)) for n, (u, i, t, d) in enumerate(reviews)],
+        ),
+        questions=table(
+            "questions question_id question time", [(str(n), q, at(d)) for n, (q, d) in enumerate(questions)]
+        ),
+        judgments=table("judgments query item_id grade", [(query, "a", 1.0) for query in judgments]),
+    )
+
+
+def table(columns: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    name, *used = columns.split()
+    return pl.DataFrame(rows, schema={column: SCHEMAS[name][column] for column in used}, orient="row")
+
+
+def check_nothing_lost(shop: Shop, train: Shop, test: Shop) -> None:
+    assert_frame_equal(train.items, shop.items)
+    assert_frame_equal(test.items, shop.items)
+    for name in ("events", "reviews", "questions", "judgments"):
+        whole = shop.tables()[name]
+        both = pl.concat([train.tables()[name], test.tables()[name]])
+        assert_frame_equal(whole, both, check_row_order=False)
+    for part in (train, test):
+        assert part.reviews["review_id"].to_list() == [
+            name for name in shop.reviews["review_id"] if name in set(part.reviews["review_id"])
+        ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(), st.floats(0.05, 0.9))
+def test_by_time_nothing_in_train_is_later_than_test(shop: Shop, share: float) -> None:
+    train, test = split_by_time(shop, test=share)
+    check_nothing_lost(shop, train, test)
+    timed = next((n for n in ("events", "reviews", "questions") if shop.tables()[n]["time"].count()), None)
+    if (
+        timed is None
+        or shop.tables()[timed]["time"].n_unique() - bool(shop.tables()[timed]["time"].null_count()) < 2
+    ):
+        return
+    instants = [
+        (train.tables()[name]["time"].max(), test.tables()[name]["time"].min())
+        for name in ("events", "reviews", "questions")
+        if shop.tables()[name]["time"].count()
+    ]
+    latest = [last for last, _ in instants if last is not None]
+    earliest = [first for _, first in instants if first is not None]
+    assert latest and earliest and max(latest) < min(earliest)
+    assert len(train.tables()[timed]) and len(test.tables()[timed])
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(), st.integers(1, 2))
+def test_the_last_events_of_a_customer_are_held_out(shop: Shop, n: int) -> None:
+    train, test = leave_last_out(shop, n=n)
+    check_nothing_lost(shop, train, test)
+    for user in ("a", "b", "c"):
+        own = shop.events.filter(user_id=user)
+        ordered = own.with_row_index().sort("time", "index", nulls_last=False).drop("index")
+        held = test.events.filter(user_id=user)
+        if len(own) <= n:
+            assert not len(held)
+        else:
+            assert_frame_equal(held, ordered.tail(n), check_row_order=False)
+    assert not test.events["user_id"].null_count()
+    # a review of what is held out, and not older, never stays behind
+    held = test.events.rename({"time": "event_time"}).select("user_id", "item_id", "event_time")
+    stayed = train.reviews.join(held, on=["user_id", "item_id"])
+    assert (stayed["time"] < stayed["event_time"]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(shops(), st.integers(0, 3))
+def test_at_random_equal_content_stays_together(shop: Shop, seed: int) -> None:
+    train, test = split_at_random(shop, test=0.4, seed=seed)
+    check_nothing_lost(shop, train, test)
+    assert not set(train.judgments["query"]) & set(test.judgments["query"])
+    assert not set(train.questions["question"]) & set(test.questions["question"])
+
+    def pairs(part: Shop) -> set[tuple[str, str]]:
+        both = [part.events.select("user_id", "item_id"), part.reviews.select("user_id", "item_id")]
+        return set(pl.concat(both).drop_nulls().iter_rows())
+
+    assert not pairs(train) & pairs(test)
+
+
+def test_by_time_takes_the_share_it_is_asked_for() -> None:
+    shop = demo_shop(60)
+    train, test = split_by_time(shop, test=0.2)
+    assert len(test.events) / len(shop.events) == pytest.approx(0.2, abs=0.02)
+    cut = test.events["time"].min()
+    assert (train.reviews["time"].drop_nulls() < cut).all() and (test.reviews["time"] >= cut).all()
+    check_nothing_lost(shop, train, test)
+
+
+def test_day_level_ties_are_not_parted() -> None:
+    events = pl.DataFrame(
+        {
+            "user_id": list("abcdefghij"),
+            "item_id": list("abcdefghij"),
+            "kind": "buy",
+            "time": [at(0)] * 6 + [at(1)] * 4,
+        }
+    )
+    train, test = split_by_time(Shop.of(events=events), test=0.1)
+    assert (len(train.events), len(test.events)) == (6, 4)
+
+
+def test_without_times_the_split_goes_by_content() -> None:
+    texts = [f"review {i % 500}" for i in range(1000)]
+    shop = Shop.of(reviews=pl.DataFrame({"review_id": [str(i) for i in range(1000)], "text": texts}))
+    train, test = split_by_time(shop, test=0.1)
+    assert 60 < len(test.reviews) < 140
+    assert not set(train.reviews["text"]) & set(test.reviews["text"])
+    again = split_by_time(shop, test=0.1)[1]
+    assert_frame_equal(test.reviews, again.reviews)
+    assert 60 < len(split_at_random(shop, test=0.1, seed=1)[1].reviews) < 140
+
+
+def test_ties_are_broken_by_the_order_of_the_file() -> None:
+    events = pl.DataFrame(
+        {"user_id": ["u"] * 3, "item_id": ["x", "y", "z"], "kind": "buy", "time": [at(1)] * 3}
+    )
+    assert leave_last_out(Shop.of(events=events))[1].events["item_id"].to_list() == ["z"]
+
+
+def test_bad_shares_are_config_errors() -> None:
+    with pytest.raises(ConfigError, match="'test' = 1"):
+        split_by_time(Shop.of(), test=1)
+    with pytest.raises(ConfigError, match="'n' = 0"):
+        leave_last_out(Shop.of(), n=0)
+
+
+def test_an_empty_shop_splits_into_two() -> None:
+    for split in (split_by_time, leave_last_out, split_at_random):
+        train, test = split(Shop.of())
+        assert str(train) == str(test) == "Shop(empty)"
