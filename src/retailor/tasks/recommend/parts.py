@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,13 @@ def fit_parts(
     *,
     cases: Cases | None = None,
     taste: Taste | None = None,
+    scales: Mapping[str, float] | None = None,
     work: Path | None = None,
 ) -> tuple[dict[str, Scorer], dict[str, Any]]:
     """Every part that this shop allows, by name, and a log of seconds and training.
 
-    A `taste` that was learned before is taken as it is; else one is learned, the best on `cases`.
+    A `taste` that was learned before is taken as it is; else one is learned, the best on `cases`. `scales`
+    are factors on the ridge and kernel of closed forms.
     """
     matrix = histories.matrix(n_items)
     makers: dict[str, Callable[[], Scorer]] = {
@@ -84,8 +87,9 @@ def fit_parts(
         "sequential-knn": lambda: collab.fit_sequential_knn(
             histories, n_items, decay=settings.decay, n_links=settings.n_links
         ),
-        **_closed_forms(matrix, features, settings),
     }
+    for name, closed in closed_forms(matrix, features, settings).items():
+        makers[name] = partial(closed, (scales or {}).get(name, 1.0))
     log: dict[str, Any] = {"seconds": {}}
     if settings.taste and features.meaning is not None:
         vectors = features.meaning
@@ -105,27 +109,32 @@ def fit_parts(
     return parts, log
 
 
-def _closed_forms(
+def closed_forms(
     matrix: sp.csr_matrix, features: Features, settings: RecommendSettings
-) -> dict[str, Callable[[], Scorer]]:
-    """EASE without and with kernels; least squares in their place where the catalogue is too large."""
-    if matrix.shape[1] > settings.max_closed_form:
-        return {"ials": lambda: collab.fit_ials(matrix, seed=settings.seed)}
+) -> dict[str, Callable[[float], Scorer]]:
+    """EASE without and with kernels; least squares in their place where the catalogue is too large.
 
-    def ease(*kernels: tuple[float, Any]) -> Scorer:
+    Each takes a factor on its ridge and its kernel.
+    """
+    if matrix.shape[1] > settings.max_closed_form:
+        return {
+            "ials": lambda scale: collab.fit_ials(matrix, regularisation=0.05 * scale, seed=settings.seed)
+        }
+
+    def ease(weight: float, table: Any, scale: float) -> Scorer:
         return collab.fit_ease(
             matrix,
-            regularisation=settings.regularisation,
-            kernels=kernels,
+            regularisation=scale * settings.regularisation,
+            kernels=[] if table is None else [(scale * weight, table)],
             decay=settings.decay,
             n_links=settings.n_links,
         )
 
-    found: dict[str, Callable[[], Scorer]] = {"ease": ease}
+    found: dict[str, Callable[[float], Scorer]] = {"ease": partial(ease, 0.0, None)}
     if features.words is not None and settings.word_kernel:
-        found["word kernel"] = lambda: ease((settings.word_kernel, features.words))
+        found["word kernel"] = partial(ease, settings.word_kernel, features.words)
     if features.meaning is not None and settings.meaning_kernel:
-        found["meaning kernel"] = lambda: ease((settings.meaning_kernel, features.meaning))
+        found["meaning kernel"] = partial(ease, settings.meaning_kernel, features.meaning)
     return found
 
 

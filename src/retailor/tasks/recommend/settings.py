@@ -30,6 +30,8 @@ class RecommendSettings:
     """An event that is n events old weighs n ** −decay."""
     max_closed_form: int = Field(default=30_000, ge=1)
     """Catalogues larger than this get factors by alternating least squares in place of EASE."""
+    max_tuned: int = Field(default=4_000, ge=0)
+    """Up to so many items, the strength of the ridge is chosen on held-out customers too."""
     n_links: int = Field(default=600, ge=1)
     """Links kept an item in each item-to-item part."""
 

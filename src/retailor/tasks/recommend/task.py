@@ -18,10 +18,10 @@ from safetensors.numpy import load_file, save_file
 from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
-from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks, top_items
+from retailor.metrics.ranking import top_items
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder
-from retailor.retrieval.blend import Blend, choose_weights, standardise
+from retailor.retrieval.blend import Blend, standardise
 from retailor.retrieval.collab import Histories, Popularity, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import reasons
@@ -45,6 +45,7 @@ from retailor.tasks.recommend.parts import (
 )
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, Whitening
+from retailor.tasks.recommend.tuning import choose_blends, choose_scales
 from retailor.tasks.recommend.words import WordSpace
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
@@ -98,7 +99,13 @@ class Recommender:
         }
         taste = self._learn_blends(histories, work)
         self._parts, log = fit_parts(
-            histories, len(self._catalogue), self._features, self.settings, taste=taste, work=work
+            histories,
+            len(self._catalogue),
+            self._features,
+            self.settings,
+            taste=taste,
+            scales=self.log.get("scales"),
+            work=work,
         )
         self.log["seconds"] |= {"parts": log.pop("seconds"), "all": round(time.perf_counter() - started, 3)}
         self.log |= log
@@ -134,10 +141,13 @@ class Recommender:
             }
             self.log["validation"] = {"n": len(cases), "note": "too few customers: weights are the defaults"}
             return None
+        n_items = len(self._catalogue)
+        scales = choose_scales(rest, n_items, self._features, self.settings, cases)
         parts, log = fit_parts(
-            rest, len(self._catalogue), self._features, self.settings, cases=cases, work=work
+            rest, n_items, self._features, self.settings, cases=cases, scales=scales, work=work
         )
-        self._systems, found = _blends(parts, rest, cases, self.settings)
+        self._systems, found = choose_blends(parts, rest, n_items, cases, self.settings)
+        self.log["scales"] = scales
         self.log["validation"] = {"n": len(cases), "metric": "ndcg@10", "systems": found}
         self.log["weights"], self.log["dropped"] = (
             self._systems["retailor"].to_dict(),
@@ -264,8 +274,6 @@ class Recommender:
             return ()
         spread = {n: float(self._parts[n].scores(history).std()) for n in blend.used() if n in shares}
         items, carried = reasons.carried(self._parts, blend, spread, history, rows)
-        popular = self._parts["popularity"]
-        assert isinstance(popular, Popularity)
         found = []
         for column, row in enumerate(rows):
             order = np.lexsort((self._catalogue.ties[items], -carried[:, column]))
@@ -278,7 +286,7 @@ class Recommender:
                     reasons.sentence(
                         part,
                         self._catalogue.title(because[0]) if because else None,
-                        int(popular.counts[row]),
+                        int(self.n_seen[row]),
                     ),
                     tuple(self._catalogue.item_ids[one] for one in because),
                 )
@@ -295,9 +303,14 @@ class Recommender:
         """
         cases = self.cases(shop)
         ranks = self.ranks(cases)
+        return scores_of(ranks, cases, self.n_seen, len(self._customers))
+
+    @property
+    def n_seen(self) -> F32:
+        """How many customers of the shop of fit have each item [I]."""
         popular = self._parts["popularity"]
         assert isinstance(popular, Popularity)
-        return scores_of(ranks, cases, popular.counts, len(self._customers))
+        return popular.counts
 
     def cases(self, shop: Shop) -> Cases:
         """What `evaluate` asks for, for tests between systems that need it case by case."""
@@ -386,31 +399,6 @@ class Recommender:
                 tensors["taste/items"] = meaning
         self._features = Features(words, meaning)
         self._parts = parts_of(tensors)
-
-
-def _blends(
-    parts: Mapping[str, Scorer], histories: Histories, cases: Cases, settings: RecommendSettings
-) -> tuple[dict[str, Blend], dict[str, Any]]:
-    """The weights of each system that are best on the cases, and how they were found."""
-    asked = histories.at(cases.customers)
-    rows = np.arange(len(cases))
-    popular = parts["popularity"]
-    assert isinstance(popular, Popularity)
-    seen = asked.matrix(len(popular.counts)).tocoo()
-
-    def ndcg(scores: F32) -> float:
-        own = scores[rows, cases.targets]
-        hidden = scores[seen.row, seen.col] >= own[seen.row]
-        ranks = target_ranks(scores, cases.targets) - np.bincount(seen.row[hidden], minlength=len(rows))
-        return float(ndcg_at(Ranked.single(ranks), 10).mean())
-
-    systems, log = {}, {}
-    scores = {name: part.scores(asked) for name, part in parts.items()}
-    for row, names in systems_of(parts).items():
-        blocks = {name: scores[name] for name in names}
-        gain = settings.least_gain if row == "retailor" else 0.0
-        systems[row], log[row] = choose_weights(blocks, ndcg, least_gain=gain)
-    return systems, log
 
 
 _CARD = """# A recommender made by Retailor

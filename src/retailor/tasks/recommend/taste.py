@@ -126,7 +126,7 @@ def fit_taste(
     network = _network(items, settings)
     dials = TrainSettings(
         epochs=settings.taste_epochs,
-        batch_size=min(settings.taste_batch, max(2, len(examples) // 4)),
+        batch_size=min(settings.taste_batch, max(8, len(examples) // 40)),
         learning_rate=settings.taste_rate,
         weight_decay=0.01,
         precision="bf16" if len(items) > 2000 else "32",
