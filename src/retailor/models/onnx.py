@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from retailor import artifact
 from retailor.errors import DataError, MissingExtra, ModelError
 from retailor.models.shapes import Role
+from retailor.models.strings import well_formed
 
 FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
 BUDGET_TOKENS = 4096
@@ -54,7 +55,7 @@ class OnnxEncoder:
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)
         # No more than this at a time: token objects are much larger than their texts.
         for start in range(0, len(texts), 16384):
-            window = [self.prompts[role] + text for text in texts[start : start + 16384]]
+            window = [self.prompts[role] + text for text in well_formed(texts[start : start + 16384])]
             ids = [made.ids for made in self.tokenizer.encode_batch_fast(window)]
             for picked in _batches([len(row) for row in ids]):
                 rows[start + picked] = self._unit_rows([ids[i] for i in picked])
