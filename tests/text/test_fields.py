@@ -97,9 +97,10 @@ def test_a_table_finds_the_brands_that_it_knows() -> None:
 def test_an_item_as_text() -> None:
     item = structure(GIFT_CARD, brands=["Maggiano's"])
     assert item_text(item) == (
-        "Maggiano's $50 Gift Card, Pack of 3. Gift Cards. Product dimensions: 3.4 x 2.1 inches ; 1.44 ounces. "
-        "Shipping weight: 1.8 pounds. Value: 50 USD. Count: 3 pack. "
-        "For any occasion! It never expires. Redeem it in store."
+        "Maggiano's $50 Gift Card, Pack of 3. Gift Cards. "
+        "For any occasion! It never expires. Redeem it in store. "
+        "Product dimensions: 3.4 x 2.1 inches ; 1.44 ounces. "
+        "Shipping weight: 1.8 pounds. Value: 50 USD. Count: 3 pack"
     )
     chinese = {
         "title": "保湿霜",

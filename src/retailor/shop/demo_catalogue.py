@@ -82,12 +82,7 @@ def _item(
         "mood": pick(rng, theme.moods),
         "n": str(rng.integers(2, 8)),
     }
-    order = rng.permutation(len(theme.facts))
-    n_facts = int(rng.integers(2, 4))
-    facts = []
-    for fact in (theme.facts[i] for i in order[:n_facts]):
-        n = int(rng.integers(fact.low, fact.high + 1))
-        facts.append((fact.sentence.format(n=n), fact.question, fact.answer.format(n=n)))
+    said, unsaid = _choose_facts(language, theme, rng)
     base = rng.normal(0.1, 0.5)
     late = rng.random()
     return Item(
@@ -97,17 +92,33 @@ def _item(
         product=product,
         words=words,
         attributes=_attributes(language, theme, product, words, rng),
-        facts=tuple(facts),
-        unsaid=tuple(theme.facts[i].question for i in order[n_facts:]),
-        sentences=_sentences(language, product, words, facts, rng),
+        facts=said,
+        unsaid=unsaid,
+        sentences=_sentences(language, product, words, said, rng) if said else (),
         quality={
             aspect.key: float(np.clip(base + rng.normal(0, 0.6), -1, 1))
             for aspect in (*theme.aspects, *language.aspects)
         },
         appeal=float(rng.pareto(1.3) + 0.15),
-        arrives=0.0 if late < 0.6 else float(rng.uniform(0.0, 0.9) if late < 0.9 else rng.uniform(0.9, 0.97)),
+        arrives=0.0
+        if late < 0.6
+        else float(rng.uniform(0.0, 0.9) if late < 0.86 else rng.uniform(0.9, 0.97)),
         price=float(np.exp(rng.normal(np.log(PRICE[theme.key]), 0.5))),
     )
+
+
+def _choose_facts(
+    language: Language, theme: Theme, rng: Generator
+) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
+    """The facts that an item's description states, numbers filled in, and the questions it leaves open."""
+    own, general = some(rng, theme.facts, 9), some(rng, language.facts, 9)
+    # a third of the items are terse, as in real shops: title and data sheet must speak for them
+    n_own, n_general = (1, int(rng.integers(1, 3))) if rng.random() < 0.68 else (0, 0)
+    said = []
+    for fact in (*own[:n_own], *general[:n_general]):
+        n = int(rng.integers(fact.low, fact.high + 1))
+        said.append((fact.sentence.format(n=n), fact.question, fact.answer.format(n=n)))
+    return tuple(said), tuple(fact.question for fact in (*own[n_own:], *general[n_general:]))
 
 
 def _model(used: set[str], rng: Generator) -> str:
@@ -158,7 +169,7 @@ def item_row(item: Item, rng: Generator) -> dict[str, Any]:
     return {
         "item_id": item.item_id,
         "title": _mess_title(pick(rng, item.language.titles).format(**item.words), zh, rng),
-        "description": _mess(item.sentences, item.language.join, zh, rng),
+        "description": _mess(item.sentences, item.language.join, zh, rng) if item.sentences else None,
         "brand": item.words["brand"] if rng.random() < 0.92 else None,
         "category": list(item.product.category),
         "price": round(item.price * (7.1 if zh else 1.0), 2) if rng.random() < 0.95 else None,

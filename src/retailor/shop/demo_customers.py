@@ -52,7 +52,7 @@ def make_customers(n: int, seed: int) -> list[Customer]:
         Customer(
             user_id=f"U{number}",
             language=ENGLISH if rng.random() < 0.64 else CHINESE,
-            taste=rng.dirichlet(np.full(len(ENGLISH.themes), 0.18)),
+            taste=rng.dirichlet(np.full(len(ENGLISH.themes), 0.14)),
             mood=float(rng.normal(0, 0.35)),
             budget=float(rng.normal(0, 0.6)),
             n_choices=2 + int(rng.exponential(3.8)),
@@ -71,10 +71,10 @@ def make_choices(items: Sequence[Item], customers: Sequence[Customer], seed: int
     choices = []
     for customer in customers:
         foreign = chinese != (customer.language.code == "zh")
-        liking = (customer.taste[theme_ix] + 0.004) * appeal * np.where(foreign, 0.04, 1.0)  # [I]
+        liking = (customer.taste[theme_ix] ** 1.3 + 0.002) * appeal * np.where(foreign, 0.04, 1.0)  # [I]
         liking *= np.exp(-0.5 * np.abs(dearness - customer.budget))
         for time in _times(customer.n_choices, rng):
-            fresh = 1.0 + 2.0 * np.exp(-(time - arrives) / 0.08)  # new items are shown more
+            fresh = 1.0 + 5.0 * np.exp(-(time - arrives) / 0.06)  # new items are shown more
             weight = np.where(arrives <= time, liking * fresh, 0.0)
             if weight.sum() <= 0:
                 break
@@ -85,16 +85,17 @@ def make_choices(items: Sequence[Item], customers: Sequence[Customer], seed: int
 
 
 def _times(n: int, rng: Generator) -> list[float]:
-    first = rng.beta(1.2, 1.0)
+    first = rng.beta(1.6, 0.9)
     spread = rng.uniform(0.05, 1.0)
-    return sorted(float(t) for t in np.clip(first + spread * (rng.random(n) - 0.5), 0.001, 0.999))
+    times = np.abs(first + spread * (rng.random(n) - 0.5))
+    return sorted(float(t) for t in np.where(times < 1, times, 2 - times))  # mirrored, so that none pile up
 
 
 def _stars(customer: Customer, item: Item, rng: Generator) -> int | None:
     if rng.random() > 0.62:
         return None
     quality = float(np.mean(list(item.quality.values())))
-    return int(np.clip(round(3.85 + 1.5 * quality + customer.mood + rng.normal(0, 0.8)), 1, 5))
+    return int(np.clip(round(3.8 + 1.9 * quality + customer.mood + rng.normal(0, 0.8)), 1, 5))
 
 
 def make_events(choices: Sequence[Choice], seed: int) -> pl.DataFrame:

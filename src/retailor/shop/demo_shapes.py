@@ -59,6 +59,8 @@ class Language:
 
     code: str
     themes: tuple[Theme, ...]
+    facts: tuple[Fact, ...]
+    """Facts that any item may have, so that sharing one says nothing about the theme."""
     brands: tuple[str, ...]
     adjectives: tuple[str, ...]
     colours: tuple[str, ...]

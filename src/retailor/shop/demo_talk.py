@@ -121,7 +121,8 @@ def make_questions(
             for key, rows_ in said[item.item_id].items()
         }
         own = {key: rows_ for key, rows_ in own.items() if rows_}
-        kind = "attribute" if kind == "review" and not own else kind
+        if (kind == "review" and not own) or (kind == "description" and not item.facts):
+            kind = "attribute"
         question, answer, evidence = _ask(item, kind, own, rng)
         question_id = f"Q{number:06d}"
         kinds[question_id] = kind

@@ -263,8 +263,8 @@ PETS = Theme(
         ("Suitable from {n} weeks of age.", "From what age can it be used?", "It is suitable from {n} weeks of age.", 6, 16),
         ("Approved by {n} veterinarians.", "Do vets recommend it?", "Yes, it is approved by {n} veterinarians.", 3, 40),
         ("Non-toxic, even when chewed.", "Is it harmful when chewed?", "No, it is non-toxic, even when chewed."),
-        ("Made in a family workshop in Portugal.", "Where is it made?", "It is made in a family workshop in Portugal."),
-        ("The packaging can be composted.", "What do I do with the packaging?", "The packaging can be composted."),
+        ("Rounded so that no paw gets caught.", "Can a paw get caught in it?", "No, it is rounded so that no paw gets caught."),
+        ("Tried out in {n} animal shelters.", "Has it been tried with real animals?", "Yes, it was tried out in {n} animal shelters.", 3, 30),
         ("Bears up to {n} kg.", "How heavy may the animal be?", "It bears up to {n} kg.", 8, 70),
     ),
     (
@@ -284,6 +284,16 @@ PETS = Theme(
 ENGLISH = Language(
     code="en",
     themes=(OUTDOOR, BABY, KITCHEN, AUDIO, SKINCARE, PETS),
+    facts=facts(
+        ("It ships in plain cardboard, without plastic.", "Is there plastic in the packaging?", "No, it ships in plain cardboard, without plastic."),
+        ("You may return it within {n}0 days.", "How long may I return it?", "You may return it within {n}0 days.", 2, 9),
+        ("Designed in Oslo and made in Portugal.", "Where is it made?", "It is made in Portugal."),
+        ("Each one is checked by hand.", "Is every single one checked?", "Yes, each one is checked by hand."),
+        ("One per cent of the price goes to reforestation.", "Does any of the money go to a good cause?", "Yes, one per cent goes to reforestation."),
+        ("The leaflet is in {n} languages.", "In how many languages is the leaflet?", "The leaflet is in {n} languages.", 4, 24),
+        ("A gift box is included.", "Does it come in a gift box?", "Yes, a gift box is included."),
+        ("It won a design prize in 20{n}.", "Has it won any prize?", "Yes, it won a design prize in 20{n}.", 12, 23),
+    ),
     brands=("Fernholt", "Ostrava & Daughters", "Pellucid", "Marlowe Bay", "Quillon", "Tarn & Tor", "Bramwick", "Ilumi", "Northgate",
             "Sorrel", "Vantaro", "Hollis", "Kestrel Row", "Dovecote", "Ambervale", "Zephyrine"),
     adjectives=("Compact", "Classic", "Premium", "Everyday", "Lightweight", "Professional", "Travel", "Deluxe", "Simple", "Original",

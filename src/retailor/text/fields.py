@@ -144,7 +144,8 @@ def count_words(text: str) -> int:
 def item_text(
     item: Mapping[str, Any], *, max_tokens: int = 96, count: Callable[[str], int] | None = None
 ) -> str:
-    """The item as text: title, brand, category path, key attributes, then whole sentences of its description.
+    """The item as text: title, brand, category path, attributes in words, whole sentences of the description,
+    attributes in numbers.
 
     Keeps within `max_tokens` as `count` counts them (default `count_words`); only a title or a first sentence
     that alone is longer is cut inside. Missing parts are left out; an item of none gives "", never its id.
@@ -152,7 +153,8 @@ def item_text(
     count = count or count_words
     asian = bool(_CJK.search(item.get("title") or item.get("description") or ""))
     text, left = "", max_tokens
-    for part in _parts(item, asian):
+    telling, bare = _parts(item, asian)
+    for part in telling:
         cost = count(part)
         if cost <= left:
             text, left = _joined(text, part, asian), left - cost
@@ -164,6 +166,9 @@ def item_text(
             # a first sentence longer than what is left still says more than none
             return text if number else _joined(text, _cut(sentence, left, count), asian)
         text, left = _joined(text, sentence, asian), left - cost
+    for part in bare:
+        if (cost := count(part)) <= left:
+            text, left = _joined(text, part, asian), left - cost
     return text
 
 
@@ -184,26 +189,28 @@ def texts(shop: Shop, *, max_tokens: int = 256) -> list[str]:
     return [text for text in dict.fromkeys(found) if text]
 
 
-def _parts(item: Mapping[str, Any], asian: bool) -> Iterator[str]:
-    """What is worth saying before the description, most telling first, and nothing twice."""
-    title = clean_text(item.get("title") or "")
-    if title:
-        yield title
+def _parts(item: Mapping[str, Any], asian: bool) -> tuple[list[str], list[str]]:
+    """What is worth saying before the description and after it, most telling first, and nothing twice.
+
+    Attributes with numbers come after: sizes and model numbers tell a language model less than words do.
+    """
+    title, brand = clean_text(item.get("title") or ""), clean_text(item.get("brand") or "")
+    telling = [title] if title else []
     said = title.lower()
-    brand = clean_text(item.get("brand") or "")
     if brand and brand.lower() not in said:
         said = f"{said} {brand.lower()}"
-        yield brand
+        telling.append(brand)
     path = [step for step in _path(item.get("category") or ()) if step.lower() not in said]
     if path:
-        yield " > ".join(path[-3:])
+        telling.append(" > ".join(path[-3:]))
     colon = "：" if asian else ": "
-    shown = 0
+    words: list[str] = []
+    numbers: list[str] = []
     for pair in _attributes(item.get("attributes") or ()):
-        short = len(pair["value"]) <= _MAX_VALUE and pair["value"].lower() not in said
-        if short and shown < _MAX_ATTRIBUTES:
-            shown += 1
-            yield f"{pair['name']}{colon}{pair['value']}"
+        value = pair["value"]
+        if len(value) <= _MAX_VALUE and value.lower() not in said:
+            (numbers if re.search(r"\d", value) else words).append(f"{pair['name']}{colon}{value}")
+    return telling + words[:_MAX_ATTRIBUTES], numbers[:_MAX_ATTRIBUTES]
 
 
 def sentences(text: str) -> list[str]:

@@ -37,10 +37,14 @@ def language_of(text: str) -> str:
     """The ISO 639-1 code of the text's language, or 'und' when it is too short to tell.
 
     Scripts decide first; among Latin-script languages the most stop words do (en, de, fr, es, it, pt, nl).
-    A text of plain ASCII words without any stop word, such as a product title, counts as 'en' from two words on.
+    A text of plain ASCII words with next to no stop words, as product titles are, counts as 'en' from two words on.
     """
     text = _MARK.sub(" ", text)
-    words = [word.lower() for word in _WORD.findall(text) if word.isascii() or not _asian(word)]
+    # capitals are codes and names, unless the whole text is in capitals
+    capitals = text.upper() == text
+    words = [
+        word.lower() for word in _WORD.findall(text) if not _asian(word) and (capitals or not word.isupper())
+    ]
     counts = {code: len(script.findall(text)) for code, script in _SCRIPTS.items()}
     if counts["ja"] and counts["ja"] * 10 >= counts["zh"]:
         counts["ja"] += counts.pop("zh")
@@ -58,11 +62,14 @@ def _asian(word: str) -> bool:
 
 def _latin(words: list[str]) -> str:
     words = [word for word in words if len(word) > 1]
-    scores = {code: sum(word in stops for word in words) for code, stops in _STOP_WORDS.items()}
     joined = "".join(words)
+    scores = {code: sum(word in stops for word in words) for code, stops in _STOP_WORDS.items()}
     for code, letters in _LETTERS.items():
-        scores[code] += sum(joined.count(letter) for letter in letters)
+        n_letters = sum(joined.count(letter) for letter in letters)
+        scores[code] += n_letters if scores[code] or n_letters > 1 else 0
     code, score = max(scores.items(), key=lambda pair: pair[1])
-    if score:
+    # one stop word in a long title is chance: 'de' and 'la' stand in many names
+    if score > 1 or (score and (code == "en" or len(words) < 4)):
         return code
-    return "en" if len(words) >= 2 and joined.isascii() and len(joined) >= 6 else "und"
+    foreign = sum(not word.isascii() for word in words)
+    return "en" if len(words) >= 2 and foreign <= 1 and len(joined) >= 6 else "und"
