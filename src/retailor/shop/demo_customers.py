@@ -95,7 +95,7 @@ def _stars(customer: Customer, item: Item, rng: Generator) -> int | None:
     if rng.random() > 0.62:
         return None
     quality = float(np.mean(list(item.quality.values())))
-    return int(np.clip(round(3.8 + 1.9 * quality + customer.mood + rng.normal(0, 0.8)), 1, 5))
+    return int(np.clip(round(3.7 + 1.9 * quality + customer.mood + rng.normal(0, 1.0)), 1, 5))
 
 
 def make_events(choices: Sequence[Choice], seed: int) -> pl.DataFrame:
