@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from retailor.models.remote import (
     open_remote,
 )
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder, TrainableGenerator
+from retailor.testing.models import EncoderContract, GeneratorContract
 from retailor.testing.openai_server import OpenAIServer, Scripted
 from retailor.testing.toys import HashEncoder
 
@@ -35,6 +37,27 @@ def settings(server: OpenAIServer, **more: object) -> RemoteSettings:
 
 def generator(server: OpenAIServer, **more: object) -> RemoteGenerator:
     return RemoteGenerator(settings(server, **more))
+
+
+class TestRemoteGenerator(GeneratorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls) -> Iterator[RemoteGenerator]:
+        with OpenAIServer() as server:
+            yield generator(server)
+
+    def test_load_of_save_writes_the_same(self, made: RemoteGenerator, tmp_path: Path) -> None:
+        made.save(tmp_path / "generator")
+        loaded = RemoteGenerator.load(tmp_path / "generator")
+        assert loaded.generate(self.prompts, max_tokens=8) == made.generate(self.prompts, max_tokens=8)
+
+
+class TestRemoteEncoder(EncoderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(cls) -> Iterator[RemoteEncoder]:
+        with OpenAIServer() as server:
+            yield RemoteEncoder(settings(server))
 
 
 # replies --------------------------------------------------------------------------------------------

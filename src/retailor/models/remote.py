@@ -107,6 +107,7 @@ class RemoteGenerator:
                 )
 
         def one(prompt: str, stop: Event) -> str:
+            prompt = _sound(prompt)
             options = {self._limit: max_tokens, "temperature": temperature, "seed": seed % 2**31}
             return self._one(prompt, options, max_tokens, stop)
 
@@ -217,7 +218,7 @@ class RemoteEncoder:
         """Unit rows [n, dim], in the order of `texts`. Raises ModelError when the endpoint cannot answer."""
         prefix = self._prefixes[0 if role == "query" else 1]
         # Endpoints refuse an empty text; a blank one is the nearest thing to it.
-        sent = [(prefix + text)[: self.settings.max_chars] or " " for text in texts]
+        sent = [_sound(prefix + text)[: self.settings.max_chars] or " " for text in texts]
         batches = [sent[i : i + self._batch_size] for i in range(0, len(sent), self._batch_size)]
         if not batches:
             return np.zeros((0, self.dim), dtype=np.float32)
@@ -289,6 +290,11 @@ def _in_order(ask: Callable[[T, Event], R], things: Sequence[T], n_threads: int)
     if errors:
         raise errors[0]
     return [future.result() for future in futures]  # type: ignore[misc]
+
+
+def _sound(text: str) -> str:
+    """The text without halves of characters, which no JSON can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _save(folder: Path, kind: str, told: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ class OpenAIServer:
         self,
         *,
         script: Sequence[Scripted] = (),
-        reply: Callable[[str], str] = "echo: {}".format,
+        reply: Callable[[str], str] | None = None,
         key: str | None = None,
         models: Sequence[str] = (),
         routes: Sequence[str] = ("chat/completions", "completions", "embeddings"),
@@ -54,6 +54,8 @@ class OpenAIServer:
         usage: bool = True,
     ) -> None:
         """Scripted replies are used up first, one a request; then `reply(prompt)` answers.
+
+        Without a `reply` it echoes the prompt, and at a temperature above 0 its seed too: a toy of sampling.
 
         A `key` is asked for when given, and only `models` exist when given. Vectors are a HashEncoder's,
         three times as long as they should be, and sent in reverse order with their index.
@@ -112,7 +114,8 @@ class OpenAIServer:
     def _said(self, received: Received) -> dict[str, Any]:
         chat = "messages" in received.body
         prompt = received.body["messages"][-1]["content"] if chat else received.body["prompt"]
-        text = self._reply(prompt)
+        sampled = f" (seed {received.body.get('seed')})" if received.body.get("temperature") else ""
+        text = self._reply(prompt) if self._reply else f"echo: {prompt}{sampled}"
         said = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         return {
             "id": "toy",
