@@ -18,6 +18,7 @@ from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, fit_taste
+from retailor.tasks.recommend.words import SharedWords
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
@@ -28,8 +29,18 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "ease + sequential-knn": ("ease", "sequential-knn"),
     "tf-idf kernel + knn": ("word kernel", "sequential-knn"),
     "encoder kernel + knn": ("meaning kernel", "sequential-knn"),
+    "shared words + knn": ("shared words", "sequential-knn"),
     "f(u, i) alone": ("taste",),
-    "retailor": ("word kernel", "meaning kernel", "taste", "sequential-knn", "ease", "ials", "popularity"),
+    "retailor": (
+        "word kernel",
+        "meaning kernel",
+        "taste",
+        "sequential-knn",
+        "shared words",
+        "ease",
+        "ials",
+        "popularity",
+    ),
 }
 """Row of the results to the parts that it may blend. Which parts there are depends on the shop."""
 
@@ -42,6 +53,7 @@ KINDS: dict[str, Any] = {
     "meaning kernel": ItemToItem,
     "ials": Factors,
     "taste": Taste,
+    "shared words": SharedWords,
 }
 
 WEIGHTS = {
@@ -50,6 +62,7 @@ WEIGHTS = {
     "ease": 1.0,
     "ials": 1.0,
     "taste": 0.5,
+    "shared words": 0.3,
     "sequential-knn": 0.35,
     "popularity": 0.05,
 }
@@ -90,6 +103,9 @@ def fit_parts(
     }
     for name, closed in closed_forms(matrix, features, settings).items():
         makers[name] = partial(closed, (scales or {}).get(name, 1.0))
+    words = features.words
+    if words is not None and n_items > settings.max_closed_form:
+        makers["shared words"] = lambda: SharedWords(words, settings.decay)
     log: dict[str, Any] = {"seconds": {}}
     if settings.taste and features.meaning is not None:
         vectors = features.meaning

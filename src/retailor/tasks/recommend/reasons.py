@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer
 from retailor.tasks.recommend.taste import Taste
+from retailor.tasks.recommend.words import SharedWords
 
 F32 = NDArray[np.float32]
 
@@ -20,6 +21,7 @@ SENTENCES = {
     "ials": "customers with a history like this one often chose it",
     "word kernel": "shares words and customers with “{item}”",
     "meaning kernel": "close to “{item}” in meaning and in who chose it",
+    "shared words": "shares words with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
     "text": "its text fits the words asked for",
     "popularity": "chosen by {n} customers",
@@ -47,6 +49,10 @@ def carried(
         if isinstance(part, ItemToItem):
             weights = history.matrix(part.links.shape[0], decay=part.decay)[:, items].toarray()[0]
             total += (blend.to_dict()[name] / scale) * weights[:, None] * part.links[items][:, rows].toarray()
+        elif isinstance(part, SharedWords):
+            weights = history.matrix(part.features.shape[0], decay=part.decay)[:, items].toarray()[0]
+            shared = (part.features[items] @ part.features[rows].T).toarray()
+            total += (blend.to_dict()[name] / scale) * weights[:, None] * shared
         elif isinstance(part, Taste):
             total += (blend.to_dict()[name] / scale) * _without(part, history, items, rows)
     return items, total

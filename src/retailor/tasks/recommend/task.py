@@ -165,6 +165,8 @@ class Recommender:
         names = ["popularity", "item-knn", "sequential-knn", "ials" if large else "ease"]
         if self._features.words is not None and self.settings.word_kernel and not large:
             names.append("word kernel")
+        if self._features.words is not None and large:
+            names.append("shared words")
         if self._features.meaning is not None:
             names += ["meaning kernel"] * (bool(self.settings.meaning_kernel) and not large)
             names += ["taste"] * self.settings.taste

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.retrieval.collab import Histories, Tensors
 from retailor.retrieval.words import words
 
 F32 = NDArray[np.float32]
@@ -43,3 +44,31 @@ class WordSpace:
         values = (values / norms[rows]).astype(np.float32)
         shape = (len(texts), len(self.vocabulary))
         return sp.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class SharedWords:
+    """score(u, i) = words of u's items, newer ones weighing more, times those of i: sparse features [I, w].
+
+    Costs no more than it has words: for catalogues too large to hold words inside EASE.
+    """
+
+    features: sp.csr_matrix
+    decay: float
+
+    def scores(self, histories: Histories) -> F32:
+        wanted = histories.matrix(self.features.shape[0], decay=self.decay) @ self.features
+        return np.asarray((wanted @ self.features.T).toarray(), dtype=np.float32)
+
+    def tensors(self) -> Tensors:
+        parts = {name: getattr(self.features, name) for name in ("data", "indices", "indptr")}
+        return {
+            **parts,
+            "shape": np.array(self.features.shape, np.int64),
+            "decay": np.array([self.decay], np.float64),
+        }
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        csr = tuple(tensors[name] for name in ("data", "indices", "indptr"))
+        return cls(sp.csr_matrix(csr, shape=tuple(tensors["shape"])), float(tensors["decay"][0]))
