@@ -13,7 +13,7 @@ from typing import IO
 
 import polars as pl
 
-from retailor.shop.lines import Block, Reject, bad_byte, blocks
+from retailor.shop.lines import Block, Reject, bad_byte, blocks, count
 
 _DELIMITERS = (",", "\t", ";", "|")
 _BATCH = 50_000
@@ -65,7 +65,7 @@ def delimited(
             delimiter = delimiter or delimiter_of(text, quote, list(wanted))
             columns = _columns(split_line(text, delimiter, quote), header, names)
             if header:
-                block = Block(block.line + 1, rest, block.cut)
+                block = Block(block.line + 1, rest, block.n_lines - 1, block.cut)
             yield _frame([], columns), pl.Series([], dtype=pl.Int64)
         if quoted is None and quote and quote.encode() in block.data:
             quoted = _Quoted(len(columns), delimiter or ",", quote, reject)
@@ -112,9 +112,10 @@ def _plain(
 
     Every line has its fields exactly when the parser finds none with too many and the delimiters add up.
     """
-    data, n_lines = block.data, block.data.count(b"\n")
+    data, n_lines = block.data, block.n_lines
     mark = delimiter.encode()
-    if b"\0" not in data and b"\n\n" not in data and data.count(mark) == n_lines * (len(columns) - 1):
+    tidy = b"\0" not in data and (len(columns) > 1 or b"\n\n" not in data)
+    if tidy and count(data, mark) == n_lines * (len(columns) - 1):
         frame = _parse(data, columns, delimiter)
         if frame is not None and len(frame) == n_lines:
             return frame, pl.int_range(block.line, block.line + n_lines, dtype=pl.Int64, eager=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,7 @@ _N_REASONS = 100
 class Sink:
     """One Parquet file a table under `folder`, written as rows come; counts of rows and rejects.
 
-    Memory: one batch, and 8 bytes a distinct item. Use it in a `with`, which also writes the empty tables.
+    Memory: two batches, and 8 bytes a distinct item. Use it in a `with`, which also writes the empty tables.
     """
 
     def __init__(self, folder: Path, max_rejects: int | None = None) -> None:
@@ -36,6 +37,8 @@ class Sink:
         self._rejects: list[tuple[str, int, str]] = []
         self._first: list[str] = []
         self._seen = _Seen()
+        self._thread = ThreadPoolExecutor(1)  # packing one batch while the next is read
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,11 +46,13 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._flush()
-            for table in SCHEMAS:
-                if table not in self._writers:
-                    self._write(table, empty(table))
+        with self._thread:
+            if error is None:
+                self._flush()
+                for table in SCHEMAS:
+                    if table not in self._writers:
+                        self._write(table, empty(table))
+                self._wait()
         for writer in self._writers.values():
             writer.close()
 
@@ -106,8 +111,17 @@ class Sink:
         batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         if table not in self._writers:
             path = self._folder / f"{table}.parquet"
-            self._writers[table] = pq.ParquetWriter(path, batch.schema, compression="zstd")
-        self._writers[table].write_table(batch)
+            self._writers[table] = pq.ParquetWriter(
+                path, batch.schema, compression="zstd", write_statistics=False
+            )
+        self._wait()
+        self._writing = self._thread.submit(self._writers[table].write_table, batch)
+
+    def _wait(self) -> None:
+        """Raises what the last write raised: a full disk, say."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
 
 class _Seen:

@@ -81,22 +81,25 @@ def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
 def add_frame(maps: Maps, name: str, frame: pl.DataFrame, lines: pl.Series, sink: Sink) -> None:
     """Puts the rows into every table; derived tables see only the rows that another table took."""
     taken: pl.Series | None = None
-    for table, map in sorted(maps, key=lambda entry: entry[1].derived):
-        if map.derived and taken is not None and not taken.all():
-            frame, lines, taken = frame.filter(taken), lines.filter(taken), None
-        rows, reasons = canonical(table, map, frame)
-        good = reasons.is_null()
-        if not map.derived:
-            taken = good if taken is None else taken | good
-            bad = ~good
-            for line, reason in zip(lines.filter(bad), reasons.filter(bad), strict=True):
-                sink.reject(name, line, reason)
-        if not good.all():
-            rows = rows.filter(good)
+    for table, map in maps:
+        if map.derived:
+            continue
+        rows, good, reasons = canonical(table, map, frame)
+        taken = good if taken is None else taken | good
+        for line, reason in zip(lines.filter(~good), reasons, strict=True):
+            sink.reject(name, line, reason)
         if table == "items":
-            sink.add_items(name, rows, None if map.derived else lines.filter(good))
+            sink.add_items(name, rows, lines.filter(good))
         else:
             sink.add(table, rows)
+    if taken is not None and not taken.all():
+        frame = frame.filter(taken)
+    for table, map in maps:
+        if map.derived and table == "items":
+            once = frame.filter(pl.col(map.columns["item_id"]).hash().is_first_distinct())
+            sink.add_items(name, canonical(table, map, once)[0], None)
+        elif map.derived:
+            sink.add(table, canonical(table, map, frame)[0])
 
 
 def _frames(maps: Maps, path: Path, sink: Sink) -> Iterator[tuple[str, Frames]]:
@@ -147,6 +150,7 @@ def _parquet(path: Path, wanted: tuple[str, ...]) -> Frames:
         line = 1
         for batch in file.iter_batches(batch_size=65_536, columns=columns):
             frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
+            frame = frame.with_columns(pl.col(pl.String).str.replace_all("\0", "", literal=True))
             yield frame, pl.int_range(line, line + len(frame), dtype=pl.Int64, eager=True)
             line += len(frame)
     except (pa.ArrowException, OSError) as error:
