@@ -213,6 +213,17 @@ def test_the_prompt_tells_item_stars_aspects_length_and_style() -> None:
     assert "Another product" in prompt
 
 
+def test_some_training_prompts_name_what_the_review_is_about() -> None:
+    writer = scripted()
+    rows = list(range(len(writer._past)))
+    named = writer._aspects(rows)
+    assert 0 < sum(bool(aspects) for aspects in named) < len(rows)
+    for row, aspects in zip(rows, named, strict=True):
+        assert len(aspects) <= 2 and all(aspect in writer._past.texts[row].lower() for aspect in aspects)
+    row = next(i for i, aspects in enumerate(named) if aspects)
+    assert named[row][0] in writer._pair(row, named[row]).prompt
+
+
 def test_a_training_prompt_knows_only_what_was_known_then() -> None:
     writer = scripted(GOOD)
     past = writer._past

@@ -18,7 +18,6 @@ from retailor.errors import DataError, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score, Scores
 from retailor.models.local import load_generator
-from retailor.models.remote import is_remote, open_remote
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.progress import track
 from retailor.seeds import stream
@@ -30,10 +29,12 @@ from retailor.tasks.review_past import Past
 from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template, title_of
 from retailor.tasks.review_tune import Adapter, Pair, losses, tune, untuned
 from retailor.tasks.shapes import Draft, ReviewQuery
+from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 
 __all__ = ["ReviewSettings", "ReviewWriter", "body_of", "is_generated", "is_untouched", "mark"]
 
+N_TERMS = 200
 BASE, TUNED = "retailor before tuning", "retailor"
 
 
@@ -83,7 +84,8 @@ class ReviewWriter:
     def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
         n_held_out = max(1, min(self.settings.max_held_out, len(self._past) // 5))
         n_train = len(self._past) - n_held_out
-        pairs = [self._pair(row) for row in self._picked(n_train)]
+        picked = self._picked(n_train)
+        pairs = [self._pair(row, named) for row, named in zip(picked, self._aspects(picked), strict=True)]
         held_out = [self._pair(row) for row in range(n_train, len(self._past))]
         tuned, adapter, log, before, after = tune(
             generator,
@@ -112,12 +114,23 @@ class ReviewWriter:
         drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False)
         return sorted(int(row) for row in drawn)
 
-    def _pair(self, row: int) -> Pair:
-        """A training example: what could be known before the review was written, and its length."""
+    def _aspects(self, rows: Sequence[int]) -> list[tuple[str, ...]]:
+        """For half of the reviews, up to two of the shop's own terms in them: what 'write about' means."""
+        texts = [self._past.texts[row] for row in rows]
+        terms = [term.text for term in mine_terms(texts, n_terms=N_TERMS)]
+        named = stream(self.settings.seed, "review", "aspects").random(len(rows)) < 0.5
+        return [
+            tuple(term for term in terms if term in text.lower())[:2] if tell else ()
+            for text, tell in zip(texts, named, strict=True)
+        ]
+
+    def _pair(self, row: int, aspects: tuple[str, ...] = ()) -> Pair:
+        """A training example: what could be known before the review was written, its length and aspects."""
         past = self._past
         query = ReviewQuery(
             past.reviews["item_id"][row],
             rating=float(past.stars[row]),
+            aspects=aspects,
             user_id=past.users[row],
             language=past.languages[row],
         )
@@ -275,9 +288,7 @@ class ReviewWriter:
         """A saved writer. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
-        place = folder / "generator"
-        generator = open_remote(place) if is_remote(place) else load_generator(place)
-        assert isinstance(generator, Generator)
+        generator: Generator = load_generator(folder / "generator")
         made = cls(generator, read_settings(ReviewSettings, manifest.settings, "the saved review writer"))
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         made._fitted, made._at, made.log = Past.load(folder), state["at"], state["log"]
