@@ -19,7 +19,7 @@ from retailor.progress import track
 from retailor.shop.amazon_eras import ERAS, Era, Role, check_era, eras_of, role_of
 from retailor.shop.amazon_items import item_row
 from retailor.shop.amazon_questions import parse_questions
-from retailor.shop.amazon_reviews import canonical_reviews, parse_reviews
+from retailor.shop.amazon_reviews import canonical_events, canonical_reviews, parse_reviews
 from retailor.shop.lines import Block, Reject, blocks, streams
 from retailor.shop.records import objects
 from retailor.shop.sink import Sink
@@ -74,9 +74,8 @@ def role_of_block(name: str, block: Block, era: Era | None) -> Role | None:
 
 def _add_reviews(era: Era, name: str, block: Block, reject: Reject, sink: Sink) -> None:
     frame = parse_reviews(era, name, block, reject)
-    reviews = canonical_reviews(frame)
-    sink.add("reviews", reviews)
-    sink.add("events", reviews.select("user_id", "item_id", pl.lit("rate").alias("kind"), "rating", "time"))
+    sink.add("events", canonical_events(frame))
+    sink.add_later("reviews", len(frame), lambda: canonical_reviews(frame))
 
 
 def _add_items(era: Era, name: str, block: Block, reject: Reject, sink: Sink) -> None:

@@ -170,5 +170,14 @@ def canonical_reviews(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         content_ids(frame, "user_id", "item_id", "time", "rating", "title", "text").alias("review_id"),
         "user_id", "item_id", "rating", "label", "title", "text", "helpful",
-        pl.col("time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
+        _instant(),
     )  # fmt: skip
+
+
+def canonical_events(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows as the table of events."""
+    return frame.select("user_id", "item_id", pl.lit("rate").alias("kind"), "rating", _instant())
+
+
+def _instant() -> pl.Expr:
+    return pl.col("time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")

@@ -10,6 +10,9 @@ import polars as pl
 def content_ids(frame: pl.DataFrame, *columns: str) -> pl.Series:
     """16 hex digits a row, the hash of the named columns: the same in every process and version."""
     keys = frame.select(
-        pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in columns], separator="\x1f").alias("k")
-    )["k"]
-    return pl.Series([hashlib.blake2b(k.encode(), digest_size=8).hexdigest() for k in keys], dtype=pl.String)
+        pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in columns], separator="\x1f")
+        .cast(pl.Binary)
+        .alias("key")
+    )["key"].to_list()
+    hashed = hashlib.blake2b
+    return pl.Series([hashed(key, digest_size=8).hexdigest() for key in keys], dtype=pl.String)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,7 @@ class Sink:
         with self._thread:
             if error is None:
                 self._flush()
+                self._wait()
                 for table in SCHEMAS:
                     if table not in self._writers:
                         self._write(table, empty(table))
@@ -61,6 +63,12 @@ class Sink:
         if len(frame):
             self.rows[table] += len(frame)
             self._write(table, conform(table, frame))
+
+    def add_later(self, table: str, n_rows: int, make: Callable[[], pl.DataFrame]) -> None:
+        """Appends what `make` gives, which another thread calls while the next rows are read."""
+        if n_rows:
+            self.rows[table] += n_rows
+            self._submit(table, lambda: conform(table, make()))
 
     def add_items(self, path: str, frame: pl.DataFrame, lines: pl.Series | None) -> None:
         """Appends items with a new `item_id`; a repeat is a reject, or nothing if `lines` is None."""
@@ -106,16 +114,23 @@ class Sink:
             self._rejects = []
 
     def _write(self, table: str, frame: pl.DataFrame) -> None:
+        self._submit(table, lambda: frame)
+
+    def _submit(self, table: str, make: Callable[[], pl.DataFrame]) -> None:
+        self._wait()
+        self._writing = self._thread.submit(self._pack, table, make)
+
+    def _pack(self, table: str, make: Callable[[], pl.DataFrame]) -> None:
         import pyarrow.parquet as pq
 
+        frame = make()
         batch = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         if table not in self._writers:
             path = self._folder / f"{table}.parquet"
             self._writers[table] = pq.ParquetWriter(
                 path, batch.schema, compression="zstd", write_statistics=False
             )
-        self._wait()
-        self._writing = self._thread.submit(self._writers[table].write_table, batch)
+        self._writers[table].write_table(batch)
 
     def _wait(self) -> None:
         """Raises what the last write raised: a full disk, say."""
