@@ -72,7 +72,7 @@ def _network(reader: Any, config: Any) -> Any:
         network = LlamaForCausalLM(config)
     weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     network.load_state_dict(weights)
-    return network.eval()
+    return network.train(False)
 
 
 def _full_name(name: str) -> str:

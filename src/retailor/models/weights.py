@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from retailor.artifact import file_sha256
 from retailor.errors import DataError, MissingExtra, ModelError, nearest
@@ -93,6 +93,12 @@ BUILT_IN: dict[str, BuiltIn] = {
 }
 
 
+@overload
+def load_model(name: str | Path, *, kind: Literal["encoder"]) -> Encoder: ...
+@overload
+def load_model(name: str | Path, *, kind: Literal["generator"]) -> Generator: ...
+@overload
+def load_model(name: str | Path, *, kind: Kind | None = None) -> Any: ...
 def load_model(name: str | Path, *, kind: Kind | None = None) -> Encoder | Generator:
     """The encoder or generator of that name.
 

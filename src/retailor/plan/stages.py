@@ -14,7 +14,7 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
-from retailor.models.weights import load_model
+from retailor.models.weights import Kind, load_model
 from retailor.plan.engine import Stage, write_json
 from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
@@ -100,12 +100,15 @@ def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
 def _adapt_stages(plan: Plan) -> list[Stage]:
     settings, models = plan.sections["adapt"], plan.sections["models"]
     stages = []
-    for name, model in (("adapt", models.encoder), ("adapt-generator", models.generator)):
+    steps: tuple[tuple[str, Kind, str], ...] = (
+        ("adapt", "encoder", models.encoder),
+        ("adapt-generator", "generator", models.generator),
+    )
+    for name, kind, model in steps:
         if name in plan.head.skip:
             continue
         if name == "adapt-generator" and "review" in plan.head.skip:
             continue
-        kind = "encoder" if name == "adapt" else "generator"
         make = partial(_adapt, plan, kind)
         stages.append(Stage(name, "adapted", make, ("split",), (as_dict(settings), _model_key(plan, model))))
     return stages
@@ -129,9 +132,10 @@ def _model_key(plan: Plan, name: str) -> Any:
     }
 
 
-def _adapt(plan: Plan, kind: str, inputs: Inputs, folder: Path, work: Path) -> None:
+def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:
     train = open_shop(inputs["split"] / "train")
-    model = load_model(_model_name(plan, getattr(plan.sections["models"], kind)), kind=kind)
+    name = _model_name(plan, getattr(plan.sections["models"], kind))
+    model = load_model(name, kind=kind)
     adapted, log = adapt_with_log(model, texts(train), plan.sections["adapt"], work=work)
     with artifact.writing(folder, "adapted", settings=as_dict(plan.sections["adapt"])) as new:
         adapted.save(new / "model")

@@ -53,7 +53,7 @@ def _with_log(made: Inputs) -> Iterator[tuple[str, Path]]:
 
 
 def _curves(logs: Mapping[str, Any], key: str) -> Iterator[tuple[str, list[tuple[int, float]]]]:
-    """Every non-empty list under `key`, however deep in a log, as (step, value) points with a readable name."""
+    """Every non-empty list under `key`, however deep in a log, as named (step, value) points."""
     for task, log in logs.items():
         for path, points in _found(log, key, (task,)):
             yield " · ".join(path), [(int(point[0]), float(point[1])) for point in points]

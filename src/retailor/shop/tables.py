@@ -117,7 +117,7 @@ class Shop:
         return replace(self, **{name: conform(name, frame) for name, frame in tables.items()})
 
     def require(self, task: str, *tables: str) -> None:
-        """Raises MissingTable that names the first of `tables` that is empty, and the `task` that needs it."""
+        """Raises MissingTable that names the first of `tables` that is empty, and who needs it."""
         for name in tables:
             if not len(getattr(self, name)):
                 raise MissingTable(f"{task} needs the table '{name}', and this shop has no rows in it.")

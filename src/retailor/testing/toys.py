@@ -34,7 +34,8 @@ class HashEncoder:
             for word in _WORD.findall(text.lower()) or [""]:
                 rows[i] += self._direction(word)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+        rows /= np.maximum(norms, 1e-12)
+        return rows
 
     def _direction(self, word: str) -> NDArray[np.float32]:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
