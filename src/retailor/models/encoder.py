@@ -22,7 +22,8 @@ from retailor.models.strings import well_formed
 Pooling = Literal["mean", "cls", "last"]
 POOLINGS: tuple[Pooling, ...] = ("mean", "cls", "last")
 DESCRIPTION = "retailor_encoder.json"
-BUDGET_TOKENS = 4096
+BUDGET_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Padded tokens a batch: on a processor the activations should stay in its cache."""
 WINDOW = 16384
 
 
@@ -64,9 +65,10 @@ class LocalEncoder:
         """Unit rows [n, dim], in the order of `texts`; [0, dim] for no texts. Long texts are cut."""
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)
         network = self._inference.of(self.network, self.precision)
+        budget = BUDGET_TOKENS.get(device_of(network).type, BUDGET_TOKENS["cpu"])
         for start in range(0, len(texts), WINDOW):
             ids = self.token_ids(texts[start : start + WINDOW], role)
-            for picked in by_length([len(row) for row in ids], BUDGET_TOKENS):
+            for picked in by_length([len(row) for row in ids], budget):
                 rows[start + picked] = self._unit_rows(network, [ids[i] for i in picked])
         return rows
 
