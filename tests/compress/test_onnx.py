@@ -180,6 +180,9 @@ def test_a_sentiment_reader_over_its_compressed_encoder(tmp_path: Path) -> None:
     report = compress_task(reader, tmp_path / "small", texts=texts, settings=CompressSettings(**FAST))
     small = SentimentReader.load(tmp_path / "small")
     assert isinstance(small.encoder, OnnxEncoder) and report.parity.cosine_min > 0.99
+    assert report.name == "tiny-encoder" and reader.log["training"]["best_step"] >= 0
+    near = (small.encoder.encode(texts[:9]) * reader.encoder.encode(texts[:9])).sum(axis=1)
+    assert near.min() > 0.99  # to the fine-tuned encoder, that is, not to the one it came from
     queries = [SentimentQuery("great mug"), SentimentQuery("awful mug")]
     assert [a.label for a in small.predict(queries)] == [a.label for a in reader.predict(queries)]
     scores = loss_after(reader, small.encoder, shop)

@@ -1,19 +1,22 @@
 """The sentiment reader on toy shops whose stars follow a lexicon, so that a tiny network must learn them."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from tokenizers import BertWordPieceTokenizer
+from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.models.local import load_encoder
+from retailor.models.local import LocalEncoder, load_encoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
 from retailor.tasks.shapes import SentimentQuery
-from retailor.testing.models import tiny_encoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 
@@ -75,10 +78,25 @@ def toy_shop(n: int, *, labels=LABELS, shares=None, language: str = "en", seed: 
 
 
 @cache
-def encoder():
-    # Cached: the training of a tokenizer breaks ties as it likes, so two encoders need not be equal.
+def encoder() -> LocalEncoder:
+    """A tiny BERT over whole words. (Training a tokenizer breaks ties at random, and so would the tests.)"""
     texts = toy_shop(300).reviews["text"].to_list() + toy_shop(200, language="zh").reviews["text"].to_list()
-    return tiny_encoder(texts)
+    pieces = sorted({word for text in texts for word in re.findall(r"[a-z]+|[\u4e00-\u9fff]", text)})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces]
+    made = BertWordPieceTokenizer(vocab={word: i for i, word in enumerate(vocabulary)})
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = BertModel(config).eval()
+    tokenizer = BertTokenizerFast(tokenizer_object=made._tokenizer, model_max_length=128)
+    return LocalEncoder(network, tokenizer, name="words", max_tokens=128, precision="32")
 
 
 def trained(mode: str = "auto", **more) -> SentimentReader:
@@ -126,7 +144,7 @@ class TestFineTuned(TaskContract):
             assert answer.probabilities[answer.label] == max(answer.probabilities.values())
 
     def test_an_aspect_is_read_from_its_own_clause(self, fitted: SentimentReader) -> None:
-        query = SentimentQuery("the lamp by my desk useless, but i love the great mug", aspect="lamp")
+        query = SentimentQuery("the awful lamp on my desk useless, but i love the great mug", aspect="lamp")
         assert fitted.predict([query])[0].label == "negative"
 
     def test_the_log_is_plain_json_and_tells_how_it_was_made(self, fitted: SentimentReader) -> None:

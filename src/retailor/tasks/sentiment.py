@@ -40,7 +40,7 @@ class SentimentReader:
     kind: ClassVar[str] = "sentiment"
 
     def __init__(self, encoder: Encoder, settings: SentimentSettings | None = None) -> None:
-        self.encoder: Encoder | None = encoder
+        self._start: Encoder | None = encoder
         self.settings = settings or SentimentSettings()
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
@@ -62,9 +62,16 @@ class SentimentReader:
             shop.require("sentiment", "reviews")
         examples = read_examples(shop, aspects, once=True)
         self._fitted, self.log = fit_readers(
-            self.encoder, self.settings, examples, paired=bool(aspects), work=work
+            self._start, self.settings, examples, paired=bool(aspects), work=work
         )
         return self
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder that answers, fine-tuned if it was; None for TF-IDF. Before `fit`, the one given."""
+        if self._fitted is None:
+            return self._start
+        return self._fitted.reader.encoder if isinstance(self._fitted.reader, VectorReader) else None
 
     def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
         """The sentiment of each query; an empty text gets the shares of labels that training had."""
@@ -78,16 +85,22 @@ class SentimentReader:
         """
         examples = read_examples(shop, aspects, once=False)
         scores = Scores()
-        for row, reader in self._rows().items():
-            start = time.perf_counter()
-            found = _probabilities(reader, examples.queries, self._made.prior)
-            seconds = time.perf_counter() - start
+        for row, (found, seconds) in self.readings(examples.queries).items():
             scores += score_classes(row, examples.y, found, seconds=seconds)
             for bucket, inside in _buckets(examples).items():
                 wanted = ("accuracy",) if bucket.startswith("rating") else ("accuracy", "macro_f1")
                 part = score_classes(row, examples.y[inside], found[inside], bucket=bucket)
                 scores += Scores(tuple(score for score in part if score.metric in wanted))
         return scores
+
+    def readings(self, queries: Sequence[SentimentQuery]) -> dict[str, tuple[Floats, float]]:
+        """By row of `evaluate`: unrounded probabilities [n, 3] over LABELS, and the seconds they took."""
+        found = {}
+        for row, reader in self._rows().items():
+            start = time.perf_counter()
+            rows = _probabilities(reader, queries, self._made.prior)
+            found[row] = rows, time.perf_counter() - start
+        return found
 
     def with_encoder(self, encoder: Encoder) -> SentimentReader:
         """The same reader over another encoder of the same vectors: a compressed one, say."""
@@ -100,7 +113,6 @@ class SentimentReader:
                 f"{made.reader.encoder.dim}."
             )
         twin = copy(self)
-        twin.encoder = encoder
         twin._fitted = replace(made, reader=replace(made.reader, encoder=encoder))
         return twin
 
@@ -140,9 +152,9 @@ class SentimentReader:
         frozen = _open(folder, "frozen-head.safetensors", "frozen-encoder", chosen.max_tokens, False)
         if about["chosen"] == FROZEN:
             frozen = main
-        some = main or frozen
+        some = frozen or main
         reader = cls.__new__(cls)
-        reader.encoder = None if some is None else some.encoder
+        reader._start = None if some is None else some.encoder
         reader.settings, reader.log = chosen, about["log"]
         reader._fitted = Fit(main or words, words, frozen, about["chosen"], np.array(about["prior"]))
         return reader

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from retailor.artifact import fingerprint
 from retailor.config import Field, settings
 from retailor.errors import DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
@@ -128,7 +129,7 @@ def fit_readers(
     if encoder is None or settings.mode == "tf-idf":
         log["chosen"], log["why"] = TF_IDF, "it is the mode that was asked for"
         return Fit(words, words, None, TF_IDF, prior), log
-    frozen, features = _fit_frozen(job, encoder)
+    frozen, features = _fit_frozen(job, encoder, work)
     readers: dict[str, WordReader | VectorReader] = {TF_IDF: words, FROZEN: frozen}
     if settings.mode == "fine-tuned" or (settings.mode == "auto" and not few):
         if isinstance(encoder, TrainableEncoder):
@@ -188,15 +189,32 @@ def _fit_words(job: _Job) -> WordReader:
     return WordReader(known.vocabulary, known.idf, fitted.head)
 
 
-def _fit_frozen(job: _Job, encoder: Encoder) -> tuple[VectorReader, _Features]:
+def _fit_frozen(job: _Job, encoder: Encoder, work: Path | None) -> tuple[VectorReader, _Features]:
     start, chosen = time.perf_counter(), job.settings
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
-    features = blank.features(job.examples.queries, exact=False)
+    features = _vectors(blank, blank.inputs(job.examples.queries), work)
     fitted = choose_head(
         features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
     )
     job.note(FROZEN, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
     return VectorReader(encoder, fitted.head, chosen.max_tokens), _Features(features, fitted)
+
+
+def _vectors(reader: VectorReader, texts: list[str], work: Path | None) -> Floats:
+    """Frozen vectors [n, dim]; kept in the work folder, as they are half of the time of a fit."""
+    if work is None:
+        return reader.vectors(texts, exact=False)
+    from safetensors.numpy import load_file, save_file
+
+    # A few vectors tell the encoder: its name stays the same when its weights are adapted.
+    sample = np.round(reader.vectors(texts[:4], exact=False), 4).tolist()
+    path = work / f"frozen-{fingerprint(sample, texts)[:16]}.safetensors"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        save_file({"vectors": reader.vectors(texts, exact=False)}, new)
+        new.replace(path)
+    return np.asarray(load_file(path)["vectors"], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -274,4 +292,6 @@ def _choose(settings: SentimentSettings, few: bool, figures: dict[str, dict[str,
 
 
 def _plain(value: float) -> float | None:
+    if isinstance(value, int):
+        return value
     return None if math.isnan(value) else round(float(value), 6)

@@ -1,0 +1,190 @@
+"""Sentiment of 2,000 Amazon reviews, learned from 8,000, and from 64: what each step of transfer is worth.
+
+    python benchmarks/amazon_polarity.py --data ../shared/data
+
+Everything is chosen on a tenth of the training reviews; the test reviews are read once. A stage that is done
+is kept in the work folder, and a training that was killed goes on: the same command can be given again.
+With --limit it is a rehearsal on a few reviews: figures go to the work folder, not to results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from remembering import Remembering
+from safetensors.numpy import load_file, save_file
+from schema import RESULTS, write_results
+
+from retailor.metrics.classify import accuracy_cases, macro_f1, paired_macro_f1, score_classes
+from retailor.metrics.interval import paired_interval, score_mean
+from retailor.models.local import LocalEncoder
+from retailor.models.weights import load_model
+from retailor.seeds import derive, stream
+from retailor.shop.read import read
+from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment_texts import Examples, read_examples
+
+FEW = 64
+FEW_SEEDS = (0, 1, 2, 3, 4)
+METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
+Stage = dict[str, NDArray[np.float64]]
+"""By row: probabilities [n, 3] of the test reviews, and under 'seconds ROW' the training time."""
+
+
+def untrained(encoder: LocalEncoder) -> LocalEncoder:
+    """The same network and vocabulary with random weights."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(0, "from scratch"))
+        fresh = type(encoder.network)(encoder.network.config)
+    return encoder.with_network(fresh.eval())
+
+
+def stage(path: Path, make: Callable[[], Stage]) -> Stage:
+    """The stage kept at `path`, made now if it is not there."""
+    if not path.exists():
+        made = make()
+        save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
+    return load_file(path)
+
+
+def fitted(reader: SentimentReader, train: Shop, test: Examples, work: Path | None) -> Stage:
+    """Probabilities and training seconds of every row of a reader fitted on `train`."""
+    reader.fit(train, work=work)
+    sys.stderr.write(f"{reader.log['chosen']}: {reader.log['validation']}\n")
+    names = {"retailor": reader.log["chosen"]}
+    found: Stage = {}
+    for row, (rows, _) in reader.readings(test.queries).items():
+        log = reader.log["validation"].get(names.get(row, row), {})
+        found[row], found[f"seconds {row}"] = rows, np.array([log.get("seconds", 0.0)])
+    return found
+
+
+def few(shop: Shop, seed: int) -> Shop:
+    """FEW reviews, as many of each label."""
+    rng = stream(seed, "few labels")
+    labels = shop.reviews["label"].to_numpy()
+    rows = [
+        rng.permutation(np.flatnonzero(labels == label))[: FEW // 2] for label in ("negative", "positive")
+    ]
+    return shop.with_tables(reviews=shop.reviews[np.sort(np.concatenate(rows))])
+
+
+def rows_of(found: Stage, test: Examples) -> list[dict[str, Any]]:
+    """Scores of each row, and its paired difference from TF-IDF."""
+    rows: list[dict[str, Any]] = []
+    base = found["tf-idf"].argmax(axis=1)
+    for row, probabilities in found.items():
+        if row.startswith("seconds "):
+            continue
+        seconds = float(found[f"seconds {row}"][0])
+        scores = score_classes(row, test.y, probabilities, seconds=seconds)
+        rows += [vars(score) for score in scores if score.metric in METRICS]
+        if row in ("tf-idf", "majority"):
+            continue
+        own = probabilities.argmax(axis=1)
+        differences = {
+            "accuracy": paired_interval(accuracy_cases(test.y, own), accuracy_cases(test.y, base)),
+            "macro_f1": paired_macro_f1(test.y, own, base, len(LABELS)),
+        }
+        rows += [
+            {"row": f"{row} - tf-idf", "metric": metric, "value": v, "low": low, "high": high, "n": len(test)}
+            for metric, (v, low, high) in differences.items()
+        ]
+    return rows
+
+
+def few_rows(stages: list[Stage], test: Examples) -> list[dict[str, Any]]:
+    """Means over draws of the few labels; intervals are over test reviews, `spread` is over draws."""
+    rows: list[dict[str, Any]] = []
+    cases = {
+        row: np.array([accuracy_cases(test.y, found[row].argmax(axis=1)) for found in stages])
+        for row in ("tf-idf", "frozen probe")
+    }
+    for row, hits in cases.items():
+        name = f"{row}, {FEW} labels"
+        seconds = float(np.mean([found[f"seconds {row}"][0] for found in stages]))
+        score = score_mean(name, "accuracy", hits.mean(axis=0), seconds=seconds)
+        rows.append({**vars(score), "spread": float(hits.mean(axis=1).std(ddof=1))})
+        f1 = [macro_f1(test.y, found[row].argmax(axis=1), len(LABELS)) for found in stages]
+        rows.append(
+            {
+                "row": name,
+                "metric": "macro_f1",
+                "value": float(np.mean(f1)),
+                "n": len(test),
+                "seconds": seconds,
+            }
+            | {"spread": float(np.std(f1, ddof=1))}
+        )
+    value, low, high = paired_interval(cases["frozen probe"].mean(axis=0), cases["tf-idf"].mean(axis=0))
+    name = f"frozen probe - tf-idf, {FEW} labels"
+    rows.append({"row": name, "metric": "accuracy", "value": value, "low": low, "high": high, "n": len(test)})
+    return rows
+
+
+def main() -> None:
+    """Writes results/amazon_polarity.json."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
+    arguments.add_argument("--encoder", default="minilm")
+    arguments.add_argument("--limit", type=int, help="so many reviews to train and to test on: a rehearsal")
+    arguments.add_argument("--work", type=Path, default=Path("build/amazon_polarity"))
+    given = arguments.parse_args()
+    work = given.work / ("all" if given.limit is None else str(given.limit))
+    work.mkdir(parents=True, exist_ok=True)
+    folder = given.data / "amazon-polarity-10k"
+    train, held = (read("amazon-polarity", folder / f"{part}.dat.gz") for part in ("train", "test"))
+    if given.limit:
+        # Not the first lines: those are all of one label.
+        train, held = (s.with_tables(reviews=s.reviews.sample(given.limit, seed=0)) for s in (train, held))
+    overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))
+    test = read_examples(held, once=False)
+    encoder = load_model(given.encoder, kind="encoder")
+    assert isinstance(encoder, LocalEncoder)
+
+    def tuned() -> Stage:
+        reader = SentimentReader(encoder, SentimentSettings(mode="fine-tuned", few_labels=0))
+        return fitted(reader, train, test, work / "tuned")
+
+    def scratch() -> Stage:
+        dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
+        chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
+        return fitted(SentimentReader(untrained(encoder), chosen), train, test, work / "scratch")
+
+    memory = Remembering(encoder)
+    memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
+    few_stages = [
+        stage(
+            work / f"few-{seed}.safetensors",
+            lambda seed=seed: fitted(  # type: ignore[misc]
+                SentimentReader(memory, SentimentSettings(mode="frozen", few_labels=1000, seed=seed)),
+                few(train, seed),
+                test,
+                None,
+            ),
+        )
+        for seed in FEW_SEEDS
+    ]
+    found = stage(work / "tuned.safetensors", tuned)
+    random = stage(work / "scratch.safetensors", scratch)
+    found["from scratch"], found["seconds from scratch"] = random["retailor"], random["seconds retailor"]
+    rows = rows_of(found, test) + few_rows(few_stages, test)
+    rows.append({"row": "test reviews that are in train", "metric": "n", "value": overlap, "n": len(test)})
+    results = RESULTS if given.limit is None else work
+    path = write_results("amazon_polarity", rows, FEW_SEEDS, " ".join(sys.argv), folder=results)
+    lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows]
+    sys.stderr.write("\n".join([*lines, str(path), ""]))
+
+
+if __name__ == "__main__":
+    main()
