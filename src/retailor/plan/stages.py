@@ -136,6 +136,7 @@ def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> 
     train = open_shop(inputs["split"] / "train")
     name = _model_name(plan, getattr(plan.sections["models"], kind))
     model = load_model(name, kind=kind)
+    adapted: Any
     adapted, log = adapt_with_log(model, texts(train), plan.sections["adapt"], work=work)
     with artifact.writing(folder, "adapted", settings=as_dict(plan.sections["adapt"])) as new:
         adapted.save(new / "model")
