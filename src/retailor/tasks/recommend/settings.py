@@ -37,12 +37,12 @@ class RecommendSettings:
 
     taste: bool = True
     """Whether to learn f(u, i) = h_uᵀ W h_i over the encoder's vectors."""
-    taste_hidden: int = Field(default=256, ge=1)
-    taste_epochs: float = Field(default=3.0, gt=0)
+    taste_hidden: int = Field(default=1024, ge=1)
+    taste_epochs: float = Field(default=4.0, gt=0)
     taste_batch: int = Field(default=1024, ge=2)
     taste_rate: float = Field(default=1e-3, gt=0)
     taste_dropout: float = Field(default=0.2, ge=0, lt=1)
-    max_softmax: int = Field(default=50_000, ge=2)
+    max_softmax: int = Field(default=3_000, ge=2)
     """Beyond so many items the softmax is over a sample: the targets of the batch and so many others."""
 
     n_validation: int = Field(default=5_000, ge=0)
