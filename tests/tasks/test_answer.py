@@ -10,13 +10,13 @@ from retailor.errors import DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer_dialogue import checked as checked_rewriting
-from retailor.tasks.answer_dialogue import standalone
-from retailor.tasks.answer_features import asked_concepts, is_yes_no, told_concepts, wants_number
-from retailor.tasks.answer_passages import passages, plain, sentences
-from retailor.tasks.answer_ranker import Listed, Ranker, default_ranker, learn_ranker
-from retailor.tasks.answer_scores import measure, risks
-from retailor.tasks.answer_text import checked, compose, unknown_text
+from retailor.tasks.answer.dialogue import checked as checked_rewriting
+from retailor.tasks.answer.dialogue import standalone
+from retailor.tasks.answer.features import asked_concepts, is_yes_no, told_concepts, wants_number
+from retailor.tasks.answer.passages import passages, plain, sentences
+from retailor.tasks.answer.ranker import Listed, Ranker, default_ranker, learn_ranker
+from retailor.tasks.answer.scores import measure, risks
+from retailor.tasks.answer.wording import checked, compose, unknown_text
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 from retailor.testing.models import tiny_decoder, tiny_encoder
 from retailor.testing.tasks import TaskContract

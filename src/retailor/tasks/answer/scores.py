@@ -13,11 +13,11 @@ from retailor.metrics.generation import rouge_l, token_f1
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder
-from retailor.tasks import answer_text
-from retailor.tasks.answer_cases import Case, answerable, vectors_of
-from retailor.tasks.answer_features import features
-from retailor.tasks.answer_index import PassageIndex
-from retailor.tasks.answer_ranker import Ranker
+from retailor.tasks.answer import wording
+from retailor.tasks.answer.cases import Case, answerable, vectors_of
+from retailor.tasks.answer.features import features
+from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.ranker import Ranker
 from retailor.tasks.shapes import Evidence
 
 Figure = tuple[str, str, list[float]]
@@ -139,9 +139,9 @@ def _say(each: Ranked, ranker: Ranker, caution: float) -> str:
     logits = each.scores[2]
     top = int(np.argmax(logits)) if len(logits) else -1
     if top < 0 or ranker.confidence(float(logits[top])) < caution:
-        return answer_text.unknown_text(each.case.question, item=True)
+        return wording.unknown_text(each.case.question, item=True)
     best = Evidence(each.texts[top], each.sources[top], each.case.item_id or "", float(logits[top]))
-    return answer_text.compose(each.case.question, best)
+    return wording.compose(each.case.question, best)
 
 
 def _ignorance(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[Figure]:

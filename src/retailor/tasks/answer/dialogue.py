@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.words import content_words
-from retailor.tasks.answer_features import asked_concepts
+from retailor.tasks.answer.features import asked_concepts
 
 _REFERS = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|that|these|those|one|ones|the same)\b|它|他|她|这|那|其",

@@ -19,8 +19,8 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.shop.tables import Shop
-from retailor.tasks import answer_dialogue, answer_text
-from retailor.tasks.answer_cases import (
+from retailor.tasks.answer import dialogue, wording
+from retailor.tasks.answer.cases import (
     Case,
     answerable,
     answers_as_evidence,
@@ -29,10 +29,10 @@ from retailor.tasks.answer_cases import (
     learning_lists,
     made_from_attributes,
 )
-from retailor.tasks.answer_index import PassageIndex
-from retailor.tasks.answer_passages import passages
-from retailor.tasks.answer_ranker import Ranker, calibrate, default_ranker, learn_ranker
-from retailor.tasks.answer_scores import evaluate_cases
+from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.ranker import Ranker, calibrate, default_ranker, learn_ranker
+from retailor.tasks.answer.scores import evaluate_cases
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 
 
@@ -149,12 +149,12 @@ class Answerer:
         )  # fmt: skip
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self.settings.caution:
-            text = answer_text.unknown_text(query.question, item=on_page)
+            text = wording.unknown_text(query.question, item=on_page)
             return Answered(text, known=False, confidence=confidence)
         # Further evidence is shown only when it is about the same item as the best.
         shown = tuple(each for each in found if each.item_id == found[0].item_id)[: self.settings.n_evidence]
         title = None if on_page else index.titles.get(found[0].item_id)
-        text = answer_text.compose(question, shown[0], title=title)
+        text = wording.compose(question, shown[0], title=title)
         return Answered(text, known=True, confidence=confidence, evidence=shown)
 
     def _on_page(
@@ -195,15 +195,15 @@ class Answerer:
         n = self.settings.max_history
         histories = [query.history[-n:] if n else () for query in queries]
         asked = [
-            answer_dialogue.standalone(query.question, history)
+            dialogue.standalone(query.question, history)
             for query, history in zip(queries, histories, strict=True)
         ]
         follow = [i for i, history in enumerate(histories) if history]
         if self.generator is None or not follow:
             return asked
-        prompts = [answer_dialogue.prompt(queries[i].question, histories[i]) for i in follow]
+        prompts = [dialogue.prompt(queries[i].question, histories[i]) for i in follow]
         for i, text in zip(follow, self.generator.generate(prompts, max_tokens=60), strict=True):
-            asked[i] = answer_dialogue.checked(text, queries[i].question, histories[i]) or asked[i]
+            asked[i] = dialogue.checked(text, queries[i].question, histories[i]) or asked[i]
         return asked
 
     def _generated(self, queries: Sequence[AnswerQuery], answers: list[Answered]) -> list[Answered]:
@@ -211,10 +211,10 @@ class Answerer:
         known = [i for i, answer in enumerate(answers) if answer.known]
         if self.generator is None or not known:
             return answers
-        prompts = [answer_text.prompt(queries[i].question, answers[i].evidence) for i in known]
+        prompts = [wording.prompt(queries[i].question, answers[i].evidence) for i in known]
         written = self.generator.generate(prompts, max_tokens=self.settings.max_answer_tokens)
         for i, text in zip(known, written, strict=True):
-            passed = answer_text.checked(
+            passed = wording.checked(
                 text, queries[i].question, answers[i].evidence, max_new_words=self.settings.max_new_words
             )
             if passed is not None:

@@ -17,7 +17,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
 from retailor.retrieval.words import words
 from retailor.seeds import stream
-from retailor.tasks.answer_features import Chance, features
+from retailor.tasks.answer.features import Chance, features
 
 N_CHANCE = 512
 

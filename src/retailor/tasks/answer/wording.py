@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.words import HAS_CHINESE, STOP_WORDS, content_words, words
-from retailor.tasks.answer_features import is_yes_no
-from retailor.tasks.answer_passages import sentences
+from retailor.tasks.answer.features import is_yes_no
+from retailor.tasks.answer.passages import sentences
 from retailor.tasks.shapes import Evidence
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))

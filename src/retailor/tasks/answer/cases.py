@@ -14,10 +14,10 @@ from retailor.models.shapes import Encoder
 from retailor.retrieval.words import HAS_CHINESE
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.tasks.answer_features import SOURCES, features
-from retailor.tasks.answer_index import PassageIndex
-from retailor.tasks.answer_passages import plain
-from retailor.tasks.answer_ranker import Listed
+from retailor.tasks.answer.features import SOURCES, features
+from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.passages import plain
+from retailor.tasks.answer.ranker import Listed
 
 
 @dataclass(frozen=True)
