@@ -107,8 +107,8 @@ def adapt_with_log(
 ) -> tuple[M, AdaptLog]:
     """The adapted model, and what the adaptation did.
 
-    With a `work` folder a second call goes on where a killed one stopped. The weights that did best
-    on held-out texts are kept, those that came included, so that a hopeless adaptation leaves the model as it was.
+    With a `work` folder a second call goes on where a killed one stopped. The weights that did best on
+    held-out texts are kept, those that came included: a hopeless adaptation leaves the model as it was.
 
     Raises ConfigError when the objective does not fit the model, ModelError when the model cannot be trained
     (a remote or compressed one), DataError when there are fewer than ten different texts.
@@ -148,8 +148,8 @@ def _objective(model: Any, given: AdaptSettings) -> Objective:
         can = ("span", "causal") if both else ("causal",)
     else:
         raise ModelError(
-            f"{getattr(model, 'name', type(model).__name__)} has no network here that could be trained: adapt "
-            "a local model, then compress or serve it.",
+            f"{getattr(model, 'name', type(model).__name__)} has no network here that could be trained: "
+            "adapt a local model, then compress or serve it.",
             asked="adapt",
         )
     wanted = can[0] if given.objective == "auto" else given.objective
