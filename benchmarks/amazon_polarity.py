@@ -30,7 +30,7 @@ from retailor.seeds import derive, stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment_texts import Examples, read_examples
+from retailor.tasks.sentiment.texts import Examples, read_examples
 
 FEW = 64
 FEW_SEEDS = (0, 1, 2, 3, 4)

@@ -21,10 +21,10 @@ from retailor.tasks.review import (
     is_untouched,
     mark,
 )
-from retailor.tasks.review_mark import NOTICES
-from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template
-from retailor.tasks.review_text import private_free, tidy, without_copies
-from retailor.tasks.review_tune import Pair, losses
+from retailor.tasks.review.marks import NOTICES
+from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template
+from retailor.tasks.review.text import private_free, tidy, without_copies
+from retailor.tasks.review.tune import Pair, losses
 from retailor.tasks.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer

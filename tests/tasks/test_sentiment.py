@@ -261,7 +261,7 @@ def test_labels_come_before_stars_and_automatic_titles_are_left_out() -> None:
             "label": ["negative", None, None, None],
         }
     )
-    from retailor.tasks.sentiment_texts import read_examples
+    from retailor.tasks.sentiment.texts import read_examples
 
     found = read_examples(Shop.of(reviews=reviews), once=True)
     assert [query.text for query in found.queries] == ["broke", "Love it so much"]
@@ -270,7 +270,7 @@ def test_labels_come_before_stars_and_automatic_titles_are_left_out() -> None:
 
 
 def test_repeated_texts_cannot_sit_on_both_sides_of_the_validation() -> None:
-    from retailor.tasks.sentiment_texts import read_examples
+    from retailor.tasks.sentiment.texts import read_examples
 
     shop = toy_shop(20)
     twice = shop.with_tables(reviews=pl.concat([shop.reviews, shop.reviews]))

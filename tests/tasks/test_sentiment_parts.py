@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
-from retailor.tasks.sentiment_linear import (
+from retailor.tasks.sentiment.linear import (
     Head,
     calibration,
     class_weights,
@@ -16,8 +16,8 @@ from retailor.tasks.sentiment_linear import (
     softmax,
     temperature_of,
 )
-from retailor.tasks.sentiment_readers import WordReader, ngrams
-from retailor.tasks.sentiment_texts import MiddleCut, about, folds, review_text, stratified
+from retailor.tasks.sentiment.readers import WordReader, ngrams
+from retailor.tasks.sentiment.texts import MiddleCut, about, folds, review_text, stratified
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
@@ -128,7 +128,7 @@ def test_class_weights_leave_the_mean_at_one() -> None:
 
 
 def test_a_head_survives_its_file(tmp_path) -> None:
-    from retailor.tasks.sentiment_linear import read_head
+    from retailor.tasks.sentiment.linear import read_head
 
     head = Head(np.arange(6.0).reshape(3, 2), np.array([0.0, -1e9, 1.0]), 1.7)
     head.save(tmp_path / "head.safetensors")

@@ -14,8 +14,8 @@ import numpy as np
 
 from retailor.models.exact import exact_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.tasks.sentiment_linear import Floats, Head, read_head
-from retailor.tasks.sentiment_texts import CJK, MiddleCut, about
+from retailor.tasks.sentiment.linear import Floats, Head, read_head
+from retailor.tasks.sentiment.texts import CJK, MiddleCut, about
 from retailor.tasks.shapes import SentimentQuery
 
 _PART = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])\w)+(?:['’]\w+)?")

@@ -9,9 +9,9 @@ from retailor.config import Field, settings
 from retailor.metrics.generation import tokens
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.seeds import derive
-from retailor.tasks.review_past import Past
-from retailor.tasks.review_prompts import Wanted, prompt_of, template
-from retailor.tasks.review_text import is_copied, tidy, without_copies
+from retailor.tasks.review.past import Past
+from retailor.tasks.review.prompts import Wanted, prompt_of, template
+from retailor.tasks.review.text import is_copied, tidy, without_copies
 from retailor.tasks.shapes import ReviewQuery
 from retailor.text.clean import language_of
 

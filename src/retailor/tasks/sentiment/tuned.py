@@ -14,9 +14,9 @@ from retailor.metrics.classify import accuracy, macro_f1
 from retailor.models.hardware import device_of
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive
-from retailor.tasks.sentiment_linear import Floats, Head, Labels, calibration
-from retailor.tasks.sentiment_readers import VectorReader
-from retailor.tasks.sentiment_texts import Examples
+from retailor.tasks.sentiment.linear import Floats, Head, Labels, calibration
+from retailor.tasks.sentiment.readers import VectorReader
+from retailor.tasks.sentiment.texts import Examples
 from retailor.train.loop import TrainLog, TrainSettings, train
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose

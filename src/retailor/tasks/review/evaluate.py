@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retailor.metrics.generation import bleu, distinct_n, rouge_l, tokens
 from retailor.metrics.interval import bootstrap_means, score_mean
 from retailor.metrics.scores import Score
-from retailor.tasks.review_past import Past
+from retailor.tasks.review.past import Past
 
 Judge = Callable[[Sequence[str]], list[str]]
 MAX_JUDGED = 5000

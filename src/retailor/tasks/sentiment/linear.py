@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.classify import accuracy, ece, log_loss_cases, macro_f1
-from retailor.tasks.sentiment_texts import folds
+from retailor.tasks.sentiment.texts import folds
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -16,7 +16,7 @@ from retailor.errors import DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import derive
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment_linear import (
+from retailor.tasks.sentiment.linear import (
     Fitted,
     Floats,
     Head,
@@ -25,8 +25,8 @@ from retailor.tasks.sentiment_linear import (
     class_weights,
     fit_head,
 )
-from retailor.tasks.sentiment_readers import VectorReader, WordReader
-from retailor.tasks.sentiment_texts import Examples, stratified
+from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.sentiment.texts import Examples, stratified
 
 if TYPE_CHECKING:
     from retailor.train.loop import TrainSettings
@@ -228,7 +228,7 @@ class _Features:
 def _fit_tuned(
     job: _Job, encoder: TrainableEncoder, frozen: _Features, paired: bool, work: Path | None
 ) -> VectorReader:
-    from retailor.tasks.sentiment_tuned import Tuning, fine_tune
+    from retailor.tasks.sentiment.tuned import Tuning, fine_tune
 
     chosen, y = job.settings, job.examples.y
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held

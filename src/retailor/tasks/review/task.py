@@ -22,12 +22,12 @@ from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
-from retailor.tasks.review_draft import Drafter, ReviewSettings, Written
-from retailor.tasks.review_evaluate import Case, figures, fit_judge, own_figures, perplexity_score
-from retailor.tasks.review_mark import body_of, is_generated, is_untouched, mark, marks, with_notice
-from retailor.tasks.review_past import Past
-from retailor.tasks.review_prompts import Wanted, prompt_of, rounded_length, template, title_of
-from retailor.tasks.review_tune import Adapter, Pair, losses, tune, untuned
+from retailor.tasks.review.draft import Drafter, ReviewSettings, Written
+from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
+from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
+from retailor.tasks.review.past import Past
+from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template, title_of
+from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
 from retailor.tasks.shapes import Draft, ReviewQuery
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings

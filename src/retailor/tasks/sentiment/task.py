@@ -20,10 +20,10 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment_fit import FROZEN, TF_IDF, Fit, SentimentSettings, fit_readers
-from retailor.tasks.sentiment_linear import Floats, read_head
-from retailor.tasks.sentiment_readers import VectorReader, WordReader
-from retailor.tasks.sentiment_texts import AspectReview, Examples, read_examples
+from retailor.tasks.sentiment.fit import FROZEN, TF_IDF, Fit, SentimentSettings, fit_readers
+from retailor.tasks.sentiment.linear import Floats, read_head
+from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples
 from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.clean import clean_text
 
