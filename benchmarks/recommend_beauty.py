@@ -49,13 +49,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--name", default="recommend_beauty", help="of the file of results")
     parser.add_argument("--model", default="minilm", help="encoder, or 'none' for ids and words alone")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--work", type=Path, help="folder for checkpoints: a killed run goes on from them")
     given = parser.parse_args(arguments)
     train, test = leave_last_out(read_shop(given.data))
     encoder = None if given.model == "none" else load_model(given.model, kind="encoder")
     assert encoder is None or isinstance(encoder, Encoder)
     rows: list[Score] = []
     for seed in given.seeds:
-        rows += run(train, test, encoder, seed, many=len(given.seeds) > 1)
+        rows += run(train, test, encoder, seed, given.work, many=len(given.seeds) > 1)
     named = [replace(row, row=row.row.replace("encoder kernel", f"{given.model} kernel")) for row in rows]
     command = " ".join(["python", "benchmarks/recommend_beauty.py", *arguments])
     write_results(given.name, named, given.seeds, command)
@@ -66,10 +67,12 @@ def main(arguments: list[str]) -> None:
             )
 
 
-def run(train: Shop, test: Shop, encoder: Encoder | None, seed: int, *, many: bool) -> Iterable[Score]:
+def run(
+    train: Shop, test: Shop, encoder: Encoder | None, seed: int, work: Path | None, *, many: bool
+) -> Iterable[Score]:
     """All rows of one seed; the row's name says the seed when there are several."""
     started = time.perf_counter()
-    task = Recommender(encoder, RecommendSettings(seed=seed)).fit(train)
+    task = Recommender(encoder, RecommendSettings(seed=seed)).fit(train, work=work)
     fitted = time.perf_counter() - started
     cases = task.cases(test)
     ranks = task.ranks(cases)

@@ -371,3 +371,26 @@ def test_a_shop_without_events_for_anybody_twice_still_answers() -> None:
     events = _events([(f"u{i}", f"i{i % 3}") for i in range(9)])
     task = Recommender(None).fit(Shop.of(events=events))
     assert len(task.predict([RecommendQuery(user_id="u0", k=2)])[0].items) == 2
+
+
+class _Counting(HashEncoder):
+    n_encoded = 0
+
+    def encode(self, texts: Any, *, role: Any = "passage") -> NDArray[np.float32]:
+        self.n_encoded += len(texts)
+        return super().encode(texts, role=role)
+
+
+def test_a_second_fit_in_the_same_work_folder_encodes_and_trains_nothing_again(tmp_path: Path) -> None:
+    settings = RecommendSettings(taste_epochs=1.0)
+    encoders = _Counting(), _Counting(), _Counting(32)
+    first, again, other = (
+        Recommender(encoder, settings).fit(_checkerboard(), work=tmp_path) for encoder in encoders
+    )
+    assert [encoder.n_encoded for encoder in encoders] == [27, 3, 27]
+    query = RecommendQuery(user_id="u00")
+    assert first.predict([query]) == again.predict([query]) != other.predict([query])
+    for path in tmp_path.glob("vectors-*"):
+        path.write_bytes(b"half written")
+    broken = Recommender(HashEncoder(), settings).fit(_checkerboard(), work=tmp_path)
+    assert broken.predict([query]) == first.predict([query])

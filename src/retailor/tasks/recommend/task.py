@@ -46,6 +46,7 @@ from retailor.tasks.recommend.parts import (
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, Whitening
 from retailor.tasks.recommend.tuning import choose_blends, choose_scales
+from retailor.tasks.recommend.vectors import encoded
 from retailor.tasks.recommend.words import WordSpace
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
@@ -87,7 +88,7 @@ class Recommender:
         started = time.perf_counter()
         self._catalogue = read_catalogue(shop)
         self._customers = read_customers(shop, self._catalogue, self.settings)
-        self._read_texts()
+        self._read_texts(work)
         encoded = time.perf_counter()
         histories = self._customers.histories
         self.log = {
@@ -111,7 +112,7 @@ class Recommender:
         self.log |= log
         return self
 
-    def _read_texts(self) -> None:
+    def _read_texts(self, work: Path | None) -> None:
         """Word features and whitened vectors of the items; none of either where no item has a text."""
         texts = self._catalogue.texts
         self._catalogue = replace(self._catalogue, texts=())
@@ -124,7 +125,7 @@ class Recommender:
         meaning = None
         if self.encoder is not None:
             vectors = np.zeros((len(texts), self.encoder.dim), np.float32)
-            vectors[written] = self.encoder.encode([texts[i] for i in written])
+            vectors[written] = encoded(self.encoder, [texts[i] for i in written], work)
             self._whitening = Whitening.of(vectors[written])
             meaning = self._whitening(vectors)
         self._features = Features(words if words.nnz else None, meaning)
