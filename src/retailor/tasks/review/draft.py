@@ -27,7 +27,7 @@ class ReviewSettings:
     max_steps: int = Field(default=40, ge=0)
     """Steps of tuning; 0 leaves the generator as it is."""
     epochs: float = Field(default=1.0, gt=0)
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
     rank: int = Field(default=8, ge=1)
     """Of the LoRA matrices; their scale is 2."""
