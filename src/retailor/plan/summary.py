@@ -82,11 +82,16 @@ def _notes(plan: Plan, inputs: Inputs, logs: Mapping[str, Any]) -> list[str]:
             notes.append(f"{name} was left out: {manifest.settings['reason']}")
     for task, log in logs.items():
         for key in ("dropped", "notes", "note"):
-            found = log.get(key) if isinstance(log, Mapping) else None
-            if found:
-                said = found if isinstance(found, str) else ", ".join(map(str, found))
-                notes.append(f"{task}, {key}: {said}")
+            found = log.get(key)
+            if found and not (isinstance(found, Mapping) and not any(found.values())):
+                notes.append(f"{task}, {key}: {_said(found)}")
     return notes
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(inner)}" for name, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _seconds(folder: Path) -> float:
