@@ -48,7 +48,8 @@ def report_data(
 
 def _with_log(made: Inputs) -> Iterator[tuple[str, Path]]:
     for name, folder in made.items():
-        if (folder / "log.json").exists():
+        # A task's log is read beside its figures; the fitted task may hold a copy.
+        if not name.startswith("fit-") and (folder / "log.json").exists():
             yield name.removeprefix("evaluate-"), folder
 
 
