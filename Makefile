@@ -28,8 +28,9 @@ lint: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Small networks lose more to threads that wait for each other than they gain: one thread a worker, two workers.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: install-dev
 	$(BIN)/pytest -m slow
