@@ -18,22 +18,13 @@ from retailor.plan.settings import make_plan, read_plan
 from retailor.plan.summary import read_json
 
 PLAN = Path(__file__).parent.parent / "plans" / "gift-cards.toml"
-HEADLINES = {
-    "recommend": "ndcg@10",
-    "search": "ndcg@10",
-    "answer": "mrr",
-    "sentiment": "macro_f1",
-    "review": "rouge_l",
-}
 
 
 def rows_of(done: Run) -> list[dict[str, Any]]:
     """Every score of the run, a stage's seconds, and what compression cost."""
     rows: list[dict[str, Any]] = []
     for task, scores in done.scores.items():
-        for row in scores.to_dicts():
-            headline = row["bucket"] == "all" and row["metric"] == HEADLINES[task]
-            rows.append({**row, "row": f"{task}: {row['row']}", **({"headline": True} if headline else {})})
+        rows += [{**row, "row": f"{task}: {row['row']}"} for row in scores.to_dicts()]
     for stage in done.stages:
         rows.append({"row": f"stage: {stage.name}", "metric": "seconds", "value": stage.seconds})
         if stage.kind == "compressed":

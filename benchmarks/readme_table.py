@@ -12,6 +12,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+HEADLINES = {
+    "amazon_polarity": ("accuracy",),
+    "answer_hetpqa": ("map",),
+    "gift_cards": ("ndcg@10", "map", "macro_f1", "rouge_l"),
+    "read_speed": ("ratio",),
+    "recommend_beauty": ("recall@10", "ndcg@10"),
+    "search_icecat": ("ndcg@10",),
+}
+"""Benchmark to the metrics that the README shows; what is not named here is not shown."""
+BUCKETS = ("all", "hetpqa", "epqa", "semipqa")
 START, END = "<!-- results: made by benchmarks/readme_table.py -->", "<!-- /results -->"
 
 
@@ -20,7 +30,13 @@ def table(folder: Path) -> str:
     lines = ["| benchmark | system | metric | value | 95 % interval | n |", "|---|---|---|---|---|---|"]
     for path in sorted(folder.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        lines += [line(result["benchmark"], row) for row in result["rows"] if row.get("headline")]
+        shown = HEADLINES.get(result["benchmark"], ())
+        lines += [
+            line(result["benchmark"], row)
+            for row in result["rows"]
+            if row["metric"] in shown and row.get("bucket", "all") in BUCKETS and "of seed" not in row["row"]
+            if ", seed" not in row["row"]
+        ]
     return "\n".join(lines)
 
 
@@ -28,7 +44,9 @@ def line(benchmark: str, row: dict[str, Any]) -> str:
     """One line of the table."""
     has_interval = row["low"] is not None and row["low"] != row["high"]
     between = f"{row['low']:.4f} – {row['high']:.4f}" if has_interval else ""
-    return f"| {benchmark} | {row['row']} | {row['metric']} | {row['value']:.4f} | {between} | {row['n']:,} |"
+    bucket = row.get("bucket", "all")
+    where = benchmark if bucket == "all" else f"{benchmark}: {bucket}"
+    return f"| {where} | {row['row']} | {row['metric']} | {row['value']:.4f} | {between} | {row['n']:,} |"
 
 
 def main() -> None:
