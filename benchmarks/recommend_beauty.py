@@ -58,7 +58,10 @@ def main(arguments: list[str]) -> None:
     for seed in given.seeds:
         rows += run(train, test, encoder, seed, given.work, many=len(given.seeds) > 1)
     named = [replace(row, row=row.row.replace("encoder kernel", f"{given.model} kernel")) for row in rows]
-    command = " ".join(["python", "benchmarks/recommend_beauty.py", *arguments])
+    kept = list(arguments)
+    if given.work is not None and "--work" in kept:  # where the checkpoints lie changes no figure
+        del kept[kept.index("--work") : kept.index("--work") + 2]
+    command = " ".join(["python", "benchmarks/recommend_beauty.py", *kept])
     write_results(given.name, named, given.seeds, command)
     for row in named:
         if row.bucket == "all":

@@ -38,7 +38,8 @@ def carried(
 ) -> tuple[NDArray[np.int32], F32]:
     """The different items of one history [E], and what each adds to the score of `rows` [E, len(rows)].
 
-    `spread` is the deviation of each part's scores, by which the blend divides them.
+    Exact for item-to-item parts and shared words; of the taste it is what the untrained half of W says, and
+    factors have no share. `spread` is the deviation of each part's scores, by which the blend divides them.
     """
     items = np.unique(history.items)
     total = np.zeros((len(items), len(rows)), np.float32)
@@ -54,17 +55,16 @@ def carried(
             shared = (part.features[items] @ part.features[rows].T).toarray()
             total += (blend.to_dict()[name] / scale) * weights[:, None] * shared
         elif isinstance(part, Taste):
-            total += (blend.to_dict()[name] / scale) * _without(part, history, items, rows)
+            total += (blend.to_dict()[name] / scale) * _pulls(part, history, items, rows)
     return items, total
 
 
-def _without(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
-    """What the taste's score of `rows` loses when one item of the history is left out [E, len(rows)]."""
+def _pulls(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
+    """How far each item of the history pulls the customer's mean towards each of `rows` [E, len(rows)]."""
     weights = history.matrix(len(taste.items), decay=taste.decay)[:, items].toarray()[0]
     each = weights[:, None] * taste.items[items]  # [E, d]
-    means = np.concatenate([each.sum(axis=0, keepdims=True), each.sum(axis=0) - each])
-    scores = taste.wanted(means) @ taste.candidates[rows].T
-    return np.asarray(scores[:1] - scores[1:], np.float32)
+    length = max(float(np.linalg.norm(each.sum(axis=0))), 1e-9)
+    return np.asarray(each @ taste.candidates[rows].T / length, np.float32)
 
 
 def strongest_part(shares: Mapping[str, float]) -> str:

@@ -204,14 +204,15 @@ class Recommender:
 
     def _recommend(self, query: RecommendQuery) -> Recommendations:
         history = self._history(query)
-        blend, shares = self._shares(history, query.text)
+        blend = self._systems["retailor"]
+        shares, spread = self._shares(blend, history, query.text)
         total = np.zeros(len(self._catalogue), np.float32)
         for share in shares.values():
             total += share
         total[~self._allowed(query, history)] = -np.inf
         rows = top_items(total[None], query.k, self._catalogue.ties)[0]
         rows = rows[rows >= 0]
-        return Recommendations(self._explained(rows, total, shares, blend, history))
+        return Recommendations(self._explained(rows, total, shares, blend, spread, history))
 
     def _history(self, query: RecommendQuery) -> Histories:
         """The customer's known history and the items seen just now, as one."""
@@ -222,22 +223,24 @@ class Recommender:
         weights = np.concatenate([known.weights, np.ones(len(now), np.float32)])
         return Histories(np.array([0, len(items)], np.int64), items, weights)
 
-    def _shares(self, history: Histories, text: str | None) -> tuple[Blend, dict[str, F32]]:
-        """What each part adds to each item's score [I], by part; and the blend that it comes from."""
-        blend = self._systems["retailor"]
+    def _shares(
+        self, blend: Blend, history: Histories, text: str | None
+    ) -> tuple[dict[str, F32], dict[str, float]]:
+        """What each part adds to each item's score [I], by part; and the deviation it was divided by."""
         shares: dict[str, F32] = {}
-        if len(history.items):
-            for name in blend.used():
-                shares[name] = (
-                    np.float32(blend.to_dict()[name]) * standardise(self._parts[name].scores(history))[0]
-                )
+        spread: dict[str, float] = {}
+        for name, weight in blend.to_dict().items() if len(history.items) else ():
+            if weight:
+                scores = self._parts[name].scores(history)
+                spread[name] = float(scores.std())
+                shares[name] = np.float32(weight) * standardise(scores)[0]
         if text is not None and text.strip():
             fit = self._text_scores(text)
             if fit.any():
                 shares["text"] = np.float32(self.settings.text_weight if shares else 1.0) * fit
         if not any(share.any() for share in shares.values()):
             shares = {"popularity": standardise(self._parts["popularity"].scores(history))[0]}
-        return blend, shares
+        return shares, spread
 
     def _text_scores(self, text: str) -> F32:
         """How well each item's text fits some words [I]: shared words and meaning, as z-scores, summed."""
@@ -271,11 +274,11 @@ class Recommender:
         total: F32,
         shares: Mapping[str, F32],
         blend: Blend,
+        spread: Mapping[str, float],
         history: Histories,
     ) -> tuple[Recommended, ...]:
         if not len(rows):
             return ()
-        spread = {n: float(self._parts[n].scores(history).std()) for n in blend.used() if n in shares}
         items, carried = reasons.carried(self._parts, blend, spread, history, rows)
         found = []
         for column, row in enumerate(rows):
