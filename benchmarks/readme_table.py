@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 HEADLINES = {
     "amazon_polarity": ("accuracy",),
     "answer_hetpqa": ("map",),
+    "encode_speed": ("times_faster", "least_cosine"),
     "gift_cards": ("ndcg@10", "map", "macro_f1", "rouge_l"),
     "read_speed": ("ratio",),
     "recommend_beauty": ("recall@10", "ndcg@10"),
