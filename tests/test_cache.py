@@ -321,7 +321,7 @@ class TestOpen:
     @pytest.mark.parametrize(
         ("url", "message"),
         [
-            ("ldmb:/tmp/x", "there is no cache 'ldmb:/tmp/x'; write .* Did you mean 'lmdb'?"),
+            ("ldmb:/folder", "there is no cache 'ldmb:/folder'; write .* Did you mean 'lmdb'?"),
             ("lmdb:", "there is no cache 'lmdb:'"),
             ("memory:?size=3", "the one option of this cache is"),
             ("memory:?size_mb=-3", "the one option of this cache is"),

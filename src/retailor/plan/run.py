@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from retailor.errors import DataError
 from retailor.metrics.scores import Scores
 from retailor.plan.engine import ABSENT, Done, as_record, run_stages, write_json
 from retailor.plan.settings import Plan, read_plan
@@ -71,9 +72,14 @@ def _result(folder: Path, done: list[Done]) -> Run:
 
 
 def open_run(out: str | Path) -> Run:
-    """The finished run in a folder. Raises DataError (via its files) when there is none."""
+    """The finished run in a folder. Raises DataError when there is none, or its record is corrupt."""
     folder = Path(out)
-    record: dict[str, Any] = read_json(folder / "run.json")
+    try:
+        record: dict[str, Any] = read_json(folder / "run.json")
+    except FileNotFoundError:
+        raise DataError("no finished run here; make one with `retailor run`.", path=folder) from None
+    except ValueError as error:
+        raise DataError(f"the record is corrupt ({error}); run it again.", path=folder / "run.json") from None
     return _result(folder, [Done(**row) for row in record["stages"]])
 
 
