@@ -154,6 +154,20 @@ def closed_forms(
     return found
 
 
+def names_of(n_items: int, features: Features, settings: RecommendSettings) -> list[str]:
+    """The parts that a shop of so many items with such features allows."""
+    large = n_items > settings.max_closed_form
+    names = ["popularity", "item-knn", "sequential-knn", "ials" if large else "ease"]
+    if features.words is not None and settings.word_kernel and not large:
+        names.append("word kernel")
+    if features.words is not None and large:
+        names.append("shared words")
+    if features.meaning is not None:
+        names += ["meaning kernel"] * (bool(settings.meaning_kernel) and not large)
+        names += ["taste"] * settings.taste
+    return names
+
+
 def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     """The systems that these parts allow, with the parts each one has here.
 

@@ -1,0 +1,122 @@
+"""One query to a fitted recommender: the customer's history, every item's score, the filters, the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.collab import Histories
+from retailor.tasks.recommend import reasons
+from retailor.tasks.recommend.model import Fitted, Understanding
+from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
+
+F32 = NDArray[np.float32]
+N_BECAUSE = 3
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each part adds to each item's score [I], by part; and the deviation it was divided by."""
+
+    added: Mapping[str, F32]
+    spread: Mapping[str, float]
+
+    def total(self) -> F32:
+        """The scores [I]."""
+        return np.asarray(sum(self.added.values()), np.float32)
+
+
+def recommend(fitted: Fitted, query: RecommendQuery, *, text_weight: float) -> Recommendations:
+    """The best items of one query. `text_weight` is what its words weigh beside the customer's history."""
+    history = history_of(fitted, query)
+    shares = shares_of(fitted, history, query.text, text_weight)
+    total = shares.total()
+    total[~allowed(fitted, query, history)] = -np.inf
+    rows = top_items(total[None], query.k, fitted.catalogue.ties)[0]
+    rows = rows[rows >= 0]
+    return Recommendations(explained(fitted, rows, total, shares, history))
+
+
+def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:
+    """The customer's known history and the items seen just now, as one."""
+    customers = fitted.customers
+    row = customers.ix.get(query.user_id, -1) if query.user_id is not None else -1
+    known = customers.histories.at(np.array([row] if row >= 0 else [], np.int64))
+    now = fitted.catalogue.rows(query.item_ids)
+    items = np.concatenate([known.items, np.array(now, np.int32)])
+    weights = np.concatenate([known.weights, np.ones(len(now), np.float32)])
+    return Histories(np.array([0, len(items)], np.int64), items, weights)
+
+
+def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight: float) -> Shares:
+    """The shares of every part in use; of what is popular where there is nothing to go by."""
+    added: dict[str, F32] = {}
+    spread: dict[str, float] = {}
+    blend = fitted.systems["retailor"]
+    for name, weight in blend.to_dict().items() if len(history.items) else ():
+        if weight:
+            scores = fitted.parts[name].scores(history)
+            spread[name] = float(scores.std())
+            added[name] = np.float32(weight) * standardise(scores)[0]
+    if text is not None and text.strip():
+        fit = text_scores(fitted.understanding, text, len(fitted.catalogue))
+        if fit.any():
+            added["text"] = np.float32(text_weight if added else 1.0) * fit
+    if not any(share.any() for share in added.values()):
+        added = {"popularity": standardise(fitted.parts["popularity"].scores(history))[0]}
+    return Shares(added, spread)
+
+
+def text_scores(known: Understanding, text: str, n_items: int) -> F32:
+    """How well each item's text fits some words [I]: shared words and meaning, as z-scores, summed."""
+    found = np.zeros((1, n_items), np.float32)
+    if known.words is not None and known.features.words is not None:
+        shared: Any = known.features.words @ known.words.features([text]).T
+        found += standardise(shared.toarray().T)
+    if known.encoder is not None and known.whitening is not None and known.features.meaning is not None:
+        vector = known.whitening(known.encoder.encode([text], role="query"))
+        found += standardise((known.features.meaning @ vector[0])[None])
+    fit: F32 = standardise(found)[0]
+    return fit
+
+
+def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArray[np.bool_]:
+    """Which items the query's filters leave [I]. A price limit leaves out items without a known price."""
+    catalogue = fitted.catalogue
+    left = np.ones(len(catalogue), bool)
+    if query.categories:
+        left[:] = False
+        for name in query.categories:
+            left[catalogue.by_category.get(name.strip().lower(), [])] = True
+    if query.max_price is not None:
+        left &= catalogue.prices <= query.max_price
+    if query.exclude_seen:
+        left[history.items] = False
+    left[catalogue.rows(query.exclude)] = False
+    return left
+
+
+def explained(
+    fitted: Fitted, rows: NDArray[np.int64], total: F32, shares: Shares, history: Histories
+) -> tuple[Recommended, ...]:
+    """The rows as answers, each with the history items that carried it and the reason in words."""
+    if not len(rows):
+        return ()
+    catalogue = fitted.catalogue
+    items, carried = reasons.carried(fitted.parts, fitted.systems["retailor"], shares.spread, history, rows)
+    found = []
+    for column, row in enumerate(rows):
+        order = np.lexsort((catalogue.ties[items], -carried[:, column]))
+        because = [int(items[i]) for i in order[:N_BECAUSE] if carried[i, column] > 0]
+        part = reasons.strongest_part({name: float(share[row]) for name, share in shares.added.items()})
+        title = catalogue.title(because[0]) if because else None
+        reason = reasons.sentence(part, title, int(fitted.n_seen[row]))
+        ids = tuple(catalogue.item_ids[one] for one in because)
+        found.append(Recommended(catalogue.item_ids[row], round(float(total[row]), 5), reason, ids))
+    return tuple(found)

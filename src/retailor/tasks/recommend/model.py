@@ -1,0 +1,125 @@
+"""What fitting leaves: the catalogue, the customers, the parts and their blends; and how it is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from retailor.models.shapes import Encoder
+from retailor.retrieval.blend import Blend
+from retailor.retrieval.collab import Histories, Popularity, Scorer
+from retailor.tasks.recommend.customers import Catalogue, Customers
+from retailor.tasks.recommend.parts import Features, parts_of, tensors_of
+from retailor.tasks.recommend.taste import Whitening
+from retailor.tasks.recommend.words import WordSpace
+
+F32 = NDArray[np.float32]
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """Words and meaning of the items, and the means to read further texts alike."""
+
+    features: Features
+    words: WordSpace | None = None
+    encoder: Encoder | None = None
+    whitening: Whitening | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recommender that knows a shop. `systems` are the rows of the results, each a blend of `parts`."""
+
+    catalogue: Catalogue
+    customers: Customers
+    understanding: Understanding
+    parts: Mapping[str, Scorer]
+    systems: Mapping[str, Blend]
+
+    @property
+    def n_seen(self) -> F32:
+        """How many customers have each item [I]."""
+        popular = self.parts["popularity"]
+        assert isinstance(popular, Popularity)
+        return popular.counts
+
+
+def save(fitted: Fitted, folder: Path) -> None:
+    """Writes the files of a fitted recommender into an open artifact folder."""
+    understanding = fitted.understanding
+    fitted.catalogue.table().write_parquet(folder / "items.parquet")
+    users = pl.DataFrame({"user_id": fitted.customers.user_ids}, schema={"user_id": pl.String})
+    users.write_parquet(folder / "customers.parquet")
+    save_file(_tensors(fitted), folder / "parts.safetensors")
+    state = {
+        "systems": {row: blend.to_dict() for row, blend in fitted.systems.items()},
+        "vocabulary": None if understanding.words is None else list(understanding.words.vocabulary),
+        "encoder": understanding.encoder is not None,
+    }
+    (folder / "recommend.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+    if understanding.encoder is not None:
+        understanding.encoder.save(folder / "encoder")
+
+
+def _tensors(fitted: Fitted) -> Tensors:
+    histories, known = fitted.customers.histories, fitted.understanding
+    found = tensors_of(fitted.parts)
+    found.pop("taste/items", None)  # the same array as the features' meaning
+    found["history/offsets"], found["history/items"] = histories.offsets, histories.items
+    found["history/weights"] = histories.weights
+    if known.features.words is not None:
+        for name in ("data", "indices", "indptr"):
+            found[f"words/{name}"] = getattr(known.features.words, name)
+    if known.words is not None:
+        found["words/rarity"] = known.words.rarity
+    if known.features.meaning is not None and known.whitening is not None:
+        found["meaning/items"] = known.features.meaning
+        found["meaning/mean"], found["meaning/rotation"] = known.whitening.mean, known.whitening.rotation
+    return {name: np.ascontiguousarray(value) for name, value in found.items()}
+
+
+def load(folder: Path) -> Fitted:
+    """The inverse of `save`."""
+    state = json.loads((folder / "recommend.json").read_text(encoding="utf-8"))
+    encoder = None
+    if state["encoder"]:
+        from retailor.models.local import load_encoder
+
+        encoder = load_encoder(folder / "encoder")
+    catalogue = Catalogue.of_table(pl.read_parquet(folder / "items.parquet"))
+    tensors = load_file(folder / "parts.safetensors")
+    rooms = ("history/", "words/", "meaning/")
+    own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(rooms)}
+    understanding = _understanding(own, state["vocabulary"], len(catalogue), encoder)
+    if understanding.features.meaning is not None and "taste/candidates" in tensors:
+        tensors["taste/items"] = understanding.features.meaning
+    histories = Histories(*(own[f"history/{name}"] for name in ("offsets", "items", "weights")))
+    user_ids = tuple(pl.read_parquet(folder / "customers.parquet")["user_id"])
+    systems = {
+        row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()
+    }
+    return Fitted(catalogue, Customers(user_ids, histories), understanding, parts_of(tensors), systems)
+
+
+def _understanding(
+    own: Tensors, vocabulary: list[str] | None, n_items: int, encoder: Encoder | None
+) -> Understanding:
+    space = words = whitening = None
+    if vocabulary is not None:
+        space = WordSpace({word: i for i, word in enumerate(vocabulary)}, own["words/rarity"])
+    if "words/data" in own:
+        csr = tuple(own[f"words/{name}"] for name in ("data", "indices", "indptr"))
+        words = sp.csr_matrix(csr, shape=(n_items, len(vocabulary or ())))
+    if "meaning/items" in own:
+        whitening = Whitening(own["meaning/mean"], own["meaning/rotation"])
+    return Understanding(Features(words, own.get("meaning/items")), space, encoder, whitening)
