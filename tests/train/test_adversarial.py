@@ -241,43 +241,48 @@ def test_the_gradient_is_reversed() -> None:
     torch.testing.assert_close(x.grad, -0.7 * slope_by_differences(value, at), atol=1e-8, rtol=1e-6)
 
 
-def domains(n: int) -> list[tuple[list[float], int, int]]:
-    """Feature 0 tells the label in both domains; feature 1 tells the domain, and in the source the label."""
-    noise = torch.Generator().manual_seed(0)
-    rows = []
-    for i in range(n):
-        label, domain = i % 2, (i // 2) % 2
-        a, b = (torch.randn(2, generator=noise) * 0.3).tolist()
-        rows.append(([a + 2 * label - 1, b + 3 * domain], label if domain == 0 else -100, domain))
-    return rows
+def test_the_features_go_against_the_critic_and_the_critic_against_the_domains() -> None:
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    given = DomainSettings(weight=0.4, ramp_steps=2, hidden=4)
+    network = Contested(inner, 3, given).double()
 
+    def task(module: nn.Module, batch: Batch) -> Tensor:
+        return nn.functional.cross_entropy(module(batch["x"]), batch["labels"])
 
-def test_features_stop_telling_the_domain() -> None:
-    left = {}
-    for weight in (1e-6, 1.0):
-        torch.manual_seed(0)
-        inner = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-        network = Contested(inner, 2, DomainSettings(weight=weight, ramp_steps=20, hidden=8))
+    joined = domain_adversarial(task, features=lambda n: n[1])  # type: ignore[index]
+    batch = {
+        "x": torch.tensor([[0.2, -1.0], [1.0, 0.3], [-0.5, 0.8]], dtype=torch.float64),
+        "labels": torch.tensor([0, 1, -100]),
+        "domain": torch.tensor([0, 0, 1]),
+    }
+    assert network.strength() == 0.0
+    joined(network, batch)
+    joined(network, batch)
+    assert network.seen.item() == 2 and network.strength() == pytest.approx(0.4, rel=1e-3)
+    joined(network, batch).backward()  # type: ignore[no-untyped-call]
 
-        def task(module: nn.Module, batch: Batch) -> Tensor:
-            return nn.functional.cross_entropy(module(batch["x"]), batch["labels"])
+    def parts(first: Tensor) -> tuple[float, float]:
+        moved = copy.deepcopy(network)
+        moved.network[0].weight.data = first
+        features = torch.tanh(moved.network[0](batch["x"]))
+        told = moved.critic(features)
+        return task(moved.network, batch).item(), nn.functional.cross_entropy(told, batch["domain"]).item()
 
-        def collate(rows: Any) -> Batch:
-            return {
-                name: torch.tensor([row[i] for row in rows])
-                for i, name in enumerate(("x", "labels", "domain"))
-            }
+    first = inner[0].weight.detach()
+    of_task, of_domain = (slope_by_differences(lambda w, i=i: parts(w)[i], first) for i in (0, 1))  # type: ignore[misc]
+    expected = of_task - network.strength() * of_domain
+    torch.testing.assert_close(inner[0].weight.grad, expected, atol=1e-5, rtol=1e-4)
 
-        train(network, domains(64), collate, domain_adversarial(task, features=lambda n: n[0]),  # type: ignore[index]
-              TrainSettings(epochs=30, batch_size=16, learning_rate=0.03))  # fmt: skip
-        batch = collate(domains(64))
-        features = inner[0](batch["x"]).detach()
-        means = [features[batch["domain"] == d].mean(0) for d in (0, 1)]
-        left[weight] = ((means[0] - means[1]).norm() / features.std()).item()
-        source = batch["domain"] == 0
-        right = (inner(batch["x"]).argmax(1) == batch["labels"])[source].float().mean()
-        assert right > 0.9 and network.seen.item() == 120
-    assert left[1.0] < 0.5 * left[1e-6]
+    def critic(last: Tensor) -> float:
+        moved = copy.deepcopy(network)
+        moved.critic[2].weight.data = last
+        return nn.functional.cross_entropy(
+            moved.critic(torch.tanh(inner[0](batch["x"]))), batch["domain"]
+        ).item()
+
+    upward = slope_by_differences(critic, network.critic[2].weight.detach())
+    torch.testing.assert_close(network.critic[2].weight.grad, upward, atol=1e-5, rtol=1e-4)
 
 
 def test_a_batch_without_a_source_row_and_one_without_domains() -> None:

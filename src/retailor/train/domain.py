@@ -75,7 +75,7 @@ class Contested(nn.Module):
 
     def told_apart(self, features: Tensor) -> Tensor:
         """The critic's logits [B, n_domains] of features [B, dim], gradient reversed below it."""
-        return cast(Tensor, self.critic(reverse(features.float(), self.strength())))
+        return cast(Tensor, self.critic(reverse(features, self.strength())))
 
 
 def domain_adversarial(loss: Loss, *, features: Place) -> Loss:
@@ -102,7 +102,7 @@ def domain_adversarial(loss: Loss, *, features: Place) -> Loss:
             value = loss(network.network, inner)
         vectors = torch.cat(seen)
         if not (domain == 0).any():
-            value = vectors.float().sum() * 0.0  # a mean over no label at all would be NaN
+            value = vectors.sum() * 0.0  # a mean over no label at all would be NaN
         told = network.told_apart(vectors)
         if torch.is_grad_enabled():
             network.seen += 1
