@@ -117,6 +117,25 @@ def test_a_failed_write_leaves_the_old_artifact(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_is_no_artifact_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("cat", encoding="utf-8")
+    for place in ("photos", "photos/cat.jpg"):
+        with pytest.raises(DataError, match="does not replace"), artifact.writing(tmp_path / place, "note"):
+            pass
+    assert (tmp_path / "photos" / "cat.jpg").read_text(encoding="utf-8") == "cat"
+
+
+def test_the_next_write_sweeps_what_a_kill_left_but_not_what_is_at_work(tmp_path: Path) -> None:
+    left = tmp_path / ".a.0123abcd.new"
+    left.mkdir()
+    with artifact.writing(tmp_path / "a", "note") as first:
+        assert not left.exists()
+        with artifact.writing(tmp_path / "a", "note"):
+            assert first.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_equal_content_has_equal_fingerprints(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with (

@@ -5,6 +5,8 @@ It is written beside its place and renamed into it, so that a kill leaves the ol
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -54,13 +56,17 @@ def writing(
 ) -> Iterator[Path]:
     """A fresh folder to fill; on success it gets its manifest and takes the place of `folder`.
 
-    On an error nothing is left behind and the old artifact, if any, is untouched.
+    On an error nothing is left behind and the old artifact, if any, is untouched. What a killed call left
+    beside its place is swept away. Raises DataError rather than take the place of something else.
     """
     folder = Path(folder)
+    _refuse_foreign(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     mark = uuid.uuid4().hex[:8]
     new = folder.with_name(f".{folder.name}.{mark}.new")
     new.mkdir()
+    owned = _lock(new)
     try:
         yield new
         if card and not (new / CARD).exists():
@@ -69,6 +75,41 @@ def writing(
         _replace(new, folder, folder.with_name(f".{folder.name}.{mark}.old"))
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        if owned is not None:
+            os.close(owned)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raises DataError when the place is taken by a file, or by a folder that is no artifact."""
+    if folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir())):
+        return
+    if folder.exists() or not folder.name:
+        kind = "a folder of other things" if folder.is_dir() else "a file"
+        raise DataError(f"this is {kind}, which Retailor does not replace; name another place.", path=folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed calls left half-written beside `folder`; a call at work holds a lock on its own."""
+    for mark in ("new", "old"):
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 8}.{mark}"):
+            owned = _lock(left)
+            if owned is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(owned)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that owns the folder until it is closed, by a kill too; None when another call does."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
 
 
 def _write_manifest(folder: Path, kind: str, settings: dict[str, Any]) -> None:

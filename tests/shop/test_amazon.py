@@ -168,7 +168,7 @@ def test_lines_of_literals_and_nan_among_json(tmp_path: Path) -> None:
     shop = read_rows(tmp_path, "amazon-2014", REVIEW_2014, literal, nan, "[1]", "__import__('os').getcwd()")
     assert shop.reviews["text"].to_list() == ["fine", "it's \\d 5", "fine"]
     assert shop.rejects["line"].to_list() == [4, 5]
-    assert "a list where an object is expected" in shop.rejects["reason"][0]
+    assert "an array where an object is expected" in shop.rejects["reason"][0]
     assert "neither JSON nor a Python literal" in shop.rejects["reason"][1]
 
 
@@ -234,3 +234,26 @@ def test_an_unknown_reader_names_the_nearest() -> None:
     assert {"amazon-2014", "amazon-2018", "amazon-2023", "amazon-questions", "taobao"} <= set(READERS)
     with pytest.raises(DataError, match="given no files"):
         read("taobao")
+
+
+def test_votes_and_times_beyond_measure_are_left_out(tmp_path: Path) -> None:
+    row = {**REVIEW_2018, "vote": 1e300}
+    assert read_rows(tmp_path, "amazon-2018", row, repr(row)).reviews["helpful"].to_list() == [0, 0]
+    row = {**REVIEW_2014, "helpful": [1e300, 5]}
+    assert read_rows(tmp_path, "amazon-2014", row, repr(row)).reviews["helpful"].to_list() == [None, None]
+    asked = {"asin": "B1", "question": "Wide?", "answer": "yes"}
+    odd = [{**asked, "unixTime": time} for time in (1e30, -1e300, "nan")]
+    shop = read_rows(tmp_path, "amazon-questions", {**asked, "unixTime": 1403852400}, *odd)
+    assert shop.questions["time"].null_count() == 3 and len(shop.questions) == 4
+
+
+@pytest.mark.parametrize("answers", [["yes"], {"answerText": "yes"}, [{"answerText": "yes"}]])
+def test_answers_of_any_shape(answers: Any, tmp_path: Path) -> None:
+    row = {"asin": "B1", "questions": [{"questionText": "Wide?", "answers": answers}]}
+    assert read_rows(tmp_path, "amazon-questions", row).questions["answer"].to_list() == ["yes"]
+
+
+def test_a_literal_too_long_says_so(tmp_path: Path) -> None:
+    literal = repr({**REVIEW_2014, "reviewText": "it's " * 300_000})
+    shop = read_rows(tmp_path, "amazon-2014", REVIEW_2014, literal)
+    assert "a Python literal may have 1 MiB" in shop.rejects["reason"][0]

@@ -21,7 +21,7 @@ from retailor.shop import delimited as delimited_module
 from retailor.shop import lines as lines_module
 from retailor.shop.delimited import delimited
 from retailor.shop.lines import blocks
-from retailor.shop.read import read
+from retailor.shop.read import read, read_into
 from retailor.shop.tables import Shop
 
 EVENTS: dict[str, Any] = {"columns": {"user_id": "u", "item_id": "i", "kind": "k"}}
@@ -105,8 +105,7 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[tuple[str, str]]) ->
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])
     found, _, rejects = frames(out.getvalue())
-    given_rows = [row for row in rows if "".join(row).strip() or any(c in row[0] + row[1] for c in "\n")]
-    blank = [(x or None, y or None) for x, y in given_rows]
+    blank = [(x or None, y or None) for x, y in rows]
     assert [row for row in found if row != (None, None)] == [row for row in blank if row != (None, None)]
     assert not rejects
 
@@ -365,3 +364,112 @@ def test_a_field_longer_than_the_limit_is_a_reject(monkeypatch: pytest.MonkeyPat
     rows, lines, rejects = frames('a,b\n"x\n' + "y" * 2000 + '\nz",1\n2,3\n"q",4\n')
     assert rows == [('z"', "1"), ("2", "3"), ("q", "4")] and lines == [4, 5, 6]
     assert [line for line, _ in rejects] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "nonsense"}, "there is no encoding 'nonsense'"),
+        ({"encoding": "rot13"}, "there is no encoding 'rot13'"),
+        ({"time_zone": "Asia/Shangai"}, "no time zone 'Asia/Shangai'.*Did you mean 'Asia/Shanghai'"),
+        ({"since": "soon"}, "'since' = 'soon'"),
+        ({"optional": ["kind"]}, "'events' needs 'kind', so it cannot be optional"),
+        ({"constants": {"rating": "high"}}, "'high' cannot be a value of 'rating'"),
+        ({"constants": {"rating": 9}}, "9 cannot be a value of 'rating'"),
+        ({"values": {"kind": {"click": "stare"}}}, "'stare' cannot be a value of 'kind'"),
+        ({"names": ["u", "i", "k", "u"], "header": False}, "'names' has 'u' twice"),
+    ],
+)
+def test_a_map_that_cannot_work_is_refused_before_reading(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read("tabular", tmp_path / "there is none", tables={"events": {**EVENTS, **options}})
+
+
+def test_constants_become_the_columns_type(tmp_path: Path) -> None:
+    table = {"columns": {"user_id": "u", "item_id": "i"}, "constants": {"kind": "buy", "time": "2024-01-02"}}
+    items = {"columns": {"item_id": "i"}, "constants": {"category": "toys"}, "derived": True}
+    shop = read_text(tmp_path, "u,i\na,b\n", {"events": table, "items": items})
+    assert shop.events["time"].to_list() == [datetime(2024, 1, 2, tzinfo=UTC)]
+    assert shop.items["category"].to_list() == [["toys"]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "this is a PNG image, not text"),
+        (bytes(range(1, 256)) * 40, "this is a binary file, not text"),
+        (b"u,i,k\ra,b,buy\rc,d,buy\r", "its lines end in a carriage return alone"),
+        (b"\n \n\n", "the file holds no rows"),
+        (b"a" * 200_000, r"no column 'u'; it has a{40}\."),
+    ],
+)
+def test_what_is_no_table_is_said_in_a_sentence(data: bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        read_text(tmp_path, data, {"events": EVENTS})
+
+
+def test_an_office_file_is_named(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+    with pytest.raises(DataError, match="office file"):
+        read_text(tmp_path, packed.getvalue(), {"events": EVENTS}, "book.xlsx")
+
+
+def test_blank_lines_before_the_header_keep_the_numbers(tmp_path: Path) -> None:
+    shop = read_text(tmp_path, "\n\nu,i,k\na,b,buy\nshort\n", {"events": EVENTS})
+    assert len(shop.events) == 1 and shop.rejects["line"].to_list() == [5]
+
+
+def test_utf16_without_a_mark_holds_chinese_too(tmp_path: Path) -> None:
+    text = "u,i,k\n" + "".join(f"用户上一{i},商品吊一{i},buy\n" for i in range(9))
+    for encoding in ("utf-16-le", "utf-16-be"):
+        assert len(read_text(tmp_path, text.encode(encoding), {"events": EVENTS}).events) == 9
+    shop = read_text(tmp_path, b"u,i,k\na\0,b,buy\n" + b"c,d,buy\n" * 99, {"events": EVENTS})
+    assert len(shop.events) == 99 and shop.rejects["line"].to_list() == [2]
+
+
+def test_bytes_of_parquet_are_text_or_rejects(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    frame = pl.DataFrame({"u": [b"a", b"\xff", None], "i": ["x"] * 3, "k": ["buy"] * 3})
+    frame.write_parquet(path)
+    shop = read("tabular", path, tables={"events": EVENTS})
+    assert shop.events["user_id"].to_list() == ["a"]
+    assert [reason[:8] for reason in shop.rejects["reason"]] == ["column '", "no user_"]
+    frame.with_columns(u=pl.duration(days=1)).write_parquet(path)
+    with pytest.raises(DataError, match="column 'u' is of type Duration"):
+        read("tabular", path, tables={"events": EVENTS})
+
+
+def test_attributes_are_read_out_of_json_text_and_structs(tmp_path: Path) -> None:
+    table = {"items": {"columns": {"item_id": "id", "attributes": "a"}}}
+    text = 'id;a\n1;{"Colour": "red"}\n2;\n3;red\n'
+    shop = read_text(tmp_path, text, {"items": {**table["items"], "quote": ""}})
+    assert shop.items["attributes"].to_list() == [[{"name": "Colour", "value": "red"}], None]
+    assert shop.rejects["reason"].to_list() == ["attributes 'red' is no JSON of that kind"]
+    more = {"id": ["1"], "a": [[{"name": "Size", "value": "5", "unit": "cm"}]]}
+    pl.DataFrame(more).write_parquet(tmp_path / "t.parquet")
+    shop = read("tabular", tmp_path / "t.parquet", tables=table)
+    assert shop.items["attributes"].to_list() == [[{"name": "Size", "value": "5"}]]
+
+
+def test_a_file_named_twice_and_less_than_no_rejects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("u,i,k\na,b,buy\n", encoding="utf-8")
+    with pytest.raises(DataError, match="named twice"):
+        read("tabular", path, tmp_path / "." / "t.csv", tables={"events": EVENTS})
+    with pytest.raises(ConfigError, match="0 or more"):
+        read("tabular", path, tables={"events": EVENTS}, max_rejects=-1)
+
+
+def test_a_count_shows_the_first_reject_of_each_kind(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("u,i,k\na,b,buy\na,b,x\na,b,y\n,b,buy\n", encoding="utf-8")
+    count = read_into("tabular", [path], tmp_path / "shop", tables={"events": EVENTS})
+    assert str(count).splitlines() == [
+        "1 events; 3 rows could not be read:",
+        "  2 × like t.csv line 3: kind 'x' is not one of view, cart, buy, favourite, rate",
+        "  1 × like t.csv line 5: no user_id (column 'u' is empty)",
+    ]

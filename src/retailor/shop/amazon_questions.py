@@ -14,6 +14,8 @@ from retailor.shop.lines import Block, Reject
 from retailor.shop.records import Row, as_number, as_text, objects
 from retailor.shop.tables import SCHEMAS, TIME
 
+_LATEST_S = 4_102_444_800  # 2100
+
 
 def parse_questions(name: str, block: Block, reject: Reject) -> pl.DataFrame:
     """The questions of a block as rows of the table."""
@@ -44,8 +46,8 @@ def question_rows(row: Row) -> Iterator[Row | str]:
             if question is None:
                 yield "no 'questionText'"
                 continue
-            for answer in asked.get("answers") or [{}]:
-                yield _pair(item, question, answer.get("answerText"), asked.get("questionTime"))
+            for answer in _answers(asked.get("answers")):
+                yield _pair(item, question, answer, asked.get("questionTime"))
         return
     question = as_text(row.get("question"))
     if question is None:
@@ -58,8 +60,16 @@ def question_rows(row: Row) -> Iterator[Row | str]:
     yield _pair(item, question, row.get("answer"), row.get("unixTime") or row.get("answerTime"))
 
 
+def _answers(value: Any) -> list[Any]:
+    """The texts of a list of answers, `[None]` without any: the question stands on its own."""
+    given = value if isinstance(value, list) else [value]
+    return [each.get("answerText") if isinstance(each, dict) else each for each in given] or [None]
+
+
 def _pair(item: str, question: str, answer: Any, time: Any) -> Row:
     seconds = as_number(time)
+    if seconds is not None and not 0 <= seconds < _LATEST_S:
+        seconds = None
     return {
         "item_id": item,
         "question": question,

@@ -25,6 +25,7 @@ SOURCE = {
     "time": pl.Int64,  # ms
 }
 _EARLIEST_MS = 757_382_400_000  # 1994, when the shop opened
+_MOST_VOTES = 1e15
 _LATEST_MS = 4_102_444_800_000  # 2100
 
 
@@ -132,6 +133,8 @@ def review_row(era: Era, row: Row) -> Row | str:
         return time
     helpful = row.get(era.helpful)
     votes = as_number(helpful[0] if isinstance(helpful, (list, tuple)) and helpful else helpful)
+    if votes is not None and abs(votes) > _MOST_VOTES:
+        votes = None
     if votes is None and era.helpful_type == pl.String:
         votes = 0
     return made | {
@@ -151,7 +154,7 @@ def _time(era: Era, row: Row) -> int | str | None:
     number = as_number(value)
     if number is None or not _EARLIEST_MS <= number * era.ms <= _LATEST_MS:
         unit = "seconds" if era.ms == 1000 else "milliseconds"
-        return f"'{era.time}' is {str(value)[:40]}, no unix time in {unit} from 1994 on"
+        return f"'{era.time}' is '{str(value)[:40]}', no unix time in {unit} from 1994 on"
     return int(number * era.ms)
 
 

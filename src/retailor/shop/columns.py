@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import Any, Literal
 
 import polars as pl
@@ -10,7 +11,7 @@ from retailor.config import Field, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop.ids import content_ids
 from retailor.shop.tables import SCHEMAS, label_of_rating
-from retailor.shop.values import Fault, Reading, faults_of, text_of, value_of
+from retailor.shop.values import ALLOWED, Fault, Reading, faults_of, instant_of, text_of, value_of
 
 REQUIRED = {
     "items": ("item_id",),
@@ -93,6 +94,71 @@ def check_map(table: str, map: ColumnMap) -> None:
         if name not in map.columns and name not in map.constants:
             raise ConfigError(f"[tables.{table}]: no column for '{name}', which '{table}' needs.", key=name)
 
+    _check_values(table, map)
+    _check_layout(table, map)
+
+
+def _check_values(table: str, map: ColumnMap) -> None:
+    for name, value in map.constants.items():
+        constant(table, name, value)
+    for name, values in map.values.items():
+        for value in values.values():
+            constant(table, name, value)
+    for name in REQUIRED[table]:
+        if name in map.optional:
+            raise ConfigError(
+                f"[tables.{table}]: '{table}' needs '{name}', so it cannot be optional.", key="optional"
+            )
+
+
+def _check_layout(table: str, map: ColumnMap) -> None:
+    where = f"[tables.{table}]"
+    if len(set(map.names)) < len(map.names):
+        again = next(name for name in map.names if map.names.count(name) > 1)
+        raise ConfigError(f"{where}: 'names' has '{again}' twice.", key="names", value=again)
+    if map.encoding is not None and not _is_text_encoding(map.encoding):
+        raise ConfigError(
+            f"{where}: there is no encoding '{map.encoding}'; 'utf-8', 'gbk', 'latin-1' are some.",
+            key="encoding",
+            value=map.encoding,
+        )
+    if map.time_zone not in zoneinfo.available_timezones():
+        raise ConfigError(
+            f"{where}: there is no time zone '{map.time_zone}'; 'Asia/Shanghai' and 'UTC' are some.",
+            key="time_zone",
+            value=map.time_zone,
+            nearest=nearest(map.time_zone, zoneinfo.available_timezones()),
+        )
+    for key, text in (("since", map.since), ("until", map.until)):
+        if text is not None:
+            instant_of(text, key)
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+    except (LookupError, UnicodeError):
+        return False
+    return True
+
+
+def constant(table: str, name: str, value: Any) -> Any:
+    """One value of the column `name`, ready for its type. Raises ConfigError where it is none."""
+    kind = SCHEMAS[table][name]
+    wrong = ConfigError(f"[tables.{table}]: {value!r} cannot be a value of '{name}'.", key=name, value=value)
+    if name == "time" and isinstance(value, str):
+        return instant_of(value, name)
+    if name == "category" and isinstance(value, str):
+        value = [value]
+    try:
+        made = pl.Series([value], dtype=kind)
+    except (TypeError, OverflowError, pl.exceptions.PolarsError):
+        raise wrong from None
+    allowed = ALLOWED.get(name)
+    if (allowed and value not in allowed) or (name == "rating" and not 1 <= value <= 5):
+        raise wrong
+    return made[0] if isinstance(value, (int, float)) else value
+
 
 def sources(map: ColumnMap) -> list[str]:
     """The columns that a file must have."""
@@ -110,7 +176,7 @@ def canonical(table: str, map: ColumnMap, frame: pl.DataFrame) -> tuple[pl.DataF
         if source is not None and source in frame.columns:
             made[name] = value_of(map.reading(name), kind, pl.col(source), frame.schema[source])
         elif name in map.constants:
-            made[name] = pl.lit(map.constants[name]).cast(kind)
+            made[name] = pl.lit(constant(table, name, map.constants[name]), kind)
     both = frame.lazy().with_columns(value.alias(_OURS + name) for name, value in made.items()).collect()
     empty = [c for c in both.columns if c.startswith(_OURS) and both.schema[c] == pl.String]
     empty = [c for c in empty if (both[c] == "").any()]
@@ -172,6 +238,6 @@ def _with_ids(table: str, rows: pl.DataFrame) -> pl.DataFrame:
 def missing_column(name: str, source: str, known: list[str], line: int) -> DataError:
     """The error for a file that lacks a column of the map, with the nearest one it has."""
     like = nearest(source, known)
-    shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+    shown = ", ".join(column[:40] for column in known[:20]) + (" …" if len(known) > 20 else "")
     hint = f" Did you mean '{like}'?" if like else ""
     return DataError(f"no column '{source}'; it has {shown}.{hint}", path=name, row=line, column=source)

@@ -25,9 +25,12 @@ Frames = Iterator[tuple[pl.DataFrame, pl.Series]]
 
 def split_line(text: str, delimiter: str, quote: str | None) -> list[str]:
     """The fields of one line."""
-    if not quote:
+    if not quote or quote not in text:
         return text.split(delimiter)
-    return next(csv.reader([text], delimiter=delimiter, quotechar=quote), [])
+    try:
+        return next(csv.reader([text], delimiter=delimiter, quotechar=quote), [])
+    except csv.Error:  # a field over the csv module's limit
+        return text.split(delimiter)
 
 
 def delimiter_of(text: str, quote: str | None, wanted: list[str]) -> str:
@@ -60,6 +63,9 @@ def delimited(
     quoted: _Quoted | None = None
     for block in blocks(name, stream, reject, encoding):
         if columns is None:
+            block = _without_blank_start(block)
+            if not block.n_lines:
+                continue
             first, _, rest = block.data.partition(b"\n")
             text = first.decode("utf-8", "replace").strip("\r")
             delimiter = delimiter or delimiter_of(text, quote, list(wanted))
@@ -75,6 +81,18 @@ def delimited(
             yield _plain(block, columns, delimiter or ",", reject)
     if quoted is not None and columns is not None:
         yield from _batches(quoted.end(), columns)
+
+
+def _without_blank_start(block: Block) -> Block:
+    """The block from its first line that holds something."""
+    n = 0
+    start = 0
+    while start < len(block.data):
+        end = block.data.index(b"\n", start) + 1
+        if block.data[start:end].strip():
+            break
+        start, n = end, n + 1
+    return Block(block.line + n, block.data[start:], block.n_lines - n, block.cut) if n else block
 
 
 def _columns(fields: list[str], header: bool, names: tuple[str, ...]) -> list[str]:
@@ -205,7 +223,8 @@ class _Quoted:
             else:
                 self._open = []
                 if text.strip():
-                    self._reject(start, f"{len(fields)} fields where {self._n_columns} are expected")
+                    told = f"{len(fields)} fields where {self._n_columns} are expected"
+                    self._reject(start, told if fields else "broken quotes, or a field that is too long")
 
     def _stray(self) -> None:
         """The first open line alone is lost; those after it are read afresh."""

@@ -26,6 +26,18 @@ Reject = Callable[[int, str], None]
 """Takes a line number and a reason."""
 
 _PACKED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
+_NO_TEXT = {
+    b"\x89PNG": "a PNG image",
+    b"%PDF-": "a PDF",
+    b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it (`zstd -d`)",
+    b"7z\xbc\xaf": "a 7z archive: unpack it",
+    b"Rar!": "a RAR archive: unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as CSV",
+    b"SQLite format 3": "an SQLite database: export its tables as CSV",
+    b"ARROW1": "an Arrow file: write it as Parquet",
+    b"PAR1": "a Parquet file: read it with reader 'tabular' and a column map",
+}
+_CONTROL = np.array([*range(0x09), *range(0x0E, 0x20)], np.uint8)
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -92,6 +104,8 @@ def _members(path: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
     except zipfile.BadZipFile as error:
         raise DataError(f"the zip is cut off or corrupt ({error}); download it again.", path=path) from None
     with archive:
+        if "[Content_Types].xml" in archive.namelist():
+            raise DataError("this is an office file (Excel, Word), not text: save it as CSV.", path=path)
         for entry in archive.infolist():
             if not entry.is_dir() and not entry.filename.startswith("__MACOSX"):
                 with archive.open(entry) as member:
@@ -161,12 +175,21 @@ def _start(piece: bytes, encoding: str | None) -> tuple[bytes, str | None]:
             return piece[len(mark) :], None if known == "utf-8" else known
     if encoding is not None:
         return piece, None if codecs.lookup(encoding).name == "utf-8" else encoding
-    head = piece[:4096]
-    if head[1::2].count(0) > len(head) // 5 and not head[::2].count(0):
-        return piece, "utf-16-le"
-    if head[::2].count(0) > len(head) // 5 and not head[1::2].count(0):
-        return piece, "utf-16-be"
-    return piece, None
+    return piece, _unmarked_utf16(piece[:4096])
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark: NULs, and read so there are none, but digits, commas and the like instead."""
+    shares = {}
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(head) if zeros.count(0) else ""
+        except UnicodeDecodeError:
+            continue
+        if text and "\0" not in text:
+            shares[name] = sum(letter.isascii() for letter in text) / len(text)
+    best = max(shares, key=lambda name: shares[name], default=None)
+    return best if best and shares[best] > 0.05 else None
 
 
 def blocks(name: str, stream: IO[bytes], reject: Reject, encoding: str | None = None) -> Iterator[Block]:
@@ -213,7 +236,8 @@ def count(data: bytes, byte: bytes) -> int:
 
 
 def refuse_other_encoding(name: str, block: Block) -> None:
-    """Raises DataError when most lines with more than ASCII in them are not UTF-8."""
+    """Raises DataError when most lines with more than ASCII in them are not UTF-8, or when it is no text."""
+    refuse_no_text(name, block)
     try:
         block.data.decode()
         return
@@ -233,6 +257,21 @@ def refuse_other_encoding(name: str, block: Block) -> None:
             f"convert it (`iconv -f {guess} -t UTF-8`) or give encoding = '{guess}' in the column map.",
             path=name,
             row=line,
+        )
+
+
+def refuse_no_text(name: str, block: Block) -> None:
+    """Raises DataError for a file of bytes that no text has, or whose lines end in a bare carriage return."""
+    if any(block.data.startswith(magic) for magic in _NO_TEXT):
+        kind = next(kind for magic, kind in _NO_TEXT.items() if block.data.startswith(magic))
+        raise DataError(f"this is {kind}, not text.", path=name)
+    head = np.frombuffer(block.data[:65_536], np.uint8)
+    strange = np.isin(head, _CONTROL) & (head != 0)
+    if strange.mean() > 0.02:
+        raise DataError("this is a binary file, not text.", path=name)
+    if block.n_lines == 1 and block.data.rstrip(b"\r\n").count(b"\r") > 1 and b"\r\n" not in block.data[:-1]:
+        raise DataError(
+            "its lines end in a carriage return alone: convert it (`tr '\\r' '\\n'`).", path=name, row=1
         )
 
 

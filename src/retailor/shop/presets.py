@@ -15,10 +15,11 @@ from retailor.shop.columns import missing_column
 from retailor.shop.delimited import delimited
 from retailor.shop.ids import content_ids
 from retailor.shop.lines import Block, Reject, bad_byte, blocks, streams
+from retailor.shop.nested import pairs_of
 from retailor.shop.records import Row, any_objects, as_number, as_text
 from retailor.shop.sink import Sink
 from retailor.shop.tables import SCHEMAS
-from retailor.shop.tabular import maps_of, pairs_of, read_tabular
+from retailor.shop.tabular import maps_of, read_tabular
 
 _TAOBAO: dict[str, Any] = {
     "header": False,

@@ -26,16 +26,17 @@ TABULAR = "tabular"
 
 @dataclass(frozen=True)
 class ReadCount:
-    """How many rows came out: a table's name to its rows, the rejects, and their reasons with counts."""
+    """How many rows came out: a table's name to its rows, the rejects, and each kind of reject."""
 
     rows: Mapping[str, int]
     rejects: int
     reasons: Mapping[str, int]
+    """The first reject of a kind to how many there are."""
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{n:,} {name}" for name, n in self.rows.items() if n) or "no rows"
         lines = [f"{sizes}; {self.rejects:,} rows could not be read" + (":" if self.reasons else "")]
-        lines += [f"  {n:,} × {reason}" for reason, n in self.reasons.items()]
+        lines += [f"  {n:,} × like {reason}" for reason, n in self.reasons.items()]
         return "\n".join(lines)
 
 
@@ -72,6 +73,13 @@ def read_into(
     if not files:
         raise DataError(f"reader '{reader}' was given no files; name one or more.")
     paths = [found(path) for path in files]
+    for path in paths:
+        if sum(path.samefile(other) for other in paths) > 1:
+            raise DataError("this file is named twice: its rows would count double.", path=path)
+    if max_rejects is not None and max_rejects < 0:
+        raise ConfigError(
+            f"max_rejects = {max_rejects}: 0 or more, please.", key="max_rejects", value=max_rejects
+        )
     settings = {"reader": reader, "files": [path.name for path in paths]}
     with artifact.writing(Path(folder), "shop", settings=settings) as new:
         with Sink(new, max_rejects) as sink:
@@ -80,9 +88,8 @@ def read_into(
                 raise DataError(
                     f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
                 )
-        reasons = dict(sink.reasons.most_common())
         rows = {name: n for name, n in sink.rows.items() if name != "rejects"}
-        return ReadCount(rows=rows, rejects=sink.rows["rejects"], reasons=reasons)
+        return ReadCount(rows=rows, rejects=sink.rows["rejects"], reasons=sink.reasons())
 
 
 def reader_of(reader: str, tables: Mapping[str, Any] | None = None) -> Reader:

@@ -52,8 +52,20 @@ def parse_object(raw: bytes) -> Row | str:
         if isinstance(value, _Bad):
             return value
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        return f"a {type(value).__name__} where an object is expected"
+        return f"{_name(value)} where an object is expected"
     return value
+
+
+def _name(value: Any) -> str:
+    """What JSON calls it."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, (int, float)):
+        return "a number"
+    for kind, name in ((str, "a string"), (list, "an array"), (dict, "keys that are no text")):
+        if isinstance(value, kind):
+            return name
+    return "a literal"
 
 
 class _Bad(str):
@@ -70,7 +82,9 @@ def _loose(raw: bytes, reason: str) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError):
         pass
-    if len(raw) <= _LONGEST_LITERAL and raw.lstrip().startswith(b"{"):
+    if raw.lstrip().startswith(b"{"):
+        if len(raw) > _LONGEST_LITERAL:
+            return _Bad(f"no JSON ({reason}), and a Python literal may have {_LONGEST_LITERAL >> 20} MiB")
         try:
             return ast.literal_eval(raw.decode().strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -107,7 +121,7 @@ def _array(name: str, pieces: Iterable[bytes], reject: Reject) -> Iterator[list[
             if isinstance(value, dict):
                 batch.append((line + offset, value))
             else:
-                reject(line + offset, f"a {type(value).__name__} where an object is expected")
+                reject(line + offset, f"{_name(value)} where an object is expected")
         yield batch
         if closed:
             return

@@ -19,7 +19,7 @@ from retailor.shop.tables import SCHEMAS, conform, empty
 
 _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
-_QUOTED = re.compile(r"'[^']*'|\d+")
+_VALUE = re.compile(r"'[^']*'|\d[\d.,:+TZ-]*")
 _N_REASONS = 100
 
 
@@ -31,7 +31,8 @@ class Sink:
 
     def __init__(self, folder: Path, max_rejects: int | None = None) -> None:
         self.rows: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
         self._folder = folder
         self._max_rejects = max_rejects
         self._writers: dict[str, Any] = {}
@@ -81,12 +82,14 @@ class Sink:
 
     def reject(self, path: str, line: int, reason: str) -> None:
         """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`."""
+        reason = " ".join(reason.split())
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
         self.rows["rejects"] += 1
-        kind = _QUOTED.sub("…", reason)
-        if kind in self.reasons or len(self.reasons) < _N_REASONS:
-            self.reasons[kind] += 1
+        kind = _VALUE.sub("…", reason)
+        if kind in self._kinds or len(self._kinds) < _N_REASONS:
+            self._kinds[kind] += 1
+            self._examples.setdefault(kind, f"{Path(path).name} line {line}: {reason}")
         if len(self._first) < 3:
             self._first.append(f"{path} line {line}: {reason}")
         if self._max_rejects is not None and self.rows["rejects"] > self._max_rejects:
@@ -103,6 +106,10 @@ class Sink:
     def n_good(self) -> int:
         """Rows in all tables but the rejects."""
         return self.rows.total() - self.rows["rejects"]
+
+    def reasons(self) -> dict[str, int]:
+        """The first reject of each kind to the number of such rejects, most frequent first."""
+        return {self._examples[kind]: n for kind, n in self._kinds.most_common()}
 
     def first_rejects(self) -> str:
         """The first reasons, for a message."""

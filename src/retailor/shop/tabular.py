@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from retailor.progress import track
 from retailor.shop.amazon_items import category_of
 from retailor.shop.columns import ColumnMap, canonical, check_map, missing_column, sources
 from retailor.shop.delimited import Frames, delimited
-from retailor.shop.lines import Reject, streams
-from retailor.shop.records import Row, any_objects, as_number, as_text
+from retailor.shop.lines import Reject, bad_byte, streams
+from retailor.shop.nested import evidence_of, pairs_of
+from retailor.shop.records import Row, any_objects, as_text
 from retailor.shop.sink import Sink
 from retailor.shop.tables import SCHEMAS
 
@@ -75,7 +75,12 @@ def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
             if len(frame):
                 add_frame(chosen, name, frame, lines, sink)
         fitted = fitted or bool(chosen)
-    return None if fitted else failure or DataError("the file holds no rows.", path=path)
+    if fitted or failure:
+        return None if fitted else failure
+    first = sink.first_rejects()
+    return DataError(
+        f"no row could be read; first: {first}." if first else "the file holds no rows.", path=path
+    )
 
 
 def add_frame(maps: Maps, name: str, frame: pl.DataFrame, lines: pl.Series, sink: Sink) -> None:
@@ -109,7 +114,7 @@ def _frames(maps: Maps, path: Path, sink: Sink) -> Iterator[tuple[str, Frames]]:
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     if is_parquet or layout.format == "parquet":
-        yield str(path), _parquet(path, wanted)
+        yield str(path), _parquet(path, wanted, partial(sink.reject, str(path)))
         return
     for name, stream in streams(path):
         reject = partial(sink.reject, name)
@@ -139,7 +144,7 @@ def _suffix(name: str) -> str:
     return path.with_suffix("").suffix if path.suffix in (".gz", ".bz2", ".xz") else path.suffix
 
 
-def _parquet(path: Path, wanted: tuple[str, ...]) -> Frames:
+def _parquet(path: Path, wanted: tuple[str, ...], reject: Reject) -> Frames:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -150,11 +155,33 @@ def _parquet(path: Path, wanted: tuple[str, ...]) -> Frames:
         line = 1
         for batch in file.iter_batches(batch_size=65_536, columns=columns):
             frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
-            frame = frame.with_columns(pl.col(pl.String).str.replace_all("\0", "", literal=True))
-            yield frame, pl.int_range(line, line + len(frame), dtype=pl.Int64, eager=True)
+            lines = pl.int_range(line, line + len(frame), dtype=pl.Int64, eager=True)
             line += len(frame)
+            yield _plain_types(frame, lines, reject, path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"the Parquet file is cut off or corrupt ({error}).", path=path) from None
+
+
+def _plain_types(
+    frame: pl.DataFrame, lines: pl.Series, reject: Reject, path: Path
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows with bytes as text and without NULs; raises DataError on a type that no column can hold."""
+    for name, kind in frame.schema.items():
+        if isinstance(kind, (pl.Duration, pl.Object)):
+            raise DataError(
+                f"column '{name}' is of type {kind}, which cannot be read.", path=path, column=name
+            )
+    for name in [name for name, kind in frame.schema.items() if kind == pl.Binary]:
+        text = frame[name].map_elements(_decoded, return_dtype=pl.String)
+        broken = text.is_null() & frame[name].is_not_null()
+        for line in lines.filter(broken):
+            reject(line, f"column '{name}' is not UTF-8")
+        frame, lines = frame.with_columns(text.alias(name)).filter(~broken), lines.filter(~broken)
+    return frame.with_columns(pl.col(pl.String).str.replace_all("\0", "", literal=True)), lines
+
+
+def _decoded(raw: bytes) -> str | None:
+    return None if bad_byte(raw) is not None else raw.decode()
 
 
 def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
@@ -195,35 +222,9 @@ def _target(ours: str) -> tuple[Any, Any]:
     if ours == "attributes":
         return SCHEMAS["items"]["attributes"], pairs_of
     if ours == "evidence":
-        return SCHEMAS["questions"]["evidence"], _evidence
+        return SCHEMAS["questions"]["evidence"], evidence_of
     return pl.String, as_text
 
 
 def _path(value: Any) -> list[str] | None:
     return category_of({"categories": value})
-
-
-def pairs_of(value: Any) -> list[dict[str, str]] | None:
-    """Name and value pairs of an object, or of a list of objects with name and value; None without any."""
-    if isinstance(value, Mapping):
-        entries = list(value.items())
-    elif isinstance(value, list):
-        entries = [(e.get("name"), e.get("value")) for e in value if isinstance(e, Mapping)]
-    else:
-        return None
-    texts = [(as_text(name), as_text(worth)) for name, worth in entries]
-    return [{"name": name.strip(), "value": worth.strip()} for name, worth in texts if name and worth] or None
-
-
-def _evidence(value: Any) -> list[dict[str, Any]] | None:
-    if not isinstance(value, list):
-        return None
-    found = []
-    for entry in value:
-        given = entry if isinstance(entry, Mapping) else {"text": entry}
-        text, relevance = as_text(given.get("text")), None
-        with suppress(TypeError):
-            relevance = as_number(given.get("relevance"))
-        if text:
-            found.append({"text": text, "source": as_text(given.get("source")), "relevance": relevance})
-    return found or None

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from retailor.errors import ConfigError
+from retailor.shop.nested import NESTED, nested_of_text
 from retailor.shop.tables import KINDS, LABELS, TIME
 
 Fault = tuple[pl.Expr, pl.Expr]
 """True where the value is wrong, and the words for it."""
 
-_ALLOWED = {"kind": KINDS, "label": LABELS}
+ALLOWED = {"kind": KINDS, "label": LABELS}
 _STRICT_NUMBERS = ("rating", "grade")
 _UNITS_PER_MS = {"s": 0.001, "ms": 1.0, "us": 1e3, "ns": 1e6}
 _DATES = (
@@ -53,6 +55,8 @@ def text_of(raw: pl.Expr, given: Any) -> pl.Expr:
         whole = raw.cast(pl.Int64, strict=False).cast(pl.String)
         return pl.when(raw == raw.floor()).then(whole).otherwise(raw.cast(pl.String))
     if isinstance(given, pl.List):
+        if isinstance(given.inner, (pl.Struct, pl.List)):
+            return raw.list.eval(pl.element().cast(pl.String, strict=False)).list.join("\n")
         return raw.cast(pl.List(pl.String)).list.join("\n")
     return raw.cast(pl.String)
 
@@ -71,9 +75,9 @@ def value_of(how: Reading, kind: Any, raw: pl.Expr, given: Any) -> pl.Expr:
     if how.name == "category":
         return _category(how, raw, given)
     if isinstance(kind, pl.List):
-        return raw.cast(kind) if isinstance(given, pl.List) else pl.lit(None, kind)
+        return _nested(how.name, kind, raw, given)
     text = text_of(raw, given)
-    if how.name.endswith("_id") or how.name in _ALLOWED:
+    if how.name.endswith("_id") or how.name in ALLOWED:
         text = text.str.strip_chars()
     return text
 
@@ -88,13 +92,15 @@ def faults_of(how: Reading, value: pl.Expr, text: pl.Expr, *, whole: bool = Fals
     if how.values is not None:
         known = ", ".join(list(how.values)[:6])
         return [(lost, pl.format(f"{how.name} '{{}}' is not one of {known}", shown))]
-    if how.name in _ALLOWED:
-        known = ", ".join(_ALLOWED[how.name])
+    if how.name in ALLOWED:
+        known = ", ".join(ALLOWED[how.name])
         return [
-            (~value.is_in(_ALLOWED[how.name]), pl.format(f"{how.name} '{{}}' is not one of {known}", shown))
+            (~value.is_in(ALLOWED[how.name]), pl.format(f"{how.name} '{{}}' is not one of {known}", shown))
         ]
     if how.name == "time":
         return _time_faults(how, value, lost, shown)
+    if how.name in NESTED:
+        return [(lost, pl.format(f"{how.name} '{{}}' is no JSON of that kind", shown))]
     if how.name not in _STRICT_NUMBERS:
         return []
     faults = [(lost, pl.format(f"{how.name} '{{}}' is no number", shown))]
@@ -113,6 +119,22 @@ def _number(name: str, raw: pl.Expr, given: Any) -> pl.Expr:
         short = pl.when(text.str.len_chars() <= 40).then(digits.cast(pl.Float64, strict=False))
         value = pl.coalesce(value, short)
     return pl.when(value.is_finite() & (value >= 0)).then(value).otherwise(None)
+
+
+def _nested(name: str, kind: Any, raw: pl.Expr, given: Any) -> pl.Expr:
+    """A list of structs from the same, whatever their further fields, or from JSON text; else null."""
+    if given == pl.String:
+        return raw.map_elements(partial(nested_of_text, name), return_dtype=kind)
+    wanted = {field.name: field.dtype for field in kind.inner.fields}
+    if not (isinstance(given, pl.List) and isinstance(given.inner, pl.Struct)):
+        return pl.lit(None, kind)
+    have = {field.name for field in given.inner.fields}
+    entry = pl.element().struct
+    parts = [
+        (entry.field(name) if name in have else pl.lit(None)).cast(part, strict=False).alias(name)
+        for name, part in wanted.items()
+    ]
+    return raw.list.eval(pl.struct(parts))
 
 
 def _category(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
