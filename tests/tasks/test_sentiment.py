@@ -224,7 +224,7 @@ def test_auto_takes_the_best_on_validation_and_says_so() -> None:
 
 def test_auto_without_a_trainable_encoder_says_what_it_did_not_try() -> None:
     reader = SentimentReader(HashEncoder()).fit(toy_shop(260))
-    assert reader.log["not_tried"] == "fine-tuning: the encoder 'hash-64' cannot be trained"
+    assert reader.log["not_tried"] == {"fine-tuned": "the encoder 'hash-64' cannot be trained"}
 
 
 @pytest.mark.parametrize("mode", ["frozen", "tf-idf", "fine-tuned"])

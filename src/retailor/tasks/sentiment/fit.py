@@ -1,17 +1,16 @@
-"""Fitting a sentiment reader: the baselines, the probe, the fine-tuned network, and which of them answers."""
+"""Fitting a sentiment reader: the baselines, the probe, the tuned networks, and which of them answers."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retailor.artifact import fingerprint
-from retailor.config import Field, settings
 from retailor.errors import DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import derive
@@ -21,62 +20,23 @@ from retailor.tasks.sentiment.linear import (
     Floats,
     Head,
     Labels,
+    calibration,
     choose_head,
     class_weights,
     fit_head,
 )
-from retailor.tasks.sentiment.readers import VectorReader, WordReader
-from retailor.tasks.sentiment.texts import Examples, stratified
+from retailor.tasks.sentiment.opinions import OpinionWords
+from retailor.tasks.sentiment.readers import VectorReader, WordReader, kept_vectors
+from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.texts import Examples, folds, stratified
 
 if TYPE_CHECKING:
+    from retailor.tasks.sentiment.pseudo import Reading
     from retailor.train.loop import TrainSettings
 
 TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
-_BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
-
-
-@settings
-class SentimentSettings:
-    """How a SentimentReader is fitted."""
-
-    mode: Literal["auto", "fine-tuned", "frozen", "tf-idf"] = "auto"
-    """What answers; 'auto' takes the best on the validation part, or 'frozen' when labels are few."""
-    max_tokens: int = Field(default=128, ge=8, le=8192)
-    """Longer texts lose their middles."""
-    validation: float = Field(default=0.1, gt=0, lt=0.9)
-    """The share of labelled texts kept from training, for early stopping, calibration and choices."""
-    few_labels: int = Field(default=200, ge=0)
-    """Below so many labelled texts, 'auto' takes the frozen probe; no share is held out, folds are."""
-    select_by: Literal["macro_f1", "accuracy"] = "macro_f1"
-    class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
-    """How much rare labels count: with 'balanced' all labels weigh the same in the loss."""
-    start_head: Literal["probe", "random"] = "probe"
-    """Where the head of the fine-tuned network starts."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    epochs: float = Field(default=2.0, gt=0)
-    max_steps: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
-    layer_decay: float = Field(default=0.9, gt=0, le=1)
-    """Each layer below the top learns at this share of the rate of the one above it."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    validate_every: int | None = Field(default=100, ge=1)
-    patience: int | None = Field(default=3, ge=1)
-    """Training stops after so many validations without a better one."""
-    precision: Literal["auto", "32", "bf16"] = "auto"
-    freeze_embeddings: bool = False
-    strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
-    """The probe's inverse regularisations to choose from."""
-    word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
-    """The same for TF-IDF."""
-    min_count: int = Field(default=2, ge=1)
-    """TF-IDF leaves out terms of fewer texts, unless labels are few."""
-    max_terms: int = Field(default=200_000, ge=10)
-    keep_frozen: bool = True
-    """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
-    seed: int = 0
+PSEUDO, CONTRAST = "pseudo-labels", "contrastive"
+_BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED, PSEUDO: PSEUDO, CONTRAST: CONTRAST}
 
 
 @dataclass(frozen=True)
@@ -116,6 +76,8 @@ def fit_readers(
     *,
     paired: bool,
     work: Path | None,
+    unlabelled: Sequence[str] = (),
+    teacher: Reading | None = None,
 ) -> tuple[Fit, dict[str, Any]]:
     """The fitted readers, and the log of how they were made. Raises DataError on a single label."""
     _check(examples)
@@ -131,12 +93,17 @@ def fit_readers(
         return Fit(words, words, None, TF_IDF, prior), log
     frozen, features = _fit_frozen(job, encoder, work)
     readers: dict[str, WordReader | VectorReader] = {TF_IDF: words, FROZEN: frozen}
-    if settings.mode == "fine-tuned" or (settings.mode == "auto" and not few):
-        if isinstance(encoder, TrainableEncoder):
+    wanted = _wanted(settings, few)
+    if wanted and not isinstance(encoder, TrainableEncoder):
+        log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
+    elif isinstance(encoder, TrainableEncoder):
+        if TUNED in wanted:
             readers[TUNED] = _fit_tuned(job, encoder, features, paired, work)
-        else:
-            log["not_tried"] = f"fine-tuning: the encoder '{encoder.name}' cannot be trained"
-    chosen, log["why"] = _choose(settings, few, log["validation"])
+        if CONTRAST in wanted:
+            readers[CONTRAST] = _fit_contrast(job, encoder)
+        if PSEUDO in wanted:
+            readers |= _fit_pseudo(job, encoder, unlabelled, teacher, work)
+    chosen, log["why"] = _choose(settings, few, readers, log["validation"])
     log["chosen"] = chosen
     return Fit(readers[chosen], words, frozen, chosen, prior), log
 
@@ -192,29 +159,12 @@ def _fit_words(job: _Job) -> WordReader:
 def _fit_frozen(job: _Job, encoder: Encoder, work: Path | None) -> tuple[VectorReader, _Features]:
     start, chosen = time.perf_counter(), job.settings
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
-    features = _vectors(blank, blank.inputs(job.examples.queries), work)
+    features = kept_vectors(blank, blank.inputs(job.examples.queries), work)
     fitted = choose_head(
         features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
     )
     job.note(FROZEN, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
     return VectorReader(encoder, fitted.head, chosen.max_tokens), _Features(features, fitted)
-
-
-def _vectors(reader: VectorReader, texts: list[str], work: Path | None) -> Floats:
-    """Frozen vectors [n, dim]; kept in the work folder, as they are half of the time of a fit."""
-    if work is None:
-        return reader.vectors(texts, exact=False)
-    from safetensors.numpy import load_file, save_file
-
-    # A few vectors tell the encoder: its name stays the same when its weights are adapted.
-    sample = np.round(reader.vectors(texts[:4], exact=False), 4).tolist()
-    path = work / f"frozen-{fingerprint(sample, texts)[:16]}.safetensors"
-    if not path.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        save_file({"vectors": reader.vectors(texts, exact=False)}, new)
-        new.replace(path)
-    return np.asarray(load_file(path)["vectors"], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -257,6 +207,87 @@ def _fit_tuned(
     return reader
 
 
+def _fit_pseudo(
+    job: _Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: Reading | None, work: Path | None
+) -> dict[str, WordReader | VectorReader]:
+    """A head over an encoder tuned on pseudo-labels; nothing, and a reason in the log, if it could not be."""
+    from retailor.tasks.sentiment.pseudo import PseudoTuning, opinion_tuned, seed_of
+
+    start, chosen = time.perf_counter(), job.settings
+    words = OpinionWords()
+    tuning = PseudoTuning(
+        loop=replace(
+            _loop(chosen, seed_of(chosen.seed)),
+            epochs=chosen.pseudo_epochs,
+            learning_rate=chosen.pseudo_rate,
+            max_steps=None,
+        ),
+        words=OpinionWords(words.praise + chosen.praise, words.blame + chosen.blame),
+        max_texts=chosen.pseudo_texts,
+        per_class=chosen.pseudo_per_class,
+        floor=chosen.pseudo_floor,
+        max_tokens=chosen.max_tokens,
+        dropout=chosen.dropout,
+        teacher_weight=chosen.teacher_weight,
+        seed=chosen.seed,
+    )
+    seen = {query.text for query in job.examples.queries}
+    fresh = [text for text in dict.fromkeys(texts) if text and text not in seen]
+    tuned = opinion_tuned(encoder, fresh, tuning, teacher=teacher, work=work)
+    job.log["pseudo_labels"] = tuned.log
+    if tuned.encoder is None:
+        job.log.setdefault("not_tried", {})[PSEUDO] = tuned.why
+        return {}
+    return {PSEUDO: _headed(job, PSEUDO, tuned.encoder, start)}
+
+
+def _headed(job: _Job, row: str, encoder: TrainableEncoder, start: float) -> VectorReader:
+    """A reader over a tuned encoder that has seen no labelled text: its head is chosen as the probe's is."""
+    chosen = job.settings
+    blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
+    features = blank.vectors(blank.inputs(job.examples.queries), exact=False)
+    fitted = choose_head(
+        features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
+    )
+    job.note(row, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
+    return VectorReader(encoder, fitted.head, chosen.max_tokens)
+
+
+def _fit_contrast(job: _Job, encoder: TrainableEncoder) -> VectorReader:
+    """A head over an encoder that was tuned on the labels by contrast; its figures are over three folds."""
+    from retailor.tasks.sentiment.contrastive import contrast_tuned
+
+    start, chosen, y = time.perf_counter(), job.settings, job.examples.y
+    blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
+    texts = blank.inputs(job.examples.queries)
+    loop = replace(
+        _loop(chosen, job.seed),
+        epochs=1e6,
+        max_steps=chosen.contrastive_steps,
+        learning_rate=chosen.pseudo_rate,
+    )
+
+    def made(rows: Labels) -> VectorReader:
+        tuned, log = contrast_tuned(encoder, [texts[i] for i in rows], y[rows], loop)
+        job.log["contrastive"] = log.to_dict()
+        own = replace(blank, encoder=tuned)
+        features = own.vectors([texts[i] for i in rows], exact=False)
+        return replace(own, head=fit_head(features, y[rows], "logistic", chosen.strengths[0], job.weights))
+
+    number = folds(y, 3, job.seed) if job.held is None else np.isin(np.arange(len(y)), job.held).astype(int)
+    parts = range(3) if job.held is None else (1,)
+    logits = np.zeros((len(y), len(job.weights)))
+    for part in parts:
+        held = np.flatnonzero(number == part)
+        reader = made(np.flatnonzero(number != part))
+        logits[held] = reader.head.logits(reader.vectors([texts[i] for i in held], exact=False))
+    tested = np.isin(number, list(parts))
+    figures = calibration(logits[tested], y[tested])
+    reader = made(np.arange(len(y)))
+    job.note(CONTRAST, time.perf_counter() - start, figures, strength=chosen.strengths[0])
+    return replace(reader, head=replace(reader.head, temperature=figures["temperature"]))
+
+
 def _loop(chosen: SentimentSettings, seed: int) -> TrainSettings:
     from retailor.train.loop import TrainSettings
 
@@ -276,19 +307,33 @@ def _loop(chosen: SentimentSettings, seed: int) -> TrainSettings:
     )
 
 
-def _choose(settings: SentimentSettings, few: bool, figures: dict[str, dict[str, Any]]) -> tuple[str, str]:
+def _wanted(settings: SentimentSettings, few: bool) -> list[str]:
+    """The trained rows that the mode asks for."""
+    if settings.mode == "auto":
+        return [row for row in settings.candidates if row != "frozen"] if few else [TUNED]
+    return [_BY_MODE[settings.mode]] if settings.mode != "frozen" else []
+
+
+def _choose(
+    settings: SentimentSettings,
+    few: bool,
+    readers: dict[str, WordReader | VectorReader],
+    figures: dict[str, dict[str, Any]],
+) -> tuple[str, str]:
     """Which reader answers, and why in words."""
-    if settings.mode != "auto":
-        return _BY_MODE[settings.mode], "it is the mode that was asked for"
+    wanted = _BY_MODE.get(settings.mode)
+    if wanted in readers:
+        return wanted, "it is the mode that was asked for"
+    values = {row: figures[row][settings.select_by] or 0.0 for row in readers}
     if few:
-        return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
-    values = {
-        row: figures[row][settings.select_by] or 0.0 for row in (TF_IDF, FROZEN, TUNED) if row in figures
-    }
+        # Folds of a few texts cannot tell TF-IDF from chance, and it has no words but theirs.
+        values.pop(TF_IDF)
+        if len(values) == 1:
+            return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
     # max keeps the first of equals, and the cheaper reader comes first.
     best = max(values, key=lambda row: values[row])
     found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
-    return best, f"best {settings.select_by} on the validation part ({found})"
+    return best, f"best {settings.select_by} on held-out training texts ({found})"
 
 
 def _plain(value: float) -> float | None:

@@ -20,10 +20,11 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.fit import FROZEN, TF_IDF, Fit, SentimentSettings, fit_readers
+from retailor.tasks.sentiment.fit import FROZEN, TF_IDF, Fit, fit_readers
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.readers import VectorReader, WordReader
-from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples
+from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples, unlabelled_texts
 from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.clean import clean_text
 
@@ -44,25 +45,41 @@ class SentimentReader:
         self.settings = settings or SentimentSettings()
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
-        if self.settings.mode == "fine-tuned" and not isinstance(encoder, TrainableEncoder):
+        trains = self.settings.mode in ("fine-tuned", "pseudo-labels", "contrastive")
+        if trains and not isinstance(encoder, TrainableEncoder):
             raise ModelError(
-                f"the encoder '{encoder.name}' cannot be trained, so mode 'fine-tuned' is not possible; "
-                "use 'frozen' or 'auto'.",
+                f"the encoder '{encoder.name}' cannot be trained, so mode '{self.settings.mode}' is not "
+                "possible; use 'frozen' or 'auto'.",
                 asked="fine-tuning",
                 can=("encode",),
             )
 
-    def fit(self, shop: Shop, *, work: Path | None = None, aspects: Sequence[AspectReview] = ()) -> Self:
+    def fit(
+        self,
+        shop: Shop,
+        *,
+        work: Path | None = None,
+        aspects: Sequence[AspectReview] = (),
+        teacher: SentimentReader | None = None,
+    ) -> Self:
         """Trains on `shop.reviews` (the label, or else the stars) and on `aspects`, where given.
 
-        With aspects the fine-tuned network reads "aspect [SEP] text"; without, a question about an aspect
-        is answered from the clauses that mention it. Raises DataError when there is nothing to learn from.
+        Reviews without label and stars serve few labels: they get pseudo-labels from opinion words and, where
+        given, from `teacher`, a reader of another shop. With aspects the fine-tuned network reads
+        "aspect [SEP] text"; without, a question about an aspect is answered from the clauses that mention it.
+        Raises DataError when there is nothing to learn from.
         """
         if not aspects:
             shop.require("sentiment", "reviews")
         examples = read_examples(shop, aspects, once=True)
         self._fitted, self.log = fit_readers(
-            self._start, self.settings, examples, paired=bool(aspects), work=work
+            self._start,
+            self.settings,
+            examples,
+            paired=bool(aspects),
+            work=work,
+            unlabelled=unlabelled_texts(shop),
+            teacher=teacher,
         )
         return self
 

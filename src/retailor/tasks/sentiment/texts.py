@@ -100,6 +100,14 @@ def read_examples(shop: Shop, aspects: Sequence[AspectReview] = (), *, once: boo
     return _examples(kept, dropped)
 
 
+def unlabelled_texts(shop: Shop) -> list[str]:
+    """The different clean texts of the reviews that have neither a label nor stars, in their order."""
+    label = pl.coalesce(pl.col("label"), label_of_rating(pl.col("rating")))
+    rows = shop.reviews.filter(~label.is_in(LABELS).fill_null(False)).select("title", "text")
+    texts = (review_text(title, text) for title, text in rows.iter_rows())
+    return list(dict.fromkeys(filter(None, texts)))
+
+
 def _examples(rows: list[tuple[SentimentQuery, str, float, str]], dropped: dict[str, int]) -> Examples:
     return Examples(
         tuple(row[0] for row in rows),

@@ -1,0 +1,114 @@
+"""Opinion words as a first teacher: what a text says by words that everybody knows, and by their company.
+
+No label is needed. A few words of praise and of blame vote on each unlabelled text of the shop, and counting
+which words keep company with those votes makes a reader of the shop's own language out of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retailor.tasks.sentiment.linear import Floats
+from retailor.tasks.sentiment.readers import ngrams
+from retailor.tasks.sentiment.texts import CJK
+
+# Words that mean the same about every product: no size, colour, taste or speed.
+PRAISE = tuple(re.findall(r"\S+", """
+    great excellent amazing awesome perfect perfectly love loved loves wonderful fantastic superb pleased best
+    happy recommend recommended delighted 很好 非常好 挺好 不错 满意 喜欢 值得 推荐 给力 好评 赞 棒 完美
+"""))  # fmt: skip
+BLAME = tuple(re.findall(r"\S+", """
+    terrible awful horrible worst waste wasted disappointed disappointing disappointment useless garbage junk
+    poor poorly broke refund returned defective bad boring
+    很差 太差 垃圾 失望 差评 退货 坏了 后悔 不好 不行 烂 骗 糟糕
+"""))  # fmt: skip
+_NOT_EN = r"(?:\b(?:not|never|no|hardly|cannot|without)\b|n['’]t\b)\s+(?:\w+\s+){0,2}?"
+_NOT_ZH = r"(?:不太|不怎么|不是很|不够|不会|不是|没有|没|不|无法|别)"
+_IS_CJK = re.compile(rf"[{CJK}]")
+_MARKS = re.compile(r"[!?]+|\.{3,}|…")
+_SPACE = re.compile(r"\s+")
+LEAST_VOTES = 30
+SMOOTHING = 1.0
+
+
+@dataclass(frozen=True)
+class OpinionWords:
+    """Words of praise and of blame, English and Chinese or any other given."""
+
+    praise: tuple[str, ...] = PRAISE
+    blame: tuple[str, ...] = BLAME
+
+    def votes(self, texts: Sequence[str]) -> Floats:
+        """Words of praise less words of blame in each text [n]; a denied one counts for the other side."""
+        signs = dict.fromkeys(self.praise, 1) | dict.fromkeys(self.blame, -1)
+        pattern = _pattern(signs)
+        found = np.zeros(len(texts))
+        for row, text in enumerate(texts):
+            for match in pattern.finditer(text.lower()):
+                sign = signs[match["word"]]
+                found[row] += -sign if match["not"] else sign
+        return found
+
+
+def _pattern(words: Sequence[str] | dict[str, int]) -> re.Pattern[str]:
+    """One match a word, with what denies it in the group 'not'; the longest of overlapping words wins."""
+    ordered = sorted(words, key=len, reverse=True)
+    cjk = [re.escape(word) for word in ordered if re.search(rf"[{CJK}]", word)]
+    other = [rf"\b{re.escape(word)}\b" for word in ordered if not re.search(rf"[{CJK}]", word)]
+    # A lone branch keeps the names of the groups unique, as Python wants them.
+    return re.compile(f"(?P<not>{_NOT_EN}|{_NOT_ZH})?(?P<word>{'|'.join([*cjk, *other]) or '(?!)'})")
+
+
+@dataclass(frozen=True)
+class WordPolarity:
+    """How much each term of a shop's reviews speaks for praise rather than blame."""
+
+    weights: dict[str, float]
+    """Log odds by term: a word, a pair of words, or a run of one to four characters of Chinese."""
+    n_votes: tuple[int, int]
+    """Texts that voted for blame, and for praise."""
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """The polarity of each text [n]: the sum over its terms, over the root of their number."""
+        found = np.zeros(len(texts))
+        for row, text in enumerate(texts):
+            known = [self.weights[term] for term in _terms(text) if term in self.weights]
+            found[row] = sum(known) / np.sqrt(len(known)) if known else 0.0
+        return found
+
+
+def _terms(text: str) -> set[str]:
+    """Words, pairs of words and marks; of Chinese, runs of one to four characters, marks among them.
+
+    Marks are kept because blame asks, exclaims and trails off more than praise does.
+    """
+    lower = text.lower()
+    if not _IS_CJK.search(lower):
+        return {*ngrams(lower), *_MARKS.findall(lower)}
+    dense = _SPACE.sub("", lower)
+    return {dense[i : i + n] for n in range(1, 5) for i in range(len(dense) - n + 1)}
+
+
+def word_polarity(texts: Sequence[str], words: OpinionWords, *, min_count: int = 5) -> WordPolarity | None:
+    """Polarities of the terms of unlabelled texts; None where too few texts vote for one of the sides.
+
+    Naive Bayes over the presence of terms, with the votes as labels; terms of fewer than `min_count` texts
+    are left out. Turney & Littman (2003) weigh words by their company with such seeds in the same way.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    votes = words.votes(texts)
+    sides = np.stack([votes < 0, votes > 0], axis=1).astype(np.float64)  # [n, 2]
+    n_votes = sides.sum(axis=0)
+    if n_votes.min() < LEAST_VOTES:
+        return None
+    counter = CountVectorizer(analyzer=_terms, min_df=min_count, binary=True)
+    counts = counter.fit_transform(texts).T @ sides + SMOOTHING  # [V, 2]
+    shares = counts / (n_votes + 2 * SMOOTHING)
+    odds = np.log(shares[:, 1] / shares[:, 0])
+    weights = {str(term): float(w) for term, w in zip(counter.get_feature_names_out(), odds, strict=True)}
+    return WordPolarity(weights, (int(n_votes[0]), int(n_votes[1])))

@@ -1,0 +1,68 @@
+"""The dials of a sentiment reader."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from retailor.config import Field, settings
+
+
+@settings
+class SentimentSettings:
+    """How a SentimentReader is fitted."""
+
+    mode: Literal["auto", "fine-tuned", "pseudo-labels", "contrastive", "frozen", "tf-idf"] = "auto"
+    """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few."""
+    max_tokens: int = Field(default=128, ge=8, le=8192)
+    """Longer texts lose their middles."""
+    validation: float = Field(default=0.1, gt=0, lt=0.9)
+    """The share of labelled texts kept from training, for early stopping, calibration and choices."""
+    few_labels: int = Field(default=200, ge=0)
+    """Below so many labelled texts no share is held out, folds are, and 'auto' tries what few labels need."""
+    select_by: Literal["macro_f1", "accuracy"] = "macro_f1"
+    class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
+    """How much rare labels count: with 'balanced' all labels weigh the same in the loss."""
+    start_head: Literal["probe", "random"] = "probe"
+    """Where the head of the fine-tuned network starts."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    epochs: float = Field(default=2.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    layer_decay: float = Field(default=0.9, gt=0, le=1)
+    """Each layer below the top learns at this share of the rate of the one above it."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    validate_every: int | None = Field(default=100, ge=1)
+    patience: int | None = Field(default=3, ge=1)
+    """Training stops after so many validations without a better one."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    freeze_embeddings: bool = False
+    strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
+    """The probe's inverse regularisations to choose from."""
+    word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
+    """The same for TF-IDF."""
+    min_count: int = Field(default=2, ge=1)
+    """TF-IDF leaves out terms of fewer texts, unless labels are few."""
+    max_terms: int = Field(default=200_000, ge=10)
+    keep_frozen: bool = True
+    """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
+    seed: int = 0
+    candidates: tuple[Literal["frozen", "pseudo-labels", "contrastive"], ...] = ("frozen", "pseudo-labels")
+    """What 'auto' tries when labels are few, cheapest first; TF-IDF is always shown and may win."""
+    pseudo_texts: int = Field(default=6000, ge=1)
+    """Unlabelled reviews that get a pseudo-label, at most; opinion words are counted in all of them."""
+    pseudo_per_class: int = Field(default=1500, ge=1)
+    """Pseudo-labels of each class to train on, at most: the surest."""
+    pseudo_floor: float = Field(default=0.6, ge=0, le=1)
+    pseudo_epochs: float = Field(default=1.0, gt=0)
+    pseudo_rate: float = Field(default=1e-4, gt=0, lt=1)
+    """Learning rate of the training on pseudo-labels and of the contrastive one."""
+    teacher_weight: float = Field(default=2.0, ge=0)
+    """How much a reader of another shop counts beside opinion words, when `fit` is given one."""
+    praise: tuple[str, ...] = ()
+    """Words of praise beside the English and Chinese ones that are known."""
+    blame: tuple[str, ...] = ()
+    contrastive_steps: int = Field(default=60, ge=1)
+    """Steps of the contrastive training on the labelled texts, of `batch_size` texts each."""

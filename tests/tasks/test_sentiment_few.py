@@ -1,0 +1,138 @@
+"""Few labels: opinion words, pseudo-labels from unlabelled reviews, contrastive tuning."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from retailor.errors import ConfigError, ModelError
+from retailor.shop.tables import Shop
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.contrastive import label_contrast
+from retailor.tasks.sentiment.opinions import OpinionWords, word_polarity
+from retailor.tasks.sentiment.texts import unlabelled_texts
+from retailor.tasks.shapes import SentimentQuery
+from retailor.testing.toys import HashEncoder
+from tests.tasks.test_sentiment import encoder, toy_shop
+
+QUICK = {"pseudo_rate": 3e-3, "layer_decay": 1.0, "batch_size": 16, "pseudo_epochs": 2.0}
+
+
+def with_unlabelled(n_labelled: int, n: int, language: str = "en") -> Shop:
+    """A toy shop of praise and blame, where only the first few reviews have stars."""
+    shop = toy_shop(n, labels=("negative", "positive"), language=language, seed=3)
+    known = pl.int_range(pl.len()) < n_labelled
+    return shop.with_tables(
+        reviews=shop.reviews.with_columns(rating=pl.when(known).then(pl.col("rating")).otherwise(None))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "votes"),
+    [
+        ("Great mug, I love it", 2),
+        ("not great, a waste", -2),
+        ("It isn't a great mug", -1),
+        ("Never disappointed", 1),
+        ("the greatest of all", 0),
+        ("质量太差，非常失望", -2),
+        ("很好，不满意", 0),
+        ("没有失望，不错", 2),
+        ("", 0),
+    ],
+)
+def test_words_vote_and_a_denied_word_votes_for_the_other_side(text: str, votes: int) -> None:
+    assert OpinionWords().votes([text]).tolist() == [votes]
+
+
+def test_other_words_can_be_given() -> None:
+    assert OpinionWords(("prima",), ("schlecht",)).votes(["Prima!", "schlecht", "great"]).tolist() == [
+        1,
+        -1,
+        0,
+    ]
+
+
+def test_company_of_opinion_words_tells_the_polarity_of_others() -> None:
+    texts = ["great cosy lamp", "awful wobbly lamp"] * 40
+    found = word_polarity(texts, OpinionWords())
+    assert found is not None and found.n_votes == (40, 40)
+    # each of the words is in all texts of one side and in none of the other: log((40 + 1) / (0 + 1))
+    assert math.isclose(found.weights["cosy"], math.log(41), rel_tol=1e-9)
+    assert found.weights["lamp"] == 0.0
+    cosy, wobbly, unknown = found.scores(["cosy", "wobbly", "zzz"])
+    assert cosy > 0 > wobbly and unknown == 0
+
+
+def test_no_polarity_without_votes() -> None:
+    assert word_polarity(["lamp on a desk"] * 500, OpinionWords()) is None
+
+
+def test_label_contrast_against_plain_loops() -> None:
+    rng = np.random.default_rng(0)
+    vectors, labels = rng.normal(size=(6, 5)), [0, 1, 0, 2, 1, 0]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    each = []
+    for i in range(6):
+        partners = [j for j in range(6) if j != i and labels[j] == labels[i]]
+        total = sum(math.exp(unit[i] @ unit[j] / 0.1) for j in range(6) if j != i)
+        if partners:
+            each.append(-np.mean([unit[i] @ unit[j] / 0.1 - math.log(total) for j in partners]))
+    found = label_contrast(torch.tensor(vectors), torch.tensor(labels)).item()
+    assert math.isclose(found, float(np.mean(each)), rel_tol=1e-5)
+
+
+def test_label_contrast_of_lonely_texts_is_zero_with_a_gradient() -> None:
+    vectors = torch.ones(2, 3, requires_grad=True)
+    value = label_contrast(vectors, torch.tensor([0, 1]))
+    value.backward()
+    assert value.item() == 0 and vectors.grad is not None
+
+
+def test_unlabelled_texts_are_those_without_label_and_stars() -> None:
+    shop = with_unlabelled(5, 20)
+    rest = shop.reviews["text"].to_list()[5:]
+    assert unlabelled_texts(shop) == list(dict.fromkeys(rest))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> None:
+    settings = SentimentSettings(mode="pseudo-labels", **QUICK)
+    reader = SentimentReader(encoder(), settings).fit(with_unlabelled(16, 320, language))
+    test = toy_shop(200, labels=("negative", "positive"), language=language, seed=9)
+    scores = reader.evaluate(test)
+    assert reader.log["chosen"] == "pseudo-labels"
+    assert reader.log["pseudo_labels"]["teachers"] == ["opinion words", "frozen vectors"]
+    assert scores.value("retailor", "accuracy") > max(0.9, scores.value("frozen probe", "accuracy"))
+
+
+def test_auto_without_unlabelled_reviews_says_why_it_did_not_try() -> None:
+    reader = SentimentReader(encoder()).fit(toy_shop(40))
+    assert "0 unlabelled reviews" in reader.log["not_tried"]["pseudo-labels"]
+    assert reader.log["chosen"] == "frozen probe"
+
+
+def test_a_reader_of_another_shop_can_teach() -> None:
+    teacher = SentimentReader(HashEncoder(256), SentimentSettings(mode="tf-idf"))
+    teacher.fit(toy_shop(200, labels=("negative", "positive"), seed=5))
+    settings = SentimentSettings(mode="pseudo-labels", **QUICK)
+    reader = SentimentReader(encoder(), settings).fit(with_unlabelled(16, 300), teacher=teacher)
+    assert "another reader" in reader.log["pseudo_labels"]["teachers"]
+    assert reader.predict([SentimentQuery("an awful mug on my desk useless")])[0].label == "negative"
+
+
+def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
+    chosen = SentimentSettings(mode="contrastive", contrastive_steps=12, **QUICK)
+    reader = SentimentReader(encoder(), chosen).fit(toy_shop(48, labels=("negative", "positive")))
+    assert reader.log["validation"]["contrastive"]["n"] == 48
+    test = toy_shop(100, labels=("negative", "positive"), seed=9)
+    assert reader.evaluate(test).value("retailor", "accuracy") > 0.85
+
+
+def test_what_cannot_be_is_said_at_once() -> None:
+    with pytest.raises(ModelError, match="cannot be trained"):
+        SentimentReader(HashEncoder(), SentimentSettings(mode="contrastive"))
+    with pytest.raises(ConfigError, match="candidates"):
+        SentimentSettings(candidates=("tf-idf",))  # type: ignore[arg-type]
