@@ -13,6 +13,7 @@ from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Histories
 from retailor.tasks.recommend import reasons
+from retailor.tasks.recommend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
@@ -58,12 +59,11 @@ def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight:
     """The shares of every part in use; of what is popular where there is nothing to go by."""
     added: dict[str, F32] = {}
     spread: dict[str, float] = {}
-    blend = fitted.systems["retailor"]
-    for name, weight in blend.to_dict().items() if len(history.items) else ():
-        if weight:
-            scores = fitted.parts[name].scores(history)
-            spread[name] = float(scores.std())
-            added[name] = np.float32(weight) * standardise(scores)[0]
+    blend, customer = fitted.blend, int(customer_groups(history)[0])
+    for name in blend.used() if len(history.items) else ():
+        scores = fitted.parts[name].scores(history)
+        spread[name] = float(scores.std())
+        added[name] = blend.of_items(name, customer, fitted.item_groups) * standardise(scores)[0]
     if text is not None and text.strip():
         fit = text_scores(fitted.understanding, text, len(fitted.catalogue))
         if fit.any():
@@ -109,7 +109,9 @@ def explained(
     if not len(rows):
         return ()
     catalogue = fitted.catalogue
-    items, carried = reasons.carried(fitted.parts, fitted.systems["retailor"], shares.spread, history, rows)
+    customer, groups = int(customer_groups(history)[0]), fitted.item_groups[rows]
+    weights = {name: fitted.blend.of_items(name, customer, groups) for name in shares.spread}
+    items, carried = reasons.carried(fitted.parts, weights, shares.spread, history, rows)
     found = []
     for column, row in enumerate(rows):
         order = np.lexsort((catalogue.ties[items], -carried[:, column]))

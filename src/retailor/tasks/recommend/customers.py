@@ -85,11 +85,14 @@ class Catalogue:
 
 
 def read_catalogue(shop: Shop) -> Catalogue:
-    """Every item that the shop lists or that has an event; without the items table, their ids alone."""
+    """Every item that the shop lists or that has an event; without the items table, their ids alone.
+
+    In the order of their ids, so that nothing random depends on the order of the tables.
+    """
     listed = shop.items.filter(pl.col("item_id").is_not_null()).unique(
         "item_id", keep="first", maintain_order=True
     )
-    known = pl.concat([listed["item_id"], shop.events["item_id"].drop_nulls()]).unique(maintain_order=True)
+    known = pl.concat([listed["item_id"], shop.events["item_id"].drop_nulls()]).unique().sort()
     items = pl.DataFrame({"item_id": known}).join(listed, on="item_id", how="left", maintain_order="left")
     return Catalogue(
         tuple(items["item_id"]),

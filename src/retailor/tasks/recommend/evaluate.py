@@ -16,6 +16,7 @@ from retailor.metrics.scores import Score, Scores
 from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
 from retailor.retrieval.collab import Histories, Scorer
+from retailor.tasks.recommend.coldness import ColdBlend, item_groups, joined
 from retailor.tasks.recommend.customers import Cases
 
 BLOCK_SCORES = 12_000_000
@@ -39,7 +40,7 @@ class Ranks:
 
 def rank_cases(
     parts: Mapping[str, Scorer],
-    systems: Mapping[str, Blend],
+    systems: Mapping[str, Blend | ColdBlend],
     cases: Cases,
     histories: Histories,
     ties: NDArray[np.unsignedinteger],
@@ -71,7 +72,7 @@ def _rank_block(
     found: Ranks,
     block: NDArray[np.int64],
     parts: Mapping[str, Scorer],
-    systems: Mapping[str, Blend],
+    systems: Mapping[str, Blend | ColdBlend],
     cases: Cases,
     histories: Histories,
     cold: NDArray[np.bool_],
@@ -88,9 +89,10 @@ def _rank_block(
         took[name] = time.perf_counter() - started
     popular = standardise(parts["popularity"].scores(own))
     targets = cases.targets[block]
+    items = item_groups(parts["popularity"].scores(own.at(slice(0, 1)))[0])
     for row, blend in systems.items():
         started = time.perf_counter()
-        scores = blend.join_standardised(z)
+        scores = joined(blend, z, own, items)
         if len(blend.names) > 1:
             scores[cold_rows] = popular[cold_rows]
         scores[seen.row, seen.col] = -np.inf

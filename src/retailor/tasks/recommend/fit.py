@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collab import Histories, Scorer
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers
+from retailor.tasks.recommend.behaviour import fit_encoder
+from retailor.tasks.recommend.coldness import ColdBlend
+from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.model import Fitted, Understanding
-from retailor.tasks.recommend.parts import WEIGHTS, Features, fit_parts, names_of, systems_of
+from retailor.tasks.recommend.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.taste import Taste, Whitening
-from retailor.tasks.recommend.tuning import choose_blends, choose_scales
+from retailor.tasks.recommend.taste import Whitening, untrained
+from retailor.tasks.recommend.tuning import choose_blends, choose_scales, measure_of
 from retailor.tasks.recommend.vectors import encoded
 from retailor.tasks.recommend.words import WordSpace
 
@@ -39,24 +41,42 @@ def fit(
     customers = read_customers(shop, catalogue, settings)
     texts = catalogue.texts
     catalogue = replace(catalogue, texts=())
+    n_items, histories = len(catalogue), customers.histories
+    held = hold_out(histories, _n_held_out(n_items, settings), settings.seed)
+    rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
     understanding = understand(texts, encoder, work)
-    features, histories = understanding.features, customers.histories
+    features = understanding.features
     log: dict[str, Any] = {
-        "n_items": len(catalogue),
+        "n_items": n_items,
         "n_customers": len(customers),
         "n_events": len(histories.items),
         "encoder": None if encoder is None or features.meaning is None else encoder.name,
         "seconds": {"encoding": round(time.perf_counter() - started, 3)},
     }
-    systems, taste, found = learn_blends(histories, len(catalogue), features, settings, work)
-    log["seconds"] |= found.pop("seconds")
-    log |= found
+    if settings.tuning_steps and features.meaning is not None and isinstance(encoder, TrainableEncoder):
+        understanding, log["tuning"] = tuned(understanding, encoder, texts, rest, cases, settings, work)
+        features = understanding.features
+    learned: dict[str, Scorer] = {}
+    blends: tuple[dict[str, Blend], ColdBlend] | None = None
+    if cases is None:
+        note = "too few customers: weights are the defaults"
+        log["validation"] = {"n": len(held[1]), "note": note}
+    else:
+        blends, learned, found = learn_blends(rest, cases, n_items, features, settings, work)
+        log["seconds"] |= found.pop("seconds")
+        log |= found
     parts, found = fit_parts(
-        histories, len(catalogue), features, settings, taste=taste, scales=log.get("scales"), work=work
+        histories, n_items, features, settings, learned=learned, scales=log.get("scales"), work=work
     )
-    log["seconds"] |= {"parts": found.pop("seconds"), "all": round(time.perf_counter() - started, 3)}
-    log |= found
-    return Fitted(catalogue, customers, understanding, parts, systems), log
+    log["training"] = log.get("training", {}) | found["training"]
+    log["seconds"] |= {"parts": found["seconds"], "all": round(time.perf_counter() - started, 3)}
+    systems, blend = blends or default_blends(list(parts))
+    return Fitted(catalogue, customers, understanding, parts, systems, blend), log
+
+
+def _n_held_out(n_items: int, settings: RecommendSettings) -> int:
+    """As many customers as have scores that fit in memory."""
+    return min(settings.n_validation, max(MIN_VALIDATION, VALIDATION_SCORES // max(n_items, 1)))
 
 
 def understand(texts: tuple[str, ...], encoder: Encoder | None, work: Path | None) -> Understanding:
@@ -75,36 +95,68 @@ def understand(texts: tuple[str, ...], encoder: Encoder | None, work: Path | Non
     return Understanding(Features(words if words.nnz else None, meaning), space, encoder, whitening)
 
 
+def tuned(
+    before: Understanding,
+    encoder: TrainableEncoder,
+    texts: tuple[str, ...],
+    histories: Histories,
+    cases: Cases | None,
+    settings: RecommendSettings,
+    work: Path | None,
+) -> tuple[Understanding, dict[str, Any]]:
+    """The items understood by the encoder fine-tuned on behaviour, if that pays on the cases; and its log.
+
+    What pays is told by the plain cosine of a history's mean with each item, before anything else is learned.
+    """
+    written = [i for i, text in enumerate(texts) if text.strip()]
+    vectors = np.zeros((len(texts), encoder.dim), np.float32)
+    vectors[written] = encoded(encoder, [texts[i] for i in written], work)
+    fresh, training = fit_encoder(encoder, texts, vectors, histories, settings, work=work)
+    if not training:
+        return before, {"kept": False}
+    after = understand(texts, fresh, work)
+    log: dict[str, Any] = {"kept": True, "training": training}
+    if cases is not None:
+        asked = histories.at(cases.customers)
+        measure = measure_of(asked, cases, len(texts))
+        found = [
+            measure(untrained(known.features.meaning, settings.decay).scores(asked))
+            for known in (before, after)
+            if known.features.meaning is not None
+        ]
+        log["ndcg@10"] = {"as it came": found[0], "fine-tuned": found[1]}
+        log["kept"] = found[1] > found[0]
+    return after if log["kept"] else before, log
+
+
 def learn_blends(
-    histories: Histories, n_items: int, features: Features, settings: RecommendSettings, work: Path | None
-) -> tuple[dict[str, Blend], Taste | None, dict[str, Any]]:
-    """The weights of every system, the taste that was learned on the way, if any, and the log of both."""
-    n = min(settings.n_validation, max(MIN_VALIDATION, VALIDATION_SCORES // max(n_items, 1)))
-    rest, cases = hold_out(histories, n, settings.seed)
-    if len(cases) < MIN_VALIDATION:
-        note = "too few customers: weights are the defaults"
-        systems = default_blends(names_of(n_items, features, settings))
-        return systems, None, {"validation": {"n": len(cases), "note": note}, "seconds": {}}
+    rest: Histories,
+    cases: Cases,
+    n_items: int,
+    features: Features,
+    settings: RecommendSettings,
+    work: Path | None,
+) -> tuple[tuple[dict[str, Blend], ColdBlend], dict[str, Scorer], dict[str, Any]]:
+    """The weights of every system and of the one that answers; the networks learned on the way; the log."""
     scales = choose_scales(rest, n_items, features, settings, cases)
     parts, log = fit_parts(rest, n_items, features, settings, cases=cases, scales=scales, work=work)
-    systems, found = choose_blends(parts, rest, n_items, cases, settings)
+    systems, blend, found = choose_blends(parts, rest, n_items, cases, settings)
     made: dict[str, Any] = {
         "scales": scales,
         "validation": {"n": len(cases), "metric": "ndcg@10", "systems": found},
-        "weights": systems["retailor"].to_dict(),
-        "dropped": found["retailor"]["dropped"],
+        "weights": blend.to_dict(),
+        "dropped": found[OURS]["dropped"],
         "seconds": {"validation": log["seconds"]},
+        "training": log["training"],
     }
-    if "taste" in log:
-        made["training"] = log["taste"]
-    taste = parts.get("taste")
-    return systems, taste if isinstance(taste, Taste) else None, made
+    return (systems, blend), {name: parts[name] for name in NETWORKS if name in parts}, made
 
 
-def default_blends(names: list[str]) -> dict[str, Blend]:
-    """Every system that these parts allow, with weights that suit most shops."""
+def default_blends(names: list[str]) -> tuple[dict[str, Blend], ColdBlend]:
+    """Every system that these parts allow, and the one that answers, with weights that suit most shops."""
     some = {name: WEIGHTS.get(name, 1.0) for name in names}
-    return {
+    systems = {
         row: Blend(inside, tuple(some[name] for name in inside) if len(inside) > 1 else (1.0,))
         for row, inside in systems_of(some).items()
     }
+    return systems, ColdBlend.of(systems.pop(OURS))

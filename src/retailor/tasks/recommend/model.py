@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Popularity, Scorer
+from retailor.tasks.recommend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.parts import Features, parts_of, tensors_of
 from retailor.tasks.recommend.taste import Whitening
@@ -38,13 +40,16 @@ class Understanding:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recommender that knows a shop. `systems` are the rows of the results, each a blend of `parts`."""
+    """A recommender that knows a shop."""
 
     catalogue: Catalogue
     customers: Customers
     understanding: Understanding
     parts: Mapping[str, Scorer]
     systems: Mapping[str, Blend]
+    """The rows that 'retailor' is compared with."""
+    blend: ColdBlend
+    """The row 'retailor', which answers."""
 
     @property
     def n_seen(self) -> F32:
@@ -52,6 +57,11 @@ class Fitted:
         popular = self.parts["popularity"]
         assert isinstance(popular, Popularity)
         return popular.counts
+
+    @cached_property
+    def item_groups(self) -> Groups:
+        """How cold each item is [I], as a number in coldness.ITEMS."""
+        return item_groups(self.n_seen)
 
 
 def save(fitted: Fitted, folder: Path) -> None:
@@ -63,6 +73,7 @@ def save(fitted: Fitted, folder: Path) -> None:
     save_file(_tensors(fitted), folder / "parts.safetensors")
     state = {
         "systems": {row: blend.to_dict() for row, blend in fitted.systems.items()},
+        "blend": fitted.blend.to_dict(),
         "vocabulary": None if understanding.words is None else list(understanding.words.vocabulary),
         "encoder": understanding.encoder is not None,
     }
@@ -108,7 +119,8 @@ def load(folder: Path) -> Fitted:
     systems = {
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()
     }
-    return Fitted(catalogue, Customers(user_ids, histories), understanding, parts_of(tensors), systems)
+    blend = ColdBlend.of_dict(state["blend"])
+    return Fitted(catalogue, Customers(user_ids, histories), understanding, parts_of(tensors), systems, blend)
 
 
 def _understanding(

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from retailor.retrieval import collab
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.sequence import NextItem, fit_sequence
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, fit_taste
 from retailor.tasks.recommend.words import SharedWords
 
+OURS = "retailor"
+"""The row of the system that answers."""
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
     "item-knn": ("item-knn",),
@@ -31,10 +34,12 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "encoder kernel + knn": ("meaning kernel", "sequential-knn"),
     "shared words + knn": ("shared words", "sequential-knn"),
     "f(u, i) alone": ("taste",),
-    "retailor": (
+    "sasrec alone": ("sequence",),
+    OURS: (
         "word kernel",
         "meaning kernel",
         "taste",
+        "sequence",
         "sequential-knn",
         "shared words",
         "ease",
@@ -43,6 +48,9 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Row of the results to the parts that it may blend. Which parts there are depends on the shop."""
+
+NETWORKS = ("taste", "sequence")
+"""Parts that are learned by steps: once, on the histories less what is held out."""
 
 KINDS: dict[str, Any] = {
     "popularity": Popularity,
@@ -53,6 +61,7 @@ KINDS: dict[str, Any] = {
     "meaning kernel": ItemToItem,
     "ials": Factors,
     "taste": Taste,
+    "sequence": NextItem,
     "shared words": SharedWords,
 }
 
@@ -62,6 +71,7 @@ WEIGHTS = {
     "ease": 1.0,
     "ials": 1.0,
     "taste": 0.5,
+    "sequence": 0.3,
     "shared words": 0.3,
     "sequential-knn": 0.35,
     "popularity": 0.05,
@@ -84,17 +94,17 @@ def fit_parts(
     settings: RecommendSettings,
     *,
     cases: Cases | None = None,
-    taste: Taste | None = None,
+    learned: Mapping[str, Scorer] | None = None,
     scales: Mapping[str, float] | None = None,
     work: Path | None = None,
 ) -> tuple[dict[str, Scorer], dict[str, Any]]:
-    """Every part that this shop allows, by name, and a log of seconds and training.
+    """Every part that this shop allows, by name, and a log of seconds and of trainings.
 
-    A `taste` that was learned before is taken as it is; else one is learned, the best on `cases`. `scales`
-    are factors on the ridge and kernel of closed forms.
+    Networks in `learned` are taken as they are; the others are learned, the best on `cases`. `scales` are
+    factors on the ridge and kernel of closed forms.
     """
     matrix = histories.matrix(n_items)
-    makers: dict[str, Callable[[], Scorer]] = {
+    makers: dict[str, Callable[[], Scorer | None]] = {
         "popularity": lambda: collab.fit_popularity(matrix),
         "item-knn": lambda: collab.fit_item_knn(matrix, n_links=settings.n_links),
         "sequential-knn": lambda: collab.fit_sequential_knn(
@@ -103,26 +113,42 @@ def fit_parts(
     }
     for name, closed in closed_forms(matrix, features, settings).items():
         makers[name] = partial(closed, (scales or {}).get(name, 1.0))
-    words = features.words
+    words, meaning = features.words, features.meaning
     if words is not None and n_items > settings.max_closed_form:
         makers["shared words"] = lambda: SharedWords(words, settings.decay)
-    log: dict[str, Any] = {"seconds": {}}
-    if settings.taste and features.meaning is not None:
-        vectors = features.meaning
-
-        def learned() -> Scorer:
-            if taste is not None:
-                return taste
-            found, log["taste"] = fit_taste(vectors, histories, settings, cases=cases, work=work)
-            return found
-
-        makers["taste"] = learned
+    log: dict[str, Any] = {"seconds": {}, "training": {}}
+    networks: dict[str, Callable[[], tuple[Scorer | None, dict[str, Any]]]] = {}
+    if settings.taste and meaning is not None:
+        networks["taste"] = lambda: fit_taste(meaning, histories, settings, cases=cases, work=work)
+    if settings.sequence and n_items <= settings.max_sequence:
+        networks["sequence"] = lambda: fit_sequence(
+            meaning, n_items, histories, settings, cases=cases, work=work
+        )
+    for name, learn in networks.items():
+        makers[name] = partial(_learned, name, learn, learned or {}, log["training"])
     parts = {}
     for name, make in makers.items():
         started = time.perf_counter()
-        parts[name] = make()
-        log["seconds"][name] = round(time.perf_counter() - started, 3)
+        made = make()
+        if made is not None:
+            parts[name] = made
+            log["seconds"][name] = round(time.perf_counter() - started, 3)
     return parts, log
+
+
+def _learned(
+    name: str,
+    learn: Callable[[], tuple[Scorer | None, dict[str, Any]]],
+    known: Mapping[str, Scorer],
+    log: dict[str, Any],
+) -> Scorer | None:
+    """The network that is known, or one learned now, whose training is noted."""
+    if name in known:
+        return known[name]
+    made, training = learn()
+    if training:
+        log[name] = training
+    return made
 
 
 def closed_forms(
@@ -154,20 +180,6 @@ def closed_forms(
     return found
 
 
-def names_of(n_items: int, features: Features, settings: RecommendSettings) -> list[str]:
-    """The parts that a shop of so many items with such features allows."""
-    large = n_items > settings.max_closed_form
-    names = ["popularity", "item-knn", "sequential-knn", "ials" if large else "ease"]
-    if features.words is not None and settings.word_kernel and not large:
-        names.append("word kernel")
-    if features.words is not None and large:
-        names.append("shared words")
-    if features.meaning is not None:
-        names += ["meaning kernel"] * (bool(settings.meaning_kernel) and not large)
-        names += ["taste"] * settings.taste
-    return names
-
-
 def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     """The systems that these parts allow, with the parts each one has here.
 
@@ -175,7 +187,7 @@ def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for row, names in SYSTEMS.items():
-        if row == "retailor":
+        if row == OURS:
             kernels = {"word kernel", "meaning kernel"} & set(parts)
             found[row] = tuple(n for n in names if n in parts and not (n == "ease" and kernels))
         elif all(name in parts for name in names):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer
 from retailor.tasks.recommend.taste import Taste
 from retailor.tasks.recommend.words import SharedWords
@@ -23,6 +22,7 @@ SENTENCES = {
     "meaning kernel": "close to “{item}” in meaning and in who chose it",
     "shared words": "shares words with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
+    "sequence": "often the next choice of customers with a history like this one",
     "text": "its text fits the words asked for",
     "popularity": "chosen by {n} customers",
 }
@@ -31,31 +31,32 @@ NEW = "new here, and its text is close to “{item}”"
 
 def carried(
     parts: Mapping[str, Scorer],
-    blend: Blend,
+    part_weights: Mapping[str, F32],
     spread: Mapping[str, float],
     history: Histories,
     rows: NDArray[np.int64],
 ) -> tuple[NDArray[np.int32], F32]:
     """The different items of one history [E], and what each adds to the score of `rows` [E, len(rows)].
 
-    Exact for item-to-item parts and shared words; of the taste it is what the untrained half of W says, and
-    factors have no share. `spread` is the deviation of each part's scores, by which the blend divides them.
+    `part_weights` are what each part weighs for each of the rows, `spread` the deviation of its scores, by
+    which the blend divides them. Exact for item-to-item parts and shared words; of the taste it is what the
+    untrained half of W says; factors and the transformer have no share.
     """
     items = np.unique(history.items)
     total = np.zeros((len(items), len(rows)), np.float32)
-    for name in blend.used():
+    for name, own in part_weights.items():
         part, scale = parts[name], spread.get(name, 0.0)
         if scale <= 0:
             continue
         if isinstance(part, ItemToItem):
             weights = history.matrix(part.links.shape[0], decay=part.decay)[:, items].toarray()[0]
-            total += (blend.to_dict()[name] / scale) * weights[:, None] * part.links[items][:, rows].toarray()
+            total += (own / scale) * weights[:, None] * part.links[items][:, rows].toarray()
         elif isinstance(part, SharedWords):
             weights = history.matrix(part.features.shape[0], decay=part.decay)[:, items].toarray()[0]
             shared = (part.features[items] @ part.features[rows].T).toarray()
-            total += (blend.to_dict()[name] / scale) * weights[:, None] * shared
+            total += (own / scale) * weights[:, None] * shared
         elif isinstance(part, Taste):
-            total += (blend.to_dict()[name] / scale) * _pulls(part, history, items, rows)
+            total += (own / scale) * _pulls(part, history, items, rows)
     return items, total
 
 
@@ -75,7 +76,7 @@ def strongest_part(shares: Mapping[str, float]) -> str:
 def sentence(part: str, because: str | None, n_customers: int) -> str:
     """The reason in words; `because` is the title of the history item that carried most, if any did."""
     if because is None:
-        part = part if part in ("text", "popularity", "ials") else "popularity"
+        part = part if part in ("text", "popularity", "ials", "sequence") else "popularity"
     elif not n_customers and part not in ("text", "popularity"):
         return NEW.format(item=_short(because))
     return SENTENCES[part].format(item=_short(because or ""), n=f"{n_customers:,}")

@@ -45,6 +45,34 @@ class RecommendSettings:
     max_softmax: int = Field(default=3_000, ge=2)
     """Beyond so many items the softmax is over a sample: the targets of the batch and so many others."""
 
+    sequence: bool = True
+    """Whether to learn a transformer over the customer's items in order."""
+    sequence_hidden: int = Field(default=128, ge=2)
+    sequence_layers: int = Field(default=2, ge=1)
+    sequence_length: int = Field(default=50, ge=1)
+    """Latest items that it reads."""
+    sequence_epochs: float = Field(default=20.0, gt=0)
+    sequence_batch: int = Field(default=256, ge=2)
+    sequence_rate: float = Field(default=1e-3, gt=0)
+    sequence_dropout: float = Field(default=0.3, ge=0, lt=1)
+    sequence_item_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """How often an item is known by its text alone while learning."""
+    max_sequence: int = Field(default=100_000, ge=0)
+    """Catalogues larger than this go without the transformer."""
+
+    tuning_steps: int = Field(default=0, ge=0)
+    """Steps in which the encoder learns from what customers choose after what; 0 leaves it as it is."""
+    tuning_batch: int = Field(default=96, ge=2)
+    """Choices a step: each is a wrong answer to all others."""
+    tuning_group: int = Field(default=4, ge=1)
+    """Choices of similar items that share a batch, so that some wrong answers are hard; 1 mixes all."""
+    tuning_history: int = Field(default=1, ge=1)
+    """Latest items that the next one is learned from, the older ones weighing less."""
+    tuning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    tuning_temperature: float = Field(default=0.05, gt=0)
+    tuning_words: int = Field(default=32, ge=4)
+    """Words of an item's text that are read while learning."""
+
     n_validation: int = Field(default=5_000, ge=0)
     """Customers, at most, whose last event is held out to learn the blend; the final fit has it again."""
     least_gain: float = Field(default=0.002, ge=0)

@@ -15,12 +15,15 @@ from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder
+from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.ask import recommend
+from retailor.tasks.recommend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
 from retailor.tasks.recommend.evaluate import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
+from retailor.tasks.recommend.parts import OURS
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.shapes import Recommendations, RecommendQuery
 
@@ -98,7 +101,8 @@ class Recommender:
     def ranks(self, cases: Cases) -> Ranks:
         """Where each system ranks the target of each case."""
         made = self._made
-        return rank_cases(made.parts, made.systems, cases, made.customers.histories, made.catalogue.ties)
+        systems: dict[str, Blend | ColdBlend] = {**made.systems, OURS: made.blend}
+        return rank_cases(made.parts, systems, cases, made.customers.histories, made.catalogue.ties)
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'recommend', its encoder inside. Raises ModelError before `fit`."""

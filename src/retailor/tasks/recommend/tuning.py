@@ -9,12 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
-from retailor.retrieval.blend import Blend, choose_weights
+from retailor.retrieval.blend import Blend, choose_weights, standardise
 from retailor.retrieval.collab import Histories, Scorer
+from retailor.tasks.recommend.coldness import (
+    CUSTOMERS,
+    ITEMS,
+    ColdBlend,
+    Groups,
+    customer_groups,
+    item_groups,
+    without_say,
+)
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.parts import Features, closed_forms, systems_of
+from retailor.tasks.recommend.parts import OURS, Features, closed_forms, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
+FACTORS = (0.0, 0.5, 0.75, 1.33, 2.0)
+"""What a part's weight is tried to be multiplied by in one group of customers and items."""
+LEAST_CASES = 200
+LEAST_GROUP_GAIN = 0.003
 SCALES = (1.0, 0.01, 0.03, 0.1, 0.3, 3.0)
 """Tried in this order: where several are equally good the setting as it is wins."""
 
@@ -53,15 +66,61 @@ def choose_scales(
 
 
 def choose_blends(
-    parts: Mapping[str, Scorer], histories: Histories, n_items: int, cases: Cases, settings: RecommendSettings
-) -> tuple[dict[str, Blend], dict[str, Any]]:
-    """The weights of each system that are best on the cases, and how they were found."""
+    parts: Mapping[str, Scorer],
+    histories: Histories,
+    n_items: int,
+    cases: Cases,
+    settings: RecommendSettings,
+) -> tuple[dict[str, Blend], ColdBlend, dict[str, Any]]:
+    """The weights that are best on the cases, of each system and of the one that answers; how they were found.
+
+    The one that answers has weights of its own for cold customers and items.
+    """
     asked = histories.at(cases.customers)
     measure = measure_of(asked, cases, n_items)
-    systems, log = {}, {}
+    systems: dict[str, Blend] = {}
+    log: dict[str, Any] = {}
     scores = {name: part.scores(asked) for name, part in parts.items()}
     for row, names in systems_of(parts).items():
         blocks = {name: scores[name] for name in names}
-        gain = settings.least_gain if row == "retailor" else 0.0
+        gain = settings.least_gain if row == OURS else 0.0
         systems[row], log[row] = choose_weights(blocks, measure, least_gain=gain)
-    return systems, log
+    start = systems.pop(OURS)
+    seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
+    z = {name: standardise(scores[name]) for name in start.used()}
+    blend, log[OURS]["by coldness"] = choose_by_coldness(start, z, asked, cases, item_groups(seen))
+    return systems, blend, log
+
+
+def choose_by_coldness(
+    start: Blend, z: Mapping[str, NDArray[np.float32]], asked: Histories, cases: Cases, items: Groups
+) -> tuple[ColdBlend, list[dict[str, Any]]]:
+    """The weights a group of customers and items that are best on the cases, and the steps to them.
+
+    Starts from `start` for all; a factor on one part's weight in one pair of groups is taken where NDCG on
+    that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer than LEAST_CASES keep `start`.
+    """
+    blend = ColdBlend.of(start)
+    weights, log = blend.weights.copy(), []
+    customers = customer_groups(asked)
+    for i, customer in enumerate(CUSTOMERS):
+        rows = np.flatnonzero(customers == i)
+        if len(rows) < LEAST_CASES:
+            continue
+        inside = {name: block[rows] for name, block in z.items()}
+        measure = measure_of(asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items))
+        total = blend.join_standardised(inside, customers[rows], items)
+        best = measure(total)
+        for j in range(1, len(ITEMS)):
+            mask = (items == j).astype(np.float32)
+            for name in inside:
+                p = blend.names.index(name)
+                step = inside[name] * (mask * np.float32(weights[i, j, p]))
+                values = {f: measure(total + np.float32(f - 1) * step) for f in FACTORS}
+                factor = max(values, key=lambda f: values[f])
+                if values[factor] > best * (1 + LEAST_GROUP_GAIN):
+                    total += np.float32(factor - 1) * step
+                    log.append({"customers": customer, "items": ITEMS[j], "part": name, "factor": factor})
+                    log[-1] |= {"before": best, "after": values[factor]}
+                    best, weights[i, j, p] = values[factor], weights[i, j, p] * factor
+    return ColdBlend(blend.names, without_say(blend.names, weights)), log
