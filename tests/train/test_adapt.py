@@ -118,8 +118,6 @@ def test_what_does_not_fit_is_refused_before_any_work() -> None:
         adapt(tiny_encoder(), TEXTS, AdaptSettings(objective="causal"))
     with pytest.raises(ConfigError, match=r"'masked' does not fit tiny-decoder: it learns by causal"):
         adapt(tiny_decoder(), TEXTS, AdaptSettings(objective="masked"))
-    with pytest.raises(ConfigError, match="lora_rank"):
-        adapt(tiny_encoder(), TEXTS, AdaptSettings(lora_rank=4))
     for model in (HashEncoder(), ScriptedGenerator()):
         with pytest.raises(ModelError, match="no network"):
             adapt(model, TEXTS)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
-from retailor.train.hooks import Batch, Loss, Place, changing, dice, place_in, reading, throw_again
+from retailor.train.hooks import Batch, Loss, Place, changing, dice, drops, place_in, reading, throw_again
 from retailor.train.hooks import word_embedding as word_embedding
 
 __all__ = ["AdversarialSettings", "adversarial", "check_adversarial", "word_embedding"]
@@ -87,7 +87,7 @@ def check_adversarial(
         return
     if settings.method != "r-drop":
         place_in(network, embedding, "embedding")
-    elif not _drops(network):
+    elif not drops(network):
         raise ConfigError(
             f"'r-drop' compares two dropouts, and {type(network).__name__} drops nothing: "
             "set a dropout above 0 or choose another method.",
@@ -243,13 +243,3 @@ def _divergence(a: Tensor, b: Tensor) -> Tensor:
     """Mean over rows of the symmetric KL divergence between two softmaxes of logits [..., C]."""
     p, q = (F.log_softmax(rows.float().flatten(0, -2), dim=-1) for rows in (a, b))
     return ((p.exp() - q.exp()) * (p - q)).sum(-1).mean() / 2
-
-
-def _drops(network: nn.Module) -> bool:
-    """Whether some part of the network drops something while it trains."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
-            return True
-        if getattr(getattr(module, "config", None), "attention_dropout", 0.0):
-            return True
-    return False

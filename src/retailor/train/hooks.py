@@ -82,3 +82,13 @@ def throw_again(states: list[Tensor]) -> None:
     torch.set_rng_state(states[0])
     if len(states) > 1:
         torch.cuda.set_rng_state_all(states[1:])
+
+
+def drops(network: nn.Module) -> bool:
+    """Whether some part of the network drops something while it trains."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            return True
+        if getattr(getattr(module, "config", None), "attention_dropout", 0.0):
+            return True
+    return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,10 +76,24 @@ class Masker:
     weights: NDArray[np.float64] | None
     targets: NDArray[np.float32] | None
     """The vectors to keep near to, one a row."""
+    halves: Sequence[int] | None = None
+    """Where the second half of each row begins, 0 for none: half of them are swapped, and a batch says so."""
+
+    def straight(self) -> Masker:
+        """The same without swapped halves."""
+        return replace(self, halves=None)
 
     def collate(self, numbers: Sequence[int]) -> Batch:
         draw = batch_randomness()
-        ids = padded([self.rows[i] for i in numbers], self.known.pad_id)
+        rows = [self.rows[i] for i in numbers]
+        order = None
+        if self.halves is not None:
+            order = np.array([draw.integers(2) if self.halves[i] else IGNORED for i in numbers])
+            rows = [
+                swapped(row, self.halves[i], self.n_prompt) if turned == 1 else row
+                for row, i, turned in zip(rows, numbers, order, strict=True)
+            ]
+        ids = padded(rows, self.known.pad_id)
         masks = draw_masks(
             ids, self.known, self.rate, draw, n_prompt=self.n_prompt, whole_words=self.whole_words,
             weights=self.weights,
@@ -92,7 +106,14 @@ class Masker:
         }
         if self.targets is not None:
             batch["targets"] = self.targets[list(numbers)]
+        if order is not None:
+            batch["order"] = order
         return {name: torch.from_numpy(array) for name, array in batch.items()}
+
+
+def swapped(row: Sequence[int], half: int, n_prompt: int) -> list[int]:
+    """The row with what follows `half` before what precedes it; prompt and end mark stay in place."""
+    return [*row[:n_prompt], *row[half:-1], *row[n_prompt:half], row[-1]]
 
 
 def head_loss(model: nn.Module, batch: Batch) -> Tensor:

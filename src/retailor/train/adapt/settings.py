@@ -1,0 +1,159 @@
+"""How to adapt, and what an adaptation did."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from retailor.config import Field, settings
+from retailor.train.settings import TrainLog, TrainSettings
+
+Objective = Literal["masked", "order", "contrastive", "causal", "span"]
+LEARNING_RATES = {
+    "masked": 3e-5, "contrastive": 2e-5, "causal": 2e-5, "span": 1e-4, "lora": 2e-4, "head": 1e-3,
+}  # fmt: skip
+LARGE_VOCABULARY = 100_000
+
+
+@settings
+class AdaptSettings:
+    """How to adapt a model to a shop's texts."""
+
+    objective: Literal["auto", "masked", "order", "contrastive", "causal", "span"] = "auto"
+    """'auto' is masked words for an encoder, next words for a decoder, spans for an encoder-decoder.
+
+    'order' is masked words and which half of a text comes first; 'contrastive' tells a text's partner (its
+    pair, or itself under another dropout) from those of other texts.
+    """
+    mask_rate: float = Field(default=0.15, gt=0, lt=1)
+    """Part of the tokens that is hidden (masked, order, span)."""
+    whole_words: bool = True
+    term_boost: float = Field(default=1.0, ge=1)
+    """How much likelier the shop's own terms are hidden than other words; 1 treats all alike."""
+    keep: float = Field(default=1.0, ge=0)
+    """Weight of staying near the encoder as it came: who is whose neighbour may change little; 0 lets go."""
+    head_steps: int = Field(default=100, ge=0)
+    """Steps in which only the new head learns, so that its first errors do not reach the encoder."""
+    temperature: float = Field(default=0.05, gt=0, le=1)
+    """Of the contrastive loss: lower presses harder on the nearest wrong partners."""
+    grow_terms: int = Field(default=0, ge=0, le=20_000)
+    """Give so many of the shop's own words a piece of their own in the encoder's vocabulary, at most."""
+    general_share: float = Field(default=0.2, ge=0, lt=1)
+    """Part of the texts to learn from that is general text, against forgetting, where such text is given."""
+    general_file: str | None = None
+    """A file of general text, one a line, for `general_share` and for measuring what was forgotten."""
+    packed: bool = False
+    """Join texts to rows of full length: nothing is padded (causal)."""
+    lora_rank: int = Field(default=0, ge=0, le=1024)
+    """Train low-rank adapters of this rank instead of all weights; 0 trains all."""
+    max_tokens: int = Field(default=128, ge=8)
+    max_texts: int | None = Field(default=50_000, ge=1)
+    """Adapt on a random sample of so many texts when there are more."""
+    held_out: float = Field(default=0.05, gt=0, le=0.5)
+    """Part of the texts, at most 512, that is only for measuring."""
+    epochs: float = Field(default=1.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    """When not given: 3e-5 masked and order, 2e-5 contrastive and causal, 1e-4 span, 2e-4 with adapters."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    accumulate: int = Field(default=1, ge=1)
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    patience: int | None = Field(default=3, ge=1)
+    """Stop after so many validations on held-out shop text without a better one."""
+    validate_every: int | None = Field(default=None, ge=1)
+    freeze_embeddings: bool | None = None
+    """When not given: only for a vocabulary over 100,000, where training it costs most of the time."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class AdaptLog:
+    """What an adaptation did; perplexities are on the same held-out texts, hidden the same way.
+
+    A token's, but for 'contrastive' a partner's: of a perplexity of 3 the right one is as hard to tell as one
+    of three. For 'masked', 'before' is with a head that was fitted to the encoder as it came, and both are
+    over the tokens that occur in the shop's texts. `neighbours_kept` is the mean part of a held-out text's
+    ten nearest held-out texts that stayed among its ten nearest; None for generators. `general_…` are the
+    same perplexities on general text that was not learned from; None where none was given.
+    """
+
+    objective: str
+    n_texts: int
+    n_held_out: int
+    perplexity_before: float
+    perplexity_after: float
+    neighbours_kept: float | None
+    seconds: float
+    train: TrainLog
+    n_general: int = 0
+    general_before: float | None = None
+    general_after: float | None = None
+    n_new_pieces: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What to learn from (general texts last), and what to measure on."""
+
+    learned: list[str]
+    held_out: list[str]
+    general: list[str]
+    """General texts that are held out."""
+    n_general: int
+    """How many of `learned` are general."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An adapted model, and the mean losses before and after."""
+
+    model: Any
+    before: float
+    after: float
+    train: TrainLog
+    neighbours_kept: float | None = None
+    general_before: float | None = None
+    general_after: float | None = None
+    n_new_pieces: int = 0
+
+
+def perplexity(loss: float | None) -> float | None:
+    """The exponential of a mean loss; None stays None."""
+    return None if loss is None else math.exp(min(loss, 700.0))
+
+
+def train_settings(given: AdaptSettings, rate: float, vocabulary_size: int, **more: Any) -> TrainSettings:
+    """The loop's settings for an adaptation; `more` replaces some."""
+    frozen = given.freeze_embeddings
+    large = vocabulary_size > LARGE_VOCABULARY and not given.grow_terms
+    values = {
+        "epochs": given.epochs,
+        "max_steps": given.max_steps,
+        "batch_size": given.batch_size,
+        "learning_rate": rate,
+        "weight_decay": given.weight_decay,
+        "warmup": given.warmup,
+        "schedule": given.schedule,
+        "layer_decay": given.layer_decay,
+        "accumulate": given.accumulate,
+        "precision": given.precision,
+        "patience": given.patience,
+        "validate_every": given.validate_every,
+        "freeze_embeddings": large if frozen is None else frozen,
+        "seed": given.seed,
+    }
+    return TrainSettings(**{**values, **more})
+
+
+def rate_of(given: AdaptSettings, objective: str) -> float:
+    """The learning rate that was asked for, or the objective's own."""
+    return given.learning_rate or LEARNING_RATES["lora" if given.lora_rank else objective]
