@@ -131,6 +131,13 @@ def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
     assert reader.evaluate(test).value("retailor", "accuracy") > 0.85
 
 
+@pytest.mark.parametrize("more", [{"adversarial": "fgm"}, {"adversarial": "r-drop"}, {"mixup": 0.4}])
+def test_wrappers_change_the_training_and_not_the_road(more: dict[str, object]) -> None:
+    dials = {"mode": "fine-tuned", "few_labels": 0, "max_steps": 3, "augment": {"method": "edits"}, **QUICK}
+    reader = SentimentReader(encoder(), SentimentSettings(**dials, **more)).fit(toy_shop(60))
+    assert reader.log["chosen"] == "fine-tuned" and len(reader.log["training"]["curve"]) == 3
+
+
 def test_what_cannot_be_is_said_at_once() -> None:
     with pytest.raises(ModelError, match="cannot be trained"):
         SentimentReader(HashEncoder(), SentimentSettings(mode="contrastive"))

@@ -179,6 +179,7 @@ def _fit_tuned(
     job: _Job, encoder: TrainableEncoder, frozen: _Features, paired: bool, work: Path | None
 ) -> VectorReader:
     from retailor.tasks.sentiment.tuned import Tuning, fine_tune
+    from retailor.train.adversarial import AdversarialSettings
 
     chosen, y = job.settings, job.examples.y
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held
@@ -192,6 +193,9 @@ def _fit_tuned(
         label_smoothing=chosen.label_smoothing,
         select_by=chosen.select_by,
         paired=paired,
+        augment=chosen.augment,
+        adversarial=AdversarialSettings(method=chosen.adversarial, epsilon=chosen.epsilon),
+        mixup=chosen.mixup,
     )
     reader, training, figures = fine_tune(
         encoder,

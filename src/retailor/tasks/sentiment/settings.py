@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from retailor.config import Field, settings
+from retailor.text.augment import AugmentSettings
 
 
 @settings
@@ -46,6 +47,14 @@ class SentimentSettings:
     min_count: int = Field(default=2, ge=1)
     """TF-IDF leaves out terms of fewer texts, unless labels are few."""
     max_terms: int = Field(default=200_000, ge=10)
+    augment: AugmentSettings = AugmentSettings()
+    """Copies of the labelled texts for the fine-tuned network; held-out texts get none."""
+    adversarial: Literal["none", "fgm", "pgd", "freelb", "r-drop"] = "none"
+    """Disturbs word embeddings while fine-tuning, or (r-drop) makes two dropouts agree."""
+    epsilon: float = Field(default=0.05, gt=0, le=1)
+    """Longest disturbance of a text, as a share of the length of its word embeddings."""
+    mixup: float = Field(default=0.0, ge=0, le=10)
+    """Shape of the Beta distribution by which the vectors of two texts are mixed; 0 mixes nothing."""
     keep_frozen: bool = True
     """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
     seed: int = 0

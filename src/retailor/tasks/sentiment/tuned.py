@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,10 @@ from retailor.seeds import derive
 from retailor.tasks.sentiment.linear import Floats, Head, Labels, calibration
 from retailor.tasks.sentiment.readers import VectorReader
 from retailor.tasks.sentiment.texts import Examples
+from retailor.text.augment import AugmentSettings, augmented
+from retailor.train.adversarial import AdversarialSettings, adversarial, check_adversarial
 from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.mixup import MixupSettings, mixup
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose
 # directions then do the learning (a step of 2e-5 could not grow the head itself).
@@ -48,6 +51,9 @@ class Tuning:
     label_smoothing: float
     select_by: str
     paired: bool
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    adversarial: AdversarialSettings = field(default_factory=AdversarialSettings)
+    mixup: float = 0.0
 
 
 def fine_tune(
@@ -71,6 +77,7 @@ def fine_tune(
     reader = VectorReader(encoder, _head_of(network, present, n_classes), tuning.max_tokens, tuning.paired)
     texts, held_texts = reader.inputs(examples.queries), reader.inputs(held.queries)
     labels = np.searchsorted(present, examples.y).tolist()
+    texts, labels = augmented(texts, labels, tuning.augment, seed=tuning.settings.seed)
     by_class = torch.tensor(weights[present], dtype=torch.float32)
 
     def collate(rows: Sequence[tuple[str, int]]) -> Mapping[str, torch.Tensor]:
@@ -87,6 +94,10 @@ def fine_tune(
             label_smoothing=tuning.label_smoothing,
         )
 
+    mixed = mixup(loss, MixupSettings(alpha=tuning.mixup), representation=_representation)
+    hardened = adversarial(mixed, tuning.adversarial, logits=_logits)
+    check_adversarial(network, tuning.adversarial)
+
     def validate() -> float:
         rows = reader.vectors(held_texts, exact=False)
         return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.select_by)
@@ -95,7 +106,7 @@ def fine_tune(
         network,
         list(zip(texts, labels, strict=True)),
         collate,
-        loss,
+        hardened,
         tuning.settings,
         validate=validate if len(held) else None,
         lengths=[len(text) for text in texts],
@@ -105,6 +116,14 @@ def fine_tune(
     head = _head_of(network, present, n_classes)
     figures = calibration(head.logits(reader.vectors(held_texts)), held.y)
     return replace(reader, head=replace(head, temperature=figures["temperature"])), log, figures
+
+
+def _representation(network: nn.Module) -> nn.Module:
+    return network.dropout  # type: ignore[return-value]
+
+
+def _logits(network: nn.Module) -> nn.Module:
+    return network.head  # type: ignore[return-value]
 
 
 def _figure(y: Labels, logits: Floats, name: str) -> float:
