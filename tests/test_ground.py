@@ -17,7 +17,8 @@ import retailor
 from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
-from retailor.metrics.interval import interval, paired_interval, score_mean
+from retailor.metrics.classify import paired_macro_f1, score_classes
+from retailor.metrics.interval import differences, interval, paired_interval, score_mean
 from retailor.metrics.scores import Score, Scores
 from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, SCHEMAS, Shop, label_of_rating, open_shop
@@ -203,3 +204,23 @@ def test_a_paired_interval_sees_a_small_steady_gain() -> None:
     mean, low, high = paired_interval(base + 0.1, base)
     assert mean == pytest.approx(0.1) and 0.09 < low <= high < 0.11
     assert np.isnan(score_mean("x", "m", []).value)
+
+
+def test_scores_of_the_same_cases_are_paired_whatever_the_metric() -> None:
+    rng = np.random.default_rng(2)
+    base = rng.normal(size=300)
+    ours = base + rng.normal(0.1, 0.2, size=300)
+    scores = Scores((score_mean("retailor", "map", ours), score_mean("bm25", "map", base)))
+    (gap,) = differences(scores)
+    mean, low, high = paired_interval(ours, base)
+    assert gap.row == "retailor less bm25" and gap.value == pytest.approx(mean)
+    assert (gap.low, gap.high) == pytest.approx((low, high), abs=1e-9)
+    truth, right = rng.integers(0, 3, 200), np.eye(3)
+    guess = np.where(rng.random(200) < 0.8, truth, (truth + 1) % 3)
+    worse = np.where(rng.random(200) < 0.9, guess, (guess + 1) % 3)
+    rows = score_classes("retailor", truth, right[guess]) + score_classes("bm25", truth, right[worse])
+    found = {gap.metric: gap for gap in differences(rows)}
+    assert found["macro_f1"].low == pytest.approx(paired_macro_f1(truth, guess, worse, 3)[1])
+    # Figures out of a file, and of other cases, cannot be paired.
+    assert not differences(Scores.from_dicts(scores.to_dicts()))
+    assert not differences(Scores((scores.rows[0], score_mean("bm25", "map", base[:9]))))

@@ -16,7 +16,7 @@ import pytest
 
 from retailor import artifact
 from retailor.errors import DataError, MissingTable
-from retailor.plan.engine import ABSENT, Stage, run_stages
+from retailor.plan.engine import ABSENT, Stage, is_made, run_stages
 
 
 def write(text: str, inputs: Mapping[str, Path], folder: Path, work: Path) -> None:
@@ -67,6 +67,22 @@ def test_a_stage_without_its_data_is_absent_and_so_is_what_needs_it(tmp_path: Pa
         assert "needs the table 'reviews'" in done[1].reason
     with pytest.raises(MissingTable):
         run_stages([Stage("fit", "note", missing)], tmp_path / "strict")
+
+
+def test_a_stage_that_takes_absent_ones_is_made_all_the_same(tmp_path: Path) -> None:
+    def report(inputs: Mapping[str, Path], folder: Path, work: Path) -> None:
+        text = ", ".join(f"{name} {is_made(inputs, name)}" for name in (*inputs, "other"))
+        write(text, {}, folder, work)
+
+    stages = [
+        Stage("fit", "note", missing, may_be_absent=True),
+        Stage("split", "note", partial(write, "b")),
+        Stage("report", "note", report, needs=("fit", "split"), takes_absent=True),
+    ]
+    done = run_stages(stages, tmp_path)
+    assert [each.kind for each in done] == [ABSENT, "note", "note"]
+    text = (tmp_path / done[2].folder / "text").read_text(encoding="utf-8")
+    assert text == "fit False, split True, other False"
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:

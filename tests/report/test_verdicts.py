@@ -75,3 +75,20 @@ def test_nothing_to_say_without_cases_or_baselines() -> None:
     assert verdict("x", Scores()).outcome == "unknown"
     alone = Scores((Score("retailor", "mrr", 0.5, 0.4, 0.6, 9),))
     assert "no baseline beside it" in verdict("x", alone).text
+
+
+@pytest.mark.parametrize(
+    ("gap", "outcome", "said"),
+    [
+        ((0.002, 0.018), "better", "the paired difference is +0.0100, 95\u00a0% interval +0.0020 to +0.0180"),
+        ((-0.002, 0.022), "ahead", "not beyond doubt"),
+    ],
+)
+def test_the_paired_difference_decides_where_the_intervals_overlap(
+    gap: tuple[float, float], outcome: str, said: str
+) -> None:
+    rows = scores((0.81, 0.02), (0.80, 0.02))
+    paired = Scores((Score("retailor less tf-idf", "accuracy", 0.01, *gap, 900),))
+    found = verdict("sentiment", rows, paired=paired)
+    assert found.outcome == outcome and said.replace("\u00a0", " ") in found.text.replace("\u00a0", " ")
+    assert verdict("sentiment", rows).outcome == "ahead"

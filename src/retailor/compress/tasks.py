@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
+import numpy as np
+
 from retailor.compress.onnx import CompressReport, CompressSettings, compress
 from retailor.errors import ModelError
 from retailor.metrics.scores import Scores
@@ -30,15 +32,44 @@ class OverEncoder(Protocol):
 T = TypeVar("T", bound=OverEncoder)
 
 
-def loss_after(task: Any, encoder: Encoder, shop: Shop) -> Scores:
+def loss_after(task: Any, encoder: Encoder, shop: Shop, before: Scores | None = None) -> Scores:
     """Scores on `shop` of the task as it is ('retailor') and over a compressed `encoder` ('compressed').
 
-    Raises ModelError for a task whose encoder cannot be replaced.
+    `before` are the task's own, where they are known. Raises ModelError for a task whose encoder cannot be
+    replaced.
     """
     swapped = _replaceable(task).with_encoder(encoder)
     after = [replace(score, row="compressed") for score in swapped.evaluate(shop) if score.row == "retailor"]
-    before = [score for score in task.evaluate(shop) if score.row == "retailor"]
-    return Scores((*before, *after))
+    known = task.evaluate(shop) if before is None else before
+    return Scores((*(score for score in known if score.row == "retailor"), *after))
+
+
+def task_loss(
+    task: Any,
+    shop: Shop,
+    before: Scores,
+    small: Encoder,
+    whole: Encoder,
+    *,
+    texts: Sequence[str],
+    settings: CompressSettings | None = None,
+) -> Scores:
+    """What compression costs a fitted task on `shop`; no rows for one that takes no other encoder.
+
+    `small` is `whole` compressed. A task that fine-tuned its encoder has that one compressed instead.
+    """
+    if not isinstance(task, OverEncoder) or task.encoder is None:
+        return Scores()
+    if _same_vectors(task.encoder, whole, texts):
+        return loss_after(task, small, shop, before)
+    with TemporaryDirectory() as place:
+        compress(task.encoder, Path(place) / "encoder", texts=texts, settings=settings)
+        return loss_after(task, load_encoder(Path(place) / "encoder"), shop, before)
+
+
+def _same_vectors(a: Encoder, b: Encoder, texts: Sequence[str]) -> bool:
+    few = texts[:8]
+    return a.dim == b.dim and bool(np.allclose(a.encode(few), b.encode(few), atol=1e-3))
 
 
 def compress_task(

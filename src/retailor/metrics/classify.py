@@ -100,10 +100,9 @@ def score_macro_f1(
 ) -> Score:
     """A Score of macro-F1, with its interval over resampled cases."""
     value = macro_f1(true, predicted, n_classes)
-    low, high = _resampled(
-        lambda w: _macro_f1_of(confusion(true, predicted, n_classes, weights=w)), len(np.asarray(true)), value
-    )
-    return Score(row, "macro_f1", value, low, high, len(np.asarray(true)), seconds, bucket)
+    n = len(np.asarray(true))
+    draws = _resampled(lambda w: _macro_f1_of(confusion(true, predicted, n_classes, weights=w)), n)
+    return _score(row, "macro_f1", value, draws, n, seconds, bucket)
 
 
 def paired_macro_f1(
@@ -116,7 +115,7 @@ def paired_macro_f1(
         return first - _macro_f1_of(confusion(true, b, n_classes, weights=weights))
 
     value = difference(None)
-    return value, *_resampled(difference, len(np.asarray(true)), value, seed=seed)
+    return value, *_bounds(_resampled(difference, len(np.asarray(true)), seed=seed), value)
 
 
 def score_classes(
@@ -130,14 +129,14 @@ def score_classes(
     truth, predicted = np.asarray(true, dtype=np.int64), rows.argmax(axis=1)
     n, n_classes = len(truth), rows.shape[1]
     calibration, balanced = ece(truth, rows), balanced_accuracy(truth, predicted, n_classes)
-    bounds = _resampled(lambda w: ece(truth, rows, weights=w), n, calibration)
-    spread = _resampled(lambda w: _recall_of(confusion(truth, predicted, n_classes, weights=w)), n, balanced)
+    of_calibration = _resampled(lambda w: ece(truth, rows, weights=w), n)
+    of_balanced = _resampled(lambda w: _recall_of(confusion(truth, predicted, n_classes, weights=w)), n)
     return Scores(
         (
             score_mean(row, "accuracy", accuracy_cases(truth, predicted), bucket=bucket, seconds=seconds),
             score_macro_f1(row, truth, predicted, n_classes, bucket=bucket, seconds=seconds),
-            Score(row, "balanced_accuracy", balanced, *spread, n, seconds, bucket),
-            Score(row, "ece", calibration, *bounds, n, seconds, bucket),
+            _score(row, "balanced_accuracy", balanced, of_balanced, n, seconds, bucket),
+            _score(row, "ece", calibration, of_calibration, n, seconds, bucket),
             score_mean(row, "brier", brier_cases(truth, rows), bucket=bucket, seconds=seconds),
             score_mean(row, "log_loss", log_loss_cases(truth, rows), bucket=bucket, seconds=seconds),
         )
@@ -164,17 +163,23 @@ def _recall_of(counts: Floats) -> float:
     return _mean(np.diag(counts)[n_true > 0] / n_true[n_true > 0])
 
 
-def _resampled(
-    metric: Callable[[Floats], float], n: int, value: float, *, n_resamples: int = 500, seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % percentile interval of a metric over Poisson weights of the cases, widened to hold `value`.
+def _resampled(metric: Callable[[Floats], float], n: int, *, n_resamples: int = 500, seed: int = 0) -> Floats:
+    """The metric over Poisson weights of the cases [n_resamples], the same weights for every system."""
+    rng = stream(seed, "bootstrap")
+    return np.array([metric(rng.poisson(1.0, n).astype(np.float64)) for _ in range(n_resamples if n else 0)])
+
+
+def _bounds(draws: Floats, value: float) -> tuple[float, float]:
+    """The 95 % percentile interval, widened to hold `value`.
 
     Widened, because ECE is biased upwards under resampling: its percentiles can all lie above the figure.
     """
-    if not n:
+    if not draws.size:
         return float("nan"), float("nan")
-    rng = stream(seed, "bootstrap")
-    draws = np.array([metric(rng.poisson(1.0, n).astype(np.float64)) for _ in range(n_resamples)])
-    draws = draws[~np.isnan(draws)]
-    low, high = np.quantile(draws, [0.025, 0.975]) if draws.size else (value, value)
+    known = draws[~np.isnan(draws)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (value, value)
     return min(float(low), value), max(float(high), value)
+
+
+def _score(row: str, metric: str, value: float, draws: Floats, n: int, seconds: float, bucket: str) -> Score:
+    return Score(row, metric, value, *_bounds(draws, value), n, seconds, bucket, draws)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retailor.metrics.scores import Score
+from retailor.metrics.scores import Score, Scores
 from retailor.seeds import stream
 
 
@@ -43,6 +43,35 @@ def score_mean(
 ) -> Score:
     """A Score of the mean of per-case values [n], with its interval."""
     array = np.asarray(values, dtype=np.float64)
-    low, high = interval(array, seed=seed)
-    value = float(array.mean()) if array.size else float("nan")
-    return Score(row, metric, value, low, high, int(array.size), seconds, bucket)
+    if not array.size:
+        return Score(row, metric, np.nan, np.nan, np.nan, 0, seconds, bucket)
+    draws = bootstrap_means(array, seed=seed)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Score(
+        row, metric, float(array.mean()), float(low), float(high), int(array.size), seconds, bucket, draws
+    )
+
+
+def difference(a: Score, b: Score) -> Score | None:
+    """a − b over the same test cases, row 'A less B', with its paired 95 % interval.
+
+    None where the two cannot be paired: another metric or bucket, other cases, or figures out of a file.
+    """
+    if a.draws is None or b.draws is None or (a.metric, a.bucket, a.n) != (b.metric, b.bucket, b.n):
+        return None
+    if a.draws.shape != b.draws.shape or not np.isfinite(a.draws - b.draws).any():
+        return None
+    low, high = np.nanquantile(a.draws - b.draws, [0.025, 0.975])
+    name = f"{a.row} less {b.row}"
+    return Score(name, a.metric, a.value - b.value, float(low), float(high), a.n, 0.0, a.bucket)
+
+
+def differences(scores: Scores, row: str = "retailor") -> Scores:
+    """The paired differences of `row` and every other row, a figure each, wherever they can be paired."""
+    ours = {(score.metric, score.bucket): score for score in scores if score.row == row}
+    found = (
+        difference(ours[score.metric, score.bucket], score)
+        for score in scores
+        if score.row != row and (score.metric, score.bucket) in ours
+    )
+    return Scores(tuple(score for score in found if score is not None))

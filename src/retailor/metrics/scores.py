@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Score:
     seconds: float = 0.0
     bucket: str = "all"
     """The part of the test cases it is over: 'all', or e.g. 'item seen 1-2'."""
+    draws: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """The metric over resamples of the cases, the same resamples for every system; not saved."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Scores:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Rows as plain dictionaries, for JSON."""
-        return [asdict(score) for score in self.rows]
+        names = [part.name for part in fields(Score) if part.name != "draws"]
+        return [{name: getattr(score, name) for name in names} for score in self.rows]
 
     @classmethod
     def from_dicts(cls, rows: Iterable[dict[str, Any]]) -> Scores:

@@ -33,6 +33,8 @@ class Stage:
     """Everything beside the needed stages that the result depends on, JSON-able."""
     may_be_absent: bool = False
     """A missing table makes this stage absent, with the reason kept, instead of ending the run."""
+    takes_absent: bool = False
+    """A stage it needs may be absent: `make` looks for itself. Otherwise it is absent with that one."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str]
 def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work: Path) -> str:
     """Writes the stage's artifact; returns why it is absent, or ''."""
     for name in stage.needs:
-        if done[name].kind == ABSENT:
+        if done[name].kind == ABSENT and not stage.takes_absent:
             return _write_absent(folder, done[name].reason)
     inputs = {name: out / done[name].folder for name in stage.needs}
     try:
@@ -162,6 +164,11 @@ def write_json(path: Path, value: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def is_made(inputs: Mapping[str, Path], name: str) -> bool:
+    """Whether the stage `name` is among the inputs and has its artifact: it is not absent."""
+    return name in inputs and artifact.read_manifest(inputs[name]).kind != ABSENT
 
 
 def as_record(done: Done) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ from typing import Any
 from retailor import artifact
 from retailor.catalogue import TASKS
 from retailor.compress.onnx import compress
+from retailor.compress.tasks import task_loss
 from retailor.config import as_dict
-from retailor.errors import ConfigError
+from retailor.errors import ConfigError, MissingTable
+from retailor.metrics.interval import differences
+from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
-from retailor.plan.engine import Stage, write_json
+from retailor.plan.engine import Stage, is_made, write_json
 from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
-from retailor.plan.summary import report_data
+from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
 from retailor.report.page import write_report
 from retailor.shop.demo import demo_shop
@@ -28,10 +31,14 @@ from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import open_shop
 from retailor.text.clean import clean
 from retailor.text.fields import structure_items, texts
+from retailor.text.pairs import shop_pairs
 from retailor.text.terms import mine_terms
-from retailor.train.adapt import adapt_with_log
+from retailor.train.adapt import adapt_with_log, general_texts
 
 Inputs = Mapping[str, Path]
+
+LEAST_TEXTS = 10
+"""As `train.adapt` needs them."""
 
 
 def stages_of(plan: Plan) -> list[Stage]:
@@ -41,9 +48,10 @@ def stages_of(plan: Plan) -> list[Stage]:
     for name in tasks:
         steps += _task_stages(plan, name)
     if "compress" not in plan.head.skip:
-        steps.append(_compress_stage(plan))
+        steps.append(_compress_stage(plan, [name for name in tasks if TASKS[name].uses_encoder]))
     needs = tuple(stage.name for stage in steps)
-    steps.append(Stage("report", "report", partial(_report, plan), needs=needs, key=(plan.to_dict(),)))
+    made = partial(_report, plan)
+    steps.append(Stage("report", "report", made, needs, key=(plan.to_dict(),), takes_absent=True))
     return steps
 
 
@@ -110,7 +118,8 @@ def _adapt_stages(plan: Plan) -> list[Stage]:
         if name == "adapt-generator" and "review" in plan.head.skip:
             continue
         make = partial(_adapt, plan, kind)
-        stages.append(Stage(name, "adapted", make, ("split",), (as_dict(settings), _model_key(plan, model))))
+        key = (as_dict(settings), _model_key(plan, model), general_texts(settings, plan.folder))
+        stages.append(Stage(name, "adapted", make, ("split",), key, may_be_absent=True))
     return stages
 
 
@@ -134,23 +143,33 @@ def _model_key(plan: Plan, name: str) -> Any:
 
 def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:
     train = open_shop(inputs["split"] / "train")
+    said = texts(train)
+    n_texts = len(set(said))
+    if n_texts < LEAST_TEXTS:
+        raise MissingTable(
+            f"adapting needs {LEAST_TEXTS} different texts, and this shop has {n_texts}: "
+            "the model stays as it came."
+        )
     name = _model_name(plan, getattr(plan.sections["models"], kind))
     model = load_model(name, kind=kind)
     adapted: Any
-    adapted, log = adapt_with_log(model, texts(train), plan.sections["adapt"], work=work)
+    settings = plan.sections["adapt"]
+    pairs = shop_pairs(train, settings.pairs) if kind == "encoder" and settings.pairs != "none" else None
+    general = general_texts(settings, plan.folder)
+    adapted, log = adapt_with_log(model, said, settings, pairs=pairs, general=general, work=work)
     with artifact.writing(folder, "adapted", settings=as_dict(plan.sections["adapt"])) as new:
         adapted.save(new / "model")
         write_json(new / "log.json", log.to_dict())
 
 
 def _encoder(plan: Plan, inputs: Inputs) -> Encoder:
-    if "adapt" in inputs:
+    if is_made(inputs, "adapt"):
         return load_encoder(inputs["adapt"] / "model")
     return load_model(_model_name(plan, plan.sections["models"].encoder), kind="encoder")
 
 
 def _generator(plan: Plan, inputs: Inputs) -> Generator:
-    if "adapt-generator" in inputs:
+    if is_made(inputs, "adapt-generator"):
         return load_generator(inputs["adapt-generator"] / "model")
     return load_model(_model_name(plan, plan.sections["models"].generator), kind="generator")
 
@@ -166,7 +185,7 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     settings = as_dict(plan.sections[name])
     fit = Stage(
         f"fit-{name}", name, partial(_fit, plan, name), needs, (settings, _model_key(plan, model)),
-        may_be_absent=True,
+        may_be_absent=True, takes_absent=True,
     )  # fmt: skip
     evaluate = Stage(
         f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
@@ -189,6 +208,7 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
     scores = task.evaluate(test)
     with artifact.writing(folder, "evaluation") as new:
         write_json(new / "scores.json", scores.to_dicts())
+        write_json(new / "paired.json", differences(scores).to_dicts())
         write_json(new / "examples.json", examples(name, task, train, test, seed=plan.head.seed))
         write_json(new / "log.json", getattr(task, "log", {}))
 
@@ -196,19 +216,35 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
 # the rest -----------------------------------------------------------------------------------------
 
 
-def _compress_stage(plan: Plan) -> Stage:
+def _compress_stage(plan: Plan, tasks: Sequence[str]) -> Stage:
     needs = ("split",) if "adapt" in plan.head.skip else ("split", "adapt")
+    fitted = tuple(f"{step}-{name}" for name in tasks for step in ("fit", "evaluate"))
     key = (as_dict(plan.sections["compress"]), _model_key(plan, plan.sections["models"].encoder))
-    return Stage("compress", "compressed", partial(_compress, plan), needs, key)
+    make = partial(_compress, plan, tasks)
+    return Stage("compress", "compressed", make, needs + fitted, key, may_be_absent=True, takes_absent=True)
 
 
-def _compress(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, work: Path) -> None:
+    """The shop's encoder as one file, and what compression costs each task that can take another encoder."""
     test = open_shop(inputs["split"] / "test")
+    said = list(dict.fromkeys(text for text in texts(test) if text.strip()))
+    if len(said) < 2:
+        raise MissingTable("compressing needs two different texts in the test part to compare vectors on.")
+    settings = plan.sections["compress"]
     with artifact.writing(folder, "compressed") as new:
-        report = compress(
-            _encoder(plan, inputs), new / "encoder", texts=texts(test), settings=plan.sections["compress"]
-        )
-        write_json(new / "report.json", report.to_dict())
+        encoder = _encoder(plan, inputs)
+        report = compress(encoder, new / "encoder", texts=said, settings=settings)
+        small = load_encoder(new / "encoder")
+        scores = {}
+        for name in tasks:
+            if not is_made(inputs, f"evaluate-{name}"):
+                continue
+            task = TASKS[name].load(inputs[f"fit-{name}"])
+            before = Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
+            found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
+            if found:
+                scores[name] = found.to_dicts()
+        write_json(new / "report.json", {**report.to_dict(), "scores": scores})
 
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -31,6 +31,7 @@ def report_data(
     return ReportData(
         title=plan.head.name,
         scores={name: Scores.from_dicts(read_json(path / "scores.json")) for name, path in evaluated.items()},
+        paired={name: Scores.from_dicts(read_json(path / "paired.json")) for name, path in evaluated.items()},
         profile=read_json(made["look"] / "profile.json"),
         curves=dict(_curves(logs, "curve")),
         validations=dict(_curves(logs, "validations")),

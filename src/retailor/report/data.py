@@ -21,6 +21,8 @@ class ReportData:
     title: str
     scores: Mapping[str, Scores] = field(default_factory=dict)
     """A task's name to its figures, baselines among them."""
+    paired: Mapping[str, Scores] = field(default_factory=dict)
+    """A task's name to the differences of our row and each other, over the same test cases."""
     profile: Mapping[str, Any] | None = None
     """A profile of the shop as plain values: figures, tables (lists of mappings), groups (mappings)."""
     curves: Mapping[str, Curve] = field(default_factory=dict)
@@ -58,8 +60,11 @@ class ReportData:
                     key=key,
                     nearest=nearest(key, known),
                 )
-        scores = {
-            task: found if isinstance(found, Scores) else Scores.from_dicts(found)
-            for task, found in values.get("scores", {}).items()
+        tables = {
+            part: {
+                task: found if isinstance(found, Scores) else Scores.from_dicts(found)
+                for task, found in values.get(part, {}).items()
+            }
+            for part in ("scores", "paired")
         }
-        return cls(**{**values, "scores": scores})
+        return cls(**{**values, **tables})

@@ -91,7 +91,8 @@ def _template() -> Any:
 
 
 def _verdict(task: str, data: ReportData) -> Verdict:
-    return verdict(task, data.scores[task], data.main_metrics.get(task, ""))
+    paired = data.paired.get(task, Scores())
+    return verdict(task, data.scores[task], data.main_metrics.get(task, ""), paired=paired)
 
 
 def _results(task: str, data: ReportData) -> dict[str, Any]:

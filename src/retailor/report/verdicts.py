@@ -72,25 +72,52 @@ def our_score(scores: Scores, metric: str) -> Score | None:
     return None
 
 
-def verdict(task: str, scores: Scores, wanted: str = "") -> Verdict:
-    """What the figures of a task say. Intervals are compared unpaired: the careful reading."""
+def verdict(task: str, scores: Scores, wanted: str = "", *, paired: Scores | None = None) -> Verdict:
+    """What the figures of a task say.
+
+    The paired difference with the best baseline decides where `paired` has it ('retailor less NAME'); else
+    the two intervals are compared, which is the more careful reading.
+    """
     metric = main_metric(scores, wanted)
     ours, base = our_score(scores, metric), best_baseline(scores, metric)
     if ours is None or not ours.n:
         return Verdict(task, "unknown", "There was no test case, so nothing can be said.", metric)
     if base is None:
         return Verdict(task, "unknown", f"{metric} {_figure(ours)}; there is no baseline beside it.", metric)
-    outcome = _outcome(ours, base, lower_is_better(metric))
+    gap = next((s for s in paired or () if _key(s) == (f"{OURS} less {base.row}", metric, "all")), None)
+    outcome = _outcome(ours, base, gap, lower_is_better(metric))
     sentence = _SENTENCES[outcome].format(
-        metric=metric, ours=_figure(ours), base=_figure(base), name=base.row, n=f"{ours.n:,}"
+        metric=metric,
+        ours=_figure(ours),
+        base=_figure(base),
+        name=base.row,
+        n=f"{ours.n:,}",
+        proof=_proof(gap, ours, base),
     )
     return Verdict(task, outcome, f"{sentence}{_tuning(scores, metric)}{_gap(ours, base)}", metric)
 
 
-def _outcome(ours: Score, base: Score, lower: bool) -> Outcome:
+def _key(score: Score) -> tuple[str, str, str]:
+    return score.row, score.metric, score.bucket
+
+
+def _apart(gap: Score | None, ours: Score, base: Score) -> bool:
+    if gap is not None:
+        return gap.low > 0 or gap.high < 0
+    return ours.low > base.high or base.low > ours.high
+
+
+def _proof(gap: Score | None, ours: Score, base: Score) -> str:
+    """What speaks for it or against it, in words."""
+    if gap is not None:
+        return f"the paired difference is {gap.value:+.4f}, 95 % interval {gap.low:+.4f} to {gap.high:+.4f}"
+    return f"the 95 % intervals {'are apart' if _apart(gap, ours, base) else 'overlap'}"
+
+
+def _outcome(ours: Score, base: Score, gap: Score | None, lower: bool) -> Outcome:
     sign = -1 if lower else 1
     ahead = sign * (ours.value - base.value)
-    apart = ours.low > base.high or base.low > ours.high
+    apart = _apart(gap, ours, base)
     if apart:
         return "better" if ahead > 0 else "worse"
     if ahead == 0:
@@ -99,16 +126,15 @@ def _outcome(ours: Score, base: Score, lower: bool) -> Outcome:
 
 
 _SENTENCES: dict[Outcome, str] = {
-    "better": "Beats the best baseline: {metric} {ours} against {base} of {name}, and the 95 % intervals "
-    "are apart ({n} cases).",
+    "better": "Beats the best baseline: {metric} {ours} against {base} of {name}; {proof} ({n} cases).",
     "ahead": "Ahead of the best baseline, but not beyond doubt: {metric} {ours} against {base} of {name}; "
-    "the 95 % intervals overlap ({n} cases).",
+    "{proof} ({n} cases).",
     "level": "Level with the best baseline: {metric} {ours}, as {name} has ({n} cases). The baseline is "
     "cheaper.",
-    "behind": "Not better than the best baseline: {metric} {ours} against {base} of {name}; the 95 % "
-    "intervals overlap ({n} cases).",
-    "worse": "Worse than the best baseline: {metric} {ours} against {base} of {name}, and the 95 % "
-    "intervals are apart ({n} cases). Use {name} here.",
+    "behind": "Not better than the best baseline: {metric} {ours} against {base} of {name}; {proof} "
+    "({n} cases).",
+    "worse": "Worse than the best baseline: {metric} {ours} against {base} of {name}; {proof} ({n} cases). "
+    "Use {name} here.",
 }
 
 

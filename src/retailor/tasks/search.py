@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -98,6 +99,17 @@ class Search:
             self._check(query)
         vectors = self.encoder.encode([query.text for query in queries], role="query")
         return [self._found(query, vector) for query, vector in zip(queries, vectors, strict=True)]
+
+    def with_encoder(self, encoder: Encoder) -> Search:
+        """The same search over another encoder of the same vectors; those of the catalogue stay."""
+        if encoder.dim != self.encoder.dim:
+            raise ModelError(
+                f"the encoder '{encoder.name}' has {encoder.dim} dimensions, the catalogue's vectors have "
+                f"{self.encoder.dim}."
+            )
+        twin = copy(self)
+        twin.encoder = encoder
+        return twin
 
     def evaluate(self, shop: Shop) -> Scores:
         """ndcg@10, mrr and recall over the whole catalogue, an unjudged item counting as irrelevant.

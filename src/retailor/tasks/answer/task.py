@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -221,6 +222,17 @@ class Answerer:
                 answers[i] = Answered(passed, True, answers[i].confidence, answers[i].evidence)
         return answers
 
+    def with_encoder(self, encoder: Encoder) -> Answerer:
+        """The same answerer over another encoder of the same vectors; those of the passages stay."""
+        if encoder.dim != self.encoder.dim:
+            raise ModelError(
+                f"the encoder '{encoder.name}' has {encoder.dim} dimensions, the passages' vectors have "
+                f"{self.encoder.dim}."
+            )
+        twin = copy(self)
+        twin.encoder = encoder
+        return twin
+
     def evaluate(self, shop: Shop) -> Scores:
         """Ranking of evidence, overlap of answers and knowing when not to answer, on the shop's questions.
 
@@ -233,6 +245,11 @@ class Answerer:
             bucket = "made from attributes"
             cases = made_from_attributes(
                 shop, index, n=500, max_page=settings.n_candidates, seed=settings.seed + 1
+            )
+        if not cases:
+            raise MissingTable(
+                "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "
+                "and this shop has none."
             )
         return evaluate_cases(
             cases, index, self.encoder, self.ranker, caution=settings.caution, bucket=bucket
