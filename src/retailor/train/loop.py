@@ -23,7 +23,15 @@ from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
 from retailor.train.checkpoint import Checkpoints, identity, put_weights, weights_of
-from retailor.train.schedule import epoch_batches, frozen_embeddings, layer_groups, rate_factor, steps_of
+from retailor.train.schedule import (
+    epoch_batches,
+    frozen_embeddings,
+    frozen_layers,
+    layer_groups,
+    open_at,
+    rate_factor,
+    steps_of,
+)
 from retailor.train.settings import TrainLog, TrainSettings
 
 __all__ = ["TrainLog", "TrainSettings", "layer_groups", "train"]
@@ -73,12 +81,17 @@ def train(
     With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
     trainings that share a folder different labels.
 
-    Raises DataError when there are no examples, ModelError when the loss is not finite.
+    Raises DataError when there are no examples, ConfigError when there are fewer layers than are to be
+    frozen, ModelError when the loss is not finite.
     """
     if not len(examples):
         raise DataError(f"{label}: there are no examples to train on.")
     was_training = network.training
-    with frozen_embeddings(network, settings.freeze_embeddings), _own_randomness():
+    with (
+        frozen_embeddings(network, settings.freeze_embeddings),
+        frozen_layers(network, settings.freeze_layers),
+        _own_randomness(),
+    ):
         run = _Run(network, settings, len(examples), lengths, work, label, checkpoint_every_s)
         run.resume()
         try:
@@ -197,7 +210,7 @@ class _Run:
             self._check(norm.item(), "gradient", step)
         rate = settings.learning_rate * rate_factor(settings, step, self.total)
         for group_ in self.optimizer.param_groups:
-            group_["lr"] = rate * group_["scale"]
+            group_["lr"] = rate * group_["scale"] * open_at(settings, group_["below_top"], step)
         self.optimizer.step()
         # the fused step changes weights without telling; copies made for inference must notice
         torch.autograd.graph.increment_version(self.trained)

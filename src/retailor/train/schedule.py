@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from retailor import seeds
+from retailor.errors import ConfigError
 from retailor.train.settings import TrainSettings
 
 _LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)\.(\d+)\.")
@@ -59,8 +60,16 @@ def rate_factor(settings: TrainSettings, step: int, total: int) -> float:
     return 1 - gone if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * gone))
 
 
+def open_at(settings: TrainSettings, below_top: int, step: int) -> bool:
+    """Whether a layer learns at `step`: the top from step 1, and every other `unfreeze_every` steps later.
+
+    Howard and Ruder, ULMFiT, ACL 2018. A layer that is still shut costs the same time; its rate is zero.
+    """
+    return settings.unfreeze_every is None or step > below_top * settings.unfreeze_every
+
+
 def layer_groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Parameter groups for AdamW, each with `params`, `scale` (of the learning rate) and `weight_decay`.
+    """Parameter groups for AdamW: `params`, `scale` (of the learning rate), `below_top` and `weight_decay`.
 
     The output has scale 1, and each layer below it `layer_decay` times that of the layer above (Howard and
     Ruder, ULMFiT, ACL 2018); embeddings lie below the first layer. Biases and norms are not decayed.
@@ -77,6 +86,7 @@ def layer_groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, 
         {
             "params": parameters,
             "scale": settings.layer_decay ** (top - depth),
+            "below_top": top - depth,
             "weight_decay": settings.weight_decay if decayed else 0.0,
         }
         for (depth, decayed), parameters in sorted(groups.items(), key=lambda item: item[0])
@@ -95,6 +105,37 @@ def _depth(name: str) -> int | None:
 def frozen_embeddings(network: nn.Module, freeze: bool) -> Iterator[None]:
     """The network with its word embeddings out of training while it lasts, if `freeze`."""
     frozen = [p for p in _word_embeddings(network) if freeze and p.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+def check_layers(network: nn.Module, n_layers: int) -> dict[str, int | None]:
+    """The depth of each parameter (see `_depth`). Raises ConfigError when there are not `n_layers` layers."""
+    depths = {name: _depth(name) for name, _ in network.named_parameters()} if n_layers else {}
+    there = max((depth for depth in depths.values() if depth is not None), default=-1) + 1
+    if n_layers > there:
+        raise ConfigError(
+            f"freeze_layers = {n_layers}, and this network has {there} layers.",
+            key="freeze_layers",
+            value=n_layers,
+        )
+    return depths
+
+
+@contextmanager
+def frozen_layers(network: nn.Module, n_layers: int) -> Iterator[None]:
+    """The network with its embeddings and its lowest `n_layers` layers out of training while it lasts.
+
+    Raises ConfigError when it has fewer layers.
+    """
+    depths = check_layers(network, n_layers)
+    low = {name for name, depth in depths.items() if depth is not None and depth < n_layers}
+    frozen = [p for name, p in network.named_parameters() if name in low and p.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:

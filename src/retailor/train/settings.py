@@ -38,6 +38,10 @@ class TrainSettings:
     """Optimiser steps between validations; once an epoch when not given."""
     freeze_embeddings: bool = False
     """Leave the word embeddings as they are: much faster where the vocabulary is large."""
+    freeze_layers: int = Field(default=0, ge=0)
+    """Leave so many of the lowest layers as they are, and all embeddings with them."""
+    unfreeze_every: int | None = Field(default=None, ge=1)
+    """Gradual unfreezing: the top learns first, and one layer more after every so many steps."""
     seed: int = 0
 
 

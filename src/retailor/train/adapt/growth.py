@@ -62,13 +62,12 @@ def new_pieces(tokenizer: Any, texts: Sequence[str], n: int) -> dict[str, list[i
     """Up to `n` new pieces as the tokenizer would write them, each with the ids of its old parts."""
     backend = tokenizer.backend_tokenizer
     found: dict[str, list[int]] = {}
-    for term in mine_terms(texts, n_terms=4 * n):
+    for term in mine_terms(texts, n_terms=20 * n):
         for word in term.text.split():
-            piece = _piece(backend, word)
-            parts = tokenizer(word, add_special_tokens=False)["input_ids"]
+            piece, parts = _piece(backend, word), _parts(tokenizer, word)
             if piece is None or piece in found or tokenizer.unk_token_id in parts:
                 continue
-            if len([part for part in parts if tokenizer.convert_ids_to_tokens(part) != "▁"]) > 1:
+            if len(parts) > 1:
                 found[piece] = parts
             if len(found) == n:
                 return found
@@ -84,6 +83,16 @@ def _piece(backend: Any, word: str) -> str | None:
     piece = str(cut[0][0])
     # no space stands before most Chinese words
     return piece.lstrip("▁") if _HAN_RUN.fullmatch(word) else piece
+
+
+def _parts(tokenizer: Any, word: str) -> list[int]:
+    """The ids that the word is cut into; for Chinese, as it is within a sentence."""
+    if not _HAN_RUN.fullmatch(word):
+        return tokenizer(word, add_special_tokens=False)["input_ids"]  # type: ignore[no-any-return]
+    ids = tokenizer(f"。{word}", add_special_tokens=False)["input_ids"]
+    return [
+        i for i, token in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True) if token.strip("▁。")
+    ]
 
 
 def _description(tokenizer: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from retailor.train.adapt.encoder import adapt_masked
 from retailor.train.adapt.generator import adapt_generator
 from retailor.train.adapt.growth import check_growth
 from retailor.train.adapt.settings import AdaptLog, AdaptSettings, Objective, Outcome, Texts, perplexity
+from retailor.train.schedule import check_layers
 
 M = TypeVar("M")
 LEAST_TEXTS = 10
@@ -59,7 +60,8 @@ def adapt_with_log(
     objective = _objective(model, given)
     _check(model, given, objective, pairs)
     started = time.perf_counter()
-    divided = _divided(texts, _general(given, general), given)
+    read = general_texts(given, Path()) if general is None else general
+    divided = _divided(texts, _unique(read or ()), given)
     outcome = _adapted(model, objective, divided, pairs, given, work)
     return outcome.model, _log(objective, divided, outcome, time.perf_counter() - started)
 
@@ -130,8 +132,15 @@ def _check(
         raise ConfigError(
             f"pairs are for the objective 'contrastive', not for '{objective}'.", key="objective"
         )
+    if given.pairs != "none" and pairs is None:
+        raise ConfigError(
+            f"pairs = '{given.pairs}' is read off a shop by a plan; here, give `pairs=shop_pairs(shop, …)`.",
+            key="pairs",
+            value=given.pairs,
+        )
     if objective == "contrastive":
         check_contrastive(model, pairs)
+    check_layers(model.network, given.freeze_layers)
     if given.grow_terms:
         check_growth(model, given, objective)
     if given.packed and objective != "causal":
@@ -144,10 +153,14 @@ def _check(
 # which texts --------------------------------------------------------------------------------------
 
 
-def _general(given: AdaptSettings, general: Sequence[str] | None) -> list[str]:
-    if general is not None or given.general_file is None:
-        return _unique(general or ())
-    path = Path(given.general_file)
+def general_texts(settings: AdaptSettings, folder: Path) -> list[str] | None:
+    """The lines of `general_file`, whose name is relative to `folder`; None when there is none.
+
+    Raises DataError when the file cannot be read.
+    """
+    if settings.general_file is None:
+        return None
+    path = folder / settings.general_file
     try:
         return _unique(path.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:

@@ -35,6 +35,12 @@ class AdaptSettings:
     """Weight of staying near the encoder as it came: who is whose neighbour may change little; 0 lets go."""
     head_steps: int = Field(default=100, ge=0)
     """Steps in which only the new head learns, so that its first errors do not reach the encoder."""
+    pairs: Literal["none", "descriptions", "reviews", "all"] = "none"
+    """Which texts of the shop are partners (contrastive): title and description, review and item, or both.
+
+    'none' takes a text and itself under another dropout. A plan reads the pairs off its shop; in Python give
+    them to `adapt`, as `text.pairs.shop_pairs` makes them.
+    """
     temperature: float = Field(default=0.05, gt=0, le=1)
     """Of the contrastive loss: lower presses harder on the nearest wrong partners."""
     grow_terms: int = Field(default=0, ge=0, le=20_000)
@@ -68,6 +74,8 @@ class AdaptSettings:
     validate_every: int | None = Field(default=None, ge=1)
     freeze_embeddings: bool | None = None
     """When not given: only for a vocabulary over 100,000, where training it costs most of the time."""
+    freeze_layers: int = Field(default=0, ge=0)
+    """Leave so many of the lowest layers as they are, and all embeddings with them."""
     seed: int = 0
 
 
@@ -149,6 +157,7 @@ def train_settings(given: AdaptSettings, rate: float, vocabulary_size: int, **mo
         "patience": given.patience,
         "validate_every": given.validate_every,
         "freeze_embeddings": large if frozen is None else frozen,
+        "freeze_layers": given.freeze_layers,
         "seed": given.seed,
     }
     return TrainSettings(**{**values, **more})
