@@ -1,10 +1,12 @@
 """Recommendation on Amazon Beauty (2014, 5-core): the field's protocol, every control beside the system.
 
-    python benchmarks/recommend_beauty.py --data ../shared/data/amazon2014-beauty
+    python benchmarks/recommend_beauty.py --data ../shared/data/amazon2014-beauty --seeds 0 1 2
 
 The last item of every customer is the test, ranked among the whole catalogue, the customer's own history
-masked and ties counted against us. Weights and the learned part are chosen on the last item but one of some
-customers; the test is scored once. FOLDER may hold `items.jsonl` and `sequences.txt`, Taobao's
+masked and ties counted against us. Weights and learned parts are chosen on the last item but one of some
+customers; the test is scored once. The system is fitted with the encoder fine-tuned on behaviour, and again
+with TF-IDF-SVD in every slot of the encoder, and with ids only. Fits that are done are kept in the work
+folder: the same command can be given again. FOLDER may hold `items.jsonl` and `sequences.txt`, Taobao's
 `UserBehavior.csv`, or a shop that Retailor saved.
 """
 
@@ -13,13 +15,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from schema import write_results
+from word_vectors import WordVectors
 
-from retailor.metrics.interval import paired_interval
+from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
 from retailor.models.shapes import Encoder
@@ -28,10 +33,25 @@ from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.customers import Cases, read_catalogue
 from retailor.tasks.recommend.evaluate import Ranks, buckets_of, scores_of
+from retailor.tasks.recommend.kept import kept
 
-CONTROL = "tf-idf kernel + knn"
+OURS = "retailor"
+METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
+
+
+@dataclass(frozen=True)
+class System:
+    """One way to fit the recommender: its row, how, and under which names its other rows are shown."""
+
+    row: str
+    make: Callable[[int], Recommender]
+    others: Mapping[str, str]
+    shop: Shop
+
+
+Tensors = Mapping[str, NDArray[np.int64]]
 
 
 def read_shop(folder: Path) -> Shop:
@@ -43,58 +63,146 @@ def read_shop(folder: Path) -> Shop:
     return read("amazon2014-beauty", folder / "items.jsonl", folder / "sequences.txt")
 
 
+def systems_of(train: Shop, model: str, steps: int) -> Iterator[System]:
+    """The systems of the table. Without texts or without a model only those that need none."""
+    texts = [text for text in read_catalogue(train).texts if text.strip()]
+    bare = train.with_tables(items=train.items.select("item_id"))
+    baselines = {
+        row: row if row == "popularity" else f"{row} (ids only)"
+        for row in ("popularity", "item-knn", "ease", "ials", "sequential-knn", "ease + sequential-knn")
+    }
+    if texts:
+        yield from text_systems(train, texts, model, steps)
+    names = baselines | {"sasrec alone": "sasrec (ids only)"}
+    yield System(
+        "retailor, ids only (control)",
+        lambda seed: Recommender(None, RecommendSettings(seed=seed)),
+        names,
+        bare,
+    )
+
+
+def text_systems(train: Shop, texts: Sequence[str], model: str, steps: int) -> Iterator[System]:
+    """The system, and the same with words in the place of the language model."""
+    if model != "none":
+        yield our_system(train, model, steps)
+    words = WordVectors(texts, min(384, len(texts) - 1))
+    yield System(
+        "retailor, tf-idf-svd in every slot (control)",
+        lambda seed: Recommender(words, RecommendSettings(seed=seed)),
+        {
+            "tf-idf kernel + knn": "tf-idf kernel + knn (control)",
+            "encoder kernel + knn": "tf-idf-svd kernel + knn (control)",
+            "f(u, i) alone": "f(u, i) over tf-idf-svd (control)",
+            "sasrec alone": "sasrec with tf-idf-svd (control)",
+        },
+        train,
+    )
+    quick = RecommendSettings(taste=False, sequence=False, n_validation=0)
+    yield System("retailor, closed form only", lambda seed: Recommender(None, quick), {}, train)
+
+
+def our_system(train: Shop, model: str, steps: int) -> System:
+    """The recommender over the encoder, fine-tuned on behaviour."""
+    encoder = load_model(model, kind="encoder")
+    assert isinstance(encoder, Encoder)
+    return System(
+        OURS,
+        lambda seed: Recommender(encoder, RecommendSettings(seed=seed, tuning_steps=steps)),
+        {
+            "encoder kernel + knn": f"fine-tuned {model} kernel + knn",
+            "f(u, i) alone": f"f(u, i) over fine-tuned {model}",
+            "sasrec alone": f"sasrec with fine-tuned {model}",
+        },
+        train,
+    )
+
+
+def fitted(system: System, test: Shop, seed: int, work: Path | None) -> Tensors:
+    """What the results need of one fit: 'ranks ROW' [n] and 'shown ROW' [n, 10] of its rows, and the rest."""
+    name = f"{system.row.replace(' ', '-')}-{seed}"
+
+    def make() -> Tensors:
+        started = time.perf_counter()
+        task = system.make(seed).fit(system.shop, work=None if work is None else work / "parts")
+        took = int(time.perf_counter() - started)
+        cases = task.cases(test)
+        ranks = task.ranks(cases)
+        print(system.row, "seed", seed, task.log, sep="\n", flush=True)
+        names = {OURS: system.row, **system.others}
+        rows = {f"ranks {names[row]}": rank for row, rank in ranks.ranks.items() if row in names}
+        rows |= {f"shown {names[row]}": shown for row, shown in ranks.shown.items() if row in names}
+        about = {
+            "n_seen": task.n_seen.astype(np.int64),
+            "customers": cases.customers,
+            "targets": cases.targets,
+        }
+        return {**rows, **about, "seconds": np.array([took, task.log["n_customers"]])}
+
+    return kept(work, f"fit {name}", name + "-" * 16, make)
+
+
+def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[Score | dict[str, object]]:
+    """The figures of a system's rows: means over seeds, intervals over customers, `spread` over seeds."""
+    first = fits[0]
+    cases = Cases(first["customers"], first["targets"])
+    n_seen, seconds = first["n_seen"].astype(np.float32), [int(fit["seconds"][0]) for fit in fits]
+    for key in [key for key in first if key.startswith("ranks ")]:
+        row = key.partition(" ")[2]
+        alone = Ranks({row: first[key]}, {row: first[f"shown {row}"]}, {row: float(np.mean(seconds))})
+        figures = scores_of(alone, cases, n_seen, int(first["seconds"][1]))
+        yield from (score for score in figures if score.metric not in METRICS)
+        for metric, measure in METRICS.items():
+            values = np.array([measure(Ranked.single(fit[key]), 10) for fit in fits])  # [seeds, n]
+            for bucket, inside in buckets_of(cases, n_seen).items():
+                score = score_mean(row, metric, values[:, inside].mean(axis=0), bucket=bucket)
+                spread = float(values[:, inside].mean(axis=1).std(ddof=1)) if len(fits) > 1 else None
+                yield {**vars(score), "seconds": float(np.mean(seconds)), "spread": spread}
+
+
+def differences(ours: Sequence[Tensors], other: Sequence[Tensors], row: str) -> Iterable[Score]:
+    """The system less another, case by case and seed by seed: what the language model gave, by bucket."""
+    cases = Cases(ours[0]["customers"], ours[0]["targets"])
+    for metric, measure in METRICS.items():
+        mine, control = (
+            np.mean([measure(Ranked.single(fit[f"ranks {name}"]), 10) for fit in fits], axis=0)
+            for name, fits in ((OURS, ours), (row, other))
+        )
+        for bucket, inside in buckets_of(cases, ours[0]["n_seen"].astype(np.float32)).items():
+            value, low, high = paired_interval(mine[inside], control[inside])
+            yield Score(f"{OURS} less {row}", metric, value, low, high, int(inside.sum()), 0.0, bucket)
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--name", default="recommend_beauty", help="of the file of results")
     parser.add_argument("--model", default="minilm", help="encoder, or 'none' for ids and words alone")
+    parser.add_argument("--steps", type=int, default=400, help="of fine-tuning the encoder on behaviour")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--work", type=Path, help="folder for checkpoints: a killed run goes on from them")
+    parser.add_argument("--work", type=Path, help="where fits are kept: build/NAME unless given")
     given = parser.parse_args(arguments)
+    work = given.work or Path("build") / given.name
     train, test = leave_last_out(read_shop(given.data))
-    encoder = None if given.model == "none" else load_model(given.model, kind="encoder")
-    assert encoder is None or isinstance(encoder, Encoder)
-    rows: list[Score] = []
-    for seed in given.seeds:
-        rows += run(train, test, encoder, seed, given.work, many=len(given.seeds) > 1)
-    named = [replace(row, row=row.row.replace("encoder kernel", f"{given.model} kernel")) for row in rows]
-    kept = list(arguments)
-    if given.work is not None and "--work" in kept:  # where the checkpoints lie changes no figure
-        del kept[kept.index("--work") : kept.index("--work") + 2]
-    command = " ".join(["python", "benchmarks/recommend_beauty.py", *kept])
-    write_results(given.name, named, given.seeds, command)
-    for row in named:
-        if row.bucket == "all":
-            print(
-                f"{row.row:40} {row.metric:14} {row.value:8.4f} [{row.low:.4f}, {row.high:.4f}] n {row.n:,}"
-            )
-
-
-def run(
-    train: Shop, test: Shop, encoder: Encoder | None, seed: int, work: Path | None, *, many: bool
-) -> Iterable[Score]:
-    """All rows of one seed; the row's name says the seed when there are several."""
-    started = time.perf_counter()
-    task = Recommender(encoder, RecommendSettings(seed=seed)).fit(train, work=work)
-    fitted = time.perf_counter() - started
-    cases = task.cases(test)
-    ranks = task.ranks(cases)
-    print(task.log["weights"], task.log["dropped"], task.log["seconds"], sep="\n")
-    scores = scores_of(ranks, cases, task.n_seen, task.log["n_customers"])
-    found = [*scores, *differences(ranks, cases, task), Score("fit", "seconds", fitted, fitted, fitted, 1)]
-    return [replace(row, row=f"{row.row}, seed {seed}") for row in found] if many else found
-
-
-def differences(ranks: Ranks, cases: Cases, task: Recommender) -> Iterable[Score]:
-    """The system less its control, case by case: what the language model gave, in all and by bucket."""
-    if CONTROL not in ranks.ranks:
-        return
-    pair = [Ranked.single(ranks.ranks[row]) for row in ("retailor", CONTROL)]
-    for bucket, inside in buckets_of(cases, task.n_seen).items():
-        for metric, measure in {"recall@10": recall_at, "ndcg@10": ndcg_at}.items():
-            mine, control = (measure(ranked, 10)[inside] for ranked in pair)
-            value, low, high = paired_interval(mine, control)
-            yield Score(f"retailor less {CONTROL}", metric, value, low, high, int(inside.sum()), 0.0, bucket)
+    fits: dict[str, list[Tensors]] = {}
+    rows: list[Score | dict[str, object]] = []
+    for system in systems_of(train, given.model, given.steps):
+        learned = "closed form" not in system.row and "ids only" not in system.row
+        seeds = given.seeds if learned else given.seeds[:1]
+        fits[system.row] = [fitted(system, test, seed, work) for seed in seeds]
+        rows += rows_of(system, fits[system.row])
+    if OURS in fits:
+        for row, made in fits.items():
+            if row != OURS:
+                rows += differences(fits[OURS], made, row)
+    kept_arguments = list(arguments)
+    if given.work is not None:  # where the fits lie changes no figure
+        del kept_arguments[kept_arguments.index("--work") : kept_arguments.index("--work") + 2]
+    command = " ".join(["python", "benchmarks/recommend_beauty.py", *kept_arguments])
+    write_results(given.name, rows, given.seeds, command)
+    for row in (vars(row) if isinstance(row, Score) else row for row in rows):
+        if row["bucket"] == "all" and row["metric"] in METRICS:
+            print(f"{row['row']:45} {row['metric']:10} {row['value']:8.4f} n {row['n']:,}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def write_results(
 
 def _row(row: Score | Mapping[str, Any]) -> dict[str, Any]:
     given = dict(vars(row)) if isinstance(row, Score) else dict(row)
+    given.pop("draws", None)  # it serves to pair scores in memory
     for key in ("row", "metric", "value"):
         if key not in given:
             raise KeyError(key)

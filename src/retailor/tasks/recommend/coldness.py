@@ -40,8 +40,8 @@ class ColdBlend:
 
     def used(self) -> tuple[str, ...]:
         """The parts that weigh anything to anybody."""
-        heard = self.weights.reshape(-1, len(self.names)).any(axis=0)
-        return tuple(name for name, some in zip(self.names, heard.tolist(), strict=True) if some)
+        heard: list[bool] = self.weights.reshape(-1, len(self.names)).any(axis=0).tolist()
+        return tuple(name for name, some in zip(self.names, heard, strict=True) if some)
 
     def of_items(self, name: str, customer: int, items: Groups) -> F32:
         """What a part weighs for each item [I], given the customer's group and the items' groups [I]."""

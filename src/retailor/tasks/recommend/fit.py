@@ -16,12 +16,12 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend.behaviour import fit_encoder
 from retailor.tasks.recommend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
+from retailor.tasks.recommend.kept import digest, encoded
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Whitening, untrained
 from retailor.tasks.recommend.tuning import choose_blends, choose_scales, measure_of
-from retailor.tasks.recommend.vectors import encoded
 from retailor.tasks.recommend.words import WordSpace
 
 MIN_VALIDATION = 30
@@ -42,7 +42,7 @@ def fit(
     texts = catalogue.texts
     catalogue = replace(catalogue, texts=())
     n_items, histories = len(catalogue), customers.histories
-    held = hold_out(histories, _n_held_out(n_items, settings), settings.seed)
+    held = hold_out(histories, _n_held_out(n_items, settings), settings.validation_seed)
     rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
     understanding = understand(texts, encoder, work)
     features = understanding.features
@@ -111,7 +111,8 @@ def tuned(
     written = [i for i, text in enumerate(texts) if text.strip()]
     vectors = np.zeros((len(texts), encoder.dim), np.float32)
     vectors[written] = encoded(encoder, [texts[i] for i in written], work)
-    fresh, training = fit_encoder(encoder, texts, vectors, histories, settings, work=work)
+    room = None if work is None else work / digest(histories.offsets, histories.items, vectors)[:12]
+    fresh, training = fit_encoder(encoder, texts, vectors, histories, settings, work=room)
     if not training:
         return before, {"kept": False}
     after = understand(texts, fresh, work)

@@ -13,9 +13,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.artifact import fingerprint
 from retailor.retrieval import collab
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.kept import digest, kept
 from retailor.tasks.recommend.sequence import NextItem, fit_sequence
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, fit_taste
@@ -111,18 +113,19 @@ def fit_parts(
             histories, n_items, decay=settings.decay, n_links=settings.n_links
         ),
     }
-    for name, closed in closed_forms(matrix, features, settings).items():
+    for name, closed in closed_forms(matrix, features, settings, work).items():
         makers[name] = partial(closed, (scales or {}).get(name, 1.0))
     words, meaning = features.words, features.meaning
     if words is not None and n_items > settings.max_closed_form:
         makers["shared words"] = lambda: SharedWords(words, settings.decay)
     log: dict[str, Any] = {"seconds": {}, "training": {}}
     networks: dict[str, Callable[[], tuple[Scorer | None, dict[str, Any]]]] = {}
+    room = None if work is None else work / _told_apart(histories, meaning)
     if settings.taste and meaning is not None:
-        networks["taste"] = lambda: fit_taste(meaning, histories, settings, cases=cases, work=work)
+        networks["taste"] = lambda: fit_taste(meaning, histories, settings, cases=cases, work=room)
     if settings.sequence and n_items <= settings.max_sequence:
         networks["sequence"] = lambda: fit_sequence(
-            meaning, n_items, histories, settings, cases=cases, work=work
+            meaning, n_items, histories, settings, cases=cases, work=room
         )
     for name, learn in networks.items():
         makers[name] = partial(_learned, name, learn, learned or {}, log["training"])
@@ -134,6 +137,12 @@ def fit_parts(
             parts[name] = made
             log["seconds"][name] = round(time.perf_counter() - started, 3)
     return parts, log
+
+
+def _told_apart(histories: Histories, meaning: NDArray[np.float32] | None) -> str:
+    """A name for what networks learn from: a training of the same size on other data must not go on."""
+    known = () if meaning is None else (meaning,)
+    return digest(histories.offsets, histories.items, *known)[:12]
 
 
 def _learned(
@@ -152,32 +161,42 @@ def _learned(
 
 
 def closed_forms(
-    matrix: sp.csr_matrix, features: Features, settings: RecommendSettings
+    matrix: sp.csr_matrix, features: Features, settings: RecommendSettings, work: Path | None = None
 ) -> dict[str, Callable[[float], Scorer]]:
     """EASE without and with kernels; least squares in their place where the catalogue is too large.
 
-    Each takes a factor on its ridge and its kernel.
+    Each takes a factor on its ridge and its kernel. A `work` folder keeps what was solved.
     """
     if matrix.shape[1] > settings.max_closed_form:
         return {
             "ials": lambda scale: collab.fit_ials(matrix, regularisation=0.05 * scale, seed=settings.seed)
         }
+    events = "" if work is None else digest(matrix.data, matrix.indices, matrix.indptr)
 
-    def ease(weight: float, table: Any, scale: float) -> Scorer:
-        return collab.fit_ease(
-            matrix,
-            regularisation=scale * settings.regularisation,
-            kernels=[] if table is None else [(scale * weight, table)],
-            decay=settings.decay,
-            n_links=settings.n_links,
-        )
+    def ease(name: str, weight: float, table: Any, scale: float) -> Scorer:
+        ridge, kernel = scale * settings.regularisation, scale * weight
 
-    found: dict[str, Callable[[float], Scorer]] = {"ease": partial(ease, 0.0, None)}
+        def solve() -> Tensors:
+            kernels = [] if table is None else [(kernel, table)]
+            return collab.fit_ease(
+                matrix, regularisation=ridge, kernels=kernels, decay=settings.decay, n_links=settings.n_links
+            ).tensors()
+
+        known = "" if work is None or table is None else digest(*_arrays(table))
+        key = fingerprint(events, known, ridge, kernel, settings.decay, settings.n_links)
+        return ItemToItem.of(kept(work, name, key, solve))
+
+    found: dict[str, Callable[[float], Scorer]] = {"ease": partial(ease, "ease", 0.0, None)}
     if features.words is not None and settings.word_kernel:
-        found["word kernel"] = partial(ease, settings.word_kernel, features.words)
+        found["word kernel"] = partial(ease, "word kernel", settings.word_kernel, features.words)
     if features.meaning is not None and settings.meaning_kernel:
-        found["meaning kernel"] = partial(ease, settings.meaning_kernel, features.meaning)
+        found["meaning kernel"] = partial(ease, "meaning kernel", settings.meaning_kernel, features.meaning)
     return found
+
+
+def _arrays(table: Any) -> tuple[NDArray[Any], ...]:
+    """What a dense or sparse matrix is made of."""
+    return (table.data, table.indices, table.indptr) if sp.issparse(table) else (table,)
 
 
 def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

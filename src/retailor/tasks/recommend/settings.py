@@ -70,11 +70,13 @@ class RecommendSettings:
     """Latest items that the next one is learned from, the older ones weighing less."""
     tuning_rate: float = Field(default=5e-5, gt=0, lt=1)
     tuning_temperature: float = Field(default=0.05, gt=0)
-    tuning_words: int = Field(default=32, ge=4)
+    tuning_words: int = Field(default=20, ge=4)
     """Words of an item's text that are read while learning."""
 
     n_validation: int = Field(default=5_000, ge=0)
     """Customers, at most, whose last event is held out to learn the blend; the final fit has it again."""
+    validation_seed: int = 0
+    """The draw of those customers; apart from `seed`, so that fits of several seeds can be compared."""
     least_gain: float = Field(default=0.002, ge=0)
     """A part is dropped when the validation NDCG without it is at most this share lower."""
     text_weight: float = Field(default=1.0, ge=0)

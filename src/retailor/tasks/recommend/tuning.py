@@ -72,7 +72,7 @@ def choose_blends(
     cases: Cases,
     settings: RecommendSettings,
 ) -> tuple[dict[str, Blend], ColdBlend, dict[str, Any]]:
-    """The weights that are best on the cases, of each system and of the one that answers; how they were found.
+    """The best weights on the cases, of each system and of the one that answers, and how they were found.
 
     The one that answers has weights of its own for cold customers and items.
     """
