@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.testing.models import tiny_encoder
+from retailor.testing.models import SAMPLE, tiny_encoder
 from retailor.train.loop import TrainLog, TrainSettings, layer_groups, train
 from retailor.train.schedule import epoch_batches, rate_factor, steps_of
 
@@ -271,6 +272,31 @@ def test_frozen_embeddings_stay_and_are_free_again_after() -> None:
     assert torch.equal(table, before) and table.requires_grad
     assert log.n_parameters_trained == sum(p.numel() for p in encoder.network.parameters()
                                            if p.requires_grad) - table.numel()  # fmt: skip
+
+
+def test_low_layers_stay_frozen_or_open_later() -> None:
+    network = tiny_encoder().network
+    lowest = {n for n, _ in network.named_parameters() if n.startswith(("embeddings", "encoder.layer.0"))}
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+
+    def spread(network: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return network(**batch).last_hidden_state.pow(4).mean()  # type: ignore[no-any-return]
+
+    def changed(**dials: Any) -> set[str]:
+        moved = copy.deepcopy(network)
+        settings = TrainSettings(batch_size=4, learning_rate=0.01, **dials)
+        train(moved, SAMPLE, tiny_encoder().tokens, spread, settings)
+        assert all(p.requires_grad for p in moved.parameters())
+        return {name for name, p in moved.named_parameters() if not torch.equal(p, before[name])}
+
+    assert changed(freeze_layers=1) and not changed(freeze_layers=1) & lowest
+    assert not changed(unfreeze_every=2, max_steps=2) & {
+        n for n in before if n.startswith(("emb", "encoder"))
+    }
+    opened = changed(unfreeze_every=1, epochs=2, max_steps=3)
+    assert any("layer.0" in name for name in opened) and not any(name.startswith("emb") for name in opened)
+    with pytest.raises(ConfigError, match="this network has 2 layers"):
+        changed(freeze_layers=5)
 
 
 def test_an_encoder_notices_that_training_changed_its_weights() -> None:
