@@ -78,6 +78,8 @@ def test_edits_change_what_may_change() -> None:
     dropped = AugmentSettings(method="edits", rate=0.5, edits=("drop",))
     (copy,) = augment([text], dropped, seed=0)[0]
     assert set(copy.split()) < set(text.split()) and "  " not in copy
+    for seed in range(4):
+        assert " ." not in augment(["wide handles fit small hands."], dropped, seed=seed)[0][0]
     assert augment(["杯子的颜色和手柄"], only, seed=0, neighbours={"颜色": ["外观"]}) == [
         ["杯子的外观和手柄"]
     ]

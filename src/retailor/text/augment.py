@@ -203,17 +203,20 @@ def _cased(word: str, like: str) -> str:
 
 
 def _joined(new: list[str]) -> str:
-    """The pieces as a text; a dropped word takes the space after it along, or the one before at the end."""
+    """The pieces as a text; a dropped word takes one of the spaces beside it along."""
     kept: list[str] = []
     dropped = False
     for piece in new:
         if not piece:
             dropped = True
-        elif dropped and piece.isspace() and (not kept or kept[-1].isspace()):
-            dropped = False
-        else:
-            dropped = False
-            kept.append(piece)
+            continue
+        between = not kept or kept[-1].isspace()
+        if dropped and piece.isspace() and between:
+            continue
+        if dropped and kept and kept[-1].isspace() and not piece[0].isalnum():
+            kept.pop()  # no space is left before a mark
+        kept.append(piece)
+        dropped = False
     return "".join(kept)
 
 
