@@ -115,14 +115,15 @@ def fit_sequence(
         derive(settings.seed, "sequence weights") % 2**31,
     )
     seen = np.bincount(histories.items, minlength=n_items) > 0
+    batch_size = min(settings.sequence_batch, max(8, len(rows) // 10))
     dials = TrainSettings(
         epochs=settings.sequence_epochs,
-        batch_size=min(settings.sequence_batch, max(8, len(rows) // 10)),
+        batch_size=batch_size,
         learning_rate=settings.sequence_rate,
         weight_decay=0.01,
         precision="bf16" if n_items > 2000 else "32",
         patience=3,
-        validate_every=max(1, -(-len(rows) // settings.sequence_batch)) * 2,
+        validate_every=2 * -(-len(rows) // batch_size),
         seed=derive(settings.seed, "sequence") % 2**31,
     )
     log = train(
@@ -205,7 +206,9 @@ def _loss(n_items: int, settings: RecommendSettings) -> Callable[[Any, Mapping[s
 
     def loss(network: Any, batch: Mapping[str, Any]) -> torch.Tensor:
         device = batch["inputs"].device
-        kept = (torch.rand(n_items, device=device) >= settings.sequence_item_dropout).float()
+        kept = None
+        if hasattr(network, "project"):  # without a text nothing would be left of an item
+            kept = (torch.rand(n_items, device=device) >= settings.sequence_item_dropout).float()
         table = network.vectors(kept)
         there = batch["targets"] >= 0
         states = network.states(table[batch["inputs"]])[there]
