@@ -15,10 +15,20 @@ from torch.nn import functional as F
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
+from retailor.train.domain import Contested, DomainSettings, GradientReversal, domain_adversarial
 from retailor.train.hooks import Batch, Loss, Place, changing, dice, drops, place_in, reading, throw_again
 from retailor.train.hooks import word_embedding as word_embedding
 
-__all__ = ["AdversarialSettings", "adversarial", "check_adversarial", "word_embedding"]
+__all__ = [
+    "AdversarialSettings",
+    "Contested",
+    "DomainSettings",
+    "GradientReversal",
+    "adversarial",
+    "check_adversarial",
+    "domain_adversarial",
+    "word_embedding",
+]
 
 Method = Literal["none", "fgm", "pgd", "freelb", "r-drop"]
 Attack = Callable[[Loss, nn.Module, Batch, "AdversarialSettings", nn.Module], Tensor]
@@ -53,6 +63,7 @@ def adversarial(
     `embedding` names the module whose output is disturbed; `logits`, for 'r-drop' alone, the one whose output
     [B, C] the loss takes as logits. Every pass over a batch but R-Drop's second throws the same dice, so a
     disturbance meets the dropout that it was made for. The disturbances themselves get no gradient.
+    'r-drop' does not go over `mixup`, whose two passes would mix different rows.
 
     'fgm': clean + weight · loss(e + ε g/‖g‖), Miyato et al., ICLR 2017. 'pgd': the same after `steps`
     projected steps from the clean text, Madry et al., ICLR 2018. 'freelb': the mean loss over `steps` steps
