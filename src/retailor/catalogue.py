@@ -27,7 +27,16 @@ class Entry:
     make: Callable[[Encoder, Generator | None, Any], Task[Any, Any]]
     load: Callable[[Path], Task[Any, Any]]
     uses_encoder: bool = True
-    uses_generator: bool = False
+    uses_generator: Callable[[Any], bool] = lambda settings: False
+    """Whether the task, so set, needs a generator."""
+
+
+def _answerer(encoder: Encoder, generator: Generator | None, settings: AnswerSettings) -> Answerer:
+    return Answerer(encoder, generator if _generated(settings) else None, settings)
+
+
+def _generated(settings: AnswerSettings) -> bool:
+    return settings.wording == "generator"
 
 
 def _review_writer(encoder: Encoder, generator: Generator | None, settings: ReviewSettings) -> ReviewWriter:
@@ -38,10 +47,14 @@ def _review_writer(encoder: Encoder, generator: Generator | None, settings: Revi
 TASKS: dict[str, Entry] = {
     "recommend": Entry(RecommendSettings, lambda e, g, s: Recommender(e, s), Recommender.load),
     "search": Entry(SearchSettings, lambda e, g, s: Search(e, s), Search.load),
-    "answer": Entry(AnswerSettings, lambda e, g, s: Answerer(e, None, s), Answerer.load),
+    "answer": Entry(AnswerSettings, _answerer, Answerer.load, uses_generator=_generated),
     "sentiment": Entry(SentimentSettings, lambda e, g, s: SentimentReader(e, s), SentimentReader.load),
     "review": Entry(
-        ReviewSettings, _review_writer, ReviewWriter.load, uses_encoder=False, uses_generator=True
+        ReviewSettings,
+        _review_writer,
+        ReviewWriter.load,
+        uses_encoder=False,
+        uses_generator=lambda settings: True,
     ),
 }
 LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {name: entry.load for name, entry in TASKS.items()}

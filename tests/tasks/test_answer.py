@@ -14,7 +14,7 @@ from retailor.tasks.answer.dialogue import checked as checked_rewriting
 from retailor.tasks.answer.dialogue import standalone
 from retailor.tasks.answer.features import asked_concepts, is_yes_no, told_concepts, wants_number
 from retailor.tasks.answer.passages import passages, plain, sentences
-from retailor.tasks.answer.ranker import Listed, Ranker, default_ranker, learn_ranker
+from retailor.tasks.answer.ranker import Listed, Ranker, caution_of, default_ranker, learn_ranker
 from retailor.tasks.answer.scores import measure, risks
 from retailor.tasks.answer.wording import checked, compose, unknown_text
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
@@ -345,3 +345,15 @@ def test_real_models_travel_with_the_task(tmp_path: Any) -> None:
 def test_a_generator_that_cannot_be_saved_is_left_out(tmp_path: Any) -> None:
     Answerer(HashEncoder(), ScriptedGenerator()).fit(SHOP).save(tmp_path / "answer")
     assert Answerer.load(tmp_path / "answer").generator is None
+
+
+def test_the_bound_is_the_one_that_tells_best_what_has_an_answer() -> None:
+    # Confidence is of the best passage being right; the two at .3 have an answer that is ranked lower.
+    assert 0.1 < caution_of([0.9, 0.3, 0.3, 0.1, 0.05], [True, True, True, False, False]) < 0.3
+    assert caution_of([0.9, 0.8], [True, True]) == 0.05
+    assert caution_of([0.9, 0.8], [False, False]) == 0.95
+    rng = np.random.default_rng(0)
+    sure = rng.random(300)
+    told = rng.random(300) < 0.2 + 0.8 * sure
+    right = [np.mean((sure >= bound) == told) for bound in np.linspace(0.05, 0.95, 181)]
+    assert np.mean((sure >= caution_of(sure, told)) == told) >= max(right) - 0.002

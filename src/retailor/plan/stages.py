@@ -115,12 +115,16 @@ def _adapt_stages(plan: Plan) -> list[Stage]:
     for name, kind, model in steps:
         if name in plan.head.skip:
             continue
-        if name == "adapt-generator" and "review" in plan.head.skip:
+        if name == "adapt-generator" and not any(_uses_generator(plan, task) for task in TASKS):
             continue
         make = partial(_adapt, plan, kind)
         key = (as_dict(settings), _model_key(plan, model), general_texts(settings, plan.folder))
         stages.append(Stage(name, "adapted", make, ("split",), key, may_be_absent=True))
     return stages
+
+
+def _uses_generator(plan: Plan, name: str) -> bool:
+    return name not in plan.head.skip and TASKS[name].uses_generator(plan.sections[name])
 
 
 def _model_name(plan: Plan, name: str) -> str:
@@ -178,13 +182,13 @@ def _generator(plan: Plan, inputs: Inputs) -> Generator:
 
 
 def _task_stages(plan: Plan, name: str) -> list[Stage]:
-    entry, models = TASKS[name], plan.sections["models"]
-    model = models.encoder if entry.uses_encoder else models.generator
-    adapt = "adapt" if entry.uses_encoder else "adapt-generator"
-    needs = ("split",) if adapt in plan.head.skip else ("split", adapt)
-    settings = as_dict(plan.sections[name])
+    models = plan.sections["models"]
+    used = [("adapt", models.encoder)] if TASKS[name].uses_encoder else []
+    used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
+    needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
+    key = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
     fit = Stage(
-        f"fit-{name}", name, partial(_fit, plan, name), needs, (settings, _model_key(plan, model)),
+        f"fit-{name}", name, partial(_fit, plan, name), needs, key,
         may_be_absent=True, takes_absent=True,
     )  # fmt: skip
     evaluate = Stage(
@@ -197,7 +201,7 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
 def _fit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
-    generator = _generator(plan, inputs) if entry.uses_generator else None
+    generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
     task = entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
     task.fit(open_shop(inputs["split"] / "train"), work=work).save(folder)
 

@@ -17,6 +17,9 @@ PREFERRED = (
 )  # fmt: skip
 """The metric of a verdict: the first of these that the task has."""
 
+LEAST_CASES = 10
+"""With fewer, a bootstrap knows too little of the spread to decide anything."""
+
 Outcome = Literal["better", "ahead", "level", "behind", "worse", "unknown"]
 
 
@@ -102,6 +105,8 @@ def _key(score: Score) -> tuple[str, str, str]:
 
 
 def _apart(gap: Score | None, ours: Score, base: Score) -> bool:
+    if min(ours.n, base.n) < LEAST_CASES:
+        return False
     if gap is not None:
         return gap.low > 0 or gap.high < 0
     return ours.low > base.high or base.low > ours.high

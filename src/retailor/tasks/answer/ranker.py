@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +39,8 @@ class Ranker:
     bias: float
     slope: float = 1.0
     offset: float = 0.0
+    caution: float = 0.5
+    """Below this confidence it is better to say that one does not know."""
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """One logit a passage [n]: higher answers better."""
@@ -117,7 +119,7 @@ def logistic(lists: Sequence[Listed], features: Sequence[str] = FEATURES) -> Ran
 def _calibrated(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Sequence[Listed]) -> Ranker:
     from sklearn.linear_model import LogisticRegression
 
-    best, right = _trials(logits, pages)
+    best, right, told = _trials(logits, pages)
     if len(set(right)) < 2:
         return ranker
     # Platt (1999) in one dimension; the weak penalty only guards against perfectly separable trials.
@@ -126,25 +128,46 @@ def _calibrated(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Se
     slope = float(fitted.coef_[0, 0]) / spread
     if slope <= 0:
         return ranker
-    return Ranker(ranker.weights, ranker.bias, slope, float(fitted.intercept_[0]))
+    sure = Ranker(ranker.weights, ranker.bias, slope, float(fitted.intercept_[0]))
+    return replace(sure, caution=caution_of([sure.confidence(logit) for logit in best], told))
 
 
-def _trials(logits: Sequence[NDArray[np.float64]], pages: Sequence[Listed]) -> tuple[list[float], list[bool]]:
-    """The best logit of each page, and whether that passage answers.
+def caution_of(confidence: Sequence[float], told: Sequence[bool]) -> float:
+    """The bound on `confidence` that tells best which questions have an answer (`told`), within 0.05 to 0.95.
+
+    Of bounds that are equally good, the middle one. The confidence is of the best passage being right; a page
+    may hold an answer that is ranked lower, so the bound is below one half wherever ranking is hard.
+    """
+    order = np.argsort(np.array(confidence), kind="stable")
+    sure, known = np.array(confidence)[order], np.array(told, dtype=bool)[order]
+    # Answering all but the i least sure: right where those have no answer and the rest have one.
+    right = np.concatenate(([0], np.cumsum(~known))) + np.concatenate((np.cumsum(known[::-1])[::-1], [0]))
+    places = np.flatnonzero(right >= right.max() - 1e-3 * len(sure))
+    edges = np.concatenate(([0.0], (sure[1:] + sure[:-1]) / 2, [1.0]))
+    return float(np.clip(edges[places[len(places) // 2]], 0.05, 0.95))
+
+
+def _trials(
+    logits: Sequence[NDArray[np.float64]], pages: Sequence[Listed]
+) -> tuple[list[float], list[bool], list[bool]]:
+    """The best logit of each page, whether that passage answers, and whether any does.
 
     With few questions that nobody could answer, each page is tried a second time without what answers.
     """
     take_away = sum(not (page.relevant > 0).any() for page in pages) < MIN_UNANSWERED
     best: list[float] = []
     right: list[bool] = []
+    told: list[bool] = []
     for scores, page in zip(logits, pages, strict=True):
         if not len(scores):
             continue
         top = int(np.argmax(scores))
         best.append(float(scores[top]))
         right.append(bool(page.relevant[top] > 0))
+        told.append(bool((page.relevant > 0).any()))
         rest = scores[page.relevant <= 0]
         if take_away and (page.relevant > 0).any() and len(rest):
             best.append(float(rest.max()))
             right.append(False)
-    return best, right
+            told.append(False)
+    return best, right, told

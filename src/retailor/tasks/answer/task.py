@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,9 @@ from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 class AnswerSettings:
     """What is read, how much of it, and how sure an answer must be."""
 
-    caution: float = Field(default=0.5, gt=0, lt=1)
-    """An answer is given when the probability that its evidence answers is at least this."""
+    caution: float | None = Field(default=None, gt=0, lt=1)
+    """An answer is given when the probability that its evidence answers is at least this. None: at the bound
+    that told best, on held-out training questions, which ones have an answer."""
     n_evidence: int = Field(default=3, ge=1)
     max_question_chars: int = Field(default=1000, gt=0)
     max_history: int = Field(default=8, ge=0)
@@ -58,6 +59,10 @@ class AnswerSettings:
     """Below this many answered questions the ranker is the default one, calibrated on the catalogue."""
     max_questions: int = Field(default=5000, ge=20)
     n_negatives: int = Field(default=6, ge=2)
+    wording: Literal["quote", "generator"] = "quote"
+    """'generator': a plan gives the task the generator, which words what the evidence says; its words are
+    kept only where they pass a check against the evidence, else the evidence is quoted. Figures of wording
+    are of the quotes."""
     max_answer_tokens: int = Field(default=80, gt=0)
     max_new_words: float = Field(default=0.2, ge=0, le=1)
     """The share of a generated answer's content words that neither evidence nor question has."""
@@ -149,7 +154,7 @@ class Answerer:
             self._anywhere(index, question, vector)
         )  # fmt: skip
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
-        if confidence < self.settings.caution:
+        if confidence < self._caution():
             text = wording.unknown_text(query.question, item=on_page)
             return Answered(text, known=False, confidence=confidence)
         # Further evidence is shown only when it is about the same item as the best.
@@ -251,9 +256,7 @@ class Answerer:
                 "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "
                 "and this shop has none."
             )
-        return evaluate_cases(
-            cases, index, self.encoder, self.ranker, caution=settings.caution, bucket=bucket
-        )
+        return evaluate_cases(cases, index, self.encoder, self.ranker, caution=self._caution(), bucket=bucket)
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""
@@ -281,6 +284,9 @@ class Answerer:
         task.ranker = Ranker.from_dict(json.loads((folder / "ranker.json").read_text(encoding="utf-8")))
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
+
+    def _caution(self) -> float:
+        return self.ranker.caution if self.settings.caution is None else self.settings.caution
 
     def _fitted(self) -> PassageIndex:
         if self._index is None:

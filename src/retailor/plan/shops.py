@@ -1,0 +1,45 @@
+"""The shop that a command is about: a shop's own folder, or the one inside a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retailor.errors import DataError
+from retailor.plan.run import open_run
+from retailor.plan.settings import read_plan
+from retailor.shop.tables import Shop, open_shop
+
+DEFAULT_ENCODER = "minilm"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A shop to learn from, the part to test on where it is split already, and the plan's encoder."""
+
+    train: Shop
+    test: Shop | None
+    encoder: str
+
+
+def shop_and_split(source: Path) -> Found:
+    """The shop of a folder that `read` wrote, of a run's folder, or of a plan that has run into `out/NAME`.
+
+    Raises DataError when there is none, or when the plan has not run yet.
+    """
+    if source.suffix == ".toml":
+        return _of_run(Path("out") / read_plan(source).head.name)
+    if (source / "run.json").exists():
+        return _of_run(source)
+    if not source.exists():
+        raise DataError("there is no such shop, run or plan.", path=source)
+    return Found(open_shop(source), None, DEFAULT_ENCODER)
+
+
+def _of_run(folder: Path) -> Found:
+    done = open_run(folder)
+    split = next(stage for stage in done.stages if stage.name == "split")
+    plan = read_plan(folder / "plan.toml")
+    parts = (open_shop(folder / split.folder / part) for part in ("train", "test"))
+    train, test = parts
+    return Found(train, test, plan.sections["models"].encoder)
