@@ -20,6 +20,8 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate import rank_cases
+from retailor.tasks.recommend.parts import Features
+from retailor.tasks.recommend.related import diverse
 from retailor.tasks.recommend.taste import Whitening, fit_taste, untrained
 from retailor.tasks.recommend.words import WordSpace
 from retailor.tasks.shapes import RecommendQuery
@@ -394,3 +396,40 @@ def test_a_second_fit_in_the_same_work_folder_encodes_and_trains_nothing_again(t
         path.write_bytes(b"half written")
     broken = Recommender(HashEncoder(), settings).fit(_checkerboard(), work=tmp_path)
     assert broken.predict([query]) == first.predict([query])
+
+
+# lists and neighbours -----------------------------------------------------------------------------
+
+
+def test_similar_items_share_words_and_bought_together_share_customers(fitted: Recommender) -> None:
+    for found in (fitted.similar("i22", k=5), fitted.together("i02", k=5)):
+        assert len(found.items) == 5 and {_side(item.item_id) for item in found.items} == {0}
+    assert "text" in fitted.similar("i22").items[0].reason
+    assert fitted.together("i02").items[0].because == ("i02",)
+    assert fitted.together("i22").items == ()  # nobody has chosen it
+    with pytest.raises(DataError, match="no item 'nothing'"):
+        fitted.similar("nothing")
+
+
+def test_diversity_takes_what_is_unlike_the_items_before() -> None:
+    vectors = np.array([[1, 0], [1, 0], [0, 1], [0.8, 0.6]], np.float32)
+    ties = np.arange(4, dtype=np.uint64)
+    scores = np.array([4.0, 3.9, 1.0, 3.0], np.float32)
+
+    def order(diversity: float) -> list[int]:
+        return diverse(scores, 3, diversity, Features(None, vectors), ties).tolist()
+
+    assert order(0.0) == [0, 1, 3]
+    assert order(0.7) == [0, 2, 3]
+    scores[2] = -np.inf
+    assert 2 not in order(1.0)
+
+
+def test_a_diverse_list_is_asked_for_by_a_dial(fitted: Recommender) -> None:
+    plain, mixed = fitted.predict(
+        [RecommendQuery(user_id="u00", k=6), RecommendQuery(user_id="u00", k=6, diversity=0.8)]
+    )
+    assert len(mixed.items) == 6 and mixed.items[0] == plain.items[0]
+    assert {_side(item.item_id) for item in mixed.items} == {0, 1}
+    with pytest.raises(DataError, match="diversity"):
+        fitted.predict([RecommendQuery(diversity=1.5)])

@@ -53,6 +53,8 @@ class RecommendQuery:
     categories: tuple[str, ...] = ()
     """When given, only items with one of these in their category path."""
     max_price: float | None = None
+    diversity: float = 0.0
+    """From 0, the plain order, to 1, where only being unlike the items before counts."""
 
 
 @dataclass(frozen=True)

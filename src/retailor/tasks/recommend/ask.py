@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Histories
 from retailor.tasks.recommend import reasons
 from retailor.tasks.recommend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
+from retailor.tasks.recommend.related import diverse
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
 F32 = NDArray[np.float32]
@@ -39,8 +39,8 @@ def recommend(fitted: Fitted, query: RecommendQuery, *, text_weight: float) -> R
     shares = shares_of(fitted, history, query.text, text_weight)
     total = shares.total()
     total[~allowed(fitted, query, history)] = -np.inf
-    rows = top_items(total[None], query.k, fitted.catalogue.ties)[0]
-    rows = rows[rows >= 0]
+    features, ties = fitted.understanding.features, fitted.catalogue.ties
+    rows = diverse(total, query.k, query.diversity, features, ties)
     return Recommendations(explained(fitted, rows, total, shares, history))
 
 

@@ -23,6 +23,8 @@ SENTENCES = {
     "shared words": "shares words with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
     "sequence": "often the next choice of customers with a history like this one",
+    "similar": "its text is close to that of “{item}”",
+    "together": "often chosen by customers of “{item}”",
     "text": "its text fits the words asked for",
     "popularity": "chosen by {n} customers",
 }

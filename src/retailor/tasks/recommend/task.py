@@ -24,6 +24,7 @@ from retailor.tasks.recommend.customers import Cases, read_cases
 from retailor.tasks.recommend.evaluate import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.parts import OURS
+from retailor.tasks.recommend.related import similar, together
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.shapes import Recommendations, RecommendQuery
 
@@ -62,6 +63,23 @@ class Recommender:
         # One at a time: a sum over a batch may differ in its last digit from the same sum alone.
         return [recommend(fitted, query, text_weight=self.settings.text_weight) for query in queries]
 
+    def similar(self, item_id: str, *, k: int = 10) -> Recommendations:
+        """The items whose texts are nearest. Raises DataError on an item that is not in the catalogue."""
+        return similar(self._made, self._row(item_id, k), k)
+
+    def together(self, item_id: str, *, k: int = 10) -> Recommendations:
+        """The items that its customers chose too. Raises DataError on an item that is not there."""
+        return together(self._made, self._row(item_id, k), k)
+
+    def _row(self, item_id: str, k: int) -> int:
+        self._check(RecommendQuery(k=k))
+        row = self._made.catalogue.ix.get(item_id)
+        if row is None:
+            raise DataError(
+                f"there is no item '{item_id}' in the catalogue.", column="item_id", value=item_id
+            )
+        return row
+
     @property
     def _made(self) -> model.Fitted:
         if self._fitted is None:
@@ -72,6 +90,12 @@ class Recommender:
         if not 1 <= query.k <= self.settings.max_k:
             raise DataError(
                 f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
+            )
+        if not 0 <= query.diversity <= 1:
+            raise DataError(
+                f"diversity = {query.diversity}; it goes from 0, the plain order, to 1.",
+                column="diversity",
+                value=query.diversity,
             )
         if query.text is not None and len(query.text) > MAX_QUERY_CHARS:
             raise DataError(

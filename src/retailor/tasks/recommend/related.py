@@ -1,0 +1,95 @@
+"""Items that go with an item, and lists that are not all of one kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.collab import ItemToItem
+from retailor.tasks.recommend import reasons
+from retailor.tasks.recommend.model import Fitted
+from retailor.tasks.recommend.parts import Features
+from retailor.tasks.shapes import Recommendations, Recommended
+
+F32 = NDArray[np.float32]
+POOL = 20
+"""So many candidates a place are looked at for a diverse list."""
+
+
+def similar(fitted: Fitted, row: int, k: int) -> Recommendations:
+    """The items whose text is nearest to that of item `row`, by meaning and by words; none without texts."""
+    features = fitted.understanding.features
+    total = np.zeros((1, len(fitted.catalogue)), np.float32)
+    if features.words is not None:
+        shared: Any = features.words @ features.words[row].T
+        total += standardise(shared.toarray().T)
+    if features.meaning is not None and features.meaning[row].any():
+        total += standardise((features.meaning @ features.meaning[row])[None])
+    if not total.any():
+        return Recommendations(())
+    return _listed(fitted, total, row, k, "similar")
+
+
+def together(fitted: Fitted, row: int, k: int) -> Recommendations:
+    """The items most often chosen by the customers of item `row`, by cosine; none where nobody chose it."""
+    links = fitted.parts["item-knn"]
+    assert isinstance(links, ItemToItem)
+    scores = np.asarray(links.links[row].toarray(), np.float32)
+    return _listed(fitted, np.where(scores > 0, scores, -np.inf), row, k, "together")
+
+
+def _listed(fitted: Fitted, scores: F32, row: int, k: int, reason: str) -> Recommendations:
+    scores[0, row] = -np.inf
+    catalogue = fitted.catalogue
+    found = top_items(scores, k, catalogue.ties)[0]
+    why = reasons.sentence(reason, catalogue.title(row), 1)
+    return Recommendations(
+        tuple(
+            Recommended(
+                catalogue.item_ids[one], round(float(scores[0, one]), 5), why, (catalogue.item_ids[row],)
+            )
+            for one in found[found >= 0]
+        )
+    )
+
+
+def diverse(
+    scores: F32, k: int, diversity: float, features: Features, ties: NDArray[np.unsignedinteger]
+) -> NDArray[np.int64]:
+    """The rows of k items, best first, each the best of what is unlike those before it.
+
+    Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998): the next item has the highest
+    (1 − diversity) × relevance − diversity × its highest cosine with an item chosen before; relevance is the
+    score [I] scaled to 0–1 over the POOL × k best. −inf is never chosen. `diversity` 0 is the plain order.
+    """
+    pool = top_items(scores[None], min(POOL * k, len(scores)), ties)[0]
+    pool = pool[pool >= 0]
+    if not diversity or len(pool) < 2:
+        return pool[:k]
+    alike = _cosines(features, pool)
+    relevance = scores[pool] - scores[pool].min()
+    relevance = relevance / max(float(relevance.max()), 1e-9)
+    nearest = np.full(len(pool), -1.0)
+    left = np.ones(len(pool), bool)
+    chosen: list[int] = []
+    while len(chosen) < min(k, len(pool)):
+        worth = (1 - diversity) * relevance - diversity * np.maximum(nearest, 0)
+        best = int(np.argmax(np.where(left, worth, -np.inf)))  # the pool is in order: ties go to the better
+        chosen.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, alike[best])
+    return pool[chosen]
+
+
+def _cosines(features: Features, rows: NDArray[np.int64]) -> F32:
+    """Cosines [n, n] of some items by meaning, else by words; 0 where nothing is known of them."""
+    if features.meaning is not None:
+        return np.asarray(features.meaning[rows] @ features.meaning[rows].T, np.float32)
+    if features.words is not None:
+        some: Any = features.words[rows] @ features.words[rows].T
+        return np.asarray(some.toarray(), np.float32)
+    return np.zeros((len(rows), len(rows)), np.float32)
