@@ -147,6 +147,62 @@ def report(
 
 
 @app.command()
+def prove(
+    source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
+    task: Annotated[str, typer.Option(help="What to prove it on: sentiment.")] = "sentiment",
+    model: Annotated[str | None, typer.Option(help="Encoder (default: the plan's, or minilm).")] = None,
+    labels: Annotated[
+        list[int] | None, typer.Option(help="Labels to learn from, may be repeated; 0 is all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 3,
+    steps: Annotated[int | None, typer.Option(help="At most this many steps a training.", min=1)] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table and picture.")] = Path(
+        "out/ledger"
+    ),
+) -> None:
+    """Proves what each step of transfer is worth: a table, a picture, a verdict; a killed call goes on."""
+    from retailor.plan.shops import shop_and_split
+    from retailor.prove.ledger import prove as make_ledger
+    from retailor.prove.picture import write_ledger
+    from retailor.prove.settings import ProveSettings
+
+    if task != "sentiment":
+        raise ConfigError(f"prove: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
+    from retailor.models.weights import load_model
+
+    found = shop_and_split(source)
+    settings = ProveSettings(
+        labels=tuple(labels or ProveSettings().labels), seeds=tuple(range(seeds)), max_steps=steps
+    )
+    encoder = load_model(model or found.encoder, kind="encoder")
+    ledger = make_ledger(
+        found.train, encoder, settings, work=out / "work", test=found.test,
+        tell=lambda line: _print(line, err=True),
+    )  # fmt: skip
+    write_ledger(ledger, out)
+    _print(f"{ledger}\n\nwritten to {out}")
+
+
+@app.command()
+def choose(
+    source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
+    models: Annotated[list[str], typer.Option("--models", help="A candidate; may be repeated.")],
+    task: Annotated[str, typer.Option(help="What to choose for: sentiment.")] = "sentiment",
+    sample: Annotated[int, typer.Option(help="Labelled reviews to look at.", min=20)] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ranks encoders for the shop before any is trained: transfer, tokenizer, speed, size and licence."""
+    from retailor.choose.rank import ChooseSettings
+    from retailor.choose.rank import choose as rank
+    from retailor.plan.shops import shop_and_split
+
+    if task != "sentiment":
+        raise ConfigError(f"choose: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
+    found = rank(shop_and_split(source).train, models, ChooseSettings(sample=sample))
+    _print(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else str(found))
+
+
+@app.command()
 def serve(
     folder: Folder,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

@@ -110,7 +110,7 @@ def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> Non
 
 def test_auto_without_unlabelled_reviews_says_why_it_did_not_try() -> None:
     reader = SentimentReader(encoder()).fit(toy_shop(40))
-    assert "0 unlabelled reviews" in reader.log["not_tried"]["pseudo-labels"]
+    assert "0 unlabelled reviews" in reader.log["not_tried"]["panel"]
     assert reader.log["chosen"] == "frozen probe"
 
 
@@ -121,6 +121,28 @@ def test_a_reader_of_another_shop_can_teach() -> None:
     reader = SentimentReader(encoder(), settings).fit(with_unlabelled(16, 300), teacher=teacher)
     assert "another reader" in reader.log["pseudo_labels"]["teachers"]
     assert reader.predict([SentimentQuery("an awful mug on my desk useless")])[0].label == "negative"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_panel_reads_with_a_handful_of_labels_and_is_saved(language: str, tmp_path) -> None:
+    reader = SentimentReader(encoder()).fit(with_unlabelled(12, 320, language))
+    test = toy_shop(100, labels=("negative", "positive"), language=language, seed=9)
+    scores = reader.evaluate(test)
+    assert reader.log["chosen"] == "panel"
+    assert scores.value("retailor", "accuracy") > max(0.9, scores.value("frozen probe", "accuracy"))
+    reader.save(tmp_path / "reader")
+    queries = [SentimentQuery(text) for text in test.reviews["text"].to_list()[:20]]
+    assert SentimentReader.load(tmp_path / "reader").predict(queries) == reader.predict(queries)
+
+
+def test_a_panel_with_a_teacher_is_saved_with_it(tmp_path) -> None:
+    teacher = SentimentReader(HashEncoder(256), SentimentSettings(mode="tf-idf")).fit(toy_shop(200, seed=5))
+    reader = SentimentReader(HashEncoder(64), SentimentSettings(mode="panel"))
+    reader.fit(with_unlabelled(16, 300), teacher=teacher)
+    reader.save(tmp_path / "reader")
+    again = SentimentReader.load(tmp_path / "reader")
+    query = [SentimentQuery("a great mug on my desk love it"), SentimentQuery("")]
+    assert again.predict(query) == reader.predict(query) and reader.predict(query)[0].label == "positive"
 
 
 def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:

@@ -26,24 +26,29 @@ from retailor.tasks.sentiment.linear import (
     fit_head,
 )
 from retailor.tasks.sentiment.opinions import OpinionWords
+from retailor.tasks.sentiment.panel import PanelReader, headed, seat
 from retailor.tasks.sentiment.readers import VectorReader, WordReader, kept_vectors
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, folds, stratified
 
 if TYPE_CHECKING:
-    from retailor.tasks.sentiment.pseudo import Reading
+    from retailor.tasks.sentiment.panel import OtherReader
     from retailor.train.loop import TrainSettings
 
 TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
-PSEUDO, CONTRAST = "pseudo-labels", "contrastive"
-_BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED, PSEUDO: PSEUDO, CONTRAST: CONTRAST}
+PANEL, PSEUDO, CONTRAST = "panel", "pseudo-labels", "contrastive"
+_BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
+_BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST)}
+
+
+AnyReader = WordReader | VectorReader | PanelReader
 
 
 @dataclass(frozen=True)
 class Fit:
     """All that fitting made: the reader that answers, and those that it is compared with."""
 
-    reader: WordReader | VectorReader
+    reader: AnyReader
     words: WordReader
     frozen: VectorReader | None
     chosen: str
@@ -77,7 +82,7 @@ def fit_readers(
     paired: bool,
     work: Path | None,
     unlabelled: Sequence[str] = (),
-    teacher: Reading | None = None,
+    teacher: OtherReader | None = None,
 ) -> tuple[Fit, dict[str, Any]]:
     """The fitted readers, and the log of how they were made. Raises DataError on a single label."""
     _check(examples)
@@ -92,8 +97,11 @@ def fit_readers(
         log["chosen"], log["why"] = TF_IDF, "it is the mode that was asked for"
         return Fit(words, words, None, TF_IDF, prior), log
     frozen, features = _fit_frozen(job, encoder, work)
-    readers: dict[str, WordReader | VectorReader] = {TF_IDF: words, FROZEN: frozen}
+    readers: dict[str, AnyReader] = {TF_IDF: words, FROZEN: frozen}
     wanted = _wanted(settings, few)
+    if PANEL in wanted:
+        readers |= _fit_panel(job, encoder, unlabelled, teacher, work)
+        wanted.remove(PANEL)
     if wanted and not isinstance(encoder, TrainableEncoder):
         log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
     elif isinstance(encoder, TrainableEncoder):
@@ -211,14 +219,44 @@ def _fit_tuned(
     return reader
 
 
+def _opinion_words(chosen: SentimentSettings) -> OpinionWords:
+    known = OpinionWords()
+    return OpinionWords(known.praise + chosen.praise, known.blame + chosen.blame)
+
+
+def _fresh(job: _Job, texts: Sequence[str]) -> list[str]:
+    """The different unlabelled texts that are not among the labelled ones."""
+    seen = {query.text for query in job.examples.queries}
+    return [text for text in dict.fromkeys(texts) if text and text not in seen]
+
+
+def _fit_panel(
+    job: _Job, encoder: Encoder, texts: Sequence[str], teacher: OtherReader | None, work: Path | None
+) -> dict[str, AnyReader]:
+    """A panel with a head; nothing, and a reason in the log, where it cannot be seated."""
+    start, chosen = time.perf_counter(), job.settings
+    seated = seat(
+        encoder, _fresh(job, texts), _opinion_words(chosen), max_texts=chosen.pseudo_texts,
+        max_tokens=chosen.max_tokens, teacher=teacher, teacher_weight=chosen.teacher_weight,
+        seed=chosen.seed, work=work,
+    )  # fmt: skip
+    if seated.panel is None:
+        job.log.setdefault("not_tried", {})[PANEL] = seated.why
+        return {}
+    reader, figures = headed(
+        seated.panel, job.examples.queries, job.examples.y, job.weights, job.held, job.seed
+    )
+    job.note(PANEL, time.perf_counter() - start, figures, judges=seated.panel.judges())
+    return {PANEL: reader}
+
+
 def _fit_pseudo(
-    job: _Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: Reading | None, work: Path | None
-) -> dict[str, WordReader | VectorReader]:
+    job: _Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: OtherReader | None, work: Path | None
+) -> dict[str, AnyReader]:
     """A head over an encoder tuned on pseudo-labels; nothing, and a reason in the log, if it could not be."""
     from retailor.tasks.sentiment.pseudo import PseudoTuning, opinion_tuned, seed_of
 
     start, chosen = time.perf_counter(), job.settings
-    words = OpinionWords()
     tuning = PseudoTuning(
         loop=replace(
             _loop(chosen, seed_of(chosen.seed)),
@@ -226,7 +264,7 @@ def _fit_pseudo(
             learning_rate=chosen.pseudo_rate,
             max_steps=None,
         ),
-        words=OpinionWords(words.praise + chosen.praise, words.blame + chosen.blame),
+        words=_opinion_words(chosen),
         max_texts=chosen.pseudo_texts,
         per_class=chosen.pseudo_per_class,
         floor=chosen.pseudo_floor,
@@ -235,17 +273,15 @@ def _fit_pseudo(
         teacher_weight=chosen.teacher_weight,
         seed=chosen.seed,
     )
-    seen = {query.text for query in job.examples.queries}
-    fresh = [text for text in dict.fromkeys(texts) if text and text not in seen]
-    tuned = opinion_tuned(encoder, fresh, tuning, teacher=teacher, work=work)
+    tuned = opinion_tuned(encoder, _fresh(job, texts), tuning, teacher=teacher, work=work)
     job.log["pseudo_labels"] = tuned.log
     if tuned.encoder is None:
         job.log.setdefault("not_tried", {})[PSEUDO] = tuned.why
         return {}
-    return {PSEUDO: _headed(job, PSEUDO, tuned.encoder, start)}
+    return {PSEUDO: _over(job, PSEUDO, tuned.encoder, start)}
 
 
-def _headed(job: _Job, row: str, encoder: TrainableEncoder, start: float) -> VectorReader:
+def _over(job: _Job, row: str, encoder: TrainableEncoder, start: float) -> VectorReader:
     """A reader over a tuned encoder that has seen no labelled text: its head is chosen as the probe's is."""
     chosen = job.settings
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
@@ -321,7 +357,7 @@ def _wanted(settings: SentimentSettings, few: bool) -> list[str]:
 def _choose(
     settings: SentimentSettings,
     few: bool,
-    readers: dict[str, WordReader | VectorReader],
+    readers: dict[str, AnyReader],
     figures: dict[str, dict[str, Any]],
 ) -> tuple[str, str]:
     """Which reader answers, and why in words."""

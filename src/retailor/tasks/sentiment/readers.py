@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -105,6 +105,10 @@ class VectorReader:
         return (
             self.head.probabilities(self.features(queries)) if queries else np.zeros((0, len(self.head.bias)))
         )
+
+    def with_encoder(self, encoder: Encoder) -> VectorReader:
+        """The same reader over another encoder of the same vectors."""
+        return replace(self, encoder=encoder)
 
     def features(self, queries: Sequence[SentimentQuery], *, exact: bool = True) -> Floats:
         """Unit rows [n, dim]; `exact` computes in float32, so that a text has one vector in every batch."""

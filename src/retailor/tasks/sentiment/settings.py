@@ -12,7 +12,7 @@ from retailor.text.augment import AugmentSettings
 class SentimentSettings:
     """How a SentimentReader is fitted."""
 
-    mode: Literal["auto", "fine-tuned", "pseudo-labels", "contrastive", "frozen", "tf-idf"] = "auto"
+    mode: Literal["auto", "fine-tuned", "panel", "pseudo-labels", "contrastive", "frozen", "tf-idf"] = "auto"
     """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few."""
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
@@ -58,7 +58,7 @@ class SentimentSettings:
     keep_frozen: bool = True
     """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
     seed: int = 0
-    candidates: tuple[Literal["frozen", "pseudo-labels", "contrastive"], ...] = ("frozen", "pseudo-labels")
+    candidates: tuple[Literal["frozen", "panel", "pseudo-labels", "contrastive"], ...] = ("frozen", "panel")
     """What 'auto' tries when labels are few, cheapest first; TF-IDF is always shown and may win."""
     pseudo_texts: int = Field(default=6000, ge=1)
     """Unlabelled reviews that get a pseudo-label, at most; opinion words are counted in all of them."""

@@ -20,8 +20,9 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.fit import FROZEN, TF_IDF, Fit, fit_readers
+from retailor.tasks.sentiment.fit import FROZEN, PANEL, TF_IDF, AnyReader, Fit, fit_readers
 from retailor.tasks.sentiment.linear import Floats, read_head
+from retailor.tasks.sentiment.panel import PanelReader
 from retailor.tasks.sentiment.readers import VectorReader, WordReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples, unlabelled_texts
@@ -88,7 +89,8 @@ class SentimentReader:
         """The encoder that answers, fine-tuned if it was; None for TF-IDF. Before `fit`, the one given."""
         if self._fitted is None:
             return self._start
-        return self._fitted.reader.encoder if isinstance(self._fitted.reader, VectorReader) else None
+        reader = self._fitted.reader
+        return None if isinstance(reader, WordReader) else reader.encoder
 
     def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
         """The sentiment of each query; an empty text gets the shares of labels that training had."""
@@ -122,7 +124,7 @@ class SentimentReader:
     def with_encoder(self, encoder: Encoder) -> SentimentReader:
         """The same reader over another encoder of the same vectors: a compressed one, say."""
         made = self._made
-        if not isinstance(made.reader, VectorReader):
+        if isinstance(made.reader, WordReader):
             raise ModelError(f"this reader answers by {made.chosen}, so it has no encoder to replace.")
         if encoder.dim != made.reader.encoder.dim:
             raise ModelError(
@@ -130,7 +132,7 @@ class SentimentReader:
                 f"{made.reader.encoder.dim}."
             )
         twin = copy(self)
-        twin._fitted = replace(made, reader=replace(made.reader, encoder=encoder))
+        twin._fitted = replace(made, reader=made.reader.with_encoder(encoder))
         return twin
 
     def save(self, folder: Path) -> None:
@@ -142,11 +144,14 @@ class SentimentReader:
             made.words.save(new / "tf-idf")
             if isinstance(made.reader, VectorReader):
                 made.reader.head.save(new / "head.safetensors")
+            if isinstance(made.reader, PanelReader):
+                made.reader.save(new / PANEL)
+            if not isinstance(made.reader, WordReader):
                 made.reader.encoder.save(new / "encoder")
-            own = made.frozen is not None and made.frozen is not made.reader
-            if made.frozen is not None and own and self.settings.keep_frozen:
+            if made.frozen is not None and made.frozen is not made.reader and self.settings.keep_frozen:
                 made.frozen.head.save(new / "frozen-head.safetensors")
-                made.frozen.encoder.save(new / "frozen-encoder")
+                if made.frozen.encoder is not self.encoder:
+                    made.frozen.encoder.save(new / "frozen-encoder")
             about = {
                 "chosen": made.chosen,
                 "prior": made.prior.tolist(),
@@ -165,10 +170,22 @@ class SentimentReader:
         about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
         chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
         words = WordReader.load(folder / "tf-idf")
-        main = _open(folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"])
-        frozen = _open(folder, "frozen-head.safetensors", "frozen-encoder", chosen.max_tokens, False)
+        main: VectorReader | PanelReader | None = _open(
+            folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
+        )
+        own = "frozen-encoder" if (folder / "frozen-encoder").exists() else "encoder"
+        frozen = _open(folder, "frozen-head.safetensors", own, chosen.max_tokens, False)
         if about["chosen"] == FROZEN:
+            assert isinstance(main, VectorReader)
             frozen = main
+        if (folder / PANEL).exists():
+            teacher = folder / PANEL / "teacher"
+            main = PanelReader.load(
+                folder / PANEL,
+                load_encoder(folder / "encoder") if frozen is None else frozen.encoder,
+                chosen.max_tokens,
+                cls.load(teacher) if teacher.exists() else None,
+            )
         some = frozen or main
         reader = cls.__new__(cls)
         reader._start = None if some is None else some.encoder
@@ -184,16 +201,14 @@ class SentimentReader:
             )
         return self._fitted
 
-    def _rows(self) -> dict[str, WordReader | VectorReader | None]:
-        rows: dict[str, WordReader | VectorReader | None] = {"majority": None, TF_IDF: self._made.words}
+    def _rows(self) -> dict[str, AnyReader | None]:
+        rows: dict[str, AnyReader | None] = {"majority": None, TF_IDF: self._made.words}
         if self._made.frozen is not None:
             rows[FROZEN] = self._made.frozen
         return {**rows, "retailor": self._made.reader}
 
 
-def _probabilities(
-    reader: WordReader | VectorReader | None, queries: Sequence[SentimentQuery], prior: Floats
-) -> Floats:
+def _probabilities(reader: AnyReader | None, queries: Sequence[SentimentQuery], prior: Floats) -> Floats:
     """Rows [n, C]; the prior where there is no reader, or nothing to read."""
     rows = np.tile(prior, (len(queries), 1))
     cleaned = [

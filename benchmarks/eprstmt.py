@@ -1,0 +1,317 @@
+"""EPRSTMT (FewCLUE): sentiment of Chinese reviews from 32 labels, the mean of the five splits.
+
+    python benchmarks/eprstmt.py --data ../shared/data
+
+What each step is worth: TF-IDF and a probe on the frozen encoder; the encoder tuned without any label, on
+pseudo-labels; a panel of judges that need no label (opinion words, a probe on vectors that learns from them)
+with a threshold from the 32 labels; and the panel with a transfer from online-shopping-10-cats: a further
+judge that knows its words, then also an encoder that was fine-tuned there. Test texts are taken out of the
+unlabelled file, and their near-duplicates out of the other shop. Settings were chosen on the dev parts;
+`test_public` is read once, at the end. The trainings are shared by the five splits, because they see none of
+their labels. A stage that is done is kept in the work folder, and a killed training goes on: the same command
+can be given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from remembering import Remembering
+from schema import RESULTS, write_results
+
+from retailor.errors import ModelError
+from retailor.metrics.interval import paired_interval, score_mean
+from retailor.models.local import LocalEncoder, load_encoder
+from retailor.models.weights import load_model
+from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.linear import Head, choose_head, class_weights
+from retailor.tasks.sentiment.opinions import OpinionWords
+from retailor.tasks.sentiment.panel import Panel, seat
+from retailor.tasks.sentiment.panel import headed as panel_headed
+from retailor.tasks.sentiment.pseudo import PseudoTuning, opinion_tuned
+from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.shapes import SentimentQuery
+from retailor.train.loop import TrainSettings
+
+SPLITS = (0, 1, 2, 3, 4)
+BLANK = Head(np.zeros((0, 0)), np.zeros(0))
+NEGATIVE, POSITIVE = LABELS.index("negative"), LABELS.index("positive")
+ELECTRONICS = ("平板", "手机", "计算机")
+NEAR = 0.7
+"""Cosine of character 1–3-gram TF-IDF from which a text counts as a near-duplicate."""
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Texts and their labels."""
+
+    texts: list[str]
+    y: Labels
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all stages share."""
+
+    data: Path
+    work: Path
+    limit: int | None
+    steps: int
+    max_tokens: int = 64
+
+    def loop(self, steps: int, rate: float) -> TrainSettings:
+        return TrainSettings(
+            epochs=1e6, max_steps=steps, batch_size=32, learning_rate=rate, layer_decay=0.9, warmup=0.1,
+            freeze_embeddings=True, seed=0,
+        )  # fmt: skip
+
+
+def part(data: Path, name: str) -> Part:
+    """One of FewCLUE's files."""
+    lines = (data / "eprstmt" / f"{name}.json").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    labels = [POSITIVE if row.get("label") == "Positive" else NEGATIVE for row in rows]
+    return Part([row["sentence"] for row in rows], np.array(labels, dtype=np.int64))
+
+
+def unlabelled(job: Job) -> tuple[list[str], int]:
+    """The different unlabelled texts that are in no other part, and how many of the test were among them."""
+    test = set(part(job.data, "test_public").texts)
+    known = {
+        text for i in SPLITS for name in ("train", "dev") for text in part(job.data, f"{name}_{i}").texts
+    }
+    texts = list(dict.fromkeys(part(job.data, "unlabeled").texts))
+    kept = [text for text in texts if text not in test and text not in known]
+    return kept[: job.limit], sum(text in test for text in texts)
+
+
+def other_shop(job: Job) -> tuple[pl.DataFrame, int]:
+    """online-shopping-10-cats without near-duplicates of test texts, and how many those were."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    path = job.data / "online-shopping-10-cats" / "online_shopping_10_cats.csv"
+    rows = pl.read_csv(path).filter(pl.col("review").is_not_null())
+    rows = rows.with_columns(pl.col("review").str.strip_chars()).unique("review", maintain_order=True)
+    rows = rows.sample(fraction=1.0, shuffle=True, seed=0)
+    if job.limit:
+        rows = rows.head(job.limit)
+    model = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
+    texts = model.fit_transform(rows["review"].to_list())
+    test = model.transform(part(job.data, "test_public").texts)
+    nearest = np.zeros(texts.shape[0])
+    for start in range(0, texts.shape[0], 8192):
+        block = texts[start : start + 8192] @ test.T
+        nearest[start : start + 8192] = block.max(axis=1).toarray().ravel()
+    return rows.filter(pl.Series(nearest < NEAR)), int((nearest >= NEAR).sum())
+
+
+def shop_of(rows: pl.DataFrame) -> Shop:
+    """Labelled rows of the other shop as a Shop."""
+    label = pl.when(pl.col("label") == 1).then(pl.lit("positive")).otherwise(pl.lit("negative"))
+    return Shop.of(
+        reviews=rows.select(
+            review_id=pl.int_range(pl.len()).cast(pl.Utf8), text=pl.col("review"), label=label,
+            language=pl.lit("zh"),
+        )
+    )  # fmt: skip
+
+
+def kept(job: Job, name: str) -> LocalEncoder | None:
+    """The encoder of a stage that is done."""
+    folder = job.work / name
+    found = load_encoder(folder) if folder.exists() else None
+    assert found is None or isinstance(found, LocalEncoder)
+    return found
+
+
+def tuning(job: Job) -> PseudoTuning:
+    n = job.steps * 32
+    return PseudoTuning(
+        loop=job.loop(job.steps, 1e-4), words=OpinionWords(), max_texts=round(n / 0.6), per_class=n // 2,
+        floor=0.55, max_tokens=job.max_tokens, dropout=0.1, teacher_weight=2.0, seed=0,
+    )  # fmt: skip
+
+
+def own_encoder(job: Job, encoder: LocalEncoder, texts: list[str]) -> LocalEncoder:
+    """The encoder tuned on pseudo-labels of the unlabelled reviews alone."""
+    done = kept(job, "own")
+    if done is None:
+        tuned = opinion_tuned(encoder, texts, tuning(job), work=job.work / "own.work")
+        done = finished(job, "own", tuned.encoder, tuned.why, tuned.log)
+    return done
+
+
+def finished(job: Job, name: str, encoder: Any, why: str, log: dict[str, Any]) -> LocalEncoder:
+    """The encoder of a stage that has just ended, kept with its log."""
+    if encoder is None:
+        raise ModelError(f"stage '{name}' made no encoder: {why}.")
+    sys.stderr.write(f"{name}: {log.get('seconds')} s, {log.get('n_pseudo_labels')} pseudo-labels\n")
+    (job.work / f"{name}.json").write_text(json.dumps(log, ensure_ascii=False), encoding="utf-8")
+    encoder.save(job.work / name)
+    assert isinstance(encoder, LocalEncoder)
+    return encoder
+
+
+def source_encoder(job: Job, encoder: LocalEncoder, rows: pl.DataFrame) -> LocalEncoder:
+    """The encoder fine-tuned on the other shop's electronics."""
+    done = kept(job, "source")
+    if done is None:
+        near = rows.filter(pl.col("cat").is_in(ELECTRONICS)).head(32 * job.steps)
+        settings = SentimentSettings(
+            mode="fine-tuned", max_tokens=job.max_tokens, max_steps=job.steps, epochs=1e3, learning_rate=1e-4,
+            start_head="random", freeze_embeddings=True, validate_every=None, word_strengths=(0.3,),
+            strengths=(10.0,), validation=0.02, few_labels=0,
+        )  # fmt: skip
+        started = time.perf_counter()
+        reader = SentimentReader(encoder, settings).fit(shop_of(near), work=job.work / "source.work")
+        log = {**reader.log, "seconds": time.perf_counter() - started}
+        done = finished(job, "source", reader.encoder, "", log)
+    return done
+
+
+def source_words(job: Job, encoder: LocalEncoder, rows: pl.DataFrame) -> SentimentReader:
+    """TF-IDF fitted on the whole of the other shop."""
+    folder = job.work / "source-words"
+    if not folder.exists():
+        settings = SentimentSettings(mode="tf-idf", word_strengths=(0.1, 0.3), min_count=3)
+        SentimentReader(encoder, settings).fit(shop_of(rows)).save(folder)
+    return SentimentReader.load(folder)
+
+
+def seated(
+    job: Job, encoder: LocalEncoder, texts: list[str], teacher: SentimentReader | None, name: str
+) -> Panel:
+    """A panel over the encoder, which remembers what it has encoded."""
+    memory = Remembering(encoder)
+    memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
+    found = seat(
+        memory, texts, OpinionWords(), max_texts=6000, max_tokens=job.max_tokens, teacher=teacher,
+        work=job.work / "vectors",
+    )  # fmt: skip
+    if found.panel is None:
+        raise ModelError(f"no panel for '{name}': {found.why}.")
+    return found.panel
+
+
+# the five splits ----------------------------------------------------------------------------------
+
+
+def queries(given: Part) -> list[SentimentQuery]:
+    return [SentimentQuery(text) for text in given.texts]
+
+
+def headed(train: Floats, y: Labels, others: list[Floats]) -> list[Floats]:
+    """Margins of `others` by a logistic head on `train`, its strength chosen on five folds of it."""
+    weights = class_weights(y, "none", len(LABELS))
+    head = choose_head(train, y, "logistic", (1.0, 10.0, 100.0), weights, None, 0).head
+    return [margin(head.logits(rows)) for rows in others]
+
+
+def margin(logits: Floats) -> Floats:
+    return np.asarray(logits[:, POSITIVE] - logits[:, NEGATIVE])
+
+
+def word_margins(train: Part, others: list[Part]) -> list[Floats]:
+    """TF-IDF fitted on the 32 labels alone."""
+    known = WordReader.counted(queries(train), 1, 200_000)
+    weights = class_weights(train.y, "none", len(LABELS))
+    fitted = choose_head(known.features(queries(train)), train.y, "svm", (0.1, 1.0), weights, None, 0)
+    return [margin(fitted.head.logits(known.features(queries(p)))) for p in others]
+
+
+def split_hits(
+    job: Job, panels: dict[str, Panel], tuned: dict[str, VectorReader], last: str
+) -> dict[str, Floats]:
+    """By row: hits [5, n] on the part `last` ('dev' or 'test_public') of each split."""
+    found: dict[str, list[Floats]] = {}
+    for i in SPLITS:
+        train = part(job.data, f"train_{i}")
+        held = part(job.data, f"dev_{i}" if last == "dev" else last)
+        margins = {"tf-idf": word_margins(train, [held])[0]}
+        for row, reader in tuned.items():
+            rows = [reader.features(queries(p)) for p in (train, held)]
+            margins[row] = headed(rows[0], train.y, [rows[1]])[0]
+        for row, panel in panels.items():
+            weights = class_weights(train.y, "none", len(LABELS))
+            judged, _ = panel_headed(panel, queries(train), train.y, weights, None, 0)
+            found_in = judged.probabilities(queries(held))
+            margins[row] = np.asarray(found_in[:, POSITIVE] - found_in[:, NEGATIVE])
+        for row, values in margins.items():
+            predicted = np.where(values > 0, POSITIVE, NEGATIVE)
+            found.setdefault(row, []).append((predicted == held.y).astype(np.float64))
+    return {row: np.array(hits) for row, hits in found.items()}
+
+
+def rows_of(found: dict[str, Floats], seconds: dict[str, float]) -> list[dict[str, Any]]:
+    """Means over splits, with the interval over texts and the spread over splits, and steps between rows."""
+    rows: list[dict[str, Any]] = []
+    before = ""
+    for row, hits in found.items():
+        score = score_mean(row, "accuracy", hits.mean(axis=0), seconds=seconds.get(row, 0.0))
+        rows.append({**vars(score), "spread": float(hits.mean(axis=1).std(ddof=1))})
+        if before:
+            value, low, high = paired_interval(hits.mean(axis=0), found[before].mean(axis=0))
+            rows.append({"row": f"{row} - {before}", "metric": "accuracy", "value": value, "low": low,
+                         "high": high, "n": hits.shape[1]})  # fmt: skip
+        before = row
+    return rows
+
+
+def main() -> None:
+    """Writes results/eprstmt.json."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
+    arguments.add_argument("--limit", type=int, help="so many unlabelled and source texts: a rehearsal")
+    arguments.add_argument("--steps", type=int, default=75, help="steps of each training, of 32 texts")
+    arguments.add_argument("--dev", action="store_true", help="score the dev parts only, and stop")
+    arguments.add_argument("--work", type=Path, default=Path("build/eprstmt"))
+    given = arguments.parse_args()
+    work = given.work / ("all" if given.limit is None else str(given.limit))
+    work.mkdir(parents=True, exist_ok=True)
+    job = Job(given.data, work, given.limit, given.steps)
+    encoder = load_model("e5", kind="encoder")
+    assert isinstance(encoder, LocalEncoder)
+    texts, n_in_test = unlabelled(job)
+    rows, n_near = other_shop(job)
+    source = source_encoder(job, encoder, rows)
+    words = source_words(job, encoder, rows)
+    tuned = {"frozen probe": encoder, "tuned on pseudo-labels": own_encoder(job, encoder, texts)}
+    frozen = {row: VectorReader(one, BLANK, job.max_tokens) for row, one in tuned.items()}
+    panels = {
+        "panel": seated(job, encoder, texts, None, "panel"),
+        "panel, transfer of words": seated(job, encoder, texts, words, "words"),
+        "panel, transfer": seated(job, source, texts, words, "transfer"),
+    }
+    dev = rows_of(split_hits(job, panels, frozen, "dev"), {})
+    sys.stderr.write("dev\n" + "\n".join(f"{r['row']:<60} {r['value']:.4f}" for r in dev) + "\n")
+    if given.dev:
+        return
+    logs = {name: json.loads((work / f"{name}.json").read_text()) for name in ("own", "source")}
+    seconds = {"tuned on pseudo-labels": logs["own"]["seconds"], "panel, transfer": logs["source"]["seconds"]}
+    results = rows_of(split_hits(job, panels, frozen, "test_public"), seconds)
+    results += [{**row, "row": f"dev: {row['row']}"} for row in dev if " - " not in row["row"]]
+    results += [
+        {"row": "test texts in the unlabelled file, removed", "metric": "n", "value": n_in_test},
+        {"row": "near-duplicates in online-shopping, removed", "metric": "n", "value": n_near},
+    ]
+    folder = RESULTS if given.limit is None else work
+    command = f"python benchmarks/{Path(sys.argv[0]).name} --steps {job.steps}"
+    path = write_results("eprstmt", results, SPLITS, command, folder=folder)
+    lines = [f"{r['row']:<50} {r['metric']:<10} {r['value']:.4f}" for r in results]
+    sys.stderr.write("\n".join([*lines, str(path), ""]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Choosing a backbone before training any."""

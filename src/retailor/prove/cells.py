@@ -1,0 +1,149 @@
+"""One cell of a ledger: one step, one draw of labels, one seed; trained, tested and kept."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.metrics.classify import accuracy_cases
+from retailor.models.local import LocalEncoder
+from retailor.prove.settings import ADDED, STEPS, ProveSettings
+from retailor.seeds import derive, stream
+from retailor.shop.tables import LABELS, Shop, label_of_rating
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.texts import Examples, read_examples
+
+LARGE_VOCABULARY = 100_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Hits [n] on the test cases, and what they cost."""
+
+    hits: NDArray[np.float64]
+    seconds: float
+    examples_seen: int
+    parameters_trained: int
+
+
+def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
+    """The cell kept at `path`, made now if it is not there; written whole or not at all."""
+    if not path.exists():
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        told = {**vars(made), "hits": "".join(str(int(hit)) for hit in made.hits)}
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(told), encoding="utf-8")
+        new.replace(path)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    hits = np.array([float(one) for one in told.pop("hits")])
+    return Cell(hits, **told)
+
+
+def drawn(shop: Shop, n: int, seed: int) -> Shop:
+    """The shop with `n` labelled reviews, as many of each label as there are; all of them for 0.
+
+    A smaller draw of the same seed is a part of a larger one.
+    """
+    if not n:
+        return shop
+    label = pl.coalesce(pl.col("label"), label_of_rating(pl.col("rating")))
+    labels = np.array(shop.reviews.select(label).to_series().to_list(), dtype=object)
+    rng = stream(seed, "prove", "labels")
+    queues = [rng.permutation(np.flatnonzero(labels == name)).tolist() for name in LABELS]
+    order = [queue[i] for i in range(max(map(len, queues))) for queue in queues if i < len(queue)]
+    return shop.with_tables(reviews=shop.reviews[sorted(order[:n])])
+
+
+def untrained(encoder: LocalEncoder, seed: int) -> LocalEncoder:
+    """The same network and vocabulary with random weights."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "prove", "from scratch"))
+        fresh: Any = type(encoder.network)(encoder.network.config)
+    return encoder.with_network(fresh.eval().to(next(encoder.network.parameters()).device))
+
+
+def sentiment_cell(
+    step: str,
+    seed: int,
+    train: Shop,
+    test: Examples,
+    encoders: tuple[LocalEncoder, LocalEncoder],
+    settings: ProveSettings,
+) -> Cell:
+    """The step fitted on the labelled reviews of `train`; `encoders` are as they came, and adapted."""
+    encoder = encoders[1] if _has("domain adaptation", step, settings) else encoders[0]
+    if step == "from scratch":
+        encoder = untrained(encoder, seed)
+    n_labels = len(read_examples(train, once=True))
+    chosen = reader_settings(step, seed, n_labels, encoder, settings)
+    reader = SentimentReader(encoder, chosen).fit(train)
+    predicted = [LABELS.index(answer.label) for answer in reader.predict(list(test.queries))]
+    log = reader.log.get("training", {})
+    return Cell(
+        accuracy_cases(test.y, np.array(predicted)),
+        float(reader.log["validation"][reader.log["chosen"]]["seconds"]),
+        int(log.get("examples_seen", n_labels)),
+        int(log.get("n_parameters_trained", _n_head(reader, encoder))),
+    )
+
+
+def _n_head(reader: SentimentReader, encoder: LocalEncoder) -> int:
+    """Weights of a linear head over the features of the reader that answers."""
+    n_terms = reader.log["validation"]["tf-idf"].get("n_terms", 0)
+    present = sum(n > 0 for n in reader.log["labels"].values())
+    n_features = int(n_terms) if reader.log["chosen"] == "tf-idf" else encoder.dim
+    return present * (n_features + 1)
+
+
+def _has(added: str, step: str, settings: ProveSettings) -> bool:
+    """Whether an added step is part of this row: it is when it stands at or before it."""
+    return added in settings.steps and step in ADDED and STEPS.index(added) <= STEPS.index(step)
+
+
+def reader_settings(
+    step: str, seed: int, n_labels: int, encoder: LocalEncoder, settings: ProveSettings
+) -> SentimentSettings:
+    """The settings of the reader of one row: each row differs from the one above by its step alone."""
+    plain: dict[str, Any] = {
+        "max_tokens": settings.max_tokens,
+        "seed": seed,
+        "few_labels": 0,
+        "keep_frozen": False,
+    }
+    if step == "cheap baseline":
+        return SentimentSettings(mode="tf-idf", **{**plain, "few_labels": 200})
+    if step == "pretrained, frozen":
+        return SentimentSettings(mode="frozen", **{**plain, "few_labels": 200})
+    scratch = step == "from scratch"
+    frozen = settings.freeze_embeddings
+    large = len(encoder.tokenizer) > LARGE_VOCABULARY
+    return SentimentSettings(
+        mode="fine-tuned",
+        validation=0.1 if n_labels >= 500 else 0.2,
+        start_head="random" if scratch else "probe",
+        learning_rate=settings.scratch_rate if scratch else settings.learning_rate,
+        layer_decay=settings.layer_decay if _has("layer-wise rates", step, settings) else 1.0,
+        epochs=1e6,
+        max_steps=_n_steps(n_labels, settings) * (settings.scratch_times if scratch else 1),
+        batch_size=settings.batch_size,
+        freeze_embeddings=(large if frozen is None else frozen) and not scratch,
+        augment={"method": "edits" if _has("augmentation", step, settings) else "none"},  # type: ignore[arg-type]
+        adversarial=settings.adversarial if _has("adversarial", step, settings) else "none",
+        **plain,
+    )
+
+
+def _n_steps(n_labels: int, settings: ProveSettings) -> int:
+    n = max(settings.min_steps, math.ceil(settings.epochs * n_labels / settings.batch_size))
+    return min(n, settings.max_steps or n)

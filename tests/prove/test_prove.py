@@ -1,0 +1,125 @@
+"""The ledger: figures against plain references, cells that are kept, and a toy shop from end to end."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from retailor.cli import app
+from retailor.errors import ConfigError, DataError, ModelError
+from retailor.prove.cells import Cell, drawn, kept_cell, reader_settings
+from retailor.prove.figures import Cost, interval, row_of, verdict
+from retailor.prove.ledger import Ledger, prove
+from retailor.prove.picture import write_ledger
+from retailor.prove.settings import STEPS, ProveSettings
+from retailor.shop.tables import LABELS
+from retailor.testing.toys import HashEncoder
+from tests.tasks.test_sentiment import encoder, toy_shop
+
+COST = Cost(1.0, 64, 10)
+TINY = ProveSettings(
+    labels=(40, 0), seeds=(0,), test=0.3, min_steps=2, max_steps=2, adapt_steps=2, scratch_times=1,
+    batch_size=8, max_tokens=32,
+)  # fmt: skip
+
+
+def test_the_gain_is_paired_and_its_interval_holds_it() -> None:
+    rng = np.random.default_rng(0)
+    above = (rng.random((3, 400)) < 0.7).astype(float)
+    hits = np.maximum(above, rng.random((3, 400)) < 0.3)  # never worse, and better in a tenth of the cases
+    row = row_of("fine-tuned", 64, hits, COST, ("frozen", above))
+    assert row.gain == pytest.approx((hits - above).mean())
+    assert row.gain_low is not None and 0 < row.gain_low < row.gain < (row.gain_high or 0)
+    assert row.told_apart() and row.spread == pytest.approx(hits.mean(axis=1).std(ddof=1))
+
+
+def test_an_interval_over_seeds_is_wider_than_over_cases_alone() -> None:
+    values = np.repeat([[0.0], [1.0], [0.5]], 200, axis=1)  # seeds differ, cases do not
+    low, high = interval(values)
+    assert low < 0.25 and high > 0.75
+    assert interval(np.ones((2, 50))) == pytest.approx((1.0, 1.0))
+
+
+def test_verdict_in_words() -> None:
+    one, none = np.ones((2, 50)), np.zeros((2, 50))
+    rows = [row_of("augmentation", 64, one, COST, ("fine-tuned", none)),
+            row_of("augmentation", 8000, one, COST, ("fine-tuned", one))]  # fmt: skip
+    assert verdict("augmentation", rows) == (
+        "augmentation: +100.0 ± 0.0 points with 64 labels, not distinguishable from zero with 8,000 labels "
+        "(+0.0 ± 0.0)"
+    )
+
+
+def test_a_smaller_draw_is_a_balanced_part_of_a_larger_one() -> None:
+    shop = toy_shop(300)
+    small, large = (drawn(shop, n, 1).reviews["review_id"].to_list() for n in (30, 60))
+    assert set(small) < set(large)
+    stars = drawn(shop, 30, 1).reviews["rating"].to_list()
+    assert [stars.count(star) for star in (1.0, 3.0, 5.0)] == [10, 10, 10]
+    assert drawn(shop, 30, 2).reviews["review_id"].to_list() != small
+
+
+def test_a_cell_is_made_once(tmp_path) -> None:
+    made = Cell(np.array([1.0, 0.0, 1.0]), 2.5, 64, 7)
+    path = tmp_path / "cells" / "one.json"
+    first = kept_cell(path, lambda: made)
+    again = kept_cell(path, lambda: pytest.fail("made twice"))
+    assert first.hits.tolist() == again.hits.tolist() == [1, 0, 1]
+    assert again.parameters_trained == 7
+
+
+def test_each_row_differs_from_the_one_above_by_its_step_alone() -> None:
+    from retailor.config import as_dict
+
+    made = [as_dict(reader_settings(step, 0, 64, encoder(), ProveSettings())) for step in STEPS[3:]]
+    changed = [{k for k in a if a[k] != b[k]} for a, b in pairwise(made)]
+    assert changed == [set(), {"augment"}, {"adversarial"}, {"layer_decay"}]
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    work = tmp_path_factory.mktemp("ledger")
+    shop = toy_shop(130)
+    lines: list[str] = []
+    return shop, work, prove(shop, encoder(), TINY, work=work, tell=lines.append), lines
+
+
+def test_a_ledger_has_every_step_and_costs(toy) -> None:
+    _, _, ledger, lines = toy
+    assert [row.step for row in ledger.rows] == list(STEPS) * 2
+    assert len(lines) == 2 * len(STEPS)
+    first, last = ledger.rows[0], ledger.rows[-1]
+    assert first.against is None and last.against == "adversarial"
+    assert ledger.rows[4].cost.shared_seconds > 0
+    assert ledger.rows[1].cost.parameters_trained > ledger.rows[2].cost.parameters_trained > 0
+    assert len(ledger.verdicts) == len(STEPS) - 1 and Ledger.from_dict(ledger.to_dict()) == ledger
+
+
+def test_a_second_call_makes_no_cell_again(toy, monkeypatch) -> None:
+    shop, work, ledger, _ = toy
+    monkeypatch.setattr("retailor.prove.ledger.sentiment_cell", lambda *_: pytest.fail("made again"))
+    assert prove(shop, encoder(), TINY, work=work) == ledger
+
+
+def test_a_ledger_is_written_as_table_and_picture(toy, tmp_path) -> None:
+    _, _, ledger, _ = toy
+    write_ledger(ledger, tmp_path)
+    assert (tmp_path / "ledger.svg").read_text().startswith("<svg")
+    assert "40 labels" in (tmp_path / "ledger.txt").read_text()
+
+
+def test_what_cannot_be_proved_is_said_at_once(tmp_path) -> None:
+    with pytest.raises(ModelError, match="trained from scratch"):
+        prove(toy_shop(60), HashEncoder(), work=tmp_path)
+    with pytest.raises(DataError, match="to test on"):
+        prove(toy_shop(30), encoder(), TINY, work=tmp_path)
+    with pytest.raises(ConfigError):
+        ProveSettings(steps=("magic",))  # type: ignore[arg-type]
+    assert len(LABELS) == 3
+
+
+def test_the_command_refuses_an_unknown_task(tmp_path) -> None:
+    toy_shop(60).save(tmp_path / "shop")
+    done = CliRunner().invoke(app, ["prove", str(tmp_path / "shop"), "--task", "dance"])
+    assert done.exit_code != 0 and "sentiment" in str(done.exception)
