@@ -58,24 +58,23 @@ def adapt_contrastive(
     learned, held_out, general = _pairs(texts, pairs, given)
     collate, loss = _collate(made, given), _loss(made, given)
 
-    def losses() -> list[float | None]:
-        return [
-            _mean(made.network, some, collate, loss, given) if some else None for some in (held_out, general)
-        ]
+    def mean(some: list[Pair]) -> float:
+        return _mean(made.network, some, collate, loss, given)
 
-    def value() -> float:
-        return -_mean(made.network, held_out, collate, loss, given)
+    def measured() -> tuple[float, float | None]:
+        return mean(held_out), mean(general) if general else None
 
-    before = losses()
+    before = measured()
     log = train(
         made.network, learned, collate, loss,
         train_settings(given, rate_of(given, "contrastive"), len(made.tokenizer)),
-        validate=value, lengths=[len(a) + len(b) for a, b in learned], work=work, label="adapt",
+        validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
+        work=work, label="adapt",
     )  # fmt: skip
-    after = losses()
+    after = measured()
     made = merged(made)
     kept = neighbours_kept(model, made, texts.held_out)
-    return Outcome(made, before[0] or 0.0, after[0] or 0.0, log, kept, before[1], after[1], n_new)
+    return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
 
 
 def _usable(pairs: Sequence[Pair]) -> list[Pair]:

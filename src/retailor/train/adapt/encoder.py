@@ -47,34 +47,31 @@ class _Job:
 def adapt_masked(
     model: TrainableEncoder, texts: Texts, given: AdaptSettings, work: Path | None, *, order: bool
 ) -> Outcome:
-    """A copy of the encoder, trained on `texts`; its own row of a batch is the number of a text."""
+    """A copy of the encoder, trained on `texts`; an example of this training is the number of a text."""
     made, n_new = grown(model, texts.learned, given)
     if given.lora_rank:
         made = with_lora(made, given.lora_rank, seed=given.seed)
     targets = model.encode(texts.learned) if given.keep else None
     job = _job(made, texts, given, targets, order, work)
-    fixed = _fixed(job, texts)
+    shop, general = _fixed(job, texts)
 
-    def losses() -> list[float | None]:
-        return [mean_loss(job.joined, batches) if batches else None for batches in fixed]
-
-    def value() -> float:
-        return -mean_loss(job.joined, fixed[0])
+    def measured() -> tuple[float, float | None]:
+        return mean_loss(job.joined, shop), mean_loss(job.joined, general) if general else None
 
     _fit_head(job)
     job.joined.eval()
-    before = losses()
+    before = measured()
     loss = full_loss(made, given.keep, similarity_distillation)
     log = train(
         job.joined, range(len(job.lengths)), job.masker.collate, with_order(loss) if order else loss,
         train_settings(given, rate_of(given, "masked"), len(job.masker.place)),
-        validate=value, lengths=job.lengths, work=work, label="adapt",
+        validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths, work=work, label="adapt",
     )  # fmt: skip
     job.joined.eval()
-    after = losses()
+    after = measured()
     made = merged(made)
     kept = neighbours_kept(model, made, texts.held_out)
-    return Outcome(made, before[0] or 0.0, after[0] or 0.0, log, kept, before[1], after[1], n_new)
+    return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
 
 
 def _job(made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: bool, work: Path | None) -> _Job:

@@ -29,25 +29,21 @@ def adapt_generator(
     def loss(network: Any, batch: Any) -> torch.Tensor:
         return loss_of(network(**batch).logits, batch["labels"])
 
-    fixed = [_fixed(collate, some, given) for some in (texts.held_out, texts.general)]
+    shop, general = (_fixed(collate, some, given) for some in (texts.held_out, texts.general))
 
-    def losses() -> list[float | None]:
-        return [_mean_of(made.network, batches, loss) if batches else None for batches in fixed]
+    def measured() -> tuple[float, float | None]:
+        of_general = _mean_of(made.network, general, loss) if general else None
+        return _mean_of(made.network, shop, loss), of_general
 
-    def value() -> float:
-        return -_mean_of(made.network, fixed[0], loss)
-
-    before = losses()
+    before = measured()
     examples, how, lengths = _examples(made, texts.learned, given, collate)
     log = train(
         made.network, examples, how, loss,
         train_settings(given, rate_of(given, objective), len(made.tokenizer)),
-        validate=value, lengths=lengths, work=work, label="adapt",
+        validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths, work=work, label="adapt",
     )  # fmt: skip
-    after = losses()
-    return Outcome(
-        merged(made), before[0] or 0.0, after[0] or 0.0, log, general_before=before[1], general_after=after[1]
-    )
+    after = measured()
+    return Outcome(merged(made), before[0], after[0], log, general_before=before[1], general_after=after[1])
 
 
 def _examples(

@@ -86,14 +86,14 @@ def _log(objective: str, texts: Texts, outcome: Outcome, seconds: float) -> Adap
         objective=objective,
         n_texts=len(texts.learned) - texts.n_general,
         n_held_out=len(texts.held_out),
-        perplexity_before=perplexity(outcome.before) or 0.0,
-        perplexity_after=perplexity(outcome.after) or 0.0,
+        perplexity_before=perplexity(outcome.before),
+        perplexity_after=perplexity(outcome.after),
         neighbours_kept=outcome.neighbours_kept,
         seconds=seconds,
         train=outcome.train,
         n_general=texts.n_general,
-        general_before=perplexity(outcome.general_before),
-        general_after=perplexity(outcome.general_after),
+        general_before=None if outcome.general_before is None else perplexity(outcome.general_before),
+        general_after=None if outcome.general_after is None else perplexity(outcome.general_after),
         n_new_pieces=outcome.n_new_pieces,
     )
 

@@ -134,9 +134,9 @@ class Outcome:
     n_new_pieces: int = 0
 
 
-def perplexity(loss: float | None) -> float | None:
-    """The exponential of a mean loss; None stays None."""
-    return None if loss is None else math.exp(min(loss, 700.0))
+def perplexity(loss: float) -> float:
+    """The exponential of a mean loss."""
+    return math.exp(min(loss, 700.0))
 
 
 def train_settings(given: AdaptSettings, rate: float, vocabulary_size: int, **more: Any) -> TrainSettings:
