@@ -181,7 +181,7 @@ def main() -> None:
     rows = rows_of(found, test) + few_rows(few_stages, test)
     rows.append({"row": "test reviews that are in train", "metric": "n", "value": overlap, "n": len(test)})
     results = RESULTS if given.limit is None else work
-    path = write_results("amazon_polarity", rows, FEW_SEEDS, " ".join(sys.argv), folder=results)
+    path = write_results("amazon_polarity", rows, FEW_SEEDS, "python " + " ".join(sys.argv), folder=results)
     lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 

@@ -118,6 +118,7 @@ def fit_sequence(
     batch_size = min(settings.sequence_batch, max(8, len(rows) // 10))
     dials = TrainSettings(
         epochs=settings.sequence_epochs,
+        max_steps=settings.max_network_steps,
         batch_size=batch_size,
         learning_rate=settings.sequence_rate,
         weight_decay=0.01,

@@ -60,6 +60,9 @@ class RecommendSettings:
     max_sequence: int = Field(default=100_000, ge=0)
     """Catalogues larger than this go without the transformer."""
 
+    max_network_steps: int = Field(default=5_000, ge=1)
+    """Neither network is trained for longer, however many customers there are."""
+
     tuning_steps: int = Field(default=0, ge=0)
     """Steps in which the encoder learns from what customers choose after what; 0 leaves it as it is."""
     tuning_batch: int = Field(default=96, ge=2)

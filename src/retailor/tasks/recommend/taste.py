@@ -126,6 +126,7 @@ def fit_taste(
     network = _network(items, settings)
     dials = TrainSettings(
         epochs=settings.taste_epochs,
+        max_steps=settings.max_network_steps,
         batch_size=min(settings.taste_batch, max(8, len(examples) // 40)),
         learning_rate=settings.taste_rate,
         weight_decay=0.01,

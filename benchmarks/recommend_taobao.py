@@ -1,0 +1,78 @@
+"""Taobao User Behavior: ids only, four behaviours, no text and so no language model.
+
+    python benchmarks/recommend_taobao.py --data ../shared/data/taobao
+
+The last event of every customer that is of a new item is the test, ranked among all items that the sample
+has, the customer's own history masked and ties counted against us. What the behaviours are worth is shown by
+systems that see only views, or count every behaviour alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from schema import write_results
+
+from retailor.metrics.interval import paired_interval
+from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
+from retailor.metrics.scores import Score
+from retailor.shop.read import read
+from retailor.shop.split import leave_last_out
+from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend.evaluate import scores_of
+from retailor.tasks.recommend.settings import BEHAVIOURS
+
+SYSTEMS = {
+    "retailor": {},
+    "retailor, all behaviours alike": {"behaviours": dict.fromkeys(BEHAVIOURS, 1.0)},
+    "retailor, views only": {"behaviours": {"view": 1.0}},
+}
+SHOWN = ("popularity", "item-knn", "sequential-knn", "ials", "sasrec alone", "shared words + knn")
+METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    rows = [row for seed in given.seeds for row in run(given.data, seed, len(given.seeds) > 1)]
+    seeds = " ".join(map(str, given.seeds))
+    command = f"python benchmarks/recommend_taobao.py --data ../shared/data/taobao --seeds {seeds}"
+    write_results("recommend_taobao", rows, given.seeds, command)
+    for row in rows:
+        if row.bucket == "all" and row.metric in METRICS:
+            print(f"{row.row:50} {row.metric:10} {row.value:.4f} [{row.low:.4f}, {row.high:.4f}] n {row.n:,}")
+
+
+def run(folder: Path, seed: int, many: bool) -> Iterator[Score]:
+    """The rows of one seed; their names say which when there are several."""
+    train, test = leave_last_out(read("taobao", folder / "UserBehavior.csv"))
+    mark = f", seed {seed}" if many else ""
+    cases, ours = None, None
+    for name, settings in SYSTEMS.items():
+        task = Recommender(None, RecommendSettings(seed=seed, **settings)).fit(train)
+        if cases is None:
+            cases = task.cases(test)
+        ranks = task.ranks(cases)
+        for score in scores_of(ranks, cases, task.n_seen, task.log["n_customers"]):
+            if score.row == "retailor" or (name == "retailor" and score.row in SHOWN):
+                row = name if score.row == "retailor" else score.row
+                yield Score(row + mark, *list(vars(score).values())[1:])
+        mine = Ranked.single(ranks.ranks["retailor"])
+        ours = ours or mine
+        others = {name: mine} if name != "retailor" else {}
+        if name == "retailor":
+            others = {row: Ranked.single(ranks.ranks[row]) for row in SHOWN if row in ranks.ranks}
+        for row, other in others.items():
+            for metric, measure in METRICS.items():
+                value, low, high = paired_interval(measure(ours, 10), measure(other, 10))
+                n = int(np.size(measure(other, 10)))
+                yield Score(f"retailor less {row}{mark}", metric, value, low, high, n)
+
+
+if __name__ == "__main__":
+    main()
