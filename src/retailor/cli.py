@@ -75,7 +75,7 @@ def look(
 @app.command()
 def terms(
     shop: ShopFolder,
-    n: Annotated[int, typer.Option("-n", help="How many terms.")] = 50,
+    n: Annotated[int, typer.Option("-n", help="How many terms.", min=1)] = 50,
 ) -> None:
     """Mines the shop's domain terms, English and Chinese, best first."""
     from retailor.shop.tables import open_shop
@@ -303,7 +303,7 @@ def _ask(folder: Path, name: str, query: Any) -> Any:
         if stage.name == f"fit-{name}" and stage.kind == name:
             return LOADERS[name](done.out / stage.folder).predict([query])[0]
     reason = done.absent().get(f"fit-{name}", "the plan left it out")
-    raise RetailorError(f"this run has no task '{name}': {reason}.")
+    raise RetailorError(f"this run has no task '{name}': {reason.rstrip('.')}.")
 
 
 def _titles(folder: Path) -> dict[str, str]:
@@ -342,7 +342,7 @@ def _print(text: str, *, err: bool = False) -> None:
 
 
 def main() -> NoReturn:
-    """The `retailor` command: exit status 0, 1 for a RetailorError (one line), 130 when interrupted."""
+    """The `retailor` command: exit status 0, 1 for an error (one line), 130 when interrupted."""
     try:
         app(standalone_mode=True)
     except RetailorError as error:
@@ -352,6 +352,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a full disk, a folder where a file should be, no right to write
+        place = "" if error.filename is None else f"{error.filename}: "
+        _print(f"retailor: {place}{(error.strerror or str(error)).lower()}.", err=True)
+        sys.exit(1)
     sys.exit(0)
 
 

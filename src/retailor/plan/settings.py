@@ -115,6 +115,8 @@ def _override(values: dict[str, Any], key: str, text: str) -> None:
     *sections, last = key.split(".")
     for section in sections:
         values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {key}: '{section}' is a setting, not a section.", key=key, value=text)
     values[last] = value
 
 

@@ -1,0 +1,58 @@
+"""The command line: what goes wrong is one line and a non-zero exit, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from retailor.cli import main
+from retailor.errors import ConfigError
+from retailor.plan.settings import read_plan
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """The exit code of the command."""
+    monkeypatch.setattr(sys, "argv", ["retailor", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("look", "a-file"), "not a directory"),
+        (("read", "taobao", "data.csv", "-o", "a-file"), "does not replace"),
+        (("read", "taobao", "data.csv", "-o", "a-file/shop"), "a-file"),
+        (("read", "taobao", "data.csv", "-o", "photos"), "a folder of other things"),
+        (("read", "taobao", "nothing.csv"), "there is no such file"),
+        (("read", "taobao", "data.csv", "--max-rejects", "-1"), "0 or more"),
+        (("look", "photos"), "not a Retailor artifact"),
+        (("report", "photos"), "no finished run here"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    arguments: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a-file").touch()
+    Path("photos").mkdir()
+    Path("photos/cat.jpg").write_text("cat", encoding="utf-8")
+    Path("data.csv").write_text("1,2,3,pv,1511600000\n", encoding="utf-8")
+    assert run(monkeypatch, *arguments) == 1
+    out = capsys.readouterr()
+    assert out.out == "" and out.err.startswith("retailor: ") and out.err.count("\n") == 1
+    assert said in out.err
+    assert Path("photos/cat.jpg").exists() and sorted(p.name for p in tmp_path.iterdir())[0] == "a-file"
+
+
+def test_a_setting_is_no_section(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text('name = "x"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="'name' is a setting, not a section"):
+        read_plan(tmp_path / "plan.toml", {"name.seed": "1"})
