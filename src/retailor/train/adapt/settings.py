@@ -32,7 +32,10 @@ class AdaptSettings:
     term_boost: float = Field(default=1.0, ge=1)
     """How much likelier the shop's own terms are hidden than other words; 1 treats all alike."""
     keep: float = Field(default=1.0, ge=0)
-    """Weight of staying near the encoder as it came: who is whose neighbour may change little; 0 lets go."""
+    """Weight of staying near the encoder as it came: who is whose neighbour may change little; 0 lets go.
+
+    1 where vectors are compared as they are (search, recommendation), 0 where a head is fitted on them.
+    """
     head_steps: int = Field(default=100, ge=0)
     """Steps in which only the new head learns, so that its first errors do not reach the encoder."""
     pairs: Literal["none", "descriptions", "reviews", "all"] = "none"
