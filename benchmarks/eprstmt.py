@@ -190,6 +190,13 @@ def source_words(job: Job, encoder: LocalEncoder, rows: pl.DataFrame) -> Sentime
     return SentimentReader.load(folder)
 
 
+def remembering(encoder: LocalEncoder) -> Remembering:
+    """The encoder, which sees each text once."""
+    memory = Remembering(encoder)
+    memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
+    return memory
+
+
 def seated(
     job: Job, encoder: LocalEncoder, texts: list[str], teacher: SentimentReader | None, name: str
 ) -> Panel:
@@ -197,8 +204,8 @@ def seated(
     memory = Remembering(encoder)
     memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
     found = seat(
-        memory, texts, OpinionWords(), max_texts=6000, max_tokens=job.max_tokens, teacher=teacher,
-        work=job.work / "vectors",
+        memory, texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens, teacher=teacher,
+        work=job.work / "own.work",
     )  # fmt: skip
     if found.panel is None:
         raise ModelError(f"no panel for '{name}': {found.why}.")
@@ -288,7 +295,7 @@ def main() -> None:
     source = source_encoder(job, encoder, rows)
     words = source_words(job, encoder, rows)
     tuned = {"frozen probe": encoder, "tuned on pseudo-labels": own_encoder(job, encoder, texts)}
-    frozen = {row: VectorReader(one, BLANK, job.max_tokens) for row, one in tuned.items()}
+    frozen = {row: VectorReader(remembering(one), BLANK, job.max_tokens) for row, one in tuned.items()}
     panels = {
         "panel": seated(job, encoder, texts, None, "panel"),
         "panel, transfer of words": seated(job, encoder, texts, words, "words"),

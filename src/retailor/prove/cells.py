@@ -103,7 +103,7 @@ def _n_head(reader: SentimentReader, encoder: LocalEncoder) -> int:
     n_terms = reader.log["validation"]["tf-idf"].get("n_terms", 0)
     present = sum(n > 0 for n in reader.log["labels"].values())
     n_features = int(n_terms) if reader.log["chosen"] == "tf-idf" else encoder.dim
-    return present * (n_features + 1)
+    return int(present * (n_features + 1))
 
 
 def _has(added: str, step: str, settings: ProveSettings) -> bool:

@@ -1,0 +1,147 @@
+"""Sentiment of 62,000 Chinese shopping reviews in ten categories: random 90/10, three seeds.
+
+    python benchmarks/online_shopping.py --data ../shared/data
+
+Duplicates are removed before the split. Everything is chosen on a tenth of the training reviews; the test is
+read once a seed. Word embeddings stay frozen. A seed that is done is kept in the work folder, and a killed
+training goes on: the same command can be given again. With --limit it is a rehearsal: figures go to the work
+folder, not to results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from schema import RESULTS, write_results
+
+from retailor.metrics.classify import accuracy_cases, macro_f1
+from retailor.metrics.interval import paired_interval, score_mean
+from retailor.models.shapes import Encoder
+from retailor.models.weights import load_model
+from retailor.seeds import stream
+from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.texts import read_examples
+
+SEEDS = (0, 1, 2)
+Stage = dict[str, NDArray[np.float64]]
+"""By row: probabilities [n, 3] of the test reviews, and under 'seconds ROW' the training time."""
+
+
+def reviews(data: Path, limit: int | None) -> tuple[Shop, int]:
+    """The different reviews, and how many were repeated or empty."""
+    raw = pl.read_csv(data / "online-shopping-10-cats" / "online_shopping_10_cats.csv")
+    rows = raw.with_columns(pl.col("review").str.strip_chars()).filter(pl.col("review").str.len_chars() > 0)
+    rows = rows.unique("review", maintain_order=True)
+    n_left_out = len(raw) - len(rows)
+    if limit:
+        rows = rows.sample(limit, seed=0)
+    label = pl.when(pl.col("label") == 1).then(pl.lit("positive")).otherwise(pl.lit("negative"))
+    table = rows.select(
+        review_id=pl.int_range(pl.len()).cast(pl.Utf8), text=pl.col("review"), label=label,
+        language=pl.lit("zh"),
+    )  # fmt: skip
+    return Shop.of(reviews=table), n_left_out
+
+
+def split(shop: Shop, seed: int) -> tuple[Shop, Shop]:
+    """(train, test): nine tenths and one, at random."""
+    order = stream(seed, "online shopping").permutation(len(shop.reviews))
+    cut = len(order) // 10
+    test, train = (
+        shop.with_tables(reviews=shop.reviews[np.sort(part)]) for part in (order[:cut], order[cut:])
+    )
+    return train, test
+
+
+def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
+    return SentimentSettings(
+        mode="fine-tuned", few_labels=0, seed=seed, epochs=given.epochs, learning_rate=given.rate,
+        max_tokens=128, validation=0.05, validate_every=400, patience=None, freeze_embeddings=True,
+        class_weights="none", select_by="accuracy", strengths=(10.0, 100.0), adversarial=given.adversarial, keep_frozen=False,
+    )  # fmt: skip
+
+
+def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.Namespace) -> Stage:
+    """One seed, fitted and read; kept in the work folder."""
+    path = work / f"seed-{seed}.safetensors"
+    if not path.exists():
+        train, test = split(shop, seed)
+        reader = SentimentReader(encoder, settings(seed, given)).fit(train, work=work / f"seed-{seed}.work")
+        sys.stderr.write(f"seed {seed}: {reader.log['validation']}\n")
+        cases = read_examples(test, once=False)
+        made: Stage = {"y": cases.y.astype(np.float64)}
+        names = {"retailor": reader.log["chosen"]}
+        for row, (found, _) in reader.readings(cases.queries).items():
+            log = reader.log["validation"].get(names.get(row, row), {})
+            made[row], made[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
+        save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
+    return load_file(path)
+
+
+def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
+    """Means over seeds, intervals over all test reviews, and paired differences from TF-IDF."""
+    rows: list[dict[str, Any]] = []
+    labels = [one["y"].astype(np.int64) for one in stages]
+    hits = {
+        row: [accuracy_cases(y, one[row].argmax(axis=1)) for y, one in zip(labels, stages, strict=True)]
+        for row in stages[0]
+        if row != "y" and not row.startswith("seconds ")
+    }
+    for row, found in hits.items():
+        seconds = float(np.mean([one[f"seconds {row}"][0] for one in stages]))
+        score = score_mean(row, "accuracy", np.concatenate(found), seconds=seconds)
+        rows.append({**vars(score), "spread": float(np.std([one.mean() for one in found]))})
+        f1 = [
+            macro_f1(y, one[row].argmax(axis=1), len(LABELS)) for y, one in zip(labels, stages, strict=True)
+        ]
+        rows.append(
+            {"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": sum(map(len, found))}
+        )
+        if row not in ("majority", "tf-idf"):
+            value, low, high = paired_interval(np.concatenate(found), np.concatenate(hits["tf-idf"]))
+            rows.append(
+                {"row": f"{row} - tf-idf", "metric": "accuracy", "value": value, "low": low, "high": high,
+                 "n": sum(map(len, found))}
+            )  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    """Writes results/online_shopping.json."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
+    arguments.add_argument("--encoder", default="e5")
+    arguments.add_argument("--epochs", type=float, default=2.0)
+    arguments.add_argument("--rate", type=float, default=1e-4)
+    arguments.add_argument("--adversarial", default="none", choices=("none", "fgm", "freelb", "r-drop"))
+    arguments.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    arguments.add_argument("--limit", type=int, help="so many reviews: a rehearsal")
+    arguments.add_argument("--work", type=Path, default=Path("build/online_shopping"))
+    given = arguments.parse_args()
+    mark = f"{given.encoder}-{given.epochs:g}-{given.rate:g}-{given.adversarial}"
+    work = given.work / f"{'all' if given.limit is None else given.limit}-{mark}"
+    work.mkdir(parents=True, exist_ok=True)
+    shop, n_left_out = reviews(given.data, given.limit)
+    encoder = load_model(given.encoder, kind="encoder")
+    rows = rows_of([stage(encoder, shop, seed, work, given) for seed in given.seeds])
+    rows.append({"row": "repeated or empty reviews, removed", "metric": "n", "value": n_left_out})
+    command = (
+        f"python benchmarks/{Path(sys.argv[0]).name} --epochs {given.epochs:g} --rate {given.rate:g} "
+        f"--adversarial {given.adversarial}"
+    )
+    folder = RESULTS if given.limit is None else work
+    path = write_results("online_shopping", rows, given.seeds, command, folder=folder)
+    lines = [f"{r['row']:<36} {r['metric']:<10} {r['value']:.4f}" for r in rows]
+    sys.stderr.write("\n".join([*lines, str(path), ""]))
+
+
+if __name__ == "__main__":
+    main()
