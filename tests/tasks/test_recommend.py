@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories, ItemToItem
+from retailor.retrieval.collab import Histories, ItemToItem, fit_ease, with_new_items
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
@@ -433,3 +434,38 @@ def test_a_diverse_list_is_asked_for_by_a_dial(fitted: Recommender) -> None:
     assert {_side(item.item_id) for item in mixed.items} == {0, 1}
     with pytest.raises(DataError, match="diversity"):
         fitted.predict([RecommendQuery(diversity=1.5)])
+
+
+# a day's new events and items ---------------------------------------------------------------------
+
+
+def test_new_items_and_events_are_taken_in_without_a_fit(tmp_path: Path) -> None:
+    task = Recommender(HashEncoder(), RecommendSettings(taste_epochs=1.0, sequence_epochs=1.0))
+    task.fit(_checkerboard())
+    items = pl.DataFrame({"item_id": ["n0", "n1"], "title": [f"{SIDES[i]} number9{i}" for i in (0, 1)]})
+    events = _events([("u00", "i20"), ("new", "i01"), ("new", "i03"), ("new", "n1")])
+    before = float(task.n_seen.sum())
+    task.update(Shop.of(items=items, events=events))
+    assert task.log["updates"] == [{"new_items": 2, "new_customers": 1, "events": 404}]
+    assert float(task.n_seen.sum()) in (before + 3, before + 4)  # u00 may have had i20
+    known, fresh = task.predict([RecommendQuery(user_id="u00", k=26), RecommendQuery(user_id="new", k=26)])
+    ids = [item.item_id for item in known.items]
+    assert ids.index("n0") < 13 and "i20" not in ids
+    assert {_side(item.item_id) for item in fresh.items[:6] if item.item_id[0] == "i"} == {1}
+    task.save(tmp_path / "updated")
+    again = Recommender.load(tmp_path / "updated").predict([RecommendQuery(user_id="new", k=26)])
+    assert again[0] == fresh
+
+
+def test_links_of_a_new_item_are_those_of_a_fit_that_had_it() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(31, 6)).astype(np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    matrix = sp.csr_matrix((rng.random((50, 31)) < 0.2) * (np.arange(31) < 30), dtype=np.float32)
+    whole = fit_ease(matrix, regularisation=5.0, kernels=[(3.0, features)])
+    known = fit_ease(matrix[:, :30], regularisation=5.0, kernels=[(3.0, features[:30])])
+    grown = with_new_items(known, 3.0 * features[:30] @ features[30:].T, 3.0 + 5.0)
+    np.testing.assert_allclose(grown.links.toarray()[:, 30], whole.links.toarray()[:, 30], atol=1e-5)
+    np.testing.assert_allclose(grown.links.toarray()[30], whole.links.toarray()[30], atol=1e-5)
+    with pytest.raises(ModelError, match="closed form"):
+        with_new_items(ItemToItem(known.links, 1.0), features[:30, :1], 8.0)

@@ -102,24 +102,29 @@ class ItemToItem:
 
     links: sp.csr_matrix
     decay: float
+    inverse_diagonal: F32 | None = None
+    """Of a closed form: the diagonal [I] of the inverse Gram matrix, from which new items get their links."""
 
     def scores(self, histories: Histories) -> F32:
         product = histories.matrix(self.links.shape[0], decay=self.decay) @ self.links
         return np.asarray(product.toarray(), dtype=np.float32)
 
     def tensors(self) -> Tensors:
+        more = {} if self.inverse_diagonal is None else {"inverse_diagonal": self.inverse_diagonal}
         return {
             "data": self.links.data,
             "indices": self.links.indices.astype(np.int32),
             "indptr": self.links.indptr.astype(np.int64),
             "decay": np.array([self.decay], np.float64),
+            **more,
         }
 
     @classmethod
     def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
         n_items = len(tensors["indptr"]) - 1
         parts = (tensors["data"], tensors["indices"], tensors["indptr"])
-        return cls(sp.csr_matrix(parts, shape=(n_items, n_items)), float(tensors["decay"][0]))
+        links = sp.csr_matrix(parts, shape=(n_items, n_items))
+        return cls(links, float(tensors["decay"][0]), tensors.get("inverse_diagonal"))
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,35 @@ def fit_ease(
         block /= -diagonal
         block[np.arange(len(rows)), rows] = 0
         blocks.append(_strongest_rows(block, n_links))
-    return ItemToItem(sp.vstack(blocks, format="csr"), decay)
+    return ItemToItem(sp.vstack(blocks, format="csr"), decay, diagonal)
+
+
+def with_new_items(
+    known: ItemToItem, kernel: F32 | sp.csr_matrix, own: float, *, n_links: int = 1000
+) -> ItemToItem:
+    """A closed form with m further items that have no events, linked by what they share with the known ones.
+
+    `kernel` [I, m] is weight × features of the known items @ features of the new ones, `own` the new items'
+    own entry of the Gram matrix (weight + regularisation, for unit features). The inverse of a bordered
+    matrix: with P the inverse Gram matrix the links to a new item are P @ kernel, and those from it follow by
+    symmetry. Exact but for the links that were dropped, and for what new items share among themselves.
+    """
+    if known.inverse_diagonal is None:
+        raise ModelError("only a closed form can take new items; this one has no inverse diagonal.")
+    diagonal = known.inverse_diagonal.astype(np.float64)
+    kernel = sp.csr_matrix(kernel)
+    scaled = sp.diags(diagonal) @ kernel
+    into = (scaled - known.links @ scaled).tocsr()  # P @ kernel, since links = 1 − P / diagonal of P
+    spread = np.asarray(kernel.multiply(into).sum(axis=0)).ravel()
+    scale = 1 / np.maximum(own - spread, 1e-6)  # [m]: the new diagonal of the inverse
+    rows = np.repeat(np.arange(into.shape[0]), np.diff(into.indptr))
+    data = scale[into.indices] * into.data
+    data = data / (diagonal[rows] + data * into.data)
+    back = sp.csr_matrix((data, into.indices, into.indptr), shape=into.shape)
+    m = kernel.shape[1]
+    links = sp.bmat([[known.links, into], [back.T, sp.csr_matrix((m, m))]], format="csr").astype(np.float32)
+    whole = np.concatenate([diagonal, scale]).astype(np.float32)
+    return ItemToItem(strongest(links, n_links), known.decay, whole)
 
 
 def _add_kernel(gram: F32, weight: float, features: F32 | sp.csr_matrix) -> None:

@@ -52,6 +52,13 @@ class NextItem:
         last = hidden[np.arange(len(items)), np.maximum(lengths - 1, 0)]
         return np.where(lengths[:, None] > 0, last, np.float32(0))
 
+    def with_items(self, n: int, vectors: F32 | None) -> NextItem:
+        """The same transformer with n further items, known by their whitened texts [n, t] if by anything."""
+        more = np.zeros((n, self.table.shape[1]), np.float32)
+        if vectors is not None and "project.weight" in self.weights:
+            more += vectors @ self.weights["project.weight"].T + self.weights["project.bias"]
+        return NextItem(np.concatenate([self.table, more]), self.weights)
+
     @cached_property
     def _network(self) -> Any:
         import torch

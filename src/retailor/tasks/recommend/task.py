@@ -26,6 +26,7 @@ from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.parts import OURS
 from retailor.tasks.recommend.related import similar, together
 from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.tasks.recommend.update import updated
 from retailor.tasks.shapes import Recommendations, RecommendQuery
 
 MAX_QUERY_CHARS = 2_000
@@ -49,6 +50,15 @@ class Recommender:
         """Learns the parts and their blend. Raises MissingTable without events that say something."""
         shop.require("recommend", "events")
         self._fitted, self.log = fit(shop, self.encoder, self.settings, work)
+        return self
+
+    def update(self, shop: Shop) -> Self:
+        """Takes in new events and items at once, such as a day's; what needs a fit stays until the next one.
+
+        Events must be new: those that fit has seen would count twice. A new item is recommended by its text.
+        """
+        self._fitted, done = updated(self._made, shop, self.settings, self.log.get("scales") or {})
+        self.log = {**self.log, "updates": [*self.log.get("updates", ()), done]}
         return self
 
     def predict(self, queries: Sequence[RecommendQuery]) -> list[Recommendations]:

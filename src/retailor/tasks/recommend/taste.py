@@ -9,7 +9,7 @@ its own in here: what has a text has a score.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,11 +62,12 @@ def unit(rows: NDArray[np.floating]) -> F32:
 
 @dataclass(frozen=True)
 class Taste:
-    """The learned f(u, i): whitened items [I, d], the same as candidates, and the customer's side of W."""
+    """The learned f(u, i): whitened items [I, d], the same as candidates, and both sides of W."""
 
     items: F32
     candidates: F32
     customer: Mapping[str, F32]
+    item: Mapping[str, F32]
     decay: float
 
     def scores(self, histories: Histories) -> F32:
@@ -78,15 +79,23 @@ class Taste:
         """h_uᵀ W of weighted means of items [B, d]."""
         return unit(_side(self.customer, unit(means)))
 
+    def with_items(self, vectors: F32) -> Taste:
+        """The same taste with further whitened items [m, d] at the end."""
+        items, more = np.concatenate([self.items, vectors]), _side(self.item, vectors)
+        return replace(self, items=items, candidates=np.concatenate([self.candidates, more]))
+
     def tensors(self) -> Tensors:
-        named = {f"customer.{name}": values for name, values in self.customer.items()}
+        sides = {"customer": self.customer, "item": self.item}
+        named = {f"{side}.{name}": values for side, some in sides.items() for name, values in some.items()}
         decay = np.array([self.decay], np.float64)
         return {"items": self.items, "candidates": self.candidates, "decay": decay, **named}
 
     @classmethod
     def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
-        customer = {name: tensors[f"customer.{name}"] for name in PARTS}
-        return cls(tensors["items"], tensors["candidates"], customer, float(tensors["decay"][0]))
+        customer, item = (
+            {name: tensors[f"{side}.{name}"] for name in PARTS} for side in ("customer", "item")
+        )
+        return cls(tensors["items"], tensors["candidates"], customer, item, float(tensors["decay"][0]))
 
 
 def _side(weights: Mapping[str, F32], rows: F32) -> F32:
@@ -100,7 +109,8 @@ def untrained(items: F32, decay: float) -> Taste:
     """W = identity: the cosine of the customer's mean with each item."""
     d = items.shape[1]
     zero = {"down": np.zeros((1, d)), "bias": np.zeros(1), "up": np.zeros((d, 1))}
-    return Taste(items, items, {name: values.astype(np.float32) for name, values in zero.items()}, decay)
+    side = {name: values.astype(np.float32) for name, values in zero.items()}
+    return Taste(items, items, side, side, decay)
 
 
 def fit_taste(
@@ -225,7 +235,8 @@ def _network(items: F32, settings: RecommendSettings) -> Any:
             return logits
 
         def taste(self, decay: float) -> Taste:
-            return Taste(items, _side(self.item.numpy(), items), self.customer.numpy(), decay)
+            item = self.item.numpy()
+            return Taste(items, _side(item, items), self.customer.numpy(), item, decay)
 
     with torch.random.fork_rng():
         torch.manual_seed(derive(settings.seed, "taste weights") % 2**31)
