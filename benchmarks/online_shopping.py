@@ -63,10 +63,22 @@ def split(shop: Shop, seed: int) -> tuple[Shop, Shop]:
 
 def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
     return SentimentSettings(
-        mode="fine-tuned", few_labels=0, seed=seed, epochs=given.epochs, learning_rate=given.rate,
-        max_tokens=128, validation=0.05, validate_every=400, patience=None, freeze_embeddings=True,
-        class_weights="none", select_by="accuracy", strengths=(10.0, 100.0), adversarial=given.adversarial, keep_frozen=False,
-    )  # fmt: skip
+        mode="fine-tuned",
+        few_labels=0,
+        seed=seed,
+        epochs=given.epochs,
+        learning_rate=given.rate,
+        max_tokens=128,
+        validation=0.05,
+        validate_every=400,
+        patience=None,
+        freeze_embeddings=True,
+        class_weights="none",
+        select_by="accuracy",
+        strengths=(10.0, 100.0),
+        adversarial=given.adversarial,
+        keep_frozen=False,
+    )
 
 
 def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.Namespace) -> Stage:

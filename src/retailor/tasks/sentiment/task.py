@@ -20,7 +20,8 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.fit import FROZEN, PANEL, TF_IDF, AnyReader, Fit, fit_readers
+from retailor.tasks.sentiment.fit import AnyReader, Fit, fit_readers
+from retailor.tasks.sentiment.job import FROZEN, PANEL, TF_IDF
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.panel import PanelReader
 from retailor.tasks.sentiment.readers import VectorReader, WordReader

@@ -1,0 +1,64 @@
+"""What all parts of one fit share: its names, its texts, its log, and the dials of its trainings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retailor.seeds import derive
+from retailor.tasks.sentiment.linear import Floats, Labels
+from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.texts import Examples
+
+if TYPE_CHECKING:
+    from retailor.train.loop import TrainSettings
+
+TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
+PANEL, PSEUDO, CONTRAST = "panel", "pseudo-labels", "contrastive"
+BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
+BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: what it works on, and the log that it writes into."""
+
+    settings: SentimentSettings
+    examples: Examples
+    held: Labels | None
+    weights: Floats
+    log: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        return derive(self.settings.seed, "sentiment")
+
+    def note(self, row: str, seconds: float, figures: dict[str, float], **more: object) -> None:
+        plain = {name: _plain(value) for name, value in figures.items()}
+        self.log["validation"][row] = {**plain, **more, "seconds": round(seconds, 2)}
+
+
+def loop_of(chosen: SentimentSettings, seed: int) -> TrainSettings:
+    from retailor.train.loop import TrainSettings
+
+    return TrainSettings(
+        epochs=chosen.epochs,
+        max_steps=chosen.max_steps,
+        batch_size=chosen.batch_size,
+        learning_rate=chosen.learning_rate,
+        layer_decay=chosen.layer_decay,
+        weight_decay=chosen.weight_decay,
+        warmup=chosen.warmup,
+        validate_every=chosen.validate_every,
+        patience=chosen.patience,
+        precision=chosen.precision,
+        freeze_embeddings=chosen.freeze_embeddings,
+        seed=seed,
+    )
+
+
+def _plain(value: float) -> float | None:
+    if isinstance(value, int):
+        return value
+    return None if math.isnan(value) else round(float(value), 6)
