@@ -14,7 +14,7 @@ import tokenizers
 
 from retailor import artifact
 from retailor.compress.onnx import CompressSettings, compress, parity
-from retailor.compress.tasks import compress_task, loss_after
+from retailor.compress.tasks import compress_task, loss_after, task_loss
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.exact import exact_vectors
 from retailor.models.local import load_encoder
@@ -197,3 +197,21 @@ def test_loss_after_names_a_task_that_cannot_take_another_encoder() -> None:
 
     with pytest.raises(ModelError, match="cannot take another encoder"):
         loss_after(object(), HashEncoder(), Shop.of())
+
+
+def test_what_compression_costs_the_tasks_over_one_encoder(original, folders) -> None:
+    from retailor.shop.demo import demo_shop
+    from retailor.tasks.answer import Answerer
+    from retailor.tasks.search import Search
+
+    shop, small = demo_shop(30, 0), load_encoder(folders[0] / "float32")
+    for task in (Search(original).fit(shop), Answerer(original).fit(shop)):
+        before = task.evaluate(shop)
+        found = task_loss(task, shop, before, small, original, texts=SAMPLE)
+        assert [score.row for score in found][-1] == "compressed" and task.encoder is original
+        for score in before:
+            if score.row == "retailor":
+                assert found.value("compressed", score.metric) == pytest.approx(score.value, abs=0.02)
+        with pytest.raises(ModelError, match="has 64 dimensions"):
+            task.with_encoder(HashEncoder())
+    assert not len(task_loss(object(), shop, before, small, original, texts=SAMPLE))
