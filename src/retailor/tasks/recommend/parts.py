@@ -123,7 +123,8 @@ def fit_parts(
     room = None if work is None else work / _told_apart(histories, meaning)
     if settings.taste and meaning is not None:
         networks["taste"] = lambda: fit_taste(meaning, histories, settings, cases=cases, work=room)
-    if settings.sequence and n_items <= settings.max_sequence:
+    dense = len(histories.items) >= settings.sequence_density * n_items
+    if settings.sequence and dense and n_items <= settings.max_sequence:
         networks["sequence"] = lambda: fit_sequence(
             meaning, n_items, histories, settings, cases=cases, work=room
         )

@@ -57,6 +57,8 @@ class RecommendSettings:
     sequence_dropout: float = Field(default=0.3, ge=0, lt=1)
     sequence_item_dropout: float = Field(default=0.2, ge=0, lt=1)
     """How often an item is known by its text alone while learning."""
+    sequence_density: float = Field(default=3.0, ge=0)
+    """Events an item, on average, below which there is no transformer: it would learn nothing."""
     max_sequence: int = Field(default=100_000, ge=0)
     """Catalogues larger than this go without the transformer."""
 
