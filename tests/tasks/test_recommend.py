@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories, ItemToItem, fit_ease, with_new_items
+from retailor.retrieval.collab import (
+    Histories,
+    ItemToItem,
+    Popularity,
+    Scorer,
+    fit_ease,
+    with_new_items,
+)
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
@@ -222,16 +229,12 @@ def test_scores_know_the_checkerboard(fitted: Recommender) -> None:
 
 
 def test_a_tie_counts_against_us_and_the_own_history_is_masked() -> None:
-    import scipy.sparse as sp
-
     links = ItemToItem(
         sp.csr_matrix(np.array([[0, 1, 1, 0], [9, 0, 0, 0], [0] * 4, [0] * 4], np.float32)), 0.0
     )
     histories = Histories.of([[0], [1, 0]])
     cases = Cases(np.array([0, 1, 1]), np.array([1, 2, 3]))
-    from retailor.retrieval.collab import Popularity
-
-    parts = {"knn": links, "popularity": Popularity(np.array([2, 1, 0, 0], np.float32))}
+    parts: dict[str, Scorer] = {"knn": links, "popularity": Popularity(np.array([2, 1, 0, 0], np.float32))}
     ranks = rank_cases(
         parts, {"knn": Blend(("knn",), (1.0,))}, cases, histories, np.arange(4, dtype=np.uint64)
     )
@@ -418,7 +421,7 @@ def test_diversity_takes_what_is_unlike_the_items_before() -> None:
     scores = np.array([4.0, 3.9, 1.0, 3.0], np.float32)
 
     def order(diversity: float) -> list[int]:
-        return diverse(scores, 3, diversity, Features(None, vectors), ties).tolist()
+        return [int(row) for row in diverse(scores, 3, diversity, Features(None, vectors), ties)]
 
     assert order(0.0) == [0, 1, 3]
     assert order(0.7) == [0, 2, 3]

@@ -69,7 +69,7 @@ def diverse(
     pool = top_items(scores[None], min(POOL * k, len(scores)), ties)[0]
     pool = pool[pool >= 0]
     if not diversity or len(pool) < 2:
-        return pool[:k]
+        return np.asarray(pool[:k], np.int64)
     alike = _cosines(features, pool)
     relevance = scores[pool] - scores[pool].min()
     relevance = relevance / max(float(relevance.max()), 1e-9)
@@ -82,7 +82,8 @@ def diverse(
         chosen.append(best)
         left[best] = False
         nearest = np.maximum(nearest, alike[best])
-    return pool[chosen]
+    best_first: NDArray[np.int64] = pool[chosen]
+    return best_first
 
 
 def _cosines(features: Features, rows: NDArray[np.int64]) -> F32:
