@@ -40,8 +40,7 @@ class ColdBlend:
 
     def used(self) -> tuple[str, ...]:
         """The parts that weigh anything to anybody."""
-        heard: list[bool] = self.weights.reshape(-1, len(self.names)).any(axis=0).tolist()
-        return tuple(name for name, some in zip(self.names, heard, strict=True) if some)
+        return tuple(name for i, name in enumerate(self.names) if self.weights[:, :, i].any())
 
     def of_items(self, name: str, customer: int, items: Groups) -> F32:
         """What a part weighs for each item [I], given the customer's group and the items' groups [I]."""
