@@ -171,8 +171,12 @@ def prove(
     from retailor.models.weights import load_model
 
     found = shop_and_split(source)
+    usual = ProveSettings()
     settings = ProveSettings(
-        labels=tuple(labels or ProveSettings().labels), seeds=tuple(range(seeds)), max_steps=steps
+        labels=tuple(labels or usual.labels),
+        seeds=tuple(range(seeds)),
+        max_steps=steps,
+        adapt_steps=steps or usual.adapt_steps,
     )
     encoder = load_model(model or found.encoder, kind="encoder")
     ledger = make_ledger(
