@@ -98,7 +98,7 @@ def fit_encoder(
     from retailor.train.loop import train
     from retailor.train.settings import TrainSettings
 
-    moments = Moments.of(histories, texts, vectors, settings.tuning_group, settings.seed)
+    moments = Moments.of(histories, texts, vectors, settings.tuning_group, settings.tuning_seed)
     if not len(moments):
         return encoder, {}
     tuned = encoder.copy()
@@ -110,7 +110,7 @@ def fit_encoder(
         learning_rate=settings.tuning_rate,
         layer_decay=0.9,
         freeze_embeddings=True,
-        seed=derive(settings.seed, "tuning") % 2**31,
+        seed=derive(settings.tuning_seed, "tuning") % 2**31,
     )
     log = train(
         tuned.network,

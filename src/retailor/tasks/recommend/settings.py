@@ -75,6 +75,8 @@ class RecommendSettings:
     """Latest items that the next one is learned from, the older ones weighing less."""
     tuning_rate: float = Field(default=5e-5, gt=0, lt=1)
     tuning_temperature: float = Field(default=0.05, gt=0)
+    tuning_seed: int = 0
+    """Apart from `seed`, so that fits of several seeds can share the encoder."""
     tuning_words: int = Field(default=20, ge=4)
     """Words of an item's text that are read while learning."""
 
