@@ -180,6 +180,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--model", default="minilm", help="encoder, or 'none' for ids and words alone")
     parser.add_argument("--steps", type=int, default=400, help="of fine-tuning the encoder on behaviour")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--control-seeds", type=int, nargs="+", help="as --seeds unless given")
     parser.add_argument("--work", type=Path, help="where fits are kept: build/NAME unless given")
     given = parser.parse_args(arguments)
     work = given.work or Path("build") / given.name
@@ -187,8 +188,10 @@ def main(arguments: list[str]) -> None:
     fits: dict[str, list[Tensors]] = {}
     rows: list[Score | dict[str, object]] = []
     for system in systems_of(train, given.model, given.steps):
-        learned = "closed form" not in system.row and "ids only" not in system.row
-        seeds = given.seeds if learned else given.seeds[:1]
+        seeds = given.seeds
+        if system.row != OURS:
+            once = "closed form" in system.row or "ids only" in system.row
+            seeds = given.seeds[:1] if once else given.control_seeds or given.seeds
         fits[system.row] = [fitted(system, test, seed, work) for seed in seeds]
         rows += rows_of(system, fits[system.row])
     if OURS in fits:
