@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -235,11 +235,18 @@ def recommend(
     item: Annotated[list[str] | None, typer.Option(help="An item seen just now; may be repeated.")] = None,
     text: Annotated[str | None, typer.Option(help="Words: I am looking for …")] = None,
     k: Count = 10,
+    by: Annotated[
+        Literal["customer", "similar", "together"],
+        typer.Option(help="Or what is similar to the last --item, or chosen together with it."),
+    ] = "customer",
+    diversity: Annotated[float, typer.Option(help="0, the plain order, to 1, all unlike.")] = 0.0,
 ) -> None:
     """Recommends items to a customer, known or new."""
     from retailor.tasks.shapes import RecommendQuery
 
-    query = RecommendQuery(user_id=user, item_ids=tuple(item or ()), text=text, k=k)
+    query = RecommendQuery(
+        user_id=user, item_ids=tuple(item or ()), text=text, k=k, by=by, diversity=diversity
+    )
     titles = _titles(folder)
     for each in _ask(folder, "recommend", query).items:
         _print(f"{each.score:9.4f}  {each.item_id}  {titles.get(each.item_id, '')}  ({each.reason})")

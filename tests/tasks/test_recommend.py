@@ -413,6 +413,10 @@ def test_similar_items_share_words_and_bought_together_share_customers(fitted: R
     assert fitted.together("i22").items == ()  # nobody has chosen it
     with pytest.raises(DataError, match="no item 'nothing'"):
         fitted.similar("nothing")
+    with pytest.raises(DataError, match="needs an item"):
+        fitted.predict([RecommendQuery(by="together")])
+    cheap = fitted.predict([RecommendQuery(item_ids=("i22",), by="similar", max_price=5.0, k=24)])[0]
+    assert {item.item_id for item in cheap.items} <= {"i00", "i01", "i02", "i03", "i05"}
 
 
 def test_diversity_takes_what_is_unlike_the_items_before() -> None:

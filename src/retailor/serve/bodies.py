@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from retailor.tasks.shapes import AnswerQuery, RecommendQuery, ReviewQuery, SearchQuery, SentimentQuery
 
@@ -35,11 +35,19 @@ class RecommendBody(BaseModel):
     exclude_seen: bool = True
     categories: list[Tag] = Field(default=[], max_length=50)
     max_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    by: Literal["customer", "similar", "together"] = "customer"
+
+    @model_validator(mode="after")
+    def _has_an_item(self) -> Self:
+        if self.by != "customer" and not self.item_ids:
+            raise ValueError(f"by = '{self.by}' needs an item in item_ids")
+        return self
 
     def query(self) -> RecommendQuery:
         return RecommendQuery(
             self.user_id, tuple(self.item_ids), self.text, self.k, tuple(self.exclude), self.exclude_seen,
-            tuple(self.categories), self.max_price,
+            tuple(self.categories), self.max_price, self.diversity, self.by,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from retailor.metrics.scores import Scores
 from retailor.shop.tables import Shop
@@ -55,6 +55,8 @@ class RecommendQuery:
     max_price: float | None = None
     diversity: float = 0.0
     """From 0, the plain order, to 1, where only being unlike the items before counts."""
+    by: Literal["customer", "similar", "together"] = "customer"
+    """'similar' lists what is like the last of `item_ids`, 'together' what its customers chose too."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from retailor.retrieval.collab import Histories
 from retailor.tasks.recommend import reasons
 from retailor.tasks.recommend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
-from retailor.tasks.recommend.related import diverse
+from retailor.tasks.recommend.related import diverse, similar, together
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
 F32 = NDArray[np.float32]
@@ -36,12 +36,33 @@ class Shares:
 def recommend(fitted: Fitted, query: RecommendQuery, *, text_weight: float) -> Recommendations:
     """The best items of one query. `text_weight` is what its words weigh beside the customer's history."""
     history = history_of(fitted, query)
+    if query.by != "customer":
+        return _neighbours(fitted, query, history)
     shares = shares_of(fitted, history, query.text, text_weight)
     total = shares.total()
     total[~allowed(fitted, query, history)] = -np.inf
     features, ties = fitted.understanding.features, fitted.catalogue.ties
     rows = diverse(total, query.k, query.diversity, features, ties)
     return Recommendations(explained(fitted, rows, total, shares, history))
+
+
+def _neighbours(fitted: Fitted, query: RecommendQuery, history: Histories) -> Recommendations:
+    """What goes with the last of the query's items; nothing for an item that is not in the catalogue."""
+    catalogue = fitted.catalogue
+    rows = catalogue.rows(query.item_ids[-1:])
+    if not rows:
+        return Recommendations(())
+    scores = similar(fitted, rows[0]) if query.by == "similar" else together(fitted, rows[0])
+    scores[~allowed(fitted, query, history)] = -np.inf
+    scores[rows[0]] = -np.inf
+    found = diverse(scores, query.k, query.diversity, fitted.understanding.features, catalogue.ties)
+    why = reasons.sentence(query.by, catalogue.title(rows[0]), 1)
+    because = (catalogue.item_ids[rows[0]],)
+    return Recommendations(
+        tuple(
+            Recommended(catalogue.item_ids[one], round(float(scores[one]), 5), why, because) for one in found
+        )
+    )
 
 
 def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:

@@ -10,18 +10,16 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import ItemToItem
-from retailor.tasks.recommend import reasons
 from retailor.tasks.recommend.model import Fitted
 from retailor.tasks.recommend.parts import Features
-from retailor.tasks.shapes import Recommendations, Recommended
 
 F32 = NDArray[np.float32]
 POOL = 20
 """So many candidates a place are looked at for a diverse list."""
 
 
-def similar(fitted: Fitted, row: int, k: int) -> Recommendations:
-    """The items whose text is nearest to that of item `row`, by meaning and by words; none without texts."""
+def similar(fitted: Fitted, row: int) -> F32:
+    """How near each item's text is to that of item `row` [I], by meaning and by words; −inf without texts."""
     features = fitted.understanding.features
     total = np.zeros((1, len(fitted.catalogue)), np.float32)
     if features.words is not None:
@@ -29,32 +27,16 @@ def similar(fitted: Fitted, row: int, k: int) -> Recommendations:
         total += standardise(shared.toarray().T)
     if features.meaning is not None and features.meaning[row].any():
         total += standardise((features.meaning @ features.meaning[row])[None])
-    if not total.any():
-        return Recommendations(())
-    return _listed(fitted, total, row, k, "similar")
+    found: F32 = total[0] if total.any() else np.full_like(total[0], -np.inf)
+    return found
 
 
-def together(fitted: Fitted, row: int, k: int) -> Recommendations:
-    """The items most often chosen by the customers of item `row`, by cosine; none where nobody chose it."""
+def together(fitted: Fitted, row: int) -> F32:
+    """How often the customers of item `row` chose each item too [I], as a cosine; −inf for never."""
     links = fitted.parts["item-knn"]
     assert isinstance(links, ItemToItem)
-    scores = np.asarray(links.links[row].toarray(), np.float32)
-    return _listed(fitted, np.where(scores > 0, scores, -np.inf), row, k, "together")
-
-
-def _listed(fitted: Fitted, scores: F32, row: int, k: int, reason: str) -> Recommendations:
-    scores[0, row] = -np.inf
-    catalogue = fitted.catalogue
-    found = top_items(scores, k, catalogue.ties)[0]
-    why = reasons.sentence(reason, catalogue.title(row), 1)
-    return Recommendations(
-        tuple(
-            Recommended(
-                catalogue.item_ids[one], round(float(scores[0, one]), 5), why, (catalogue.item_ids[row],)
-            )
-            for one in found[found >= 0]
-        )
-    )
+    scores = np.asarray(links.links[row].toarray(), np.float32)[0]
+    return np.where(scores > 0, scores, np.float32(-np.inf))
 
 
 def diverse(

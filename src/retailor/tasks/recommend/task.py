@@ -24,7 +24,6 @@ from retailor.tasks.recommend.customers import Cases, read_cases
 from retailor.tasks.recommend.evaluate import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.parts import OURS
-from retailor.tasks.recommend.related import similar, together
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.update import updated
 from retailor.tasks.shapes import Recommendations, RecommendQuery
@@ -75,20 +74,20 @@ class Recommender:
 
     def similar(self, item_id: str, *, k: int = 10) -> Recommendations:
         """The items whose texts are nearest. Raises DataError on an item that is not in the catalogue."""
-        return similar(self._made, self._row(item_id, k), k)
+        return self._with(RecommendQuery(item_ids=(item_id,), k=k, by="similar"))
 
     def together(self, item_id: str, *, k: int = 10) -> Recommendations:
         """The items that its customers chose too. Raises DataError on an item that is not there."""
-        return together(self._made, self._row(item_id, k), k)
+        return self._with(RecommendQuery(item_ids=(item_id,), k=k, by="together"))
 
-    def _row(self, item_id: str, k: int) -> int:
-        self._check(RecommendQuery(k=k))
-        row = self._made.catalogue.ix.get(item_id)
-        if row is None:
+    def _with(self, query: RecommendQuery) -> Recommendations:
+        if query.item_ids[-1] not in self._made.catalogue.ix:
             raise DataError(
-                f"there is no item '{item_id}' in the catalogue.", column="item_id", value=item_id
+                f"there is no item '{query.item_ids[-1]}' in the catalogue.",
+                column="item_id",
+                value=query.item_ids[-1],
             )
-        return row
+        return self.predict([query])[0]
 
     @property
     def _made(self) -> model.Fitted:
@@ -107,6 +106,10 @@ class Recommender:
                 column="diversity",
                 value=query.diversity,
             )
+        if query.by not in ("customer", "similar", "together"):
+            raise DataError(f"by = '{query.by}'; it is customer, similar or together.", column="by")
+        if query.by != "customer" and not query.item_ids:
+            raise DataError(f"by = '{query.by}' needs an item in item_ids.", column="item_ids")
         if query.text is not None and len(query.text) > MAX_QUERY_CHARS:
             raise DataError(
                 f"the text has {len(query.text):,} characters; at most {MAX_QUERY_CHARS:,} are read.",
