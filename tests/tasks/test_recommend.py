@@ -476,3 +476,8 @@ def test_links_of_a_new_item_are_those_of_a_fit_that_had_it() -> None:
     np.testing.assert_allclose(grown.links.toarray()[30], whole.links.toarray()[30], atol=1e-5)
     with pytest.raises(ModelError, match="closed form"):
         with_new_items(ItemToItem(known.links, 1.0), features[:30, :1], 8.0)
+
+
+def test_the_latest_events_of_each_customer() -> None:
+    some = Histories.of([[1, 2, 3], [], [4]]).latest(2)
+    assert some.items.tolist() == [2, 3, 4] and some.lengths().tolist() == [2, 0, 1]

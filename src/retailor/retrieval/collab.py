@@ -62,6 +62,13 @@ class Histories:
         at = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
         return Histories(offsets, self.items[at], self.weights[at])
 
+    def latest(self, n: int) -> Histories:
+        """The last n events of each customer."""
+        keep = self.ages() <= n
+        lengths = np.minimum(self.lengths(), n)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Histories(offsets, self.items[keep], self.weights[keep])
+
     def matrix(self, n_items: int, *, decay: float = 0.0) -> sp.csr_matrix:
         """Customers by items [n, I]: an event's weight / age ** decay, the largest where an item repeats."""
         values = self.weights / self.ages().astype(np.float32) ** np.float32(decay)

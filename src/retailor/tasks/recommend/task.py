@@ -135,11 +135,14 @@ class Recommender:
         made = self._made
         return read_cases(shop, made.catalogue, made.customers, self.settings)[0]
 
-    def ranks(self, cases: Cases) -> Ranks:
-        """Where each system ranks the target of each case."""
+    def ranks(self, cases: Cases, *, latest: int | None = None) -> Ranks:
+        """Where each system ranks the target of each case; `latest` lets it see only so many last events."""
         made = self._made
+        histories = made.customers.histories
+        if latest is not None:
+            histories = histories.latest(latest)
         systems: dict[str, Blend | ColdBlend] = {**made.systems, OURS: made.blend}
-        return rank_cases(made.parts, systems, cases, made.customers.histories, made.catalogue.ties)
+        return rank_cases(made.parts, systems, cases, histories, made.catalogue.ties)
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'recommend', its encoder inside. Raises ModelError before `fit`."""
