@@ -52,7 +52,23 @@ function recommendPanel() {
   const past = h("div", { class: "past" });
   if (state.customer) fill(past, () => history(state.customer));
   go();
-  return [h("h2", {}, title), past, form("wish_button", [field("wish", say("wish"), wish)], go), results];
+  const more = state.item ? ["similar", "together"].map((by) => neighbours(state.item.item_id, by)) : [];
+  return [
+    h("h2", {}, title),
+    past,
+    form("wish_button", [field("wish", say("wish"), wish)], go),
+    results,
+    ...more,
+  ];
+}
+
+function neighbours(itemId, by) {
+  const section = h("section", {});
+  fill(section, async () => {
+    const reply = await ask("/recommend", { k: 6, item_ids: [itemId], by });
+    return reply.items.length ? [h("h3", {}, say(by)), grid(reply.items, chooseHit)] : "";
+  });
+  return section;
 }
 
 async function recommend(text) {
