@@ -169,7 +169,8 @@ class Service:
         shelf = self._now().shelf
         known = None if query.user_id is None else shelf.knows_customer(query.user_id)
         unknown = tuple(each for each in query.item_ids if not shelf.knows_item(each))
-        if unknown and len(unknown) == len(query.item_ids) and not (query.user_id or query.text):
+        needs_item = query.by != "customer" or not (query.user_id or query.text)
+        if unknown and len(unknown) == len(query.item_ids) and needs_item:
             raise _no_item(unknown[0])
         items = tuple(each for each in query.item_ids if each not in unknown)
         query = replace(query, user_id=None if known is False else query.user_id, item_ids=items)
