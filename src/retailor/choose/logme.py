@@ -15,8 +15,8 @@ def logme(features: ArrayLike, labels: ArrayLike) -> float:
     """The log evidence a text of a Bayesian linear model, mean over classes; higher transfers better.
 
     `features` [n, D], `labels` [n] of class numbers. Each class is a target of zeros and ones; the precisions
-    of prior and noise are those of the greatest evidence, found by fixed-point steps. You et al., LogME, ICML 2021.
-    Comparable between models on the same texts alone; nan for fewer than two classes.
+    of prior and noise are those of the greatest evidence, found by fixed-point steps. LogME: You et al.,
+    ICML 2021. Comparable between models on the same texts alone; nan for fewer than two classes.
     """
     rows, y = np.asarray(features, dtype=np.float64), np.asarray(labels)
     classes = np.unique(y)
