@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
-from retailor.retrieval.blend import Blend, choose_weights, standardise
+from retailor.retrieval.blend import GRID, Blend, choose_weights, standardise
 from retailor.retrieval.collab import Histories, Scorer
 from retailor.tasks.recommend.coldness import (
     CUSTOMERS,
@@ -24,8 +24,7 @@ from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.parts import OURS, Features, closed_forms, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
-FACTORS = (0.0, 0.5, 0.75, 1.33, 2.0)
-"""What a part's weight is tried to be multiplied by in one group of customers and items."""
+ROUNDS = 2
 LEAST_CASES = 200
 LEAST_GROUP_GAIN = 0.003
 SCALES = (1.0, 0.01, 0.03, 0.1, 0.3, 3.0)
@@ -82,13 +81,13 @@ def choose_blends(
     log: dict[str, Any] = {}
     scores = {name: part.scores(asked) for name, part in parts.items()}
     for row, names in systems_of(parts).items():
-        blocks = {name: scores[name] for name in names}
-        gain = settings.least_gain if row == OURS else 0.0
-        systems[row], log[row] = choose_weights(blocks, measure, least_gain=gain)
+        systems[row], log[row] = choose_weights({name: scores[name] for name in names}, measure)
     start = systems.pop(OURS)
     seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
-    z = {name: standardise(scores[name]) for name in start.used()}
+    z = {name: standardise(scores.pop(name)) for name in start.names}
+    scores.clear()
     blend, log[OURS]["by coldness"] = choose_by_coldness(start, z, asked, cases, item_groups(seen))
+    blend, log[OURS]["dropped"] = drop_parts(blend, z, asked, item_groups(seen), measure, settings.least_gain)
     return systems, blend, log
 
 
@@ -97,8 +96,9 @@ def choose_by_coldness(
 ) -> tuple[ColdBlend, list[dict[str, Any]]]:
     """The weights a group of customers and items that are best on the cases, and the steps to them.
 
-    Starts from `start` for all; a factor on one part's weight in one pair of groups is taken where NDCG on
-    that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer than LEAST_CASES keep `start`.
+    Starts from `start` for all and goes ROUNDS times through the parts: another weight of a part in one pair
+    of groups is taken where NDCG on that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer
+    than LEAST_CASES customers keep `start`.
     """
     blend = ColdBlend.of(start)
     weights, log = blend.weights.copy(), []
@@ -111,16 +111,45 @@ def choose_by_coldness(
         measure = measure_of(asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items))
         total = blend.join_standardised(inside, customers[rows], items)
         best = measure(total)
-        for j in range(1, len(ITEMS)):
-            mask = (items == j).astype(np.float32)
-            for name in inside:
-                p = blend.names.index(name)
-                step = inside[name] * (mask * np.float32(weights[i, j, p]))
-                values = {f: measure(total + np.float32(f - 1) * step) for f in FACTORS}
-                factor = max(values, key=lambda f: values[f])
-                if values[factor] > best * (1 + LEAST_GROUP_GAIN):
-                    total += np.float32(factor - 1) * step
-                    log.append({"customers": customer, "items": ITEMS[j], "part": name, "factor": factor})
-                    log[-1] |= {"before": best, "after": values[factor]}
-                    best, weights[i, j, p] = values[factor], weights[i, j, p] * factor
+        for j, p in [(j, p) for _ in range(ROUNDS) for j in (1, 2) for p in range(len(blend.names))]:
+            name, own = blend.names[p], weights[i, j, p]
+            step = inside[name] * (items == j).astype(np.float32)
+            values = {w: measure(total + np.float32(w - own) * step) for w in GRID if w != own}
+            weight = max(values, key=lambda w: values[w])
+            if values[weight] > best * (1 + LEAST_GROUP_GAIN):
+                total += np.float32(weight - own) * step
+                log.append({"customers": customer, "items": ITEMS[j], "part": name, "weight": weight})
+                log[-1] |= {"before": best, "after": values[weight]}
+                best, weights[i, j, p] = values[weight], weight
     return ColdBlend(blend.names, without_say(blend.names, weights)), log
+
+
+def drop_parts(
+    blend: ColdBlend,
+    z: Mapping[str, NDArray[np.float32]],
+    asked: Histories,
+    items: Groups,
+    measure: Callable[[NDArray[np.float32]], float],
+    least_gain: float,
+) -> tuple[ColdBlend, dict[str, float]]:
+    """The blend without the parts that do not pay, and what NDCG would be without each of those.
+
+    A part that weighs least is looked at first; it is dropped when NDCG without it is at least 1 − least_gain
+    of the best.
+    """
+    customers = customer_groups(asked)
+
+    def without(weights: NDArray[np.float64]) -> ColdBlend:
+        return ColdBlend(blend.names, without_say(blend.names, weights))
+
+    weights, dropped = blend.weights.copy(), {}
+    best = measure(blend.join_standardised(z, customers, items))
+    for p in np.argsort(weights.sum(axis=(0, 1))):
+        changed = weights.copy()
+        changed[:, :, p] = 0
+        if not changed.any():
+            break
+        value = measure(without(changed).join_standardised(z, customers, items))
+        if value >= best * (1 - least_gain):
+            weights, dropped[blend.names[p]] = changed, value
+    return without(weights), dropped
