@@ -119,13 +119,18 @@ def our_system(train: Shop, model: str, steps: int) -> System:
 
 
 def fitted(system: System, test: Shop, seed: int, work: Path | None) -> Tensors:
-    """What the results need of one fit: 'ranks ROW' [n] and 'shown ROW' [n, 10] of its rows, and the rest."""
+    """What the results need of one fit: 'ranks ROW' [n] and 'shown ROW' [n, 10] of its rows, and the rest.
+
+    Its seconds are −1 where the work folder held pieces of it already. The closed form makes all of its own.
+    """
     name = f"{system.row.replace(' ', '-')}-{seed}"
 
     def make() -> Tensors:
+        room = None if work is None or "closed form" in system.row else work / "parts"
+        fresh = room is None or not room.exists()
         started = time.perf_counter()
-        task = system.make(seed).fit(system.shop, work=None if work is None else work / "parts")
-        took = int(time.perf_counter() - started)
+        task = system.make(seed).fit(system.shop, work=room)
+        took = int(time.perf_counter() - started) if fresh else -1
         cases = task.cases(test)
         ranks = task.ranks(cases)
         print(system.row, "seed", seed, task.log, sep="\n", flush=True)
@@ -146,10 +151,11 @@ def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[Score | dict[st
     """The figures of a system's rows: means over seeds, intervals over customers, `spread` over seeds."""
     first = fits[0]
     cases = Cases(first["customers"], first["targets"])
-    n_seen, seconds = first["n_seen"].astype(np.float32), [int(fit["seconds"][0]) for fit in fits]
+    n_seen, took = first["n_seen"].astype(np.float32), [int(fit["seconds"][0]) for fit in fits]
+    seconds = float(np.mean(took)) if min(took) >= 0 else float("nan")
     for key in [key for key in first if key.startswith("ranks ")]:
         row = key.partition(" ")[2]
-        alone = Ranks({row: first[key]}, {row: first[f"shown {row}"]}, {row: float(np.mean(seconds))})
+        alone = Ranks({row: first[key]}, {row: first[f"shown {row}"]}, {row: seconds})
         figures = scores_of(alone, cases, n_seen, int(first["seconds"][1]))
         yield from (score for score in figures if score.metric not in METRICS)
         for metric, measure in METRICS.items():
@@ -157,7 +163,7 @@ def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[Score | dict[st
             for bucket, inside in buckets_of(cases, n_seen).items():
                 score = score_mean(row, metric, values[:, inside].mean(axis=0), bucket=bucket)
                 spread = float(values[:, inside].mean(axis=1).std(ddof=1)) if len(fits) > 1 else None
-                yield {**vars(score), "seconds": float(np.mean(seconds)), "spread": spread}
+                yield {**vars(score), "seconds": seconds, "spread": spread}
 
 
 def differences(ours: Sequence[Tensors], other: Sequence[Tensors], row: str) -> Iterable[Score]:
