@@ -1,5 +1,7 @@
 """The parts of the sentiment reader: clauses, cuts, n-grams, calibration."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
+from retailor.tasks.sentiment import SentimentSettings
+from retailor.tasks.sentiment.fit import _choose
 from retailor.tasks.sentiment.linear import (
     Head,
     calibration,
@@ -149,3 +153,14 @@ def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
     for label in set(labels):
         counts = np.bincount(number[y == label], minlength=5)
         assert counts.max() - counts.min() <= 1
+
+
+def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
+    def chosen(n: int) -> str:
+        values = {"tf-idf": 0.84, "frozen probe": 0.80, "fine-tuned": 0.86}
+        figures = {row: {"accuracy": v, "macro_f1": v, "n": n} for row, v in values.items()}
+        readers: dict[str, Any] = dict.fromkeys(values)
+        return _choose(SentimentSettings(), False, readers, figures)[0]
+
+    assert chosen(60) == "tf-idf"
+    assert chosen(2000) == "fine-tuned"

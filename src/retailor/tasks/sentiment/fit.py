@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -214,7 +215,11 @@ def _choose(
     readers: dict[str, AnyReader],
     figures: dict[str, dict[str, Any]],
 ) -> tuple[str, str]:
-    """Which reader answers, and why in words."""
+    """Which reader answers, and why in words.
+
+    The cheapest within one standard error of the best (Breiman et al. 1984, CART), so that a few held-out
+    texts do not decide for a network by chance.
+    """
     wanted = BY_MODE.get(settings.mode)
     if wanted in readers:
         return wanted, "it is the mode that was asked for"
@@ -224,7 +229,12 @@ def _choose(
         values.pop(TF_IDF)
         if len(values) == 1:
             return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
-    # max keeps the first of equals, and the cheaper reader comes first.
     best = max(values, key=lambda row: values[row])
     found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
+    right, n = figures[best]["accuracy"] or 0.0, figures[best]["n"]
+    error = math.sqrt(right * (1 - right) / max(n, 1))
+    cheapest = next(row for row, value in values.items() if value >= values[best] - error)
+    if cheapest != best:
+        why = f"within one standard error ({error:.4f}) of {best} and cheaper"
+        return cheapest, f"{why}, by {settings.select_by} on held-out training texts ({found})"
     return best, f"best {settings.select_by} on held-out training texts ({found})"
