@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from schema import write_results
 from word_vectors import WordVectors
 
+from retailor.kept import kept
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
@@ -35,7 +36,6 @@ from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, read_catalogue
 from retailor.tasks.recommend.evaluate import Ranks, buckets_of, scores_of
-from retailor.tasks.recommend.kept import kept
 
 OURS = "retailor"
 METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}

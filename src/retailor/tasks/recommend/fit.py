@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from retailor.artifact import fingerprint
+from retailor.kept import digest, kept
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Scorer
@@ -16,7 +19,6 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend.behaviour import fit_encoder
 from retailor.tasks.recommend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
-from retailor.tasks.recommend.kept import digest, encoded
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
@@ -24,6 +26,7 @@ from retailor.tasks.recommend.taste import Whitening, untrained
 from retailor.tasks.recommend.tuning import choose_blends, choose_scales, measure_of
 from retailor.tasks.recommend.words import WordSpace
 
+F32 = NDArray[np.float32]
 MIN_VALIDATION = 30
 VALIDATION_SCORES = 60_000_000
 
@@ -44,7 +47,7 @@ def fit(
     n_items, histories = len(catalogue), customers.histories
     held = hold_out(histories, _n_held_out(n_items, settings), settings.validation_seed)
     rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
-    understanding = understand(texts, encoder, work)
+    understanding, vectors = understand(texts, encoder, work)
     features = understanding.features
     log: dict[str, Any] = {
         "n_items": n_items,
@@ -53,8 +56,10 @@ def fit(
         "encoder": None if encoder is None or features.meaning is None else encoder.name,
         "seconds": {"encoding": round(time.perf_counter() - started, 3)},
     }
-    if settings.tuning_steps and features.meaning is not None and isinstance(encoder, TrainableEncoder):
-        understanding, log["tuning"] = tuned(understanding, encoder, texts, rest, cases, settings, work)
+    if settings.tuning_steps and vectors is not None and isinstance(encoder, TrainableEncoder):
+        understanding, log["tuning"] = tuned(
+            understanding, encoder, texts, vectors, rest, cases, settings, work
+        )
         features = understanding.features
     learned: dict[str, Scorer] = {}
     blends: tuple[dict[str, Blend], ColdBlend] | None = None
@@ -79,26 +84,43 @@ def _n_held_out(n_items: int, settings: RecommendSettings) -> int:
     return min(settings.n_validation, max(MIN_VALIDATION, VALIDATION_SCORES // max(n_items, 1)))
 
 
-def understand(texts: tuple[str, ...], encoder: Encoder | None, work: Path | None) -> Understanding:
-    """Word features and whitened vectors of the items; none of either where no item has a text."""
+def understand(
+    texts: tuple[str, ...], encoder: Encoder | None, work: Path | None
+) -> tuple[Understanding, F32 | None]:
+    """Word features and whitened vectors of the items, and the vectors as they came [I, d].
+
+    None of either where no item has a text; the vector of an item without one is zero.
+    """
     written = [i for i, text in enumerate(texts) if text.strip()]
     if not written:
-        return Understanding(Features(None, None), encoder=encoder)
+        return Understanding(Features(None, None), encoder=encoder), None
     space = WordSpace.of([texts[i] for i in written])
     words = space.features(texts)
-    meaning = whitening = None
+    vectors = meaning = whitening = None
     if encoder is not None:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
         vectors[written] = encoded(encoder, [texts[i] for i in written], work)
         whitening = Whitening.of(vectors[written])
         meaning = whitening(vectors)
-    return Understanding(Features(words if words.nnz else None, meaning), space, encoder, whitening)
+    features = Features(words if words.nnz else None, meaning)
+    return Understanding(features, space, encoder, whitening), vectors
+
+
+def encoded(encoder: Encoder, texts: list[str], work: Path | None) -> F32:
+    """The vectors [n, dim] of the texts; from `work` where the same encoder left them for the same texts."""
+    if work is None:
+        return encoder.encode(texts)
+    # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
+    probe = np.round(encoder.encode(texts[:3]), 2).tolist()
+    key = fingerprint(encoder.name, encoder.dim, probe, texts)
+    return kept(work, "vectors", key, lambda: {"vectors": encoder.encode(texts)})["vectors"]
 
 
 def tuned(
     before: Understanding,
     encoder: TrainableEncoder,
     texts: tuple[str, ...],
+    vectors: F32,
     histories: Histories,
     cases: Cases | None,
     settings: RecommendSettings,
@@ -108,14 +130,11 @@ def tuned(
 
     What pays is told by the plain cosine of a history's mean with each item, before anything else is learned.
     """
-    written = [i for i, text in enumerate(texts) if text.strip()]
-    vectors = np.zeros((len(texts), encoder.dim), np.float32)
-    vectors[written] = encoded(encoder, [texts[i] for i in written], work)
     room = None if work is None else work / digest(histories.offsets, histories.items, vectors)[:12]
     fresh, training = fit_encoder(encoder, texts, vectors, histories, settings, work=room)
     if not training:
         return before, {"kept": False}
-    after = understand(texts, fresh, work)
+    after, _ = understand(texts, fresh, work)
     log: dict[str, Any] = {"kept": True, "training": training}
     if cases is not None:
         asked = histories.at(cases.customers)

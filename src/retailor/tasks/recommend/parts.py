@@ -14,10 +14,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.artifact import fingerprint
+from retailor.kept import digest, kept
 from retailor.retrieval import collab
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.kept import digest, kept
 from retailor.tasks.recommend.sequence import NextItem, fit_sequence
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, fit_taste

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from retailor.artifact import fingerprint
+from retailor.kept import kept
 from retailor.models.exact import exact_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.tasks.sentiment.linear import Floats, Head, read_head
@@ -144,14 +145,9 @@ def kept_vectors(reader: VectorReader, texts: list[str], work: Path | None) -> F
     """Frozen vectors [n, dim]; kept in the work folder, as they are half of the time of a fit."""
     if work is None:
         return reader.vectors(texts, exact=False)
-    from safetensors.numpy import load_file, save_file
-
     # A few vectors tell the encoder: its name stays the same when its weights are adapted.
     sample = np.round(reader.vectors(texts[:4], exact=False), 4).tolist()
-    path = work / f"frozen-{fingerprint(sample, texts)[:16]}.safetensors"
-    if not path.exists():
-        work.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        save_file({"vectors": reader.vectors(texts, exact=False)}, new)
-        new.replace(path)
-    return np.asarray(load_file(path)["vectors"], dtype=np.float64)
+    made = kept(
+        work, "frozen", fingerprint(sample, texts), lambda: {"vectors": reader.vectors(texts, exact=False)}
+    )
+    return np.asarray(made["vectors"], dtype=np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from retailor.artifact import fingerprint
-from retailor.models.shapes import Encoder
-
 Tensors = Mapping[str, NDArray[Any]]
 
 
 def kept(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -> Tensors:
-    """What `make` gives: from `work` where a call with the same label and key has left it, else made now."""
+    """What `make` gives: from `work` where a call with the same label and key has left it, else made now.
+
+    Written whole or not at all; a corrupt file is made again. Without `work` nothing is kept.
+    """
     if work is None:
         return make()
     path = work / f"{label.replace(' ', '-')}-{key[:16]}.safetensors"
@@ -42,13 +42,3 @@ def digest(*arrays: NDArray[Any]) -> str:
     for array in arrays:
         found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
-
-
-def encoded(encoder: Encoder, texts: Sequence[str], work: Path | None) -> NDArray[np.float32]:
-    """The vectors [n, dim] of the texts; from `work` where the same encoder left them for the same texts."""
-    if work is None:
-        return encoder.encode(texts)
-    # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
-    probe = np.round(encoder.encode(list(texts[:3])), 2).tolist()
-    key = fingerprint(encoder.name, encoder.dim, probe, list(texts))
-    return kept(work, "vectors", key, lambda: {"vectors": encoder.encode(texts)})["vectors"]
