@@ -156,11 +156,12 @@ def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
 
 
 def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
-    def chosen(n: int) -> str:
-        values = {"tf-idf": 0.84, "frozen probe": 0.80, "fine-tuned": 0.86}
+    def chosen(n: int, few: bool, **values: float) -> str:
         figures = {row: {"accuracy": v, "macro_f1": v, "n": n} for row, v in values.items()}
         readers: dict[str, Any] = dict.fromkeys(values)
-        return _choose(SentimentSettings(), False, readers, figures)[0]
+        return _choose(SentimentSettings(), few, readers, figures)[0]
 
-    assert chosen(60) == "tf-idf"
-    assert chosen(2000) == "fine-tuned"
+    many = {"tf-idf": 0.84, "frozen probe": 0.80, "fine-tuned": 0.86}
+    assert chosen(60, False, **many) == "tf-idf"
+    assert chosen(2000, False, **many) == "fine-tuned"
+    assert chosen(64, True, **{"tf-idf": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"

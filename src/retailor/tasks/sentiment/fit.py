@@ -218,7 +218,8 @@ def _choose(
     """Which reader answers, and why in words.
 
     The cheapest within one standard error of the best (Breiman et al. 1984, CART), so that a few held-out
-    texts do not decide for a network by chance.
+    texts do not decide for a network by chance. With few labels no network is among them, and the error of
+    a few folds would hide everything: there it is the best.
     """
     wanted = BY_MODE.get(settings.mode)
     if wanted in readers:
@@ -232,7 +233,7 @@ def _choose(
     best = max(values, key=lambda row: values[row])
     found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
     right, n = figures[best]["accuracy"] or 0.0, figures[best]["n"]
-    error = math.sqrt(right * (1 - right) / max(n, 1))
+    error = 0.0 if few else math.sqrt(right * (1 - right) / max(n, 1))
     cheapest = next(row for row, value in values.items() if value >= values[best] - error)
     if cheapest != best:
         why = f"within one standard error ({error:.4f}) of {best} and cheaper"
