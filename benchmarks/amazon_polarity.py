@@ -26,7 +26,8 @@ from retailor.metrics.classify import accuracy_cases, macro_f1, paired_macro_f1,
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder
 from retailor.models.weights import load_model
-from retailor.seeds import derive, stream
+from retailor.prove.cells import untrained
+from retailor.seeds import stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
@@ -37,16 +38,6 @@ FEW_SEEDS = (0, 1, 2, 3, 4)
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
 Stage = dict[str, NDArray[np.float64]]
 """By row: probabilities [n, 3] of the test reviews, and under 'seconds ROW' the training time."""
-
-
-def untrained(encoder: LocalEncoder) -> LocalEncoder:
-    """The same network and vocabulary with random weights."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(0, "from scratch"))
-        fresh = type(encoder.network)(encoder.network.config)
-    return encoder.with_network(fresh.eval())
 
 
 def stage(path: Path, make: Callable[[], Stage]) -> Stage:
@@ -159,7 +150,7 @@ def main() -> None:
     def scratch() -> Stage:
         dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
         chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
-        return fitted(SentimentReader(untrained(encoder), chosen), train, test, work / "scratch")
+        return fitted(SentimentReader(untrained(encoder, 0), chosen), train, test, work / "scratch")
 
     memory = Remembering(encoder)
     memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]

@@ -68,7 +68,7 @@ def untrained(encoder: LocalEncoder, seed: int) -> LocalEncoder:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "prove", "from scratch"))
+        torch.manual_seed(derive(seed, "from scratch"))
         fresh: Any = type(encoder.network)(encoder.network.config)
     return encoder.with_network(fresh.eval().to(next(encoder.network.parameters()).device))
 

@@ -139,8 +139,9 @@ def _adapted(
         return encoder, 0.0
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
+    # A head is fitted on the vectors, so they need not stay near where they were.
     chosen = AdaptSettings(
-        max_steps=given.adapt_steps, max_texts=given.adapt_texts, max_tokens=given.max_tokens
+        max_steps=given.adapt_steps, max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0
     )
     mark = fingerprint(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
     folder = work / f"adapted-{mark}"

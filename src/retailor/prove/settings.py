@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from retailor.config import Field, settings
 
@@ -16,16 +16,7 @@ Step = Literal[
     "adversarial",
     "layer-wise rates",
 ]
-STEPS: tuple[Step, ...] = (
-    "cheap baseline",
-    "from scratch",
-    "pretrained, frozen",
-    "fine-tuned",
-    "domain adaptation",
-    "augmentation",
-    "adversarial",
-    "layer-wise rates",
-)
+STEPS: tuple[Step, ...] = get_args(Step)
 ADDED = frozenset(STEPS[4:])
 """Steps that are added to all those before them; the first four are systems of their own."""
 
