@@ -201,11 +201,9 @@ def seated(
     job: Job, encoder: LocalEncoder, texts: list[str], teacher: SentimentReader | None, name: str
 ) -> Panel:
     """A panel over the encoder, which remembers what it has encoded."""
-    memory = Remembering(encoder)
-    memory.tokenizer = encoder.tokenizer  # type: ignore[attr-defined]
     found = seat(
-        memory, texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens, teacher=teacher,
-        work=job.work / "own.work",
+        remembering(encoder), texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens,
+        teacher=teacher, work=job.work / "own.work",
     )  # fmt: skip
     if found.panel is None:
         raise ModelError(f"no panel for '{name}': {found.why}.")

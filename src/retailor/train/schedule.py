@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,14 +104,8 @@ def _depth(name: str) -> int | None:
 @contextmanager
 def frozen_embeddings(network: nn.Module, freeze: bool) -> Iterator[None]:
     """The network with its word embeddings out of training while it lasts, if `freeze`."""
-    frozen = [p for p in _word_embeddings(network) if freeze and p.requires_grad]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    try:
+    with _frozen(_word_embeddings(network) if freeze else []):
         yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
 
 
 def check_layers(network: nn.Module, n_layers: int) -> dict[str, int | None]:
@@ -135,7 +129,14 @@ def frozen_layers(network: nn.Module, n_layers: int) -> Iterator[None]:
     """
     depths = check_layers(network, n_layers)
     low = {name for name, depth in depths.items() if depth is not None and depth < n_layers}
-    frozen = [p for name, p in network.named_parameters() if name in low and p.requires_grad]
+    with _frozen([p for name, p in network.named_parameters() if name in low]):
+        yield
+
+
+@contextmanager
+def _frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Those of the parameters that were trained are not, while it lasts."""
+    frozen = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
