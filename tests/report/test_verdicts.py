@@ -1,7 +1,13 @@
 import pytest
 
 from retailor.metrics.scores import Score, Scores
-from retailor.report.verdicts import best_baseline, main_metric, verdict
+from retailor.report.verdicts import (
+    best_baseline,
+    is_descriptive,
+    lower_is_better,
+    main_metric,
+    verdict,
+)
 
 
 def scores(
@@ -41,6 +47,20 @@ def test_a_verdict_says_what_the_intervals_say(
 def test_lower_is_better_for_perplexity() -> None:
     found = verdict("review", scores((14.0, 1.0), (20.0, 1.0), "perplexity"))
     assert found.outcome == "better" and "14.0 against 20.0 of tf-idf" in found.text
+
+
+@pytest.mark.parametrize(
+    ("metric", "lower", "descriptive"),
+    [
+        ("aurc", True, False),
+        ("ece", True, False),
+        ("recall@10", False, False),
+        ("gini@10", False, True),
+        ("popularity@10", False, True),
+    ],
+)
+def test_every_metric_has_its_direction(metric: str, lower: bool, descriptive: bool) -> None:
+    assert lower_is_better(metric) is lower and is_descriptive(metric) is descriptive
 
 
 def test_few_cases_are_said() -> None:

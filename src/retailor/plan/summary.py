@@ -83,6 +83,10 @@ def _notes(plan: Plan, inputs: Inputs, logs: Mapping[str, Any]) -> list[str]:
         if manifest.kind == ABSENT:
             notes.append(f"{name} was left out: {manifest.settings['reason']}")
     for task, log in logs.items():
+        if parts := log.get("dropped_parts"):
+            notes.append(
+                f"{task} is no better on held-out customers with these parts, dropped: {', '.join(parts)}."
+            )
         for key in ("dropped", "notes", "note"):
             found = log.get(key)
             if found and not (isinstance(found, Mapping) and not any(found.values())):

@@ -17,7 +17,15 @@ from retailor.report import charts
 from retailor.report.compression import compression_view
 from retailor.report.data import ReportData
 from retailor.report.profile import profile_view
-from retailor.report.verdicts import REFERENCES, Verdict, is_ours, lower_is_better, main_metric, verdict
+from retailor.report.verdicts import (
+    REFERENCES,
+    Verdict,
+    is_descriptive,
+    is_ours,
+    lower_is_better,
+    main_metric,
+    verdict,
+)
 
 __all__ = ["ReportData", "page", "write_report"]
 
@@ -148,7 +156,7 @@ def _best(part: Sequence[Score], metric: str) -> float:
         for score in part
         if score.metric == metric and score.row not in REFERENCES and math.isfinite(score.value)
     ]
-    if len(values) < 2:
+    if len(values) < 2 or is_descriptive(metric):
         return math.nan
     return min(values) if lower_is_better(metric) else max(values)
 

@@ -11,7 +11,11 @@ from retailor.metrics.scores import Score, Scores
 OURS = "retailor"
 REFERENCES = ("real review",)
 """Rows that show the truth itself: nothing to beat."""
-LOWER_IS_BETTER = ("perplexity", "loss", "brier", "ece", "error", "calibration", "copy_rate", "fell_back")
+LOWER_IS_BETTER = (
+    "perplexity", "loss", "brier", "ece", "error", "calibration", "copy_rate", "fell_back", "aurc",
+)  # fmt: skip
+DESCRIPTIVE = ("coverage", "novelty", "popularity", "gini")
+"""Metrics that say what a list is like: more is neither better nor worse."""
 PREFERRED = (
     "ndcg@10", "recall@10", "macro_f1", "accuracy", "map", "mrr", "answer_f1", "token_f1", "rouge_l",
 )  # fmt: skip
@@ -36,6 +40,11 @@ class Verdict:
 def lower_is_better(metric: str) -> bool:
     """Whether a smaller figure is the better one."""
     return any(word in metric for word in LOWER_IS_BETTER)
+
+
+def is_descriptive(metric: str) -> bool:
+    """Whether no figure of the metric is the best one."""
+    return metric.partition("@")[0] in DESCRIPTIVE
 
 
 def is_ours(row: str) -> bool:

@@ -165,7 +165,7 @@ def learn_blends(
         "scales": scales,
         "validation": {"n": len(cases), "metric": "ndcg@10", "systems": found},
         "weights": blend.to_dict(),
-        "dropped": found[OURS]["dropped"],
+        "dropped_parts": found[OURS]["dropped"],
         "seconds": {"validation": log["seconds"]},
         "training": log["training"],
     }
