@@ -109,6 +109,44 @@ def test_a_ledger_is_written_as_table_and_picture(toy, tmp_path) -> None:
     assert "40 labels" in (tmp_path / "ledger.txt").read_text()
 
 
+def test_the_report_shows_every_row_the_curve_and_the_verdicts(toy) -> None:
+    from retailor.report.page import ReportData, page
+
+    _, _, ledger, _ = toy
+    html = page(ReportData("Cups", ledger=ledger.to_dict()))
+    assert "What each step of transfer was worth" in html
+    for row in ledger.rows:
+        assert f"{row.score:.4f}" in html and row.step in html
+    assert html.count("<svg") == 2 + 1  # two numbers of labels, and the curve
+    assert all(verdict.partition(": ")[2] in html for verdict in ledger.verdicts)
+    assert "What each step" not in page(ReportData("Cups"))
+
+
+def test_a_plan_with_the_section_makes_a_ledger_and_its_report_shows_it(tmp_path) -> None:
+    from retailor.plan.run import run
+    from retailor.plan.settings import make_plan, read_plan
+
+    encoder().save(tmp_path / "encoder")
+    rows = toy_shop(130).reviews.select("review_id", "rating", "text")
+    rows.write_csv(tmp_path / "reviews.csv")
+    columns = {name: name for name in rows.columns}
+    plan = {
+        "skip": ["adapt", "compress", "recommend", "search", "answer", "sentiment", "review"],
+        "models": {"encoder": "encoder"},
+        "split": {"test": 0.3},
+        "shop": {"reader": "tabular", "files": ["reviews.csv"],
+                 "tables": {"reviews": {"columns": columns}}},
+    }  # fmt: skip
+    dials = {"labels": [40, 0], "seeds": [0], "steps": ["cheap baseline", "pretrained, frozen"]}
+    assert "prove" not in make_plan(plan, tmp_path).to_dict()
+    done = run(make_plan({**plan, "prove": dials}, tmp_path), tmp_path / "out")
+    html = done.report.read_text(encoding="utf-8")
+    assert "What each step of transfer was worth" in html and "with 40 labels" in html
+    folder = next(tmp_path / "out" / stage.folder for stage in done.stages if stage.name == "prove")
+    assert {"ledger.json", "ledger.svg", "ledger.txt"} <= {path.name for path in folder.iterdir()}
+    assert "prove" in read_plan(tmp_path / "out" / "plan.toml").sections
+
+
 def test_what_cannot_be_proved_is_said_at_once(tmp_path) -> None:
     with pytest.raises(ModelError, match="trained from scratch"):
         prove(toy_shop(60), HashEncoder(), work=tmp_path)

@@ -13,9 +13,10 @@ from retailor.catalogue import TASKS
 from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
+from retailor.prove.settings import ProveSettings
 from retailor.train.adapt import AdaptSettings
 
-STEPS = ("adapt", "adapt-generator", "compress", *TASKS)
+STEPS = ("adapt", "adapt-generator", "compress", "prove", *TASKS)
 """What `skip` may name."""
 
 
@@ -59,7 +60,7 @@ class Head:
     name: str = Field("shop", pattern=r"^[\w.-]+$")
     seed: int = Field(0, ge=0)
     skip: tuple[str, ...] = ()
-    """Stages to leave out: adapt, adapt-generator, compress, or a task's name."""
+    """Stages to leave out: adapt, adapt-generator, compress, prove, or a task's name."""
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -70,11 +71,13 @@ SECTIONS: dict[str, type[Any]] = {
     "compress": CompressSettings,
     **{name: entry.settings for name, entry in TASKS.items()},
 }
+ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
+"""Sections of stages that run only where the plan has the section, be it empty: they take long."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A resolved plan: the head and one settings object a section."""
+    """A resolved plan: the head and one settings object a section; of `ASKED`, those that it asks for."""
 
     head: Head
     sections: Mapping[str, Any]
@@ -123,14 +126,15 @@ def _override(values: dict[str, Any], key: str, text: str) -> None:
 def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
     """The plan of a nested mapping. Raises ConfigError that names the nearest known key."""
     head_values = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    known = {**SECTIONS, **ASKED}
     for key in values:
-        if isinstance(values[key], Mapping) and key not in SECTIONS:
+        if isinstance(values[key], Mapping) and key not in known:
             raise ConfigError(
-                f"there is no section [{key}]; known: {', '.join(SECTIONS)}.",
+                f"there is no section [{key}]; known: {', '.join(known)}.",
                 key=key,
-                nearest=nearest(key, SECTIONS),
+                nearest=nearest(key, known),
             )
-        if key in SECTIONS and not isinstance(values[key], Mapping):
+        if key in known and not isinstance(values[key], Mapping):
             raise ConfigError(f"'{key}' is a section: write [{key}] and its settings below it.", key=key)
     head = read_settings(Head, head_values, "the plan")
     for name in head.skip:
@@ -143,7 +147,8 @@ def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
             )
     sections = {
         name: read_settings(cls, _seeded(cls, values.get(name, {}), head.seed), f"[{name}]")
-        for name, cls in SECTIONS.items()
+        for name, cls in known.items()
+        if name in SECTIONS or name in values
     }
     return Plan(head, sections, folder)
 

@@ -1,4 +1,4 @@
-"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, report."""
+"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, prove, report."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
 from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
+from retailor.prove.ledger import LEAST_TEST, prove
+from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
 from retailor.shop.read import read_into
 from retailor.shop.split import leave_last_out, split_by_time
-from retailor.shop.tables import open_shop
+from retailor.shop.tables import Shop, open_shop
+from retailor.tasks.sentiment.texts import read_examples
 from retailor.text.clean import clean
 from retailor.text.fields import structure_items, texts
 from retailor.text.pairs import shop_pairs
@@ -49,6 +52,8 @@ def stages_of(plan: Plan) -> list[Stage]:
         steps += _task_stages(plan, name)
     if "compress" not in plan.head.skip:
         steps.append(_compress_stage(plan, [name for name in tasks if TASKS[name].uses_encoder]))
+    if "prove" in plan.sections and "prove" not in plan.head.skip:
+        steps.append(_prove_stage(plan))
     needs = tuple(stage.name for stage in steps)
     made = partial(_report, plan)
     steps.append(Stage("report", "report", made, needs, key=(plan.to_dict(),), takes_absent=True))
@@ -249,6 +254,32 @@ def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, wo
             if found:
                 scores[name] = found.to_dicts()
         write_json(new / "report.json", {**report.to_dict(), "scores": scores})
+
+
+def _prove_stage(plan: Plan) -> Stage:
+    key = (as_dict(plan.sections["prove"]), _model_key(plan, plan.sections["models"].encoder))
+    return Stage("prove", "ledger", partial(_prove, plan), ("split",), key, may_be_absent=True)
+
+
+def _prove(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    """The ledger of the encoder as it came; it adapts for itself, as each of its rows is one step more."""
+    train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
+    _check_labels(train, test)
+    encoder = load_model(_model_name(plan, plan.sections["models"].encoder), kind="encoder")
+    # Its cells outlive the stage's own folder: another seed or number of labels costs only itself.
+    ledger = prove(train, encoder, plan.sections["prove"], work=work.parent / "prove", test=test)
+    with artifact.writing(folder, "ledger", settings=as_dict(plan.sections["prove"])) as new:
+        write_ledger(ledger, new)
+
+
+def _check_labels(train: Shop, test: Shop) -> None:
+    known = sum(n > 0 for n in read_examples(train, once=True).counts().values())
+    n_test = len(read_examples(test, once=False))
+    if known < 2 or n_test < LEAST_TEST:
+        raise MissingTable(
+            f"a ledger needs reviews of two labels to learn from and {LEAST_TEST} to test on, and there are "
+            f"{known} labels and {n_test} reviews to test on."
+        )
 
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

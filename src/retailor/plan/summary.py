@@ -36,6 +36,7 @@ def report_data(
         curves=dict(_curves(logs, "curve")),
         validations=dict(_curves(logs, "validations")),
         compression=read_json(made["compress"] / "report.json") if "compress" in made else None,
+        ledger=read_json(made["prove"] / "ledger.json") if "prove" in made else None,
         examples={name: read_json(path / "examples.json") for name, path in evaluated.items()},
         settings=plan.to_dict(),
         commands=commands,

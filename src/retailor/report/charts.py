@@ -23,6 +23,8 @@ _PAINT = {
     "s1": "#131415",
     "s2": "#161718",
     "s3": "#191a1b",
+    "good": "#1c1d1e",
+    "bad": "#1f2021",
 }
 WIDTH, ROW_HEIGHT, CURVE_HEIGHT = 215, 26, 150
 MAX_POINTS = 300
@@ -135,6 +137,49 @@ def time_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     return _svg(chart, f"rows over time of {', '.join(tables)}")
 
 
+def worth(row: Mapping[str, Any]) -> str:
+    """'good' or 'bad' where the interval of a ledger row's gain excludes zero, else 'base'."""
+    if row["gain_low"] is None or row["gain_low"] <= 0 <= row["gain_high"]:
+        return "base"
+    return "good" if row["gain"] > 0 else "bad"
+
+
+def steps_chart(rows: Sequence[Mapping[str, Any]], label: str) -> str:
+    """Score and interval of each row of a ledger, in their order; painted by what the row gained."""
+    values = [
+        {"y": row["step"], "value": row["score"], "low": row["low"], "high": row["high"],
+         "paint": _PAINT[worth(row)]}
+        for row in rows
+    ]  # fmt: skip
+    return _svg(_dots(values, [row["step"] for row in rows], "accuracy", None), label)
+
+
+def efficiency_chart(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Score by number of labels, a line a step of a ledger."""
+    alt = _altair()
+    steps = list(dict.fromkeys(row["step"] for row in rows))
+    values = [{"step": row["step"], "labels": row["n_labels"], "score": row["score"]} for row in rows]
+    # Four colours, then the same with dashes: eight lines that a colour-blind reader can tell apart too.
+    paints = [_PAINT[f"s{i % 4}"] for i in range(len(steps))]
+    dashes = [[1, 0] if i < 4 else [5, 3] for i in range(len(steps))]
+    legend = alt.Legend(title=None, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2)
+    ticks = sorted({row["n_labels"] for row in rows})
+    chart = (
+        alt.Chart(alt.Data(values=values))
+        .mark_line(strokeWidth=1.8, point={"size": 26})
+        .encode(
+            x=alt.X("labels:Q", scale=alt.Scale(type="log"),
+                    axis=alt.Axis(title="labels, a logarithmic scale", values=ticks, format=",")),
+            y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="accuracy", tickCount=5)),
+            color=alt.Color("step:N", sort=steps, legend=legend, scale=alt.Scale(domain=steps, range=paints)),
+            strokeDash=alt.StrokeDash("step:N", sort=steps, legend=legend,
+                                      scale=alt.Scale(domain=steps, range=dashes)),
+        )
+        .properties(width=2 * WIDTH, height=220)
+    )  # fmt: skip
+    return _svg(chart, "score by number of labels, a line a step")
+
+
 def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:
     return {
         "y": y,
@@ -232,6 +277,7 @@ def _styled(chart: Any) -> Any:
             gridOpacity=1,
         )
         .configure_axisY(grid=True)
+        .configure_legend(labelColor=text, labelFontSize=12)
     )
 
 

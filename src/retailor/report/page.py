@@ -16,6 +16,7 @@ from retailor.metrics.scores import Score, Scores
 from retailor.report import charts
 from retailor.report.compression import compression_view
 from retailor.report.data import ReportData
+from retailor.report.ledger import ledger_view
 from retailor.report.profile import profile_view
 from retailor.report.verdicts import (
     REFERENCES,
@@ -67,6 +68,7 @@ def page(data: ReportData, *, now: datetime | None = None) -> str:
             trainings=_trainings(data),
             stages=_stages(data.stages),
             compression=_compression(data.compression),
+            ledger=_ledger(data.ledger),
             profile=_profile(data.profile),
             examples={
                 task: [_shown(example) for example in some] for task, some in data.examples.items() if some
@@ -202,6 +204,15 @@ def _compression(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "scores": {task: _table(scores, "all") for task, scores in view["scores"].items()},
         "rest": _shown(view["rest"]),
     }
+
+
+def _ledger(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not told:
+        return None
+    view = ledger_view(told)
+    for size in view["sizes"]:
+        size["chart"] = _safe(size["chart"])
+    return {**view, "curve": _safe(view["curve"])}
 
 
 def _profile(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
