@@ -207,6 +207,17 @@ def test_without_texts_no_language_model_is_pretended() -> None:
     assert {_side(item.item_id) for item in answer.items} == {0}
 
 
+def test_numbers_of_categories_are_words_and_no_language() -> None:
+    shop = _checkerboard()
+    items = shop.items.select(
+        "item_id", category=pl.concat_list(pl.col("item_id").hash().mod(3).cast(pl.String))
+    )
+    task = Recommender(HashEncoder()).fit(shop.with_tables(items=items))
+    assert task.log["encoder"] is None
+    rows = {score.row for score in task.evaluate(_next_events(shop))}
+    assert "tf-idf kernel + knn" in rows and "encoder kernel + knn" not in rows
+
+
 def _next_events(shop: Shop) -> Shop:
     """One more item of the own side for every customer, and an event of an item that nobody sells."""
     choices = []

@@ -158,6 +158,8 @@ def test_all_texts_of_a_shop_once_each() -> None:
     assert any(review["title"] in text and review["text"] in text for text in found)
     assert len(item_texts(shop.items)) == len(shop.items)
     assert texts(Shop.of()) == []
+    numbers = pl.DataFrame({"item_id": ["1", "2"], "category": [["4756105"], ["pens"]]})
+    assert texts(Shop.of(items=numbers)) == ["pens"]
 
 
 @pytest.mark.data

@@ -33,6 +33,7 @@ _NO_VALUE = re.compile(
     r"[\W_]*|n/?a|none|null|unknown|not applicable|does not apply|无|暂无|未知", re.IGNORECASE
 )
 _COUNTED = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\W_]+(?:['.-][^\W_]+)*")
+_LETTER = re.compile(r"[^\W\d_]")
 _CJK = re.compile(rf"[{HAN}{KANA}{HANGUL}]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])(?![。！？；”’])|\n")
 _MAX_VALUE = 60
@@ -178,7 +179,10 @@ def item_texts(items: pl.DataFrame) -> list[str]:
 
 
 def texts(shop: Shop, *, max_tokens: int = 256) -> list[str]:
-    """All the texts of the shop, each once: items, then reviews, then questions with their answers."""
+    """All the texts of the shop, each once: items, then reviews, then questions with their answers.
+
+    What is no language, such as a category's number alone, is left out.
+    """
     found = [item_text(row, max_tokens=max_tokens) for row in shop.items.iter_rows(named=True)]
     for title, text in shop.reviews.select("title", "text").iter_rows():
         found.append(_joined(clean_text(title or ""), clean_text(text or ""), bool(_CJK.search(text or ""))))
@@ -186,7 +190,12 @@ def texts(shop: Shop, *, max_tokens: int = 256) -> list[str]:
         found.append(
             _joined(clean_text(question or ""), clean_text(answer or ""), bool(_CJK.search(question or "")))
         )
-    return [text for text in dict.fromkeys(found) if text]
+    return [text for text in dict.fromkeys(found) if is_language(text)]
+
+
+def is_language(text: str) -> bool:
+    """Whether a language model can make something of the text: it has a letter, and is no bare number."""
+    return _LETTER.search(text) is not None
 
 
 def _parts(item: Mapping[str, Any], asian: bool) -> tuple[list[str], list[str]]:

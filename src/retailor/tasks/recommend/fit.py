@@ -25,6 +25,7 @@ from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Whitening, untrained
 from retailor.tasks.recommend.tuning import choose_blends, choose_scales, measure_of
 from retailor.tasks.recommend.words import WordSpace
+from retailor.text.fields import is_language
 
 F32 = NDArray[np.float32]
 MIN_VALIDATION = 30
@@ -89,7 +90,8 @@ def understand(
 ) -> tuple[Understanding, F32 | None]:
     """Word features and whitened vectors of the items, and the vectors as they came [I, d].
 
-    None of either where no item has a text; the vector of an item without one is zero.
+    None of either where no item has a text; the vector of an item without one is zero. Texts that are bare
+    numbers, such as the ids of categories, are words, and nothing that a language model could know.
     """
     written = [i for i, text in enumerate(texts) if text.strip()]
     if not written:
@@ -97,10 +99,11 @@ def understand(
     space = WordSpace.of([texts[i] for i in written])
     words = space.features(texts)
     vectors = meaning = whitening = None
-    if encoder is not None:
+    told = [i for i in written if is_language(texts[i])]
+    if encoder is not None and told:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
-        vectors[written] = encoded(encoder, [texts[i] for i in written], work)
-        whitening = Whitening.of(vectors[written])
+        vectors[told] = encoded(encoder, [texts[i] for i in told], work)
+        whitening = Whitening.of(vectors[told])
         meaning = whitening(vectors)
     features = Features(words if words.nnz else None, meaning)
     return Understanding(features, space, encoder, whitening), vectors
