@@ -6,8 +6,9 @@ here: permute the items, and the scores are permuted alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -19,6 +20,8 @@ from retailor.errors import DataError, MissingExtra, ModelError
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
 BLOCK = 1024
+PAIRS = 20_000_000
+"""Pairs of events that are in memory at once while neighbours are counted."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class Histories:
 
     def at(self, rows: NDArray[np.integer] | slice) -> Histories:
         """The histories of some customers, in the order of `rows`."""
-        chosen = np.arange(len(self))[rows]
-        lengths = self.lengths()[chosen]
+        starts = self.offsets[:-1][rows]
+        lengths = self.offsets[1:][rows] - starts
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Histories(offsets, self.items[at], self.weights[at])
 
     def latest(self, n: int) -> Histories:
@@ -143,18 +146,27 @@ class Factors:
     regularisation: float
 
     def scores(self, histories: Histories) -> F32:
+        return self.users(histories) @ self.items.T  # [B, I]
+
+    @cached_property
+    def gram(self) -> F32:
+        """items.T @ items + regularisation [d, d]."""
+        gram: F32 = self.items.T @ self.items
+        gram[np.diag_indices_from(gram)] += self.regularisation
+        return gram
+
+    def users(self, histories: Histories) -> F32:
+        """p_u of each history [B, d]; 0 for one without events."""
         seen = histories.matrix(len(self.items))
         users = np.zeros((len(histories), self.items.shape[1]), np.float32)
-        gram = self.items.T @ self.items
-        gram[np.diag_indices_from(gram)] += self.regularisation
         for row in range(len(histories)):
             part = slice(seen.indptr[row], seen.indptr[row + 1])
             if part.start == part.stop:
                 continue
             mine, confidence = self.items[seen.indices[part]], self.alpha * seen.data[part]
-            left = gram + (mine.T * confidence) @ mine
+            left = self.gram + (mine.T * confidence) @ mine
             users[row] = np.linalg.solve(left, mine.T @ (1 + confidence))
-        return users @ self.items.T  # [B, I]
+        return users
 
     def tensors(self) -> Tensors:
         return {"items": self.items, "dials": np.array([self.alpha, self.regularisation], np.float64)}
@@ -170,14 +182,36 @@ def fit_popularity(matrix: sp.csr_matrix) -> Popularity:
 
 
 def fit_item_knn(matrix: sp.csr_matrix, *, n_links: int = 200, shrink: float = 0.0) -> ItemToItem:
-    """Cosine of item columns of `matrix` [U, I], `shrink` added to the denominator; n_links kept an item."""
-    together = (matrix.T @ matrix).tocsr()
-    norms = np.sqrt(together.diagonal())
-    together.setdiag(0)
-    together.eliminate_zeros()
-    pairs = together.tocoo()
-    pairs.data = pairs.data / (norms[pairs.row] * norms[pairs.col] + shrink)
-    return ItemToItem(strongest(pairs.tocsr().astype(np.float32), n_links), decay=0.0)
+    """Cosine of item columns of `matrix` [U, I], `shrink` added to the denominator; n_links kept an item.
+
+    A block of items at a time, of PAIRS pairs at most (or one item), so that all pairs never exist at once.
+    """
+    by_item = matrix.T.tocsr()
+    squares = np.zeros(matrix.shape[1], np.float32)
+    np.add.at(squares, matrix.indices, np.asarray(matrix.data**2, np.float32))
+    norms = np.sqrt(squares)
+    n_pairs = (by_item != 0) @ np.diff(matrix.indptr)
+    blocks = []
+    for rows in _blocks(n_pairs):
+        pairs = (by_item[rows] @ matrix).tocoo()
+        pairs.data[pairs.row + rows.start == pairs.col] = 0
+        pairs.data = pairs.data / (norms[pairs.row + rows.start] * norms[pairs.col] + shrink)
+        found = pairs.tocsr().astype(np.float32)
+        found.eliminate_zeros()
+        blocks.append(strongest(found, n_links))
+    return ItemToItem(sp.vstack(blocks, format="csr"), decay=0.0)
+
+
+def _blocks(n_pairs: NDArray[Any]) -> list[slice]:
+    """Ranges of rows with PAIRS pairs at most each, or of one row; one range at least."""
+    ends = np.cumsum(n_pairs, dtype=np.float64)
+    found, start, n = [], 0, len(ends)
+    while start < n or not found:
+        done = ends[start - 1] if start else 0.0
+        stop = min(max(start + 1, int(np.searchsorted(ends, done + PAIRS, side="right"))), n)
+        found.append(slice(start, stop))
+        start = stop
+    return found
 
 
 def fit_sequential_knn(
@@ -196,9 +230,29 @@ def fit_sequential_knn(
     `backward` is what a pair counts for in the order that did not happen. Links are divided by
     (customers of both items) ** popularity, which keeps best-sellers from following everything.
     """
+    items = histories.items
+    width = min(window, int(histories.lengths().max(initial=0)) - 1)
+    scale = np.bincount(items, minlength=n_items).clip(1).astype(np.float32) ** np.float32(-popularity)
+    if len(items) * max(width, 0) <= PAIRS:
+        made: Iterable[tuple[slice, sp.csr_matrix]] = [
+            (slice(0, n_items), _follows(histories, n_items, width, distance, backward))
+        ]
+    else:
+        made = _follows_by_block(histories, n_items, width, distance, backward)
+    blocks = []
+    for rows, together in made:
+        whole = sp.diags(scale[rows]) @ together @ sp.diags(scale)
+        blocks.append(strongest(whole.tocsr().astype(np.float32), n_links))
+    return ItemToItem(sp.vstack(blocks, format="csr"), decay)
+
+
+def _follows(
+    histories: Histories, n_items: int, width: int, distance: float, backward: float
+) -> sp.csr_matrix:
+    """How often, and how near, each item came before each other one [I, I], and `backward` × after it."""
     owners, items = histories.owners(), histories.items
     together = sp.csr_matrix((n_items, n_items), dtype=np.float32)
-    for gap in range(1, min(window, int(histories.lengths().max(initial=0)) - 1) + 1):
+    for gap in range(1, width + 1):
         same = np.flatnonzero(owners[gap:] == owners[:-gap])
         earlier, later = items[same], items[same + gap]
         value = np.sqrt(histories.weights[same] * histories.weights[same + gap]) / gap**distance
@@ -206,9 +260,30 @@ def fit_sequential_knn(
         together = together + step + step.T * np.float32(backward)
     together.setdiag(0)
     together.eliminate_zeros()
-    counts = np.bincount(items, minlength=n_items).clip(1).astype(np.float32) ** np.float32(-popularity)
-    scale = sp.diags(counts)
-    return ItemToItem(strongest((scale @ together @ scale).tocsr().astype(np.float32), n_links), decay)
+    return together
+
+
+def _follows_by_block(
+    histories: Histories, n_items: int, width: int, distance: float, backward: float
+) -> Iterator[tuple[slice, sp.csr_matrix]]:
+    """The same, some rows at a time, from the events of their items; sums may differ in the last digit."""
+    items, weights = histories.items, histories.weights
+    order = np.argsort(items, kind="stable")
+    first = np.searchsorted(items[order], np.arange(n_items + 1))
+    before = histories.offsets[:-1].repeat(histories.lengths())
+    after = histories.offsets[1:].repeat(histories.lengths())
+    for rows in _blocks(np.diff(first) * (2 * width)):
+        own = order[first[rows.start] : first[rows.stop]]
+        found: list[tuple[NDArray[Any], ...]] = []
+        for gap, share in [(g * s, w) for g in range(1, width + 1) for s, w in ((1, 1.0), (-1, backward))]:
+            at = own + gap
+            there = own[(at >= before[own]) & (at < after[own])]
+            value = np.sqrt(weights[there] * weights[there + gap]) * np.float32(share / abs(gap) ** distance)
+            found.append((items[there] - rows.start, items[there + gap], value))
+        row, column, value = (np.concatenate(part) for part in zip(*found, strict=True))
+        other = row + rows.start != column
+        shape = (rows.stop - rows.start, n_items)
+        yield rows, sp.csr_matrix((value[other], (row[other], column[other])), shape=shape, dtype=np.float32)
 
 
 def fit_ease(
@@ -325,6 +400,31 @@ def fit_ials(
     return Factors(np.asarray(model.item_factors, np.float32), alpha, regularisation)
 
 
+def entries(matrix: sp.csr_matrix, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], ...]:
+    """Of some rows, end to end: each entry's place in `rows`, and where it lies in `indices` and `data`.
+
+    What `matrix[rows]` does, without anything as long as the matrix is wide.
+    """
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[np.asarray(rows) + 1] - starts
+    offsets = np.cumsum(lengths) - lengths
+    return np.repeat(np.arange(len(lengths)), lengths), np.arange(lengths.sum()) + np.repeat(
+        starts - offsets, lengths
+    )
+
+
+def between(matrix: sp.csr_matrix, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> F32:
+    """`matrix[rows][:, columns]` as a dense table; no column may come twice."""
+    place, at = entries(matrix, rows)
+    order = np.argsort(columns)
+    spot = np.minimum(np.searchsorted(columns, matrix.indices[at], sorter=order), len(columns) - 1)
+    spot = order[spot]
+    hit = columns[spot] == matrix.indices[at]
+    table = np.zeros((len(rows), len(columns)), np.float32)
+    table[place[hit], spot[hit]] = matrix.data[at[hit]]
+    return table
+
+
 def strongest(links: sp.csr_matrix, n_links: int) -> sp.csr_matrix:
     """The matrix with the n_links largest entries (in size) of each row, and what ties with the last."""
     lengths = np.diff(links.indptr)
@@ -332,9 +432,10 @@ def strongest(links: sp.csr_matrix, n_links: int) -> sp.csr_matrix:
         return links
     rows = np.repeat(np.arange(len(lengths)), lengths)
     sizes = np.abs(links.data)
-    order = np.lexsort((-sizes, rows))
-    last = links.indptr[:-1] + np.minimum(lengths, n_links) - 1
-    least = np.where(lengths > 0, sizes[order[np.minimum(last, len(order) - 1)]], 0)
+    least = np.zeros(len(lengths), sizes.dtype)
+    for row in np.flatnonzero(lengths > n_links):
+        own = sizes[links.indptr[row] : links.indptr[row + 1]]
+        least[row] = np.partition(own, len(own) - n_links)[len(own) - n_links]
     keep = sizes >= least[rows]
     parts = (links.data[keep], (rows[keep], links.indices[keep]))
     return sp.csr_matrix(parts, shape=links.shape)
