@@ -1,4 +1,4 @@
-"""The README's figures are those of the results."""
+"""The figures of the README and of docs/results.md are those of the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_table_is_what_the_results_say() -> None:
+def test_the_tables_are_what_the_results_say() -> None:
     command = [sys.executable, "benchmarks/readme_table.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
