@@ -119,17 +119,23 @@ class Customers:
 
 
 def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
-    """user_id, item_id, weight of the events that say something of taste, in time order a customer.
+    """user_id, item_id, time, weight of the events that say something of taste, in the table's order.
 
-    Events of the same time keep the order of the table. Raises MissingTable when none are left.
+    Raises MissingTable when none are left.
     """
     shop.require("recommend", "events")
     weights: Mapping[str, float] = settings.behaviours
-    events = shop.events.with_columns(
-        weight=pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
-    ).filter(pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null(), pl.col("weight") > 0)
+    told = pl.col("user_id").is_not_null() & pl.col("item_id").is_not_null() & (pl.col("weight") > 0)
     if settings.min_rating is not None:
-        events = events.filter((pl.col("rating") >= settings.min_rating).fill_null(True))
+        told &= (pl.col("rating") >= settings.min_rating).fill_null(True)
+    weight = pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
+    events = (
+        shop.events.lazy()
+        .with_columns(weight=weight)
+        .filter(told)
+        .select("user_id", "item_id", "time", "weight")
+        .collect()
+    )
     if not len(events):
         kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
         raise MissingTable(
@@ -137,24 +143,38 @@ def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
             f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(weights)}), or all ratings "
             "are too low."
         )
-    return events.sort("user_id", "time", maintain_order=True).select("user_id", "item_id", "weight")
+    return events
 
 
 def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
-    """The history of every customer with an event; an item several times in a row is one event."""
-    events = weighed_events(shop, settings).with_columns(
-        run=(pl.col("item_id") != pl.col("item_id").shift()).fill_null(True).cum_sum()
+    """The history of every customer with an event, in time; an item several times in a row is one event.
+
+    Events of the same time keep the order of the table. Ids become row numbers first: to sort and to join
+    many millions of strings would take several times the memory.
+    """
+    events = weighed_events(shop, settings)
+    user_ids = events["user_id"].unique().sort()
+    lines = events.select(
+        user=rows_in("user_id", user_ids),
+        item=rows_in("item_id", pl.Series(catalogue.item_ids, dtype=pl.String)),
+        time="time",
+        weight="weight",
     )
-    lines = (
-        events.group_by("user_id", "run", maintain_order=True)
-        .agg(pl.col("item_id").first(), pl.col("weight").max())
-        .group_by("user_id", maintain_order=True)
-        .tail(settings.max_history)
-    )
-    rows = np.array([catalogue.ix[item_id] for item_id in lines["item_id"]], np.int32)
-    sizes = lines.group_by("user_id", maintain_order=True).len()
-    offsets = np.concatenate([[0], np.cumsum(sizes["len"].to_numpy())]).astype(np.int64)
-    return Customers(tuple(sizes["user_id"]), Histories(offsets, rows, lines["weight"].to_numpy()))
+    del events
+    lines = lines.sort("user", "time", maintain_order=True).drop("time")
+    users, items = lines["user"].to_numpy(), lines["item"].to_numpy().astype(np.int32)
+    first = np.ones(len(items), bool)
+    first[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    weights = np.maximum.reduceat(lines["weight"].to_numpy(), np.flatnonzero(first))
+    lengths = np.bincount(users[first], minlength=len(user_ids))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    whole = Histories(offsets, items[first], weights)
+    return Customers(tuple(user_ids), whole.latest(settings.max_history))
+
+
+def rows_in(column: str, ids: pl.Series) -> pl.Expr:
+    """The row in `ids` of each id of the column."""
+    return pl.col(column).cast(pl.Enum(ids)).to_physical()
 
 
 @dataclass(frozen=True)
@@ -175,18 +195,16 @@ def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]
     Only customers whose last item is new to them and not their first are asked.
     """
     last = histories.offsets[1:] - 1
-    able = np.array(
-        [
-            row
-            for row, (start, end) in enumerate(zip(histories.offsets[:-1], last, strict=True))
-            if end > start and histories.items[end] not in histories.items[start:end]
-        ],
-        dtype=np.int64,
-    )
+    lengths = histories.lengths()
+    asked = np.flatnonzero(lengths > 0)
+    again = np.zeros(len(histories), np.int64)
+    if len(asked):
+        same = histories.items == np.repeat(histories.items[last[asked]], lengths[asked])
+        again[asked] = np.add.reduceat(same, histories.offsets[asked], dtype=np.int64)
+    able = np.flatnonzero((lengths > 1) & (again == 1))
     chosen = np.sort(stream(seed, "validation").permutation(able)[:n])
     keep = np.ones(len(histories.items), bool)
     keep[last[chosen]] = False
-    lengths = histories.lengths().copy()
     lengths[chosen] -= 1
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rest = Histories(offsets, histories.items[keep], histories.weights[keep])
@@ -200,7 +218,11 @@ def read_cases(
 
     An item that the customer already has is not asked for, since it is masked; a repeat is asked once.
     """
-    events = weighed_events(shop, settings).unique(["user_id", "item_id"], keep="first", maintain_order=True)
+    events = (
+        weighed_events(shop, settings)
+        .sort("user_id", "time", maintain_order=True)
+        .unique(["user_id", "item_id"], keep="first", maintain_order=True)
+    )
     n_all = len(events)
     users = np.array(events["user_id"].unique().sort(), dtype=object)
     users = stream(settings.seed, "test").permutation(users)
