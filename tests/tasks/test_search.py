@@ -83,6 +83,12 @@ def test_evaluation_needs_judgments(search: Search) -> None:
         search.evaluate(Shop.of(items=ITEMS))
 
 
+def test_a_catalogue_of_bare_numbers_cannot_be_searched() -> None:
+    numbers = pl.DataFrame({"item_id": ["1", "2"], "category": [["4756105"], ["982926"]]})
+    with pytest.raises(MissingTable, match="no item has a title"):
+        Search(HashEncoder()).fit(Shop.of(items=numbers))
+
+
 def test_weights_are_learned_from_judgments_and_never_scored_on_their_own_query() -> None:
     shop = demo_shop(60)
     search = Search(HashEncoder(), SearchSettings(n_folds=3)).fit(shop)

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
-from retailor.errors import DataError, ModelError
+from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
@@ -30,7 +30,7 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.shapes import Found, Recommended, SearchQuery
 from retailor.text.clean import clean_text
-from retailor.text.fields import item_texts
+from retailor.text.fields import is_language, item_texts
 
 F32 = NDArray[np.float32]
 SCORERS = ("words", "details", "meaning")
@@ -73,15 +73,15 @@ class Search:
         self._held_out: dict[str, tuple[float, ...]] = {}
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
-        """Indexes the catalogue and learns the weights. Raises MissingTable without items."""
+        """Indexes the catalogue and learns the weights. Raises MissingTable without items, or words in them."""
         shop.require("search", "items")
         started = time.perf_counter()
+        words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
+        if not any(map(is_language, words["details"])):
+            raise MissingTable("search needs words in the table 'items': no item has a title or a description.")
         self._set_items(shop.items["item_id"].to_list())
         self._lexical = {
-            name: BM25Index.of(
-                _word_texts(shop.items, attributes=name == "details"), k1=self.settings.k1, b=self.settings.b
-            )
-            for name in SCORERS[:2]
+            name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()
         }
         # Attributes blur a vector more than they tell it; words find them better.
         vectors = self.encoder.encode(item_texts(shop.items.with_columns(attributes=pl.lit(None))))
