@@ -39,6 +39,17 @@ def _generated(settings: AnswerSettings) -> bool:
     return settings.wording == "generator"
 
 
+def _sentiment_reader(
+    encoder: Encoder, generator: Generator | None, settings: SentimentSettings
+) -> SentimentReader:
+    return SentimentReader(encoder, settings, generator=generator if _prompted(settings) else None)
+
+
+def _prompted(settings: SentimentSettings) -> bool:
+    asked = settings.mode == "prompt" or (settings.mode == "auto" and "prompt" in settings.candidates)
+    return asked and settings.prompt_model == "generator"
+
+
 def _review_writer(encoder: Encoder, generator: Generator | None, settings: ReviewSettings) -> ReviewWriter:
     assert generator is not None, "the plan leaves this task out when there is no generator"
     return ReviewWriter(generator, settings)
@@ -48,7 +59,7 @@ TASKS: dict[str, Entry] = {
     "recommend": Entry(RecommendSettings, lambda e, g, s: Recommender(e, s), Recommender.load),
     "search": Entry(SearchSettings, lambda e, g, s: Search(e, s), Search.load),
     "answer": Entry(AnswerSettings, _answerer, Answerer.load, uses_generator=_generated),
-    "sentiment": Entry(SentimentSettings, lambda e, g, s: SentimentReader(e, s), SentimentReader.load),
+    "sentiment": Entry(SentimentSettings, _sentiment_reader, SentimentReader.load, uses_generator=_prompted),
     "review": Entry(
         ReviewSettings,
         _review_writer,

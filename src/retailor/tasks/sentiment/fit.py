@@ -20,6 +20,7 @@ from retailor.tasks.sentiment.job import (
     CONTRAST,
     FROZEN,
     PANEL,
+    PROMPT,
     PSEUDO,
     TF_IDF,
     TUNED,
@@ -36,14 +37,16 @@ from retailor.tasks.sentiment.linear import (
     fit_head,
 )
 from retailor.tasks.sentiment.panel import PanelReader
+from retailor.tasks.sentiment.prompt import PromptReader, fit_prompt
 from retailor.tasks.sentiment.readers import VectorReader, WordReader, kept_vectors
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, stratified
 
 if TYPE_CHECKING:
+    from retailor.models.cloze import Cloze
     from retailor.tasks.sentiment.panel import OtherReader
 
-AnyReader = WordReader | VectorReader | PanelReader
+AnyReader = WordReader | VectorReader | PanelReader | PromptReader
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def fit_readers(
     work: Path | None,
     unlabelled: Sequence[str] = (),
     teacher: OtherReader | None = None,
+    cloze: Cloze | None = None,
 ) -> tuple[Fit, dict[str, Any]]:
     """The fitted readers, and the log of how they were made. Raises DataError on a single label."""
     _check(examples)
@@ -81,10 +85,14 @@ def fit_readers(
         return Fit(words, words, None, TF_IDF, prior), log
     frozen, features = _fit_frozen(job, encoder, work)
     readers: dict[str, AnyReader] = {TF_IDF: words, FROZEN: frozen}
-    wanted = _wanted(settings, few)
+    wanted = _wanted(settings, few, cloze)
     if PANEL in wanted:
         readers |= fit_panel(job, encoder, unlabelled, teacher, work)
         wanted.remove(PANEL)
+    if PROMPT in wanted:
+        assert cloze is not None, "the reader looked for it"
+        readers[PROMPT] = fit_prompt(job, cloze, work)
+        wanted.remove(PROMPT)
     if wanted and not isinstance(encoder, TrainableEncoder):
         log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
     elif isinstance(encoder, TrainableEncoder):
@@ -202,10 +210,13 @@ def _fit_tuned(
     return reader
 
 
-def _wanted(settings: SentimentSettings, few: bool) -> list[str]:
-    """The trained rows that the mode asks for."""
+def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list[str]:
+    """The rows that the mode asks for, beside the baselines; few labels try a language model if given one."""
+    if settings.mode == "auto" and few:
+        asked = [PROMPT] if cloze is not None else []
+        return list(dict.fromkeys([*(row for row in settings.candidates if row != "frozen"), *asked]))
     if settings.mode == "auto":
-        return [row for row in settings.candidates if row != "frozen"] if few else [TUNED]
+        return [TUNED]
     return [BY_MODE[settings.mode]] if settings.mode != "frozen" else []
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from retailor.train.loop import TrainSettings
 
 TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
-PANEL, PSEUDO, CONTRAST = "panel", "pseudo-labels", "contrastive"
+PANEL, PSEUDO, CONTRAST, PROMPT = "panel", "pseudo-labels", "contrastive", "prompt"
 BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
-BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST)}
+BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST, PROMPT)}
 
 
 @dataclass(frozen=True)

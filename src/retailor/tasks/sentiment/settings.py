@@ -12,7 +12,9 @@ from retailor.text.augment import AugmentSettings
 class SentimentSettings:
     """How a SentimentReader is fitted."""
 
-    mode: Literal["auto", "fine-tuned", "panel", "pseudo-labels", "contrastive", "frozen", "tf-idf"] = "auto"
+    mode: Literal[
+        "auto", "fine-tuned", "panel", "pseudo-labels", "contrastive", "prompt", "frozen", "tf-idf"
+    ] = "auto"
     """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few."""
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
@@ -58,8 +60,14 @@ class SentimentSettings:
     keep_frozen: bool = True
     """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
     seed: int = 0
-    candidates: tuple[Literal["frozen", "panel", "pseudo-labels", "contrastive"], ...] = ("frozen", "panel")
-    """What 'auto' tries when labels are few, cheapest first; TF-IDF is always shown and may win."""
+    candidates: tuple[Literal["frozen", "panel", "pseudo-labels", "contrastive", "prompt"], ...] = (
+        "frozen",
+        "panel",
+    )
+    """What 'auto' tries when labels are few, cheapest first; TF-IDF is always shown.
+
+    A reader that is given a language model tries 'prompt' too.
+    """
     pseudo_texts: int = Field(default=6000, ge=1)
     """Unlabelled reviews that get a pseudo-label, at most; opinion words are counted in all of them."""
     pseudo_per_class: int = Field(default=1500, ge=1)
@@ -73,5 +81,11 @@ class SentimentSettings:
     praise: tuple[str, ...] = ()
     """Words of praise beside the English and Chinese ones that are known."""
     blame: tuple[str, ...] = ()
+    prompt_model: Literal["generator", "encoder"] = "generator"
+    """What prompts ask: the generator, or the encoder's own head for masked words, if its folder has one."""
+    templates: tuple[str, ...] = ()
+    """Prompts with {text} and {word} once each, instead of the English and Chinese ones that are known."""
+    verbalisers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Words that stand for negative, neutral and positive at {word}, instead of the known ones."""
     contrastive_steps: int = Field(default=60, ge=1)
     """Steps of the contrastive training on the labelled texts, of `batch_size` texts each."""

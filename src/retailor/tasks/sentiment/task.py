@@ -17,13 +17,15 @@ from retailor.config import as_dict, read_settings
 from retailor.errors import ModelError
 from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
+from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
-from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment.fit import AnyReader, Fit, fit_readers
-from retailor.tasks.sentiment.job import FROZEN, PANEL, TF_IDF
+from retailor.tasks.sentiment.job import FROZEN, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.panel import PanelReader
+from retailor.tasks.sentiment.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.readers import VectorReader, WordReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples, unlabelled_texts
@@ -42,11 +44,19 @@ class SentimentReader:
 
     kind: ClassVar[str] = "sentiment"
 
-    def __init__(self, encoder: Encoder, settings: SentimentSettings | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: SentimentSettings | None = None,
+        *,
+        generator: Generator | Cloze | None = None,
+    ) -> None:
+        """`generator` is the language model that prompts ask: a local one, or one with masked words."""
         self._start: Encoder | None = encoder
         self.settings = settings or SentimentSettings()
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
+        self._cloze = _cloze(encoder, generator, self.settings)
         trains = self.settings.mode in ("fine-tuned", "pseudo-labels", "contrastive")
         if trains and not isinstance(encoder, TrainableEncoder):
             raise ModelError(
@@ -82,16 +92,17 @@ class SentimentReader:
             work=work,
             unlabelled=unlabelled_texts(shop),
             teacher=teacher,
+            cloze=self._cloze,
         )
         return self
 
     @property
     def encoder(self) -> Encoder | None:
-        """The encoder that answers, fine-tuned if it was; None for TF-IDF. Before `fit`, the one given."""
+        """The encoder that answers, fine-tuned if it was; None where none does. Before `fit`, the given."""
         if self._fitted is None:
             return self._start
         reader = self._fitted.reader
-        return None if isinstance(reader, WordReader) else reader.encoder
+        return None if isinstance(reader, WordReader | PromptReader) else reader.encoder
 
     def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
         """The sentiment of each query; an empty text gets the shares of labels that training had."""
@@ -125,7 +136,7 @@ class SentimentReader:
     def with_encoder(self, encoder: Encoder) -> SentimentReader:
         """The same reader over another encoder of the same vectors: a compressed one, say."""
         made = self._made
-        if isinstance(made.reader, WordReader):
+        if isinstance(made.reader, WordReader | PromptReader):
             raise ModelError(f"this reader answers by {made.chosen}, so it has no encoder to replace.")
         if encoder.dim != made.reader.encoder.dim:
             raise ModelError(
@@ -147,7 +158,9 @@ class SentimentReader:
                 made.reader.head.save(new / "head.safetensors")
             if isinstance(made.reader, PanelReader):
                 made.reader.save(new / PANEL)
-            if not isinstance(made.reader, WordReader):
+            if isinstance(made.reader, PromptReader):
+                made.reader.save(new / PROMPT)
+            elif not isinstance(made.reader, WordReader):
                 made.reader.encoder.save(new / "encoder")
             if made.frozen is not None and made.frozen is not made.reader and self.settings.keep_frozen:
                 made.frozen.head.save(new / "frozen-head.safetensors")
@@ -171,7 +184,7 @@ class SentimentReader:
         about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
         chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
         words = WordReader.load(folder / "tf-idf")
-        main: VectorReader | PanelReader | None = _open(
+        main: VectorReader | PanelReader | PromptReader | None = _open(
             folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
         )
         own = "frozen-encoder" if (folder / "frozen-encoder").exists() else "encoder"
@@ -187,9 +200,12 @@ class SentimentReader:
                 chosen.max_tokens,
                 cls.load(teacher) if teacher.exists() else None,
             )
-        some = frozen or main
+        if (folder / PROMPT).exists():
+            main = PromptReader.load(folder / PROMPT)
+        some = main if frozen is None and not isinstance(main, PromptReader) else frozen
         reader = cls.__new__(cls)
         reader._start = None if some is None else some.encoder
+        reader._cloze = main.asker.cloze if isinstance(main, PromptReader) else None
         reader.settings, reader.log = chosen, about["log"]
         reader._fitted = Fit(main or words, words, frozen, about["chosen"], np.array(about["prior"]))
         return reader
@@ -207,6 +223,34 @@ class SentimentReader:
         if self._made.frozen is not None:
             rows[FROZEN] = self._made.frozen
         return {**rows, "retailor": self._made.reader}
+
+
+def _cloze(encoder: Encoder, given: Generator | Cloze | None, settings: SentimentSettings) -> Cloze | None:
+    """What prompts ask, where this reader may prompt; settings that cannot be are an error now."""
+    prompts_of(settings)
+    may = settings.mode == "prompt" or (settings.mode == "auto" and "prompt" in settings.candidates)
+    if may and settings.prompt_model == "encoder":
+        return MaskedCloze.load(_folder_of(encoder))
+    if may and given is None:
+        raise ModelError(
+            "prompts need a language model: give `generator=load_model('smollm2')`, or set "
+            "prompt_model = 'encoder' for an encoder whose folder has a head for masked words.",
+            asked="prompt",
+        )
+    asks = may or (settings.mode == "auto" and given is not None)
+    return cloze_of(given) if asks else None
+
+
+def _folder_of(encoder: Encoder) -> Path:
+    """Where the encoder's network was opened from."""
+    place = str(getattr(getattr(encoder, "network", None), "name_or_path", ""))
+    if not place or not Path(place).is_dir():
+        raise ModelError(
+            f"the encoder '{encoder.name}' was not opened from a folder that could have a head for masked "
+            "words: give a generator instead.",
+            asked="prompt",
+        )
+    return Path(place)
 
 
 def _probabilities(reader: AnyReader | None, queries: Sequence[SentimentQuery], prior: Floats) -> Floats:

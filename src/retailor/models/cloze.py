@@ -1,0 +1,244 @@
+"""How likely words are in the blank of a text: to a decoder, an encoder-decoder or a masked model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retailor import artifact
+from retailor.errors import ModelError
+from retailor.models.files import quiet, read_config, read_network, read_tokenizer
+from retailor.models.generator import LocalGenerator
+from retailor.models.hardware import InferenceCopy, by_length, default_device, device_of
+from retailor.models.local import load_generator
+from retailor.models.strings import well_formed
+
+TEXT, WORD = "{text}", "{word}"
+"""What a template has once each: 'Review: {text} All in all, it was {word}.'"""
+BUDGET_TOKENS = 2048
+GAP = "<extra_id_0>"
+"""T5's mark of a span that was cut out; it stands before the span's own words when they are filled in."""
+
+Floats = NDArray[np.float64]
+Ids = list[list[int]]
+
+
+class Cloze(Protocol):
+    """A language model that can be asked for the word in a blank."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def context(self) -> int:
+        """The most tokens, template and words counted, that the network has places for."""
+        ...
+
+    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """Log-likelihoods [n, W] of the words at WORD, with each text at TEXT of the template."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact that `open_cloze(folder)` opens."""
+        ...
+
+
+def open_cloze(folder: Path) -> Cloze:
+    """The model of a folder: a masked language model with its head, or a generator.
+
+    Raises ModelError where it is an encoder without such a head.
+    """
+    named = getattr(read_config(folder), "architectures", None) or []
+    if any(name.endswith("ForMaskedLM") for name in named):
+        return MaskedCloze.load(folder)
+    return GeneratorCloze(_local(load_generator(folder)))
+
+
+def cloze_of(model: object) -> Cloze:
+    """The model as a Cloze. Raises ModelError for one whose network is not here, as it gives no scores."""
+    if isinstance(model, GeneratorCloze | MaskedCloze):
+        return model
+    return GeneratorCloze(_local(model))
+
+
+def _local(model: object) -> LocalGenerator:
+    if not isinstance(model, LocalGenerator):
+        name = getattr(model, "name", type(model).__name__)
+        raise ModelError(
+            f"'{name}' writes text but does not say how likely a word is: prompts need a local generator, "
+            "or a masked language model with its head (`open_cloze(folder)`).",
+            asked="prompt",
+            can=("generate",),
+        )
+    return model
+
+
+class GeneratorCloze:
+    """A generator that is asked what comes next, without its chat template: a blank is no question."""
+
+    def __init__(self, generator: LocalGenerator) -> None:
+        self.generator = generator
+        self._inference = InferenceCopy()
+
+    @property
+    def name(self) -> str:
+        return self.generator.name
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.generator.tokenizer
+
+    @property
+    def context(self) -> int:
+        return self.generator.context
+
+    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """The log-likelihood of all pieces of a word; a decoder reads what stands before WORD alone.
+
+        One pass a text serves all words of one piece; each further stem of a word costs another.
+        """
+        network: Any = self._inference.of(self.generator.network, self.generator.precision)
+        pieces = [self._pieces(template, word) for word in words]
+        rows = self._rows(template, texts)
+        found = np.zeros((len(texts), len(words)))
+        for stem in dict.fromkeys(tuple(word[:-1]) for word in pieces):
+            using = [i for i, word in enumerate(pieces) if tuple(word[:-1]) == stem]
+            for picked in by_length([len(row) + len(stem) for row in rows], BUDGET_TOKENS):
+                likely = self._continued(network, [rows[i] for i in picked], list(stem))
+                for i in using:
+                    steps = [likely[:, at, piece] for at, piece in enumerate(pieces[i])]
+                    found[picked, i] = np.sum(steps, axis=0)
+        return found
+
+    def save(self, folder: Path) -> None:
+        self.generator.save(folder)
+
+    @property
+    def _gap(self) -> int | None:
+        """T5's own mark of a blank."""
+        known = self.tokenizer.get_vocab()
+        return known.get(GAP) if self.generator.is_seq2seq else None
+
+    def _rows(self, template: str, texts: Sequence[str]) -> Ids:
+        if self._gap is None:
+            # The blank before a word belongs to the word's own piece.
+            template = template.split(WORD)[0].rstrip(" ")
+        filled = [template.replace(WORD, GAP).replace(TEXT, text) for text in well_formed(texts)]
+        marks = not getattr(self.tokenizer, "chat_template", None)
+        rows = self.tokenizer(filled, add_special_tokens=marks, verbose=False)["input_ids"]
+        if self.generator.is_seq2seq:
+            return [list(row) for row in rows]
+        return [row[:-1] if row and row[-1] == self.tokenizer.eos_token_id else list(row) for row in rows]
+
+    def _pieces(self, template: str, word: str) -> list[int]:
+        """The ids of the word as they follow the template's own words, a blank before it where it has one."""
+        before = template.split(WORD)[0].rpartition(TEXT)[2]
+        gap = " " if before.endswith(" ") and self._gap is None else ""
+        head = before.rstrip(" ") or "."
+        alone, both = (
+            self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (head, head + gap + word)
+        )
+        if self._gap is None and len(both) > len(alone) and both[: len(alone)] == alone:
+            return list(both[len(alone) :])
+        return list(self.tokenizer(gap + word, add_special_tokens=False)["input_ids"])
+
+    def _continued(self, network: Any, rows: Ids, stem: list[int]) -> Floats:
+        """Log-likelihoods [B, len(stem) + 1, V] of what follows each row, and each piece of the stem."""
+        device = device_of(network)
+        with torch.inference_mode():
+            if self.generator.is_seq2seq:
+                first = [network.config.decoder_start_token_id, *([] if self._gap is None else [self._gap])]
+                written = torch.tensor([first + stem] * len(rows), device=device)
+                batch = _padded(rows, self.tokenizer.pad_token_id, device)
+                logits = network(**batch, decoder_input_ids=written).logits[:, len(first) - 1 :]
+            else:
+                batch = _padded([row + stem for row in rows], self.tokenizer.pad_token_id, device)
+                hidden = network.base_model(**batch).last_hidden_state  # [B, T, dim]
+                steps = torch.arange(len(stem) + 1, device=device)
+                at = torch.tensor([[len(row) - 1] for row in rows], device=device) + steps
+                at = at.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
+                logits = network.get_output_embeddings()(hidden.gather(1, at))
+            return torch.log_softmax(logits.float(), dim=-1).double().cpu().numpy()  # type: ignore[no-any-return]
+
+
+class MaskedCloze:
+    """A masked language model with its own head: a word is as many masks as it has pieces."""
+
+    def __init__(self, network: torch.nn.Module, tokenizer: Any, *, name: str) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.name = name
+        self._inference = InferenceCopy()
+
+    @classmethod
+    def load(cls, folder: Path) -> MaskedCloze:
+        """The model of a transformers folder. Raises ModelError when it has no head for masked words."""
+        from transformers import AutoModelForMaskedLM
+
+        named = getattr(read_config(folder), "architectures", None) or []
+        if not any(name.endswith("ForMaskedLM") for name in named):
+            kind = ", ".join(named) or "model without a name"
+            raise ModelError(
+                f"{folder} has no head for masked words (it is a {kind}): prompts need one, or a generator.",
+                asked="prompt",
+            )
+        network = read_network(AutoModelForMaskedLM, folder).to(default_device()).eval()
+        return cls(network, read_tokenizer(folder), name=folder.name)
+
+    @property
+    def context(self) -> int:
+        config: Any = self.network.config
+        own = getattr(config, "max_position_embeddings", None) or self.tokenizer.model_max_length
+        # Models of the RoBERTa family begin to count their places after the padding.
+        return int(min(own, self.tokenizer.model_max_length)) - 2
+
+    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """The mean log-likelihood of a word's pieces, each read at its own mask (Schick & Schütze, 2021)."""
+        network: Any = self._inference.of(self.network, "auto")
+        pieces = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+        found = np.zeros((len(texts), len(words)))
+        for n in sorted({len(word) for word in pieces}):
+            using = [i for i, word in enumerate(pieces) if len(word) == n]
+            rows = self._rows(template, texts, n)
+            for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
+                likely = self._at_masks(network, [rows[i] for i in picked], n)
+                for i in using:
+                    found[picked, i] = np.mean([likely[:, at, p] for at, p in enumerate(pieces[i])], axis=0)
+        return found
+
+    def _rows(self, template: str, texts: Sequence[str], n_masks: int) -> Ids:
+        blank = template.replace(WORD, self.tokenizer.mask_token * n_masks)
+        # A text that spells the mask itself must not be read as one.
+        clean = [text.replace(self.tokenizer.mask_token, " ") for text in well_formed(texts)]
+        filled = [blank.replace(TEXT, text) for text in clean]
+        return [list(row) for row in self.tokenizer(filled, verbose=False)["input_ids"]]
+
+    def _at_masks(self, network: Any, rows: Ids, n_masks: int) -> Floats:
+        """Log-likelihoods [B, n_masks, V] at the masks."""
+        batch = _padded(rows, self.tokenizer.pad_token_id, device_of(network))
+        at = torch.tensor(
+            [[i for i, piece in enumerate(row) if piece == self.tokenizer.mask_token_id] for row in rows]
+        )
+        with torch.inference_mode():
+            logits = network(**batch).logits
+            picked = logits[torch.arange(len(rows)).unsqueeze(1), at.to(logits.device)]
+            return torch.log_softmax(picked.float(), dim=-1).double().cpu().numpy()  # type: ignore[no-any-return]
+
+    def save(self, folder: Path) -> None:
+        with artifact.writing(folder, "masked", settings={"name": self.name}) as new, quiet():
+            self.network.save_pretrained(new)  # type: ignore[operator]
+            self.tokenizer.save_pretrained(new)
+
+
+def _padded(rows: Ids, pad: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """input_ids and attention_mask [B, T], padded right."""
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
+    return {"input_ids": ids, "attention_mask": mask}
