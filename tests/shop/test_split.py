@@ -56,7 +56,13 @@ def table(columns: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
 
 
 def check_nothing_lost(shop: Shop, train: Shop, test: Shop) -> None:
-    assert_frame_equal(train.items, shop.items)
+    tables = ("events", "reviews", "questions")
+    told, asked = (
+        {item for name in tables for item in part.tables()[name]["item_id"]} for part in (train, test)
+    )
+    bare = shop.items.filter(pl.col("title").is_null() & pl.col("description").is_null())["item_id"]
+    secret = (asked - told) & set(bare)
+    assert_frame_equal(train.items, shop.items.filter(~pl.col("item_id").is_in(list(secret))))
     assert_frame_equal(test.items, shop.items)
     for name in ("events", "reviews", "questions", "judgments"):
         whole = shop.tables()[name]
@@ -163,6 +169,24 @@ def test_ties_are_broken_by_the_order_of_the_file() -> None:
         {"user_id": ["u"] * 3, "item_id": ["x", "y", "z"], "kind": "buy", "time": [at(1)] * 3}
     )
     assert leave_last_out(Shop.of(events=events))[1].events["item_id"].to_list() == ["z"]
+
+
+def test_an_item_known_by_its_held_out_rows_alone_is_no_secret_told_to_train() -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": ["old", "new", "new with a title", "never sold"],
+            "title": [None, None, "Mug", None],
+            "category": [["7"], ["7"], ["7"], ["7"]],
+        }
+    )
+    rows = [("u", "old", 0), ("v", "old", 0), ("u", "new", 1), ("v", "new with a title", 1)]
+    shop = Shop.of(
+        items=items,
+        events=table("events user_id item_id kind time", [(u, i, "buy", at(d)) for u, i, d in rows]),
+    )
+    for train, test in (leave_last_out(shop), split_by_time(shop, test=0.5)):
+        assert train.items["item_id"].to_list() == ["old", "new with a title", "never sold"]
+        assert test.items["item_id"].to_list() == items["item_id"].to_list()
 
 
 def test_bad_shares_are_config_errors() -> None:

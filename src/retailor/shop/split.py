@@ -1,4 +1,8 @@
-"""Train and test shops. Items are in both; no other row is in both, and none is lost."""
+"""Train and test shops. Items are in both; no other row is in both, and none is lost.
+
+Only an item of which no more is known than its rows in test is in test alone: where a catalogue was made of
+events, to stand in it without an event would be a sign of the answer.
+"""
 
 from __future__ import annotations
 
@@ -140,4 +144,23 @@ def _parts(shop: Shop, cuts: dict[str, pl.Series], test: float, salt: str) -> tu
     cuts = {**cuts, "judgments": _hashed(shop.judgments, _content("judgments"), test, salt)}
     train = {name: shop.tables()[name].filter(~in_test) for name, in_test in cuts.items()}
     held_out = {name: shop.tables()[name].filter(in_test) for name, in_test in cuts.items()}
-    return shop.with_tables(**train), shop.with_tables(**held_out, rejects=shop.rejects.clear())
+    known = _known_items(shop.items, train, held_out)
+    return (
+        shop.with_tables(**train, items=shop.items.filter(known)),
+        shop.with_tables(**held_out, rejects=shop.rejects.clear()),
+    )
+
+
+def _known_items(
+    items: pl.DataFrame, train: dict[str, pl.DataFrame], held_out: dict[str, pl.DataFrame]
+) -> pl.Series:
+    """True for items that train may know: with a row there, with words of their own, or in no row at all."""
+    told = pl.any_horizontal(
+        pl.col("title", "description").is_not_null(), pl.col("attributes").list.len().fill_null(0) > 0
+    )
+    in_train, in_test = (
+        pl.concat([tables[name]["item_id"].drop_nulls() for name in _TIMED]).unique().implode()
+        for tables in (train, held_out)
+    )
+    rows = pl.col("item_id").is_in(in_train) | ~pl.col("item_id").is_in(in_test)
+    return items.select(known=told | rows.fill_null(True))["known"]
