@@ -56,3 +56,37 @@ def test_a_setting_is_no_section(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text('name = "x"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="'name' is a setting, not a section"):
         read_plan(tmp_path / "plan.toml", {"name.seed": "1"})
+
+
+def test_adapt_takes_an_objective_and_any_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from retailor.models.local import load_encoder
+    from retailor.shop.demo import demo_shop
+    from retailor.testing.models import tiny_encoder
+
+    tiny_encoder().save(tmp_path / "tiny")
+    demo_shop(30, 0).save(tmp_path / "shop")
+    adapt = (
+        "adapt",
+        tmp_path / "shop",
+        "--model",
+        tmp_path / "tiny",
+        "-o",
+        tmp_path / "made",
+        "--steps",
+        "2",
+    )
+    more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "batch_size=8")
+    assert run(monkeypatch, *adapt, *more) == 0
+    assert "contrastive" in capsys.readouterr().out
+    assert load_encoder(tmp_path / "made").dim == 32
+    for wrong, said in (
+        (("--set", "masc_rate=1"), "mask_rate"),
+        (("--set", "mask_rate=1.4"), "mask_rate"),
+        (("--objective", "causal"), "does not fit"),
+        (("--set", "epochs"), "setting=value"),
+    ):
+        assert run(monkeypatch, *adapt, *wrong) == 1
+        out = capsys.readouterr()
+        assert said in out.err and out.err.count("\n") == 1

@@ -93,17 +93,28 @@ def adapt(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the adapted model.")] = Path(
         "out/model"
     ),
+    objective: Annotated[
+        str, typer.Option(help="masked, order or contrastive (encoders); causal or span (generators).")
+    ] = "auto",
     steps: Annotated[int | None, typer.Option(help="At most this many training steps.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of [adapt], e.g. --set term_boost=3")
+    ] = None,
 ) -> None:
     """Adapts a pretrained model to the shop's texts; a killed call goes on where it stopped."""
     from retailor.models.weights import load_model
+    from retailor.plan.settings import changed
     from retailor.shop.tables import open_shop
     from retailor.text.fields import texts
+    from retailor.text.pairs import shop_pairs
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
-    settings = AdaptSettings() if steps is None else AdaptSettings(max_steps=steps)
+    given = {"objective": objective, **({} if steps is None else {"max_steps": steps})}
+    settings = changed(AdaptSettings, given, _changes(change or [], "setting=value"), "retailor adapt")
+    tables = open_shop(shop)
+    pairs = None if settings.pairs == "none" else shop_pairs(tables, settings.pairs)
     work = out.with_name(f".{out.name}.work")
-    adapted, log = adapt_with_log(load_model(model), texts(open_shop(shop)), settings, work=work)
+    adapted, log = adapt_with_log(load_model(model), texts(tables), settings, pairs=pairs, work=work)
     adapted.save(out)
     _print(f"{log}\nwritten to {out}")
 
@@ -341,10 +352,10 @@ def _columns(path: Path | None) -> dict[str, Any] | None:
         raise ConfigError(f"--columns: cannot read {path}: {error}", key="columns", value=str(path)) from None
 
 
-def _changes(pairs: Sequence[str]) -> dict[str, str]:
+def _changes(pairs: Sequence[str], form: str = "section.setting=value") -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise ConfigError(f"--set takes section.setting=value, not '{pair}'.", key="set", value=pair)
+            raise ConfigError(f"--set takes {form}, not '{pair}'.", key="set", value=pair)
     return dict(pair.split("=", 1) for pair in pairs)
 
 

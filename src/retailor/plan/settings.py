@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from retailor.catalogue import TASKS
 from retailor.compress.onnx import CompressSettings
@@ -16,6 +16,7 @@ from retailor.errors import ConfigError, DataError, nearest
 from retailor.prove.settings import ProveSettings
 from retailor.train.adapt import AdaptSettings
 
+S = TypeVar("S")
 STEPS = ("adapt", "adapt-generator", "compress", "prove", *TASKS)
 """What `skip` may name."""
 
@@ -108,6 +109,14 @@ def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
     for key, text in (overrides or {}).items():
         _override(values, key, text)
     return make_plan(values, path.resolve().parent)
+
+
+def changed(cls: type[S], values: Mapping[str, Any], overrides: Mapping[str, str], where: str) -> S:
+    """Settings of one class, with overrides such as {'epochs': '2'} laid over `values`."""
+    laid = dict(values)
+    for key, text in overrides.items():
+        _override(laid, key, text)
+    return read_settings(cls, laid, where)
 
 
 def _override(values: dict[str, Any], key: str, text: str) -> None:
