@@ -78,16 +78,18 @@ def choose_weights(
     grid: Sequence[float] = GRID,
     rounds: int = 3,
     least_gain: float = 0.0,
+    standardised: bool = False,
 ) -> tuple[Blend, dict[str, Any]]:
     """The blend of `blocks` (raw scores [B, I] by name) with the highest `measure`, and how it was found.
 
     Starts from the best block alone at weight 1, then goes through the others and back, taking of the grid
     the weight that is best with the rest as they are. A block without which the measure is at least
     (1 − least_gain) × as high is dropped. `measure` takes joined scores [B, I]; higher is better.
+    `standardised` says that the blocks are z-scores already.
     """
     if not blocks:
         raise DataError("there is nothing to blend.")
-    z = {name: standardise(block) for name, block in blocks.items()}
+    z = {name: block if standardised else standardise(block) for name, block in blocks.items()}
     alone = {name: measure(block) for name, block in z.items()}
     order = sorted(z, key=lambda name: -alone[name])
     weights = {name: float(name == order[0]) for name in order}

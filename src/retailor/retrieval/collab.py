@@ -196,7 +196,7 @@ def fit_item_knn(matrix: sp.csr_matrix, *, n_links: int = 200, shrink: float = 0
         pairs = (by_item[rows] @ matrix).tocoo()
         pairs.data[pairs.row + rows.start == pairs.col] = 0
         pairs.data = pairs.data / (norms[pairs.row + rows.start] * norms[pairs.col] + shrink)
-        found = pairs.tocsr().astype(np.float32)
+        found: sp.csr_matrix = pairs.tocsr().astype(np.float32)
         found.eliminate_zeros()
         blocks.append(strongest(found, n_links))
     return ItemToItem(sp.vstack(blocks, format="csr"), decay=0.0)
@@ -205,7 +205,8 @@ def fit_item_knn(matrix: sp.csr_matrix, *, n_links: int = 200, shrink: float = 0
 def _blocks(n_pairs: NDArray[Any]) -> list[slice]:
     """Ranges of rows with PAIRS pairs at most each, or of one row; one range at least."""
     ends = np.cumsum(n_pairs, dtype=np.float64)
-    found, start, n = [], 0, len(ends)
+    found: list[slice] = []
+    start, n = 0, len(ends)
     while start < n or not found:
         done = ends[start - 1] if start else 0.0
         stop = min(max(start + 1, int(np.searchsorted(ends, done + PAIRS, side="right"))), n)

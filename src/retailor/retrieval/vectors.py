@@ -16,6 +16,7 @@ from retailor.metrics.ranking import top_items
 F32 = NDArray[np.float32]
 Method = Literal["exact", "approximate"]
 BLOCK_BYTES = 64 << 20
+SEARCH_EFFORT = 96
 VECTORS, GRAPH, ABOUT = "vectors.safetensors", "graph.usearch", "index.json"
 
 
@@ -39,7 +40,7 @@ class VectorIndex:
         method: Method = "exact",
         links: int = 24,
         effort: int = 128,
-        search_effort: int = 96,
+        search_effort: int = SEARCH_EFFORT,
     ) -> Self:
         """An index of `vectors`; the three dials are of the graph, more of each is slower and misses less."""
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -108,9 +109,15 @@ class VectorIndex:
 
         folder.mkdir(parents=True, exist_ok=True)
         save_file({"vectors": self.vectors}, folder / VECTORS)
-        (folder / ABOUT).write_text(json.dumps({"method": self.method}), encoding="utf-8")
+        effort = None if self.graph is None else self.graph.expansion_search
+        about = json.dumps({"method": self.method, "search_effort": effort})
+        (folder / ABOUT).write_text(about, encoding="utf-8")
         if self.graph is not None:
-            self.graph.save(str(folder / GRAPH))
+            self.save_graph(folder / GRAPH)
+
+    def save_graph(self, path: Path) -> None:
+        """Writes the graph alone, for who keeps the vectors elsewhere; `with_graph` takes it back."""
+        self.graph.save(str(path))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -122,14 +129,23 @@ class VectorIndex:
             if not (folder / name).is_file():
                 raise DataError("the file is missing; make the index again.", path=folder / name)
         vectors = load_file(folder / VECTORS)["vectors"]
-        method = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["method"]
-        return cls(vectors, method, _graph(folder, vectors) if method == "approximate" else None)
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["method"] == "exact":
+            return cls(vectors)
+        effort = about.get("search_effort", SEARCH_EFFORT)
+        return cls.with_graph(vectors, folder / GRAPH, search_effort=effort)
+
+    @classmethod
+    def with_graph(cls, vectors: F32, path: Path, *, search_effort: int = SEARCH_EFFORT) -> Self:
+        """The approximate index of the vectors whose graph was saved. Raises DataError if it does not fit."""
+        graph = _graph(path, vectors)
+        graph.expansion_search = search_effort  # the file does not have it
+        return cls(vectors, "approximate", graph)
 
 
-def _graph(folder: Path, vectors: F32) -> Any:
+def _graph(path: Path, vectors: F32) -> Any:
     from usearch.index import Index
 
-    path = folder / GRAPH
     try:
         graph = Index.restore(str(path))
     except Exception as error:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Histories
 from retailor.tasks.recommend import reasons
+from retailor.tasks.recommend.candidates import Finder
 from retailor.tasks.recommend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.related import diverse, similar, together
@@ -19,6 +20,8 @@ from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
 F32 = NDArray[np.float32]
 N_BECAUSE = 3
+LEAST_CHOICE = 5
+"""So many candidates a place must be left by the filters, or every item is scored."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,48 @@ class Shares:
         """The scores [I]."""
         return np.asarray(sum(self.added.values()), np.float32)
 
+    def at(self, places: NDArray[np.int64]) -> Shares:
+        """The shares of some of the items."""
+        return Shares({name: share[places] for name, share in self.added.items()}, self.spread)
+
 
 def recommend(fitted: Fitted, query: RecommendQuery, *, text_weight: float) -> Recommendations:
     """The best items of one query. `text_weight` is what its words weigh beside the customer's history."""
     history = history_of(fitted, query)
     if query.by != "customer":
         return _neighbours(fitted, query, history)
+    left = allowed(fitted, query, history)
+    if fitted.finder is not None and not (query.text or "").strip():
+        found = _among(fitted, fitted.finder, query, history, left)
+        if found is not None:
+            return found
     shares = shares_of(fitted, history, query.text, text_weight)
     total = shares.total()
-    total[~allowed(fitted, query, history)] = -np.inf
+    total[~left] = -np.inf
     features, ties = fitted.understanding.features, fitted.catalogue.ties
     rows = diverse(total, query.k, query.diversity, features, ties)
-    return Recommendations(explained(fitted, rows, total, shares, history))
+    return Recommendations(explained(fitted, rows, total[rows], shares.at(rows), history))
+
+
+def _among(
+    fitted: Fitted, finder: Finder, query: RecommendQuery, history: Histories, left: NDArray[np.bool_]
+) -> Recommendations | None:
+    """The best of the candidates; None where filters leave too few of them to choose from."""
+    blend, customer = fitted.blend, int(customer_groups(history)[0])
+    names = blend.used() if len(history.items) else ()
+    pool = finder.pool(fitted.parts, names, history)
+    rows = pool.rows[left[pool.rows]]
+    if len(rows) < min(LEAST_CHOICE * query.k, int(left.sum())):
+        return None
+    there, groups = np.searchsorted(pool.rows, rows), fitted.item_groups[rows]
+    added = {name: blend.of_items(name, customer, groups) * pool.z[name][there] for name in names}
+    if not any(share.any() for share in added.values()):
+        added = {"popularity": finder.popularity[rows]}
+    shares = Shares(added, pool.spread)
+    total = shares.total()
+    features = fitted.understanding.features.at(rows)
+    best = diverse(total, query.k, query.diversity, features, fitted.catalogue.ties[rows])
+    return Recommendations(explained(fitted, rows[best], total[best], shares.at(best), history))
 
 
 def _neighbours(fitted: Fitted, query: RecommendQuery, history: Histories) -> Recommendations:
@@ -126,7 +159,10 @@ def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArra
 def explained(
     fitted: Fitted, rows: NDArray[np.int64], total: F32, shares: Shares, history: Histories
 ) -> tuple[Recommended, ...]:
-    """The rows as answers, each with the history items that carried it and the reason in words."""
+    """The rows as answers, each with the history items that carried it and the reason in words.
+
+    `total` and `shares` are of those rows alone.
+    """
     if not len(rows):
         return ()
     catalogue = fitted.catalogue
@@ -137,9 +173,9 @@ def explained(
     for column, row in enumerate(rows):
         order = np.lexsort((catalogue.ties[items], -carried[:, column]))
         because = [int(items[i]) for i in order[:N_BECAUSE] if carried[i, column] > 0]
-        part = reasons.strongest_part({name: float(share[row]) for name, share in shares.added.items()})
+        part = reasons.strongest_part({name: float(share[column]) for name, share in shares.added.items()})
         title = catalogue.title(because[0]) if because else None
         reason = reasons.sentence(part, title, int(fitted.n_seen[row]))
         ids = tuple(catalogue.item_ids[one] for one in because)
-        found.append(Recommended(catalogue.item_ids[row], round(float(total[row]), 5), reason, ids))
+        found.append(Recommended(catalogue.item_ids[row], round(float(total[column]), 5), reason, ids))
     return tuple(found)

@@ -177,6 +177,14 @@ def rows_in(column: str, ids: pl.Series) -> pl.Expr:
     return pl.col(column).cast(pl.Enum(ids)).to_physical()
 
 
+SCORES_AT_ONCE = 60_000_000
+
+
+def n_scored(n: int, n_items: int, *, least: int = 30) -> int:
+    """Of n cases so many that their scores of every item fit in memory."""
+    return min(n, max(least, SCORES_AT_ONCE // max(n_items, 1)))
+
+
 @dataclass(frozen=True)
 class Cases:
     """Questions with a known answer: whose history (row, −1 a new customer), and the item that came next."""
@@ -188,11 +196,16 @@ class Cases:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def first(self, n: int) -> Cases:
+        """The first n."""
+        return Cases(self.customers[:n], self.targets[:n])
+
 
 def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]:
     """The histories without the last event of n customers at most, and those events as cases.
 
-    Only customers whose last item is new to them and not their first are asked.
+    Only customers whose last item is new to them and not their first are asked, and only of items that keep an
+    event: otherwise to have none would itself be a sign of the answer.
     """
     last = histories.offsets[1:] - 1
     lengths = histories.lengths()
@@ -203,6 +216,10 @@ def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]
         again[asked] = np.add.reduceat(same, histories.offsets[asked], dtype=np.int64)
     able = np.flatnonzero((lengths > 1) & (again == 1))
     chosen = np.sort(stream(seed, "validation").permutation(able)[:n])
+    held = histories.items[last[chosen]]
+    n_items = int(histories.items.max(initial=-1)) + 1
+    n_left = np.bincount(histories.items, minlength=n_items) - np.bincount(held, minlength=n_items)
+    chosen = chosen[n_left[held] > 0]
     keep = np.ones(len(histories.items), bool)
     keep[last[chosen]] = False
     lengths[chosen] -= 1

@@ -15,21 +15,33 @@ from retailor.kept import digest, kept
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Scorer
+from retailor.retrieval.vectors import VectorIndex
+from retailor.seeds import stream
 from retailor.shop.tables import Shop
+from retailor.tasks.recommend.ask import recommend
 from retailor.tasks.recommend.behaviour import fit_encoder
+from retailor.tasks.recommend.candidates import Finder
 from retailor.tasks.recommend.coldness import ColdBlend
-from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
-from retailor.tasks.recommend.model import Fitted, Understanding
+from retailor.tasks.recommend.customers import (
+    Cases,
+    Catalogue,
+    hold_out,
+    n_scored,
+    read_catalogue,
+    read_customers,
+)
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
 from retailor.tasks.recommend.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Whitening, untrained
-from retailor.tasks.recommend.tuning import choose_blends, choose_scales, measure_of
+from retailor.tasks.recommend.tuning import choose_among, choose_blends, choose_scales, measure_of
 from retailor.tasks.recommend.words import WordSpace
+from retailor.tasks.shapes import RecommendQuery
 from retailor.text.fields import is_language
 
 F32 = NDArray[np.float32]
 MIN_VALIDATION = 30
-VALIDATION_SCORES = 60_000_000
+N_COMPARED = 100
 
 
 def fit(
@@ -63,26 +75,46 @@ def fit(
         )
         features = understanding.features
     learned: dict[str, Scorer] = {}
+    indexes: dict[str, VectorIndex] = {}
     blends: tuple[dict[str, Blend], ColdBlend] | None = None
     if cases is None:
         note = "too few customers: weights are the defaults"
         log["validation"] = {"n": len(held[1]), "note": note}
     else:
-        blends, learned, found = learn_blends(rest, cases, n_items, features, settings, work)
+        blends, learned, indexes, found = learn_blends(rest, cases, catalogue, features, settings, work)
         log["seconds"] |= found.pop("seconds")
         log |= found
     parts, found = fit_parts(
         histories, n_items, features, settings, learned=learned, scales=log.get("scales"), work=work
     )
     log["training"] = log.get("training", {}) | found["training"]
-    log["seconds"] |= {"parts": found["seconds"], "all": round(time.perf_counter() - started, 3)}
+    log["seconds"]["parts"] = found["seconds"]
     systems, blend = blends or default_blends(list(parts))
-    return Fitted(catalogue, customers, understanding, parts, systems, blend), log
+    finder = finder_of(parts, blend, catalogue, settings, indexes)
+    fitted = Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
+    log["retrieval"] = {"method": "exact"} if finder is None else compared(fitted, settings.seed)
+    log["seconds"]["all"] = round(time.perf_counter() - started, 3)
+    return fitted, log
+
+
+def compared(fitted: Fitted, seed: int) -> dict[str, Any]:
+    """How much of the ten best of a scan of every item the candidates find, for N_COMPARED customers."""
+    rows = stream(seed, "candidates").permutation(len(fitted.customers))[:N_COMPARED]
+    scan, shares = replace(fitted, finder=None), []
+    for row in rows:
+        query = RecommendQuery(user_id=fitted.customers.user_ids[row], k=10)
+        true, found = (
+            {one.item_id for one in recommend(some, query, text_weight=1.0).items} for some in (scan, fitted)
+        )
+        shares.append(len(true & found) / max(len(true), 1))
+    return {"method": "approximate", "recall@10": round(float(np.mean(shares)), 4), "n": len(rows)}
 
 
 def _n_held_out(n_items: int, settings: RecommendSettings) -> int:
-    """As many customers as have scores that fit in memory."""
-    return min(settings.n_validation, max(MIN_VALIDATION, VALIDATION_SCORES // max(n_items, 1)))
+    """All that are asked for where candidates are scored, else as many as have scores that fit in memory."""
+    if settings.by_candidates(n_items):
+        return settings.n_validation
+    return n_scored(settings.n_validation, n_items, least=MIN_VALIDATION)
 
 
 def understand(
@@ -140,6 +172,7 @@ def tuned(
     after, _ = understand(texts, fresh, work)
     log: dict[str, Any] = {"kept": True, "training": training}
     if cases is not None:
+        cases = cases.first(n_scored(len(cases), len(texts)))
         asked = histories.at(cases.customers)
         measure = measure_of(asked, cases, len(texts))
         found = [
@@ -155,15 +188,26 @@ def tuned(
 def learn_blends(
     rest: Histories,
     cases: Cases,
-    n_items: int,
+    catalogue: Catalogue,
     features: Features,
     settings: RecommendSettings,
     work: Path | None,
-) -> tuple[tuple[dict[str, Blend], ColdBlend], dict[str, Scorer], dict[str, Any]]:
-    """The weights of every system and of the one that answers; the networks learned on the way; the log."""
+) -> tuple[tuple[dict[str, Blend], ColdBlend], dict[str, Scorer], dict[str, VectorIndex], dict[str, Any]]:
+    """The weights of every system and of the one that answers; the parts to keep, their indexes; the log.
+
+    Kept are the networks. Where candidates are scored all parts but popularity are: the few events held out
+    of so many are not worth a second fit.
+    """
+    n_items, large = len(catalogue), settings.by_candidates(len(catalogue))
     scales = choose_scales(rest, n_items, features, settings, cases)
     parts, log = fit_parts(rest, n_items, features, settings, cases=cases, scales=scales, work=work)
-    systems, blend, found = choose_blends(parts, rest, n_items, cases, settings)
+    indexes: dict[str, VectorIndex] = {}
+    if large:
+        finder = Finder.of(parts, list(parts), catalogue.ties, settings.n_candidates)
+        indexes = {name: near.index for name, near in finder.near.items()}
+        systems, blend, found = choose_among(parts, finder, rest, cases, settings)
+    else:
+        systems, blend, found = choose_blends(parts, rest, n_items, cases, settings)
     made: dict[str, Any] = {
         "scales": scales,
         "validation": {"n": len(cases), "metric": "ndcg@10", "systems": found},
@@ -172,7 +216,8 @@ def learn_blends(
         "seconds": {"validation": log["seconds"]},
         "training": log["training"],
     }
-    return (systems, blend), {name: parts[name] for name in NETWORKS if name in parts}, made
+    keep = [name for name in parts if name in NETWORKS or (large and name != "popularity")]
+    return (systems, blend), {name: parts[name] for name in keep}, indexes, made
 
 
 def default_blends(names: list[str]) -> tuple[dict[str, Blend], ColdBlend]:

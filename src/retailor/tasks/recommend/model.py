@@ -18,9 +18,12 @@ from safetensors.numpy import load_file, save_file
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Popularity, Scorer
+from retailor.retrieval.vectors import VectorIndex
+from retailor.tasks.recommend.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.parts import Features, parts_of, tensors_of
+from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Whitening
 from retailor.tasks.recommend.words import WordSpace
 
@@ -50,6 +53,8 @@ class Fitted:
     """The rows that 'retailor' is compared with."""
     blend: ColdBlend
     """The row 'retailor', which answers."""
+    finder: Finder | None = None
+    """Where a question is answered from candidates: how they are found. None scores every item."""
 
     @property
     def n_seen(self) -> F32:
@@ -62,6 +67,19 @@ class Fitted:
     def item_groups(self) -> Groups:
         """How cold each item is [I], as a number in coldness.ITEMS."""
         return item_groups(self.n_seen)
+
+
+def finder_of(
+    parts: Mapping[str, Scorer],
+    blend: ColdBlend,
+    catalogue: Catalogue,
+    settings: RecommendSettings,
+    indexes: Mapping[str, VectorIndex] | None = None,
+) -> Finder | None:
+    """How candidates are found for the parts in use; None where every item is scored."""
+    if not settings.by_candidates(len(catalogue)):
+        return None
+    return Finder.of(parts, blend.used(), catalogue.ties, settings.n_candidates, indexes)
 
 
 def save(fitted: Fitted, folder: Path) -> None:
@@ -80,6 +98,9 @@ def save(fitted: Fitted, folder: Path) -> None:
     (folder / "recommend.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
     if understanding.encoder is not None:
         understanding.encoder.save(folder / "encoder")
+    if fitted.finder is not None:
+        for name, near in fitted.finder.near.items():
+            near.index.save_graph(folder / f"near-{name}.usearch")
 
 
 def _tensors(fitted: Fitted) -> Tensors:
@@ -99,7 +120,7 @@ def _tensors(fitted: Fitted) -> Tensors:
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 
-def load(folder: Path) -> Fitted:
+def load(folder: Path, settings: RecommendSettings) -> Fitted:
     """The inverse of `save`."""
     state = json.loads((folder / "recommend.json").read_text(encoding="utf-8"))
     encoder = None
@@ -120,7 +141,21 @@ def load(folder: Path) -> Fitted:
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()
     }
     blend = ColdBlend.of_dict(state["blend"])
-    return Fitted(catalogue, Customers(user_ids, histories), understanding, parts_of(tensors), systems, blend)
+    parts = parts_of(tensors)
+    indexes = {
+        name: index for name in blend.used() if (index := _index(folder, name, parts[name])) is not None
+    }
+    finder = finder_of(parts, blend, catalogue, settings, indexes)
+    customers = Customers(user_ids, histories)
+    return Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
+
+
+def _index(folder: Path, name: str, part: Scorer) -> VectorIndex | None:
+    """The saved graph over the vectors of a part, if there is one."""
+    table, path = vectors_of(part), folder / f"near-{name}.usearch"
+    if table is None or not path.is_file():
+        return None
+    return VectorIndex.with_graph(levelled(table), path)
 
 
 def _understanding(

@@ -88,6 +88,13 @@ class Features:
     words: sp.csr_matrix | None
     meaning: NDArray[np.float32] | None
 
+    def at(self, rows: NDArray[np.int64]) -> Features:
+        """What is known of some items."""
+        return Features(
+            None if self.words is None else self.words[rows],
+            None if self.meaning is None else self.meaning[rows],
+        )
+
 
 def fit_parts(
     histories: Histories,
@@ -102,15 +109,18 @@ def fit_parts(
 ) -> tuple[dict[str, Scorer], dict[str, Any]]:
     """Every part that this shop allows, by name, and a log of seconds and of trainings.
 
-    Networks in `learned` are taken as they are; the others are learned, the best on `cases`. `scales` are
-    factors on the ridge and kernel of closed forms.
+    Parts in `learned` are taken as they are; the others are learned, networks as they are best on `cases`.
+    `scales` are factors on the ridge and kernel of closed forms.
     """
     matrix = histories.matrix(n_items)
+    near = paired(histories, settings.max_pairs)
+    near_matrix = matrix if near is histories else near.matrix(n_items)
+    n_links = settings.links(n_items)
     makers: dict[str, Callable[[], Scorer | None]] = {
         "popularity": lambda: collab.fit_popularity(matrix),
-        "item-knn": lambda: collab.fit_item_knn(matrix, n_links=settings.n_links),
+        "item-knn": lambda: collab.fit_item_knn(near_matrix, n_links=n_links),
         "sequential-knn": lambda: collab.fit_sequential_knn(
-            histories, n_items, decay=settings.decay, n_links=settings.n_links
+            near, n_items, decay=settings.decay, n_links=n_links
         ),
     }
     for name, closed in closed_forms(matrix, features, settings, work).items():
@@ -129,15 +139,29 @@ def fit_parts(
             meaning, n_items, histories, settings, cases=cases, work=room
         )
     for name, learn in networks.items():
-        makers[name] = partial(_learned, name, learn, learned or {}, log["training"])
+        makers[name] = partial(_learned, name, learn, log["training"])
     parts = {}
     for name, make in makers.items():
         started = time.perf_counter()
-        made = make()
+        made = (learned or {}).get(name) or make()
         if made is not None:
             parts[name] = made
             log["seconds"][name] = round(time.perf_counter() - started, 3)
     return parts, log
+
+
+def paired(histories: Histories, max_pairs: int) -> Histories:
+    """The histories, or as many latest events of each as make no more than `max_pairs` pairs.
+
+    So that customers with long histories cannot make counting neighbours cost more than the shop has events.
+    """
+    lengths = np.bincount(histories.lengths())
+    sizes = np.arange(len(lengths))
+    squares = np.cumsum(lengths * sizes.astype(np.float64) ** 2)
+    beyond = lengths.sum() - np.cumsum(lengths)
+    fits = np.flatnonzero(squares + beyond * sizes.astype(np.float64) ** 2 <= max_pairs)
+    n = max(int(fits[-1]) if len(fits) else 0, 2)
+    return histories if n >= len(lengths) - 1 else histories.latest(n)
 
 
 def _told_apart(histories: Histories, meaning: NDArray[np.float32] | None) -> str:
@@ -149,12 +173,9 @@ def _told_apart(histories: Histories, meaning: NDArray[np.float32] | None) -> st
 def _learned(
     name: str,
     learn: Callable[[], tuple[Scorer | None, dict[str, Any]]],
-    known: Mapping[str, Scorer],
     log: dict[str, Any],
 ) -> Scorer | None:
-    """The network that is known, or one learned now, whose training is noted."""
-    if name in known:
-        return known[name]
+    """The network learned now, its training noted."""
     made, training = learn()
     if training:
         log[name] = training
@@ -170,7 +191,9 @@ def closed_forms(
     """
     if matrix.shape[1] > settings.max_closed_form:
         return {
-            "ials": lambda scale: collab.fit_ials(matrix, regularisation=0.05 * scale, seed=settings.seed)
+            "ials": lambda scale: collab.fit_ials(
+                matrix, n_factors=settings.factors, regularisation=0.05 * scale, seed=settings.seed
+            )
         }
     events = "" if work is None else digest(matrix.data, matrix.indices, matrix.indptr)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.collab import Histories, Tensors
 from retailor.seeds import derive, stream
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.customers import Cases, n_scored
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -248,7 +248,8 @@ def _validation(
     network: Any, seen: NDArray[np.bool_], histories: Histories, cases: Cases, settings: RecommendSettings
 ) -> Callable[[], float]:
     """NDCG@10 on at most N_CHECKED of the cases, what the customer has being masked."""
-    chosen = stream(settings.seed, "sequence validation").permutation(len(cases))[:N_CHECKED]
+    chosen = stream(settings.seed, "sequence validation").permutation(len(cases))
+    chosen = chosen[: n_scored(N_CHECKED, len(seen))]
     asked = histories.at(cases.customers[chosen])
     targets, own = cases.targets[chosen], asked.matrix(len(seen)).tocoo()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from retailor.config import Field, settings
 
@@ -34,6 +35,19 @@ class RecommendSettings:
     """Up to so many items, the strength of the ridge is chosen on held-out customers too."""
     n_links: int = Field(default=600, ge=1)
     """Links kept an item in each item-to-item part."""
+    max_links: int = Field(default=100_000_000, ge=1)
+    """Links kept in each item-to-item part at most: a larger catalogue has fewer an item."""
+    max_pairs: int = Field(default=2_000_000_000, ge=1)
+    """Beyond so many pairs of events only the latest of each customer are counted for neighbours."""
+    factors: int = Field(default=128, ge=1)
+    """Numbers an item of the factors by alternating least squares."""
+
+    retrieval: Literal["auto", "exact", "approximate"] = "auto"
+    """Whether a question scores every item or some candidates; auto: candidates beyond `max_exact` items."""
+    max_exact: int = Field(default=50_000, ge=1)
+    """Largest catalogue of which every item is scored for every question, unless `retrieval` says."""
+    n_candidates: int = Field(default=400, ge=1)
+    """Candidates taken from each part of the blend."""
 
     taste: bool = True
     """Whether to learn f(u, i) = h_uᵀ W h_i over the encoder's vectors."""
@@ -92,3 +106,11 @@ class RecommendSettings:
     """Customers that `evaluate` scores at most, drawn by the seed; candidates are never sampled."""
     max_k: int = Field(default=1_000, ge=1)
     seed: int = 0
+
+    def by_candidates(self, n_items: int) -> bool:
+        """Whether a catalogue of so many items is answered from candidates."""
+        return self.retrieval == "approximate" or (self.retrieval == "auto" and n_items > self.max_exact)
+
+    def links(self, n_items: int) -> int:
+        """Links kept an item of a catalogue of so many items."""
+        return max(1, min(self.n_links, self.max_links // max(n_items, 1)))

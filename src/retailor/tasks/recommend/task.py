@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -71,6 +72,12 @@ class Recommender:
             self._check(query)
         # One at a time: a sum over a batch may differ in its last digit from the same sum alone.
         return [recommend(fitted, query, text_weight=self.settings.text_weight) for query in queries]
+
+    def scanning(self) -> Self:
+        """The same recommender, scoring every item for every question: what candidates are measured by."""
+        task = type(self)(self.encoder, replace(self.settings, retrieval="exact"))
+        task._fitted, task.log = replace(self._made, finder=None), self.log
+        return task
 
     def similar(self, item_id: str, *, k: int = 10) -> Recommendations:
         """The items whose texts are nearest. Raises DataError on an item that is not in the catalogue."""
@@ -156,10 +163,9 @@ class Recommender:
         """The saved task. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
-        fitted = model.load(folder)
-        task = cls(
-            fitted.understanding.encoder, read_settings(RecommendSettings, manifest.settings, str(folder))
-        )
+        settings = read_settings(RecommendSettings, manifest.settings, str(folder))
+        fitted = model.load(folder, settings)
+        task = cls(fitted.understanding.encoder, settings)
         task._fitted = fitted
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.collab import Histories, Tensors
 from retailor.seeds import derive, stream
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.customers import Cases, n_scored
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
 PARTS = ("down", "bias", "up")
+SIDE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ class Taste:
 
 
 def _side(weights: Mapping[str, F32], rows: F32) -> F32:
-    """rows + up · SiLU(down · rows + bias) [n, d]."""
+    """rows + up · SiLU(down · rows + bias) [n, d], a block of rows at a time."""
+    if len(rows) > SIDE_ROWS:
+        parts = (rows[start : start + SIDE_ROWS] for start in range(0, len(rows), SIDE_ROWS))
+        return np.concatenate([_side(weights, part) for part in parts])
     inner = rows @ weights["down"].T + weights["bias"]
     inner = inner / (1 + np.exp(-np.clip(inner, -60, 60)))
     return np.asarray(rows + inner @ weights["up"].T, np.float32)
@@ -265,7 +269,8 @@ def _validation(
     network: Any, items: F32, histories: Histories, cases: Cases, settings: RecommendSettings
 ) -> Callable[[], float]:
     """NDCG@10 on at most 2,000 of the cases, what the customer has being masked."""
-    chosen = stream(settings.seed, "taste validation").permutation(len(cases))[:2000]
+    chosen = stream(settings.seed, "taste validation").permutation(len(cases))
+    chosen = chosen[: n_scored(2000, len(items))]
     asked = histories.at(cases.customers[chosen])
     targets, seen = cases.targets[chosen], asked.matrix(len(items)).tocoo()
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
+from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
+from retailor.progress import track
 from retailor.retrieval.blend import GRID, Blend, choose_weights, standardise
 from retailor.retrieval.collab import Histories, Scorer
+from retailor.tasks.recommend.candidates import Finder
 from retailor.tasks.recommend.coldness import (
     CUSTOMERS,
     ITEMS,
@@ -89,6 +91,51 @@ def choose_blends(
     blend, log[OURS]["by coldness"] = choose_by_coldness(start, z, asked, cases, item_groups(seen))
     blend, log[OURS]["dropped"] = drop_parts(blend, z, asked, item_groups(seen), measure, settings.least_gain)
     return systems, blend, log
+
+
+def choose_among(
+    parts: Mapping[str, Scorer],
+    finder: Finder,
+    histories: Histories,
+    cases: Cases,
+    settings: RecommendSettings,
+) -> tuple[dict[str, Blend], ColdBlend, dict[str, Any]]:
+    """`choose_blends` on candidates in place of every item: a target that is not among them is not found.
+
+    The weights are the same for cold customers and items as for others: candidates of a large catalogue
+    are seldom cold.
+    """
+    asked, names = histories.at(cases.customers), list(parts)
+    pools = [
+        finder.pool(parts, names, asked.at(slice(i, i + 1)))
+        for i in track(range(len(cases)), "candidates", len(cases))
+    ]
+    width = max(len(pool.rows) for pool in pools)
+    hidden = np.ones((len(cases), width), bool)
+    place = np.full(len(cases), -1)
+    z = {name: np.zeros((len(cases), width), np.float32) for name in names}
+    for i, pool in enumerate(pools):
+        own = asked.items[asked.offsets[i] : asked.offsets[i + 1]]
+        hidden[i, : len(pool.rows)] = np.isin(pool.rows, own)
+        place[i] = next(iter(np.flatnonzero(pool.rows == cases.targets[i])), -1)
+        for name in names:
+            z[name][i, : len(pool.rows)] = pool.z[name]
+    del pools
+
+    def ndcg(scores: NDArray[np.float32]) -> float:
+        shown = np.where(hidden, np.float32(-np.inf), scores)
+        ranks = np.where(place >= 0, target_ranks(shown, np.maximum(place, 0)), NOT_FOUND)
+        return float(ndcg_at(Ranked.single(ranks), 10).mean())
+
+    systems: dict[str, Blend] = {}
+    log: dict[str, Any] = {}
+    for row, some in systems_of(parts).items():
+        least = settings.least_gain if row == OURS else 0.0
+        blocks = {name: z[name] for name in some}
+        systems[row], log[row] = choose_weights(blocks, ndcg, least_gain=least, standardised=True)
+    log[OURS]["by coldness"] = []
+    log[OURS]["found"] = float((place >= 0).mean())
+    return systems, ColdBlend.of(systems.pop(OURS)), log
 
 
 def choose_by_coldness(

@@ -15,8 +15,8 @@ from retailor.retrieval import collab
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import Catalogue, Customers, read_catalogue, read_customers
-from retailor.tasks.recommend.model import Fitted, Understanding
-from retailor.tasks.recommend.parts import Features
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
+from retailor.tasks.recommend.parts import Features, paired
 from retailor.tasks.recommend.sequence import NextItem
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste
@@ -48,7 +48,8 @@ def updated(
         "new_customers": len(customers) - len(fitted.customers),
         "events": len(customers.histories.items),
     }
-    return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend), log
+    finder = finder_of(parts, fitted.blend, catalogue, settings)
+    return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder), log
 
 
 def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str, ...]]:
@@ -108,11 +109,11 @@ def _with_new_events(
 
 def _counted(histories: Histories, n_items: int, settings: RecommendSettings) -> dict[str, Scorer]:
     """The parts that are counted, not learned."""
-    matrix, links = histories.matrix(n_items), settings.n_links
+    near, links = paired(histories, settings.max_pairs), settings.links(n_items)
     return {
-        "popularity": collab.fit_popularity(matrix),
-        "item-knn": collab.fit_item_knn(matrix, n_links=links),
-        "sequential-knn": collab.fit_sequential_knn(histories, n_items, decay=settings.decay, n_links=links),
+        "popularity": collab.fit_popularity(histories.matrix(n_items)),
+        "item-knn": collab.fit_item_knn(near.matrix(n_items), n_links=links),
+        "sequential-knn": collab.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),
     }
 
 

@@ -1,0 +1,295 @@
+"""Some hundreds of items to look at in place of the whole catalogue, each with the score that it has there.
+
+For catalogues too large to score every item for every question. The candidates are the items most linked to
+the history, those whose vectors are nearest to what it asks for, those that share its rarest words, and best
+sellers. Their z-scores are those of a scan: mean and deviation over the whole catalogue follow from what is
+kept. Links are zero but for the linked items; inner products p · q have mean p · mean(q) and second moment
+pᵀ E[q qᵀ] p. Only the deviation of shared words is estimated, on SAMPLE items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, entries
+from retailor.retrieval.vectors import VectorIndex
+from retailor.tasks.recommend.sequence import NextItem
+from retailor.tasks.recommend.taste import Taste
+from retailor.tasks.recommend.words import SharedWords
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+SAMPLE = 65_536
+POSTINGS = 20_000
+"""Entries of the inverted index that are read at most for one history, its rarest words first."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates of one history: rows [C], and of each part their z-scores [C] and what they were
+    divided by."""
+
+    rows: I64
+    z: Mapping[str, F32]
+    spread: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Near:
+    """The vectors of one part: an index to find the nearest in, their mean [d] and second moment [d, d]."""
+
+    index: VectorIndex
+    mean: NDArray[np.float64]
+    moment: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: F32, index: VectorIndex | None = None) -> Self:
+        """From the vectors [I, d]; a graph is built over them unless `index` has it."""
+        built = index or VectorIndex.build(levelled(table), method="approximate")
+        return cls(
+            built, table.mean(axis=0, dtype=np.float64), (table.T @ table).astype(np.float64) / len(table)
+        )
+
+
+@dataclass(frozen=True)
+class SharedText:
+    """Words to the items that have them [w, I], the mean of each word [w], and a sample of items [s, w]."""
+
+    postings: sp.csr_matrix
+    mean: F32
+    sample: sp.csr_matrix
+
+    @classmethod
+    def of(cls, features: sp.csr_matrix, ties: NDArray[np.unsignedinteger]) -> Self:
+        """The sample has the items with the least hashes: it does not depend on the order of rows."""
+        drawn = np.sort(np.argsort(ties)[:SAMPLE])
+        return cls(features.T.tocsr(), np.asarray(features.mean(axis=0), np.float32).ravel(), features[drawn])
+
+
+@dataclass(frozen=True)
+class Finder:
+    """What is kept to find the candidates of a history: `n_each` of every part, and best sellers."""
+
+    n_each: int
+    popular: I64
+    popularity: F32
+    """z-scores of popularity [I]."""
+    near: Mapping[str, Near]
+    words: SharedText | None
+
+    @classmethod
+    def of(
+        cls,
+        parts: Mapping[str, Scorer],
+        names: Sequence[str],
+        ties: NDArray[np.unsignedinteger],
+        n_each: int,
+        indexes: Mapping[str, VectorIndex] | None = None,
+    ) -> Self:
+        """Over the parts `names`; a graph that `indexes` has by name is taken as it is."""
+        popular = parts["popularity"]
+        assert isinstance(popular, Popularity)
+        near, words = {}, None
+        for name in names:
+            part, table = parts[name], vectors_of(parts[name])
+            if table is not None:
+                near[name] = Near.of(table, (indexes or {}).get(name))
+            elif isinstance(part, SharedWords):
+                words = SharedText.of(part.features, ties)
+        best = top_items(popular.counts[None], n_each, ties)[0]
+        return cls(n_each, best, standardise(popular.counts[None])[0], near, words)
+
+    def pool(self, parts: Mapping[str, Scorer], names: Sequence[str], history: Histories) -> Pool:
+        """The candidates of one history, and their z-scores under the parts `names`."""
+        found: list[NDArray[np.integer]] = [self.popular]
+        scorers: dict[str, _Linked | _Worded | _Vector | _Popular] = {}
+        for name in names:
+            part = parts[name]
+            if isinstance(part, ItemToItem):
+                linked = _Linked.of(part, history)
+                scorers[name] = linked
+                found.append(linked.best(self.n_each))
+            elif isinstance(part, SharedWords) and self.words is not None:
+                worded = _Worded.of(part, self.words, history)
+                scorers[name] = worded
+                found.append(worded.best(self.n_each))
+            elif name in self.near:
+                vector = _Vector(self.near[name], vectors_of(part), _asked(part, history))
+                scorers[name] = vector
+                found.append(vector.best(self.n_each))
+            else:
+                scorers[name] = _Popular(self.popularity)
+        rows = np.unique(np.concatenate(found)).astype(np.int64)
+        rows = rows[rows >= 0]
+        made = {name: scorer.z(rows) for name, scorer in scorers.items()}
+        return Pool(
+            rows,
+            {name: z.astype(np.float32) for name, (z, _) in made.items()},
+            {name: spread for name, (_, spread) in made.items()},
+        )
+
+
+def vectors_of(part: Scorer) -> F32 | None:
+    """The vectors [I, d] of which a part's scores are inner products, if they are."""
+    if isinstance(part, Factors):
+        return part.items
+    if isinstance(part, Taste):
+        return part.candidates
+    return part.table if isinstance(part, NextItem) else None
+
+
+def _asked(part: Scorer, history: Histories) -> F32:
+    """The vector [d] whose inner products with `vectors_of` are the scores of one history."""
+    if isinstance(part, Factors):
+        asked = part.users(history)
+    elif isinstance(part, Taste):
+        means = history.matrix(len(part.items), decay=part.decay) @ part.items
+        asked = part.wanted(np.asarray(means, np.float32))
+    else:
+        assert isinstance(part, NextItem)
+        asked = part.states(history)
+    return np.asarray(asked[0], np.float32)
+
+
+def levelled(table: F32) -> F32:
+    """The vectors with one more number each, so that all are as long as the longest [I, d + 1].
+
+    What is nearest by angle is then what has the greatest inner product (Bachrach et al., RecSys 2014).
+    """
+    squares = np.einsum("id,id->i", table, table, dtype=np.float64)
+    rest = np.sqrt(np.maximum(squares.max(initial=0) - squares, 0))
+    return np.concatenate([table, rest[:, None].astype(np.float32)], axis=1)
+
+
+@dataclass(frozen=True)
+class _Linked:
+    """Scores of an item-to-item part, of the linked items only: rows and their sums, in order of rows."""
+
+    rows: I64
+    sums: NDArray[np.float64]
+    n_items: int
+
+    @classmethod
+    def of(cls, part: ItemToItem, history: Histories) -> Self:
+        own = history.matrix(part.links.shape[0], decay=part.decay)
+        place, at = entries(part.links, own.indices)
+        return cls(
+            *_summed(part.links.indices[at], part.links.data[at] * own.data[place]), part.links.shape[0]
+        )
+
+    def best(self, n: int) -> I64:
+        return self.rows[_most(self.sums, n)]
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        mean = self.sums.sum() / self.n_items
+        there = _at(self.rows, self.sums, rows)
+        return _standard(there, mean, np.square(self.sums).sum() / self.n_items)
+
+
+@dataclass(frozen=True)
+class _Worded:
+    part: SharedWords
+    kept: SharedText
+    wanted: sp.csr_matrix  # [1, w]
+
+    @classmethod
+    def of(cls, part: SharedWords, kept: SharedText, history: Histories) -> Self:
+        wanted = history.matrix(part.features.shape[0], decay=part.decay) @ part.features
+        return cls(part, kept, wanted.tocsr())
+
+    def best(self, n: int) -> I64:
+        """By the words that fewest items have, as many of them as POSTINGS allows."""
+        words, weights = self.wanted.indices, self.wanted.data
+        n_items = self.kept.postings.indptr[words + 1] - self.kept.postings.indptr[words]
+        order = np.lexsort((words, n_items))
+        order = order[np.cumsum(n_items[order]) <= POSTINGS]
+        place, at = entries(self.kept.postings, words[order])
+        values = self.kept.postings.data[at] * weights[order][place]
+        rows, sums = _summed(self.kept.postings.indices[at], values)
+        return rows[_most(sums, n)]
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        dense = np.zeros(self.wanted.shape[1], np.float32)
+        dense[self.wanted.indices] = self.wanted.data
+        return _standard(
+            _times(self.part.features, rows, dense),
+            float(self.kept.mean @ dense),
+            float(np.square(self.kept.sample @ dense).mean(dtype=np.float64)),
+        )
+
+
+@dataclass(frozen=True)
+class _Vector:
+    near: Near
+    table: F32 | None
+    asked: F32  # [d]
+
+    def best(self, n: int) -> I64:
+        rows, _ = self.near.index.search(np.append(self.asked, np.float32(0))[None], n)
+        return np.asarray(rows[0], np.int64)
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        assert self.table is not None
+        asked = self.asked.astype(np.float64)
+        square = float(asked @ self.near.moment @ asked)
+        return _standard(self.table[rows] @ self.asked, float(asked @ self.near.mean), square)
+
+
+@dataclass(frozen=True)
+class _Popular:
+    """The same for everybody."""
+
+    everywhere: F32
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        return self.everywhere[rows], 0.0
+
+
+def _standard(values: NDArray[np.floating], mean: float, square: float) -> tuple[F32, float]:
+    """(values − mean) / deviation, and the deviation; 0 where all items score alike, as in a scan."""
+    spread = float(np.sqrt(max(square - mean**2, 0.0)))
+    if spread <= 1e-6 * max(abs(mean), 1e-30):
+        return np.zeros(len(values), np.float32), 0.0
+    return ((values - mean) / spread).astype(np.float32), spread
+
+
+def _summed(columns: NDArray[np.integer], values: NDArray[np.floating]) -> tuple[I64, NDArray[np.float64]]:
+    """The different columns in order, and the sum of the values of each."""
+    if not len(columns):
+        return np.zeros(0, np.int64), np.zeros(0)
+    order = np.argsort(columns)
+    ordered = columns[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sums = np.add.reduceat(values[order].astype(np.float64), starts)
+    return ordered[starts].astype(np.int64), sums
+
+
+def _most(values: NDArray[np.floating], n: int) -> NDArray[np.intp]:
+    """Where the n greatest are, and what ties with the last of them."""
+    if len(values) <= n:
+        return np.arange(len(values))
+    return np.flatnonzero(values >= np.partition(values, len(values) - n)[len(values) - n])
+
+
+def _at(rows: I64, values: NDArray[np.float64], wanted: I64) -> NDArray[np.float64]:
+    """The values at the wanted rows; 0 where a row is not there. `rows` is in order."""
+    if not len(rows):
+        return np.zeros(len(wanted))
+    spot = np.minimum(np.searchsorted(rows, wanted), len(rows) - 1)
+    return np.where(rows[spot] == wanted, values[spot], 0.0)
+
+
+def _times(matrix: sp.csr_matrix, rows: I64, dense: F32) -> F32:
+    """`matrix[rows] @ dense` [len(rows)]."""
+    place, at = entries(matrix, rows)
+    return np.bincount(place, matrix.data[at] * dense[matrix.indices[at]], minlength=len(rows)).astype(
+        np.float32
+    )
