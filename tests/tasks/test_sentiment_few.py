@@ -165,3 +165,25 @@ def test_what_cannot_be_is_said_at_once() -> None:
         SentimentReader(HashEncoder(), SentimentSettings(mode="contrastive"))
     with pytest.raises(ConfigError, match="candidates"):
         SentimentSettings(candidates=("tf-idf",))  # type: ignore[arg-type]
+
+
+def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learned() -> None:
+    shop = toy_shop(240, labels=("negative", "positive"), seed=3)
+    known = pl.int_range(pl.len()) < 160
+    shop = shop.with_tables(
+        reviews=shop.reviews.with_columns(rating=pl.when(known).then(pl.col("rating")).otherwise(None))
+    )
+    dials = {"mode": "fine-tuned", "few_labels": 0, "learning_rate": 3e-3, "layer_decay": 1.0, "epochs": 3.0,
+             "batch_size": 16, "validate_every": None}  # fmt: skip
+    alone, pressed = (
+        SentimentReader(encoder(), SentimentSettings(**dials, domain_weight=weight)).fit(shop)
+        for weight in (0.0, 0.3)
+    )
+    # half as many unlabelled texts beside the labelled ones, in as many steps
+    n, more = (reader.log["training"]["examples_seen"] for reader in (alone, pressed))
+    assert n < more <= 1.6 * n
+    assert pressed.log["training"]["n_parameters_trained"] > alone.log["training"]["n_parameters_trained"]
+    test = toy_shop(60, labels=("negative", "positive"), seed=1)
+    assert pressed.evaluate(test).value("retailor", "accuracy") > 0.85
+    with pytest.raises(ConfigError, match="one of the two"):
+        SentimentReader(encoder(), SentimentSettings(domain_weight=0.3, mixup=0.4))

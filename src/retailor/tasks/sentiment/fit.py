@@ -97,7 +97,7 @@ def fit_readers(
         log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
     elif isinstance(encoder, TrainableEncoder):
         if TUNED in wanted:
-            readers[TUNED] = _fit_tuned(job, encoder, features, paired, work)
+            readers[TUNED] = _fit_tuned(job, encoder, features, paired, unlabelled, work)
         if CONTRAST in wanted:
             readers[CONTRAST] = fit_contrast(job, encoder)
         if PSEUDO in wanted:
@@ -175,7 +175,12 @@ class _Features:
 
 
 def _fit_tuned(
-    job: Job, encoder: TrainableEncoder, frozen: _Features, paired: bool, work: Path | None
+    job: Job,
+    encoder: TrainableEncoder,
+    frozen: _Features,
+    paired: bool,
+    unlabelled: Sequence[str],
+    work: Path | None,
 ) -> VectorReader:
     from retailor.tasks.sentiment.tuned import Tuning, fine_tune
     from retailor.train.adversarial import AdversarialSettings
@@ -195,7 +200,10 @@ def _fit_tuned(
         augment=chosen.augment,
         adversarial=AdversarialSettings(method=chosen.adversarial, epsilon=chosen.epsilon),
         mixup=chosen.mixup,
+        domain_weight=chosen.domain_weight,
     )
+    if chosen.domain_weight and not unlabelled:
+        job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"
     reader, training, figures = fine_tune(
         encoder,
         start if chosen.start_head == "probe" else None,
@@ -204,6 +212,7 @@ def _fit_tuned(
         job.weights,
         tuning,
         work,
+        unlabelled,
     )
     job.note(TUNED, training.seconds, figures, start_head=chosen.start_head)
     job.log["training"] = training.to_dict()

@@ -57,6 +57,9 @@ class SentimentSettings:
     """Longest disturbance of a text, as a share of the length of its word embeddings."""
     mixup: float = Field(default=0.0, ge=0, le=10)
     """Shape of the Beta distribution by which the vectors of two texts are mixed; 0 mixes nothing."""
+    domain_weight: float = Field(default=0.0, ge=0, le=10)
+    """How hard the fine-tuned network is pressed to give reviews without label and stars, of another kind of
+    goods maybe, the same features as those with one (domain-adversarial training); 0 does not."""
     keep_frozen: bool = True
     """Whether a fine-tuned reader is saved with the frozen encoder too, for its row in `evaluate`."""
     seed: int = 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from retailor import artifact
 from retailor.config import as_dict, read_settings
-from retailor.errors import ModelError
+from retailor.errors import ConfigError, ModelError
 from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
 from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
@@ -57,6 +57,12 @@ class SentimentReader:
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
         self._cloze = _cloze(encoder, generator, self.settings)
+        if self.settings.domain_weight and self.settings.mixup:
+            raise ConfigError(
+                "mixup needs texts with a label, and domain_weight adds some without: use one of the two.",
+                key="domain_weight",
+                value=self.settings.domain_weight,
+            )
         trains = self.settings.mode in ("fine-tuned", "pseudo-labels", "contrastive")
         if trains and not isinstance(encoder, TrainableEncoder):
             raise ModelError(

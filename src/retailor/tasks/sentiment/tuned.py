@@ -13,18 +13,22 @@ from torch import nn
 from retailor.metrics.classify import accuracy, macro_f1
 from retailor.models.hardware import device_of
 from retailor.models.shapes import TrainableEncoder
-from retailor.seeds import derive
+from retailor.seeds import derive, stream
 from retailor.tasks.sentiment.linear import Floats, Head, Labels, calibration
 from retailor.tasks.sentiment.readers import VectorReader
 from retailor.tasks.sentiment.texts import Examples
+from retailor.tasks.shapes import SentimentQuery
 from retailor.text.augment import AugmentSettings, augmented
 from retailor.train.adversarial import AdversarialSettings, adversarial, check_adversarial
+from retailor.train.domain import Contested, DomainSettings, domain_adversarial
 from retailor.train.loop import TrainLog, TrainSettings, train
 from retailor.train.mixup import MixupSettings, mixup
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose
 # directions then do the learning (a step of 2e-5 could not grow the head itself).
 _ROW_LENGTH = 10.0
+UNLABELLED = -100
+"""What cross-entropy looks away from."""
 
 
 class Classifier(nn.Module):
@@ -54,6 +58,7 @@ class Tuning:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     adversarial: AdversarialSettings = field(default_factory=AdversarialSettings)
     mixup: float = 0.0
+    domain_weight: float = 0.0
 
 
 def fine_tune(
@@ -64,11 +69,13 @@ def fine_tune(
     weights: Floats,
     tuning: Tuning,
     work: Path | None,
+    others: Sequence[str] = (),
 ) -> tuple[VectorReader, TrainLog, dict[str, float]]:
     """A reader with weights of its own, how it was trained, and its figures on `held`.
 
     The head starts at `start`, or at random rows. `weights` are class weights [C] over all labels; classes
-    without examples get no row in training and probability zero after it.
+    without examples get no row in training and probability zero after it. `others` are unlabelled texts, of
+    another domain maybe: with a `domain_weight` a critic must not tell them from the labelled ones.
     """
     encoder = encoder.copy()
     present, n_classes = np.unique(examples.y), len(weights)
@@ -80,9 +87,16 @@ def fine_tune(
     texts, labels = augmented(texts, labels, tuning.augment, seed=tuning.settings.seed)
     by_class = torch.tensor(weights[present], dtype=torch.float32)
 
+    n_labelled = len(texts)
+    contested = bool(tuning.domain_weight and others)
+    if contested:
+        texts = texts + _as_many(reader, others, n_labelled, tuning.settings.seed)
+        labels = labels + [UNLABELLED] * (len(texts) - n_labelled)
+
     def collate(rows: Sequence[tuple[str, int]]) -> Mapping[str, torch.Tensor]:
         batch = encoder.tokens([text for text, _ in rows], role="query")
-        return {**batch, "labels": torch.tensor([label for _, label in rows])}
+        made = torch.tensor([label for _, label in rows])
+        return {**batch, "labels": made, **({"domain": (made == UNLABELLED).long()} if contested else {})}
 
     def loss(module: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         inputs = {name: value for name, value in batch.items() if name != "labels"}
@@ -95,19 +109,25 @@ def fine_tune(
         )
 
     mixed = mixup(loss, MixupSettings(alpha=tuning.mixup), representation=_representation)
-    hardened = adversarial(mixed, tuning.adversarial, logits=_logits)
+    trained: nn.Module = network
+    if contested:
+        mixed = domain_adversarial(mixed, features=_representation)
+        trained = _contested(network, encoder.dim, tuning)
+    hardened = adversarial(mixed, tuning.adversarial, logits=lambda module: _logits(_inner(module)))
     check_adversarial(network, tuning.adversarial)
 
     def validate() -> float:
         rows = reader.vectors(held_texts, exact=False)
         return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.select_by)
 
+    # As many labelled texts a step as there would be without the others.
+    size = round(tuning.settings.batch_size * len(texts) / n_labelled)
     log = train(
-        network,
+        trained,
         list(zip(texts, labels, strict=True)),
         collate,
         hardened,
-        tuning.settings,
+        replace(tuning.settings, batch_size=size),
         validate=validate if len(held) else None,
         lengths=[len(text) for text in texts],
         work=work,
@@ -116,6 +136,23 @@ def fine_tune(
     head = _head_of(network, present, n_classes)
     figures = calibration(head.logits(reader.vectors(held_texts)), held.y)
     return replace(reader, head=replace(head, temperature=figures["temperature"])), log, figures
+
+
+def _as_many(reader: VectorReader, others: Sequence[str], n: int, seed: int) -> list[str]:
+    """Half as many of the unlabelled texts as there are labelled ones, as the encoder sees them."""
+    order = stream(seed, "sentiment", "domain").permutation(len(others))[: max(n // 2, 1)]
+    return reader.inputs([SentimentQuery(others[i]) for i in np.sort(order)])
+
+
+def _contested(network: Classifier, dim: int, tuning: Tuning) -> Contested:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(tuning.settings.seed, "sentiment", "critic"))
+        made = Contested(network, dim, DomainSettings(weight=tuning.domain_weight))
+    return made.to(device_of(network.encoder)).eval()
+
+
+def _inner(network: nn.Module) -> nn.Module:
+    return network.network if isinstance(network, Contested) else network
 
 
 def _representation(network: nn.Module) -> nn.Module:
