@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,3 +136,14 @@ def test_coverage_novelty_and_popularity_by_hand() -> None:
     np.testing.assert_allclose(ranking.popularity_percentile(shown, [3, 1, 1, 0]), [0.6875, 0.875])
     assert ranking.gini(np.array([[0, 1, 2, 3]]), 4) == pytest.approx(0)
     assert ranking.gini(np.array([[0], [0]]), 4) == pytest.approx(0.75)
+
+
+def test_miscalibration_by_hand() -> None:
+    categories = sp.csr_matrix(np.array([[1.0, 0], [0, 1], [0.5, 0.5], [0, 0]]))
+    history = sp.csr_matrix(np.array([[3.0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]))
+    shown = np.array([[0, 1], [2, -1], [1, 1], [0, 1]])
+    found = ranking.miscalibration(shown, history, categories)
+    uneven = 0.75 * np.log(0.75 / (0.99 * 0.5 + 0.01 * 0.75)) + 0.25 * np.log(
+        0.25 / (0.99 * 0.5 + 0.01 * 0.25)
+    )
+    np.testing.assert_allclose(found, [uneven, 0.0, np.log(100), np.nan], atol=1e-12)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
@@ -187,6 +188,36 @@ def gini(shown: NDArray[np.integer], n_items: int) -> float:
         return 0.0
     place = np.arange(1, n_items + 1)
     return float(2 * (place @ counts) / (n_items * counts.sum()) - (n_items + 1) / n_items)
+
+
+def miscalibration(
+    shown: NDArray[np.integer], history: sp.csr_matrix, categories: sp.csr_matrix, *, smoothing: float = 0.01
+) -> Floats:
+    """How far the categories of what is shown are from those of the history [n]: 0 where they are the same.
+
+    Kullback–Leibler divergence in nats of the history's shares from those of the list, which has `smoothing`
+    of the former mixed in (Steck 2018, eq. 2 and 3). `history` [n, I] has weights, `categories` [I, C] each
+    item's shares. NaN where history or list knows no category.
+    """
+    there = shown >= 0
+    rows = np.repeat(np.arange(len(shown)), there.sum(axis=1))
+    lists = sp.csr_matrix((np.ones(len(rows)), (rows, shown[there])), shape=history.shape)
+    wanted, given = _shares(history @ categories), _shares(lists @ categories)
+    cells = wanted.tocoo()
+    got = np.asarray(given[cells.row, cells.col]).ravel() if cells.nnz else np.zeros(0)
+    part = cells.data * np.log(cells.data / ((1 - smoothing) * got + smoothing * cells.data))
+    total = np.bincount(cells.row, part, minlength=len(shown))
+    known = (np.diff(wanted.indptr) > 0) & (np.diff(given.indptr) > 0)
+    return np.where(known, total, np.nan)
+
+
+def _shares(weights: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows that sum to 1, or are empty."""
+    found = sp.csr_matrix(weights, dtype=np.float64)
+    found.eliminate_zeros()
+    totals = np.asarray(found.sum(axis=1)).ravel()
+    found.data /= np.repeat(totals, np.diff(found.indptr))
+    return found
 
 
 def _mean_shown(value: Floats, shown: NDArray[np.integer]) -> Floats:
