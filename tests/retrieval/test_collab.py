@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import DataError, ModelError
-from retailor.retrieval import collab
+from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity
 
 
@@ -47,7 +47,7 @@ def test_item_knn_is_the_cosine_of_columns() -> None:
     norms = np.linalg.norm(dense, axis=0)
     cosine = dense.T @ dense / np.maximum(np.outer(norms, norms), 1e-12)
     np.fill_diagonal(cosine, 0)
-    found = collab.fit_item_knn(histories.matrix(15))
+    found = neighbours.fit_item_knn(histories.matrix(15))
     np.testing.assert_allclose(found.links.toarray(), cosine, atol=1e-6)
     np.testing.assert_allclose(found.scores(histories), dense @ cosine, atol=1e-5)
 
@@ -107,7 +107,7 @@ def test_sequential_knn_is_the_plain_double_loop() -> None:
                 expected[own[j], earlier] += 0.4 / (j - i) ** 0.7
     counts = np.bincount(histories.items, minlength=15).clip(1)
     expected /= np.outer(counts, counts) ** 0.3
-    found = collab.fit_sequential_knn(histories, 15, window=3, distance=0.7, backward=0.4, popularity=0.3)
+    found = neighbours.fit_sequential_knn(histories, 15, window=3, distance=0.7, backward=0.4, popularity=0.3)
     np.testing.assert_allclose(found.links.toarray(), expected, atol=1e-5)
 
 
@@ -121,8 +121,8 @@ def _fits(histories: Histories, n: int) -> dict[str, Any]:
     matrix = histories.matrix(n)
     return {
         "popularity": collab.fit_popularity(matrix),
-        "item-knn": collab.fit_item_knn(matrix, n_links=4),
-        "sequential-knn": collab.fit_sequential_knn(histories, n, n_links=4),
+        "item-knn": neighbours.fit_item_knn(matrix, n_links=4),
+        "sequential-knn": neighbours.fit_sequential_knn(histories, n, n_links=4),
         "ease": collab.fit_ease(matrix, regularisation=3.0, n_links=6),
     }
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retailor.artifact import fingerprint
 from retailor.kept import digest, kept
-from retailor.retrieval import collab
+from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.sequence import NextItem, fit_sequence
@@ -118,8 +118,8 @@ def fit_parts(
     n_links = settings.links(n_items)
     makers: dict[str, Callable[[], Scorer | None]] = {
         "popularity": lambda: collab.fit_popularity(matrix),
-        "item-knn": lambda: collab.fit_item_knn(near_matrix, n_links=n_links),
-        "sequential-knn": lambda: collab.fit_sequential_knn(
+        "item-knn": lambda: neighbours.fit_item_knn(near_matrix, n_links=n_links),
+        "sequential-knn": lambda: neighbours.fit_sequential_knn(
             near, n_items, decay=settings.decay, n_links=n_links
         ),
     }

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval import collab
+from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import Catalogue, Customers, read_catalogue, read_customers
@@ -112,8 +112,8 @@ def _counted(histories: Histories, n_items: int, settings: RecommendSettings) ->
     near, links = paired(histories, settings.max_pairs), settings.links(n_items)
     return {
         "popularity": collab.fit_popularity(histories.matrix(n_items)),
-        "item-knn": collab.fit_item_knn(near.matrix(n_items), n_links=links),
-        "sequential-knn": collab.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),
+        "item-knn": neighbours.fit_item_knn(near.matrix(n_items), n_links=links),
+        "sequential-knn": neighbours.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),
     }
 
 
