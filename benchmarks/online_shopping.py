@@ -36,7 +36,7 @@ Stage = dict[str, NDArray[np.float64]]
 
 
 def reviews(data: Path, limit: int | None) -> tuple[Shop, int]:
-    """The different reviews, and how many were repeated or empty."""
+    """The different reviews, their categories as items, and how many were repeated or empty."""
     raw = pl.read_csv(data / "online-shopping-10-cats" / "online_shopping_10_cats.csv")
     rows = raw.with_columns(pl.col("review").str.strip_chars()).filter(pl.col("review").str.len_chars() > 0)
     rows = rows.unique("review", maintain_order=True)
@@ -45,8 +45,8 @@ def reviews(data: Path, limit: int | None) -> tuple[Shop, int]:
         rows = rows.sample(limit, seed=0)
     label = pl.when(pl.col("label") == 1).then(pl.lit("positive")).otherwise(pl.lit("negative"))
     table = rows.select(
-        review_id=pl.int_range(pl.len()).cast(pl.Utf8), text=pl.col("review"), label=label,
-        language=pl.lit("zh"),
+        review_id=pl.int_range(pl.len()).cast(pl.Utf8), item_id=pl.col("cat"), text=pl.col("review"),
+        label=label, language=pl.lit("zh"),
     )  # fmt: skip
     return Shop.of(reviews=table), n_left_out
 
