@@ -10,7 +10,7 @@ systems that see only views, or count every behaviour alike.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from retailor.metrics.scores import Score
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.evaluate import scores_of
 from retailor.tasks.recommend.settings import BEHAVIOURS
 
@@ -48,15 +49,23 @@ def main() -> None:
             print(f"{row.row:50} {row.metric:10} {row.value:.4f} [{row.low:.4f}, {row.high:.4f}] n {row.n:,}")
 
 
+def same_cases(cases: Cases, known: Sequence[str], here: Sequence[str]) -> Cases:
+    """The cases of one fit in the rows of another, which may know fewer customers: those have no history."""
+    rows = {user_id: row for row, user_id in enumerate(here)}
+    customers = [rows.get(known[row], -1) if row >= 0 else -1 for row in cases.customers]
+    return Cases(np.array(customers, np.int64), cases.targets)
+
+
 def run(folder: Path, seed: int, many: bool) -> Iterator[Score]:
     """The rows of one seed; their names say which when there are several."""
     train, test = leave_last_out(read("taobao", folder / "UserBehavior.csv"))
     mark = f", seed {seed}" if many else ""
-    cases, ours = None, None
+    first, asked, ours = None, None, None
     for name, settings in SYSTEMS.items():
         task = Recommender(None, RecommendSettings(seed=seed, **settings)).fit(train)
-        if cases is None:
-            cases = task.cases(test)
+        if first is None or asked is None:
+            first, asked = task, task.cases(test)
+        cases = same_cases(asked, first.user_ids, task.user_ids)
         ranks = task.ranks(cases)
         for score in scores_of(ranks, cases, task.n_seen, task.log["n_customers"]):
             if score.row == "retailor" or (name == "retailor" and score.row in SHOWN):

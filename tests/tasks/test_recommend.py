@@ -237,6 +237,8 @@ def test_scores_know_the_checkerboard(fitted: Recommender) -> None:
     assert scores.value("retailor", "recall@10", "item seen 0") == 0
     for metric in ("coverage@10", "novelty@10", "popularity@10", "gini@10"):
         assert scores.value("retailor", metric) >= 0
+    # A list of the own side has the categories of the own side; one of what is popular has both.
+    assert scores.value("retailor", "miscalibration@10") < scores.value("popularity", "miscalibration@10")
 
 
 def test_a_tie_counts_against_us_and_the_own_history_is_masked() -> None:
@@ -297,6 +299,9 @@ def test_what_is_held_out_is_the_last_event_and_new_to_its_customer() -> None:
         [2],
     ]
     assert len(hold_out(histories, 1, seed=0)[1]) == 1
+    alone = Histories.of([[0, 1], [1, 0, 2], [0, 3], [1, 3]])  # nobody but one has 2; nobody keeps 3
+    rest, cases = hold_out(alone, 10, seed=0)
+    assert cases.targets.tolist() == [1] and set(rest.items.tolist()) == {0, 1, 2, 3}
 
 
 def test_word_features_are_unit_rows_of_known_words() -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
@@ -53,6 +54,16 @@ class Catalogue:
             for name in {step.strip().lower() for step in path}:
                 rows.setdefault(name, []).append(row)
         return {name: np.array(found) for name, found in rows.items()}
+
+    @cached_property
+    def category_shares(self) -> sp.csr_matrix:
+        """How much of each item lies in each category of its path, all steps alike [I, C]."""
+        names = list(self.by_category.values())
+        columns = np.repeat(np.arange(len(names)), [len(found) for found in names])
+        rows = np.concatenate([*names, np.zeros(0, np.int64)])
+        each = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(self), len(names)))
+        n_each = np.asarray(each.sum(axis=1)).ravel()
+        return sp.csr_matrix(sp.diags(1 / np.maximum(n_each, 1)) @ each)
 
     def rows(self, item_ids: Iterable[str]) -> list[int]:
         """The rows of the items that are in the catalogue, in order."""
@@ -204,8 +215,8 @@ class Cases:
 def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]:
     """The histories without the last event of n customers at most, and those events as cases.
 
-    Only customers whose last item is new to them and not their first are asked, and only of items that keep an
-    event: otherwise to have none would itself be a sign of the answer.
+    Only customers whose last item is new to them and not their first are asked, and only of items that keep
+    an event: otherwise to have none would itself be a sign of the answer.
     """
     last = histories.offsets[1:] - 1
     lengths = histories.lengths()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.metrics import ranking
@@ -122,8 +123,20 @@ def buckets_of(cases: Cases, n_seen: NDArray[np.float32]) -> dict[str, NDArray[n
     return found
 
 
-def scores_of(ranks: Ranks, cases: Cases, n_seen: NDArray[np.float32], n_customers: int) -> Scores:
-    """Recall@10, NDCG@10 and MRR of every system by bucket; coverage, novelty and popularity in all."""
+def scores_of(
+    ranks: Ranks,
+    cases: Cases,
+    n_seen: NDArray[np.float32],
+    n_customers: int,
+    *,
+    histories: Histories | None = None,
+    categories: sp.csr_matrix | None = None,
+) -> Scores:
+    """Recall@10, NDCG@10 and MRR of every system by bucket; coverage, novelty and popularity in all.
+
+    With the customers' histories and the items' categories [I, C] miscalibration too, over the cases of which
+    both are known.
+    """
     rows: list[Score] = []
     buckets = buckets_of(cases, n_seen)
     for row, rank in ranks.ranks.items():
@@ -145,6 +158,12 @@ def scores_of(ranks: Ranks, cases: Cases, n_seen: NDArray[np.float32], n_custome
             score_mean(row, "popularity@10", ranking.popularity_percentile(shown, n_seen)),
             _figure(row, "gini@10", ranking.gini(shown, len(n_seen)), len(cases)),
         ]
+        if histories is not None and categories is not None:
+            known = cases.customers >= 0
+            own = histories.at(cases.customers[known]).matrix(len(n_seen))
+            far = ranking.miscalibration(shown[known], own, categories)
+            if np.isfinite(far).any():
+                rows.append(score_mean(row, "miscalibration@10", far[np.isfinite(far)]))
     return Scores(tuple(rows))
 
 

@@ -129,13 +129,25 @@ class Recommender:
         The whole catalogue is ranked, ties against us, the customer's own history masked; so an event that
         repeats the history is not asked for. Raises MissingTable without events.
         """
-        cases = self.cases(shop)
-        return scores_of(self.ranks(cases), cases, self.n_seen, len(self._made.customers))
+        cases, made = self.cases(shop), self._made
+        return scores_of(
+            self.ranks(cases),
+            cases,
+            self.n_seen,
+            len(made.customers),
+            histories=made.customers.histories,
+            categories=made.catalogue.category_shares,
+        )
 
     @property
     def n_seen(self) -> NDArray[np.float32]:
         """How many customers of the shop of fit have each item [I]."""
         return self._made.n_seen
+
+    @property
+    def user_ids(self) -> Sequence[str]:
+        """The known customers, in the rows that `cases` speaks of."""
+        return self._made.customers.user_ids
 
     def cases(self, shop: Shop) -> Cases:
         """What `evaluate` asks for, for tests between systems that need it case by case."""
