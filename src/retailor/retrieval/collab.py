@@ -70,15 +70,20 @@ class Histories:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return Histories(offsets, self.items[keep], self.weights[keep])
 
-    def matrix(self, n_items: int, *, decay: float = 0.0) -> sp.csr_matrix:
-        """Customers by items [n, I]: an event's weight / age ** decay, the largest where an item repeats."""
+    def weighed(self, decay: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int32], F32]:
+        """Customer, item and weight / age ** decay of each event, in order; the largest of an item's."""
         values = self.weights / self.ages().astype(np.float32) ** np.float32(decay)
         owners = self.owners()
         order = np.lexsort((-values, self.items, owners))
         owners, items, values = owners[order], self.items[order], values[order]
         first = np.ones(len(order), bool)
         first[1:] = (owners[1:] != owners[:-1]) | (items[1:] != items[:-1])
-        return sp.csr_matrix((values[first], (owners[first], items[first])), shape=(len(self), n_items))
+        return owners[first], items[first], values[first]
+
+    def matrix(self, n_items: int, *, decay: float = 0.0) -> sp.csr_matrix:
+        """`weighed` as a table, customers by items [n, I]."""
+        owners, items, values = self.weighed(decay)
+        return sp.csr_matrix((values, (owners, items)), shape=(len(self), n_items))
 
 
 class Scorer(Protocol):
@@ -155,13 +160,14 @@ class Factors:
 
     def users(self, histories: Histories) -> F32:
         """p_u of each history [B, d]; 0 for one without events."""
-        seen = histories.matrix(len(self.items))
+        owners, items, weights = histories.weighed()
+        bounds = np.searchsorted(owners, np.arange(len(histories) + 1))
         users = np.zeros((len(histories), self.items.shape[1]), np.float32)
         for row in range(len(histories)):
-            part = slice(seen.indptr[row], seen.indptr[row + 1])
+            part = slice(bounds[row], bounds[row + 1])
             if part.start == part.stop:
                 continue
-            mine, confidence = self.items[seen.indices[part]], self.alpha * seen.data[part]
+            mine, confidence = self.items[items[part]], self.alpha * weights[part]
             left = self.gram + (mine.T * confidence) @ mine
             users[row] = np.linalg.solve(left, mine.T @ (1 + confidence))
         return users
@@ -309,6 +315,8 @@ def entries(matrix: sp.csr_matrix, rows: NDArray[np.integer]) -> tuple[NDArray[n
 def between(matrix: sp.csr_matrix, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> F32:
     """`matrix[rows][:, columns]` as a dense table; no column may come twice."""
     place, at = entries(matrix, rows)
+    if not len(columns):
+        return np.zeros((len(rows), 0), np.float32)
     order = np.argsort(columns)
     spot = np.minimum(np.searchsorted(columns, matrix.indices[at], sorter=order), len(columns) - 1)
     spot = order[spot]

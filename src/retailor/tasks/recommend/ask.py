@@ -74,7 +74,8 @@ def _among(
         added = {"popularity": finder.popularity[rows]}
     shares = Shares(added, pool.spread)
     total = shares.total()
-    features = fitted.understanding.features.at(rows)
+    known = fitted.understanding.features
+    features = known.at(rows) if query.diversity else known
     best = diverse(total, query.k, query.diversity, features, fitted.catalogue.ties[rows])
     return Recommendations(explained(fitted, rows[best], total[best], shares.at(best), history))
 

@@ -179,10 +179,10 @@ class _Linked:
 
     @classmethod
     def of(cls, part: ItemToItem, history: Histories) -> Self:
-        own = history.matrix(part.links.shape[0], decay=part.decay)
-        place, at = entries(part.links, own.indices)
+        _, items, weights = history.weighed(part.decay)
+        place, at = entries(part.links, items)
         return cls(
-            *_summed(part.links.indices[at], part.links.data[at] * own.data[place]), part.links.shape[0]
+            *_summed(part.links.indices[at], part.links.data[at] * weights[place]), part.links.shape[0]
         )
 
     def best(self, n: int) -> I64:
@@ -198,27 +198,29 @@ class _Linked:
 class _Worded:
     part: SharedWords
     kept: SharedText
-    wanted: sp.csr_matrix  # [1, w]
+    words: I64
+    weights: NDArray[np.float64]
 
     @classmethod
     def of(cls, part: SharedWords, kept: SharedText, history: Histories) -> Self:
-        wanted = history.matrix(part.features.shape[0], decay=part.decay) @ part.features
-        return cls(part, kept, wanted.tocsr())
+        _, items, weights = history.weighed(part.decay)
+        place, at = entries(part.features, items)
+        words, wanted = _summed(part.features.indices[at], part.features.data[at] * weights[place])
+        return cls(part, kept, words, wanted)
 
     def best(self, n: int) -> I64:
         """By the words that fewest items have, as many of them as POSTINGS allows."""
-        words, weights = self.wanted.indices, self.wanted.data
-        n_items = self.kept.postings.indptr[words + 1] - self.kept.postings.indptr[words]
-        order = np.lexsort((words, n_items))
+        n_items = self.kept.postings.indptr[self.words + 1] - self.kept.postings.indptr[self.words]
+        order = np.argsort(n_items, kind="stable")
         order = order[np.cumsum(n_items[order]) <= POSTINGS]
-        place, at = entries(self.kept.postings, words[order])
-        values = self.kept.postings.data[at] * weights[order][place]
+        place, at = entries(self.kept.postings, self.words[order])
+        values = self.kept.postings.data[at] * self.weights[order][place]
         rows, sums = _summed(self.kept.postings.indices[at], values)
         return rows[_most(sums, n)]
 
     def z(self, rows: I64) -> tuple[F32, float]:
-        dense = np.zeros(self.wanted.shape[1], np.float32)
-        dense[self.wanted.indices] = self.wanted.data
+        dense = np.zeros(self.part.features.shape[1], np.float32)
+        dense[self.words] = self.weights
         return _standard(
             _times(self.part.features, rows, dense),
             float(self.kept.mean @ dense),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between
+from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
 from retailor.tasks.recommend.taste import Taste
 from retailor.tasks.recommend.words import SharedWords
 
@@ -45,18 +45,18 @@ def carried(
     untrained half of W says; factors and the transformer have no share.
     """
     items = np.unique(history.items)
-    n_items = int(max(items.max(initial=0), rows.max(initial=0))) + 1
     total = np.zeros((len(items), len(rows)), np.float32)
     for name, own in part_weights.items():
         part, scale = parts[name], spread.get(name, 0.0)
         if scale <= 0:
             continue
         if isinstance(part, ItemToItem):
-            weights = history.matrix(n_items, decay=part.decay).data  # in the order of `items`
+            weights = history.weighed(part.decay)[2]  # in the order of `items`
             total += (own / scale) * weights[:, None] * between(part.links, items, rows)
         elif isinstance(part, SharedWords):
-            weights = history.matrix(n_items, decay=part.decay).data
-            shared = (part.features[items] @ part.features[rows].T).toarray()
+            weights = history.weighed(part.decay)[2]
+            words = np.unique(part.features.indices[entries(part.features, rows)[1]])
+            shared = between(part.features, items, words) @ between(part.features, rows, words).T
             total += (own / scale) * weights[:, None] * shared
         elif isinstance(part, Taste):
             total += (own / scale) * _pulls(part, history, items, rows)
@@ -65,7 +65,7 @@ def carried(
 
 def _pulls(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
     """How far each item of the history pulls the customer's mean towards each of `rows` [E, len(rows)]."""
-    weights = history.matrix(len(taste.items), decay=taste.decay).data
+    weights = history.weighed(taste.decay)[2]
     each = weights[:, None] * taste.items[items]  # [E, d]
     length = max(float(np.linalg.norm(each.sum(axis=0))), 1e-9)
     return np.asarray(each @ taste.candidates[rows].T / length, np.float32)
