@@ -61,6 +61,7 @@ CLAIMS = (
             "popularity": "popularity",
             "ease + sequential-knn (ids only)": "EASE + kNN",
             "tf-idf kernel + knn (control)": "TF-IDF kernel + kNN",
+            "retailor, tf-idf-svd in every slot (control)": "ours with TF-IDF for the language model",
         },
     ),
     Claim(
