@@ -21,6 +21,7 @@ from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, entries
 from retailor.retrieval.vectors import VectorIndex
+from retailor.tasks.recommend.own import OwnChoices
 from retailor.tasks.recommend.sequence import NextItem
 from retailor.tasks.recommend.taste import Taste
 from retailor.tasks.recommend.words import SharedWords
@@ -113,7 +114,7 @@ class Finder:
         scorers: dict[str, _Linked | _Worded | _Vector | _Popular] = {}
         for name in names:
             part = parts[name]
-            if isinstance(part, ItemToItem):
+            if isinstance(part, ItemToItem | OwnChoices):
                 linked = _Linked.of(part, history)
                 scorers[name] = linked
                 found.append(linked.best(self.n_each))
@@ -171,14 +172,16 @@ def levelled(table: F32) -> F32:
 
 @dataclass(frozen=True)
 class _Linked:
-    """Scores of an item-to-item part, of the linked items only: rows and their sums, in order of rows."""
+    """Scores of a part that are 0 but for some items: their rows in order, and their sums."""
 
     rows: I64
     sums: NDArray[np.float64]
     n_items: int
 
     @classmethod
-    def of(cls, part: ItemToItem, history: Histories) -> Self:
+    def of(cls, part: ItemToItem | OwnChoices, history: Histories) -> Self:
+        if isinstance(part, OwnChoices):
+            return cls(*_summed(*part.each(history)[1:]), part.n_items)
         _, items, weights = history.weighed(part.decay)
         place, at = entries(part.links, items)
         return cls(

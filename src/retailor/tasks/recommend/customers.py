@@ -212,7 +212,7 @@ class Cases:
         return Cases(self.customers[:n], self.targets[:n])
 
 
-def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]:
+def hold_out(histories: Histories, n: int, seed: int, *, repeats: bool = False) -> tuple[Histories, Cases]:
     """The histories without the last event of n customers at most, and those events as cases.
 
     Only customers whose last item is new to them and not their first are asked, and only of items that keep
@@ -225,7 +225,7 @@ def hold_out(histories: Histories, n: int, seed: int) -> tuple[Histories, Cases]
     if len(asked):
         same = histories.items == np.repeat(histories.items[last[asked]], lengths[asked])
         again[asked] = np.add.reduceat(same, histories.offsets[asked], dtype=np.int64)
-    able = np.flatnonzero((lengths > 1) & (again == 1))
+    able = np.flatnonzero((lengths > 1) & (repeats | (again == 1)))
     chosen = np.sort(stream(seed, "validation").permutation(able)[:n])
     held = histories.items[last[chosen]]
     n_items = int(histories.items.max(initial=-1)) + 1
@@ -244,7 +244,8 @@ def read_cases(
 ) -> tuple[Cases, dict[str, int]]:
     """Each event of `shop` as a case, given the customers' known histories, and how many were left out why.
 
-    An item that the customer already has is not asked for, since it is masked; a repeat is asked once.
+    An item that the customer already has is not asked for, since it is masked, unless `repeats` count; an
+    event that repeats another of `shop` is asked once.
     """
     events = (
         weighed_events(shop, settings)
@@ -264,5 +265,7 @@ def read_cases(
         if row >= 0:
             own = histories.items[histories.offsets[row] : histories.offsets[row + 1]]
             seen[i] = bool((own == target).any())
+    if settings.repeats:
+        seen[:] = False
     counts = {"events": n_all, "not drawn": n_all - n_sampled, "already in the history": int(seen.sum())}
     return Cases(rows[~seen], targets[~seen]), counts

@@ -45,8 +45,10 @@ def rank_cases(
     cases: Cases,
     histories: Histories,
     ties: NDArray[np.unsignedinteger],
+    *,
+    masked: bool = True,
 ) -> Ranks:
-    """Ranks over the whole catalogue with the customer's own history masked, in blocks of customers.
+    """Ranks over the whole catalogue with the customer's own history `masked`, in blocks of customers.
 
     A customer without history gets the most popular items from every blend. A system of one part has nothing
     to say of them: there every item ties, and the target comes last.
@@ -65,7 +67,7 @@ def rank_cases(
     size = max(1, BLOCK_SCORES // n_items)
     for start in track(range(0, n, size), "ranking", -(-n // size)):
         block = order[start : start + size]
-        _rank_block(found, block, parts, systems, cases, histories, cold[block], ties)
+        _rank_block(found, block, parts, systems, cases, histories, cold[block], ties, masked)
     return found
 
 
@@ -78,6 +80,7 @@ def _rank_block(
     histories: Histories,
     cold: NDArray[np.bool_],
     ties: NDArray[np.unsignedinteger],
+    masked: bool,
 ) -> None:
     customers, back = np.unique(cases.customers[block], return_inverse=True)
     own = _histories_of(histories, customers)
@@ -96,7 +99,8 @@ def _rank_block(
         scores = joined(blend, z, own, items)
         if len(blend.names) > 1:
             scores[cold_rows] = popular[cold_rows]
-        scores[seen.row, seen.col] = -np.inf
+        if masked:
+            scores[seen.row, seen.col] = -np.inf
         shown = ranking.top_items(scores, 10, ties)
         scores = scores[back]
         there = targets >= 0

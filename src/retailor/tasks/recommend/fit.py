@@ -58,7 +58,9 @@ def fit(
     texts = catalogue.texts
     catalogue = replace(catalogue, texts=())
     n_items, histories = len(catalogue), customers.histories
-    held = hold_out(histories, _n_held_out(n_items, settings), settings.validation_seed)
+    held = hold_out(
+        histories, _n_held_out(n_items, settings), settings.validation_seed, repeats=settings.repeats
+    )
     rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
     understanding, vectors = understand(texts, encoder, work)
     features = understanding.features
@@ -174,7 +176,7 @@ def tuned(
     if cases is not None:
         cases = cases.first(n_scored(len(cases), len(texts)))
         asked = histories.at(cases.customers)
-        measure = measure_of(asked, cases, len(texts))
+        measure = measure_of(asked, cases, len(texts), masked=not settings.repeats)
         found = [
             measure(untrained(known.features.meaning, settings.decay).scores(asked))
             for known in (before, after)

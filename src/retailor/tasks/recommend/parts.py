@@ -18,6 +18,7 @@ from retailor.kept import digest, kept
 from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.own import OwnChoices
 from retailor.tasks.recommend.sequence import NextItem, fit_sequence
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste, fit_taste
@@ -25,8 +26,11 @@ from retailor.tasks.recommend.words import SharedWords
 
 OURS = "retailor"
 """The row of the system that answers."""
+OWN = ("own choices", "own latest")
+"""Parts that score what the customer chose before: how often, and how lately. Only where repeats count."""
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
+    "personal frequency": ("own choices", "popularity"),
     "item-knn": ("item-knn",),
     "ease": ("ease",),
     "ials": ("ials",),
@@ -47,6 +51,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "ease",
         "ials",
         "popularity",
+        *OWN,
     ),
 }
 """Row of the results to the parts that it may blend. Which parts there are depends on the shop."""
@@ -65,6 +70,7 @@ KINDS: dict[str, Any] = {
     "taste": Taste,
     "sequence": NextItem,
     "shared words": SharedWords,
+    **dict.fromkeys(OWN, OwnChoices),
 }
 
 WEIGHTS = {
@@ -77,6 +83,7 @@ WEIGHTS = {
     "shared words": 0.3,
     "sequential-knn": 0.35,
     "popularity": 0.05,
+    **dict.fromkeys(OWN, 0.5),
 }
 """Where a shop has too few customers to learn the weights from; a kernel takes the place of plain EASE."""
 
@@ -123,6 +130,8 @@ def fit_parts(
             near, n_items, decay=settings.decay, n_links=n_links
         ),
     }
+    if settings.repeats:
+        makers |= {name: partial(own_part, name, n_items, settings) for name in OWN}
     for name, closed in closed_forms(matrix, features, settings, work).items():
         makers[name] = partial(closed, (scales or {}).get(name, 1.0))
     words, meaning = features.words, features.meaning
@@ -148,6 +157,11 @@ def fit_parts(
             parts[name] = made
             log["seconds"][name] = round(time.perf_counter() - started, 3)
     return parts, log
+
+
+def own_part(name: str, n_items: int, settings: RecommendSettings) -> OwnChoices:
+    """One of OWN."""
+    return OwnChoices(n_items, 0.0 if name == "own choices" else max(settings.decay, 0.5))
 
 
 def paired(histories: Histories, max_pairs: int) -> Histories:

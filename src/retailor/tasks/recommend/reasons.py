@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
+from retailor.tasks.recommend.own import OwnChoices
 from retailor.tasks.recommend.taste import Taste
 from retailor.tasks.recommend.words import SharedWords
 
@@ -23,6 +24,8 @@ SENTENCES = {
     "shared words": "shares words with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
     "sequence": "often the next choice of customers with a history like this one",
+    "own choices": "chosen before",
+    "own latest": "chosen before, not long ago",
     "similar": "its text is close to that of “{item}”",
     "together": "often chosen by customers of “{item}”",
     "text": "its text fits the words asked for",
@@ -58,6 +61,10 @@ def carried(
             words = np.unique(part.features.indices[entries(part.features, rows)[1]])
             shared = between(part.features, items, words) @ between(part.features, rows, words).T
             total += (own / scale) * weights[:, None] * shared
+        elif isinstance(part, OwnChoices):
+            _, own_items, values = part.each(history)
+            sums = np.bincount(np.searchsorted(items, own_items), values, minlength=len(items))
+            total += (own / scale) * sums[:, None] * (items[:, None] == rows)
         elif isinstance(part, Taste):
             total += (own / scale) * _pulls(part, history, items, rows)
     return items, total

@@ -247,7 +247,7 @@ def _finished(network: Any, seen: NDArray[np.bool_]) -> NextItem:
 def _validation(
     network: Any, seen: NDArray[np.bool_], histories: Histories, cases: Cases, settings: RecommendSettings
 ) -> Callable[[], float]:
-    """NDCG@10 on at most N_CHECKED of the cases, what the customer has being masked."""
+    """NDCG@10 on at most N_CHECKED of the cases, what the customer has being masked unless repeats count."""
     chosen = stream(settings.seed, "sequence validation").permutation(len(cases))
     chosen = chosen[: n_scored(N_CHECKED, len(seen))]
     asked = histories.at(cases.customers[chosen])
@@ -255,7 +255,8 @@ def _validation(
 
     def ndcg() -> float:
         scores = _finished(network, seen).scores(asked)
-        scores[own.row, own.col] = -np.inf
+        if not settings.repeats:
+            scores[own.row, own.col] = -np.inf
         return float(ndcg_at(Ranked.single(target_ranks(scores, targets)), 10).mean())
 
     return ndcg

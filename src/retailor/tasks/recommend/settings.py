@@ -94,6 +94,12 @@ class RecommendSettings:
     tuning_words: int = Field(default=20, ge=4)
     """Words of an item's text that are read while learning."""
 
+    repeats: bool = False
+    """Whether what a customer chose before counts as an answer: then nothing is masked in validation and
+    tests, and parts score what the customer chose often and lately. Ask with `exclude_seen=False`."""
+    protocol: Literal["next-item", "next-basket"] = "next-item"
+    """What `evaluate` asks for: each event alone, or all items of the customer's next order at once."""
+
     n_validation: int = Field(default=5_000, ge=0)
     """Customers, at most, whose last event is held out to learn the blend; the final fit has it again."""
     validation_seed: int = 0

@@ -20,6 +20,7 @@ from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.ask import recommend
+from retailor.tasks.recommend.baskets import basket_scores, read_baskets
 from retailor.tasks.recommend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
 from retailor.tasks.recommend.evaluate import Ranks, rank_cases, scores_of
@@ -83,6 +84,10 @@ class Recommender:
         """The items whose texts are nearest. Raises DataError on an item that is not in the catalogue."""
         return self._with(RecommendQuery(item_ids=(item_id,), k=k, by="similar"))
 
+    def next_basket(self, user_id: str, *, k: int = 10) -> Recommendations:
+        """What the customer's next order may have; with the setting `repeats` also what was chosen before."""
+        return self.predict([RecommendQuery(user_id=user_id, k=k, exclude_seen=not self.settings.repeats)])[0]
+
     def together(self, item_id: str, *, k: int = 10) -> Recommendations:
         """The items that its customers chose too. Raises DataError on an item that is not there."""
         return self._with(RecommendQuery(item_ids=(item_id,), k=k, by="together"))
@@ -127,8 +132,12 @@ class Recommender:
         """Every system's figures on the events of `shop`, each asked for given the history known by fit.
 
         The whole catalogue is ranked, ties against us, the customer's own history masked; so an event that
-        repeats the history is not asked for. Raises MissingTable without events.
+        repeats the history is not asked for, unless the setting `repeats` has nothing masked. Under the
+        protocol 'next-basket' a case is every item of a customer's first order in `shop`. Raises
+        MissingTable without events.
         """
+        if self.settings.protocol == "next-basket":
+            return self._basket_scores(shop)
         cases, made = self.cases(shop), self._made
         return scores_of(
             self.ranks(cases),
@@ -137,6 +146,18 @@ class Recommender:
             len(made.customers),
             histories=made.customers.histories,
             categories=made.catalogue.category_shares,
+        )
+
+    def _basket_scores(self, shop: Shop) -> Scores:
+        made = self._made
+        baskets = read_baskets(shop, made.catalogue, made.customers, self.settings)
+        return basket_scores(
+            made.parts,
+            {**made.systems, OURS: made.blend},
+            baskets,
+            made.customers.histories,
+            len(made.catalogue),
+            self.settings,
         )
 
     @property
@@ -161,7 +182,9 @@ class Recommender:
         if latest is not None:
             histories = histories.latest(latest)
         systems: dict[str, Blend | ColdBlend] = {**made.systems, OURS: made.blend}
-        return rank_cases(made.parts, systems, cases, histories, made.catalogue.ties)
+        return rank_cases(
+            made.parts, systems, cases, histories, made.catalogue.ties, masked=not self.settings.repeats
+        )
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'recommend', its encoder inside. Raises ModelError before `fit`."""

@@ -268,7 +268,7 @@ def _loss(n_items: int, settings: RecommendSettings) -> Callable[[Any, Mapping[s
 def _validation(
     network: Any, items: F32, histories: Histories, cases: Cases, settings: RecommendSettings
 ) -> Callable[[], float]:
-    """NDCG@10 on at most 2,000 of the cases, what the customer has being masked."""
+    """NDCG@10 on at most 2,000 of the cases, what the customer has being masked unless repeats count."""
     chosen = stream(settings.seed, "taste validation").permutation(len(cases))
     chosen = chosen[: n_scored(2000, len(items))]
     asked = histories.at(cases.customers[chosen])
@@ -276,7 +276,8 @@ def _validation(
 
     def ndcg() -> float:
         scores = network.taste(settings.decay).scores(asked)
-        scores[seen.row, seen.col] = -np.inf
+        if not settings.repeats:
+            scores[seen.row, seen.col] = -np.inf
         return float(ndcg_at(Ranked.single(target_ranks(scores, targets)), 10).mean())
 
     return ndcg

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
@@ -33,10 +34,14 @@ SCALES = (1.0, 0.01, 0.03, 0.1, 0.3, 3.0)
 """Tried in this order: where several are equally good the setting as it is wins."""
 
 
-def measure_of(asked: Histories, cases: Cases, n_items: int) -> Callable[[NDArray[np.float32]], float]:
+def measure_of(
+    asked: Histories, cases: Cases, n_items: int, *, masked: bool = True
+) -> Callable[[NDArray[np.float32]], float]:
     """NDCG@10 of scores [B, I] on the cases, own histories masked; it leaves the scores as they are."""
     rows = np.arange(len(cases))
     seen = asked.matrix(n_items).tocoo()
+    if not masked:
+        seen = sp.coo_matrix(seen.shape)
 
     def ndcg(scores: NDArray[np.float32]) -> float:
         own = scores[rows, cases.targets]
@@ -57,7 +62,7 @@ def choose_scales(
     if not 0 < n_items <= settings.max_tuned:
         return {}
     asked = histories.at(cases.customers)
-    measure = measure_of(asked, cases, n_items)
+    measure = measure_of(asked, cases, n_items, masked=not settings.repeats)
     matrix = histories.matrix(n_items)
     found = {}
     for name, make in closed_forms(matrix, features, settings).items():
@@ -78,7 +83,7 @@ def choose_blends(
     The one that answers has weights of its own for cold customers and items.
     """
     asked = histories.at(cases.customers)
-    measure = measure_of(asked, cases, n_items)
+    measure = measure_of(asked, cases, n_items, masked=not settings.repeats)
     systems: dict[str, Blend] = {}
     log: dict[str, Any] = {}
     scores = {name: part.scores(asked) for name, part in parts.items()}
@@ -88,7 +93,9 @@ def choose_blends(
     seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
     z = {name: standardise(scores.pop(name)) for name in start.names}
     scores.clear()
-    blend, log[OURS]["by coldness"] = choose_by_coldness(start, z, asked, cases, item_groups(seen))
+    blend, log[OURS]["by coldness"] = choose_by_coldness(
+        start, z, asked, cases, item_groups(seen), masked=not settings.repeats
+    )
     blend, log[OURS]["dropped"] = drop_parts(blend, z, asked, item_groups(seen), measure, settings.least_gain)
     return systems, blend, log
 
@@ -116,7 +123,7 @@ def choose_among(
     z = {name: np.zeros((len(cases), width), np.float32) for name in names}
     for i, pool in enumerate(pools):
         own = asked.items[asked.offsets[i] : asked.offsets[i + 1]]
-        hidden[i, : len(pool.rows)] = np.isin(pool.rows, own)
+        hidden[i, : len(pool.rows)] = np.isin(pool.rows, own) & (not settings.repeats)
         place[i] = next(iter(np.flatnonzero(pool.rows == cases.targets[i])), -1)
         for name in names:
             z[name][i, : len(pool.rows)] = pool.z[name]
@@ -139,7 +146,13 @@ def choose_among(
 
 
 def choose_by_coldness(
-    start: Blend, z: Mapping[str, NDArray[np.float32]], asked: Histories, cases: Cases, items: Groups
+    start: Blend,
+    z: Mapping[str, NDArray[np.float32]],
+    asked: Histories,
+    cases: Cases,
+    items: Groups,
+    *,
+    masked: bool = True,
 ) -> tuple[ColdBlend, list[dict[str, Any]]]:
     """The weights a group of customers and items that are best on the cases, and the steps to them.
 
@@ -155,7 +168,9 @@ def choose_by_coldness(
         if len(rows) < LEAST_CASES:
             continue
         inside = {name: block[rows] for name, block in z.items()}
-        measure = measure_of(asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items))
+        measure = measure_of(
+            asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items), masked=masked
+        )
         total = blend.join_standardised(inside, customers[rows], items)
         best = measure(total)
         for j, p in [(j, p) for _ in range(ROUNDS) for j in (1, 2) for p in range(len(blend.names))]:

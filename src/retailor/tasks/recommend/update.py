@@ -16,7 +16,7 @@ from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import Catalogue, Customers, read_catalogue, read_customers
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
-from retailor.tasks.recommend.parts import Features, paired
+from retailor.tasks.recommend.parts import OWN, Features, own_part, paired
 from retailor.tasks.recommend.sequence import NextItem
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.taste import Taste
@@ -109,8 +109,10 @@ def _with_new_events(
 
 def _counted(histories: Histories, n_items: int, settings: RecommendSettings) -> dict[str, Scorer]:
     """The parts that are counted, not learned."""
+    own = {name: own_part(name, n_items, settings) for name in OWN} if settings.repeats else {}
     near, links = paired(histories, settings.max_pairs), settings.links(n_items)
     return {
+        **own,
         "popularity": collab.fit_popularity(histories.matrix(n_items)),
         "item-knn": neighbours.fit_item_knn(near.matrix(n_items), n_links=links),
         "sequential-knn": neighbours.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),

@@ -1,0 +1,108 @@
+"""The next order: every item of it is asked for, repeats count when they are said to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from retailor.metrics.scores import Scores
+from retailor.shop.tables import Shop
+from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend.baskets import ranks_of, read_baskets
+from retailor.tasks.shapes import RecommendQuery
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def _orders(orders: list[tuple[str, int, list[str]]]) -> pl.DataFrame:
+    """Events of (customer, day, items)."""
+    rows = [(user, item, "buy", START + timedelta(days=day)) for user, day, items in orders for item in items]
+    return pl.DataFrame(rows, schema=["user_id", "item_id", "kind", "time"], orient="row")
+
+
+def _shop(n_users: int = 90, n_orders: int = 5, seed: int = 0) -> tuple[Shop, Shop]:
+    """Everybody buys two staples of their own in most orders, and something of a fashion that changes."""
+    rng = np.random.default_rng(seed)
+    staples = rng.integers(12, size=(n_users, 2))
+    train, test = [], []
+    for user in range(n_users):
+        for day in range(n_orders):
+            own = [f"staple{item}" for item in staples[user] if rng.random() < 0.8]
+            own.insert(rng.integers(len(own) + 1), f"fashion{rng.integers(8)}")
+            order = (f"u{user:02}", day, own)
+            (test if day == n_orders - 1 else train).append(order)
+    return Shop.of(events=_orders(train)), Shop.of(events=_orders(test))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Recommender:
+    settings = RecommendSettings(repeats=True, protocol="next-basket", sequence=False)
+    return Recommender(None, settings).fit(_shop()[0])
+
+
+def _value(scores: Scores, row: str, bucket: str = "all") -> float:
+    return next(s.value for s in scores if (s.row, s.metric, s.bucket) == (row, "recall@10", bucket))
+
+
+def test_what_is_bought_again_and_again_is_in_the_next_order(fitted: Recommender) -> None:
+    scores = fitted.evaluate(_shop()[1])
+    assert _value(scores, "personal frequency", "repeats") > 0.95
+    assert _value(scores, "retailor", "repeats") > 0.95
+    assert _value(scores, "retailor") > _value(scores, "popularity") + 0.1
+    assert {s.bucket for s in scores} == {"all", "repeats", "new items"}
+    n = {s.bucket: s.n for s in scores if s.row == "retailor" and s.metric == "recall@10"}
+    assert n["all"] == 90
+
+
+def test_a_next_basket_has_what_was_chosen_before_and_says_so(fitted: Recommender) -> None:
+    before = _counts("u03")
+    found = fitted.next_basket("u03", k=3).items
+    assert max(before, key=lambda item: before[item]) in {one.item_id for one in found}
+    assert any("chosen before" in one.reason for one in found)
+    never = fitted.predict([RecommendQuery(user_id="u03", k=5)])[0].items
+    assert not {one.item_id for one in never} & set(before)
+
+
+def _counts(user: str) -> dict[str, int]:
+    own = _shop()[0].events.filter(pl.col("user_id") == user)["item_id"]
+    return dict(own.value_counts().iter_rows())
+
+
+def test_without_repeats_only_new_items_of_the_order_are_asked_for() -> None:
+    train, test = _shop()
+    task = Recommender(None, RecommendSettings(protocol="next-basket", sequence=False)).fit(train)
+    scores = task.evaluate(test)
+    assert {s.bucket for s in scores} == {"all"}
+    assert "personal frequency" not in {s.row for s in scores}
+    assert 0 < next(iter(scores)).n < 90
+
+
+def test_the_first_order_after_the_history_is_asked_and_an_unknown_item_cannot_be_found(
+    fitted: Recommender,
+) -> None:
+    later = _orders(
+        [("u00", 9, ["fashion1", "nowhere", "fashion1"]), ("u00", 10, ["fashion2"]), ("new", 9, ["fashion1"])]
+    )
+    made = fitted._made
+    found = read_baskets(Shop.of(events=later), made.catalogue, made.customers, fitted.settings)
+    assert len(found) == 1 and found.owners.tolist() == [0, 0]
+    assert found.items.tolist() == [made.catalogue.ix["fashion1"], -1]
+
+
+def test_ranks_of_several_targets_are_those_of_a_plain_sort() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        scores = rng.integers(0, 6, size=20).astype(np.float32)
+        scores[rng.integers(20, size=3)] = -np.inf
+        targets = rng.permutation(20)[:4]
+        order = sorted(range(20), key=lambda i: (-scores[i], i in targets))
+        expected = [order.index(t) + 1 if np.isfinite(scores[t]) else 1 << 40 for t in targets]
+        found = ranks_of(scores, np.append(targets, -1))
+        ties = {float(s) for s in scores[targets]}
+        assert found[-1] == 1 << 40
+        for value in ties:  # targets that tie share the same places in some order
+            same = scores[targets] == value
+            assert sorted(found[:-1][same]) == sorted(np.array(expected)[same])
