@@ -317,7 +317,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         },
     }
     charts = [_panel(alt, title, rows, lines) for title, lines in panels.items()]
-    chart = alt.hconcat(*charts, spacing=30).properties(title="The recommender against the size of the shop")
+    chart = alt.hconcat(*charts, spacing=30).resolve_scale(color="independent")
+    chart = chart.properties(title="The recommender against the size of the shop")
     chart.configure_view(stroke=None).configure_title(anchor="start", fontSize=13).save(str(path))
 
 
@@ -333,10 +334,15 @@ def _panel(alt: Any, title: str, rows: list[dict[str, Any]], lines: dict[tuple[s
     ]
     legend = alt.Legend(orient="top", title=None) if len(lines) > 1 else None
     colours = alt.Scale(domain=list(lines.values()), range=["#2a6f97", "#9aa5b1"][: len(lines)])
-    log = alt.Scale(type="log", nice=True)
+    log = alt.Scale(type="log", nice=False, padding=12)
     base = alt.Chart(alt.Data(values=values), title=title).encode(
         x=alt.X("items:Q", scale=log, title="items", axis=alt.Axis(format="~s", tickCount=5)),
-        y=alt.Y("value:Q", scale=log, title=None, axis=alt.Axis(format="~g", tickCount=6)),
+        y=alt.Y(
+            "value:Q",
+            scale=alt.Scale(type="log", nice=True),
+            title=None,
+            axis=alt.Axis(format="~g", tickCount=6),
+        ),
         color=alt.Color("how:N", scale=colours, legend=legend),
     )
     return (base.mark_line() + base.mark_point(filled=True, size=45)).properties(width=220, height=200)
