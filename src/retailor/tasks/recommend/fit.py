@@ -50,7 +50,8 @@ def fit(
     """The fitted recommender and the log of how it was made.
 
     The last event of some customers is held out to learn the weights; then every part is fitted again with
-    those events, but for the learned networks, which stay as they were best on them.
+    those events, but for the learned networks, which stay as they were best on them. Where questions are
+    answered from candidates all parts but popularity stay.
     """
     started = time.perf_counter()
     catalogue = read_catalogue(shop)
