@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from retailor.errors import DataError
 from retailor.metrics.scores import Scores
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
@@ -90,6 +91,23 @@ def test_the_first_order_after_the_history_is_asked_and_an_unknown_item_cannot_b
     found = read_baskets(Shop.of(events=later), made.catalogue, made.customers, fitted.settings)
     assert len(found) == 1 and found.owners.tolist() == [0, 0]
     assert found.items.tolist() == [made.catalogue.ix["fashion1"], -1]
+
+
+def test_without_an_order_to_ask_for_it_says_so(fitted: Recommender) -> None:
+    untimed = _orders([("u00", 9, ["fashion1"])]).with_columns(time=pl.lit(None, pl.Datetime("ms", "UTC")))
+    for events in (untimed, _orders([("stranger", 9, ["fashion1"])])):
+        with pytest.raises(DataError, match="next-basket needs later events"):
+            fitted.evaluate(Shop.of(events=events))
+
+
+@pytest.mark.filterwarnings("ignore:OpenBLAS:RuntimeWarning", "ignore:Intel MKL:RuntimeWarning")
+def test_candidates_give_the_next_baskets_of_a_scan_and_a_day_later_too() -> None:
+    settings = RecommendSettings(repeats=True, sequence=False, retrieval="approximate")
+    train, later = _shop()
+    task = Recommender(None, settings).fit(train).update(later)
+    for user in ("u00", "u07", "u42"):
+        found, true = (some.next_basket(user).items for some in (task, task.scanning()))
+        assert [(one.item_id, one.because) for one in found] == [(one.item_id, one.because) for one in true]
 
 
 def test_ranks_of_several_targets_are_those_of_a_plain_sort() -> None:

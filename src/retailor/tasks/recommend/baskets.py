@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from retailor.errors import DataError
 from retailor.metrics import ranking
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import NOT_FOUND, Ranked
@@ -51,7 +52,8 @@ def read_baskets(
 ) -> Baskets:
     """The first order in `shop` of each customer that has a history, at most `n_test`, drawn by the seed.
 
-    An item twice in an order is one. Without `repeats` an order's known items are not asked for.
+    An item twice in an order is one. Without `repeats` an order's known items are not asked for. Raises
+    DataError when there is no order to ask for.
     """
     events = weighed_events(shop, settings).filter(pl.col("user_id").is_in(list(customers.ix)))
     first = events.filter((pl.col("time") == pl.col("time").min().over("user_id")).fill_null(False))
@@ -70,6 +72,10 @@ def read_baskets(
     pairs = own.owners() * (len(catalogue) + 1) + own.items
     known = np.isin(owners * (len(catalogue) + 1) + items, pairs)
     asked = np.ones(len(items), bool) if settings.repeats else ~known
+    if not asked.any():
+        raise DataError(
+            "next-basket needs later events, with times, of customers that fit knows; there are none."
+        )
     left, owners = np.unique(owners[asked], return_inverse=True)
     return Baskets(rows[left], owners.astype(np.int64), items[asked], known[asked])
 

@@ -44,7 +44,7 @@ class RecommendSettings:
 
     retrieval: Literal["auto", "exact", "approximate"] = "auto"
     """Whether a question scores every item or some candidates; auto: candidates beyond `max_exact` items."""
-    max_exact: int = Field(default=50_000, ge=1)
+    max_exact: int = Field(default=100_000, ge=1)
     """Largest catalogue of which every item is scored for every question, unless `retrieval` says."""
     n_candidates: int = Field(default=400, ge=1)
     """Candidates taken from each part of the blend."""
