@@ -138,6 +138,8 @@ def run(
     done = run_plan(plan, out, overrides=_changes(change or []), tell=lambda line: _print(line, err=True))
     for task, scores in done.scores.items():
         _print(f"\n{task}\n{scores}")
+    if done.verdicts:
+        _print("\nwhat each step was worth\n" + "\n".join(done.verdicts))
     for name, reason in done.absent().items():
         _print(f"\nleft out: {name}: {reason}")
     _print(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")

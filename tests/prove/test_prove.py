@@ -142,6 +142,7 @@ def test_a_plan_with_the_section_makes_a_ledger_and_its_report_shows_it(tmp_path
     done = run(make_plan({**plan, "prove": dials}, tmp_path), tmp_path / "out")
     html = done.report.read_text(encoding="utf-8")
     assert "What each step of transfer was worth" in html and "with 40 labels" in html
+    assert len(done.verdicts) == 1 and done.verdicts[0].startswith("pretrained, frozen: ")
     folder = next(tmp_path / "out" / stage.folder for stage in done.stages if stage.name == "prove")
     assert {"ledger.json", "ledger.svg", "ledger.txt"} <= {path.name for path in folder.iterdir()}
     assert "prove" in read_plan(tmp_path / "out" / "plan.toml").sections

@@ -27,6 +27,8 @@ class Run:
     stages: tuple[Done, ...]
     scores: Mapping[str, Scores]
     report: Path
+    verdicts: tuple[str, ...] = ()
+    """What each step of transfer was worth, where the plan has a section [prove]."""
 
     def absent(self) -> dict[str, str]:
         """Stage name to the reason why the shop's data do not allow it."""
@@ -68,7 +70,9 @@ def _result(folder: Path, done: list[Done]) -> Run:
         if each.kind == "evaluation"
     }
     report = next(each for each in done if each.name == "report")
-    return Run(folder, tuple(done), scores, folder / report.folder / "report.html")
+    ledgers = [read_json(folder / each.folder / "ledger.json") for each in done if each.kind == "ledger"]
+    verdicts = tuple(verdict for ledger in ledgers for verdict in ledger["verdicts"])
+    return Run(folder, tuple(done), scores, folder / report.folder / "report.html", verdicts)
 
 
 def open_run(out: str | Path) -> Run:
