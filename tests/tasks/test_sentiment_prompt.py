@@ -10,11 +10,12 @@ import torch
 from retailor.errors import ConfigError, ModelError
 from retailor.models.cloze import GeneratorCloze
 from retailor.models.local import LocalGenerator
-from retailor.shop.tables import LABELS
+from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.prompt import CONTENT_FREE, KNOWN, Asker, Prompts, prompts_of
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
+from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 from tests.models.test_cloze import masked_folder
 from tests.tasks.test_sentiment import QUERIES, toy_shop
@@ -49,6 +50,24 @@ def decoder() -> LocalGenerator:
 def reader(**more) -> SentimentReader:
     settings = SentimentSettings(**{"mode": "prompt", **SETTINGS, **more})
     return SentimentReader(HashEncoder(), settings, generator=decoder())
+
+
+class TestPrompted(TaskContract):
+    baselines = ("majority", "tf-idf", "frozen probe")
+
+    def shop(self) -> Shop:
+        return toy_shop(60)
+
+    def test_shop(self) -> Shop:
+        return toy_shop(30, seed=1)
+
+    test_shop.__test__ = False  # type: ignore[attr-defined]
+
+    def task(self) -> SentimentReader:
+        return reader()
+
+    def queries(self) -> list[SentimentQuery]:
+        return QUERIES
 
 
 def test_it_answers_by_prompts_and_opens_again(tmp_path: Path) -> None:

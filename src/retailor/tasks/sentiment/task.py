@@ -39,7 +39,8 @@ class SentimentReader:
     """Reads the sentiment of texts; fitted on a shop's labelled or rated reviews.
 
     Answers are computed in float32 and probabilities rounded to four decimals, so that a text gets the same
-    answer alone and in any batch. (An int8 encoder scales each batch as a whole: there they may differ.)
+    answer alone and in any batch. (An int8 encoder scales each batch as a whole, and a language model that
+    prompts ask runs in bf16 where it can, unless its `precision` is '32': there they may differ.)
     """
 
     kind: ClassVar[str] = "sentiment"
