@@ -10,9 +10,12 @@ import pytest
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
+from retailor.retrieval.collab import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.baskets import ranks_of, read_baskets
+from retailor.tasks.recommend.customers import hold_out
+from retailor.tasks.recommend.own import OwnChoices
 from retailor.tasks.shapes import RecommendQuery
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -108,6 +111,20 @@ def test_candidates_give_the_next_baskets_of_a_scan_and_a_day_later_too() -> Non
     for user in ("u00", "u07", "u42"):
         found, true = (some.next_basket(user).items for some in (task, task.scanning()))
         assert [(one.item_id, one.because) for one in found] == [(one.item_id, one.because) for one in true]
+
+
+def test_a_last_event_that_repeats_is_held_out_only_where_repeats_count() -> None:
+    histories = Histories.of([[0, 1, 0], [1, 2], [2]])
+    assert hold_out(histories, 9, 0)[1].customers.tolist() == [1]
+    rest, cases = hold_out(histories, 9, 0, repeats=True)
+    assert cases.targets.tolist() == [0, 2] and rest.lengths().tolist() == [2, 1, 1]
+
+
+def test_own_choices_count_every_time_and_lately_weighs_more() -> None:
+    histories = Histories.of([[2, 0, 2], []])
+    often = OwnChoices(4, 0.0).scores(histories)
+    np.testing.assert_allclose(often, [[1, 0, 2, 0], [0, 0, 0, 0]])
+    np.testing.assert_allclose(OwnChoices(4, 1.0).scores(histories)[0], [1 / 2, 0, 1 / 3 + 1, 0])
 
 
 def test_ranks_of_several_targets_are_those_of_a_plain_sort() -> None:
