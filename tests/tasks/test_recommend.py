@@ -25,7 +25,7 @@ from retailor.retrieval.collab import (
 )
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, reasons
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate import rank_cases
 from retailor.tasks.recommend.parts import Features
@@ -153,6 +153,28 @@ def test_because_names_items_of_the_history(fitted: Recommender) -> None:
         assert item.because and set(item.because) <= {"i01", "i02", "i03"}
         same = [one for one in item.because if _side(one) == _side(item.item_id)]
         assert item.because[0] == same[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "title", "because", "n", "said"),
+    [
+        (
+            "word kernel",
+            "Steel kettles, 1.7 l",
+            "A kettle of STEEL",
+            3,
+            "shares “Steel”, “kettles” and customers with",
+        ),
+        ("word kernel", "Steel pan", "Wool sock", 3, "shares words and customers with “Wool sock”"),
+        ("sequence", "Steel pan", "Pan", 0, "new here, and its text is close to “Pan” (“pan”)"),
+        ("similar", "不锈钢水壶 黑色", "水壶 白色", 3, "its text is close to that of “水壶 白色” (“水壶”)"),
+        ("taste", "Steel pan", None, 3, "chosen by 3 customers"),
+    ],
+)
+def test_reasons_name_the_words_that_two_items_share(
+    part: str, title: str, because: str | None, n: int, said: str
+) -> None:
+    assert said in reasons.sentence(part, title, because, n)
 
 
 def test_filters_leave_only_what_was_asked_for(fitted: Recommender) -> None:

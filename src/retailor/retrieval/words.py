@@ -55,6 +55,22 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text, bigrams=False) if word not in STOP_WORDS]
 
 
+def shared_words(text: str, other: str) -> list[str]:
+    """The words of `text` as they are written there, each once, that `other` has in any inflection.
+
+    Without stop words, and without single letters and digits.
+    """
+    known = set(content_words(other))
+    found: dict[str, str] = {}
+    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)):
+        run = match.group()
+        for written in _chinese(run, False) if match.lastgroup == "chinese" else [run]:
+            forms = content_words(written)
+            if len(written) > 1 and forms and set(forms) <= known:
+                found.setdefault(forms[0], written)
+    return list(found.values())
+
+
 @lru_cache(maxsize=65536)
 def _latin(run: str) -> tuple[str, ...]:
     if run.isalpha():

@@ -79,7 +79,9 @@ export function price(item) {
 // One item of a result, as a card that can be chosen.
 export function card(hit, choose) {
   const title = plain(hit.item?.title) || hit.item_id;
-  const because = hit.because.filter((each) => each.item_id !== hit.item_id).slice(0, 2);
+  // The reason may name an item already: its first letters, since long titles are cut there.
+  const named = (each) => hit.reason?.includes(`“${plain(each.title).slice(0, 40)}`);
+  const because = hit.because.filter((each) => each.item_id !== hit.item_id && !named(each)).slice(0, 2);
   return h(
     "li",
     { class: "card" },

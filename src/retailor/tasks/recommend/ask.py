@@ -90,11 +90,16 @@ def _neighbours(fitted: Fitted, query: RecommendQuery, history: Histories) -> Re
     scores[~allowed(fitted, query, history)] = -np.inf
     scores[rows[0]] = -np.inf
     found = diverse(scores, query.k, query.diversity, fitted.understanding.features, catalogue.ties)
-    why = reasons.sentence(query.by, catalogue.title(rows[0]), 1)
-    because = (catalogue.item_ids[rows[0]],)
+    title, because = catalogue.title(rows[0]), (catalogue.item_ids[rows[0]],)
     return Recommendations(
         tuple(
-            Recommended(catalogue.item_ids[one], round(float(scores[one]), 5), why, because) for one in found
+            Recommended(
+                catalogue.item_ids[one],
+                round(float(scores[one]), 5),
+                reasons.sentence(query.by, catalogue.title(one), title, 1),
+                because,
+            )
+            for one in found
         )
     )
 
@@ -176,7 +181,7 @@ def explained(
         because = [int(items[i]) for i in order[:N_BECAUSE] if carried[i, column] > 0]
         part = reasons.strongest_part({name: float(share[column]) for name, share in shares.added.items()})
         title = catalogue.title(because[0]) if because else None
-        reason = reasons.sentence(part, title, int(fitted.n_seen[row]))
+        reason = reasons.sentence(part, catalogue.title(row), title, int(fitted.n_seen[row]))
         ids = tuple(catalogue.item_ids[one] for one in because)
         found.append(Recommended(catalogue.item_ids[row], round(float(total[column]), 5), reason, ids))
     return tuple(found)

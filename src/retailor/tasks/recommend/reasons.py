@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
+from retailor.retrieval.words import shared_words
 from retailor.tasks.recommend.own import OwnChoices
 from retailor.tasks.recommend.taste import Taste
 from retailor.tasks.recommend.words import SharedWords
@@ -19,19 +20,20 @@ SENTENCES = {
     "item-knn": "customers who chose “{item}” often chose this too",
     "ease": "customers who chose “{item}” often chose this too",
     "ials": "customers with a history like this one often chose it",
-    "word kernel": "shares words and customers with “{item}”",
+    "word kernel": "shares {words} and customers with “{item}”",
     "meaning kernel": "close to “{item}” in meaning and in who chose it",
-    "shared words": "shares words with “{item}”",
+    "shared words": "shares {words} with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
     "sequence": "often the next choice of customers with a history like this one",
     "own choices": "chosen before",
     "own latest": "chosen before, not long ago",
-    "similar": "its text is close to that of “{item}”",
+    "similar": "its text is close to that of “{item}”{so}",
     "together": "often chosen by customers of “{item}”",
     "text": "its text fits the words asked for",
     "popularity": "chosen by {n} customers",
 }
-NEW = "new here, and its text is close to “{item}”"
+NEW = "new here, and its text is close to “{item}”{so}"
+N_WORDS = 3
 
 
 def carried(
@@ -83,13 +85,26 @@ def strongest_part(shares: Mapping[str, float]) -> str:
     return min(shares, key=lambda name: (-shares[name], name))
 
 
-def sentence(part: str, because: str | None, n_customers: int) -> str:
-    """The reason in words; `because` is the title of the history item that carried most, if any did."""
+def sentence(part: str, title: str, because: str | None, n_customers: int) -> str:
+    """The reason why the item of this title is shown, in words.
+
+    `because` is the title of the history item that carried most, if any did.
+    """
+    pattern = SENTENCES[part]
     if because is None:
-        part = part if part in ("text", "popularity", "ials", "sequence") else "popularity"
+        known = part in ("text", "popularity", "ials", "sequence")
+        pattern = SENTENCES[part if known else "popularity"]
     elif not n_customers and part not in ("text", "popularity"):
-        return NEW.format(item=_short(because))
-    return SENTENCES[part].format(item=_short(because or ""), n=f"{n_customers:,}")
+        pattern = NEW
+    words = ""
+    if because is not None and ("{words}" in pattern or "{so}" in pattern):
+        words = ", ".join(f"“{word}”" for word in shared_words(title, because)[:N_WORDS])
+    return pattern.format(
+        item=_short(because or ""),
+        n=f"{n_customers:,}",
+        words=words or "words",
+        so=f" ({words})" if words else "",
+    )
 
 
 def _short(title: str, n_chars: int = 60) -> str:
