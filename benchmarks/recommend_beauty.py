@@ -35,7 +35,7 @@ from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, read_catalogue
-from retailor.tasks.recommend.evaluate import Ranks, buckets_of, scores_of
+from retailor.tasks.recommend.evaluate.next_item import Ranks, buckets_of, scores_of
 
 OURS = "retailor"
 METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}

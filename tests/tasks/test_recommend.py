@@ -25,13 +25,14 @@ from retailor.retrieval.collab import (
 )
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings, reasons
+from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
-from retailor.tasks.recommend.evaluate import rank_cases
-from retailor.tasks.recommend.parts import Features
-from retailor.tasks.recommend.related import diverse
-from retailor.tasks.recommend.taste import Whitening, fit_taste, untrained
-from retailor.tasks.recommend.words import WordSpace
+from retailor.tasks.recommend.evaluate.next_item import rank_cases
+from retailor.tasks.recommend.query import reasons
+from retailor.tasks.recommend.query.related import diverse
+from retailor.tasks.recommend.scorers.parts import Features
+from retailor.tasks.recommend.scorers.taste import Whitening, fit_taste, untrained
+from retailor.tasks.recommend.scorers.words import WordSpace
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder

@@ -15,10 +15,10 @@ from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.recommend import candidates as room
-from retailor.tasks.recommend.candidates import Finder, levelled, vectors_of
-from retailor.tasks.recommend.parts import paired
-from retailor.tasks.recommend.words import SharedWords, WordSpace
+from retailor.tasks.recommend.query import candidates as room
+from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
+from retailor.tasks.recommend.scorers.parts import paired
+from retailor.tasks.recommend.scorers.words import SharedWords, WordSpace
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories
-from retailor.tasks.recommend.coldness import ColdBlend, customer_groups, item_groups, joined
+from retailor.tasks.recommend.blend.coldness import ColdBlend, customer_groups, item_groups, joined
+from retailor.tasks.recommend.blend.tuning import choose_by_coldness
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.tuning import choose_by_coldness
 
 BLEND = Blend(("word kernel", "sequential-knn"), (1.0, 0.5))
 

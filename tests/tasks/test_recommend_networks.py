@@ -12,7 +12,7 @@ from retailor.retrieval.collab import Histories
 from retailor.tasks.recommend import RecommendSettings
 from retailor.tasks.recommend.behaviour import Moments, clusters_of, fit_encoder
 from retailor.tasks.recommend.customers import hold_out
-from retailor.tasks.recommend.sequence import NextItem, fit_sequence, padded
+from retailor.tasks.recommend.scorers.sequence import NextItem, fit_sequence, padded
 from retailor.testing.models import tiny_encoder
 
 N_ITEMS = 12

@@ -73,12 +73,14 @@ class Search:
         self._held_out: dict[str, tuple[float, ...]] = {}
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
-        """Indexes the catalogue and learns the weights. Raises MissingTable without items, or words in them."""
+        """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
         shop.require("search", "items")
         started = time.perf_counter()
         words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
         if not any(map(is_language, words["details"])):
-            raise MissingTable("search needs words in the table 'items': no item has a title or a description.")
+            raise MissingTable(
+                "search needs words in the table 'items': no item has a title or a description."
+            )
         self._set_items(shop.items["item_id"].to_list())
         self._lexical = {
             name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()

@@ -18,10 +18,9 @@ from retailor.retrieval.collab import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.ask import recommend
 from retailor.tasks.recommend.behaviour import fit_encoder
-from retailor.tasks.recommend.candidates import Finder
-from retailor.tasks.recommend.coldness import ColdBlend
+from retailor.tasks.recommend.blend.coldness import ColdBlend
+from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, choose_scales, measure_of
 from retailor.tasks.recommend.customers import (
     Cases,
     Catalogue,
@@ -31,11 +30,12 @@ from retailor.tasks.recommend.customers import (
     read_customers,
 )
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
-from retailor.tasks.recommend.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
+from retailor.tasks.recommend.query.ask import recommend
+from retailor.tasks.recommend.query.candidates import Finder
+from retailor.tasks.recommend.scorers.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
+from retailor.tasks.recommend.scorers.taste import Whitening, untrained
+from retailor.tasks.recommend.scorers.words import WordSpace
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.taste import Whitening, untrained
-from retailor.tasks.recommend.tuning import choose_among, choose_blends, choose_scales, measure_of
-from retailor.tasks.recommend.words import WordSpace
 from retailor.tasks.shapes import RecommendQuery
 from retailor.text.fields import is_language
 

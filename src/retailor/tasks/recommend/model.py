@@ -19,13 +19,13 @@ from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Popularity, Scorer
 from retailor.retrieval.vectors import VectorIndex
-from retailor.tasks.recommend.candidates import Finder, levelled, vectors_of
-from retailor.tasks.recommend.coldness import ColdBlend, Groups, item_groups
+from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
-from retailor.tasks.recommend.parts import Features, parts_of, tensors_of
+from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
+from retailor.tasks.recommend.scorers.parts import Features, parts_of, tensors_of
+from retailor.tasks.recommend.scorers.taste import Whitening
+from retailor.tasks.recommend.scorers.words import WordSpace
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.taste import Whitening
-from retailor.tasks.recommend.words import WordSpace
 
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]

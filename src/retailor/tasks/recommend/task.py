@@ -19,13 +19,13 @@ from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import model
-from retailor.tasks.recommend.ask import recommend
-from retailor.tasks.recommend.baskets import basket_scores, read_baskets
-from retailor.tasks.recommend.coldness import ColdBlend
+from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
-from retailor.tasks.recommend.evaluate import Ranks, rank_cases, scores_of
+from retailor.tasks.recommend.evaluate.baskets import basket_scores, read_baskets
+from retailor.tasks.recommend.evaluate.next_item import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
-from retailor.tasks.recommend.parts import OURS
+from retailor.tasks.recommend.query.ask import recommend
+from retailor.tasks.recommend.scorers.parts import OURS
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.update import updated
 from retailor.tasks.shapes import Recommendations, RecommendQuery

@@ -16,11 +16,11 @@ from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import Catalogue, Customers, read_catalogue, read_customers
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
-from retailor.tasks.recommend.parts import OWN, Features, own_part, paired
-from retailor.tasks.recommend.sequence import NextItem
+from retailor.tasks.recommend.scorers.parts import OWN, Features, own_part, paired
+from retailor.tasks.recommend.scorers.sequence import NextItem
+from retailor.tasks.recommend.scorers.taste import Taste
+from retailor.tasks.recommend.scorers.words import SharedWords
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.taste import Taste
-from retailor.tasks.recommend.words import SharedWords
 
 F32 = NDArray[np.float32]
 

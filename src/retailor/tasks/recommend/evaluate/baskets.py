@@ -25,9 +25,9 @@ from retailor.retrieval.blend import Blend, standardise
 from retailor.retrieval.collab import Histories, Scorer
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.coldness import ColdBlend, item_groups, joined
+from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined
 from retailor.tasks.recommend.customers import Catalogue, Customers, weighed_events
-from retailor.tasks.recommend.evaluate import BLOCK_SCORES
+from retailor.tasks.recommend.evaluate.next_item import BLOCK_SCORES
 from retailor.tasks.recommend.settings import RecommendSettings
 
 I64 = NDArray[np.int64]

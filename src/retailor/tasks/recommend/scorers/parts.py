@@ -18,11 +18,11 @@ from retailor.kept import digest, kept
 from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.own import OwnChoices
-from retailor.tasks.recommend.sequence import NextItem, fit_sequence
+from retailor.tasks.recommend.scorers.own import OwnChoices
+from retailor.tasks.recommend.scorers.sequence import NextItem, fit_sequence
+from retailor.tasks.recommend.scorers.taste import Taste, fit_taste
+from retailor.tasks.recommend.scorers.words import SharedWords
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.taste import Taste, fit_taste
-from retailor.tasks.recommend.words import SharedWords
 
 OURS = "retailor"
 """The row of the system that answers."""

@@ -17,7 +17,7 @@ from retailor.metrics.scores import Score, Scores
 from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
 from retailor.retrieval.collab import Histories, Scorer
-from retailor.tasks.recommend.coldness import ColdBlend, item_groups, joined
+from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined
 from retailor.tasks.recommend.customers import Cases
 
 BLOCK_SCORES = 12_000_000

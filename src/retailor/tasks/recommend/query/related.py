@@ -11,7 +11,7 @@ from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import ItemToItem
 from retailor.tasks.recommend.model import Fitted
-from retailor.tasks.recommend.parts import Features
+from retailor.tasks.recommend.scorers.parts import Features
 
 F32 = NDArray[np.float32]
 POOL = 20

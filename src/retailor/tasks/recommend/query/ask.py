@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Histories
-from retailor.tasks.recommend import reasons
-from retailor.tasks.recommend.candidates import Finder
-from retailor.tasks.recommend.coldness import customer_groups
+from retailor.tasks.recommend.blend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
-from retailor.tasks.recommend.related import diverse, similar, together
+from retailor.tasks.recommend.query import reasons
+from retailor.tasks.recommend.query.candidates import Finder
+from retailor.tasks.recommend.query.related import diverse, similar, together
 from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
 
 F32 = NDArray[np.float32]

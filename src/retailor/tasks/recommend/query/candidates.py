@@ -21,10 +21,10 @@ from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, entries
 from retailor.retrieval.vectors import VectorIndex
-from retailor.tasks.recommend.own import OwnChoices
-from retailor.tasks.recommend.sequence import NextItem
-from retailor.tasks.recommend.taste import Taste
-from retailor.tasks.recommend.words import SharedWords
+from retailor.tasks.recommend.scorers.own import OwnChoices
+from retailor.tasks.recommend.scorers.sequence import NextItem
+from retailor.tasks.recommend.scorers.taste import Taste
+from retailor.tasks.recommend.scorers.words import SharedWords
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]

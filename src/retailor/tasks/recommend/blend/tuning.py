@@ -13,8 +13,7 @@ from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
 from retailor.progress import track
 from retailor.retrieval.blend import GRID, Blend, choose_weights, standardise
 from retailor.retrieval.collab import Histories, Scorer
-from retailor.tasks.recommend.candidates import Finder
-from retailor.tasks.recommend.coldness import (
+from retailor.tasks.recommend.blend.coldness import (
     CUSTOMERS,
     ITEMS,
     ColdBlend,
@@ -24,7 +23,8 @@ from retailor.tasks.recommend.coldness import (
     without_say,
 )
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.parts import OURS, Features, closed_forms, systems_of
+from retailor.tasks.recommend.query.candidates import Finder
+from retailor.tasks.recommend.scorers.parts import OURS, Features, closed_forms, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
 ROUNDS = 2

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
 from retailor.retrieval.words import shared_words
-from retailor.tasks.recommend.own import OwnChoices
-from retailor.tasks.recommend.taste import Taste
-from retailor.tasks.recommend.words import SharedWords
+from retailor.tasks.recommend.scorers.own import OwnChoices
+from retailor.tasks.recommend.scorers.taste import Taste
+from retailor.tasks.recommend.scorers.words import SharedWords
 
 F32 = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""From one query to its answer: candidates, scores, filters, neighbours, reasons."""
