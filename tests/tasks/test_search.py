@@ -85,7 +85,7 @@ def test_evaluation_needs_judgments(search: Search) -> None:
 
 def test_a_catalogue_of_bare_numbers_cannot_be_searched() -> None:
     numbers = pl.DataFrame({"item_id": ["1", "2"], "category": [["4756105"], ["982926"]]})
-    with pytest.raises(MissingTable, match="none has a title"):
+    with pytest.raises(MissingTable, match="no item has a title"):
         Search(HashEncoder()).fit(Shop.of(items=numbers))
 
 
