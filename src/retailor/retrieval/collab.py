@@ -24,11 +24,15 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Histories:
-    """What each of n customers did, end to end: item rows [E], oldest first, and each event's weight [E]."""
+    """What each of n customers did, end to end: item rows [E], oldest first, and each event's weight [E].
+
+    `said` [E], if given, is the row of what the customer wrote of it in some table of texts; −1 for nothing.
+    """
 
     offsets: NDArray[np.int64]  # [n + 1]
     items: NDArray[np.int32]
     weights: F32
+    said: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, histories: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | None = None) -> Self:
@@ -61,14 +65,19 @@ class Histories:
         lengths = self.offsets[1:][rows] - starts
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         at = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return Histories(offsets, self.items[at], self.weights[at])
+        return self.events(at, offsets)
+
+    def events(self, at: NDArray[Any], offsets: NDArray[np.int64]) -> Histories:
+        """Histories of some of the events, rows or a mask, that begin at `offsets`."""
+        said = None if self.said is None else self.said[at]
+        return Histories(offsets, self.items[at], self.weights[at], said)
 
     def latest(self, n: int) -> Histories:
         """The last n events of each customer."""
         keep = self.ages() <= n
         lengths = np.minimum(self.lengths(), n)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return Histories(offsets, self.items[keep], self.weights[keep])
+        return self.events(keep, offsets)
 
     def weighed(self, decay: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.int32], F32]:
         """Customer, item and weight / age ** decay of each event, in order; the largest of an item's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from retailor.retrieval.collab import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.text.fields import item_texts
+from retailor.text.fields import is_language, item_texts
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,38 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
     return Customers(tuple(user_ids), whole.latest(settings.max_history))
 
 
+def with_written(
+    shop: Shop, catalogue: Catalogue, customers: Customers, n: int
+) -> tuple[Customers, tuple[str, ...]]:
+    """The customers with what they wrote of their items, and those texts: n at most, the latest first."""
+    reviews = shop.reviews.filter(
+        pl.col("text").is_not_null(), pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null()
+    )
+    if not n or not len(reviews):
+        return customers, ()
+    histories = customers.histories
+    done = pl.DataFrame({"user": histories.owners(), "item": histories.items, "age": histories.ages()})
+    ids = pl.DataFrame({"user_id": customers.user_ids}).with_row_index("user")
+    items = pl.DataFrame({"item_id": catalogue.item_ids}).with_row_index("item")
+    told = reviews.join(ids, on="user_id").join(items, on="item_id")
+    told = told.unique(["user", "item"], keep="last", maintain_order=True).select(
+        pl.col("user", "item").cast(pl.Int64),
+        said=pl.concat_str(pl.col("title", "text"), separator=". ", ignore_nulls=True),
+    )
+    lines = (
+        done.with_row_index("event")
+        .with_columns(pl.col("user", "item").cast(pl.Int64))
+        .join(told, on=["user", "item"], maintain_order="left")
+        .sort("age", maintain_order=True)
+        .unique(["user", "item"], keep="first", maintain_order=True)
+        .filter(pl.col("said").map_elements(is_language, return_dtype=pl.Boolean))
+        .head(n)
+    )
+    said = np.full(len(histories.items), -1, np.int32)
+    said[lines["event"].to_numpy()] = np.arange(len(lines))
+    return replace(customers, histories=replace(histories, said=said)), tuple(lines["said"])
+
+
 def rows_in(column: str, ids: pl.Series) -> pl.Expr:
     """The row in `ids` of each id of the column."""
     return pl.col(column).cast(pl.Enum(ids)).to_physical()
@@ -235,7 +267,7 @@ def hold_out(histories: Histories, n: int, seed: int, *, repeats: bool = False) 
     keep[last[chosen]] = False
     lengths[chosen] -= 1
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    rest = Histories(offsets, histories.items[keep], histories.weights[keep])
+    rest = histories.events(keep, offsets)
     return rest, Cases(chosen, histories.items[last[chosen]].astype(np.int64))
 
 

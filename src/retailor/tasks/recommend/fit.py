@@ -28,6 +28,7 @@ from retailor.tasks.recommend.customers import (
     n_scored,
     read_catalogue,
     read_customers,
+    with_written,
 )
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
 from retailor.tasks.recommend.query.ask import recommend
@@ -58,6 +59,8 @@ def fit(
     customers = read_customers(shop, catalogue, settings)
     texts = catalogue.texts
     catalogue = replace(catalogue, texts=())
+    n_written = settings.max_written if encoder is not None else 0
+    customers, written = with_written(shop, catalogue, customers, n_written)
     n_items, histories = len(catalogue), customers.histories
     held = hold_out(
         histories, _n_held_out(n_items, settings), settings.validation_seed, repeats=settings.repeats
@@ -77,6 +80,10 @@ def fit(
             understanding, encoder, texts, vectors, rest, cases, settings, work
         )
         features = understanding.features
+    if written and understanding.encoder is not None and understanding.whitening is not None:
+        said = encoded(understanding.encoder, list(written), work)
+        features = replace(features, written=understanding.whitening(said))
+        log["n_written"] = len(written)
     learned: dict[str, Scorer] = {}
     indexes: dict[str, VectorIndex] = {}
     blends: tuple[dict[str, Blend], ColdBlend] | None = None

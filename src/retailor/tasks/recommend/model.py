@@ -29,6 +29,8 @@ from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
+BY_MEANING = ("taste", "own words")
+"""Parts whose `items` are the features' meaning: kept once."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,12 @@ def save(fitted: Fitted, folder: Path) -> None:
 def _tensors(fitted: Fitted) -> Tensors:
     histories, known = fitted.customers.histories, fitted.understanding
     found = tensors_of(fitted.parts)
-    found.pop("taste/items", None)  # the same array as the features' meaning
+    for name in BY_MEANING:
+        found.pop(f"{name}/items", None)  # the same array as the features' meaning
     found["history/offsets"], found["history/items"] = histories.offsets, histories.items
     found["history/weights"] = histories.weights
+    if histories.said is not None:
+        found["history/said"] = histories.said
     if known.features.words is not None:
         for name in ("data", "indices", "indptr"):
             found[f"words/{name}"] = getattr(known.features.words, name)
@@ -133,9 +138,11 @@ def load(folder: Path, settings: RecommendSettings) -> Fitted:
     rooms = ("history/", "words/", "meaning/")
     own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(rooms)}
     understanding = _understanding(own, state["vocabulary"], len(catalogue), encoder)
-    if understanding.features.meaning is not None and "taste/candidates" in tensors:
-        tensors["taste/items"] = understanding.features.meaning
-    histories = Histories(*(own[f"history/{name}"] for name in ("offsets", "items", "weights")))
+    for name in BY_MEANING:
+        if understanding.features.meaning is not None and f"{name}/decay" in tensors:
+            tensors[f"{name}/items"] = understanding.features.meaning
+    offsets, items, weights = (own[f"history/{name}"] for name in ("offsets", "items", "weights"))
+    histories = Histories(offsets, items, weights, own.get("history/said"))
     user_ids = tuple(pl.read_parquet(folder / "customers.parquet")["user_id"])
     systems = {
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()

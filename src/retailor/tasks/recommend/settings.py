@@ -59,6 +59,9 @@ class RecommendSettings:
     max_softmax: int = Field(default=3_000, ge=2)
     """Beyond so many items the softmax is over a sample: the targets of the batch and so many others."""
 
+    max_written: int = Field(default=20_000, ge=0)
+    """Reviews, the latest, whose words say what a customer likes; 0 leaves them unread."""
+
     sequence: bool = True
     """Whether to learn a transformer over the customer's items in order."""
     sequence_hidden: int = Field(default=128, ge=2)

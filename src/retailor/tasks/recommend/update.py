@@ -20,6 +20,7 @@ from retailor.tasks.recommend.scorers.parts import OWN, Features, own_part, pair
 from retailor.tasks.recommend.scorers.sequence import NextItem
 from retailor.tasks.recommend.scorers.taste import Taste
 from retailor.tasks.recommend.scorers.words import SharedWords
+from retailor.tasks.recommend.scorers.written import OwnWords
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -93,7 +94,12 @@ def _with_new_events(
     tables = []
     for some in (known, fresh):
         owners = np.array([some.user_ids[row] for row in some.histories.owners()], dtype=object)
-        columns = {"item": some.histories.items, "weight": some.histories.weights}
+        said = some.histories.said
+        columns = {
+            "item": some.histories.items,
+            "weight": some.histories.weights,
+            "said": np.full(len(owners), -1, np.int32) if said is None else said,
+        }
         tables.append(pl.DataFrame({"user": pl.Series(owners, dtype=pl.String), **columns}))
     lines = (
         pl.concat(tables)
@@ -104,7 +110,8 @@ def _with_new_events(
     )
     lengths = np.bincount(lines["row"].to_numpy(), minlength=len(user_ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Customers(user_ids, Histories(offsets, lines["item"].to_numpy(), lines["weight"].to_numpy()))
+    items, weights, rows = (lines[name].to_numpy() for name in ("item", "weight", "said"))
+    return Customers(user_ids, Histories(offsets, items, weights, rows))
 
 
 def _counted(histories: Histories, n_items: int, settings: RecommendSettings) -> dict[str, Scorer]:
@@ -123,7 +130,7 @@ def _grown(
     name: str, part: Scorer, old: Features, new: Features, n: int, settings: RecommendSettings, scale: float
 ) -> Scorer:
     """A part with room for n further items, linked by their features where the part knows any."""
-    if isinstance(part, Taste) and new.meaning is not None:
+    if isinstance(part, (Taste, OwnWords)) and new.meaning is not None:
         return part.with_items(new.meaning)
     if isinstance(part, NextItem):
         return part.with_items(n, new.meaning)

@@ -18,7 +18,7 @@ CUSTOMERS = ("few events", "more events")
 FEW_EVENTS = 3
 ITEMS = ("never seen", "seldom seen", "more often seen")
 SELDOM = 5
-BY_TEXT = ("word kernel", "meaning kernel", "taste", "shared words")
+BY_TEXT = ("word kernel", "meaning kernel", "taste", "shared words", "own words")
 """Parts that can score an item without events by its text; the others have no say about it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -114,7 +114,7 @@ def _histories_of(histories: Histories, customers: NDArray[np.int64]) -> Histori
     """Those of the customers; an empty one for −1."""
     if len(customers) and customers[0] < 0:
         rest = histories.at(customers[1:])
-        return Histories(np.concatenate([[0], rest.offsets]), rest.items, rest.weights)
+        return replace(rest, offsets=np.concatenate([[0], rest.offsets]))
     return histories.at(customers)
 
 

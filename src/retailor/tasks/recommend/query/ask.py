@@ -112,7 +112,10 @@ def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:
     now = fitted.catalogue.rows(query.item_ids)
     items = np.concatenate([known.items, np.array(now, np.int32)])
     weights = np.concatenate([known.weights, np.ones(len(now), np.float32)])
-    return Histories(np.array([0, len(items)], np.int64), items, weights)
+    said = known.said
+    if said is not None:
+        said = np.concatenate([said, np.full(len(now), -1, np.int32)])
+    return Histories(np.array([0, len(items)], np.int64), items, weights, said)
 
 
 def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight: float) -> Shares:

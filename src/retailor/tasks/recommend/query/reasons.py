@@ -25,6 +25,7 @@ SENTENCES = {
     "shared words": "shares {words} with “{item}”",
     "taste": "its text is close to what customers of “{item}” choose next",
     "sequence": "often the next choice of customers with a history like this one",
+    "own words": "its text is close to what the customer wrote",
     "own choices": "chosen before",
     "own latest": "chosen before, not long ago",
     "similar": "its text is close to that of “{item}”{so}",
@@ -92,7 +93,7 @@ def sentence(part: str, title: str, because: str | None, n_customers: int) -> st
     """
     pattern = SENTENCES[part]
     if because is None:
-        known = part in ("text", "popularity", "ials", "sequence")
+        known = part in ("text", "popularity", "ials", "sequence", "own words")
         pattern = SENTENCES[part if known else "popularity"]
     elif not n_customers and part not in ("text", "popularity"):
         pattern = NEW

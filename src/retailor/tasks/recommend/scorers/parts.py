@@ -22,6 +22,7 @@ from retailor.tasks.recommend.scorers.own import OwnChoices
 from retailor.tasks.recommend.scorers.sequence import NextItem, fit_sequence
 from retailor.tasks.recommend.scorers.taste import Taste, fit_taste
 from retailor.tasks.recommend.scorers.words import SharedWords
+from retailor.tasks.recommend.scorers.written import OwnWords
 from retailor.tasks.recommend.settings import RecommendSettings
 
 OURS = "retailor"
@@ -41,6 +42,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "shared words + knn": ("shared words", "sequential-knn"),
     "f(u, i) alone": ("taste",),
     "sasrec alone": ("sequence",),
+    "own words alone": ("own words",),
     OURS: (
         "word kernel",
         "meaning kernel",
@@ -48,6 +50,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "sequence",
         "sequential-knn",
         "shared words",
+        "own words",
         "ease",
         "ials",
         "popularity",
@@ -70,6 +73,7 @@ KINDS: dict[str, Any] = {
     "taste": Taste,
     "sequence": NextItem,
     "shared words": SharedWords,
+    "own words": OwnWords,
     **dict.fromkeys(OWN, OwnChoices),
 }
 
@@ -81,6 +85,7 @@ WEIGHTS = {
     "taste": 0.5,
     "sequence": 0.3,
     "shared words": 0.3,
+    "own words": 0.1,
     "sequential-knn": 0.35,
     "popularity": 0.05,
     **dict.fromkeys(OWN, 0.5),
@@ -90,10 +95,14 @@ WEIGHTS = {
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of the items beside events: sparse words [I, w] and whitened meaning [I, d], or None."""
+    """What is known of the items beside events: sparse words [I, w] and whitened meaning [I, d], or None.
+
+    `written` [R, d] is the whitened meaning of what customers wrote (`Histories.said`).
+    """
 
     words: sp.csr_matrix | None
     meaning: NDArray[np.float32] | None
+    written: NDArray[np.float32] | None = None
 
     def at(self, rows: NDArray[np.int64]) -> Features:
         """What is known of some items."""
@@ -137,6 +146,9 @@ def fit_parts(
     words, meaning = features.words, features.meaning
     if words is not None and n_items > settings.max_closed_form:
         makers["shared words"] = lambda: SharedWords(words, settings.decay)
+    written = features.written
+    if written is not None and meaning is not None and not settings.by_candidates(n_items):
+        makers["own words"] = lambda: OwnWords(written, meaning, settings.decay)
     log: dict[str, Any] = {"seconds": {}, "training": {}}
     networks: dict[str, Callable[[], tuple[Scorer | None, dict[str, Any]]]] = {}
     room = None if work is None else work / _told_apart(histories, meaning)
