@@ -70,6 +70,11 @@ CLAIMS = (
         "recall@10",
         {"popularity": "popularity", "item-knn": "item-kNN"},
     ),
+    *(
+        Claim("recommend_scale", f"ten best of {size:,} items, one at a time, milliseconds", "p99_ms",
+              {"scan": "scan of every item"}, ours="candidates", bucket=f"{size} items")
+        for size in (100_000, 1_000_000)
+    ),
     Claim("gift_cards", "next item, Gift Cards", "ndcg@10",
           {"recommend: popularity": "popularity", "recommend: ease + sequential-knn": "EASE + kNN"},
           ours="recommend: retailor"),
