@@ -28,7 +28,9 @@ from retailor.tasks.recommend.scorers.words import SharedWords
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
-SAMPLE = 65_536
+SAMPLE = 16_384
+BY_GRAPH = 4
+"""A walk through a graph takes as long as the list it is asked for: it gives one in so many candidates."""
 POSTINGS = 20_000
 """Entries of the inverted index that are read at most for one history, its rarest words first."""
 
@@ -125,7 +127,7 @@ class Finder:
             elif name in self.near:
                 vector = _Vector(self.near[name], vectors_of(part), _asked(part, history))
                 scorers[name] = vector
-                found.append(vector.best(self.n_each))
+                found.append(vector.best(max(1, self.n_each // BY_GRAPH)))
             else:
                 scorers[name] = _Popular(self.popularity)
         rows = np.unique(np.concatenate(found)).astype(np.int64)
