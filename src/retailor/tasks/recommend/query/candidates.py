@@ -28,7 +28,7 @@ from retailor.tasks.recommend.scorers.words import SharedWords
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
-SAMPLE = 16_384
+SAMPLE = 65_536
 BY_GRAPH = 4
 """A walk through a graph takes as long as the list it is asked for: it gives one in so many candidates."""
 POSTINGS = 20_000
