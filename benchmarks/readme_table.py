@@ -92,6 +92,8 @@ CLAIMS = (
           {"tf-idf": "TF-IDF", "panel": "without them"}, ours="panel, transfer of words"),
     Claim("online_shopping", "sentiment in Chinese, 56,000 labels", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen"}),
+    Claim("online_shopping_leave_one_out", "sentiment of a category without labels", "accuracy",
+          {"tf-idf": "TF-IDF", "frozen probe": "frozen", "fine-tuned": "fine-tuned"}, ours="+ both"),
     Claim("absa_laptop", "sentiment by aspect", "accuracy",
           {"majority": "majority", "tf-idf": "TF-IDF", "frozen probe": "frozen"}),
     Claim("encode_speed", "encoding, times sentence-transformers", "times_faster", {}),
