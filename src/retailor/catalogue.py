@@ -46,8 +46,7 @@ def _sentiment_reader(
 
 
 def _prompted(settings: SentimentSettings) -> bool:
-    asked = settings.mode == "prompt" or (settings.mode == "auto" and "prompt" in settings.candidates)
-    return asked and settings.prompt_model == "generator"
+    return settings.prompts and settings.prompt_model == "generator"
 
 
 def _review_writer(encoder: Encoder, generator: Generator | None, settings: ReviewSettings) -> ReviewWriter:

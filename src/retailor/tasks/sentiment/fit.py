@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retailor.errors import DataError
+from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.few import fit_contrast, fit_panel, fit_pseudo
@@ -107,6 +107,27 @@ def fit_readers(
     return Fit(readers[chosen], words, frozen, chosen, prior), log
 
 
+def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
+    """Raises ConfigError, ModelError or MissingExtra, before any work, when the network cannot train so."""
+    if settings.mode not in ("auto", "fine-tuned", "pseudo-labels", "contrastive"):
+        return
+    from retailor.train.adversarial import AdversarialSettings, check_adversarial
+    from retailor.train.lora import check_lora
+    from retailor.train.schedule import check_layers
+
+    check_layers(encoder.network, settings.freeze_layers)
+    if settings.mode in ("pseudo-labels", "contrastive"):
+        return
+    if settings.lora_rank:
+        check_lora(encoder)
+    if settings.adversarial == "r-drop" and settings.dropout:
+        return  # the reader's own dropout will do
+    try:
+        check_adversarial(encoder.network, AdversarialSettings(method=settings.adversarial))
+    except ConfigError as error:
+        raise ConfigError(str(error), key="adversarial", value=settings.adversarial) from None
+
+
 def _check(examples: Examples) -> None:
     present = [label for label, n in examples.counts().items() if n]
     if not present:
@@ -191,7 +212,7 @@ def _fit_tuned(
     # A head that has seen the held-out texts would flatter the validation, so it starts without them.
     start = fit_head(frozen.rows[train], y[train], "logistic", frozen.fitted.strength, job.weights)
     tuning = Tuning(
-        settings=loop_of(chosen, job.seed),
+        settings=replace(loop_of(chosen, job.seed), unfreeze_every=chosen.unfreeze_every),
         max_tokens=chosen.max_tokens,
         dropout=chosen.dropout,
         label_smoothing=chosen.label_smoothing,
@@ -201,6 +222,7 @@ def _fit_tuned(
         adversarial=AdversarialSettings(method=chosen.adversarial, epsilon=chosen.epsilon),
         mixup=chosen.mixup,
         domain_weight=chosen.domain_weight,
+        lora_rank=chosen.lora_rank,
     )
     if chosen.domain_weight and not unlabelled:
         job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"

@@ -18,6 +18,7 @@ TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
 PANEL, PSEUDO, CONTRAST, PROMPT = "panel", "pseudo-labels", "contrastive", "prompt"
 BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
 BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST, PROMPT)}
+RATE, LORA_RATE = 5e-5, 2e-4
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,23 @@ class Job:
         self.log["validation"][row] = {**plain, **more, "seconds": round(seconds, 2)}
 
 
+def rate_of(chosen: SentimentSettings) -> float:
+    """The learning rate of the fine-tuned network: the one asked for, or what its trained weights need."""
+    return chosen.learning_rate or (LORA_RATE if chosen.lora_rank else RATE)
+
+
 def loop_of(chosen: SentimentSettings, seed: int) -> TrainSettings:
+    """The loop's dials for the fine-tuned network; other trainings replace some."""
     from retailor.train.loop import TrainSettings
 
     return TrainSettings(
         epochs=chosen.epochs,
         max_steps=chosen.max_steps,
         batch_size=chosen.batch_size,
-        learning_rate=chosen.learning_rate,
+        accumulate=chosen.accumulate,
+        learning_rate=rate_of(chosen),
+        schedule=chosen.schedule,
+        clip=chosen.clip,
         layer_decay=chosen.layer_decay,
         weight_decay=chosen.weight_decay,
         warmup=chosen.warmup,
@@ -54,6 +64,7 @@ def loop_of(chosen: SentimentSettings, seed: int) -> TrainSettings:
         patience=chosen.patience,
         precision=chosen.precision,
         freeze_embeddings=chosen.freeze_embeddings,
+        freeze_layers=chosen.freeze_layers,
         seed=seed,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from retailor.config import Field, settings
+from retailor.errors import ConfigError
 from retailor.text.augment import AugmentSettings
 
 
@@ -32,7 +33,19 @@ class SentimentSettings:
     epochs: float = Field(default=2.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are averaged into one step: a large batch in the memory of a small one."""
+    learning_rate: float | None = Field(default=None, gt=0, lt=1)
+    """Of the fine-tuned network, head and all; when not given 5e-5, and 2e-4 with adapters (`lora_rank`)."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after warm-up."""
+    clip: float = Field(default=1.0, ge=0)
+    """Longest gradient norm; 0 does not clip."""
+    lora_rank: int = Field(default=0, ge=0, le=1024)
+    """Train low-rank adapters of this rank and the head instead of all weights; 0 trains all.
+
+    They are added into the weights afterwards, so the encoder that comes out is as plain as any.
+    """
     layer_decay: float = Field(default=0.9, gt=0, le=1)
     """Each layer below the top learns at this share of the rate of the one above it."""
     weight_decay: float = Field(default=0.01, ge=0)
@@ -42,6 +55,11 @@ class SentimentSettings:
     """Training stops after so many validations without a better one."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     freeze_embeddings: bool = False
+    """Leave the word embeddings as they are: much faster where the vocabulary is large."""
+    freeze_layers: int = Field(default=0, ge=0)
+    """Leave so many of the lowest layers as they are, and all embeddings with them."""
+    unfreeze_every: int | None = Field(default=None, ge=1)
+    """Gradual unfreezing: the head learns first, and one layer more after every so many steps."""
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     """The probe's inverse regularisations to choose from."""
     word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
@@ -92,3 +110,29 @@ class SentimentSettings:
     """Words that stand for negative, neutral and positive at {word}, instead of the known ones."""
     contrastive_steps: int = Field(default=60, ge=1)
     """Steps of the contrastive training on the labelled texts, of `batch_size` texts each."""
+
+    def __post_init__(self) -> None:
+        disturbs = self.adversarial in ("fgm", "pgd", "freelb")
+        clashes = (
+            ("unfreeze_every", "lora_rank", self.unfreeze_every and self.lora_rank,
+             "with adapters the layers themselves never open"),
+            ("adversarial", "lora_rank", disturbs and self.lora_rank,
+             "the word embeddings that it disturbs are frozen; train all weights, or take 'r-drop'"),
+            ("adversarial", "freeze_layers", disturbs and self.freeze_layers,
+             "the word embeddings that it disturbs are frozen; train all layers, or take 'r-drop'"),
+            ("adversarial", "mixup", self.adversarial == "r-drop" and self.mixup,
+             "its two passes would mix different texts"),
+            ("domain_weight", "mixup", self.domain_weight and self.mixup,
+             "mixup needs texts with a label, and domain_weight adds some without; use one of the two"),
+        )  # fmt: skip
+        for key, other, clash, why in clashes:
+            if clash:
+                first, second = (f"{name} = {getattr(self, name)!r}" for name in (key, other))
+                raise ConfigError(
+                    f"{first} does not go with {second}: {why}.", key=key, value=getattr(self, key)
+                )
+
+    @property
+    def prompts(self) -> bool:
+        """Whether prompts are asked for by name, as the mode or among the candidates of 'auto'."""
+        return self.mode == "prompt" or (self.mode == "auto" and "prompt" in self.candidates)

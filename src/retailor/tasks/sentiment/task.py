@@ -14,14 +14,14 @@ import numpy as np
 
 from retailor import artifact
 from retailor.config import as_dict, read_settings
-from retailor.errors import ConfigError, ModelError
+from retailor.errors import ModelError
 from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
 from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.fit import AnyReader, Fit, fit_readers
+from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
 from retailor.tasks.sentiment.job import FROZEN, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.panel import PanelReader
@@ -58,12 +58,6 @@ class SentimentReader:
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
         self._cloze = _cloze(encoder, generator, self.settings)
-        if self.settings.domain_weight and self.settings.mixup:
-            raise ConfigError(
-                "mixup needs texts with a label, and domain_weight adds some without: use one of the two.",
-                key="domain_weight",
-                value=self.settings.domain_weight,
-            )
         trains = self.settings.mode in ("fine-tuned", "pseudo-labels", "contrastive")
         if trains and not isinstance(encoder, TrainableEncoder):
             raise ModelError(
@@ -72,6 +66,8 @@ class SentimentReader:
                 asked="fine-tuning",
                 can=("encode",),
             )
+        if isinstance(encoder, TrainableEncoder):
+            check_tuning(encoder, self.settings)
 
     def fit(
         self,
@@ -235,16 +231,15 @@ class SentimentReader:
 def _cloze(encoder: Encoder, given: Generator | Cloze | None, settings: SentimentSettings) -> Cloze | None:
     """What prompts ask, where this reader may prompt; settings that cannot be are an error now."""
     prompts_of(settings)
-    may = settings.mode == "prompt" or (settings.mode == "auto" and "prompt" in settings.candidates)
-    if may and settings.prompt_model == "encoder":
+    if settings.prompts and settings.prompt_model == "encoder":
         return MaskedCloze.load(_folder_of(encoder))
-    if may and given is None:
+    if settings.prompts and given is None:
         raise ModelError(
             "prompts need a language model: give `generator=load_model('smollm2')`, or set "
             "prompt_model = 'encoder' for an encoder whose folder has a head for masked words.",
             asked="prompt",
         )
-    asks = may or (settings.mode == "auto" and given is not None)
+    asks = settings.prompts or (settings.mode == "auto" and given is not None)
     return cloze_of(given) if asks else None
 
 

@@ -19,9 +19,10 @@ from retailor.tasks.sentiment.readers import VectorReader
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
 from retailor.text.augment import AugmentSettings, augmented
-from retailor.train.adversarial import AdversarialSettings, adversarial, check_adversarial
+from retailor.train.adversarial import AdversarialSettings, adversarial
 from retailor.train.domain import Contested, DomainSettings, domain_adversarial
 from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.lora import merged, with_lora
 from retailor.train.mixup import MixupSettings, mixup
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose
@@ -59,6 +60,7 @@ class Tuning:
     adversarial: AdversarialSettings = field(default_factory=AdversarialSettings)
     mixup: float = 0.0
     domain_weight: float = 0.0
+    lora_rank: int = 0
 
 
 def fine_tune(
@@ -75,9 +77,11 @@ def fine_tune(
 
     The head starts at `start`, or at random rows. `weights` are class weights [C] over all labels; classes
     without examples get no row in training and probability zero after it. `others` are unlabelled texts, of
-    another domain maybe: with a `domain_weight` a critic must not tell them from the labelled ones.
+    another domain maybe: with a `domain_weight` a critic must not tell them from the labelled ones. With a
+    `lora_rank` only adapters and the head train; the reader has them added into its weights.
     """
-    encoder = encoder.copy()
+    rank, seed = tuning.lora_rank, tuning.settings.seed
+    encoder = with_lora(encoder, rank, seed=seed) if rank else encoder.copy()
     present, n_classes = np.unique(examples.y), len(weights)
     network = Classifier(encoder, len(present), tuning.dropout).to(device_of(encoder.network)).eval()
     _start(network.head, None if start is None else _rows_of(start, present), tuning.settings.seed)
@@ -90,7 +94,7 @@ def fine_tune(
     n_labelled = len(texts)
     contested = bool(tuning.domain_weight and others)
     if contested:
-        texts = texts + _as_many(reader, others, n_labelled, tuning.settings.seed)
+        texts = texts + _half_as_many(reader, others, n_labelled, tuning.settings.seed)
         labels = labels + [UNLABELLED] * (len(texts) - n_labelled)
 
     def collate(rows: Sequence[tuple[str, int]]) -> Mapping[str, torch.Tensor]:
@@ -114,7 +118,6 @@ def fine_tune(
         mixed = domain_adversarial(mixed, features=_representation)
         trained = _contested(network, encoder.dim, tuning)
     hardened = adversarial(mixed, tuning.adversarial, logits=lambda module: _logits(_inner(module)))
-    check_adversarial(network, tuning.adversarial)
 
     def validate() -> float:
         rows = reader.vectors(held_texts, exact=False)
@@ -134,11 +137,12 @@ def fine_tune(
         label="sentiment",
     )
     head = _head_of(network, present, n_classes)
+    reader = replace(reader, encoder=merged(encoder))
     figures = calibration(head.logits(reader.vectors(held_texts)), held.y)
     return replace(reader, head=replace(head, temperature=figures["temperature"])), log, figures
 
 
-def _as_many(reader: VectorReader, others: Sequence[str], n: int, seed: int) -> list[str]:
+def _half_as_many(reader: VectorReader, others: Sequence[str], n: int, seed: int) -> list[str]:
     """Half as many of the unlabelled texts as there are labelled ones, as the encoder sees them."""
     order = stream(seed, "sentiment", "domain").permutation(len(others))[: max(n // 2, 1)]
     return reader.inputs([SentimentQuery(others[i]) for i in np.sort(order)])
