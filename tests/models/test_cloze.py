@@ -31,6 +31,11 @@ def masked_folder(folder: Path) -> Path:
     return folder
 
 
+def scores(cloze, texts=TEXTS):
+    """Scores [n, W] of the words in the one template."""
+    return cloze.blanks([TEMPLATE], texts, WORDS).scores[:, 0]
+
+
 def plain(generator, prompt: str, word: str) -> float:
     """The log-likelihood of the word after the prompt, one text and one piece at a time."""
     ids = generator.tokenizer(prompt)["input_ids"]
@@ -47,7 +52,7 @@ def plain(generator, prompt: str, word: str) -> float:
 def test_a_decoder_scores_whole_words_after_the_text() -> None:
     generator = tiny_decoder()
     generator.precision = "32"
-    found = GeneratorCloze(generator).word_scores(TEMPLATE, TEXTS, WORDS)
+    found = scores(GeneratorCloze(generator))
     wanted = [[plain(generator, f"{text} it was", word) for word in WORDS] for text in TEXTS]
     assert found == pytest.approx(np.array(wanted), abs=1e-4)
 
@@ -55,7 +60,7 @@ def test_a_decoder_scores_whole_words_after_the_text() -> None:
 def test_a_masked_model_reads_each_piece_at_its_own_mask(tmp_path: Path) -> None:
     cloze = open_cloze(masked_folder(tmp_path / "bert"))
     assert isinstance(cloze, MaskedCloze)
-    found = cloze.word_scores(TEMPLATE, TEXTS, WORDS)
+    found = scores(cloze)
     token = cloze.tokenizer
     for i, text in enumerate(TEXTS):
         for j, word in enumerate(WORDS):
@@ -74,12 +79,12 @@ def test_scores_are_the_same_alone_in_a_batch_and_saved(make, tmp_path: Path) ->
     generator = make()
     generator.precision = "32"
     cloze = cloze_of(generator)
-    found = cloze.word_scores(TEMPLATE, TEXTS, WORDS)
+    found = scores(cloze)
     assert (found < 0).all() and np.isfinite(found).all()
-    alone = np.concatenate([cloze.word_scores(TEMPLATE, [text], WORDS) for text in TEXTS])
+    alone = np.concatenate([scores(cloze, [text]) for text in TEXTS])
     assert found == pytest.approx(alone, abs=1e-4)
     cloze.save(tmp_path / "kept")
-    assert open_cloze(tmp_path / "kept").word_scores(TEMPLATE, TEXTS, WORDS) == pytest.approx(found, abs=1e-4)
+    assert scores(open_cloze(tmp_path / "kept")) == pytest.approx(found, abs=1e-4)
 
 
 def test_what_gives_no_scores_is_said(tmp_path: Path) -> None:
@@ -88,3 +93,28 @@ def test_what_gives_no_scores_is_said(tmp_path: Path) -> None:
     tiny_encoder().save(tmp_path / "encoder")
     with pytest.raises(ModelError, match="no head for masked words"):
         MaskedCloze.load(tmp_path / "encoder")
+
+
+@pytest.mark.parametrize("make", [tiny_decoder, tiny_seq2seq])
+def test_templates_that_begin_alike_are_asked_as_if_alone(make) -> None:
+    generator = make()
+    generator.precision = "32"
+    cloze = GeneratorCloze(generator)
+    templates = [TEMPLATE, "{text} in short: {word}", "Review: {text}\n{word}"]
+    texts = [*TEXTS, ""]
+    found = cloze.blanks(templates, texts, WORDS)
+    alone = [cloze.blanks([template], texts, WORDS) for template in templates]
+    assert found.scores == pytest.approx(np.concatenate([one.scores for one in alone], axis=1), abs=1e-4)
+    assert found.states == pytest.approx(np.mean([one.states for one in alone], axis=0), abs=1e-4)
+    assert found.states.shape == (3, cloze.dim) and np.isfinite(found.states).all()
+
+
+def test_a_state_is_that_of_the_layer_at_the_blank() -> None:
+    generator = tiny_decoder()
+    generator.precision = "32"
+    found = GeneratorCloze(generator).blanks([TEMPLATE], TEXTS[:1], WORDS)
+    ids = generator.tokenizer(f"{TEXTS[0]} it was")["input_ids"]
+    with torch.inference_mode():
+        hidden = generator.network(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
+    wanted = hidden[round(0.9 * (len(hidden) - 1))][0, -1]
+    assert found.states[0] == pytest.approx(wanted.double().numpy(), abs=1e-4)

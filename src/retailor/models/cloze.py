@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,11 +23,26 @@ from retailor.models.strings import well_formed
 TEXT, WORD = "{text}", "{word}"
 """What a template has once each: 'Review: {text} All in all, it was {word}.'"""
 BUDGET_TOKENS = 2048
+DEPTH = 0.9
+"""Where states are read, as a share of the layers: the last ones turn to the next word's spelling."""
 GAP = "<extra_id_0>"
 """T5's mark of a span that was cut out; it stands before the span's own words when they are filled in."""
 
 Floats = NDArray[np.float64]
 Ids = list[list[int]]
+Read = Callable[[list[int], list[int]], tuple[Floats, Floats]]
+
+
+@dataclass(frozen=True)
+class Blanks:
+    """What a language model makes of the blanks of some texts."""
+
+    scores: Floats  # [n, T, W], log-likelihood of each word in each template's blank
+    states: Floats  # [n, dim], the network's state at the blank, DEPTH of its layers up; mean over templates
+
+    @classmethod
+    def none(cls, n: int, n_templates: int, n_words: int, dim: int) -> Blanks:
+        return cls(np.zeros((n, n_templates, n_words)), np.zeros((n, dim)))
 
 
 class Cloze(Protocol):
@@ -40,8 +57,13 @@ class Cloze(Protocol):
         """The most tokens, template and words counted, that the network has places for."""
         ...
 
-    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
-        """Log-likelihoods [n, W] of the words at WORD, with each text at TEXT of the template."""
+    @property
+    def dim(self) -> int:
+        """The length of a state."""
+        ...
+
+    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
+        """What stands at WORD of each template (one or more), with each text at its TEXT."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -98,23 +120,46 @@ class GeneratorCloze:
     def context(self) -> int:
         return self.generator.context
 
-    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
-        """The log-likelihood of all pieces of a word; a decoder reads what stands before WORD alone.
+    @property
+    def dim(self) -> int:
+        config: Any = self.generator.network.config
+        return int(getattr(config, "hidden_size", None) or config.d_model)
 
-        One pass a text serves all words of one piece; each further stem of a word costs another.
+    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
+        """A word's score is the log-likelihood of all its pieces; a decoder reads only what stands before WORD.
+
+        A decoder reads a text once for all templates that begin alike, and once more for each that does not.
+        Words of one piece cost nothing more, each further stem of a word another pass over the template's end.
         """
         network: Any = self._inference.of(self.generator.network, self.generator.precision)
-        pieces = [self._pieces(template, word) for word in words]
-        rows = self._rows(template, texts)
-        found = np.zeros((len(texts), len(words)))
-        for stem in dict.fromkeys(tuple(word[:-1]) for word in pieces):
-            using = [i for i, word in enumerate(pieces) if tuple(word[:-1]) == stem]
-            for picked in by_length([len(row) + len(stem) for row in rows], BUDGET_TOKENS):
-                likely = self._continued(network, [rows[i] for i in picked], list(stem))
-                for i in using:
-                    steps = [likely[:, at, piece] for at, piece in enumerate(pieces[i])]
-                    found[picked, i] = np.sum(steps, axis=0)
+        found = Blanks.none(len(texts), len(templates), len(words), self.dim)
+        shared: dict[str, list[int]] = {}
+        for at, template in enumerate(templates):
+            head = template if self.generator.is_seq2seq else template.partition(TEXT)[0] + TEXT
+            shared.setdefault(head, []).append(at)
+        for head, group in shared.items():
+            rows = self._rows(head, texts)
+            for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
+                read = self._reader(network, [rows[i] for i in picked])
+                for at in group:
+                    scores, states = self._asked(read, templates[at], words)
+                    found.scores[picked, at] = scores
+                    found.states[picked] += states / len(templates)
         return found
+
+    def _asked(self, read: Read, template: str, words: Sequence[str]) -> tuple[Floats, Floats]:
+        """Scores [B, W] and states [B, dim] of one template over texts that have been read."""
+        pieces = [self._pieces(template, word) for word in words]
+        # The blank before a word belongs to the word's own piece.
+        end = "" if self.generator.is_seq2seq else template.split(WORD)[0].rpartition(TEXT)[2].rstrip(" ")
+        ids = self.tokenizer(end, add_special_tokens=False)["input_ids"] if end else []
+        parts, states = [np.zeros(0)] * len(words), np.zeros(0)
+        for stem in dict.fromkeys(tuple(word[:-1]) for word in pieces):
+            likely, states = read(list(ids), list(stem))  # the state stands before the stem: always the same
+            for i, word in enumerate(pieces):
+                if tuple(word[:-1]) == stem:
+                    parts[i] = np.sum([likely[:, at, piece] for at, piece in enumerate(word)], axis=0)
+        return np.stack(parts, axis=1), states
 
     def save(self, folder: Path) -> None:
         self.generator.save(folder)
@@ -126,12 +171,13 @@ class GeneratorCloze:
         return known.get(GAP) if self.generator.is_seq2seq else None
 
     def _rows(self, template: str, texts: Sequence[str]) -> Ids:
-        if self._gap is None:
-            # The blank before a word belongs to the word's own piece.
-            template = template.split(WORD)[0].rstrip(" ")
+        """The ids of each text in what stands before the blank, or for T5 in the whole template."""
         filled = [template.replace(WORD, GAP).replace(TEXT, text) for text in well_formed(texts)]
         marks = not getattr(self.tokenizer, "chat_template", None)
-        rows = self.tokenizer(filled, add_special_tokens=marks, verbose=False)["input_ids"]
+        # No text at all is a line without words.
+        rows = self.tokenizer([text or "\n" for text in filled], add_special_tokens=marks, verbose=False)[
+            "input_ids"
+        ]
         if self.generator.is_seq2seq:
             return [list(row) for row in rows]
         return [row[:-1] if row and row[-1] == self.tokenizer.eos_token_id else list(row) for row in rows]
@@ -148,23 +194,46 @@ class GeneratorCloze:
             return list(both[len(alone) :])
         return list(self.tokenizer(gap + word, add_special_tokens=False)["input_ids"])
 
-    def _continued(self, network: Any, rows: Ids, stem: list[int]) -> Floats:
-        """Log-likelihoods [B, len(stem) + 1, V] of what follows each row, and each piece of the stem."""
+    def _reader(self, network: Any, rows: Ids) -> Read:
+        """What reads on from some rows: `(end, stem) -> (likely [B, len(stem) + 1, V], states [B, dim])`."""
+        if self.generator.is_seq2seq:
+            return self._seq2seq_reader(network, rows)
         device = device_of(network)
+        batch = _padded(rows, self.tokenizer.pad_token_id, device)
         with torch.inference_mode():
-            if self.generator.is_seq2seq:
-                first = [network.config.decoder_start_token_id, *([] if self._gap is None else [self._gap])]
-                written = torch.tensor([first + stem] * len(rows), device=device)
-                batch = _padded(rows, self.tokenizer.pad_token_id, device)
-                logits = network(**batch, decoder_input_ids=written).logits[:, len(first) - 1 :]
-            else:
-                batch = _padded([row + stem for row in rows], self.tokenizer.pad_token_id, device)
-                hidden = network.base_model(**batch).last_hidden_state  # [B, T, dim]
-                steps = torch.arange(len(stem) + 1, device=device)
-                at = torch.tensor([[len(row) - 1] for row in rows], device=device) + steps
-                at = at.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])
-                logits = network.get_output_embeddings()(hidden.gather(1, at))
-            return torch.log_softmax(logits.float(), dim=-1).double().cpu().numpy()  # type: ignore[no-any-return]
+            known = network.base_model(**batch, use_cache=True).past_key_values
+
+        def read(end: list[int], stem: list[int]) -> tuple[Floats, Floats]:
+            more = (end or self.tokenizer("\n", add_special_tokens=False)["input_ids"]) + stem
+            ids = torch.tensor([more] * len(rows), device=device)
+            mask = torch.cat([batch["attention_mask"], torch.ones_like(ids)], dim=1)
+            places = torch.tensor([[len(row)] for row in rows], device=device) + torch.arange(
+                len(more), device=device
+            )
+            with torch.inference_mode():
+                out = network.base_model(
+                    input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=deepcopy(known),
+                    use_cache=True, output_hidden_states=True,
+                )  # fmt: skip
+                last = out.last_hidden_state[:, -len(stem) - 1 :]
+                logits = network.get_output_embeddings()(last)
+            return _likely(logits), _state(out.hidden_states, -len(stem) - 1)
+
+        return read
+
+    def _seq2seq_reader(self, network: Any, rows: Ids) -> Read:
+        device = device_of(network)
+        batch = _padded(rows, self.tokenizer.pad_token_id, device)
+        first = [network.config.decoder_start_token_id, *([] if self._gap is None else [self._gap])]
+
+        def read(end: list[int], stem: list[int]) -> tuple[Floats, Floats]:
+            written = torch.tensor([first + stem] * len(rows), device=device)
+            with torch.inference_mode():
+                out = network(**batch, decoder_input_ids=written, output_hidden_states=True)
+            at = len(first) - 1
+            return _likely(out.logits[:, at:]), _state(out.decoder_hidden_states, at)
+
+        return read
 
 
 class MaskedCloze:
@@ -198,18 +267,31 @@ class MaskedCloze:
         # Models of the RoBERTa family begin to count their places after the padding.
         return int(min(own, self.tokenizer.model_max_length)) - 2
 
-    def word_scores(self, template: str, texts: Sequence[str], words: Sequence[str]) -> Floats:
-        """The mean log-likelihood of a word's pieces, each read at its own mask (Schick & Schütze, 2021)."""
+    @property
+    def dim(self) -> int:
+        config: Any = self.network.config
+        return int(config.hidden_size)
+
+    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
+        """A word's score is the mean log-likelihood of its pieces, each at its own mask (Schick & Schütze, 2021).
+
+        The state is that at the first of as few masks as a word needs.
+        """
         network: Any = self._inference.of(self.network, "auto")
         pieces = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
-        found = np.zeros((len(texts), len(words)))
-        for n in sorted({len(word) for word in pieces}):
-            using = [i for i, word in enumerate(pieces) if len(word) == n]
-            rows = self._rows(template, texts, n)
-            for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
-                likely = self._at_masks(network, [rows[i] for i in picked], n)
-                for i in using:
-                    found[picked, i] = np.mean([likely[:, at, p] for at, p in enumerate(pieces[i])], axis=0)
+        lengths = sorted({len(word) for word in pieces})
+        found = Blanks.none(len(texts), len(templates), len(words), self.dim)
+        for at, template in enumerate(templates):
+            for n in lengths:
+                using = [i for i, word in enumerate(pieces) if len(word) == n]
+                rows = self._rows(template, texts, n)
+                for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
+                    likely, states = self._at_masks(network, [rows[i] for i in picked])
+                    for i in using:
+                        each = [likely[:, k, piece] for k, piece in enumerate(pieces[i])]
+                        found.scores[picked, at, i] = np.mean(each, axis=0)
+                    if n == lengths[0]:
+                        found.states[picked] += states / len(templates)
         return found
 
     def _rows(self, template: str, texts: Sequence[str], n_masks: int) -> Ids:
@@ -219,21 +301,39 @@ class MaskedCloze:
         filled = [blank.replace(TEXT, text) for text in clean]
         return [list(row) for row in self.tokenizer(filled, verbose=False)["input_ids"]]
 
-    def _at_masks(self, network: Any, rows: Ids, n_masks: int) -> Floats:
-        """Log-likelihoods [B, n_masks, V] at the masks."""
+    def _at_masks(self, network: Any, rows: Ids) -> tuple[Floats, Floats]:
+        """Log-likelihoods [B, masks, V] at the masks, and states [B, dim] at the first of them."""
         batch = _padded(rows, self.tokenizer.pad_token_id, device_of(network))
         at = torch.tensor(
             [[i for i, piece in enumerate(row) if piece == self.tokenizer.mask_token_id] for row in rows]
         )
+        each = torch.arange(len(rows))
         with torch.inference_mode():
-            logits = network(**batch).logits
-            picked = logits[torch.arange(len(rows)).unsqueeze(1), at.to(logits.device)]
-            return torch.log_softmax(picked.float(), dim=-1).double().cpu().numpy()  # type: ignore[no-any-return]
+            out = network(**batch, output_hidden_states=True)
+            likely = _likely(out.logits[each.unsqueeze(1), at.to(out.logits.device)])
+        hidden = out.hidden_states[_layer(out.hidden_states)]
+        return likely, _plain(hidden[each, at[:, 0].to(hidden.device)])
 
     def save(self, folder: Path) -> None:
         with artifact.writing(folder, "masked", settings={"name": self.name}) as new, quiet():
             self.network.save_pretrained(new)  # type: ignore[operator]
             self.tokenizer.save_pretrained(new)
+
+
+def _likely(logits: torch.Tensor) -> Floats:
+    return _plain(torch.log_softmax(logits.float(), dim=-1))
+
+
+def _state(hidden: Sequence[torch.Tensor], at: int) -> Floats:
+    return _plain(hidden[_layer(hidden)][:, at])
+
+
+def _layer(hidden: Sequence[torch.Tensor]) -> int:
+    return round(DEPTH * (len(hidden) - 1))
+
+
+def _plain(rows: torch.Tensor) -> Floats:
+    return rows.double().cpu().numpy()  # type: ignore[no-any-return]
 
 
 def _padded(rows: Ids, pad: int, device: torch.device) -> dict[str, torch.Tensor]:
