@@ -127,7 +127,9 @@ def main() -> None:
     """Writes results/amazon_polarity.json."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="minilm")
+    arguments.add_argument("--encoder", default="e5")
+    arguments.add_argument("--epochs", type=float, default=3.0)
+    arguments.add_argument("--rate", type=float, default=1e-4)
     arguments.add_argument("--limit", type=int, help="so many reviews to train and to test on: a rehearsal")
     arguments.add_argument("--work", type=Path, default=Path("build/amazon_polarity"))
     given = arguments.parse_args()
@@ -144,8 +146,11 @@ def main() -> None:
     assert isinstance(encoder, LocalEncoder)
 
     def tuned() -> Stage:
-        reader = SentimentReader(encoder, SentimentSettings(mode="fine-tuned", few_labels=0))
-        return fitted(reader, train, test, work / "tuned")
+        chosen = SentimentSettings(
+            mode="fine-tuned", few_labels=0, epochs=given.epochs, learning_rate=given.rate, max_tokens=160,
+            freeze_embeddings=True, validate_every=225, patience=None, select_by="accuracy",
+        )  # fmt: skip
+        return fitted(SentimentReader(encoder, chosen), train, test, work / "tuned")
 
     def scratch() -> Stage:
         dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}

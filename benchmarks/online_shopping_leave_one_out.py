@@ -210,11 +210,11 @@ def main() -> None:
         f"{value:g}" if isinstance(value, float) else str(value) for value in dials.values()
     )
     work.mkdir(parents=True, exist_ok=True)
-    shop, n_left_out = reviews(given.data, None)
+    shop, left_out = reviews(given.data, None)
     held = parts(shop, given)
     run(held, work, given)
     rows = rows_of(read_cells(held, work), list(held))
-    rows.append({"row": "repeated or empty reviews, removed", "metric": "n", "value": n_left_out})
+    rows += [{"row": why, "metric": "n", "value": n} for why, n in left_out.items()]
     command = f"python benchmarks/{Path(__file__).name} " + " ".join(
         f"--{name.replace('_', '-')} {value}" for name, value in dials.items()
     )

@@ -33,7 +33,7 @@ def masked_folder(folder: Path) -> Path:
 
 def scores(cloze, texts=TEXTS):
     """Scores [n, W] of the words in the one template."""
-    return cloze.blanks([TEMPLATE], texts, WORDS).scores[:, 0]
+    return cloze.word_scores([TEMPLATE], texts, WORDS)[:, 0]
 
 
 def plain(generator, prompt: str, word: str) -> float:
@@ -102,19 +102,6 @@ def test_templates_that_begin_alike_are_asked_as_if_alone(make) -> None:
     cloze = GeneratorCloze(generator)
     templates = [TEMPLATE, "{text} in short: {word}", "Review: {text}\n{word}"]
     texts = [*TEXTS, ""]
-    found = cloze.blanks(templates, texts, WORDS)
-    alone = [cloze.blanks([template], texts, WORDS) for template in templates]
-    assert found.scores == pytest.approx(np.concatenate([one.scores for one in alone], axis=1), abs=1e-4)
-    assert found.states == pytest.approx(np.mean([one.states for one in alone], axis=0), abs=1e-4)
-    assert found.states.shape == (3, cloze.dim) and np.isfinite(found.states).all()
-
-
-def test_a_state_is_that_of_the_layer_at_the_blank() -> None:
-    generator = tiny_decoder()
-    generator.precision = "32"
-    found = GeneratorCloze(generator).blanks([TEMPLATE], TEXTS[:1], WORDS)
-    ids = generator.tokenizer(f"{TEXTS[0]} it was")["input_ids"]
-    with torch.inference_mode():
-        hidden = generator.network(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
-    wanted = hidden[round(0.9 * (len(hidden) - 1))][0, -1]
-    assert found.states[0] == pytest.approx(wanted.double().numpy(), abs=1e-4)
+    found = cloze.word_scores(templates, texts, WORDS)
+    alone = [cloze.word_scores([template], texts, WORDS) for template in templates]
+    assert found == pytest.approx(np.concatenate(alone, axis=1), abs=1e-4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,26 +22,12 @@ from retailor.models.strings import well_formed
 TEXT, WORD = "{text}", "{word}"
 """What a template has once each: 'Review: {text} All in all, it was {word}.'"""
 BUDGET_TOKENS = 2048
-DEPTH = 0.9
-"""Where states are read, as a share of the layers: the last ones turn to the next word's spelling."""
 GAP = "<extra_id_0>"
 """T5's mark of a span that was cut out; it stands before the span's own words when they are filled in."""
 
 Floats = NDArray[np.float64]
 Ids = list[list[int]]
-Read = Callable[[list[int], list[int]], tuple[Floats, Floats]]
-
-
-@dataclass(frozen=True)
-class Blanks:
-    """What a language model makes of the blanks of some texts."""
-
-    scores: Floats  # [n, T, W], log-likelihood of each word in each template's blank
-    states: Floats  # [n, dim], the network's state at the blank, DEPTH of its layers up; mean over templates
-
-    @classmethod
-    def none(cls, n: int, n_templates: int, n_words: int, dim: int) -> Blanks:
-        return cls(np.zeros((n, n_templates, n_words)), np.zeros((n, dim)))
+Read = Callable[[list[int], list[int]], Floats]
 
 
 class Cloze(Protocol):
@@ -57,13 +42,8 @@ class Cloze(Protocol):
         """The most tokens, template and words counted, that the network has places for."""
         ...
 
-    @property
-    def dim(self) -> int:
-        """The length of a state."""
-        ...
-
-    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
-        """What stands at WORD of each template (one or more), with each text at its TEXT."""
+    def word_scores(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """Log-likelihoods [n, templates, words] of each word at WORD, with each text at TEXT."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -120,19 +100,15 @@ class GeneratorCloze:
     def context(self) -> int:
         return self.generator.context
 
-    @property
-    def dim(self) -> int:
-        config: Any = self.generator.network.config
-        return int(getattr(config, "hidden_size", None) or config.d_model)
+    def word_scores(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """A word's score is the log-likelihood of all its pieces [n, templates, words].
 
-    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
-        """A word's score is the log-likelihood of all its pieces; a decoder reads only what stands before WORD.
-
-        A decoder reads a text once for all templates that begin alike, and once more for each that does not.
-        Words of one piece cost nothing more, each further stem of a word another pass over the template's end.
+        A decoder reads only what stands before WORD, and a text once for all templates that begin alike.
+        Words of one piece cost nothing more, each further stem of a word another pass over the template's
+        end.
         """
         network: Any = self._inference.of(self.generator.network, self.generator.precision)
-        found = Blanks.none(len(texts), len(templates), len(words), self.dim)
+        found = np.zeros((len(texts), len(templates), len(words)))
         shared: dict[str, list[int]] = {}
         for at, template in enumerate(templates):
             head = template if self.generator.is_seq2seq else template.partition(TEXT)[0] + TEXT
@@ -142,24 +118,22 @@ class GeneratorCloze:
             for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
                 read = self._reader(network, [rows[i] for i in picked])
                 for at in group:
-                    scores, states = self._asked(read, templates[at], words)
-                    found.scores[picked, at] = scores
-                    found.states[picked] += states / len(templates)
+                    found[picked, at] = self._asked(read, templates[at], words)
         return found
 
-    def _asked(self, read: Read, template: str, words: Sequence[str]) -> tuple[Floats, Floats]:
-        """Scores [B, W] and states [B, dim] of one template over texts that have been read."""
+    def _asked(self, read: Read, template: str, words: Sequence[str]) -> Floats:
+        """Scores [B, words] of one template over texts that have been read."""
         pieces = [self._pieces(template, word) for word in words]
         # The blank before a word belongs to the word's own piece.
         end = "" if self.generator.is_seq2seq else template.split(WORD)[0].rpartition(TEXT)[2].rstrip(" ")
         ids = self.tokenizer(end, add_special_tokens=False)["input_ids"] if end else []
-        parts, states = [np.zeros(0)] * len(words), np.zeros(0)
+        parts = [np.zeros(0)] * len(words)
         for stem in dict.fromkeys(tuple(word[:-1]) for word in pieces):
-            likely, states = read(list(ids), list(stem))  # the state stands before the stem: always the same
+            likely = read(list(ids), list(stem))
             for i, word in enumerate(pieces):
                 if tuple(word[:-1]) == stem:
                     parts[i] = np.sum([likely[:, at, piece] for at, piece in enumerate(word)], axis=0)
-        return np.stack(parts, axis=1), states
+        return np.stack(parts, axis=1)
 
     def save(self, folder: Path) -> None:
         self.generator.save(folder)
@@ -195,7 +169,7 @@ class GeneratorCloze:
         return list(self.tokenizer(gap + word, add_special_tokens=False)["input_ids"])
 
     def _reader(self, network: Any, rows: Ids) -> Read:
-        """What reads on from some rows: `(end, stem) -> (likely [B, len(stem) + 1, V], states [B, dim])`."""
+        """What reads on from some rows: `(end, stem) -> likely [B, len(stem) + 1, V]`."""
         if self.generator.is_seq2seq:
             return self._seq2seq_reader(network, rows)
         device = device_of(network)
@@ -203,7 +177,7 @@ class GeneratorCloze:
         with torch.inference_mode():
             known = network.base_model(**batch, use_cache=True).past_key_values
 
-        def read(end: list[int], stem: list[int]) -> tuple[Floats, Floats]:
+        def read(end: list[int], stem: list[int]) -> Floats:
             more = (end or self.tokenizer("\n", add_special_tokens=False)["input_ids"]) + stem
             ids = torch.tensor([more] * len(rows), device=device)
             mask = torch.cat([batch["attention_mask"], torch.ones_like(ids)], dim=1)
@@ -213,11 +187,11 @@ class GeneratorCloze:
             with torch.inference_mode():
                 out = network.base_model(
                     input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=deepcopy(known),
-                    use_cache=True, output_hidden_states=True,
+                    use_cache=True,
                 )  # fmt: skip
                 last = out.last_hidden_state[:, -len(stem) - 1 :]
                 logits = network.get_output_embeddings()(last)
-            return _likely(logits), _state(out.hidden_states, -len(stem) - 1)
+            return _likely(logits)
 
         return read
 
@@ -226,12 +200,11 @@ class GeneratorCloze:
         batch = _padded(rows, self.tokenizer.pad_token_id, device)
         first = [network.config.decoder_start_token_id, *([] if self._gap is None else [self._gap])]
 
-        def read(end: list[int], stem: list[int]) -> tuple[Floats, Floats]:
+        def read(end: list[int], stem: list[int]) -> Floats:
             written = torch.tensor([first + stem] * len(rows), device=device)
             with torch.inference_mode():
-                out = network(**batch, decoder_input_ids=written, output_hidden_states=True)
-            at = len(first) - 1
-            return _likely(out.logits[:, at:]), _state(out.decoder_hidden_states, at)
+                logits = network(**batch, decoder_input_ids=written).logits
+            return _likely(logits[:, len(first) - 1 :])
 
         return read
 
@@ -267,31 +240,24 @@ class MaskedCloze:
         # Models of the RoBERTa family begin to count their places after the padding.
         return int(min(own, self.tokenizer.model_max_length)) - 2
 
-    @property
-    def dim(self) -> int:
-        config: Any = self.network.config
-        return int(config.hidden_size)
+    def word_scores(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Floats:
+        """A word's score is the mean log-likelihood of its pieces, each at its own mask.
 
-    def blanks(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Blanks:
-        """A word's score is the mean log-likelihood of its pieces, each at its own mask (Schick & Schütze, 2021).
-
-        The state is that at the first of as few masks as a word needs.
+        Schick & Schütze, 2021.
         """
         network: Any = self._inference.of(self.network, "auto")
         pieces = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
         lengths = sorted({len(word) for word in pieces})
-        found = Blanks.none(len(texts), len(templates), len(words), self.dim)
+        found = np.zeros((len(texts), len(templates), len(words)))
         for at, template in enumerate(templates):
             for n in lengths:
                 using = [i for i, word in enumerate(pieces) if len(word) == n]
                 rows = self._rows(template, texts, n)
                 for picked in by_length([len(row) for row in rows], BUDGET_TOKENS):
-                    likely, states = self._at_masks(network, [rows[i] for i in picked])
+                    likely = self._at_masks(network, [rows[i] for i in picked])
                     for i in using:
                         each = [likely[:, k, piece] for k, piece in enumerate(pieces[i])]
-                        found.scores[picked, at, i] = np.mean(each, axis=0)
-                    if n == lengths[0]:
-                        found.states[picked] += states / len(templates)
+                        found[picked, at, i] = np.mean(each, axis=0)
         return found
 
     def _rows(self, template: str, texts: Sequence[str], n_masks: int) -> Ids:
@@ -301,18 +267,16 @@ class MaskedCloze:
         filled = [blank.replace(TEXT, text) for text in clean]
         return [list(row) for row in self.tokenizer(filled, verbose=False)["input_ids"]]
 
-    def _at_masks(self, network: Any, rows: Ids) -> tuple[Floats, Floats]:
-        """Log-likelihoods [B, masks, V] at the masks, and states [B, dim] at the first of them."""
+    def _at_masks(self, network: Any, rows: Ids) -> Floats:
+        """Log-likelihoods [B, masks, V] at the masks."""
         batch = _padded(rows, self.tokenizer.pad_token_id, device_of(network))
         at = torch.tensor(
             [[i for i, piece in enumerate(row) if piece == self.tokenizer.mask_token_id] for row in rows]
         )
-        each = torch.arange(len(rows))
+        each = torch.arange(len(rows)).unsqueeze(1)
         with torch.inference_mode():
-            out = network(**batch, output_hidden_states=True)
-            likely = _likely(out.logits[each.unsqueeze(1), at.to(out.logits.device)])
-        hidden = out.hidden_states[_layer(out.hidden_states)]
-        return likely, _plain(hidden[each, at[:, 0].to(hidden.device)])
+            logits = network(**batch).logits
+            return _likely(logits[each.to(logits.device), at.to(logits.device)])
 
     def save(self, folder: Path) -> None:
         with artifact.writing(folder, "masked", settings={"name": self.name}) as new, quiet():
@@ -322,14 +286,6 @@ class MaskedCloze:
 
 def _likely(logits: torch.Tensor) -> Floats:
     return _plain(torch.log_softmax(logits.float(), dim=-1))
-
-
-def _state(hidden: Sequence[torch.Tensor], at: int) -> Floats:
-    return _plain(hidden[_layer(hidden)][:, at])
-
-
-def _layer(hidden: Sequence[torch.Tensor]) -> int:
-    return round(DEPTH * (len(hidden) - 1))
 
 
 def _plain(rows: torch.Tensor) -> Floats:

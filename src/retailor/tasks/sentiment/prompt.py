@@ -99,7 +99,7 @@ class Asker:
     @classmethod
     def calibrated(cls, cloze: Cloze, prompts: Mapping[str, Prompts], max_tokens: int) -> Asker:
         bases = {
-            language: np.stack([_by_label(cloze, t, CONTENT_FREE, own.words).mean(0) for t in own.templates])
+            language: _by_label(cloze, own.templates, CONTENT_FREE, own.words).mean(axis=0)
             for language, own in prompts.items()
         }
         return cls(cloze, prompts, bases, max_tokens)
@@ -114,8 +114,8 @@ class Asker:
             rows, own = np.flatnonzero(languages == language), self.prompts[language]
             n_tokens = max(min(self.max_tokens, self.cloze.context - self._longest(own)), 1)
             some = [cut(texts[i], n_tokens) for i in rows]
-            asked = [_by_label(self.cloze, template, some, own.words) for template in own.templates]
-            found[rows] = np.mean([a - b for a, b in zip(asked, self.bases[language], strict=True)], axis=0)
+            asked = _by_label(self.cloze, own.templates, some, own.words)
+            found[rows] = (asked - self.bases[language]).mean(axis=1)
         return np.asarray(found - found.mean(axis=1, keepdims=True))
 
     def _longest(self, own: Prompts) -> int:
@@ -129,12 +129,14 @@ class Asker:
         return language if language in self.prompts else ANY
 
 
-def _by_label(cloze: Cloze, template: str, texts: Sequence[str], words: Sequence[Sequence[str]]) -> Floats:
-    """Log of the mean likelihood of each label's words [n, C]."""
-    scores = cloze.word_scores(template, texts, [word for some in words for word in some])
+def _by_label(
+    cloze: Cloze, templates: Sequence[str], texts: Sequence[str], words: Sequence[Sequence[str]]
+) -> Floats:
+    """Log of the mean likelihood of each label's words [n, templates, C]."""
+    scores = cloze.word_scores(templates, texts, [word for some in words for word in some])
     ends = np.cumsum([len(some) for some in words])[:-1]
-    parts = [np.logaddexp.reduce(part, axis=1) - np.log(part.shape[1]) for part in np.split(scores, ends, 1)]
-    return np.stack(parts, axis=1)
+    parts = [np.logaddexp.reduce(p, axis=2) - np.log(p.shape[2]) for p in np.split(scores, ends, axis=2)]
+    return np.stack(parts, axis=2)
 
 
 @dataclass(frozen=True)
