@@ -3,10 +3,10 @@
     python benchmarks/online_shopping.py --data ../shared/data
 
 Duplicates are removed before the split. Everything is chosen on a twentieth of the training reviews; the
-test is read once a seed. Word embeddings stay frozen. Near-duplicates of the test of EPRSTMT take no part, so
-that `eprstmt.py` may take a reader from here as that of another shop. A seed that is done is kept in the work
-folder, its reader beside it, and a killed training goes on: the same command can be given again. With --limit
-it is a rehearsal: figures go to the work folder, not to results/.
+test is read once a seed. Word embeddings and the lowest layers stay frozen. Near-duplicates of the test of
+EPRSTMT take no part, so that `eprstmt.py` may take a reader from here as that of another shop. A seed that is
+done is kept in the work folder, its reader beside it, and a killed training goes on: the same command can be
+given again. With --limit it is a rehearsal: figures go to the work folder, not to results/.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def split(shop: Shop, seed: int) -> tuple[Shop, Shop]:
 
 def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
     return SentimentSettings(
-        mode="fine-tuned",
+        mode="blended",
         few_labels=0,
         seed=seed,
         epochs=given.epochs,
@@ -80,6 +80,7 @@ def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
         validate_every=800,
         patience=None,
         freeze_embeddings=True,
+        freeze_layers=given.freeze,
         class_weights="none",
         select_by="accuracy",
         strengths=(10.0, 100.0),
@@ -140,14 +141,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
     arguments.add_argument("--encoder", default="e5")
-    arguments.add_argument("--epochs", type=float, default=2.0)
+    arguments.add_argument("--epochs", type=float, default=1.0)
+    arguments.add_argument("--freeze", type=int, default=4, help="lowest layers that stay as they are")
     arguments.add_argument("--rate", type=float, default=1e-4)
     arguments.add_argument("--adversarial", default="none", choices=("none", "fgm", "freelb", "r-drop"))
     arguments.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     arguments.add_argument("--limit", type=int, help="so many reviews: a rehearsal")
     arguments.add_argument("--work", type=Path, default=Path("build/online_shopping"))
     given = arguments.parse_args()
-    mark = f"{given.encoder}-{given.epochs:g}-{given.rate:g}-{given.adversarial}"
+    mark = f"{given.encoder}-{given.epochs:g}-{given.freeze}-{given.rate:g}-{given.adversarial}"
     work = given.work / f"{'all' if given.limit is None else given.limit}-{mark}"
     work.mkdir(parents=True, exist_ok=True)
     shop, left_out = reviews(given.data, given.limit)
@@ -155,8 +157,8 @@ def main() -> None:
     rows = rows_of([stage(encoder, shop, seed, work, given) for seed in given.seeds])
     rows += [{"row": why, "metric": "n", "value": n} for why, n in left_out.items()]
     command = (
-        f"python benchmarks/{Path(sys.argv[0]).name} --epochs {given.epochs:g} --rate {given.rate:g} "
-        f"--adversarial {given.adversarial}"
+        f"python benchmarks/{Path(sys.argv[0]).name} --epochs {given.epochs:g} --freeze {given.freeze} "
+        f"--rate {given.rate:g} --adversarial {given.adversarial} --seeds {' '.join(map(str, given.seeds))}"
     )
     folder = RESULTS if given.limit is None else work
     path = write_results("online_shopping", rows, given.seeds, command, folder=folder)

@@ -150,7 +150,7 @@ class TestFineTuned(TaskContract):
     def test_the_log_is_plain_json_and_tells_how_it_was_made(self, fitted: SentimentReader) -> None:
         log = json.loads(json.dumps(fitted.log))
         assert log["chosen"] == "fine-tuned" and log["mode"] == "fine-tuned"
-        assert set(log["validation"]) == {"tf-idf", "frozen probe", "fine-tuned"}
+        assert set(log["validation"]) == {"tf-idf", "frozen probe", "fine-tuned", "blended"}
         assert log["training"]["curve"][0][1] > log["training"]["curve"][-1][1]
         assert log["n_validation"] == pytest.approx(0.1 * log["n_labelled"], abs=3)
 
@@ -217,17 +217,18 @@ class TestWords(TaskContract):
 def test_auto_takes_the_best_on_validation_and_says_so() -> None:
     reader = trained("auto", **TUNE).fit(toy_shop(260))
     figures = {row: found["macro_f1"] for row, found in reader.log["validation"].items()}
-    assert set(figures) == {"tf-idf", "frozen probe", "fine-tuned"}
+    assert set(figures) == {"tf-idf", "frozen probe", "fine-tuned", "blended"}
     assert figures[reader.log["chosen"]] == max(figures.values())
     assert "macro_f1" in reader.log["why"]
 
 
 def test_auto_without_a_trainable_encoder_says_what_it_did_not_try() -> None:
     reader = SentimentReader(HashEncoder()).fit(toy_shop(260))
-    assert reader.log["not_tried"] == {"fine-tuned": "the encoder 'hash-64' cannot be trained"}
+    why = "the encoder 'hash-64' cannot be trained"
+    assert reader.log["not_tried"] == {"fine-tuned": why, "blended": why}
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tf-idf", "fine-tuned"])
+@pytest.mark.parametrize("mode", ["frozen", "tf-idf", "fine-tuned", "blended"])
 def test_a_label_that_training_never_had_is_never_predicted(mode: str, tmp_path: Path) -> None:
     reader = trained(mode, max_steps=20, learning_rate=3e-3)
     reader.fit(toy_shop(240, labels=("negative", "positive")))

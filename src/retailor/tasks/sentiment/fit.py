@@ -14,8 +14,10 @@ import numpy as np
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
+from retailor.tasks.sentiment.blended import BlendedReader, blended
 from retailor.tasks.sentiment.few import fit_contrast, fit_panel, fit_pseudo
 from retailor.tasks.sentiment.job import (
+    BLENDED,
     BY_MODE,
     CONTRAST,
     FROZEN,
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from retailor.models.cloze import Cloze
     from retailor.tasks.sentiment.panel import OtherReader
 
-AnyReader = WordReader | VectorReader | PanelReader | PromptReader
+AnyReader = WordReader | VectorReader | BlendedReader | PanelReader | PromptReader
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def fit_readers(
     log = _first_log(examples, held, settings)
     weights = class_weights(examples.y, settings.class_weights, len(LABELS))
     job = Job(settings, examples, held, weights, log)
-    words = _fit_words(job)
+    words, fitted_words = _fit_words(job)
     prior = np.bincount(examples.y, minlength=len(LABELS)) / len(examples)
     if encoder is None or settings.mode == "tf-idf":
         log["chosen"], log["why"] = TF_IDF, "it is the mode that was asked for"
@@ -96,8 +98,8 @@ def fit_readers(
     if wanted and not isinstance(encoder, TrainableEncoder):
         log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
     elif isinstance(encoder, TrainableEncoder):
-        if TUNED in wanted:
-            readers[TUNED] = _fit_tuned(job, encoder, features, paired, unlabelled, work)
+        if TUNED in wanted or BLENDED in wanted:
+            readers |= _fit_tuned(job, encoder, features, (words, fitted_words), paired, unlabelled, work)
         if CONTRAST in wanted:
             readers[CONTRAST] = fit_contrast(job, encoder)
         if PSEUDO in wanted:
@@ -109,7 +111,7 @@ def fit_readers(
 
 def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
     """Raises ConfigError, ModelError or MissingExtra, before any work, when the network cannot train so."""
-    if settings.mode not in ("auto", "fine-tuned", "pseudo-labels", "contrastive"):
+    if settings.mode not in ("auto", "fine-tuned", "blended", "pseudo-labels", "contrastive"):
         return
     from retailor.train.adversarial import AdversarialSettings, check_adversarial
     from retailor.train.lora import check_lora
@@ -157,7 +159,7 @@ def _first_log(examples: Examples, held: Labels | None, settings: SentimentSetti
     }
 
 
-def _fit_words(job: Job) -> WordReader:
+def _fit_words(job: Job) -> tuple[WordReader, Fitted]:
     start, chosen = time.perf_counter(), job.settings
     known = WordReader.counted(
         job.examples.queries, 1 if job.held is None else chosen.min_count, chosen.max_terms
@@ -173,7 +175,7 @@ def _fit_words(job: Job) -> WordReader:
         strength=fitted.strength,
         n_terms=len(known.vocabulary),
     )
-    return WordReader(known.vocabulary, known.idf, fitted.head)
+    return WordReader(known.vocabulary, known.idf, fitted.head), fitted
 
 
 def _fit_frozen(job: Job, encoder: Encoder, work: Path | None) -> tuple[VectorReader, _Features]:
@@ -199,10 +201,12 @@ def _fit_tuned(
     job: Job,
     encoder: TrainableEncoder,
     frozen: _Features,
+    words: tuple[WordReader, Fitted],
     paired: bool,
     unlabelled: Sequence[str],
     work: Path | None,
-) -> VectorReader:
+) -> dict[str, AnyReader]:
+    """The fine-tuned reader, and the one that hears the words too."""
     from retailor.tasks.sentiment.tuned import Tuning, fine_tune
     from retailor.train.adversarial import AdversarialSettings
 
@@ -226,7 +230,7 @@ def _fit_tuned(
     )
     if chosen.domain_weight and not unlabelled:
         job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"
-    reader, training, figures = fine_tune(
+    tuned = fine_tune(
         encoder,
         start if chosen.start_head == "probe" else None,
         job.examples.take(train),
@@ -236,9 +240,13 @@ def _fit_tuned(
         work,
         unlabelled,
     )
-    job.note(TUNED, training.seconds, figures, start_head=chosen.start_head)
-    job.log["training"] = training.to_dict()
-    return reader
+    job.note(TUNED, tuned.log.seconds, tuned.figures, start_head=chosen.start_head)
+    job.log["training"] = tuned.log.to_dict()
+    # Where no part was held out from TF-IDF, folds were, and it has logits of every text.
+    of_words = words[1].logits if job.held is not None else words[1].logits[held]
+    both, figures = blended(words[0], tuned.reader, of_words, tuned.held_logits, y[held])
+    job.note(BLENDED, tuned.log.seconds, figures, share_of_words=both.share)
+    return {TUNED: tuned.reader, BLENDED: both}
 
 
 def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list[str]:
@@ -247,7 +255,7 @@ def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list
         asked = [PROMPT] if cloze is not None else []
         return list(dict.fromkeys([*(row for row in settings.candidates if row != "frozen"), *asked]))
     if settings.mode == "auto":
-        return [TUNED]
+        return [TUNED, BLENDED]
     return [BY_MODE[settings.mode]] if settings.mode != "frozen" else []
 
 
@@ -261,7 +269,7 @@ def _choose(
 
     The cheapest within one standard error of the best (Breiman et al. 1984, CART), so that a few held-out
     texts do not decide for a network by chance. With few labels no network is among them, and the error of
-    a few folds would hide everything: there it is the best.
+    a few folds would hide everything: there it is the best. The words cost a fine-tuned network nothing.
     """
     wanted = BY_MODE.get(settings.mode)
     if wanted in readers:
@@ -277,6 +285,8 @@ def _choose(
     right, n = figures[best]["accuracy"] or 0.0, figures[best]["n"]
     error = 0.0 if few else math.sqrt(right * (1 - right) / max(n, 1))
     cheapest = next(row for row, value in values.items() if value >= values[best] - error)
+    if cheapest == TUNED and values.get(BLENDED, 0.0) > values[TUNED]:
+        cheapest = BLENDED
     if cheapest != best:
         why = f"within one standard error ({error:.4f}) of {best} and cheaper"
         return cheapest, f"{why}, by {settings.select_by} on held-out training texts ({found})"

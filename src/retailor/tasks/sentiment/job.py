@@ -14,10 +14,10 @@ from retailor.tasks.sentiment.texts import Examples
 if TYPE_CHECKING:
     from retailor.train.loop import TrainSettings
 
-TF_IDF, FROZEN, TUNED = "tf-idf", "frozen probe", "fine-tuned"
+TF_IDF, FROZEN, TUNED, BLENDED = "tf-idf", "frozen probe", "fine-tuned", "blended"
 PANEL, PSEUDO, CONTRAST, PROMPT = "panel", "pseudo-labels", "contrastive", "prompt"
 BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
-BY_MODE |= {row: row for row in (PANEL, PSEUDO, CONTRAST, PROMPT)}
+BY_MODE |= {row: row for row in (BLENDED, PANEL, PSEUDO, CONTRAST, PROMPT)}
 RATE, LORA_RATE = 5e-5, 2e-4
 
 

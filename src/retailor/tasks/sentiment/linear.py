@@ -141,6 +141,8 @@ class Fitted:
     head: Head
     strength: float
     figures: dict[str, float]
+    logits: Floats
+    """[n, C] before calibration; of the rows held out, or of all where folds were."""
 
 
 def choose_head(
@@ -172,4 +174,4 @@ def choose_head(
     assert best is not None
     figures = calibration(best[2], y[tested])
     head = fit_head(features, y, kind, best[1], weights)
-    return Fitted(replace(head, temperature=figures["temperature"]), best[1], figures)
+    return Fitted(replace(head, temperature=figures["temperature"]), best[1], figures, best[2])

@@ -79,7 +79,7 @@ def opinion_tuned(
     if len(rows) < 2:
         return Tuned(None, f"no pseudo-label is as sure as {tuning.floor}", {})
     examples = _examples([seated.texts[i] for i in rows], np.where(found == 1, POSITIVE, NEGATIVE))
-    reader, training, _ = fine_tune(
+    tuned = fine_tune(
         encoder,
         None,
         examples,
@@ -93,10 +93,10 @@ def opinion_tuned(
         "n_pseudo_labels": len(rows),
         "teachers": judges,
         "seconds": round(time.perf_counter() - start, 2),
-        "training": training.to_dict(),
+        "training": tuned.log.to_dict(),
     }
-    assert isinstance(reader.encoder, TrainableEncoder)
-    return Tuned(reader.encoder, "", log)
+    assert isinstance(tuned.reader.encoder, TrainableEncoder)
+    return Tuned(tuned.reader.encoder, "", log)
 
 
 def _examples(texts: list[str], y: Any) -> Examples:

@@ -14,9 +14,12 @@ class SentimentSettings:
     """How a SentimentReader is fitted."""
 
     mode: Literal[
-        "auto", "fine-tuned", "panel", "pseudo-labels", "contrastive", "prompt", "frozen", "tf-idf"
+        "auto", "fine-tuned", "blended", "panel", "pseudo-labels", "contrastive", "prompt", "frozen", "tf-idf"
     ] = "auto"
-    """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few."""
+    """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few.
+
+    'blended' hears the fine-tuned network and TF-IDF together.
+    """
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
     validation: float = Field(default=0.1, gt=0, lt=0.9)

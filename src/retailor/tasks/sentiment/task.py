@@ -21,8 +21,9 @@ from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.sentiment.blended import BlendedReader
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.job import FROZEN, PANEL, PROMPT, TF_IDF
+from retailor.tasks.sentiment.job import BLENDED, FROZEN, PANEL, PROMPT, TF_IDF, TUNED
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.panel import PanelReader
 from retailor.tasks.sentiment.prompt import PromptReader, prompts_of
@@ -58,7 +59,7 @@ class SentimentReader:
         self.log: dict[str, Any] = {}
         self._fitted: Fit | None = None
         self._cloze = _cloze(encoder, generator, self.settings)
-        trains = self.settings.mode in ("fine-tuned", "pseudo-labels", "contrastive")
+        trains = self.settings.mode in ("fine-tuned", "blended", "pseudo-labels", "contrastive")
         if trains and not isinstance(encoder, TrainableEncoder):
             raise ModelError(
                 f"the encoder '{encoder.name}' cannot be trained, so mode '{self.settings.mode}' is not "
@@ -157,8 +158,10 @@ class SentimentReader:
             folder, self.kind, settings=as_dict(self.settings), card=_card(self.log)
         ) as new:
             made.words.save(new / "tf-idf")
-            if isinstance(made.reader, VectorReader):
-                made.reader.head.save(new / "head.safetensors")
+            blend = made.reader if isinstance(made.reader, BlendedReader) else None
+            network = made.reader if blend is None else blend.tuned
+            if isinstance(network, VectorReader):
+                network.head.save(new / "head.safetensors")
             if isinstance(made.reader, PanelReader):
                 made.reader.save(new / PANEL)
             if isinstance(made.reader, PromptReader):
@@ -172,7 +175,8 @@ class SentimentReader:
             about = {
                 "chosen": made.chosen,
                 "prior": made.prior.tolist(),
-                "paired": isinstance(made.reader, VectorReader) and made.reader.paired,
+                "paired": isinstance(network, VectorReader) and network.paired,
+                "blend": None if blend is None else [blend.share, blend.temperature],
                 "log": self.log,
             }
             (new / "sentiment.json").write_text(
@@ -187,7 +191,7 @@ class SentimentReader:
         about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
         chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
         words = WordReader.load(folder / "tf-idf")
-        main: VectorReader | PanelReader | PromptReader | None = _open(
+        main: VectorReader | BlendedReader | PanelReader | PromptReader | None = _open(
             folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
         )
         own = "frozen-encoder" if (folder / "frozen-encoder").exists() else "encoder"
@@ -195,6 +199,9 @@ class SentimentReader:
         if about["chosen"] == FROZEN:
             assert isinstance(main, VectorReader)
             frozen = main
+        if about["chosen"] == BLENDED:
+            assert isinstance(main, VectorReader)
+            main = BlendedReader(words, main, *about["blend"])
         if (folder / PANEL).exists():
             teacher = folder / PANEL / "teacher"
             main = PanelReader.load(
@@ -225,6 +232,8 @@ class SentimentReader:
         rows: dict[str, AnyReader | None] = {"majority": None, TF_IDF: self._made.words}
         if self._made.frozen is not None:
             rows[FROZEN] = self._made.frozen
+        if isinstance(self._made.reader, BlendedReader):
+            rows[TUNED] = self._made.reader.tuned
         return {**rows, "retailor": self._made.reader}
 
 

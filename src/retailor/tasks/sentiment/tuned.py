@@ -63,6 +63,16 @@ class Tuning:
     lora_rank: int = 0
 
 
+@dataclass(frozen=True)
+class FineTuned:
+    """The calibrated reader, how it was trained, and its logits [n, C] and figures on the held-out texts."""
+
+    reader: VectorReader
+    log: TrainLog
+    held_logits: Floats
+    figures: dict[str, float]
+
+
 def fine_tune(
     encoder: TrainableEncoder,
     start: Head | None,
@@ -72,8 +82,8 @@ def fine_tune(
     tuning: Tuning,
     work: Path | None,
     others: Sequence[str] = (),
-) -> tuple[VectorReader, TrainLog, dict[str, float]]:
-    """A reader with weights of its own, how it was trained, and its figures on `held`.
+) -> FineTuned:
+    """A reader with weights of its own; `held` chooses between the weights on the way, and calibrates.
 
     The head starts at `start`, or at random rows. `weights` are class weights [C] over all labels; classes
     without examples get no row in training and probability zero after it. `others` are unlabelled texts, of
@@ -138,8 +148,10 @@ def fine_tune(
     )
     head = _head_of(network, present, n_classes)
     reader = replace(reader, encoder=merged(encoder))
-    figures = calibration(head.logits(reader.vectors(held_texts)), held.y)
-    return replace(reader, head=replace(head, temperature=figures["temperature"])), log, figures
+    logits = head.logits(reader.vectors(held_texts))
+    figures = calibration(logits, held.y)
+    calibrated = replace(reader, head=replace(head, temperature=figures["temperature"]))
+    return FineTuned(calibrated, log, logits, figures)
 
 
 def _half_as_many(reader: VectorReader, others: Sequence[str], n: int, seed: int) -> list[str]:

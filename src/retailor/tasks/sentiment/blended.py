@@ -1,0 +1,66 @@
+"""A fine-tuned network and TF-IDF heard together: they err on different texts, and the words cost little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retailor.metrics.classify import log_loss_cases
+from retailor.models.shapes import Encoder
+from retailor.tasks.sentiment.linear import Floats, Labels, calibration, softmax, temperature_of
+from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.shapes import SentimentQuery
+
+SHARES = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
+"""Of the words; 0 leaves them out."""
+
+
+@dataclass(frozen=True)
+class BlendedReader:
+    """softmax((share · words + (1 − share) · network) / temperature), of the calibrated logits of both."""
+
+    words: WordReader
+    tuned: VectorReader
+    share: float
+    temperature: float
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.tuned.encoder
+
+    def with_encoder(self, encoder: Encoder) -> BlendedReader:
+        """The same reader over another encoder of the same vectors."""
+        return replace(self, tuned=self.tuned.with_encoder(encoder))
+
+    def probabilities(self, queries: Sequence[SentimentQuery]) -> Floats:
+        if not queries:
+            return np.zeros((0, len(self.tuned.head.bias)))
+        words = self.words.head.logits(self.words.features(queries)) / self.words.head.temperature
+        tuned = self.tuned.head.logits(self.tuned.features(queries)) / self.tuned.head.temperature
+        return softmax(mixed(words, tuned, self.share) / self.temperature)
+
+
+def mixed(words: Floats, tuned: Floats, share: float) -> Floats:
+    """Calibrated logits [n, C] of both, `share` of the words'."""
+    return share * words + (1 - share) * tuned
+
+
+def blended(
+    words: WordReader, tuned: VectorReader, held_words: Floats, held_tuned: Floats, y: Labels
+) -> tuple[BlendedReader, dict[str, float]]:
+    """The reader with the share of the words that has the least held-out log loss, and its held-out figures.
+
+    `held_words` and `held_tuned` [n, C] are logits on texts that neither reader had seen.
+    """
+    held_words, held_tuned = held_words / words.head.temperature, held_tuned / tuned.head.temperature
+    best: tuple[float, float, Floats] | None = None
+    for share in SHARES:
+        logits = mixed(held_words, held_tuned, share)
+        loss = float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).mean())
+        if best is None or loss < best[0]:
+            best = (loss, share, logits)
+    assert best is not None
+    figures = calibration(best[2], y)
+    return BlendedReader(words, tuned, best[1], figures["temperature"]), figures
