@@ -136,28 +136,49 @@ def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
     return rows
 
 
+def kept_reader(data: Path, seed: int) -> Path:
+    """The folder of the reader of one seed, all dials as they come; made if absent."""
+    given = arguments().parse_args(["--data", str(data)])
+    work = work_folder(given)
+    if not (work / f"seed-{seed}.reader").exists():
+        shop, _ = reviews(data, None)
+        stage(load_model(given.encoder, kind="encoder"), shop, seed, work, given)
+    return work / f"seed-{seed}.reader"
+
+
+def arguments() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(description=__doc__)
+    found.add_argument("--data", type=Path, default=Path("../shared/data"))
+    found.add_argument("--encoder", default="e5")
+    found.add_argument("--epochs", type=float, default=1.0)
+    found.add_argument("--freeze", type=int, default=4, help="lowest layers that stay as they are")
+    found.add_argument("--rate", type=float, default=1e-4)
+    found.add_argument("--adversarial", default="none", choices=("none", "fgm", "freelb", "r-drop"))
+    found.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    found.add_argument("--limit", type=int, help="so many reviews: a rehearsal")
+    found.add_argument("--work", type=Path, default=Path("build/online_shopping"))
+    return found
+
+
+def work_folder(given: argparse.Namespace) -> Path:
+    """Where what is done with these dials is kept."""
+    size = "all" if given.limit is None else given.limit
+    mark = f"{size}-{given.encoder}-{given.epochs:g}-{given.freeze}-{given.rate:g}-{given.adversarial}"
+    work = Path(given.work / mark)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
 def main() -> None:
     """Writes results/online_shopping.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="e5")
-    arguments.add_argument("--epochs", type=float, default=1.0)
-    arguments.add_argument("--freeze", type=int, default=4, help="lowest layers that stay as they are")
-    arguments.add_argument("--rate", type=float, default=1e-4)
-    arguments.add_argument("--adversarial", default="none", choices=("none", "fgm", "freelb", "r-drop"))
-    arguments.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    arguments.add_argument("--limit", type=int, help="so many reviews: a rehearsal")
-    arguments.add_argument("--work", type=Path, default=Path("build/online_shopping"))
-    given = arguments.parse_args()
-    mark = f"{given.encoder}-{given.epochs:g}-{given.freeze}-{given.rate:g}-{given.adversarial}"
-    work = given.work / f"{'all' if given.limit is None else given.limit}-{mark}"
-    work.mkdir(parents=True, exist_ok=True)
+    given = arguments().parse_args()
+    work = work_folder(given)
     shop, left_out = reviews(given.data, given.limit)
     encoder = load_model(given.encoder, kind="encoder")
     rows = rows_of([stage(encoder, shop, seed, work, given) for seed in given.seeds])
     rows += [{"row": why, "metric": "n", "value": n} for why, n in left_out.items()]
     command = (
-        f"python benchmarks/{Path(sys.argv[0]).name} --epochs {given.epochs:g} --freeze {given.freeze} "
+        f"python benchmarks/{Path(__file__).name} --epochs {given.epochs:g} --freeze {given.freeze} "
         f"--rate {given.rate:g} --adversarial {given.adversarial} --seeds {' '.join(map(str, given.seeds))}"
     )
     folder = RESULTS if given.limit is None else work

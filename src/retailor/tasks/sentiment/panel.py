@@ -1,4 +1,4 @@
-"""A panel of judges that need no label: opinion words, frozen vectors, and a reader of another shop.
+"""A panel of judges that need no label: opinion words, vectors and their main axis, a reader of another shop.
 
 Each judge says how much a text praises; the panel adds up what they say, and a few labels only have to tell
 where praise begins: two numbers to learn, instead of as many as the encoder has dimensions.
@@ -24,6 +24,7 @@ from retailor.tasks.shapes import Sentiment, SentimentQuery
 
 LEAST_TEXTS = 200
 SURE_PART, PROBE_STRENGTH = 0.4, 10.0
+N_AXES, LEAST_AGREEMENT = 10, 0.3
 CONSTANT, STRENGTH = 0.3, 1.0
 """A small constant feature is an intercept that is regularised: 32 labels know little about a threshold."""
 
@@ -42,6 +43,8 @@ class Panel:
     polarity: WordPolarity | None
     vectors: VectorReader
     """Unit vectors come from here; its head holds the probe on them, over two classes: blame and praise."""
+    axis: Head | None
+    """The principal axis of the shop's vectors along which its opinions lie, as a head; None if none does."""
     teacher: OtherReader | None
     teacher_weight: float
     centres: Floats  # [judges]
@@ -50,11 +53,20 @@ class Panel:
     def scores(self, queries: Sequence[SentimentQuery], rows: Floats | None = None) -> Floats:
         """How much each text praises [n], the sum over judges; `rows` are their vectors, when known."""
         given = self.vectors.features(queries) if rows is None else rows
-        judged = np.stack([*self._others(queries), _margin(self.vectors.head, given)])  # [judges, n]
-        weights = np.ones(len(judged))
+        judged = np.stack([*self._others(queries), *self._of_vectors(given)])  # [judges, n]
+        return self._weights(len(judged)) @ ((judged - self.centres[:, None]) / self.scales[:, None])
+
+    def _weights(self, n: int) -> Floats:
+        """Of the first `n` judges."""
+        weights = np.ones(n)
         if self.teacher is not None:
-            weights[-2] = self.teacher_weight
-        return np.asarray(weights @ ((judged - self.centres[:, None]) / self.scales[:, None]))
+            weights[0 if self.polarity is None else 1] = self.teacher_weight
+        return weights
+
+    def _of_vectors(self, rows: Floats) -> list[Floats]:
+        """Raw scores [n] of the axis, if there is one, and of the probe."""
+        heads = [*([] if self.axis is None else [self.axis]), self.vectors.head]
+        return [_margin(head, rows) for head in heads]
 
     def _others(self, queries: Sequence[SentimentQuery]) -> list[Floats]:
         """Raw scores [n] of the judges that are no vectors, words first."""
@@ -70,7 +82,8 @@ class Panel:
 
     def judges(self) -> list[str]:
         words = ["opinion words"] if self.polarity is not None else []
-        return [*words, *(["another reader"] if self.teacher is not None else []), "frozen vectors"]
+        another = ["another reader"] if self.teacher is not None else []
+        return [*words, *another, *(["main axis"] if self.axis is not None else []), "frozen vectors"]
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,8 @@ def seat(
 ) -> Seated:
     """A panel for the shop of these unlabelled texts; at most `max_texts` of them are encoded.
 
-    The probe on frozen vectors learns from the texts of which the other judges are surest, the surest two
-    fifths of either side.
+    The probe on frozen vectors learns from the texts of which the words and the teacher are surest, the
+    surest two fifths of either side.
     """
     nobody = np.zeros(0)
     if len(texts) < LEAST_TEXTS:
@@ -109,19 +122,15 @@ def seat(
     sample = _sample(list(texts), max_texts, seed)
     queries = [SentimentQuery(text) for text in sample]
     blank = VectorReader(encoder, Head(np.zeros((2, encoder.dim)), np.zeros(2)), max_tokens)
-    first = Panel(polarity, blank, teacher, teacher_weight, np.zeros(0), np.ones(0))
+    first = Panel(polarity, blank, None, teacher, teacher_weight, np.zeros(0), np.ones(0))
     others = np.stack(first._others(queries))
     rows = kept_vectors(blank, blank.inputs(queries), work)
-    weights = np.ones(len(others))
-    weights[-1] = teacher_weight if teacher is not None else 1.0
-    head = _probe(rows, weights @ _standard(others))
-    judged = np.vstack([others, _margin(head, rows)])
+    told = first._weights(len(others)) @ _standard(others)
+    second = replace(first, vectors=replace(blank, head=_probe(rows, told)), axis=_axis(rows, told))
+    judged = np.stack([*others, *second._of_vectors(rows)])
     scales = np.maximum(judged.std(axis=1), 1e-9)
-    panel = replace(
-        first, vectors=replace(blank, head=head), centres=np.median(judged, axis=1), scales=scales
-    )
-    weights = np.append(weights, 1.0)
-    return Seated(panel, weights @ _standard(judged), sample)
+    panel = replace(second, centres=np.median(judged, axis=1), scales=scales)
+    return Seated(panel, panel._weights(len(judged)) @ _standard(judged), sample)
 
 
 def _sample(texts: list[str], n: int, seed: int) -> list[str]:
@@ -146,6 +155,23 @@ def _probe(rows: Floats, told: Floats) -> Head:
     fitted = fit_head(moved, (told[surest] > high).astype(np.int64), "logistic", PROBE_STRENGTH, np.ones(2))
     weight = fitted.weight / scale
     return Head(weight, fitted.bias - weight @ centre)
+
+
+def _axis(rows: Floats, told: Floats) -> Head | None:
+    """The principal axis of the vectors that agrees best with what the others told; None if none does.
+
+    Where opinions are what reviews differ in most, an axis that nobody taught reads them better than a probe
+    that also learns its teachers' errors.
+    """
+    moved = rows - rows.mean(axis=0)
+    _, axes = np.linalg.eigh(moved.T @ moved)  # the largest last
+    main = axes[:, ::-1][:, :N_AXES]
+    agreement = np.array([np.corrcoef(moved @ axis, told)[0, 1] for axis in main.T])
+    best = int(np.argmax(np.abs(agreement)))
+    if not abs(agreement[best]) >= LEAST_AGREEMENT:
+        return None
+    axis = np.sign(agreement[best]) * main[:, best]
+    return Head(np.stack([np.zeros_like(axis), axis]), np.array([0.0, -float(rows.mean(axis=0) @ axis)]))
 
 
 def _margin(head: Head, rows: Floats) -> Floats:
@@ -191,6 +217,8 @@ class PanelReader:
         (folder / "words.json").write_text(text, encoding="utf-8")
         self.head.save(folder / "head.safetensors", centres=panel.centres, scales=panel.scales)
         panel.vectors.head.save(folder / "probe.safetensors")
+        if panel.axis is not None:
+            panel.axis.save(folder / "axis.safetensors")
         if panel.teacher is not None:
             panel.teacher.save(folder / "teacher")
 
@@ -204,7 +232,16 @@ class PanelReader:
         vectors = VectorReader(encoder, read_head(folder / "probe.safetensors")[0], max_tokens)
         known = told["weights"]
         polarity = None if known is None else WordPolarity(known, tuple(told["n_votes"]))
-        panel = Panel(polarity, vectors, teacher, told["teacher_weight"], arrays["centres"], arrays["scales"])
+        axis = folder / "axis.safetensors"
+        panel = Panel(
+            polarity,
+            vectors,
+            read_head(axis)[0] if axis.exists() else None,
+            teacher,
+            told["teacher_weight"],
+            arrays["centres"],
+            arrays["scales"],
+        )
         return cls(panel, head)
 
 
