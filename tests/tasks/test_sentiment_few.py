@@ -12,6 +12,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.contrastive import label_contrast
 from retailor.tasks.sentiment.opinions import OpinionWords, word_polarity
+from retailor.tasks.sentiment.panel import _axis
 from retailor.tasks.sentiment.texts import unlabelled_texts
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.toys import HashEncoder
@@ -104,7 +105,8 @@ def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> Non
     test = toy_shop(200, labels=("negative", "positive"), language=language, seed=9)
     scores = reader.evaluate(test)
     assert reader.log["chosen"] == "pseudo-labels"
-    assert reader.log["pseudo_labels"]["teachers"] == ["opinion words", "frozen vectors"]
+    teachers = reader.log["pseudo_labels"]["teachers"]
+    assert teachers[0] == "opinion words" and teachers[-1] == "frozen vectors"
     assert scores.value("retailor", "accuracy") > max(0.9, scores.value("frozen probe", "accuracy"))
 
 
@@ -145,6 +147,22 @@ def test_a_panel_with_a_teacher_is_saved_with_it(tmp_path) -> None:
     assert again.predict(query) == reader.predict(query) and reader.predict(query)[0].label == "positive"
 
 
+def test_the_axis_is_the_principal_one_that_agrees_with_the_words() -> None:
+    draw = np.random.default_rng(0)
+    opinion = draw.choice([-1.0, 1.0], 400)
+    rows = draw.normal(0, 0.1, (400, 8)) + 5
+    rows[:, 0] += draw.normal(0, 3, 400)  # what the texts are about, wider than what they think of it
+    rows[:, 3] -= opinion
+    told = opinion + draw.normal(0, 1.5, 400)
+    found = _axis(rows, told)
+    assert found is not None
+    margins = found.logits(rows)[:, 1]
+    assert (np.sign(margins - np.median(margins)) == opinion).mean() > 0.9
+    assert margins.mean() == pytest.approx(0, abs=1e-9)
+    assert _axis(rows, draw.normal(size=400)) is None
+    assert _axis(np.ones((400, 8)), told) is None  # vectors that are all alike have no axis
+
+
 def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
     chosen = SentimentSettings(mode="contrastive", contrastive_steps=12, **QUICK)
     reader = SentimentReader(encoder(), chosen).fit(toy_shop(48, labels=("negative", "positive")))
@@ -153,7 +171,17 @@ def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
     assert reader.evaluate(test).value("retailor", "accuracy") > 0.85
 
 
-@pytest.mark.parametrize("more", [{"adversarial": "fgm"}, {"adversarial": "r-drop"}, {"mixup": 0.4}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"adversarial": "fgm"},
+        {"adversarial": "r-drop"},
+        {"mixup": 0.4},
+        {"lora_rank": 4},
+        {"unfreeze_every": 1, "schedule": "cosine"},
+        {"freeze_layers": 1, "accumulate": 2},
+    ],
+)
 def test_wrappers_change_the_training_and_not_the_road(more: dict[str, object]) -> None:
     dials = {"mode": "fine-tuned", "few_labels": 0, "max_steps": 3, "augment": {"method": "edits"}, **QUICK}
     reader = SentimentReader(encoder(), SentimentSettings(**dials, **more)).fit(toy_shop(60))
@@ -165,6 +193,11 @@ def test_what_cannot_be_is_said_at_once() -> None:
         SentimentReader(HashEncoder(), SentimentSettings(mode="contrastive"))
     with pytest.raises(ConfigError, match="candidates"):
         SentimentSettings(candidates=("tf-idf",))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="this network has 2 layers"):
+        SentimentReader(encoder(), SentimentSettings(freeze_layers=9))
+    for more in ({"lora_rank": 4}, {"freeze_layers": 1}):
+        with pytest.raises(ConfigError, match="word embeddings that it disturbs are frozen"):
+            SentimentSettings(adversarial="fgm", **more)  # type: ignore[arg-type]
 
 
 def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learned() -> None:

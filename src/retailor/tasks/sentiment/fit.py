@@ -284,7 +284,10 @@ def _choose(
     found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
     right, n = figures[best]["accuracy"] or 0.0, figures[best]["n"]
     error = 0.0 if few else math.sqrt(right * (1 - right) / max(n, 1))
-    cheapest = next(row for row, value in values.items() if value >= values[best] - error)
+    # Of equals the cheapest, but with few labels the last: it has read more than the labels.
+    order = reversed(values) if few else iter(values)
+    cheapest = next(row for row in order if values[row] >= values[best] - error)
+    best = cheapest if few else best
     if cheapest == TUNED and values.get(BLENDED, 0.0) > values[TUNED]:
         cheapest = BLENDED
     if cheapest != best:

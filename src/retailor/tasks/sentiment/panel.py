@@ -24,7 +24,7 @@ from retailor.tasks.shapes import Sentiment, SentimentQuery
 
 LEAST_TEXTS = 200
 SURE_PART, PROBE_STRENGTH = 0.4, 10.0
-N_AXES, LEAST_AGREEMENT = 10, 0.3
+N_AXES, LEAST_AGREEMENT = 10, 0.5
 CONSTANT, STRENGTH = 0.3, 1.0
 """A small constant feature is an intercept that is regularised: 32 labels know little about a threshold."""
 
@@ -166,9 +166,11 @@ def _axis(rows: Floats, told: Floats) -> Head | None:
     moved = rows - rows.mean(axis=0)
     _, axes = np.linalg.eigh(moved.T @ moved)  # the largest last
     main = axes[:, ::-1][:, :N_AXES]
-    agreement = np.array([np.corrcoef(moved @ axis, told)[0, 1] for axis in main.T])
+    along = moved @ main
+    spread = along.std(axis=0) * told.std()
+    agreement = (along * (told - told.mean())[:, None]).mean(axis=0) / np.maximum(spread, 1e-9)
     best = int(np.argmax(np.abs(agreement)))
-    if not abs(agreement[best]) >= LEAST_AGREEMENT:
+    if abs(agreement[best]) < LEAST_AGREEMENT:
         return None
     axis = np.sign(agreement[best]) * main[:, best]
     return Head(np.stack([np.zeros_like(axis), axis]), np.array([0.0, -float(rows.mean(axis=0) @ axis)]))
