@@ -58,9 +58,8 @@ def stage(path: Path, make: Callable[[], Stage]) -> Stage:
     return load_file(path)
 
 
-def fitted(reader: SentimentReader, train: Shop, test: Examples, work: Path | None) -> Stage:
-    """Probabilities and training seconds of every row of a reader fitted on `train`."""
-    reader.fit(train, work=work)
+def fitted(reader: SentimentReader, test: Examples) -> Stage:
+    """Probabilities and training seconds of every row of a fitted reader."""
     sys.stderr.write(f"{reader.log['chosen']}: {reader.log['validation']}\n")
     names = {"retailor": reader.log["chosen"]}
     found: Stage = {}
@@ -109,7 +108,7 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -
         chosen = SentimentSettings(mode="frozen", few_labels=1000, max_tokens=MAX_TOKENS, seed=seed)
         found: Stage = {}
         for row, own in readers.items():
-            made = fitted(SentimentReader(own, chosen), shop_of(examples), test, None)
+            made = fitted(SentimentReader(own, chosen).fit(shop_of(examples)), test)
             found |= {"tf-idf": made["tf-idf"], row: made["retailor"]}
         panel, _ = headed(
             seated.panel, examples.queries, examples.y, np.ones(len(LABELS)), None, derive(seed, "sentiment")
@@ -215,16 +214,16 @@ def main() -> None:
             max_tokens=MAX_TOKENS, freeze_embeddings=True, validate_every=225, patience=None,
             select_by="accuracy",
         )  # fmt: skip
-        reader = SentimentReader(encoder, chosen)
-        made = fitted(reader, train, test, work / "tuned")
         if not (work / "tuned.reader").exists():
+            reader = SentimentReader(encoder, chosen).fit(train, work=work / "tuned")
             reader.save(work / "tuned.reader")
-        return made
+        return fitted(SentimentReader.load(work / "tuned.reader"), test)
 
     def scratch() -> Stage:
         dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
         chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
-        return fitted(SentimentReader(untrained(encoder, 0), chosen), train, test, work / "scratch")
+        reader = SentimentReader(untrained(encoder, 0), chosen).fit(train, work=work / "scratch")
+        return fitted(reader, test)
 
     found = stage(work / "tuned.safetensors", tuned)
     if given.scratch:

@@ -85,7 +85,6 @@ def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
         select_by="accuracy",
         strengths=(10.0, 100.0),
         adversarial=given.adversarial,
-        keep_frozen=False,
     )
 
 
@@ -94,17 +93,18 @@ def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.N
     path = work / f"seed-{seed}.safetensors"
     if not path.exists():
         train, test = split(shop, seed)
-        reader = SentimentReader(encoder, settings(seed, given)).fit(train, work=work / f"seed-{seed}.work")
-        sys.stderr.write(f"seed {seed}: {reader.log['validation']}\n")
         if not (work / f"seed-{seed}.reader").exists():
-            reader.save(work / f"seed-{seed}.reader")
+            made = SentimentReader(encoder, settings(seed, given)).fit(train, work=work / f"seed-{seed}.work")
+            made.save(work / f"seed-{seed}.reader")
+        reader = SentimentReader.load(work / f"seed-{seed}.reader")
+        sys.stderr.write(f"seed {seed}: {reader.log['validation']}\n")
         cases = read_examples(test, once=False)
-        made: Stage = {"y": cases.y.astype(np.float64)}
+        read: Stage = {"y": cases.y.astype(np.float64)}
         names = {"retailor": reader.log["chosen"]}
         for row, (found, _) in reader.readings(cases.queries).items():
             log = reader.log["validation"].get(names.get(row, row), {})
-            made[row], made[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
-        save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
+            read[row], read[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
+        save_file({name: np.ascontiguousarray(rows) for name, rows in read.items()}, path)
     return load_file(path)
 
 

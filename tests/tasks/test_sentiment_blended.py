@@ -37,6 +37,10 @@ class TestBlended(TaskContract):
     def test_it_learns_the_lexicon_and_opens_again(self, fitted: SentimentReader, tmp_path: Path) -> None:
         assert fitted.log["chosen"] == "blended"
         assert fitted.evaluate(self.test_shop()).value("retailor", "accuracy") > 0.9
+        queries = [SentimentQuery("a great mug"), SentimentQuery(""), SentimentQuery("broke at once")]
+        rows, _ = fitted.readings(queries)["retailor"]
+        told = [list(answer.probabilities.values()) for answer in fitted.predict(queries)]
+        assert rows == pytest.approx(np.array(told), abs=1e-4)
         fitted.save(tmp_path / "reader")
         again = SentimentReader.load(tmp_path / "reader")
         assert again.evaluate(self.test_shop()).value("fine-tuned", "accuracy") is not None
@@ -57,7 +61,7 @@ def test_the_share_of_the_words_is_the_one_with_the_least_loss() -> None:
     assert 0.3 < both.share < 0.7
 
     def loss(share: float) -> float:
-        logits = mixed(words, tuned, share)
+        logits = mixed(softmax(words), softmax(tuned), share)
         return float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).mean())
 
     assert loss(both.share) <= min(loss(0.0), loss(0.95))
@@ -71,4 +75,5 @@ def test_words_that_say_nothing_are_left_out() -> None:
     both, _ = blended(*readers(), draw.normal(0, 1, told.shape), told, y)
     assert both.share <= 0.1
     assert isinstance(both, BlendedReader) and both.probabilities([]).shape == (0, 3)
-    assert mixed(told, told * 2, 0.0) == pytest.approx(told * 2)
+    logits = mixed(softmax(told), softmax(told * 2), 0.25)
+    assert softmax(logits) == pytest.approx(softmax(told * 1.75))

@@ -15,11 +15,12 @@ from retailor.tasks.shapes import SentimentQuery
 
 SHARES = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
 """Of the words; 0 leaves them out."""
+_LEAST, _NEVER = 1e-30, -1e9
 
 
 @dataclass(frozen=True)
 class BlendedReader:
-    """softmax((share · words + (1 − share) · network) / temperature), of the calibrated logits of both."""
+    """softmax((share · words + (1 − share) · network) / temperature), of the log-probabilities of both."""
 
     words: WordReader
     tuned: VectorReader
@@ -35,16 +36,18 @@ class BlendedReader:
         return replace(self, tuned=self.tuned.with_encoder(encoder))
 
     def probabilities(self, queries: Sequence[SentimentQuery]) -> Floats:
-        if not queries:
-            return np.zeros((0, len(self.tuned.head.bias)))
-        words = self.words.head.logits(self.words.features(queries)) / self.words.head.temperature
-        tuned = self.tuned.head.logits(self.tuned.features(queries)) / self.tuned.head.temperature
+        return self.of(self.words.probabilities(queries), self.tuned.probabilities(queries))
+
+    def of(self, words: Floats, tuned: Floats) -> Floats:
+        """Probabilities [n, C] of what the two have said already, each with probabilities [n, C]."""
         return softmax(mixed(words, tuned, self.share) / self.temperature)
 
 
 def mixed(words: Floats, tuned: Floats, share: float) -> Floats:
-    """Calibrated logits [n, C] of both, `share` of the words'."""
-    return share * words + (1 - share) * tuned
+    """Logits [n, C] of two rows of probabilities; what both hold impossible stays so."""
+    known = (words > 0) | (tuned > 0)
+    of_words, of_tuned = (np.log(np.maximum(rows, _LEAST)) for rows in (words, tuned))
+    return np.where(known, share * of_words + (1 - share) * of_tuned, _NEVER)
 
 
 def blended(
@@ -54,10 +57,10 @@ def blended(
 
     `held_words` and `held_tuned` [n, C] are logits on texts that neither reader had seen.
     """
-    held_words, held_tuned = held_words / words.head.temperature, held_tuned / tuned.head.temperature
+    said = softmax(held_words / words.head.temperature), softmax(held_tuned / tuned.head.temperature)
     best: tuple[float, float, Floats] | None = None
     for share in SHARES:
-        logits = mixed(held_words, held_tuned, share)
+        logits = mixed(*said, share)
         loss = float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).mean())
         if best is None or loss < best[0]:
             best = (loss, share, logits)

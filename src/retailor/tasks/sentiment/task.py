@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -130,10 +130,10 @@ class SentimentReader:
 
     def readings(self, queries: Sequence[SentimentQuery]) -> dict[str, tuple[Floats, float]]:
         """By row of `evaluate`: unrounded probabilities [n, 3] over LABELS, and the seconds they took."""
-        found = {}
+        found: dict[str, tuple[Floats, float]] = {}
         for row, reader in self._rows().items():
             start = time.perf_counter()
-            rows = _probabilities(reader, queries, self._made.prior)
+            rows = _probabilities(reader, queries, self._made.prior, found)
             found[row] = rows, time.perf_counter() - start
         return found
 
@@ -264,15 +264,25 @@ def _folder_of(encoder: Encoder) -> Path:
     return Path(place)
 
 
-def _probabilities(reader: AnyReader | None, queries: Sequence[SentimentQuery], prior: Floats) -> Floats:
-    """Rows [n, C]; the prior where there is no reader, or nothing to read."""
+def _probabilities(
+    reader: AnyReader | None,
+    queries: Sequence[SentimentQuery],
+    prior: Floats,
+    known: Mapping[str, tuple[Floats, float]] | None = None,
+) -> Floats:
+    """Rows [n, C]; the prior where there is no reader, or nothing to read.
+
+    `known` has rows of the other readers by name, so that what a blend needs of them is not read twice.
+    """
     rows = np.tile(prior, (len(queries), 1))
     cleaned = [
         SentimentQuery(clean_text(q.text), clean_text(q.aspect) or None if q.aspect else None)
         for q in queries
     ]
     full = [i for i, query in enumerate(cleaned) if query.text]
-    if reader is not None and full:
+    if isinstance(reader, BlendedReader) and known:
+        rows[full] = reader.of(known[TF_IDF][0][full], known[TUNED][0][full])
+    elif reader is not None and full:
         rows[full] = reader.probabilities([cleaned[i] for i in full])
     return rows
 
