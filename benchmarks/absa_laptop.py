@@ -28,6 +28,7 @@ from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.job import ALONE, TUNED
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
 Stage = dict[str, NDArray[np.float64]]
@@ -47,7 +48,8 @@ def readings(reader: SentimentReader, test: Examples, path: Path) -> Stage:
     """By row: probabilities [n, 3] of the test cases and seconds of training; kept at `path`."""
     made: Stage = {}
     names = {"retailor": reader.log["chosen"]}
-    for row, (found, _) in reader.readings(test.queries).items():
+    for name, (found, _) in reader.readings(test.queries).items():
+        row = TUNED if name == ALONE else name
         log = reader.log["validation"].get(names.get(row, row), {})
         made[row], made[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
     save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
@@ -76,7 +78,7 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
     """Means over seeds of every row, and paired differences."""
     first = stages["as it came"]
     systems = {row: [one[row] for one in first] for row in ("majority", "tf-idf", "frozen probe")}
-    systems["fine-tuned"] = [one["fine-tuned"] for one in first]
+    systems["fine-tuned"] = [one[TUNED] for one in first]
     systems["blended"] = [one["retailor"] for one in first]
     for start, name in (("transferred", "transfer, fine-tuned"), ("transferred", "retailor")):
         key = "fine-tuned" if name.endswith("fine-tuned") else "retailor"

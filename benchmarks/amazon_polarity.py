@@ -35,6 +35,7 @@ from retailor.seeds import derive, stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.job import ALONE, TUNED
 from retailor.tasks.sentiment.opinions import OpinionWords
 from retailor.tasks.sentiment.panel import headed, seat
 from retailor.tasks.sentiment.pseudo import PseudoTuning, opinion_tuned
@@ -63,7 +64,8 @@ def fitted(reader: SentimentReader, test: Examples) -> Stage:
     sys.stderr.write(f"{reader.log['chosen']}: {reader.log['validation']}\n")
     names = {"retailor": reader.log["chosen"]}
     found: Stage = {}
-    for row, (rows, _) in reader.readings(test.queries).items():
+    for name, (rows, _) in reader.readings(test.queries).items():
+        row = TUNED if name == ALONE else name
         log = reader.log["validation"].get(names.get(row, row), {})
         found[row], found[f"seconds {row}"] = rows, np.array([log.get("seconds", 0.0)])
     return found

@@ -31,6 +31,7 @@ from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.job import ALONE, TUNED
 from retailor.tasks.sentiment.texts import read_examples
 
 SEEDS = (0, 1, 2)
@@ -101,7 +102,8 @@ def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.N
         cases = read_examples(test, once=False)
         read: Stage = {"y": cases.y.astype(np.float64)}
         names = {"retailor": reader.log["chosen"]}
-        for row, (found, _) in reader.readings(cases.queries).items():
+        for name, (found, _) in reader.readings(cases.queries).items():
+            row = TUNED if name == ALONE else name
             log = reader.log["validation"].get(names.get(row, row), {})
             read[row], read[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
         save_file({name: np.ascontiguousarray(rows) for name, rows in read.items()}, path)

@@ -18,7 +18,7 @@ from tests.tasks.test_sentiment import QUERIES, TUNE, toy_shop, trained
 
 
 class TestBlended(TaskContract):
-    baselines = ("majority", "tf-idf", "frozen probe", "fine-tuned")
+    baselines = ("majority", "tf-idf", "frozen probe", "retailor without words")
 
     def shop(self) -> Shop:
         return toy_shop(300)
@@ -43,7 +43,7 @@ class TestBlended(TaskContract):
         assert rows == pytest.approx(np.array(told), abs=1e-4)
         fitted.save(tmp_path / "reader")
         again = SentimentReader.load(tmp_path / "reader")
-        assert again.evaluate(self.test_shop()).value("fine-tuned", "accuracy") is not None
+        assert again.evaluate(self.test_shop()).value("retailor without words", "accuracy") is not None
         assert again.with_encoder(again.encoder).predict(QUERIES) == fitted.predict(QUERIES)  # type: ignore[arg-type]
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from retailor.train.loop import TrainSettings
 
 TF_IDF, FROZEN, TUNED, BLENDED = "tf-idf", "frozen probe", "fine-tuned", "blended"
+ALONE = "retailor without words"
+"""The network of a blended reader by itself: a row of our own, no baseline."""
 PANEL, PSEUDO, CONTRAST, PROMPT = "panel", "pseudo-labels", "contrastive", "prompt"
 BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
 BY_MODE |= {row: row for row in (BLENDED, PANEL, PSEUDO, CONTRAST, PROMPT)}

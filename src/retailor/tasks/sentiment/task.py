@@ -23,7 +23,7 @@ from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment.blended import BlendedReader
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.job import BLENDED, FROZEN, PANEL, PROMPT, TF_IDF, TUNED
+from retailor.tasks.sentiment.job import ALONE, BLENDED, FROZEN, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.linear import Floats, read_head
 from retailor.tasks.sentiment.panel import PanelReader
 from retailor.tasks.sentiment.prompt import PromptReader, prompts_of
@@ -233,7 +233,7 @@ class SentimentReader:
         if self._made.frozen is not None:
             rows[FROZEN] = self._made.frozen
         if isinstance(self._made.reader, BlendedReader):
-            rows[TUNED] = self._made.reader.tuned
+            rows[ALONE] = self._made.reader.tuned
         return {**rows, "retailor": self._made.reader}
 
 
@@ -281,7 +281,7 @@ def _probabilities(
     ]
     full = [i for i, query in enumerate(cleaned) if query.text]
     if isinstance(reader, BlendedReader) and known:
-        rows[full] = reader.of(known[TF_IDF][0][full], known[TUNED][0][full])
+        rows[full] = reader.of(known[TF_IDF][0][full], known[ALONE][0][full])
     elif reader is not None and full:
         rows[full] = reader.probabilities([cleaned[i] for i in full])
     return rows
