@@ -87,7 +87,7 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -
     tuning = PseudoTuning(
         loop=TrainSettings(epochs=1.0, batch_size=32, learning_rate=1e-4, layer_decay=0.9, warmup=0.1,
                            freeze_embeddings=True, freeze_layers=4),
-        words=OpinionWords(), max_texts=6000, per_class=1250, floor=0.6, max_tokens=MAX_TOKENS, dropout=0.1,
+        words=OpinionWords(), max_texts=4000, per_class=1250, floor=0.6, max_tokens=MAX_TOKENS, dropout=0.1,
         teacher_weight=2.0, seed=0,
     )  # fmt: skip
     if not (work / "student").exists():

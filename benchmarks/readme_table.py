@@ -64,7 +64,12 @@ CLAIMS = (
         for bucket in ("hetpqa", "epqa", "semipqa")
     ),
     Claim("amazon_polarity", "sentiment, 8,000 labels", "accuracy",
+          {"tf-idf": "TF-IDF", "frozen probe": "frozen", "fine-tuned": "fine-tuned alone"}),
+    Claim("amazon_polarity_minilm", "the same with the smaller encoder", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen", "from scratch": "from scratch"}),
+    Claim("amazon_polarity", "sentiment, 64 labels", "accuracy",
+          {"tf-idf, 64 labels": "TF-IDF", "frozen probe, 64 labels": "frozen", "panel, 64 labels": "panel"},
+          ours="pseudo-labels, 64 labels"),
     Claim("eprstmt", "sentiment in Chinese, 32 labels", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen", "tuned on pseudo-labels": "tuned on pseudo-labels"},
           ours="panel"),
