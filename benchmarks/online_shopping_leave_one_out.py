@@ -139,11 +139,11 @@ def run(held: dict[str, Part], work: Path, given: argparse.Namespace) -> None:
     """Makes every cell that is not there."""
     encoder = load_model(given.encoder, kind="encoder")
     other: Encoder | None = None
-    for i, category in enumerate(list(held)[:: -1 if given.backwards else 1]):
-        train, test = fold(held, category)
-        for row in (PLAIN, ADAPTED, CRITIC, BOTH):
+    for row in (PLAIN, BOTH, ADAPTED, CRITIC):
+        for i, category in enumerate(list(held)[:: -1 if given.backwards else 1]):
             if (work / f"{category}-{row}.json").exists():
                 continue
+            train, test = fold(held, category)
             start = time.perf_counter()
             if row in (ADAPTED, BOTH) and other is None:
                 other = adapted(encoder, held, work, given)
@@ -157,9 +157,11 @@ def run(held: dict[str, Part], work: Path, given: argparse.Namespace) -> None:
 
 
 def read_cells(held: dict[str, Part], work: Path) -> dict[str, list[tuple[Hits, float]]]:
-    """By row: hits and seconds of each category."""
+    """By row: hits and seconds of each category; a row that lacks a category is left out."""
     found: dict[str, list[tuple[Hits, float]]] = {}
     for row in ROWS:
+        if not all((work / f"{category}-{row}.json").exists() for category in held):
+            continue
         for category in held:
             told = json.loads((work / f"{category}-{row}.json").read_text(encoding="utf-8"))
             hits = np.array([float(hit) for hit in told["hits"]])
@@ -206,12 +208,12 @@ def main() -> None:
     arguments.add_argument("--encoder", default="e5")
     arguments.add_argument("--limit", type=int, default=40, help="labelled reviews of each category")
     arguments.add_argument("--unlabelled", type=int, default=1000, help="other reviews of each category")
-    arguments.add_argument("--test", type=int, default=250, help="test reviews of each category, at most")
+    arguments.add_argument("--test", type=int, default=200, help="test reviews of each category, at most")
     arguments.add_argument("--epochs", type=float, default=2.0)
     arguments.add_argument("--rate", type=float, default=1e-4)
     arguments.add_argument("--weight", type=float, default=0.3, help="of the reversed gradient")
     arguments.add_argument("--tokens", type=int, default=64)
-    arguments.add_argument("--adapt-steps", type=int, default=300)
+    arguments.add_argument("--adapt-steps", type=int, default=250)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--work", type=Path, default=Path("build/online_shopping_leave_one_out"))
     arguments.add_argument("--backwards", action="store_true", help="begin with the last category")
