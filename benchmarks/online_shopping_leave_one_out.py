@@ -101,7 +101,12 @@ def settings(row: str, given: argparse.Namespace) -> SentimentSettings:
 
 
 def adapted(encoder: Encoder, held: dict[str, Part], work: Path, given: argparse.Namespace) -> Encoder:
-    """The encoder adapted to the reviews of all categories, none of them a test review; kept."""
+    """The encoder adapted to the reviews of all categories, none of them a test review; kept.
+
+    A process that helps another one waits for it here.
+    """
+    while given.backwards and not (work / "adapted").exists():
+        time.sleep(5)
     if not (work / "adapted").exists():
         shops = [shop for part in held.values() for shop in (part.labelled, part.unlabelled)]
         said = [text for shop in shops for text in shop.reviews["text"]]
@@ -138,7 +143,7 @@ def kept(path: Path, hits: Hits, seconds: float) -> None:
 def run(held: dict[str, Part], work: Path, given: argparse.Namespace) -> None:
     """Makes every cell that is not there."""
     encoder = load_model(given.encoder, kind="encoder")
-    other: Encoder | None = None
+    other = None if given.backwards else adapted(encoder, held, work, given)
     for row in (PLAIN, BOTH, ADAPTED, CRITIC):
         for i, category in enumerate(list(held)[:: -1 if given.backwards else 1]):
             if (work / f"{category}-{row}.json").exists():
