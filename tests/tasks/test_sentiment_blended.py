@@ -8,9 +8,9 @@ import pytest
 from retailor.metrics.classify import log_loss_cases
 from retailor.shop.tables import Shop
 from retailor.tasks.sentiment import SentimentReader
-from retailor.tasks.sentiment.blended import BlendedReader, blended, mixed
-from retailor.tasks.sentiment.linear import Head, softmax, temperature_of
-from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.sentiment.readers.blended import BlendedReader, blended, mixed
+from retailor.tasks.sentiment.readers.linear import Head, softmax, temperature_of
+from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder

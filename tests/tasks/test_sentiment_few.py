@@ -10,10 +10,10 @@ import torch
 from retailor.errors import ConfigError, ModelError
 from retailor.shop.tables import Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.contrastive import label_contrast
-from retailor.tasks.sentiment.opinions import OpinionWords, word_polarity
-from retailor.tasks.sentiment.panel import _axis
+from retailor.tasks.sentiment.readers.opinions import OpinionWords, word_polarity
+from retailor.tasks.sentiment.readers.panel import _axis
 from retailor.tasks.sentiment.texts import unlabelled_texts
+from retailor.tasks.sentiment.training.contrastive import label_contrast
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.toys import HashEncoder
 from tests.tasks.test_sentiment import encoder, toy_shop

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
 from retailor.tasks.sentiment.fit import _choose
-from retailor.tasks.sentiment.linear import (
+from retailor.tasks.sentiment.readers.linear import (
     Head,
     calibration,
     class_weights,
@@ -20,7 +20,7 @@ from retailor.tasks.sentiment.linear import (
     softmax,
     temperature_of,
 )
-from retailor.tasks.sentiment.readers import WordReader, ngrams
+from retailor.tasks.sentiment.readers.plain import WordReader, ngrams
 from retailor.tasks.sentiment.texts import MiddleCut, about, folds, review_text, stratified
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
@@ -132,7 +132,7 @@ def test_class_weights_leave_the_mean_at_one() -> None:
 
 
 def test_a_head_survives_its_file(tmp_path) -> None:
-    from retailor.tasks.sentiment.linear import read_head
+    from retailor.tasks.sentiment.readers.linear import read_head
 
     head = Head(np.arange(6.0).reshape(3, 2), np.array([0.0, -1e9, 1.0]), 1.7)
     head.save(tmp_path / "head.safetensors")

@@ -12,7 +12,7 @@ from retailor.models.cloze import GeneratorCloze
 from retailor.models.local import LocalGenerator
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.prompt import CONTENT_FREE, KNOWN, Asker, Prompts, prompts_of
+from retailor.tasks.sentiment.readers.prompt import CONTENT_FREE, KNOWN, Asker, Prompts, prompts_of
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.tasks import TaskContract

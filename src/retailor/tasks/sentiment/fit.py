@@ -14,8 +14,6 @@ import numpy as np
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment.blended import BlendedReader, blended
-from retailor.tasks.sentiment.few import fit_contrast, fit_panel, fit_pseudo
 from retailor.tasks.sentiment.job import (
     BLENDED,
     BY_MODE,
@@ -29,7 +27,8 @@ from retailor.tasks.sentiment.job import (
     Job,
     loop_of,
 )
-from retailor.tasks.sentiment.linear import (
+from retailor.tasks.sentiment.readers.blended import BlendedReader, blended
+from retailor.tasks.sentiment.readers.linear import (
     Fitted,
     Floats,
     Head,
@@ -38,15 +37,16 @@ from retailor.tasks.sentiment.linear import (
     class_weights,
     fit_head,
 )
-from retailor.tasks.sentiment.panel import PanelReader
-from retailor.tasks.sentiment.prompt import PromptReader, fit_prompt
-from retailor.tasks.sentiment.readers import VectorReader, WordReader, kept_vectors
+from retailor.tasks.sentiment.readers.panel import PanelReader
+from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader, kept_vectors
+from retailor.tasks.sentiment.readers.prompt import PromptReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, stratified
+from retailor.tasks.sentiment.training.few import fit_contrast, fit_panel, fit_prompt, fit_pseudo
 
 if TYPE_CHECKING:
     from retailor.models.cloze import Cloze
-    from retailor.tasks.sentiment.panel import OtherReader
+    from retailor.tasks.sentiment.readers.panel import OtherReader
 
 AnyReader = WordReader | VectorReader | BlendedReader | PanelReader | PromptReader
 
@@ -207,7 +207,7 @@ def _fit_tuned(
     work: Path | None,
 ) -> dict[str, AnyReader]:
     """The fine-tuned reader, and the one that hears the words too."""
-    from retailor.tasks.sentiment.tuned import Tuning, fine_tune
+    from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
     from retailor.train.adversarial import AdversarialSettings
 
     chosen, y = job.settings, job.examples.y

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retailor.seeds import derive
-from retailor.tasks.sentiment.linear import Floats, Labels
+from retailor.tasks.sentiment.readers.linear import Floats, Labels
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples
 

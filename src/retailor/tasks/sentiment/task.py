@@ -21,13 +21,13 @@ from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.blended import BlendedReader
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
 from retailor.tasks.sentiment.job import ALONE, BLENDED, FROZEN, PANEL, PROMPT, TF_IDF
-from retailor.tasks.sentiment.linear import Floats, read_head
-from retailor.tasks.sentiment.panel import PanelReader
-from retailor.tasks.sentiment.prompt import PromptReader, prompts_of
-from retailor.tasks.sentiment.readers import VectorReader, WordReader
+from retailor.tasks.sentiment.readers.blended import BlendedReader
+from retailor.tasks.sentiment.readers.linear import Floats, read_head
+from retailor.tasks.sentiment.readers.panel import PanelReader
+from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
+from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples, unlabelled_texts
 from retailor.tasks.shapes import Sentiment, SentimentQuery

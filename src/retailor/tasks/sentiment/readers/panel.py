@@ -16,9 +16,9 @@ import numpy as np
 
 from retailor.models.shapes import Encoder
 from retailor.seeds import stream
-from retailor.tasks.sentiment.linear import Floats, Head, Labels, calibration, fit_head, read_head
-from retailor.tasks.sentiment.opinions import OpinionWords, WordPolarity, word_polarity
-from retailor.tasks.sentiment.readers import VectorReader, kept_vectors
+from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, fit_head, read_head
+from retailor.tasks.sentiment.readers.opinions import OpinionWords, WordPolarity, word_polarity
+from retailor.tasks.sentiment.readers.plain import VectorReader, kept_vectors
 from retailor.tasks.sentiment.texts import about, folds
 from retailor.tasks.shapes import Sentiment, SentimentQuery
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retailor.tasks.sentiment.linear import Floats
-from retailor.tasks.sentiment.readers import ngrams
+from retailor.tasks.sentiment.readers.linear import Floats
+from retailor.tasks.sentiment.readers.plain import ngrams
 from retailor.tasks.sentiment.texts import CJK
 
 # Words that mean the same about every product: no size, colour, taste or speed.

@@ -14,8 +14,8 @@ from retailor.metrics.classify import accuracy, macro_f1
 from retailor.models.hardware import device_of
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive, stream
-from retailor.tasks.sentiment.linear import Floats, Head, Labels, calibration
-from retailor.tasks.sentiment.readers import VectorReader
+from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration
+from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
 from retailor.text.augment import AugmentSettings, augmented

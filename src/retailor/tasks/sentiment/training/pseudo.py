@@ -17,8 +17,8 @@ import numpy as np
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment.opinions import OpinionWords
-from retailor.tasks.sentiment.panel import OtherReader, seat
+from retailor.tasks.sentiment.readers.opinions import OpinionWords
+from retailor.tasks.sentiment.readers.panel import OtherReader, seat
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
 from retailor.train.loop import TrainSettings
@@ -64,7 +64,7 @@ def opinion_tuned(
 
     Lee (ICML workshop 2013) for pseudo-labels; the surest of each class, as many of both.
     """
-    from retailor.tasks.sentiment.tuned import Tuning, fine_tune
+    from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
 
     start = time.perf_counter()
     seated = seat(

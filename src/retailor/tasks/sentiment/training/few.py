@@ -1,4 +1,4 @@
-"""What few labels need: a panel, an encoder tuned on pseudo-labels, an encoder tuned by contrast."""
+"""What few labels need: a panel, prompts, an encoder tuned on pseudo-labels, an encoder tuned by contrast."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from retailor.artifact import fingerprint
+from retailor.kept import kept
+from retailor.models.cloze import Cloze
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.tasks.sentiment.job import CONTRAST, PANEL, PSEUDO, Job, loop_of
-from retailor.tasks.sentiment.linear import Head, Labels, calibration, choose_head, fit_head
-from retailor.tasks.sentiment.opinions import OpinionWords
-from retailor.tasks.sentiment.panel import OtherReader, PanelReader, headed, seat
-from retailor.tasks.sentiment.readers import VectorReader
+from retailor.tasks.sentiment.job import CONTRAST, PANEL, PROMPT, PSEUDO, Job, loop_of
+from retailor.tasks.sentiment.readers.linear import Head, Labels, calibration, choose_head, fit_head
+from retailor.tasks.sentiment.readers.opinions import OpinionWords
+from retailor.tasks.sentiment.readers.panel import OtherReader, PanelReader, headed, seat
+from retailor.tasks.sentiment.readers.plain import VectorReader
+from retailor.tasks.sentiment.readers.prompt import Asker, PromptReader, prompts_of
+from retailor.tasks.sentiment.readers.prompt import features as prompt_features
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import folds
 
@@ -54,7 +59,7 @@ def fit_pseudo(
     job: Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: OtherReader | None, work: Path | None
 ) -> dict[str, VectorReader]:
     """A head over an encoder tuned on pseudo-labels; nothing, and a reason in the log, if it could not be."""
-    from retailor.tasks.sentiment.pseudo import PseudoTuning, opinion_tuned, seed_of
+    from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned, seed_of
 
     start, chosen = time.perf_counter(), job.settings
     tuning = PseudoTuning(
@@ -95,7 +100,7 @@ def _over(job: Job, row: str, encoder: TrainableEncoder, start: float) -> Vector
 
 def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
     """A head over an encoder that was tuned on the labels by contrast; its figures are over three folds."""
-    from retailor.tasks.sentiment.contrastive import contrast_tuned
+    from retailor.tasks.sentiment.training.contrastive import contrast_tuned
 
     start, chosen, y = time.perf_counter(), job.settings, job.examples.y
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
@@ -126,3 +131,17 @@ def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
     reader = made(np.arange(len(y)))
     job.note(CONTRAST, time.perf_counter() - start, figures, strength=chosen.strengths[0])
     return replace(reader, head=replace(reader.head, temperature=figures["temperature"]))
+
+
+def fit_prompt(job: Job, cloze: Cloze, work: Path | None) -> PromptReader:
+    """The reader whose head is fitted on the labels, and its held-out figures in the log."""
+    start, chosen = time.perf_counter(), job.settings
+    asker = Asker.calibrated(cloze, prompts_of(chosen), chosen.max_tokens)
+    queries = job.examples.queries
+    texts = [(query.text, query.aspect) for query in queries]
+    mark = fingerprint(asker.mark, texts)
+    made = kept(work, "prompt", mark, lambda: {"odds": asker.log_odds(queries)})
+    rows = prompt_features(np.asarray(made["odds"], dtype=np.float64))
+    fitted = choose_head(rows, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed)
+    job.note(PROMPT, time.perf_counter() - start, fitted.figures, strength=fitted.strength, model=cloze.name)
+    return PromptReader(asker, fitted.head)

@@ -16,7 +16,7 @@ from retailor.artifact import fingerprint
 from retailor.kept import kept
 from retailor.models.exact import exact_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.tasks.sentiment.linear import Floats, Head, read_head
+from retailor.tasks.sentiment.readers.linear import Floats, Head, read_head
 from retailor.tasks.sentiment.texts import CJK, MiddleCut, about
 from retailor.tasks.shapes import SentimentQuery
 

@@ -7,7 +7,6 @@ al. 2021); a small head over the log-odds is all that the labels have to teach.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from retailor.artifact import fingerprint
 from retailor.errors import ConfigError
-from retailor.kept import kept
 from retailor.models.cloze import TEXT, WORD, Cloze, open_cloze
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment.job import PROMPT, Job
-from retailor.tasks.sentiment.linear import Floats, Head, choose_head, read_head
+from retailor.tasks.sentiment.readers.linear import Floats, Head, read_head
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import MiddleCut, about
 from retailor.tasks.shapes import SentimentQuery
@@ -118,6 +114,12 @@ class Asker:
             found[rows] = (asked - self.bases[language]).mean(axis=1)
         return np.asarray(found - found.mean(axis=1, keepdims=True))
 
+    @property
+    def mark(self) -> Any:
+        """What tells it from another: the prompts, the length, and what its model says to no text."""
+        bases = {name: base.round(4).tolist() for name, base in self.bases.items()}
+        return {name: vars(own) for name, own in self.prompts.items()}, self.max_tokens, bases
+
     def _longest(self, own: Prompts) -> int:
         """Tokens of the longest template and the longest word, and the sequence's own marks."""
         words = [word for some in own.words for word in some]
@@ -182,23 +184,3 @@ def features(log_odds: Floats) -> Floats:
     """What the head sees [n, 2]: how much likelier praise is than blame, and the middle than both."""
     negative, neutral, positive = log_odds.T
     return np.stack([positive - negative, neutral - (positive + negative) / 2], axis=1)
-
-
-def fit_prompt(job: Job, cloze: Cloze, work: Path | None) -> PromptReader:
-    """The reader whose head is fitted on the labels, and its held-out figures in the log."""
-    start, chosen = time.perf_counter(), job.settings
-    asker = Asker.calibrated(cloze, prompts_of(chosen), chosen.max_tokens)
-    queries = job.examples.queries
-    told = {name: base.round(4).tolist() for name, base in asker.bases.items()}
-    texts = [(query.text, query.aspect) for query in queries]
-    made = kept(
-        work, "prompt", fingerprint(told, _plain(asker), texts), lambda: {"odds": asker.log_odds(queries)}
-    )
-    rows = features(np.asarray(made["odds"], dtype=np.float64))
-    fitted = choose_head(rows, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed)
-    job.note(PROMPT, time.perf_counter() - start, fitted.figures, strength=fitted.strength, model=cloze.name)
-    return PromptReader(asker, fitted.head)
-
-
-def _plain(asker: Asker) -> Any:
-    return {name: vars(own) for name, own in asker.prompts.items()}, asker.max_tokens

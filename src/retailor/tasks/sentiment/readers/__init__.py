@@ -1,0 +1,1 @@
+"""What answers: each reader has `probabilities(queries) -> [n, C]`, `save` and `load`."""

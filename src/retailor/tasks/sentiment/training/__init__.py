@@ -1,0 +1,1 @@
+"""How networks learn to read sentiment: from labels, from few of them, from none."""
