@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from reading import Stage, read_rows
 from safetensors.numpy import load_file, save_file
 from schema import RESULTS, write_results
 
@@ -28,10 +29,8 @@ from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.job import ALONE, TUNED
+from retailor.tasks.sentiment.job import TUNED
 from retailor.tasks.sentiment.texts import Examples, read_examples
-
-Stage = dict[str, NDArray[np.float64]]
 
 
 def aspects(path: Path) -> list[AspectReview]:
@@ -42,18 +41,6 @@ def aspects(path: Path) -> list[AspectReview]:
         label = {"-1": "negative", "0": "neutral", "1": "positive"}.get(polarity, polarity.lower())
         found.append(AspectReview(sentence.replace("$T$", aspect), aspect, label))
     return found
-
-
-def readings(reader: SentimentReader, test: Examples, path: Path) -> Stage:
-    """By row: probabilities [n, 3] of the test cases and seconds of training; kept at `path`."""
-    made: Stage = {}
-    names = {"retailor": reader.log["chosen"]}
-    for name, (found, _) in reader.readings(test.queries).items():
-        row = TUNED if name == ALONE else name
-        log = reader.log["validation"].get(names.get(row, row), {})
-        made[row], made[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
-    save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
-    return made
 
 
 def stage(
@@ -70,7 +57,7 @@ def stage(
         reader = SentimentReader(encoder, chosen)
         reader.fit(Shop.of(), aspects=train, work=work / f"{start}-{seed}.work")
         sys.stderr.write(f"{start} {seed}: {reader.log['validation']}\n")
-        readings(reader, test, path)
+        save_file(read_rows(reader, test.queries), path)
     return load_file(path)
 
 
@@ -80,9 +67,8 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
     systems = {row: [one[row] for one in first] for row in ("majority", "tf-idf", "frozen probe")}
     systems["fine-tuned"] = [one[TUNED] for one in first]
     systems["blended"] = [one["retailor"] for one in first]
-    for start, name in (("transferred", "transfer, fine-tuned"), ("transferred", "retailor")):
-        key = "fine-tuned" if name.endswith("fine-tuned") else "retailor"
-        systems[name] = [one[key] for one in stages[start]]
+    systems["transfer, fine-tuned"] = [one[TUNED] for one in stages["transferred"]]
+    systems["retailor"] = [one["retailor"] for one in stages["transferred"]]
     seconds = {"fine-tuned": first, "retailor": stages["transferred"]}
     hits = {
         row: np.array([accuracy_cases(y, one.argmax(axis=1)) for one in found])

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from reading import Stage, read_rows
 from remembering import Remembering
 from safetensors.numpy import load_file, save_file
 from schema import RESULTS, write_results
@@ -35,7 +36,6 @@ from retailor.seeds import derive, stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.job import ALONE, TUNED
 from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import headed, seat
 from retailor.tasks.sentiment.texts import Examples, read_examples
@@ -47,8 +47,6 @@ MAX_TOKENS = 160
 FEW_SEEDS = (0, 1, 2, 3, 4)
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
 Labels = NDArray[np.int64]
-Stage = dict[str, NDArray[np.float64]]
-"""By row: probabilities [n, 3] of the test reviews, and under 'seconds ROW' the training time."""
 
 
 def stage(path: Path, make: Callable[[], Stage]) -> Stage:
@@ -62,13 +60,7 @@ def stage(path: Path, make: Callable[[], Stage]) -> Stage:
 def fitted(reader: SentimentReader, test: Examples) -> Stage:
     """Probabilities and training seconds of every row of a fitted reader."""
     sys.stderr.write(f"{reader.log['chosen']}: {reader.log['validation']}\n")
-    names = {"retailor": reader.log["chosen"]}
-    found: Stage = {}
-    for name, (rows, _) in reader.readings(test.queries).items():
-        row = TUNED if name == ALONE else name
-        log = reader.log["validation"].get(names.get(row, row), {})
-        found[row], found[f"seconds {row}"] = rows, np.array([log.get("seconds", 0.0)])
-    return found
+    return read_rows(reader, test.queries)
 
 
 def drawn(y: Labels, seed: int) -> Labels:
@@ -235,7 +227,10 @@ def main() -> None:
     rows.append({"row": "test reviews that are in train", "metric": "n", "value": overlap, "n": len(test)})
     results = RESULTS if given.limit is None else work
     name = "amazon_polarity" if given.encoder == "e5" else f"amazon_polarity_{Path(given.encoder).name}"
-    command = f"python benchmarks/amazon_polarity.py --encoder {given.encoder}"
+    command = (
+        f"python benchmarks/amazon_polarity.py --encoder {given.encoder} --epochs {given.epochs:g} "
+        f"--rate {given.rate:g}{' --scratch' if given.scratch else ''}"
+    )
     path = write_results(name, rows, FEW_SEEDS, command, folder=results)
     lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows]
     sys.stderr.write("\n".join([*lines, str(path), ""]))

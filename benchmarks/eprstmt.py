@@ -152,7 +152,7 @@ def seated(
     """A panel over the encoder, which remembers what it has encoded."""
     found = seat(
         remembering(encoder), texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens,
-        teacher=teacher, work=job.work / "own.work", teacher_weight=2.0,
+        teacher=teacher, work=job.work / "own.work",
     )  # fmt: skip
     if found.panel is None:
         raise ModelError(f"no panel for '{name}': {found.why}.")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from near_duplicates import near_duplicates
-from numpy.typing import NDArray
+from reading import Stage, read_rows
 from safetensors.numpy import load_file, save_file
 from schema import RESULTS, write_results
 
@@ -31,12 +31,9 @@ from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.job import ALONE, TUNED
 from retailor.tasks.sentiment.texts import read_examples
 
 SEEDS = (0, 1, 2)
-Stage = dict[str, NDArray[np.float64]]
-"""By row: probabilities [n, 3] of the test reviews, and under 'seconds ROW' the training time."""
 
 
 def reviews(data: Path, limit: int | None) -> tuple[Shop, dict[str, int]]:
@@ -100,13 +97,7 @@ def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.N
         reader = SentimentReader.load(work / f"seed-{seed}.reader")
         sys.stderr.write(f"seed {seed}: {reader.log['validation']}\n")
         cases = read_examples(test, once=False)
-        read: Stage = {"y": cases.y.astype(np.float64)}
-        names = {"retailor": reader.log["chosen"]}
-        for name, (found, _) in reader.readings(cases.queries).items():
-            row = TUNED if name == ALONE else name
-            log = reader.log["validation"].get(names.get(row, row), {})
-            read[row], read[f"seconds {row}"] = found, np.array([log.get("seconds", 0.0)])
-        save_file({name: np.ascontiguousarray(rows) for name, rows in read.items()}, path)
+        save_file({"y": cases.y.astype(np.float64), **read_rows(reader, cases.queries)}, path)
     return load_file(path)
 
 

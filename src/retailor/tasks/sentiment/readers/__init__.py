@@ -1,1 +1,1 @@
-"""What answers: each reader has `probabilities(queries) -> [n, C]`, `save` and `load`."""
+"""What answers: each reader has `probabilities(queries) -> [n, C]`; the task saves and opens them."""
