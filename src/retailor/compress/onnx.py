@@ -18,9 +18,9 @@ from retailor.compress.graph import Embeddings, export, quantise, quantise_block
 from retailor.compress.speed import Speeds, speeds
 from retailor.config import Field, as_dict, settings
 from retailor.errors import DataError, ModelError
-from retailor.models.exact import exact_vectors
 from retailor.models.onnx import OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.models.vectors import exact_vectors
 from retailor.seeds import stream
 
 __all__ = ["CompressReport", "CompressSettings", "Parity", "compress"]

@@ -23,6 +23,7 @@ from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, r
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
+from retailor.models.vectors import kept_vectors
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
@@ -86,7 +87,9 @@ class Search:
             name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()
         }
         # Attributes blur a vector more than they tell it; words find them better.
-        vectors = self.encoder.encode(item_texts(shop.items.with_columns(attributes=pl.lit(None))))
+        vectors = kept_vectors(
+            self.encoder, item_texts(shop.items.with_columns(attributes=pl.lit(None))), work=work
+        )
         # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
         self._vectors = vectors.astype(np.float16).astype(np.float32)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}

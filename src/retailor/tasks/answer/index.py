@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
 from retailor.models.shapes import Encoder
+from retailor.models.vectors import kept_vectors
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
 from retailor.retrieval.words import words
@@ -54,14 +55,12 @@ class PassageIndex:
         self._chance_vectors = vectors[np.sort(drawn)]
 
     @classmethod
-    def of(cls, table: pl.DataFrame, encoder: Encoder) -> Self:
-        """The index of the table's passages; equal texts are encoded once."""
+    def of(cls, table: pl.DataFrame, encoder: Encoder, *, work: Path | None = None) -> Self:
+        """The index of the table's passages; their vectors are kept in `work` as they come."""
         matches = match_texts(table)
-        unique = list(dict.fromkeys(matches))
-        ix = {text: i for i, text in enumerate(unique)}
         # Half precision, as they will be on disk: a loaded index ranks exactly as the fitted one.
-        vectors = encoder.encode(unique).astype(np.float16).astype(np.float32)
-        return cls(table, vectors[[ix[text] for text in matches]], BM25Index.of(matches))
+        vectors = kept_vectors(encoder, matches, work=work).astype(np.float16).astype(np.float32)
+        return cls(table, vectors, BM25Index.of(matches))
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -96,7 +96,7 @@ class Answerer:
             raise MissingTable(
                 "answer needs the table 'items', 'reviews' or 'questions', and this shop has no text in them."
             )
-        self._index = PassageIndex.of(table, self.encoder)
+        self._index = PassageIndex.of(table, self.encoder, work=work)
         counts = table["source"].value_counts(sort=True).iter_rows()
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
         self._learn(shop)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.artifact import fingerprint
-from retailor.kept import digest, kept
+from retailor.kept import digest
 from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.models.vectors import kept_vectors
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
@@ -81,7 +81,7 @@ def fit(
         )
         features = understanding.features
     if written and understanding.encoder is not None and understanding.whitening is not None:
-        said = encoded(understanding.encoder, list(written), work)
+        said = kept_vectors(understanding.encoder, list(written), work=work)
         features = replace(features, written=understanding.whitening(said))
         log["n_written"] = len(written)
     learned: dict[str, Scorer] = {}
@@ -144,21 +144,11 @@ def understand(
     told = [i for i in written if is_language(texts[i])]
     if encoder is not None and told:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
-        vectors[told] = encoded(encoder, [texts[i] for i in told], work)
+        vectors[told] = kept_vectors(encoder, [texts[i] for i in told], work=work)
         whitening = Whitening.of(vectors[told])
         meaning = whitening(vectors)
     features = Features(words if words.nnz else None, meaning)
     return Understanding(features, space, encoder, whitening), vectors
-
-
-def encoded(encoder: Encoder, texts: list[str], work: Path | None) -> F32:
-    """The vectors [n, dim] of the texts; from `work` where the same encoder left them for the same texts."""
-    if work is None:
-        return encoder.encode(texts)
-    # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
-    probe = np.round(encoder.encode(texts[:3]), 2).tolist()
-    key = fingerprint(encoder.name, encoder.dim, probe, texts)
-    return kept(work, "vectors", key, lambda: {"vectors": encoder.encode(texts)})["vectors"]
 
 
 def tuned(

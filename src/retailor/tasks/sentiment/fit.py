@@ -38,7 +38,7 @@ from retailor.tasks.sentiment.readers.linear import (
     fit_head,
 )
 from retailor.tasks.sentiment.readers.panel import PanelReader
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader, kept_vectors
+from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, stratified
@@ -181,7 +181,7 @@ def _fit_words(job: Job) -> tuple[WordReader, Fitted]:
 def _fit_frozen(job: Job, encoder: Encoder, work: Path | None) -> tuple[VectorReader, _Features]:
     start, chosen = time.perf_counter(), job.settings
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
-    features = kept_vectors(blank, blank.inputs(job.examples.queries), work)
+    features = blank.vectors(blank.inputs(job.examples.queries), exact=False, work=work)
     fitted = choose_head(
         features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
     )

@@ -18,7 +18,7 @@ from retailor.models.shapes import Encoder
 from retailor.seeds import stream
 from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, fit_head, read_head
 from retailor.tasks.sentiment.readers.opinions import OpinionWords, WordPolarity, word_polarity
-from retailor.tasks.sentiment.readers.plain import VectorReader, kept_vectors
+from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import about, folds
 from retailor.tasks.shapes import Sentiment, SentimentQuery
 
@@ -124,7 +124,7 @@ def seat(
     blank = VectorReader(encoder, Head(np.zeros((2, encoder.dim)), np.zeros(2)), max_tokens)
     first = Panel(polarity, blank, None, teacher, teacher_weight, np.zeros(0), np.ones(0))
     others = np.stack(first._others(queries))
-    rows = kept_vectors(blank, blank.inputs(queries), work)
+    rows = blank.vectors(blank.inputs(queries), exact=False, work=work)
     told = first._weights(len(others)) @ _standard(others)
     second = replace(first, vectors=replace(blank, head=_probe(rows, told)), axis=_axis(rows, told))
     judged = np.stack([*others, *second._of_vectors(rows)])

@@ -12,10 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from retailor.artifact import fingerprint
-from retailor.kept import kept
-from retailor.models.exact import exact_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.models.vectors import exact_vectors, kept_vectors
 from retailor.tasks.sentiment.readers.linear import Floats, Head, read_head
 from retailor.tasks.sentiment.texts import CJK, MiddleCut, about
 from retailor.tasks.shapes import SentimentQuery
@@ -111,15 +109,17 @@ class VectorReader:
         """The same reader over another encoder of the same vectors."""
         return replace(self, encoder=encoder)
 
-    def features(self, queries: Sequence[SentimentQuery], *, exact: bool = True) -> Floats:
-        """Unit rows [n, dim]; `exact` computes in float32, so that a text has one vector in every batch."""
-        return self.vectors(self.inputs(queries), exact=exact)
+    def features(self, queries: Sequence[SentimentQuery]) -> Floats:
+        """Unit rows [n, dim] in float32, so that a text has one vector in every batch."""
+        return self.vectors(self.inputs(queries))
 
-    def vectors(self, texts: Sequence[str], *, exact: bool = True) -> Floats:
-        """Unit rows [n, dim] of texts that `inputs` made."""
+    def vectors(self, texts: Sequence[str], *, exact: bool = True, work: Path | None = None) -> Floats:
+        """Unit rows [n, dim] of texts that `inputs` made; not exact, in the encoder's own precision, and
+        kept in `work`: what is many and takes half of the time of a fit.
+        """
         if exact and isinstance(self.encoder, TrainableEncoder):
             return exact_vectors(self.encoder, texts, role="query").astype(np.float64)
-        return self.encoder.encode(texts, role="query").astype(np.float64)
+        return kept_vectors(self.encoder, texts, role="query", work=work).astype(np.float64)
 
     def inputs(self, queries: Sequence[SentimentQuery]) -> list[str]:
         """The texts that the encoder sees, cut in their middles to `max_tokens`."""
@@ -139,15 +139,3 @@ class VectorReader:
     @cached_property
     def _cut(self) -> MiddleCut:
         return MiddleCut(getattr(self.encoder, "tokenizer", None))
-
-
-def kept_vectors(reader: VectorReader, texts: list[str], work: Path | None) -> Floats:
-    """Frozen vectors [n, dim]; kept in the work folder, as they are half of the time of a fit."""
-    if work is None:
-        return reader.vectors(texts, exact=False)
-    # A few vectors tell the encoder: its name stays the same when its weights are adapted.
-    sample = np.round(reader.vectors(texts[:4], exact=False), 4).tolist()
-    made = kept(
-        work, "frozen", fingerprint(sample, texts), lambda: {"vectors": reader.vectors(texts, exact=False)}
-    )
-    return np.asarray(made["vectors"], dtype=np.float64)

@@ -1,0 +1,92 @@
+"""What each step of transfer is worth in reading Amazon reviews, with 64 labels and with 512: three seeds.
+
+    python benchmarks/ledger.py --data ../shared/data
+
+The command `retailor prove` on the training reviews of `amazon-polarity-10k`, tested on its own test part.
+All dials are as they come, nothing is chosen on the test. A cell (step, labels, seed) that is done is kept in
+the work folder: the same command can be given again. With --limit it is a rehearsal on a few reviews.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from schema import RESULTS, write_results
+
+from retailor.models.weights import load_model
+from retailor.prove.figures import Row
+from retailor.prove.ledger import Ledger, prove
+from retailor.prove.picture import draw
+from retailor.prove.settings import ProveSettings
+from retailor.shop.read import read
+from retailor.shop.tables import Shop
+
+
+def reviews(data: Path, part: str, limit: int | None) -> Shop:
+    """The reviews of a part of the collection, or some of them."""
+    shop = read("amazon-polarity", data / "amazon-polarity-10k" / f"{part}.dat.gz")
+    return shop if limit is None else shop.with_tables(reviews=shop.reviews.sample(limit, seed=0))
+
+
+def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
+    """Two rows a step and number of labels: its score with what it took, and its gain on the row above."""
+    found: list[dict[str, Any]] = []
+    for row in ledger.rows:
+        bucket = f"{row.n_labels:,} labels"
+        found.append({"bucket": bucket, **_score(row)})
+        if row.gain is not None:
+            found.append(
+                {"row": f"{row.step} - {row.against}", "bucket": bucket, "metric": "accuracy",
+                 "value": row.gain, "low": row.gain_low, "high": row.gain_high, "n": row.n_test}
+            )  # fmt: skip
+    return found
+
+
+def _score(row: Row) -> dict[str, Any]:
+    return {
+        "row": row.step,
+        "metric": "accuracy",
+        "value": row.score,
+        "low": row.low,
+        "high": row.high,
+        "n": row.n_test,
+        "spread": row.spread,
+        "seconds": row.cost.seconds,
+        "shared_seconds": row.cost.shared_seconds,
+        "examples_seen": row.cost.examples_seen,
+        "parameters_trained": row.cost.parameters_trained,
+    }
+
+
+def main() -> None:
+    """Writes results/ledger.json and results/ledger.svg."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
+    arguments.add_argument("--encoder", default="minilm")
+    arguments.add_argument("--labels", type=int, nargs="+", default=[64, 512], help="0 is all of them")
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments.add_argument("--limit", type=int, help="so many reviews to train and to test on: a rehearsal")
+    arguments.add_argument("--work", type=Path, default=Path("build/ledger"))
+    given = arguments.parse_args()
+    work = given.work / f"{Path(given.encoder).name}-{given.limit or 'all'}"
+    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds))
+    train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
+    ledger = prove(
+        train, load_model(given.encoder, kind="encoder"), settings, work=work, test=test,
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    results = RESULTS if given.limit is None else work
+    command = (
+        f"python benchmarks/{Path(__file__).name} --encoder {given.encoder} "
+        f"--labels {' '.join(map(str, given.labels))} --seeds {' '.join(map(str, given.seeds))}"
+    )
+    path = write_results("ledger", rows_of(ledger), given.seeds, command, folder=results)
+    draw(ledger, path.with_suffix(".svg"))
+    sys.stderr.write(f"{ledger}\n{path}\n")
+
+
+if __name__ == "__main__":
+    main()
