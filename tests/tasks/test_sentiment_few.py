@@ -110,6 +110,33 @@ def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> Non
     assert scores.value("retailor", "accuracy") > max(0.9, scores.value("frozen probe", "accuracy"))
 
 
+def test_fine_tuning_starts_at_the_encoder_tuned_on_pseudo_labels() -> None:
+    dials = {"mode": "fine-tuned", "few_labels": 0, "max_steps": 2, "learning_rate": 1e-6, **QUICK}
+    readers = {
+        start: SentimentReader(encoder(), SentimentSettings(start_encoder=start, **dials)).fit(
+            with_unlabelled(16, 320)
+        )
+        for start in ("given", "pseudo-labels")
+    }
+    test = toy_shop(200, labels=("negative", "positive"), seed=9)
+    accuracy = {
+        start: reader.evaluate(test).value("retailor", "accuracy") for start, reader in readers.items()
+    }
+    assert accuracy["pseudo-labels"] > max(0.9, accuracy["given"])
+    log = readers["pseudo-labels"].log
+    assert (
+        log["chosen"] == "fine-tuned" and log["validation"]["fine-tuned"]["start_encoder"] == "pseudo-labels"
+    )
+    assert "pseudo_labels" not in readers["given"].log
+
+
+def test_fine_tuning_starts_as_given_where_no_pseudo_label_can_be_had() -> None:
+    chosen = SentimentSettings(mode="fine-tuned", start_encoder="pseudo-labels", few_labels=0, max_steps=1)
+    reader = SentimentReader(encoder(), chosen).fit(toy_shop(40))
+    assert reader.log["validation"]["fine-tuned"]["start_encoder"] == "given"
+    assert "0 unlabelled reviews" in reader.log["not_tried"]["pseudo-labels"]
+
+
 def test_auto_without_unlabelled_reviews_says_why_it_did_not_try() -> None:
     reader = SentimentReader(encoder()).fit(toy_shop(40))
     assert "0 unlabelled reviews" in reader.log["not_tried"]["panel"]

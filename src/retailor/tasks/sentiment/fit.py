@@ -25,13 +25,13 @@ from retailor.tasks.sentiment.job import (
     TF_IDF,
     TUNED,
     Job,
+    Probed,
     loop_of,
 )
 from retailor.tasks.sentiment.readers.blended import BlendedReader, blended
 from retailor.tasks.sentiment.readers.linear import (
     Fitted,
     Floats,
-    Head,
     Labels,
     choose_head,
     class_weights,
@@ -85,8 +85,8 @@ def fit_readers(
     if encoder is None or settings.mode == "tf-idf":
         log["chosen"], log["why"] = TF_IDF, "it is the mode that was asked for"
         return Fit(words, words, None, TF_IDF, prior), log
-    frozen, features = _fit_frozen(job, encoder, work)
-    readers: dict[str, AnyReader] = {TF_IDF: words, FROZEN: frozen}
+    frozen = start = job.probed(encoder, FROZEN, work=work)
+    readers: dict[str, AnyReader] = {TF_IDF: words, FROZEN: frozen.reader}
     wanted = _wanted(settings, few, cloze)
     if PANEL in wanted:
         readers |= fit_panel(job, encoder, unlabelled, teacher, work)
@@ -98,15 +98,17 @@ def fit_readers(
     if wanted and not isinstance(encoder, TrainableEncoder):
         log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
     elif isinstance(encoder, TrainableEncoder):
-        if TUNED in wanted or BLENDED in wanted:
-            readers |= _fit_tuned(job, encoder, features, (words, fitted_words), paired, unlabelled, work)
         if CONTRAST in wanted:
             readers[CONTRAST] = fit_contrast(job, encoder)
-        if PSEUDO in wanted:
-            readers |= fit_pseudo(job, encoder, unlabelled, teacher, work)
+        tunes = TUNED in wanted or BLENDED in wanted
+        if PSEUDO in wanted or (tunes and settings.start_encoder == "pseudo-labels"):
+            start = fit_pseudo(job, encoder, unlabelled, teacher, work) or start
+            readers[start.row] = start.reader
+        if tunes:
+            readers |= _fit_tuned(job, start, (words, fitted_words), paired, unlabelled, work)
     chosen, log["why"] = _choose(settings, few, readers, log["validation"])
     log["chosen"] = chosen
-    return Fit(readers[chosen], words, frozen, chosen, prior), log
+    return Fit(readers[chosen], words, frozen.reader, chosen, prior), log
 
 
 def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
@@ -178,35 +180,15 @@ def _fit_words(job: Job) -> tuple[WordReader, Fitted]:
     return WordReader(known.vocabulary, known.idf, fitted.head), fitted
 
 
-def _fit_frozen(job: Job, encoder: Encoder, work: Path | None) -> tuple[VectorReader, _Features]:
-    start, chosen = time.perf_counter(), job.settings
-    blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
-    features = blank.vectors(blank.inputs(job.examples.queries), exact=False, work=work)
-    fitted = choose_head(
-        features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
-    )
-    job.note(FROZEN, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
-    return VectorReader(encoder, fitted.head, chosen.max_tokens), _Features(features, fitted)
-
-
-@dataclass(frozen=True)
-class _Features:
-    """Frozen vectors [n, dim] of the examples, and the probe that was fitted on them."""
-
-    rows: Floats
-    fitted: Fitted
-
-
 def _fit_tuned(
     job: Job,
-    encoder: TrainableEncoder,
-    frozen: _Features,
+    before: Probed,
     words: tuple[WordReader, Fitted],
     paired: bool,
     unlabelled: Sequence[str],
     work: Path | None,
 ) -> dict[str, AnyReader]:
-    """The fine-tuned reader, and the one that hears the words too."""
+    """The fine-tuned reader, which starts at a probe, and the one that hears the words too."""
     from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
     from retailor.train.adversarial import AdversarialSettings
 
@@ -214,7 +196,7 @@ def _fit_tuned(
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held
     train = np.setdiff1d(np.arange(len(y)), held)
     # A head that has seen the held-out texts would flatter the validation, so it starts without them.
-    start = fit_head(frozen.rows[train], y[train], "logistic", frozen.fitted.strength, job.weights)
+    start = fit_head(before.rows[train], y[train], "logistic", before.fitted.strength, job.weights)
     tuning = Tuning(
         settings=replace(loop_of(chosen, job.seed), unfreeze_every=chosen.unfreeze_every),
         max_tokens=chosen.max_tokens,
@@ -230,6 +212,8 @@ def _fit_tuned(
     )
     if chosen.domain_weight and not unlabelled:
         job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"
+    encoder = before.reader.encoder
+    assert isinstance(encoder, TrainableEncoder), "nothing else is tuned"
     tuned = fine_tune(
         encoder,
         start if chosen.start_head == "probe" else None,
@@ -240,7 +224,10 @@ def _fit_tuned(
         work,
         unlabelled,
     )
-    job.note(TUNED, tuned.log.seconds, tuned.figures, start_head=chosen.start_head)
+    start_encoder = "given" if before.row == FROZEN else before.row
+    job.note(
+        TUNED, tuned.log.seconds, tuned.figures, start_head=chosen.start_head, start_encoder=start_encoder
+    )
     job.log["training"] = tuned.log.to_dict()
     # Where no part was held out from TF-IDF, folds were, and it has logits of every text.
     of_words = words[1].logits if job.held is not None else words[1].logits[held]

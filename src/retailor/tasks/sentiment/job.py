@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from retailor.models.shapes import Encoder
 from retailor.seeds import derive
-from retailor.tasks.sentiment.readers.linear import Floats, Labels
+from retailor.tasks.sentiment.readers.linear import Fitted, Floats, Head, Labels, choose_head
+from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples
 
@@ -24,6 +30,16 @@ RATE, LORA_RATE = 5e-5, 2e-4
 
 
 @dataclass(frozen=True)
+class Probed:
+    """A probe over an encoder: its row and reader, the vectors [n, dim] of the examples, how it was fit."""
+
+    row: str
+    reader: VectorReader
+    rows: Floats
+    fitted: Fitted
+
+
+@dataclass(frozen=True)
 class Job:
     """One fit: what it works on, and the log that it writes into."""
 
@@ -36,6 +52,20 @@ class Job:
     @property
     def seed(self) -> int:
         return derive(self.settings.seed, "sentiment")
+
+    def probed(
+        self, encoder: Encoder, row: str, start: float | None = None, work: Path | None = None
+    ) -> Probed:
+        """A probe over an encoder that has seen no label; noted as `row`, with the seconds since `start`."""
+        start = time.perf_counter() if start is None else start
+        chosen = self.settings
+        blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
+        rows = blank.vectors(blank.inputs(self.examples.queries), exact=False, work=work)
+        fitted = choose_head(
+            rows, self.examples.y, "logistic", chosen.strengths, self.weights, self.held, self.seed
+        )
+        self.note(row, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
+        return Probed(row, VectorReader(encoder, fitted.head, chosen.max_tokens), rows, fitted)
 
     def note(self, row: str, seconds: float, figures: dict[str, float], **more: object) -> None:
         plain = {name: _plain(value) for name, value in figures.items()}

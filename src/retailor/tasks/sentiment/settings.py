@@ -31,6 +31,9 @@ class SentimentSettings:
     """How much rare labels count: with 'balanced' all labels weigh the same in the loss."""
     start_head: Literal["probe", "random"] = "probe"
     """Where the head of the fine-tuned network starts."""
+    start_encoder: Literal["given", "pseudo-labels"] = "given"
+    """Where the rest of it starts: the encoder as given, or first tuned on pseudo-labels of reviews that have
+    neither label nor stars (the `pseudo_…` dials)."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     epochs: float = Field(default=2.0, gt=0)

@@ -13,7 +13,7 @@ from retailor.artifact import fingerprint
 from retailor.kept import kept
 from retailor.models.cloze import Cloze
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.tasks.sentiment.job import CONTRAST, PANEL, PROMPT, PSEUDO, Job, loop_of
+from retailor.tasks.sentiment.job import CONTRAST, PANEL, PROMPT, PSEUDO, Job, Probed, loop_of
 from retailor.tasks.sentiment.readers.linear import Head, Labels, calibration, choose_head, fit_head
 from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import OtherReader, PanelReader, headed, seat
@@ -57,8 +57,8 @@ def fit_panel(
 
 def fit_pseudo(
     job: Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: OtherReader | None, work: Path | None
-) -> dict[str, VectorReader]:
-    """A head over an encoder tuned on pseudo-labels; nothing, and a reason in the log, if it could not be."""
+) -> Probed | None:
+    """A probe over an encoder tuned on pseudo-labels; None, and a reason in the log, if it could not be."""
     from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned, seed_of
 
     start, chosen = time.perf_counter(), job.settings
@@ -82,20 +82,8 @@ def fit_pseudo(
     job.log["pseudo_labels"] = tuned.log
     if tuned.encoder is None:
         job.log.setdefault("not_tried", {})[PSEUDO] = tuned.why
-        return {}
-    return {PSEUDO: _over(job, PSEUDO, tuned.encoder, start)}
-
-
-def _over(job: Job, row: str, encoder: TrainableEncoder, start: float) -> VectorReader:
-    """A reader over a tuned encoder that has seen no labelled text: its head is chosen as the probe's is."""
-    chosen = job.settings
-    blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
-    features = blank.vectors(blank.inputs(job.examples.queries), exact=False)
-    fitted = choose_head(
-        features, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed
-    )
-    job.note(row, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
-    return VectorReader(encoder, fitted.head, chosen.max_tokens)
+        return None
+    return job.probed(tuned.encoder, PSEUDO, start)
 
 
 def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
