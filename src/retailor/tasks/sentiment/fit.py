@@ -35,7 +35,6 @@ from retailor.tasks.sentiment.readers.linear import (
     Labels,
     choose_head,
     class_weights,
-    fit_head,
 )
 from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
@@ -102,7 +101,7 @@ def fit_readers(
             readers[CONTRAST] = fit_contrast(job, encoder)
         tunes = TUNED in wanted or BLENDED in wanted
         if PSEUDO in wanted or (tunes and settings.start_encoder == "pseudo-labels"):
-            start = fit_pseudo(job, encoder, unlabelled, teacher, work) or start
+            start = fit_pseudo(job, encoder, frozen, unlabelled, teacher, work) or start
             readers[start.row] = start.reader
         if tunes:
             readers |= _fit_tuned(job, start, (words, fitted_words), paired, unlabelled, work)
@@ -195,8 +194,7 @@ def _fit_tuned(
     chosen, y = job.settings, job.examples.y
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held
     train = np.setdiff1d(np.arange(len(y)), held)
-    # A head that has seen the held-out texts would flatter the validation, so it starts without them.
-    start = fit_head(before.rows[train], y[train], "logistic", before.fitted.strength, job.weights)
+    start = job.probe_without(held, before)
     tuning = Tuning(
         settings=replace(loop_of(chosen, job.seed), unfreeze_every=chosen.unfreeze_every),
         max_tokens=chosen.max_tokens,

@@ -12,7 +12,7 @@ import numpy as np
 
 from retailor.models.shapes import Encoder
 from retailor.seeds import derive
-from retailor.tasks.sentiment.readers.linear import Fitted, Floats, Head, Labels, choose_head
+from retailor.tasks.sentiment.readers.linear import Fitted, Floats, Head, Labels, choose_head, fit_head
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples
@@ -66,6 +66,12 @@ class Job:
         )
         self.note(row, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
         return Probed(row, VectorReader(encoder, fitted.head, chosen.max_tokens), rows, fitted)
+
+    def probe_without(self, held: Labels, probed: Probed) -> Head:
+        """The probe's head without the held-out texts: what goes on from it must not have seen them."""
+        seen = np.setdiff1d(np.arange(len(self.examples)), held)
+        y = self.examples.y[seen]
+        return fit_head(probed.rows[seen], y, "logistic", probed.fitted.strength, self.weights)
 
     def note(self, row: str, seconds: float, figures: dict[str, float], **more: object) -> None:
         plain = {name: _plain(value) for name, value in figures.items()}

@@ -16,6 +16,7 @@ import numpy as np
 
 from retailor.models.shapes import Encoder
 from retailor.seeds import stream
+from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, fit_head, read_head
 from retailor.tasks.sentiment.readers.opinions import OpinionWords, WordPolarity, word_polarity
 from retailor.tasks.sentiment.readers.plain import VectorReader
@@ -25,6 +26,7 @@ from retailor.tasks.shapes import Sentiment, SentimentQuery
 LEAST_TEXTS = 200
 SURE_PART, PROBE_STRENGTH = 0.4, 10.0
 N_AXES, LEAST_AGREEMENT = 10, 0.5
+NEGATIVE, POSITIVE = LABELS.index("negative"), LABELS.index("positive")
 CONSTANT, STRENGTH = 0.3, 1.0
 """A small constant feature is an intercept that is regularised: 32 labels know little about a threshold."""
 
@@ -43,6 +45,8 @@ class Panel:
     polarity: WordPolarity | None
     vectors: VectorReader
     """Unit vectors come from here; its head holds the probe on them, over two classes: blame and praise."""
+    labelled: Head | None
+    """A probe on them that learned from labels, as a head over LABELS; None if nobody has told it any."""
     axis: Head | None
     """The principal axis of the shop's vectors along which its opinions lie, as a head; None if none does."""
     teacher: OtherReader | None
@@ -57,16 +61,23 @@ class Panel:
         return self._weights(len(judged)) @ ((judged - self.centres[:, None]) / self.scales[:, None])
 
     def _weights(self, n: int) -> Floats:
-        """Of the first `n` judges."""
+        """Of the first `n` judges; those that labels have taught count more than those that none has."""
         weights = np.ones(n)
-        if self.teacher is not None:
-            weights[0 if self.polarity is None else 1] = self.teacher_weight
+        first = 0 if self.polarity is None else 1
+        n_taught = (self.teacher is not None) + (self.labelled is not None)
+        weights[first : first + n_taught] = self.teacher_weight
         return weights
 
     def _of_vectors(self, rows: Floats) -> list[Floats]:
-        """Raw scores [n] of the axis, if there is one, and of the probe."""
+        """Raw scores [n] of heads over vectors: of the labels and of the axis, if any, and of the probe."""
         heads = [*([] if self.axis is None else [self.axis]), self.vectors.head]
-        return [_margin(head, rows) for head in heads]
+        return [*self._of_labels(rows), *(_margin(head, rows) for head in heads)]
+
+    def _of_labels(self, rows: Floats) -> list[Floats]:
+        if self.labelled is None:
+            return []
+        logits = self.labelled.logits(rows)
+        return [np.asarray(logits[:, POSITIVE] - logits[:, NEGATIVE])]
 
     def _others(self, queries: Sequence[SentimentQuery]) -> list[Floats]:
         """Raw scores [n] of the judges that are no vectors, words first."""
@@ -83,6 +94,7 @@ class Panel:
     def judges(self) -> list[str]:
         words = ["opinion words"] if self.polarity is not None else []
         another = ["another reader"] if self.teacher is not None else []
+        another += ["labels"] if self.labelled is not None else []
         return [*words, *another, *(["main axis"] if self.axis is not None else []), "frozen vectors"]
 
 
@@ -105,27 +117,29 @@ def seat(
     max_tokens: int,
     teacher: OtherReader | None = None,
     teacher_weight: float = 2.0,
+    labelled: Head | None = None,
     seed: int = 0,
     work: Path | None = None,
 ) -> Seated:
     """A panel for the shop of these unlabelled texts; at most `max_texts` of them are encoded.
 
-    The probe on frozen vectors learns from the texts of which the words and the teacher are surest, the
-    surest two fifths of either side.
+    `labelled` is a head over LABELS on the encoder's vectors. The probe on them learns from the texts of
+    which the words, the teacher and that head are surest, the surest two fifths of either side.
     """
     nobody = np.zeros(0)
     if len(texts) < LEAST_TEXTS:
         return Seated(None, nobody, [], f"{len(texts):,} unlabelled reviews are fewer than {LEAST_TEXTS}")
     polarity = word_polarity(texts, words)
-    if polarity is None and teacher is None:
+    if polarity is None and teacher is None and labelled is None:
         return Seated(None, nobody, [], "too few of the unlabelled reviews have a word of praise or of blame")
     sample = _sample(list(texts), max_texts, seed)
     queries = [SentimentQuery(text) for text in sample]
     blank = VectorReader(encoder, Head(np.zeros((2, encoder.dim)), np.zeros(2)), max_tokens)
-    first = Panel(polarity, blank, None, teacher, teacher_weight, np.zeros(0), np.ones(0))
-    others = np.stack(first._others(queries))
+    first = Panel(polarity, blank, labelled, None, teacher, teacher_weight, np.zeros(0), np.ones(0))
+    others = first._others(queries)
     rows = blank.vectors(blank.inputs(queries), exact=False, work=work)
-    told = first._weights(len(others)) @ _standard(others)
+    heard = np.stack([*others, *first._of_labels(rows)])
+    told = first._weights(len(heard)) @ _standard(heard)
     second = replace(first, vectors=replace(blank, head=_probe(rows, told)), axis=_axis(rows, told))
     judged = np.stack([*others, *second._of_vectors(rows)])
     scales = np.maximum(judged.std(axis=1), 1e-9)
@@ -219,6 +233,8 @@ class PanelReader:
         (folder / "words.json").write_text(text, encoding="utf-8")
         self.head.save(folder / "head.safetensors", centres=panel.centres, scales=panel.scales)
         panel.vectors.head.save(folder / "probe.safetensors")
+        if panel.labelled is not None:
+            panel.labelled.save(folder / "labelled.safetensors")
         if panel.axis is not None:
             panel.axis.save(folder / "axis.safetensors")
         if panel.teacher is not None:
@@ -234,11 +250,15 @@ class PanelReader:
         vectors = VectorReader(encoder, read_head(folder / "probe.safetensors")[0], max_tokens)
         known = told["weights"]
         polarity = None if known is None else WordPolarity(known, tuple(told["n_votes"]))
-        axis = folder / "axis.safetensors"
+        labelled, axis = (
+            read_head(path)[0] if path.exists() else None
+            for path in (folder / "labelled.safetensors", folder / "axis.safetensors")
+        )
         panel = Panel(
             polarity,
             vectors,
-            read_head(axis)[0] if axis.exists() else None,
+            labelled,
+            axis,
             teacher,
             told["teacher_weight"],
             arrays["centres"],

@@ -56,9 +56,17 @@ def fit_panel(
 
 
 def fit_pseudo(
-    job: Job, encoder: TrainableEncoder, texts: Sequence[str], teacher: OtherReader | None, work: Path | None
+    job: Job,
+    encoder: TrainableEncoder,
+    frozen: Probed,
+    texts: Sequence[str],
+    teacher: OtherReader | None,
+    work: Path | None,
 ) -> Probed | None:
-    """A probe over an encoder tuned on pseudo-labels; None, and a reason in the log, if it could not be."""
+    """A probe over an encoder tuned on pseudo-labels; None, and a reason in the log, if it could not be.
+
+    Unless labels are few, a probe on `frozen` vectors that has seen all but the held-out ones is a judge.
+    """
     from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned, seed_of
 
     start, chosen = time.perf_counter(), job.settings
@@ -78,7 +86,8 @@ def fit_pseudo(
         teacher_weight=chosen.teacher_weight,
         seed=chosen.seed,
     )
-    tuned = opinion_tuned(encoder, _fresh(job, texts), tuning, teacher=teacher, work=work)
+    labelled = None if job.held is None else job.probe_without(job.held, frozen)
+    tuned = opinion_tuned(encoder, _fresh(job, texts), tuning, teacher=teacher, labelled=labelled, work=work)
     job.log["pseudo_labels"] = tuned.log
     if tuned.encoder is None:
         job.log.setdefault("not_tried", {})[PSEUDO] = tuned.why

@@ -1,7 +1,7 @@
-"""Tuning an encoder to a shop's opinions without any label: pseudo-labels, and a training on them.
+"""Tuning an encoder to a shop's opinions: pseudo-labels of its unlabelled reviews, and a training on them.
 
-The pseudo-labels are those of a panel of judges (`panel.seat`). No label is seen, so held-out labels stay
-held out.
+The pseudo-labels are those of a panel of judges (`panel.seat`), which need no label. Where some labels teach
+one of them, they must be none of the held-out ones.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive
 from retailor.shop.tables import LABELS
+from retailor.tasks.sentiment.readers.linear import Head
 from retailor.tasks.sentiment.readers.opinions import OpinionWords
-from retailor.tasks.sentiment.readers.panel import OtherReader, seat
+from retailor.tasks.sentiment.readers.panel import NEGATIVE, POSITIVE, OtherReader, seat
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
 from retailor.train.loop import TrainSettings
 from retailor.train.pseudo import pseudo_labels
 
-NEGATIVE, POSITIVE = LABELS.index("negative"), LABELS.index("positive")
 STEEPNESS = 1.5
 
 
@@ -58,9 +58,12 @@ def opinion_tuned(
     tuning: PseudoTuning,
     *,
     teacher: OtherReader | None = None,
+    labelled: Head | None = None,
     work: Path | None = None,
 ) -> Tuned:
     """An encoder trained to tell praise from blame in the shop's unlabelled `texts`; `encoder` is unchanged.
+
+    `labelled`, a head over LABELS on the encoder's vectors, is one of the judges where it is given.
 
     Lee (ICML workshop 2013) for pseudo-labels; the surest of each class, as many of both.
     """
@@ -69,7 +72,7 @@ def opinion_tuned(
     start = time.perf_counter()
     seated = seat(
         encoder, texts, tuning.words, max_texts=tuning.max_texts, max_tokens=tuning.max_tokens,
-        teacher=teacher, teacher_weight=tuning.teacher_weight, seed=tuning.seed, work=work,
+        teacher=teacher, teacher_weight=tuning.teacher_weight, labelled=labelled, seed=tuning.seed, work=work,
     )  # fmt: skip
     if seated.panel is None:
         return Tuned(None, seated.why, {})
