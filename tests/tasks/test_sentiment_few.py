@@ -1,6 +1,7 @@
 """Few labels: opinion words, pseudo-labels from unlabelled reviews, contrastive tuning."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,12 @@ import pytest
 import torch
 
 from retailor.errors import ConfigError, ModelError
-from retailor.shop.tables import Shop
+from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.readers.linear import Head, fit_head
 from retailor.tasks.sentiment.readers.opinions import OpinionWords, word_polarity
-from retailor.tasks.sentiment.readers.panel import _axis
+from retailor.tasks.sentiment.readers.panel import PanelReader, _axis, seat
+from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import unlabelled_texts
 from retailor.tasks.sentiment.training.contrastive import label_contrast
 from retailor.tasks.shapes import SentimentQuery
@@ -188,6 +191,37 @@ def test_the_axis_is_the_principal_one_that_agrees_with_the_words() -> None:
     assert margins.mean() == pytest.approx(0, abs=1e-9)
     assert _axis(rows, draw.normal(size=400)) is None
     assert _axis(np.ones((400, 8)), told) is None  # vectors that are all alike have no axis
+
+
+def test_labels_are_a_judge_and_read_what_no_opinion_word_says(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    praises = draw.random(400) < 0.5
+    sides = {True: ["aster", "birch", "cedar"], False: ["delta", "ember", "fjord"]}
+    texts = [
+        f"{' '.join(draw.choice(sides[bool(side)], 2))} mug number {i}" for i, side in enumerate(praises)
+    ]
+    blank = VectorReader(HashEncoder(256), Head(np.zeros((2, 256)), np.zeros(2)), 32)
+    rows = blank.vectors(texts, exact=False)
+    y = np.where(praises, LABELS.index("positive"), LABELS.index("negative"))
+    labelled = fit_head(rows[:40], y[:40], "logistic", 10.0, np.ones(3))
+    alone = seat(HashEncoder(256), texts[40:], OpinionWords(), max_texts=400, max_tokens=32)
+    told = seat(HashEncoder(256), texts[40:], OpinionWords(), max_texts=400, max_tokens=32, labelled=labelled)
+    assert alone.panel is None and told.panel is not None
+    assert "labels" in told.panel.judges()
+    assert ((told.scores > 0) == praises[40:]).mean() > 0.9
+    reader = PanelReader(told.panel, Head(np.eye(3), np.zeros(3)))
+    reader.save(tmp_path / "panel")
+    again = PanelReader.load(tmp_path / "panel", HashEncoder(256), 32, None)
+    queries = [SentimentQuery(text) for text in texts[:20]]
+    np.testing.assert_allclose(again.panel.scores(queries), told.panel.scores(queries), atol=1e-5)
+
+
+def test_pseudo_labels_hear_labels_unless_they_are_few() -> None:
+    shop = with_unlabelled(40, 320)
+    for few, heard in ((0, True), (200, False)):
+        dials = {"mode": "pseudo-labels", "few_labels": few, **QUICK, "pseudo_epochs": 0.1}
+        reader = SentimentReader(encoder(), SentimentSettings(**dials)).fit(shop)
+        assert ("labels" in reader.log["pseudo_labels"]["teachers"]) == heard
 
 
 def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
