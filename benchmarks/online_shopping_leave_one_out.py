@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -245,11 +246,12 @@ def main() -> None:
     run(held, work, given)
     if given.backwards:
         return
-    rows = rows_of(read_cells(held, work), list(held))
+    found = read_cells(held, work)
+    rows = rows_of(found, list(held))
     rows += [{"row": why, "metric": "n", "value": n} for why, n in left_out.items()]
-    command = f"python benchmarks/{Path(__file__).name} " + " ".join(
-        f"--{name.replace('_', '-')} {value}" for name, value in dials.items()
-    )
+    asked = [part for name, value in dials.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    trained = [row for row in TRAINED if row in found]
+    command = shlex.join(["python", f"benchmarks/{Path(__file__).name}", *asked, "--rows", *trained])
     folder = work if given.rehearsal else RESULTS
     path = write_results("online_shopping_leave_one_out", rows, [given.seed], command, folder=folder)
     lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows if "bucket" not in r]
