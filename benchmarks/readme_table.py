@@ -80,7 +80,7 @@ CLAIMS = (
     Claim("online_shopping_leave_one_out", "sentiment of a category without labels", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen", "fine-tuned": "fine-tuned",
            "+ domain-adversarial": "the critic alone",
-           "+ masked words, domain-adversarial": "masked words for pseudo-labels"},
+           "+ pseudo-labels": "pseudo-labels alone"},
           ours="+ pseudo-labels, domain-adversarial"),
     Claim("absa_laptop", "sentiment by aspect", "accuracy",
           {"majority": "majority", "tf-idf": "TF-IDF", "frozen probe": "frozen",
