@@ -231,7 +231,7 @@ def main() -> None:
     arguments.add_argument("--tokens", type=int, default=64)
     arguments.add_argument("--adapt-steps", type=int, default=250, help="of masked words")
     arguments.add_argument("--seed", type=int, default=1, help="of the draw of reviews and the training")
-    arguments.add_argument("--rows", nargs="+", default=list(TRAINED), choices=TRAINED)
+    arguments.add_argument("--rows", nargs="+", default=list(TRAINED), choices=TRAINED, help="to train")
     arguments.add_argument("--work", type=Path, default=Path("build/online_shopping_leave_one_out"))
     arguments.add_argument("--backwards", action="store_true", help="begin with the last category")
     arguments.add_argument("--rehearsal", action="store_true", help="write figures to the work folder")

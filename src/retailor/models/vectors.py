@@ -23,7 +23,8 @@ def kept_vectors(
     """Unit rows [n, dim] of the texts, in their order, with a bar; equal texts are encoded once.
 
     With `work` every block of texts is kept there: a killed call goes on where it was, and a second call by
-    the same encoder for the same texts costs nothing.
+    the same encoder for the same texts encodes four. An encoder whose vectors differ in the fourth digit from
+    call to call, as an endpoint's may, is not known again.
     """
     unique = list(dict.fromkeys(texts))
     blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
