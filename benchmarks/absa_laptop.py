@@ -64,7 +64,7 @@ def stage(
 def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Means over seeds of every row, and paired differences."""
     first = stages["as it came"]
-    systems = {row: [one[row] for one in first] for row in ("majority", "tf-idf", "frozen probe")}
+    systems = {row: [one[row] for one in first] for row in ("majority", "tf-idf", "nb-svm", "frozen probe")}
     systems["fine-tuned"] = [one[TUNED] for one in first]
     systems["blended"] = [one["retailor"] for one in first]
     systems["transfer, fine-tuned"] = [one[TUNED] for one in stages["transferred"]]
@@ -82,7 +82,8 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
         f1 = [macro_f1(y, one.argmax(axis=1), len(LABELS)) for one in found]
         rows.append({"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": len(y)})
     for row, less in (
-        ("frozen probe", "tf-idf"), ("fine-tuned", "tf-idf"), ("retailor", "tf-idf"), ("retailor", "blended"),
+        ("frozen probe", "tf-idf"), ("fine-tuned", "tf-idf"), ("retailor", "tf-idf"), ("retailor", "nb-svm"),
+        ("retailor", "blended"),
     ):  # fmt: skip
         value, low, high = paired_interval(hits[row].mean(axis=0), hits[less].mean(axis=0))
         rows.append({"row": f"{row} - {less}", "metric": "accuracy", "value": value, "low": low, "high": high,

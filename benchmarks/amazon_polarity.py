@@ -45,6 +45,7 @@ from retailor.train.loop import TrainSettings
 FEW = 64
 MAX_TOKENS = 160
 FEW_SEEDS = (0, 1, 2, 3, 4)
+BASELINES = ("tf-idf", "nb-svm")
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
 Labels = NDArray[np.int64]
 
@@ -135,26 +136,25 @@ def shop_of(examples: Examples) -> Shop:
 
 
 def rows_of(found: Stage, test: Examples) -> list[dict[str, Any]]:
-    """Scores of each row, and its paired difference from TF-IDF."""
+    """Scores of each row, and its paired differences from the baselines of words."""
     rows: list[dict[str, Any]] = []
-    base = found["tf-idf"].argmax(axis=1)
     for row, probabilities in found.items():
         if row.startswith("seconds "):
             continue
         seconds = float(found[f"seconds {row}"][0])
         scores = score_classes(row, test.y, probabilities, seconds=seconds)
         rows += [vars(score) for score in scores if score.metric in METRICS]
-        if row in ("tf-idf", "majority"):
-            continue
-        own = probabilities.argmax(axis=1)
-        differences = {
-            "accuracy": paired_interval(accuracy_cases(test.y, own), accuracy_cases(test.y, base)),
-            "macro_f1": paired_macro_f1(test.y, own, base, len(LABELS)),
-        }
-        rows += [
-            {"row": f"{row} - tf-idf", "metric": metric, "value": v, "low": low, "high": high, "n": len(test)}
-            for metric, (v, low, high) in differences.items()
-        ]
+        for less in BASELINES if row not in ("majority", *BASELINES) else ():
+            own, base = probabilities.argmax(axis=1), found[less].argmax(axis=1)
+            differences = {
+                "accuracy": paired_interval(accuracy_cases(test.y, own), accuracy_cases(test.y, base)),
+                "macro_f1": paired_macro_f1(test.y, own, base, len(LABELS)),
+            }
+            rows += [
+                {"row": f"{row} - {less}", "metric": metric, "value": v, "low": low, "high": high,
+                 "n": len(test)}
+                for metric, (v, low, high) in differences.items()
+            ]  # fmt: skip
     return rows
 
 

@@ -34,6 +34,7 @@ from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
 
 SEEDS = (0, 1, 2)
+BASELINES = ("tf-idf", "nb-svm")
 
 
 def reviews(data: Path, limit: int | None) -> tuple[Shop, dict[str, int]]:
@@ -102,7 +103,7 @@ def stage(encoder: Encoder, shop: Shop, seed: int, work: Path, given: argparse.N
 
 
 def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
-    """Means over seeds, intervals over all test reviews, and paired differences from TF-IDF."""
+    """Means over seeds, intervals over all test reviews, and paired differences from the baselines."""
     rows: list[dict[str, Any]] = []
     labels = [one["y"].astype(np.int64) for one in stages]
     hits = {
@@ -120,10 +121,10 @@ def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
         rows.append(
             {"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": sum(map(len, found))}
         )
-        if row not in ("majority", "tf-idf"):
-            value, low, high = paired_interval(np.concatenate(found), np.concatenate(hits["tf-idf"]))
+        for base in BASELINES if row not in ("majority", *BASELINES) else ():
+            value, low, high = paired_interval(np.concatenate(found), np.concatenate(hits[base]))
             rows.append(
-                {"row": f"{row} - tf-idf", "metric": "accuracy", "value": value, "low": low, "high": high,
+                {"row": f"{row} - {base}", "metric": "accuracy", "value": value, "low": low, "high": high,
                  "n": sum(map(len, found))}
             )  # fmt: skip
     return rows

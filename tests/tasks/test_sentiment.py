@@ -114,7 +114,7 @@ QUERIES = [
 
 
 class TestFineTuned(TaskContract):
-    baselines = ("majority", "tf-idf", "frozen probe")
+    baselines = ("majority", "tf-idf", "nb-svm", "frozen probe")
 
     def shop(self) -> Shop:
         return toy_shop(300)
@@ -150,7 +150,7 @@ class TestFineTuned(TaskContract):
     def test_the_log_is_plain_json_and_tells_how_it_was_made(self, fitted: SentimentReader) -> None:
         log = json.loads(json.dumps(fitted.log))
         assert log["chosen"] == "fine-tuned" and log["mode"] == "fine-tuned"
-        assert set(log["validation"]) == {"tf-idf", "frozen probe", "fine-tuned", "blended"}
+        assert set(log["validation"]) == {"tf-idf", "nb-svm", "frozen probe", "fine-tuned", "blended"}
         assert log["training"]["curve"][0][1] > log["training"]["curve"][-1][1]
         assert log["n_validation"] == pytest.approx(0.1 * log["n_labelled"], abs=3)
 
@@ -175,7 +175,7 @@ class TestFineTuned(TaskContract):
 class TestFrozenAndFew(TaskContract):
     """An encoder that cannot be trained, and few labels: 'auto' takes the probe."""
 
-    baselines = ("majority", "tf-idf", "frozen probe")
+    baselines = ("majority", "tf-idf", "nb-svm", "frozen probe")
 
     def shop(self) -> Shop:
         return toy_shop(60)
@@ -198,7 +198,7 @@ class TestFrozenAndFew(TaskContract):
 
 
 class TestWords(TaskContract):
-    baselines = ("majority", "tf-idf")
+    baselines = ("majority", "tf-idf", "nb-svm")
 
     def shop(self) -> Shop:
         return toy_shop(120, language="zh")
@@ -214,10 +214,21 @@ class TestWords(TaskContract):
         assert fitted.evaluate(toy_shop(60, language="zh", seed=1)).value("tf-idf", "accuracy") > 0.95
 
 
+class TestNaiveBayesWords(TestWords):
+    def task(self) -> SentimentReader:
+        return SentimentReader(HashEncoder(), SentimentSettings(mode="nb-svm"))
+
+    def test_it_opens_again_as_it_was(self, fitted: SentimentReader, tmp_path: Path) -> None:
+        assert fitted.log["chosen"] == "nb-svm" and fitted.encoder is None
+        fitted.save(tmp_path / "task")
+        again = SentimentReader.load(tmp_path / "task")
+        assert again.predict(self.queries()) == fitted.predict(self.queries())
+
+
 def test_auto_takes_the_best_on_validation_and_says_so() -> None:
     reader = trained("auto", **TUNE).fit(toy_shop(260))
     figures = {row: found["macro_f1"] for row, found in reader.log["validation"].items()}
-    assert set(figures) == {"tf-idf", "frozen probe", "fine-tuned", "blended"}
+    assert set(figures) == {"tf-idf", "nb-svm", "frozen probe", "fine-tuned", "blended"}
     assert figures[reader.log["chosen"]] == max(figures.values())
     assert "macro_f1" in reader.log["why"]
 
@@ -228,7 +239,7 @@ def test_auto_without_a_trainable_encoder_says_what_it_did_not_try() -> None:
     assert reader.log["not_tried"] == {"fine-tuned": why, "blended": why}
 
 
-@pytest.mark.parametrize("mode", ["frozen", "tf-idf", "fine-tuned", "blended"])
+@pytest.mark.parametrize("mode", ["frozen", "tf-idf", "nb-svm", "fine-tuned", "blended"])
 def test_a_label_that_training_never_had_is_never_predicted(mode: str, tmp_path: Path) -> None:
     reader = trained(mode, max_steps=20, learning_rate=3e-3)
     reader.fit(toy_shop(240, labels=("negative", "positive")))

@@ -1,4 +1,4 @@
-"""A fine-tuned network and TF-IDF, heard together."""
+"""A fine-tuned network and the words, heard together."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.tasks.test_sentiment import QUERIES, TUNE, toy_shop, trained
 
 
 class TestBlended(TaskContract):
-    baselines = ("majority", "tf-idf", "frozen probe", "retailor without words")
+    baselines = ("majority", "tf-idf", "nb-svm", "frozen probe", "retailor without words")
 
     def shop(self) -> Shop:
         return toy_shop(300)
@@ -35,7 +35,9 @@ class TestBlended(TaskContract):
         return QUERIES
 
     def test_it_learns_the_lexicon_and_opens_again(self, fitted: SentimentReader, tmp_path: Path) -> None:
+        log = fitted.log["validation"]
         assert fitted.log["chosen"] == "blended"
+        assert log["blended"]["words"] == min(("tf-idf", "nb-svm"), key=lambda row: log[row]["log_loss"])
         assert fitted.evaluate(self.test_shop()).value("retailor", "accuracy") > 0.9
         queries = [SentimentQuery("a great mug"), SentimentQuery(""), SentimentQuery("broke at once")]
         rows, _ = fitted.readings(queries)["retailor"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
@@ -105,6 +106,53 @@ def test_heads_decide_as_scikit_learn_does(kind: str, n_classes: int) -> None:
         )
 
 
+def bags(n: int, n_classes: int, seed: int = 0) -> tuple[Any, Any]:
+    """Sparse unit rows of forty words, and labels: each class has words that it uses more."""
+    from scipy import sparse
+
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, n_classes, n)
+    often = np.where(np.arange(40) % n_classes == y[:, None], 0.6, 0.15)
+    counts = rng.poisson(often).astype(np.float64)
+    return normalize(sparse.csr_matrix(counts)), y
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_an_nb_svm_is_an_svm_over_unit_rows_of_scaled_features(n_classes: int) -> None:
+    (rows, y), (others, _) = bags(300, n_classes), bags(50, n_classes, seed=1)
+    head = fit_head(rows, y, "nb-svm", 0.3, np.ones(3))
+    found = head.logits(others)
+    for label in (1,) if n_classes == 2 else (0, 1, 2):
+        inside, dense = y == label, rows.toarray()
+        here, there = ((dense[part] > 0).sum(axis=0) + 1 for part in (inside, ~inside))
+        ratio = np.log(here / here.sum()) - np.log(there / there.sum())
+        judge = LinearSVC(C=0.3, random_state=0, max_iter=5000).fit(normalize(dense * ratio), inside)
+        np.testing.assert_allclose(
+            found[:, label], judge.decision_function(normalize(others.toarray() * ratio)), atol=1e-3
+        )
+
+
+def test_an_nb_svm_says_the_bias_of_a_text_without_its_words_and_survives_its_file(tmp_path) -> None:
+    from retailor.tasks.sentiment.readers.linear import read_head
+
+    rows, y = bags(100, 2)
+    head = fit_head(rows, y, "nb-svm", 1.0, np.array([0.5, 1.0, 1.5]))
+    assert (head.logits(rows[:1] * 0) == head.bias).all()
+    head.save(tmp_path / "head.safetensors")
+    again, _ = read_head(tmp_path / "head.safetensors")
+    assert (again.probabilities(rows) == head.probabilities(rows)).all()
+
+
+def test_an_nb_svm_hears_a_heavy_class_sooner() -> None:
+    rows, y = bags(400, 2)
+
+    def n_second(weight: float) -> int:
+        head = fit_head(rows, y, "nb-svm", 0.01, np.array([1.0, weight, 0.0]))
+        return int((head.logits(rows)[:, :2].argmax(axis=1) == 1).sum())
+
+    assert n_second(4.0) > n_second(1.0) > n_second(0.25)
+
+
 def test_a_temperature_mends_too_sure_a_reader() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2000, 3)) * 2
@@ -161,7 +209,7 @@ def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
         readers: dict[str, Any] = dict.fromkeys(values)
         return _choose(SentimentSettings(), few, readers, figures)[0]
 
-    many = {"tf-idf": 0.84, "frozen probe": 0.80, "fine-tuned": 0.86}
+    many = {"tf-idf": 0.84, "nb-svm": 0.83, "frozen probe": 0.80, "fine-tuned": 0.86}
     assert chosen(60, False, **many) == "tf-idf"
     assert chosen(2000, False, **many) == "fine-tuned"
-    assert chosen(64, True, **{"tf-idf": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"
+    assert chosen(64, True, **{"tf-idf": 0.9, "nb-svm": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"

@@ -53,7 +53,7 @@ def reader(**more) -> SentimentReader:
 
 
 class TestPrompted(TaskContract):
-    baselines = ("majority", "tf-idf", "frozen probe")
+    baselines = ("majority", "tf-idf", "nb-svm", "frozen probe")
 
     def shop(self) -> Shop:
         return toy_shop(60)

@@ -19,11 +19,13 @@ from retailor.tasks.sentiment.job import (
     BY_MODE,
     CONTRAST,
     FROZEN,
+    NB_SVM,
     PANEL,
     PROMPT,
     PSEUDO,
     TF_IDF,
     TUNED,
+    WORDS,
     Job,
     Probed,
     loop_of,
@@ -32,6 +34,7 @@ from retailor.tasks.sentiment.readers.blended import BlendedReader, blended
 from retailor.tasks.sentiment.readers.linear import (
     Fitted,
     Floats,
+    Kind,
     Labels,
     choose_head,
     class_weights,
@@ -55,10 +58,15 @@ class Fit:
     """All that fitting made: the reader that answers, and those that it is compared with."""
 
     reader: AnyReader
-    words: WordReader
+    words: dict[str, WordReader]
+    """By row: 'tf-idf' and 'nb-svm'."""
     frozen: VectorReader | None
     chosen: str
     prior: Floats  # [C]
+
+    def row_of(self, words: WordReader) -> str:
+        """The row of one of its own readers of words."""
+        return next(row for row, reader in self.words.items() if reader is words)
 
 
 def fit_readers(
@@ -79,13 +87,15 @@ def fit_readers(
     log = _first_log(examples, held, settings)
     weights = class_weights(examples.y, settings.class_weights, len(LABELS))
     job = Job(settings, examples, held, weights, log)
-    words, fitted_words = _fit_words(job)
+    heard = _fit_words(job)
+    words = {row: reader for row, (reader, _) in heard.items()}
     prior = np.bincount(examples.y, minlength=len(LABELS)) / len(examples)
-    if encoder is None or settings.mode == "tf-idf":
-        log["chosen"], log["why"] = TF_IDF, "it is the mode that was asked for"
-        return Fit(words, words, None, TF_IDF, prior), log
+    if encoder is None or settings.mode in WORDS:
+        row = settings.mode if settings.mode in WORDS else TF_IDF
+        log["chosen"], log["why"] = row, "it is the mode that was asked for"
+        return Fit(words[row], words, None, row, prior), log
     frozen = start = job.probed(encoder, FROZEN, work=work)
-    readers: dict[str, AnyReader] = {TF_IDF: words, FROZEN: frozen.reader}
+    readers: dict[str, AnyReader] = {**words, FROZEN: frozen.reader}
     wanted = _wanted(settings, few, cloze)
     if PANEL in wanted:
         readers |= fit_panel(job, encoder, unlabelled, teacher, work)
@@ -104,7 +114,7 @@ def fit_readers(
             start = fit_pseudo(job, encoder, frozen, unlabelled, teacher, work) or start
             readers[start.row] = start.reader
         if tunes:
-            readers |= _fit_tuned(job, start, (words, fitted_words), paired, unlabelled, work)
+            readers |= _fit_tuned(job, start, heard, paired, unlabelled, work)
     chosen, log["why"] = _choose(settings, few, readers, log["validation"])
     log["chosen"] = chosen
     return Fit(readers[chosen], words, frozen.reader, chosen, prior), log
@@ -160,29 +170,31 @@ def _first_log(examples: Examples, held: Labels | None, settings: SentimentSetti
     }
 
 
-def _fit_words(job: Job) -> tuple[WordReader, Fitted]:
+def _fit_words(job: Job) -> dict[str, tuple[WordReader, Fitted]]:
+    """By row the two readers of words, over the same features, and how their heads were fitted."""
     start, chosen = time.perf_counter(), job.settings
     known = WordReader.counted(
         job.examples.queries, 1 if job.held is None else chosen.min_count, chosen.max_terms
     )
     features = known.features(job.examples.queries)
-    fitted = choose_head(
-        features, job.examples.y, "svm", chosen.word_strengths, job.weights, job.held, job.seed
-    )
-    job.note(
-        TF_IDF,
-        time.perf_counter() - start,
-        fitted.figures,
-        strength=fitted.strength,
-        n_terms=len(known.vocabulary),
-    )
-    return WordReader(known.vocabulary, known.idf, fitted.head), fitted
+    counting = time.perf_counter() - start
+    kinds: dict[str, Kind] = {TF_IDF: "svm", NB_SVM: "nb-svm"}
+    found = {}
+    for row, kind in kinds.items():
+        start = time.perf_counter()
+        fitted = choose_head(
+            features, job.examples.y, kind, chosen.word_strengths, job.weights, job.held, job.seed
+        )
+        seconds = counting + time.perf_counter() - start
+        job.note(row, seconds, fitted.figures, strength=fitted.strength, n_terms=len(known.vocabulary))
+        found[row] = replace(known, head=fitted.head), fitted
+    return found
 
 
 def _fit_tuned(
     job: Job,
     before: Probed,
-    words: tuple[WordReader, Fitted],
+    heard: dict[str, tuple[WordReader, Fitted]],
     paired: bool,
     unlabelled: Sequence[str],
     work: Path | None,
@@ -227,10 +239,12 @@ def _fit_tuned(
         TUNED, tuned.log.seconds, tuned.figures, start_head=chosen.start_head, start_encoder=start_encoder
     )
     job.log["training"] = tuned.log.to_dict()
-    # Where no part was held out from TF-IDF, folds were, and it has logits of every text.
-    of_words = words[1].logits if job.held is not None else words[1].logits[held]
-    both, figures = blended(words[0], tuned.reader, of_words, tuned.held_logits, y[held])
-    job.note(BLENDED, tuned.log.seconds, figures, share_of_words=both.share)
+    row = min(heard, key=lambda one: heard[one][1].figures["log_loss"])
+    words, fitted = heard[row]
+    # Where no part was held out from the words, folds were, and they have logits of every text.
+    of_words = fitted.logits if job.held is not None else fitted.logits[held]
+    both, figures = blended(words, tuned.reader, of_words, tuned.held_logits, y[held])
+    job.note(BLENDED, tuned.log.seconds, figures, words=row, share_of_words=both.share)
     return {TUNED: tuned.reader, BLENDED: both}
 
 
@@ -261,8 +275,9 @@ def _choose(
         return wanted, "it is the mode that was asked for"
     values = {row: figures[row][settings.select_by] or 0.0 for row in readers}
     if few:
-        # Folds of a few texts cannot tell TF-IDF from chance, and it has no words but theirs.
-        values.pop(TF_IDF)
+        # Folds of a few texts cannot tell words from chance, and these readers have no words but theirs.
+        for row in WORDS:
+            values.pop(row, None)
         if len(values) == 1:
             return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
     best = max(values, key=lambda row: values[row])

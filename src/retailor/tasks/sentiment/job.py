@@ -20,12 +20,15 @@ from retailor.tasks.sentiment.texts import Examples
 if TYPE_CHECKING:
     from retailor.train.loop import TrainSettings
 
-TF_IDF, FROZEN, TUNED, BLENDED = "tf-idf", "frozen probe", "fine-tuned", "blended"
+TF_IDF, NB_SVM = "tf-idf", "nb-svm"
+WORDS = (TF_IDF, NB_SVM)
+"""Rows that know nothing but the words of the labelled texts."""
+FROZEN, TUNED, BLENDED = "frozen probe", "fine-tuned", "blended"
 ALONE = "retailor without words"
 """The network of a blended reader by itself: a row of our own, no baseline."""
 PANEL, PSEUDO, CONTRAST, PROMPT = "panel", "pseudo-labels", "contrastive", "prompt"
 BY_MODE = {"tf-idf": TF_IDF, "frozen": FROZEN, "fine-tuned": TUNED}
-BY_MODE |= {row: row for row in (BLENDED, PANEL, PSEUDO, CONTRAST, PROMPT)}
+BY_MODE |= {row: row for row in (NB_SVM, BLENDED, PANEL, PSEUDO, CONTRAST, PROMPT)}
 RATE, LORA_RATE = 5e-5, 2e-4
 
 

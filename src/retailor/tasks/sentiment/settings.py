@@ -14,11 +14,20 @@ class SentimentSettings:
     """How a SentimentReader is fitted."""
 
     mode: Literal[
-        "auto", "fine-tuned", "blended", "panel", "pseudo-labels", "contrastive", "prompt", "frozen", "tf-idf"
+        "auto",
+        "fine-tuned",
+        "blended",
+        "panel",
+        "pseudo-labels",
+        "contrastive",
+        "prompt",
+        "frozen",
+        "tf-idf",
+        "nb-svm",
     ] = "auto"
     """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few.
 
-    'blended' hears the fine-tuned network and TF-IDF together.
+    'blended' hears the fine-tuned network and the better of the two readers of words together.
     """
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
@@ -69,9 +78,9 @@ class SentimentSettings:
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     """The probe's inverse regularisations to choose from."""
     word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
-    """The same for TF-IDF."""
+    """The same for the readers of words, 'tf-idf' and 'nb-svm'."""
     min_count: int = Field(default=2, ge=1)
-    """TF-IDF leaves out terms of fewer texts, unless labels are few."""
+    """The readers of words leave out terms of fewer texts, unless labels are few."""
     max_terms: int = Field(default=200_000, ge=10)
     augment: AugmentSettings = AugmentSettings()
     """Copies of the labelled texts for the fine-tuned network; held-out texts get none."""
@@ -91,7 +100,7 @@ class SentimentSettings:
         "frozen",
         "panel",
     )
-    """What 'auto' tries when labels are few, cheapest first; TF-IDF is always shown.
+    """What 'auto' tries when labels are few, cheapest first; 'tf-idf' and 'nb-svm' are always shown.
 
     A reader that is given a language model tries 'prompt' too.
     """

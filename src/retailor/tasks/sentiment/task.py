@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.job import ALONE, BLENDED, FROZEN, PANEL, PROMPT, TF_IDF
+from retailor.tasks.sentiment.job import ALONE, BLENDED, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.linear import Floats, read_head
 from retailor.tasks.sentiment.readers.panel import PanelReader
@@ -133,7 +133,10 @@ class SentimentReader:
         found: dict[str, tuple[Floats, float]] = {}
         for row, reader in self._rows().items():
             start = time.perf_counter()
-            rows = _probabilities(reader, queries, self._made.prior, found)
+            heard = None
+            if isinstance(reader, BlendedReader):
+                heard = found[self._made.row_of(reader.words)][0], found[ALONE][0]
+            rows = _probabilities(reader, queries, self._made.prior, heard)
             found[row] = rows, time.perf_counter() - start
         return found
 
@@ -157,7 +160,8 @@ class SentimentReader:
         with artifact.writing(
             folder, self.kind, settings=as_dict(self.settings), card=_card(self.log)
         ) as new:
-            made.words.save(new / "tf-idf")
+            made.words[TF_IDF].save(new / TF_IDF)
+            made.words[NB_SVM].head.save(new / "nb-svm-head.safetensors")
             blend = made.reader if isinstance(made.reader, BlendedReader) else None
             network = made.reader if blend is None else blend.tuned
             if isinstance(network, VectorReader):
@@ -176,7 +180,12 @@ class SentimentReader:
                 "chosen": made.chosen,
                 "prior": made.prior.tolist(),
                 "paired": isinstance(network, VectorReader) and network.paired,
-                "blend": None if blend is None else [blend.share, blend.temperature],
+                "blend": blend
+                and {
+                    "words": made.row_of(blend.words),
+                    "share": blend.share,
+                    "temperature": blend.temperature,
+                },
                 "log": self.log,
             }
             (new / "sentiment.json").write_text(
@@ -190,7 +199,9 @@ class SentimentReader:
         manifest = artifact.verify(folder, cls.kind)
         about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
         chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
-        words = WordReader.load(folder / "tf-idf")
+        counted = WordReader.load(folder / TF_IDF)
+        bayes = replace(counted, head=read_head(folder / "nb-svm-head.safetensors")[0])
+        words = {TF_IDF: counted, NB_SVM: bayes}
         main: VectorReader | BlendedReader | PanelReader | PromptReader | None = _open(
             folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
         )
@@ -201,7 +212,8 @@ class SentimentReader:
             frozen = main
         if about["chosen"] == BLENDED:
             assert isinstance(main, VectorReader)
-            main = BlendedReader(words, main, *about["blend"])
+            blend = about["blend"]
+            main = BlendedReader(words[blend["words"]], main, blend["share"], blend["temperature"])
         if (folder / PANEL).exists():
             teacher = folder / PANEL / "teacher"
             main = PanelReader.load(
@@ -217,7 +229,9 @@ class SentimentReader:
         reader._start = None if some is None else some.encoder
         reader._cloze = main.asker.cloze if isinstance(main, PromptReader) else None
         reader.settings, reader.log = chosen, about["log"]
-        reader._fitted = Fit(main or words, words, frozen, about["chosen"], np.array(about["prior"]))
+        reader._fitted = Fit(
+            main or words[about["chosen"]], words, frozen, about["chosen"], np.array(about["prior"])
+        )
         return reader
 
     @property
@@ -229,7 +243,7 @@ class SentimentReader:
         return self._fitted
 
     def _rows(self) -> dict[str, AnyReader | None]:
-        rows: dict[str, AnyReader | None] = {"majority": None, TF_IDF: self._made.words}
+        rows: dict[str, AnyReader | None] = {"majority": None, **self._made.words}
         if self._made.frozen is not None:
             rows[FROZEN] = self._made.frozen
         if isinstance(self._made.reader, BlendedReader):
@@ -268,11 +282,11 @@ def _probabilities(
     reader: AnyReader | None,
     queries: Sequence[SentimentQuery],
     prior: Floats,
-    known: Mapping[str, tuple[Floats, float]] | None = None,
+    heard: tuple[Floats, Floats] | None = None,
 ) -> Floats:
     """Rows [n, C]; the prior where there is no reader, or nothing to read.
 
-    `known` has rows of the other readers by name, so that what a blend needs of them is not read twice.
+    `heard` is what the two readers of a blend have said already, so that they are not asked twice.
     """
     rows = np.tile(prior, (len(queries), 1))
     cleaned = [
@@ -280,8 +294,8 @@ def _probabilities(
         for q in queries
     ]
     full = [i for i, query in enumerate(cleaned) if query.text]
-    if isinstance(reader, BlendedReader) and known:
-        rows[full] = reader.of(known[TF_IDF][0][full], known[ALONE][0][full])
+    if isinstance(reader, BlendedReader) and heard is not None:
+        rows[full] = reader.of(heard[0][full], heard[1][full])
     elif reader is not None and full:
         rows[full] = reader.probabilities([cleaned[i] for i in full])
     return rows

@@ -15,26 +15,34 @@ from retailor.tasks.sentiment.texts import folds
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Kind = Literal["svm", "logistic"]
+Kind = Literal["svm", "nb-svm", "logistic"]
 
 # exp of it is exactly zero, and it survives any temperature that calibration may choose.
 _NEVER = -1e9
+_SHORTEST = 1e-12
 
 
 @dataclass(frozen=True)
 class Head:
     """A linear classifier with a temperature: softmax((features · weightᵀ + bias) / temperature).
 
-    A class that was absent from training has the bias −10⁹: its probability is exactly zero.
+    A class that was absent from training has the bias −10⁹: its probability is exactly zero. With `metric`,
+    of sparse features alone, features · weightᵀ is divided by √(features² · metricᵀ), the length of the
+    features under the diagonal metric of each class.
     """
 
     weight: Floats  # [C, D]
     bias: Floats  # [C]
     temperature: float = 1.0
+    metric: Floats | None = None  # [C, D]
 
     def logits(self, features: Any) -> Floats:
         """Uncalibrated scores [n, C] of features [n, D], dense or sparse."""
-        return np.asarray(features @ self.weight.T) + self.bias
+        scores = np.asarray(features @ self.weight.T)
+        if self.metric is not None:
+            lengths = np.sqrt(np.asarray(features.multiply(features) @ self.metric.T))
+            scores = scores / np.maximum(lengths, _SHORTEST)
+        return scores + self.bias
 
     def probabilities(self, features: Any) -> Floats:
         return softmax(self.logits(features) / self.temperature)
@@ -47,6 +55,7 @@ class Head:
             "weight": self.weight,
             "bias": self.bias,
             "temperature": np.array([self.temperature]),
+            **({} if self.metric is None else {"metric": self.metric}),
             **more,
         }
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
@@ -57,7 +66,8 @@ def read_head(path: Path) -> tuple[Head, Mapping[str, Floats]]:
     from safetensors.numpy import load_file
 
     arrays = load_file(path)
-    return Head(arrays["weight"], arrays["bias"], float(arrays["temperature"][0])), arrays
+    head = Head(arrays["weight"], arrays["bias"], float(arrays["temperature"][0]), arrays.get("metric"))
+    return head, arrays
 
 
 def softmax(logits: Floats) -> Floats:
@@ -81,9 +91,10 @@ def temperature_of(logits: Floats, y: Labels) -> float:
 
 
 def calibration(logits: Floats, y: Labels) -> dict[str, float]:
-    """Figures of held-out `logits`: accuracy, macro_f1, the temperature, and ECE before and after it.
+    """Figures of held-out `logits`: accuracy, macro_f1, the temperature, and ECE and log loss.
 
-    ECE after is cross-fitted: each half of the cases is scored under the temperature of the other half.
+    ECE before the temperature and after it; after is cross-fitted, each half of the cases scored under the
+    temperature of the other half, and so is the log loss.
     """
     after = np.empty(logits.shape)
     half = folds(y, 2, 0) == 0
@@ -97,6 +108,7 @@ def calibration(logits: Floats, y: Labels) -> dict[str, float]:
         "temperature": temperature_of(logits, y),
         "ece_before": ece(y, softmax(logits)),
         "ece_after": ece(y, after),
+        "log_loss": float(log_loss_cases(y, after).mean()) if len(y) else float("nan"),
     }
 
 
@@ -111,7 +123,9 @@ def class_weights(y: Labels, how: str, n_classes: int) -> Floats:
 def fit_head(features: Any, y: Labels, kind: Kind, strength: float, weights: Floats) -> Head:
     """A linear SVM or a logistic regression over features [n, D], dense or sparse.
 
-    `strength` is scikit-learn's C, the inverse of regularisation; `weights` are class weights [C].
+    "nb-svm", of sparse counts or TF-IDF alone, scales them by how often each class has them first (Wang and
+    Manning 2012). `strength` is scikit-learn's C, the inverse of regularisation; `weights` are class weights
+    [C].
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
@@ -122,16 +136,44 @@ def fit_head(features: Any, y: Labels, kind: Kind, strength: float, weights: Flo
     bias[present] = 0.0
     if len(present) < 2:
         return Head(weight, bias)
+    # Of two classes the score of the second is against the first.
+    rows = present if len(present) > 2 else present[1:]
+    if kind == "nb-svm":
+        metric = np.zeros_like(weight)
+        for label in rows:
+            weight[label], bias[label], metric[label] = _nb_svm(features, y == label, strength, weights[y])
+        return Head(weight, bias, metric=metric)
     by_class = {int(i): float(weights[i]) for i in present}
     if kind == "svm":
         model = LinearSVC(C=strength, class_weight=by_class, random_state=0, max_iter=5000)
     else:
         model = LogisticRegression(C=strength, class_weight=by_class, max_iter=2000)
     model.fit(features, y)
-    # Two classes come back as one row, the score of the second against the first.
-    rows = present if len(model.coef_) > 1 else present[1:]
     weight[rows], bias[rows] = model.coef_, model.intercept_
     return Head(weight, bias)
+
+
+def _nb_svm(
+    features: Any, inside: NDArray[np.bool_], strength: float, weights: Floats
+) -> tuple[Floats, float, Floats]:
+    """Weights [D], bias and metric [D] of one class against the rest; `weights` are of the cases [n].
+
+    Each feature is scaled by its log-count ratio r, the log of its share of all occurrences inside the class
+    over that outside, one added to both counts. The rows go back to unit length (after the paper, which left
+    them as they were): reviews of any length then say equally much.
+    """
+    from sklearn.preprocessing import normalize
+    from sklearn.svm import LinearSVC
+
+    occurs = (features > 0).astype(np.float64)
+    shares = []
+    for part in (inside, ~inside):
+        counts = np.asarray(occurs[part].sum(axis=0)).ravel() + 1.0
+        shares.append(counts / counts.sum())
+    ratio = np.log(shares[0] / shares[1])
+    model = LinearSVC(C=strength, random_state=0, max_iter=5000)
+    model.fit(normalize(features.multiply(ratio).tocsr()), inside, sample_weight=weights)
+    return model.coef_[0] * ratio, float(model.intercept_[0]), ratio**2
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Readers of sentiment, each with `probabilities(queries) -> [n, C]`: over TF-IDF, and over an encoder."""
+"""Readers of sentiment, each with `probabilities(queries) -> [n, C]`: over words, and over an encoder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ngrams(text: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class WordReader:
-    """TF-IDF (sublinear, unit rows) with a linear head: the cheap baseline."""
+    """TF-IDF (sublinear, unit rows) with a linear head, an SVM or an NB-SVM: the cheap baselines."""
 
     vocabulary: dict[str, int]
     idf: Floats  # [V]
