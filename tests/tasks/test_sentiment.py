@@ -233,6 +233,19 @@ def test_auto_takes_the_best_on_validation_and_says_so() -> None:
     assert "macro_f1" in reader.log["why"]
 
 
+@pytest.mark.parametrize(
+    ("n", "asked", "stop_by"),
+    [(60, "auto", "last"), (60, "accuracy", "accuracy"), (420, "auto", "macro_f1")],
+)
+def test_few_held_out_texts_do_not_choose_between_weights(n: int, asked: str, stop_by: str) -> None:
+    shop = toy_shop(n)
+    reader = trained("fine-tuned", few_labels=0, validation=0.5, max_steps=2, stop_by=asked).fit(shop)
+    assert reader.log["validation"]["fine-tuned"]["stop_by"] == stop_by
+    training = reader.log["training"]
+    assert (stop_by == "last") == (not training["validations"])
+    assert stop_by != "last" or training["best_step"] == 2
+
+
 def test_auto_without_a_trainable_encoder_says_what_it_did_not_try() -> None:
     reader = SentimentReader(HashEncoder()).fit(toy_shop(260))
     why = "the encoder 'hash-64' cannot be trained"

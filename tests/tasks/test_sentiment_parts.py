@@ -170,6 +170,19 @@ def test_a_handful_of_right_answers_does_not_ask_for_certainty() -> None:
     assert temperature_of(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)) == 1.0
 
 
+def test_weights_that_read_as_much_right_are_told_apart_by_log_loss() -> None:
+    from retailor.tasks.sentiment.training.tuned import _figure
+
+    y = np.array([0, 0, 0, 2, 2, 2])
+    unsure, sure = np.zeros((6, 3)), np.zeros((6, 3))
+    unsure[np.arange(6), y] = [0.1, 2.0, 0.1, 2.0, 0.1, 2.0]
+    sure[np.arange(6), y] = 2.0
+    assert _figure(y, unsure, "macro_f1") == _figure(y, sure, "macro_f1")
+    assert _figure(y, unsure, "log_loss") < _figure(y, sure, "log_loss") < 0
+    # Too sure by a factor is no fault: a temperature follows.
+    assert _figure(y, sure * 2, "log_loss") == pytest.approx(_figure(y, sure, "log_loss"), abs=0.1)
+
+
 def test_class_weights_leave_the_mean_at_one() -> None:
     y = np.array([0] * 10 + [2] * 90)
     for how in ("none", "sqrt", "balanced"):

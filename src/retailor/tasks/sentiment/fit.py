@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from retailor.models.cloze import Cloze
     from retailor.tasks.sentiment.readers.panel import OtherReader
 
+FEW_HELD = 200
+"""With fewer held-out texts a training goes to its end, unless told otherwise."""
 AnyReader = WordReader | VectorReader | BlendedReader | PanelReader | PromptReader
 
 
@@ -207,12 +209,13 @@ def _fit_tuned(
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held
     train = np.setdiff1d(np.arange(len(y)), held)
     start = job.probe_without(held, before)
+    stop_by = _stop_by(chosen, len(held))
     tuning = Tuning(
         settings=replace(loop_of(chosen, job.seed), unfreeze_every=chosen.unfreeze_every),
         max_tokens=chosen.max_tokens,
         dropout=chosen.dropout,
         label_smoothing=chosen.label_smoothing,
-        select_by=chosen.select_by,
+        stop_by=stop_by,
         paired=paired,
         augment=chosen.augment,
         adversarial=AdversarialSettings(method=chosen.adversarial, epsilon=chosen.epsilon),
@@ -236,7 +239,12 @@ def _fit_tuned(
     )
     start_encoder = "given" if before.row == FROZEN else before.row
     job.note(
-        TUNED, tuned.log.seconds, tuned.figures, start_head=chosen.start_head, start_encoder=start_encoder
+        TUNED,
+        tuned.log.seconds,
+        tuned.figures,
+        start_head=chosen.start_head,
+        start_encoder=start_encoder,
+        stop_by=stop_by,
     )
     job.log["training"] = tuned.log.to_dict()
     row = min(heard, key=lambda one: heard[one][1].figures["log_loss"])
@@ -246,6 +254,13 @@ def _fit_tuned(
     both, figures = blended(words, tuned.reader, of_words, tuned.held_logits, y[held])
     job.note(BLENDED, tuned.log.seconds, figures, words=row, share_of_words=both.share)
     return {TUNED: tuned.reader, BLENDED: both}
+
+
+def _stop_by(settings: SentimentSettings, n_held: int) -> str:
+    """The figure by which a training keeps its weights."""
+    if settings.stop_by != "auto":
+        return settings.stop_by
+    return "last" if n_held < FEW_HELD else settings.select_by
 
 
 def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list[str]:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from retailor.metrics.classify import accuracy, macro_f1
+from retailor.metrics.classify import accuracy, log_loss_cases, macro_f1
 from retailor.models.hardware import device_of
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive, stream
-from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration
+from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, softmax, temperature_of
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
@@ -54,7 +54,7 @@ class Tuning:
     max_tokens: int
     dropout: float
     label_smoothing: float
-    select_by: str
+    stop_by: str
     paired: bool
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     adversarial: AdversarialSettings = field(default_factory=AdversarialSettings)
@@ -83,7 +83,7 @@ def fine_tune(
     work: Path | None,
     others: Sequence[str] = (),
 ) -> FineTuned:
-    """A reader with weights of its own; `held` chooses between the weights on the way, and calibrates.
+    """A reader with weights of its own; `held` calibrates it, and chooses between weights by `stop_by`.
 
     The head starts at `start`, or at random rows. `weights` are class weights [C] over all labels; classes
     without examples get no row in training and probability zero after it. `others` are unlabelled texts, of
@@ -131,7 +131,7 @@ def fine_tune(
 
     def validate() -> float:
         rows = reader.vectors(held_texts, exact=False)
-        return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.select_by)
+        return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.stop_by)
 
     # As many labelled texts a step as there would be without the others.
     size = round(tuning.settings.batch_size * len(texts) / n_labelled)
@@ -141,7 +141,7 @@ def fine_tune(
         collate,
         hardened,
         replace(tuning.settings, batch_size=size),
-        validate=validate if len(held) else None,
+        validate=validate if len(held) and tuning.stop_by != "last" else None,
         lengths=[len(text) for text in texts],
         work=work,
         label="sentiment",
@@ -180,6 +180,9 @@ def _logits(network: nn.Module) -> nn.Module:
 
 
 def _figure(y: Labels, logits: Floats, name: str) -> float:
+    """More is better; the log loss is that after the best temperature, and counts below zero."""
+    if name == "log_loss":
+        return -float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).mean())
     predicted = logits.argmax(axis=1)
     return accuracy(y, predicted) if name == "accuracy" else macro_f1(y, predicted, logits.shape[1])
 
