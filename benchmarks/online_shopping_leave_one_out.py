@@ -45,7 +45,8 @@ from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
 from retailor.train.adapt import AdaptSettings, adapt
 
-BASELINES = ("tf-idf", "frozen probe")
+FROZEN = "frozen probe"
+BASELINES = ("tf-idf", FROZEN)
 PLAIN, CRITIC = "fine-tuned", "+ domain-adversarial"
 MASKED, PSEUDO = "+ masked words", "+ pseudo-labels"
 MASKED_CRITIC, PSEUDO_CRITIC = f"{MASKED}, domain-adversarial", f"{PSEUDO}, domain-adversarial"
@@ -101,6 +102,8 @@ def settings(row: str, given: argparse.Namespace) -> SentimentSettings:
         freeze_embeddings=True,
         class_weights="none",
         select_by="accuracy",
+        # Of another category the start may be the better: .886 on the draw of seed 0, the end .873.
+        stop_by="accuracy",
         strengths=(10.0,),
         word_strengths=(0.3,),
         start_encoder="pseudo-labels" if row in (PSEUDO, PSEUDO_CRITIC) else "given",
@@ -206,14 +209,15 @@ def rows_of(found: dict[str, list[tuple[Hits, float]]], categories: list[str]) -
             {"row": row, "metric": "accuracy", "value": hits.mean(), "n": len(hits), "bucket": category}
             for category, hits in zip(categories, own, strict=True)
         ]
-        if row == PLAIN:
-            continue
-        less = [a - b for a, b in zip(own, plain, strict=True)]
-        value, low, high = mean_over_categories(less)
-        rows.append({"row": f"{row} less {PLAIN}", "metric": "accuracy", "value": value, "low": low,
-                     "high": high, "n": n})  # fmt: skip
-        won = sum(bool(one.mean() > 0) for one in less)
-        rows.append({"row": f"{row} beats {PLAIN}", "metric": "categories", "value": won, "n": len(less)})
+        for base in (PLAIN, FROZEN) if row not in BASELINES else (PLAIN,):
+            if base == row:
+                continue
+            less = [a - b for a, (b, _) in zip(own, found[base], strict=True)]
+            value, low, high = mean_over_categories(less)
+            rows.append({"row": f"{row} less {base}", "metric": "accuracy", "value": value, "low": low,
+                         "high": high, "n": n})  # fmt: skip
+            won = sum(bool(one.mean() > 0) for one in less)
+            rows.append({"row": f"{row} beats {base}", "metric": "categories", "value": won, "n": len(less)})
     return rows
 
 
