@@ -1,5 +1,6 @@
 """The parts of the sentiment reader: clauses, cuts, n-grams, calibration."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
-from retailor.tasks.sentiment.fit import _choose
+from retailor.tasks.sentiment.fit import _choose, fit_readers
 from retailor.tasks.sentiment.readers.linear import (
     Head,
     calibration,
@@ -22,7 +23,7 @@ from retailor.tasks.sentiment.readers.linear import (
     temperature_of,
 )
 from retailor.tasks.sentiment.readers.plain import WordReader, ngrams
-from retailor.tasks.sentiment.texts import MiddleCut, about, folds, review_text, stratified
+from retailor.tasks.sentiment.texts import Examples, MiddleCut, about, folds, review_text, stratified
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
@@ -226,3 +227,25 @@ def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
     assert chosen(60, False, **many) == "tf-idf"
     assert chosen(2000, False, **many) == "fine-tuned"
     assert chosen(64, True, **{"tf-idf": 0.9, "nb-svm": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"
+
+
+def test_held_out_texts_do_not_say_which_words_count() -> None:
+    """Words that held-out texts alone have are no features of the trial, but of the reader."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["good", "bad", "mug", "lamp"], 4)) for _ in range(200)]
+    y = np.array([2 if text.count("good") >= text.count("bad") else 0 for text in texts])
+    held = stratified(y, 0.1, 0)[1]
+    for i in held[:2]:
+        texts[i] += " zanzibar"
+    queries = tuple(SentimentQuery(text) for text in texts)
+    examples = Examples(queries, y, np.full(200, np.nan), ("en",) * 200, {})
+    made, log = fit_readers(
+        None, SentimentSettings(mode="tf-idf", few_labels=0), examples, paired=False, work=None
+    )
+    assert "zanzibar" in made.words["tf-idf"].vocabulary and "zanzibar" in made.words["nb-svm"].vocabulary
+    others = replace(examples, queries=tuple(SentimentQuery(t.replace(" zanzibar", "")) for t in texts))
+    _, plain = fit_readers(
+        None, SentimentSettings(mode="tf-idf", few_labels=0), others, paired=False, work=None
+    )
+    for row in ("tf-idf", "nb-svm"):
+        assert log["validation"][row]["log_loss"] == pytest.approx(plain["validation"][row]["log_loss"])

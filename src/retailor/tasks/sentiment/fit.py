@@ -173,20 +173,25 @@ def _first_log(examples: Examples, held: Labels | None, settings: SentimentSetti
 
 
 def _fit_words(job: Job) -> dict[str, tuple[WordReader, Fitted]]:
-    """By row the two readers of words, over the same features, and how their heads were fitted."""
-    start, chosen = time.perf_counter(), job.settings
-    known = WordReader.counted(
-        job.examples.queries, 1 if job.held is None else chosen.min_count, chosen.max_terms
-    )
-    features = known.features(job.examples.queries)
+    """By row the two readers of words, over the same features, and how their heads were fitted.
+
+    Terms are counted twice: without the held-out texts, which must not say which rare ones count, and in all.
+    """
+    start, chosen, queries = time.perf_counter(), job.settings, job.examples.queries
+    known = WordReader.counted(queries, 1 if job.held is None else chosen.min_count, chosen.max_terms)
+    features = every = known.features(queries)
+    if job.held is not None:
+        seen = [queries[i] for i in np.setdiff1d(np.arange(len(queries)), job.held)]
+        features = WordReader.counted(seen, chosen.min_count, chosen.max_terms).features(queries)
     counting = time.perf_counter() - start
     kinds: dict[str, Kind] = {TF_IDF: "svm", NB_SVM: "nb-svm"}
     found = {}
     for row, kind in kinds.items():
         start = time.perf_counter()
         fitted = choose_head(
-            features, job.examples.y, kind, chosen.word_strengths, job.weights, job.held, job.seed
-        )
+            features, job.examples.y, kind, chosen.word_strengths, job.weights, job.held, job.seed,
+            in_the_end=every,
+        )  # fmt: skip
         seconds = counting + time.perf_counter() - start
         job.note(row, seconds, fitted.figures, strength=fitted.strength, n_terms=len(known.vocabulary))
         found[row] = replace(known, head=fitted.head), fitted

@@ -195,10 +195,13 @@ def choose_head(
     weights: Floats,
     held: Labels | None,
     seed: int,
+    *,
+    in_the_end: Any = None,
 ) -> Fitted:
     """The head whose strength has the least held-out log loss once calibrated, refitted on every case.
 
-    Held out are the rows `held`, or, when that is None (few labels), each of five folds in turn.
+    Held out are the rows `held`, or, when that is None (few labels), each of five folds in turn. It is
+    refitted on the features `in_the_end` [n, D'], where given: those that the held-out cases took part in.
     """
     number = folds(y, 5, seed) if held is None else np.isin(np.arange(len(y)), held).astype(np.int64)
     parts = range(number.max() + 1) if held is None else (1,)
@@ -215,5 +218,5 @@ def choose_head(
             best = (loss, strength, logits[tested])
     assert best is not None
     figures = calibration(best[2], y[tested])
-    head = fit_head(features, y, kind, best[1], weights)
+    head = fit_head(features if in_the_end is None else in_the_end, y, kind, best[1], weights)
     return Fitted(replace(head, temperature=figures["temperature"]), best[1], figures, best[2])
