@@ -131,10 +131,10 @@ def finished(job: Job, name: str, encoder: Any, why: str, log: dict[str, Any]) -
 
 
 def source_words(job: Job, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
-    """TF-IDF fitted on the whole of the other shop."""
+    """An NB-SVM fitted on the whole of the other shop."""
     folder = job.work / "source-words"
     if not folder.exists():
-        settings = SentimentSettings(mode="tf-idf", word_strengths=(0.1, 0.3), min_count=3)
+        settings = SentimentSettings(mode="nb-svm", word_strengths=(0.1, 0.3), min_count=3)
         SentimentReader(encoder, settings).fit(shop).save(folder)
     return SentimentReader.load(folder)
 
