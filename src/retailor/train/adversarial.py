@@ -41,7 +41,7 @@ class AdversarialSettings:
 
     method: Method = "none"
     """'fgm' is one step up the loss, 'pgd' several, 'freelb' several that count, 'r-drop' two dropouts."""
-    epsilon: float = Field(default=0.05, gt=0, le=1)
+    epsilon: float = Field(default=0.01, gt=0, le=1)
     """Longest disturbance of a text, as a share of the length of its word embeddings."""
     steps: int = Field(default=3, ge=1, le=20)
     """Steps of 'pgd' and 'freelb'; each costs a pass."""

@@ -93,7 +93,7 @@ class SentimentSettings:
     """Copies of the labelled texts for the fine-tuned network; held-out texts get none."""
     adversarial: Literal["none", "fgm", "pgd", "freelb", "r-drop"] = "none"
     """Disturbs word embeddings while fine-tuning, or (r-drop) makes two dropouts agree."""
-    epsilon: float = Field(default=0.05, gt=0, le=1)
+    epsilon: float = Field(default=0.01, gt=0, le=1)
     """Longest disturbance of a text, as a share of the length of its word embeddings."""
     mixup: float = Field(default=0.0, ge=0, le=10)
     """Shape of the Beta distribution by which the vectors of two texts are mixed; 0 mixes nothing."""
