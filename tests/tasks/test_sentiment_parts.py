@@ -249,3 +249,15 @@ def test_held_out_texts_do_not_say_which_words_count() -> None:
     )
     for row in ("tf-idf", "nb-svm"):
         assert log["validation"][row]["log_loss"] == pytest.approx(plain["validation"][row]["log_loss"])
+
+
+@pytest.mark.parametrize(
+    "texts", [[chr(0x1F600 + i) for i in range(16)], [f"word{i}" for i in range(16)]], ids=["emoji", "once"]
+)
+def test_texts_without_a_common_word_are_read_all_the_same(texts: list[str]) -> None:
+    y = np.array([0, 2] * 8)
+    examples = Examples(tuple(map(SentimentQuery, texts)), y, np.full(16, np.nan), ("en",) * 16, {})
+    settings = SentimentSettings(mode="nb-svm", few_labels=0)
+    made, _ = fit_readers(None, settings, examples, paired=False, work=None)
+    rows = made.reader.probabilities([SentimentQuery("nothing known"), SentimentQuery(texts[0])])
+    assert np.isfinite(rows).all() and rows.sum(axis=1) == pytest.approx(1.0)

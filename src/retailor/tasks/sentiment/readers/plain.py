@@ -20,6 +20,8 @@ from retailor.tasks.shapes import SentimentQuery
 
 _PART = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])\w)+(?:['’]\w+)?")
 _IS_CJK = re.compile(rf"[{CJK}]")
+_NO_WORD = " "
+"""No text has it."""
 
 
 def ngrams(text: str) -> Iterator[str]:
@@ -47,15 +49,22 @@ class WordReader:
 
     @classmethod
     def counted(cls, queries: Sequence[SentimentQuery], min_count: int, max_terms: int) -> Self:
-        """A reader that knows the words of `queries`, but has no head yet."""
+        """A reader that knows the words of `queries`, but has no head yet.
+
+        Where no term is in `min_count` of them, all count; of texts without any word it knows none.
+        """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        model = TfidfVectorizer(
-            analyzer=ngrams, sublinear_tf=True, min_df=min(min_count, len(queries)), max_features=max_terms
-        )
-        model.fit([_words_of(query) for query in queries])
-        vocabulary = {term: int(ix) for term, ix in sorted(model.vocabulary_.items())}
-        return cls(vocabulary, np.asarray(model.idf_, dtype=np.float64), Head(np.zeros((0, 0)), np.zeros(0)))
+        blank = Head(np.zeros((0, 0)), np.zeros(0))
+        for least in (min(min_count, len(queries)), 1):
+            model = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True, min_df=least, max_features=max_terms)
+            try:
+                model.fit(map(_words_of, queries))
+            except ValueError:  # no term is left
+                continue
+            vocabulary = {term: int(ix) for term, ix in sorted(model.vocabulary_.items())}
+            return cls(vocabulary, np.asarray(model.idf_, dtype=np.float64), blank)
+        return cls({_NO_WORD: 0}, np.ones(1), blank)
 
     def features(self, queries: Sequence[SentimentQuery]) -> Any:
         """A sparse matrix [n, V] of unit rows."""
