@@ -165,6 +165,20 @@ class TestFineTuned(TaskContract):
         texts = ["great mug", "awful lamp on my desk"]
         np.testing.assert_allclose(judge.encode(texts), ours.encode(texts), atol=1e-5)
 
+    def test_in_bulk_it_reads_the_same_by_the_encoder_itself(
+        self, fitted: SentimentReader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+        encode = type(fitted.encoder).encode
+        monkeypatch.setattr(
+            type(fitted.encoder),
+            "encode",
+            lambda self, texts, **k: asked.append(1) or encode(self, texts, **k),
+        )
+        expected = [answer.label for answer in fitted.predict(QUERIES)]
+        assert not asked, "one answer at a time is exact"
+        assert [answer.label for answer in fitted.in_bulk().predict(QUERIES)] == expected and asked
+
     def test_another_encoder_can_take_its_place(self, fitted: SentimentReader) -> None:
         twin = fitted.with_encoder(fitted.encoder)
         assert twin.predict(QUERIES) == fitted.predict(QUERIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from retailor.metrics.classify import accuracy_cases
 from retailor.models.local import LocalEncoder
-from retailor.models.shapes import Encoder, Role
 from retailor.prove.settings import ADDED, STEPS, ProveSettings
 from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
@@ -88,9 +87,7 @@ def sentiment_cell(
         encoder = untrained(encoder, seed)
     n_labels = len(read_examples(train, once=True))
     chosen = reader_settings(step, seed, n_labels, encoder, settings)
-    reader = SentimentReader(encoder, chosen).fit(train)
-    if reader.encoder is not None:
-        reader = reader.with_encoder(_InBulk(reader.encoder))
+    reader = SentimentReader(encoder, chosen).fit(train).in_bulk()
     predicted = [LABELS.index(answer.label) for answer in reader.predict(list(test.queries))]
     log = reader.log.get("training", {})
     return Cell(
@@ -99,34 +96,6 @@ def sentiment_cell(
         int(log.get("examples_seen", n_labels)),
         int(log.get("n_parameters_trained", _n_head(reader, encoder))),
     )
-
-
-@dataclass(frozen=True)
-class _InBulk:
-    """An encoder that nothing can train, so that it reads in the precision that it takes for speed.
-
-    Half of a cell's time went into reading thousands of test cases in float32.
-    """
-
-    encoder: Encoder
-
-    @property
-    def name(self) -> str:
-        return self.encoder.name
-
-    @property
-    def dim(self) -> int:
-        return self.encoder.dim
-
-    @property
-    def tokenizer(self) -> Any:
-        return getattr(self.encoder, "tokenizer", None)
-
-    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
-        return self.encoder.encode(texts, role=role)
-
-    def save(self, folder: Path) -> None:
-        self.encoder.save(folder)
 
 
 def _n_head(reader: SentimentReader, encoder: LocalEncoder) -> int:

@@ -154,6 +154,20 @@ class SentimentReader:
         twin._fitted = replace(made, reader=made.reader.with_encoder(encoder))
         return twin
 
+    def in_bulk(self) -> SentimentReader:
+        """The same reader in its encoder's own precision: for many texts, where no fourth digit counts.
+
+        Where bf16 is native it is several times as fast. A panel, a prompt and words read as ever.
+        """
+        reader = self._made.reader
+        if isinstance(reader, BlendedReader):
+            reader = replace(reader, tuned=replace(reader.tuned, exact=False))
+        elif isinstance(reader, VectorReader):
+            reader = replace(reader, exact=False)
+        twin = copy(self)
+        twin._fitted = replace(self._made, reader=reader)
+        return twin
+
     def save(self, folder: Path) -> None:
         """Writes an artifact: heads in safetensors, the encoder in `encoder/`, the baselines beside it."""
         made = self._made

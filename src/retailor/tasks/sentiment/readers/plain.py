@@ -101,13 +101,15 @@ class VectorReader:
     """An encoder, frozen or fine-tuned, with a linear head over its unit vectors.
 
     With `paired` an aspect is put before the whole text, as it was in training; without, only the clauses
-    that mention the aspect are read.
+    that mention the aspect are read. `exact` reads in float32, so that a text has one vector in every batch;
+    without, in the encoder's own precision, which is faster.
     """
 
     encoder: Encoder
     head: Head
     max_tokens: int
     paired: bool = False
+    exact: bool = True
 
     def probabilities(self, queries: Sequence[SentimentQuery]) -> Floats:
         return (
@@ -119,8 +121,8 @@ class VectorReader:
         return replace(self, encoder=encoder)
 
     def features(self, queries: Sequence[SentimentQuery]) -> Floats:
-        """Unit rows [n, dim] in float32, so that a text has one vector in every batch."""
-        return self.vectors(self.inputs(queries))
+        """Unit rows [n, dim] of the texts of the queries."""
+        return self.vectors(self.inputs(queries), exact=self.exact)
 
     def vectors(self, texts: Sequence[str], *, exact: bool = True, work: Path | None = None) -> Floats:
         """Unit rows [n, dim] of texts that `inputs` made; not exact, in the encoder's own precision, and
