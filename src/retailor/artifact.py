@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -175,6 +175,35 @@ def verify(folder: Path, kind: str | None = None) -> Manifest:
                 path=path,
             )
     return manifest
+
+
+def share_files(folder: Path, others: Sequence[Path], *, least_bytes: int = 2**16) -> int:
+    """Makes equal large files of artifacts one file on disk (a hard link); the number of those shared.
+
+    Each folder stays whole: copied elsewhere it has its own files again. Where the disk has no links, or
+    the folders lie on two disks, nothing is shared.
+    """
+    known = {
+        entry["sha256"]: other / name
+        for other in others
+        for name, entry in read_manifest(other).files.items()
+        if entry["size_bytes"] >= least_bytes
+    }
+    n_shared = 0
+    for name, entry in read_manifest(folder).files.items():
+        twin, path = known.get(entry["sha256"]), Path(folder) / name
+        if twin is None or entry["size_bytes"] < least_bytes or path.samefile(twin):
+            continue
+        new = path.with_name(f".{path.name}.link")
+        try:
+            new.unlink(missing_ok=True)
+            os.link(twin, new)
+            new.replace(path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            return n_shared
+        n_shared += 1
+    return n_shared
 
 
 def retailor_version() -> str:

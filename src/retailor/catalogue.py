@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from retailor.models.shapes import Encoder, Generator
@@ -25,7 +24,7 @@ class Entry:
 
     settings: type[Any]
     make: Callable[[Encoder, Generator | None, Any], Task[Any, Any]]
-    load: Callable[[Path], Task[Any, Any]]
+    load: Callable[..., Task[Any, Any]]
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""
@@ -67,4 +66,4 @@ TASKS: dict[str, Entry] = {
         uses_generator=lambda settings: True,
     ),
 }
-LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {name: entry.load for name, entry in TASKS.items()}
+LOADERS: dict[str, Callable[..., Task[Any, Any]]] = {name: entry.load for name, entry in TASKS.items()}

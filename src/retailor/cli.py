@@ -323,8 +323,8 @@ def _ask(folder: Path, name: str, query: Any) -> Any:
     from retailor.plan.run import open_run
 
     done = open_run(folder)
-    for stage in done.stages:
-        if stage.name == f"fit-{name}" and stage.kind == name:
+    for stage in reversed(done.stages):  # the last of a kind is the one that is served
+        if stage.kind == name:
             return LOADERS[name](done.out / stage.folder).predict([query])[0]
     reason = done.absent().get(f"fit-{name}", "the plan left it out")
     raise RetailorError(f"this run has no task '{name}': {reason.rstrip('.')}.")

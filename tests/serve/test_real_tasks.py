@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from retailor import artifact
+from retailor.models.local import load_encoder
+from retailor.models.shapes import Encoder, Role
 from retailor.serve.app import ServeSettings, make_app
-from retailor.serve.service import Service
-from retailor.serve.vectors import CachedEncoder
+from retailor.serve.service import Loader, Service
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer
 from retailor.tasks.recommend import Recommender
 from retailor.tasks.review import ReviewSettings, ReviewWriter
 from retailor.tasks.search import Search
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.shapes import RecommendQuery, SearchQuery, Task
+from retailor.tasks.shapes import RecommendQuery, SearchQuery, SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean import clean
 
-LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {
+LOADERS: dict[str, Loader] = {
     task.kind: task.load  # type: ignore[attr-defined]
     for task in (Recommender, Search, Answerer, SentimentReader, ReviewWriter)
 }
@@ -110,22 +114,50 @@ def test_answers_are_those_of_the_task_alone(service: Service, folder: Path, sho
     assert [service.recommend(query).answer for query in users] == recommender.predict(users)
 
 
-def test_encoders_share_one_memory(folder: Path) -> None:
-    loaded: dict[str, Any] = {}
+def test_tasks_share_one_encoder_and_its_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    encoded: list[str] = []
+    encode = HashEncoder.encode
 
-    def keep(kind: str) -> Callable[[Path], Task[Any, Any]]:
-        def load(path: Path) -> Task[Any, Any]:
-            loaded[kind] = LOADERS[kind](path)
-            return loaded[kind]  # type: ignore[no-any-return]
+    def seen(self: HashEncoder, texts: Sequence[str], *, role: Role = "passage") -> Any:
+        encoded.extend(texts)
+        return encode(self, texts, role=role)
 
-        return load
+    def opening(path: Path) -> Encoder:
+        opened.append(path)
+        return load_encoder(path)
 
-    service = Service.load(folder, {kind: keep(kind) for kind in LOADERS}, ServeSettings())
-    encoders = [loaded[kind].encoder for kind in ("recommend", "search", "answer")]
-    assert all(isinstance(encoder, CachedEncoder) for encoder in encoders)
-    assert len({encoder.fingerprint for encoder in encoders}) == 1
-    service.search(SearchQuery("tent", 3))
-    before = len(service.cache)
-    service.search(SearchQuery("tent", 4))
-    assert len(service.cache) == before + 1
+    monkeypatch.setattr(HashEncoder, "encode", seen)
+    monkeypatch.setattr("retailor.serve.service._open_encoder", opening)
+    service = Service.load(folder, LOADERS, ServeSettings())
+    assert len(opened) == 1
+    encoded.clear()
+    service.search(SearchQuery("a warm tent", 3))
+    service.search(SearchQuery("a warm tent", 4))
+    assert encoded == ["a warm tent"]
+    recommended = [service.recommend(RecommendQuery(text="a warm tent", k=k)) for k in (3, 4)]
+    assert not any(reply.cached for reply in recommended)
+    assert len(encoded) <= 2  # once more where the task reads it in another role
+    encoded.clear()
+    assert not service.sentiment(SentimentQuery("I love its price.")).cached
+    assert not service.sentiment(SentimentQuery("I love its price.", "price")).cached
+    assert encoded == ["I love its price."]
     service.close()
+
+
+def test_the_compressed_encoder_answers(folder: Path, tmp_path: Path) -> None:
+    """What the plan compressed is what is served: here a twin with other vectors, to be told apart."""
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    fingerprint = artifact.read_manifest(run / "search" / "encoder").fingerprint
+    with artifact.writing(run / "compress", "compressed", settings={"stands_for": [fingerprint]}) as new:
+        HashEncoder(seed=7).save(new / "encoder")
+    record = json.loads((run / "run.json").read_text())
+    record["stages"].append({"name": "compress", "kind": "compressed", "folder": "compress"})
+    (run / "run.json").write_text(json.dumps(record))
+    queries = [SearchQuery(text, 5) for text in ("a warm tent", "茶")]
+    small = Search.load(run / "search").with_encoder(HashEncoder(seed=7))
+    with closing(Service.load(run, LOADERS, ServeSettings())) as service:
+        assert [service.search(query).answer for query in queries] == small.predict(queries)
+    with closing(Service.load(folder, LOADERS, ServeSettings())) as service:
+        assert [service.search(query).answer for query in queries] != small.predict(queries)

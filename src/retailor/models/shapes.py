@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
@@ -30,6 +30,19 @@ class Encoder(Protocol):
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'encoder' that `models.local.load_encoder(folder)` opens."""
+        ...
+
+
+OpenEncoder = Callable[[Path], Encoder]
+"""What opens the encoder in a folder of a saved task: `models.local.load_encoder`, or a server's own door."""
+
+
+@runtime_checkable
+class ExactEncoder(Encoder, Protocol):
+    """An encoder that can read in float32 whatever precision `encode` takes for speed."""
+
+    def encode_exactly(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+        """Unit rows [n, dim] that do not depend on what else is in the batch by more than about 1e-6."""
         ...
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retailor.artifact import fingerprint
 from retailor.kept import kept
-from retailor.models.shapes import Encoder, Role, TrainableEncoder
+from retailor.models.shapes import Encoder, ExactEncoder, Role, TrainableEncoder
 from retailor.progress import track
 
 BLOCK = 1024
@@ -46,12 +46,17 @@ def kept_vectors(
 
 
 def exact_vectors(
-    encoder: TrainableEncoder, texts: Sequence[str], *, role: Role = "passage", batch_size: int = 32
+    encoder: Encoder, texts: Sequence[str], *, role: Role = "passage", batch_size: int = 32
 ) -> NDArray[np.float32]:
     """Unit rows [n, dim] in float32, computed in batches of like length and given back in order.
 
-    A text's vector does not depend on its batch by more than about 1e-6. Many texts have a bar.
+    A text's vector does not depend on its batch by more than about 1e-6. Many texts have a bar. An encoder
+    that has one precision only gives what its `encode` gives.
     """
+    if isinstance(encoder, ExactEncoder):
+        return encoder.encode_exactly(texts, role=role)
+    if not isinstance(encoder, TrainableEncoder):
+        return encoder.encode(texts, role=role)
     import torch
 
     rows = np.zeros((len(texts), encoder.dim), dtype=np.float32)

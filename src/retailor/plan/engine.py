@@ -81,6 +81,7 @@ def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str]
     work = out / "work" / place
     work.mkdir(parents=True, exist_ok=True)
     reason = _make(stage, out, done, folder, work)
+    artifact.share_files(folder, [out / each.folder for each in done.values()])
     seconds = round(time.monotonic() - started, 2)
     folder.with_suffix(".json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)

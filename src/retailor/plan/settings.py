@@ -17,7 +17,7 @@ from retailor.prove.settings import ProveSettings
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")
-STEPS = ("adapt", "adapt-generator", "compress", "prove", *TASKS)
+STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", *TASKS)
 """What `skip` may name."""
 
 
@@ -61,7 +61,10 @@ class Head:
     name: str = Field("shop", pattern=r"^[\w.-]+$")
     seed: int = Field(0, ge=0)
     skip: tuple[str, ...] = ()
-    """Stages to leave out: adapt, adapt-generator, compress, prove, or a task's name."""
+    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, or a task's name.
+
+    Without 'refit' the tasks are served as they were evaluated: they have not seen the test part.
+    """
 
 
 SECTIONS: dict[str, type[Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 from retailor import artifact
 from retailor.catalogue import TASKS
 from retailor.compress.onnx import compress
-from retailor.compress.tasks import task_loss
+from retailor.compress.tasks import answers_by, task_loss
 from retailor.config import as_dict
 from retailor.errors import ConfigError, MissingTable
 from retailor.metrics.interval import differences
@@ -32,6 +32,7 @@ from retailor.shop.read import read_into
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.sentiment.texts import read_examples
+from retailor.tasks.shapes import Refittable
 from retailor.text.clean import clean
 from retailor.text.fields import structure_items, texts
 from retailor.text.pairs import shop_pairs
@@ -200,15 +201,37 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
         f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
         (plan.head.seed,), may_be_absent=True,
     )  # fmt: skip
-    return [fit, evaluate]
+    if "refit" in plan.head.skip:
+        return [fit, evaluate]
+    # What is served comes last, and has seen the held-out part too; the figures are of the fit before.
+    refit = Stage(f"refit-{name}", name, partial(_refit, plan, name), (*needs, "clean", f"fit-{name}"), key,
+                  may_be_absent=True, takes_absent=True)  # fmt: skip
+    return [fit, evaluate, refit]
 
 
 def _fit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    _made(plan, name, inputs).fit(open_shop(inputs["split"] / "train"), work=work).save(folder)
+
+
+def _refit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    """The task as it is served: of the whole shop, with what the fit on the training part chose."""
+    if not is_made(inputs, f"fit-{name}"):
+        raise MissingTable(f"there is no fit-{name} to go on from.")
+    task, shop = _made(plan, name, inputs), open_shop(inputs["clean"])
+    before: Any = TASKS[name].load(inputs[f"fit-{name}"])
+    if isinstance(task, Refittable):
+        task.refit(shop, before, work=work)
+    else:
+        task.fit(shop, work=work)
+    task.save(folder)
+
+
+def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
+    """The task of the plan, not fitted yet."""
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
     generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
-    task = entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
-    task.fit(open_shop(inputs["split"] / "train"), work=work).save(folder)
+    return entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
 
 
 def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -240,19 +263,26 @@ def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, wo
     if len(said) < 2:
         raise MissingTable("compressing needs two different texts in the test part to compare vectors on.")
     settings = plan.sections["compress"]
-    with artifact.writing(folder, "compressed") as new:
+    about: dict[str, Any] = {**as_dict(settings), "stands_for": []}
+    with artifact.writing(folder, "compressed", settings=about) as new:
         encoder = _encoder(plan, inputs)
         report = compress(encoder, new / "encoder", texts=said, settings=settings)
         small = load_encoder(new / "encoder")
         scores = {}
         for name in tasks:
-            if not is_made(inputs, f"evaluate-{name}"):
+            if not is_made(inputs, f"fit-{name}"):
                 continue
-            task = TASKS[name].load(inputs[f"fit-{name}"])
-            before = Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
-            found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
-            if found:
-                scores[name] = found.to_dicts()
+            fitted = inputs[f"fit-{name}"]
+            task = TASKS[name].load(fitted)
+            if answers_by(task, encoder, said):
+                # A server then puts the compressed encoder in its place: this is the one measured here.
+                about["stands_for"].append(artifact.read_manifest(fitted / "encoder").fingerprint)
+            if is_made(inputs, f"evaluate-{name}"):
+                before = Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
+                found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
+                if found:
+                    scores[name] = found.to_dicts()
+        about["stands_for"] = sorted(set(about["stands_for"]))
         write_json(new / "report.json", {**report.to_dict(), "scores": scores})
 
 

@@ -83,6 +83,11 @@ def _notes(plan: Plan, inputs: Inputs, logs: Mapping[str, Any]) -> list[str]:
         manifest = artifact.read_manifest(folder)
         if manifest.kind == ABSENT:
             notes.append(f"{name} was left out: {manifest.settings['reason']}")
+    if any(name.startswith("refit-") for name in inputs):
+        notes.append(
+            "What is served was fitted again, with what was chosen, on the whole shop with its test part; "
+            "the figures are those of the fit before, which had not seen that part."
+        )
     for task, log in logs.items():
         if parts := log.get("dropped_parts"):
             notes.append(

@@ -22,6 +22,8 @@ class Contents:
     tasks: Mapping[str, Path]
     shop: Path | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
+    compressed: Mapping[str, Path] = field(default_factory=dict)
+    """Fingerprint of an encoder to the folder of the compressed one that answers in its place."""
 
 
 def contents_of(folder: Path, kinds: Collection[str]) -> Contents:
@@ -52,15 +54,24 @@ def _of_run(folder: Path, kinds: Collection[str]) -> Contents:
     tasks: dict[str, Path] = {}
     absent: dict[str, str] = {}
     shops: dict[str, Path] = {}
+    compressed: dict[str, Path] = {}
     for stage in stages:
         if stage["kind"] in kinds:
             tasks[stage["kind"]] = _inside(folder, stage["folder"])
         elif stage["kind"] == "shop":
             shops[stage["name"]] = _inside(folder, stage["folder"])
+        elif stage["kind"] == "compressed":
+            compressed |= _compressed(_inside(folder, stage["folder"]))
         elif stage["kind"] == "absent":
             absent[stage["name"].removeprefix("fit-")] = stage["reason"]
     missing = {kind: reason for kind, reason in absent.items() if kind in kinds and kind not in tasks}
-    return Contents(name, tasks, _best_shop(shops), missing)
+    return Contents(name, tasks, _best_shop(shops), missing, compressed)
+
+
+def _compressed(folder: Path) -> dict[str, Path]:
+    """The encoders that a compressed one was made from, by fingerprint."""
+    stands_for = artifact.read_manifest(folder).settings.get("stands_for", ())
+    return {str(fingerprint): folder / "encoder" for fingerprint in stands_for}
 
 
 def _stage(row: Mapping[str, Any]) -> dict[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -14,12 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from retailor import artifact
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shelf import Page, Shelf
-from retailor.serve.vectors import CachedEncoder
+from retailor.serve.vectors import shared_encoders
 from retailor.shop.tables import open_shop
 from retailor.tasks.shapes import (
     Answered,
@@ -36,7 +36,15 @@ from retailor.tasks.shapes import (
 )
 
 A = TypeVar("A")
-Loaders = Mapping[str, Callable[[Path], Task[Any, Any]]]
+
+
+class Loader(Protocol):
+    """`Task.load`."""
+
+    def __call__(self, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Task[Any, Any]: ...
+
+
+Loaders = Mapping[str, Loader]
 """Task kind to what loads it: `catalogue.LOADERS`."""
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
@@ -124,24 +132,18 @@ class Service:
     def _open(self, folder: Path) -> _Run:
         contents = contents_of(folder, self._loaders)
         shelf = Shelf.of(open_shop(contents.shop) if contents.shop else None)
-        fitted = {
-            kind: self._with_memory(self._loaders[kind](path), path) for kind, path in contents.tasks.items()
-        }
-        # A new version of the code may answer otherwise from the same files.
+        door = shared_encoders(_open_encoder, self.cache, contents.compressed)
+        fitted = {kind: self._loaders[kind](path, open_encoder=door) for kind, path in contents.tasks.items()}
+        # A new version of the code, or another encoder, may answer otherwise from the same files.
+        small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         prints = {
-            kind: artifact.fingerprint(artifact.read_manifest(path).fingerprint, artifact.retailor_version())
+            kind: artifact.fingerprint(
+                artifact.read_manifest(path).fingerprint, artifact.retailor_version(), small
+            )
             for kind, path in contents.tasks.items()
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}
         return _Run(contents.name, tasks, contents.absent, shelf)
-
-    def _with_memory(self, task: Task[Any, Any], folder: Path) -> Task[Any, Any]:
-        """The task, with an encoder that remembers vectors where it has a public one from its own folder."""
-        encoder, saved = getattr(task, "encoder", None), folder / "encoder"
-        if isinstance(encoder, Encoder) and (saved / artifact.MANIFEST).exists():
-            fingerprint = artifact.read_manifest(saved).fingerprint
-            vars(task)["encoder"] = CachedEncoder(encoder, self.cache, fingerprint)
-        return task
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -301,6 +303,12 @@ def _cache(settings: ServeSettings) -> Cache:
     if isinstance(behind, MemoryCache):
         return behind
     return layered(MemoryCache(settings.memory_mb * 2**20), behind)
+
+
+def _open_encoder(folder: Path) -> Encoder:
+    from retailor.models.local import load_encoder
+
+    return load_encoder(folder)
 
 
 def _read(entry: bytes | None, shape: type[A]) -> A | None:

@@ -22,7 +22,7 @@ from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.models.vectors import kept_vectors
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
@@ -75,6 +75,20 @@ class Search:
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
+        started = time.perf_counter()
+        self._index(shop, work)
+        self._learn(shop)
+        self.log["seconds"] = round(time.perf_counter() - started, 3)
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Indexes the catalogue, with the weights that `before` learned."""
+        self._index(shop, work)
+        self.weights, self._held_out = before.weights, before._held_out
+        self.log = {**before.log, "refit": self.log}
+        return self
+
+    def _index(self, shop: Shop, work: Path | None) -> None:
         shop.require("search", "items")
         started = time.perf_counter()
         words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
@@ -93,9 +107,6 @@ class Search:
         # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
         self._vectors = vectors.astype(np.float16).astype(np.float32)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
-        self._learn(shop)
-        self.log["seconds"] = round(time.perf_counter() - started, 3)
-        return self
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
@@ -154,11 +165,11 @@ class Search:
             self.encoder.save(new / "encoder")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """The saved task. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
-        encoder = load_encoder(folder / "encoder")
+        encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, read_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
         task._set_items(state["item_ids"])

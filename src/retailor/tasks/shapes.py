@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from retailor.metrics.scores import Scores
+from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import Shop
 
 Query = TypeVar("Query", contravariant=True)
 Answer = TypeVar("Answer")
+
+
+@runtime_checkable
+class Refittable(Protocol):
+    """A task that can be fitted again with what was chosen: after `evaluate`, on what was held out for it.
+
+    `before` is the same task, fitted on a part of `shop`. Its weights, dials and trained networks are taken
+    over or trained the same way; whatever is counted, solved or indexed is made anew of the whole shop.
+    """
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self: ...
 
 
 @runtime_checkable
@@ -33,7 +45,9 @@ class Task(Protocol[Query, Answer]):
     def evaluate(self, shop: Shop) -> Scores: ...
     def save(self, folder: Path) -> None: ...
     @classmethod
-    def load(cls, folder: Path) -> Self: ...
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
+        """The saved task. `open_encoder` opens the encoder inside, if it has one; None: `load_encoder`."""
+        ...
 
 
 # recommend ----------------------------------------------------------------------------------------

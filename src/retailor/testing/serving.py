@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from retailor import artifact
 from retailor.metrics.scores import Scores
+from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.shapes import (
     Answered,
@@ -45,7 +46,7 @@ class _Toy:
             (new / "state.json").write_text(json.dumps(self.state), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         artifact.verify(folder, cls.kind)
         return cls(json.loads((Path(folder) / "state.json").read_text(encoding="utf-8")))
 
@@ -167,7 +168,7 @@ class ToyReviewer(_Toy):
 
 
 TOYS: tuple[type[Any], ...] = (ToyRecommender, ToySearch, ToyAnswerer, ToySentiment, ToyReviewer)
-TOY_LOADERS: dict[str, Callable[[Path], Task[Any, Any]]] = {toy.kind: toy.load for toy in TOYS}
+TOY_LOADERS: dict[str, Callable[..., Task[Any, Any]]] = {toy.kind: toy.load for toy in TOYS}
 
 
 def toy_run(folder: Path, shop: Shop, *, without: Sequence[str] = (), name: str = "toy") -> Path:

@@ -11,6 +11,7 @@ import pytest
 from retailor import artifact
 from retailor.errors import DataError
 from retailor.shop.tables import Shop
+from retailor.tasks.shapes import Refittable
 
 
 class TaskContract:
@@ -67,6 +68,12 @@ class TaskContract:
         path.write_bytes(path.read_bytes()[:-1] + b"\x00")
         with pytest.raises(DataError, match=name.rsplit("/", 1)[-1].replace(".", r"\.")):
             type(fitted).load(tmp_path / "task")
+
+    def test_a_refit_on_the_same_shop_answers_alike(self, fitted: Any) -> None:
+        if not isinstance(fitted, Refittable):
+            pytest.skip("this task has no refit")
+        again: Any = self.task().refit(self.shop(), fitted)
+        assert again.predict(self.queries()) == fitted.predict(self.queries())
 
     def test_scores_show_the_baselines(self, fitted: Any) -> None:
         scores = fitted.evaluate(self.test_shop())

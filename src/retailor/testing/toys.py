@@ -24,8 +24,8 @@ class HashEncoder:
     Texts that share words are near each other; texts that share none are nearly orthogonal.
     """
 
-    def __init__(self, dim: int = 64) -> None:
-        self.dim = dim
+    def __init__(self, dim: int = 64, seed: int = 0) -> None:
+        self.dim, self.seed = dim, seed
         self.name = f"hash-{dim}"
 
     def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
@@ -38,12 +38,12 @@ class HashEncoder:
         return rows
 
     def _direction(self, word: str) -> NDArray[np.float32]:
-        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little") ^ self.seed
         return np.random.default_rng(seed).standard_normal(self.dim).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         with artifact.writing(folder, "encoder", settings={"name": self.name}) as new:
-            (new / "hash.json").write_text(json.dumps({"dim": self.dim}), encoding="utf-8")
+            (new / "hash.json").write_text(json.dumps({"dim": self.dim, "seed": self.seed}), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

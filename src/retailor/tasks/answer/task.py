@@ -18,7 +18,7 @@ from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
-from retailor.models.shapes import Encoder, Generator
+from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import dialogue, wording
 from retailor.tasks.answer.cases import (
@@ -86,6 +86,19 @@ class Answerer:
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the shop's passages, learns to rank them, and when not to answer. Raises MissingTable."""
         started = time.perf_counter()
+        self._read(shop, work)
+        self._learn(shop)
+        self.log |= {"ranker": self.ranker.to_dict(), "seconds": round(time.perf_counter() - started, 3)}
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Indexes the whole shop's passages, with what `before` learned of ranking and of not answering."""
+        self._read(shop, work)
+        self.ranker, self.log = before.ranker, {**before.log, "refit": self.log}
+        return self
+
+    def _read(self, shop: Shop, work: Path | None) -> None:
+        started = time.perf_counter()
         table = passages(
             shop,
             max_per_item=self.settings.max_passages_per_item,
@@ -99,9 +112,6 @@ class Answerer:
         self._index = PassageIndex.of(table, self.encoder, work=work)
         counts = table["source"].value_counts(sort=True).iter_rows()
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
-        self._learn(shop)
-        self.log |= {"ranker": self.ranker.to_dict(), "seconds": round(time.perf_counter() - started, 3)}
-        return self
 
     def _learn(self, shop: Shop) -> None:
         """From evidence where the questions have it, else from their answers, else the default."""
@@ -270,13 +280,13 @@ class Answerer:
                 cast(Any, self.generator).save(new / "generator")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """The saved task. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
         generator = load_generator(folder / "generator") if (folder / "generator").is_dir() else None
         task = cls(
-            load_encoder(folder / "encoder"),
+            (open_encoder or load_encoder)(folder / "encoder"),
             generator,
             read_settings(AnswerSettings, manifest.settings, str(folder)),
         )

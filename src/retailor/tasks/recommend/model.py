@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.collab import Histories, Popularity, Scorer
 from retailor.retrieval.vectors import VectorIndex
@@ -125,14 +125,14 @@ def _tensors(fitted: Fitted) -> Tensors:
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 
-def load(folder: Path, settings: RecommendSettings) -> Fitted:
+def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | None = None) -> Fitted:
     """The inverse of `save`."""
     state = json.loads((folder / "recommend.json").read_text(encoding="utf-8"))
     encoder = None
     if state["encoder"]:
         from retailor.models.local import load_encoder
 
-        encoder = load_encoder(folder / "encoder")
+        encoder = (open_encoder or load_encoder)(folder / "encoder")
     catalogue = Catalogue.of_table(pl.read_parquet(folder / "items.parquet"))
     tensors = load_file(folder / "parts.safetensors")
     rooms = ("history/", "words/", "meaning/")

@@ -15,7 +15,7 @@ from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.metrics.scores import Scores
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import model
@@ -27,7 +27,7 @@ from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.scorers.parts import OURS
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.recommend.update import updated
+from retailor.tasks.recommend.update import refitted, updated
 from retailor.tasks.shapes import Recommendations, RecommendQuery
 
 MAX_QUERY_CHARS = 2_000
@@ -51,6 +51,12 @@ class Recommender:
         """Learns the parts and their blend. Raises MissingTable without events that say something."""
         shop.require("recommend", "events")
         self._fitted, self.log = fit(shop, self.encoder, self.settings, work)
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Counts, solves and indexes the whole shop; weights, encoder and trained networks are `before`'s."""
+        self._fitted, done = refitted(before._made, shop, self.settings, before.log.get("scales") or {}, work)
+        self.log = {**before.log, "refit": done}
         return self
 
     def update(self, shop: Shop) -> Self:
@@ -194,12 +200,12 @@ class Recommender:
             (new / "log.json").write_text(json.dumps(self.log, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """The saved task. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
         settings = read_settings(RecommendSettings, manifest.settings, str(folder))
-        fitted = model.load(folder, settings)
+        fitted = model.load(folder, settings, open_encoder)
         task = cls(fitted.understanding.encoder, settings)
         task._fitted = fitted
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))

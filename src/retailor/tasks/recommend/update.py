@@ -1,9 +1,10 @@
-"""A day's new events and items, taken in without a fit."""
+"""New events and items taken in: a day's without a fit, or a whole shop's with what was chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,19 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.models.vectors import kept_vectors
 from retailor.retrieval import collab, neighbours
 from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import Catalogue, Customers, read_catalogue, read_customers
+from retailor.tasks.recommend.customers import (
+    Catalogue,
+    Customers,
+    read_catalogue,
+    read_customers,
+    with_written,
+)
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
-from retailor.tasks.recommend.scorers.parts import OWN, Features, own_part, paired
+from retailor.tasks.recommend.scorers.parts import NETWORKS, OWN, Features, fit_parts, own_part, paired
 from retailor.tasks.recommend.scorers.sequence import NextItem
 from retailor.tasks.recommend.scorers.taste import Taste
 from retailor.tasks.recommend.scorers.words import SharedWords
@@ -51,6 +59,47 @@ def updated(
     }
     finder = finder_of(parts, fitted.blend, catalogue, settings)
     return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder), log
+
+
+def refitted(
+    fitted: Fitted, shop: Shop, settings: RecommendSettings, scales: Mapping[str, float], work: Path | None
+) -> tuple[Fitted, dict[str, Any]]:
+    """The recommender of the whole `shop`, of which `fitted` knows a part, and what was made anew.
+
+    Weights and networks stay as they were chosen on held-out customers; all else is fitted again.
+    """
+    catalogue, texts = _with_new_items(fitted.catalogue, shop)
+    n, old = len(catalogue), fitted.understanding
+    understanding, new = _understood(old, texts)
+    customers = read_customers(shop, catalogue, settings)
+    n_written = settings.max_written if old.features.written is not None else 0
+    customers, written = with_written(shop, catalogue, customers, n_written)
+    if written and understanding.encoder is not None and understanding.whitening is not None:
+        said = understanding.whitening(kept_vectors(understanding.encoder, list(written), work=work))
+        understanding = replace(understanding, features=replace(understanding.features, written=said))
+    networks = {
+        name: _grown(name, part, old.features, new, len(texts), settings, 1.0)
+        for name, part in fitted.parts.items()
+        if name in NETWORKS
+    }
+    parts, log = fit_parts(
+        customers.histories,
+        n,
+        understanding.features,
+        replace(settings, taste="taste" in networks, sequence="sequence" in networks),
+        learned=networks,
+        scales=scales,
+        work=work,
+    )
+    parts = {name: part for name, part in parts.items() if name in fitted.parts}
+    finder = finder_of(parts, fitted.blend, catalogue, settings)
+    made = Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder)
+    return made, {
+        "n_items": n,
+        "n_customers": len(customers),
+        "n_events": len(customers.histories.items),
+        "seconds": log["seconds"],
+    }
 
 
 def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str, ...]]:

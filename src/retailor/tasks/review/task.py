@@ -18,7 +18,7 @@ from retailor.errors import DataError, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score, Scores
 from retailor.models.local import load_generator
-from retailor.models.shapes import Generator, TrainableGenerator
+from retailor.models.shapes import Generator, OpenEncoder, TrainableGenerator
 from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
@@ -79,6 +79,16 @@ class ReviewWriter:
         # As it will be read back: a loaded writer has the same log.
         self.log = json.loads(json.dumps(self.log))
         self._at = datetime.now(UTC).isoformat(timespec="seconds")
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Reads the whole shop's reviews; the generator stays as `before` tuned it."""
+        shop.require("review", "items", "reviews")
+        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        self.generator, self._base = before.generator, before._base
+        self._writer, self._adapter = before._writer, before._adapter
+        self.log = {**before.log, "refit": {"n_reviews": len(self._past), "dropped": dropped}}
+        self._at = before._at
         return self
 
     def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
@@ -284,7 +294,7 @@ class ReviewWriter:
             (new / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """A saved writer. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,10 +20,10 @@ from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
 from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
-from retailor.models.shapes import Encoder, Generator, TrainableEncoder
+from retailor.models.shapes import Encoder, Generator, OpenEncoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.job import ALONE, BLENDED, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
+from retailor.tasks.sentiment.job import ALONE, BLENDED, BY_MODE, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.linear import Floats, read_head
 from retailor.tasks.sentiment.readers.panel import PanelReader
@@ -98,6 +99,15 @@ class SentimentReader:
             teacher=teacher,
             cloze=self._cloze,
         )
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Fits the whole shop by what `before` chose to answer by; the other candidates are not tried."""
+        mode: Any = next(mode for mode, row in BY_MODE.items() if row == before._made.chosen)
+        asked, self.settings = self.settings, replace(self.settings, mode=mode)
+        self.fit(shop, work=work)
+        self.settings = asked
+        self.log = {**before.log, "refit": self.log}
         return self
 
     @property
@@ -207,20 +217,21 @@ class SentimentReader:
             )
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """A saved reader. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
+        opened = cache(open_encoder or load_encoder)  # two heads may stand over one encoder
         about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
         chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
         counted = WordReader.load(folder / TF_IDF)
         bayes = replace(counted, head=read_head(folder / "nb-svm-head.safetensors")[0])
         words = {TF_IDF: counted, NB_SVM: bayes}
         main: VectorReader | BlendedReader | PanelReader | PromptReader | None = _open(
-            folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
+            opened, folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
         )
         own = "frozen-encoder" if (folder / "frozen-encoder").exists() else "encoder"
-        frozen = _open(folder, "frozen-head.safetensors", own, chosen.max_tokens, False)
+        frozen = _open(opened, folder, "frozen-head.safetensors", own, chosen.max_tokens, False)
         if about["chosen"] == FROZEN:
             assert isinstance(main, VectorReader)
             frozen = main
@@ -232,9 +243,9 @@ class SentimentReader:
             teacher = folder / PANEL / "teacher"
             main = PanelReader.load(
                 folder / PANEL,
-                load_encoder(folder / "encoder") if frozen is None else frozen.encoder,
+                opened(folder / "encoder") if frozen is None else frozen.encoder,
                 chosen.max_tokens,
-                cls.load(teacher) if teacher.exists() else None,
+                cls.load(teacher, open_encoder=opened) if teacher.exists() else None,
             )
         if (folder / PROMPT).exists():
             main = PromptReader.load(folder / PROMPT)
@@ -336,10 +347,12 @@ def _buckets(examples: Examples) -> dict[str, Any]:
     }
 
 
-def _open(folder: Path, head: str, encoder: str, max_tokens: int, paired: bool) -> VectorReader | None:
+def _open(
+    opened: OpenEncoder, folder: Path, head: str, encoder: str, max_tokens: int, paired: bool
+) -> VectorReader | None:
     if not (folder / head).exists():
         return None
-    return VectorReader(load_encoder(folder / encoder), read_head(folder / head)[0], max_tokens, paired)
+    return VectorReader(opened(folder / encoder), read_head(folder / head)[0], max_tokens, paired)
 
 
 def _card(log: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from retailor.models.shapes import Encoder, TrainableEncoder
+from retailor.models.shapes import Encoder, ExactEncoder, TrainableEncoder
 from retailor.models.vectors import exact_vectors, kept_vectors
 from retailor.tasks.sentiment.readers.linear import Floats, Head, read_head
 from retailor.tasks.sentiment.texts import CJK, MiddleCut, about
@@ -128,7 +128,7 @@ class VectorReader:
         """Unit rows [n, dim] of texts that `inputs` made; not exact, in the encoder's own precision, and
         kept in `work`: what is many and takes half of the time of a fit.
         """
-        if exact and isinstance(self.encoder, TrainableEncoder):
+        if exact and isinstance(self.encoder, ExactEncoder | TrainableEncoder):
             return exact_vectors(self.encoder, texts, role="query").astype(np.float64)
         return kept_vectors(self.encoder, texts, role="query", work=work).astype(np.float64)
 
