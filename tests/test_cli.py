@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from retailor.artifact import retailor_version
 from retailor.cli import main
 from retailor.errors import ConfigError
 from retailor.plan.settings import read_plan
@@ -52,6 +53,11 @@ def test_what_goes_wrong_is_one_line(
     assert Path("photos/cat.jpg").exists() and sorted(p.name for p in tmp_path.iterdir())[0] == "a-file"
 
 
+def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"retailor {retailor_version()}\n"
+
+
 def test_a_setting_is_no_section(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text('name = "x"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="'name' is a setting, not a section"):
@@ -79,8 +85,10 @@ def test_adapt_takes_an_objective_and_any_setting(
     )
     more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "batch_size=8")
     assert run(monkeypatch, *adapt, *more) == 0
-    assert "contrastive" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("Adapted by 'contrastive' on ") and "perplexity went from" in said
     assert load_encoder(tmp_path / "made").dim == 32
+    assert not (tmp_path / ".made.work").exists()
     for wrong, said in (
         (("--set", "masc_rate=1"), "mask_rate"),
         (("--set", "mask_rate=1.4"), "mask_rate"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
 from retailor.metrics.classify import paired_macro_f1, score_classes
 from retailor.metrics.interval import differences, interval, paired_interval, score_mean
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import Score, Scores, as_text
 from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, SCHEMAS, Shop, label_of_rating, open_shop
 
@@ -182,6 +183,29 @@ def test_scores_print_and_round_trip() -> None:
     assert str(scores).splitlines()[1].split() == ["ease", "all", "0.0751", "±0.0030", "22,363"]
     with pytest.raises(KeyError):
         scores.value("ours", "mrr")
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (Score("r", "m", 0.43214, 0.42, 0.4444, 90), "0.432 ±0.012"),
+        (Score("r", "m", 0.43214, 0.1, 0.7, 9), "0.43 ±0.30"),
+        (Score("r", "m", 43.214, 10.0, 70.0, 9), "43 ±30"),
+        (Score("r", "m", 0.43214, 0.43212, 0.43216, 9), "0.4321 ±0.0000"),
+        (Score("r", "m", 0.5, 0.5, 0.5, 9), "0.5000"),
+        (Score("r", "m", 0.5, math.nan, math.nan, 1), "0.5000"),
+        (Score("r", "m", math.nan, math.nan, math.nan, 0), "no cases"),
+        (Score("r", "m", 0.0, 0.0, 0.0, 0), "no cases"),
+    ],
+)
+def test_a_figure_has_the_digits_that_its_interval_bears(score: Score, text: str) -> None:
+    assert as_text(score) == text
+
+
+def test_a_table_starts_with_our_own_row_and_has_no_nan() -> None:
+    empty = Score("tf-idf", "accuracy", math.nan, math.nan, math.nan, 0)
+    table = str(Scores((empty, Score("retailor", "accuracy", 0.9, 0.8, 1.0, 50))))
+    assert table.splitlines()[1].startswith("retailor") and "nan" not in table
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50))

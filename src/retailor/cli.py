@@ -21,6 +21,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        from retailor.artifact import retailor_version
+
+        _print(f"retailor {retailor_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 Folder = Annotated[Path, typer.Argument(help="The folder of a finished run.")]
 ShopFolder = Annotated[Path, typer.Argument(help="A shop's folder, as `retailor read` wrote it.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")]
@@ -102,6 +120,8 @@ def adapt(
     ] = None,
 ) -> None:
     """Adapts a pretrained model to the shop's texts; a killed call goes on where it stopped."""
+    import shutil
+
     from retailor.models.weights import load_model
     from retailor.plan.settings import changed
     from retailor.shop.tables import open_shop
@@ -116,6 +136,7 @@ def adapt(
     work = out.with_name(f".{out.name}.work")
     adapted, log = adapt_with_log(load_model(model), texts(tables), settings, pairs=pairs, work=work)
     adapted.save(out)
+    shutil.rmtree(work, ignore_errors=True)
     _print(f"{log}\nwritten to {out}")
 
 
@@ -134,10 +155,11 @@ def run(
 ) -> None:
     """Runs the main job: from files to a served model. Again, it makes only what changed."""
     from retailor.plan.run import run as run_plan
+    from retailor.report.verdicts import verdict
 
     done = run_plan(plan, out, overrides=_changes(change or []), tell=lambda line: _print(line, err=True))
     for task, scores in done.scores.items():
-        _print(f"\n{task}\n{scores}")
+        _print(f"\n{task}: {verdict(task, scores, paired=done.paired[task]).text}\n{scores}")
     if done.verdicts:
         _print("\nwhat each step was worth\n" + "\n".join(done.verdicts))
     for name, reason in done.absent().items():

@@ -1,4 +1,4 @@
-"""What a run leaves to be served: it has seen everything, holds each model once, and is what was compressed."""
+"""What a run leaves to be served: it has seen everything, and holds each model once."""
 
 from __future__ import annotations
 

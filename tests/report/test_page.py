@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from retailor.errors import ConfigError
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import Score, Scores, decimals
 from retailor.report.data import ReportData
 from retailor.report.page import figure, kind_of, page, plain, seconds, words, write_report
 from retailor.shop.demo import demo_shop
@@ -108,7 +108,7 @@ def test_the_page_is_well_formed_and_shows_every_figure() -> None:
     text = " ".join(" ".join(found.words).split())
     for score in (score for some in data.scores.values() for score in some):
         for value in (score.value, score.low, score.high):
-            assert f"{value:.4f}" in text
+            assert f"{value:.{decimals(score.low, score.high)}f}" in text
     for part in (
         "Cups & co",
         "1,547",
@@ -215,7 +215,9 @@ def test_values_as_people_read_them() -> None:
         "–", "–", "yes", "1,547", "3", "0.25", "5e-05", "1,234.6", "–", "x",
     ]  # fmt: skip
     assert (
-        plain(23_100_000, "size_bytes") == "23.1 MB" and figure(0.5) == "0.5000" and figure(41.23) == "41.2"
+        plain(23_100_000, "size_bytes") == "23.1 MB"
+        and figure(0.5, 4) == "0.5000"
+        and figure(41.23, 1) == "41.2"
     )
     assert [seconds(value) for value in (1.25, 61, 7300)] == ["1.2 s", "1 min 01 s", "2 h 01 min"]
     assert [words(name) for name in ("n_items", "size_bytes", "then")] == ["Items", "Size", "Then"]

@@ -29,7 +29,7 @@ def scores(
             (0.9, 0.01),
             (0.8, 0.01),
             "better",
-            "Beats the best baseline: accuracy 0.9000 against 0.8000 of tf-idf",
+            "Beats the best baseline: accuracy 0.900 against 0.800 of tf-idf",
         ),
         ((0.81, 0.02), (0.8, 0.02), "ahead", "not beyond doubt"),
         ((0.8, 0.02), (0.8, 0.02), "level", "The baseline is cheaper"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+OURS = "retailor"
+"""The row of the system that answers: in a table it comes first."""
+MOST_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,22 @@ class Score:
     """The part of the test cases it is over: 'all', or e.g. 'item seen 1-2'."""
     draws: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
     """The metric over resamples of the cases, the same resamples for every system; not saved."""
+
+
+def decimals(low: float, high: float) -> int:
+    """How many decimals an interval bears: two significant digits of half its length, four at most."""
+    half = (high - low) / 2
+    if not (math.isfinite(half) and half > 0):
+        return MOST_DECIMALS
+    return min(MOST_DECIMALS, max(0, 1 - math.floor(math.log10(half))))
+
+
+def as_text(score: Score) -> str:
+    """A figure as people read it: the value ± half of its interval, or that there was no case."""
+    if not score.n or not math.isfinite(score.value):
+        return "no cases"
+    half, n = (score.high - score.low) / 2, decimals(score.low, score.high)
+    return f"{score.value:.{n}f}" + (f" ±{half:.{n}f}" if math.isfinite(half) and half > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -60,14 +81,16 @@ class Scores:
         return cls(tuple(Score(**row) for row in rows))
 
     def __str__(self) -> str:
-        """A plain text table: a line a system and bucket, a column a metric, value ± half the interval."""
+        """A plain text table: a line a system and bucket, our own first, and a column a metric.
+
+        A cell is a value ± half of its interval, in as many digits as that bears.
+        """
         metrics = list(dict.fromkeys(score.metric for score in self.rows))
         cells: dict[tuple[str, str], dict[str, str]] = {}
         sizes: dict[tuple[str, str], int] = {}
-        for score in self.rows:
+        for score in sorted(self.rows, key=lambda score: score.row != OURS):
             key = (score.row, score.bucket)
-            half = (score.high - score.low) / 2
-            cells.setdefault(key, {})[score.metric] = f"{score.value:.4f} ±{half:.4f}"
+            cells.setdefault(key, {})[score.metric] = as_text(score)
             sizes[key] = score.n
         head = ["system", "bucket", *metrics, "n"]
         lines = [

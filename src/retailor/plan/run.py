@@ -26,6 +26,8 @@ class Run:
     out: Path
     stages: tuple[Done, ...]
     scores: Mapping[str, Scores]
+    paired: Mapping[str, Scores]
+    """Differences from our own row, case by case."""
     report: Path
     verdicts: tuple[str, ...] = ()
     """What each step of transfer was worth, where the plan has a section [prove]."""
@@ -62,17 +64,18 @@ def run(
 
 
 def _result(folder: Path, done: list[Done]) -> Run:
-    scores = {
-        each.name.removeprefix("evaluate-"): Scores.from_dicts(
-            read_json(folder / each.folder / "scores.json")
-        )
-        for each in done
-        if each.kind == "evaluation"
-    }
+    scores, paired = (
+        {
+            each.name.removeprefix("evaluate-"): Scores.from_dicts(read_json(folder / each.folder / name))
+            for each in done
+            if each.kind == "evaluation"
+        }
+        for name in ("scores.json", "paired.json")
+    )
     report = next(each for each in done if each.name == "report")
     ledgers = [read_json(folder / each.folder / "ledger.json") for each in done if each.kind == "ledger"]
     verdicts = tuple(verdict for ledger in ledgers for verdict in ledger["verdicts"])
-    return Run(folder, tuple(done), scores, folder / report.folder / "report.html", verdicts)
+    return Run(folder, tuple(done), scores, paired, folder / report.folder / "report.html", verdicts)
 
 
 def open_run(out: str | Path) -> Run:

@@ -13,6 +13,7 @@ import numpy as np
 from retailor.artifact import fingerprint
 from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
+from retailor.metrics.scores import decimals
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.models.shapes import Encoder
 from retailor.prove.cells import Cell, drawn, kept_cell, sentiment_cell
@@ -67,7 +68,8 @@ _HEAD = (
 
 
 def _line(row: Row) -> str:
-    score = f"{row.score:.4f} ±{(row.high - row.low) / 2:.4f}"
+    n = decimals(row.low, row.high)
+    score = f"{row.score:.{n}f} ±{(row.high - row.low) / 2:.{n}f}"
     gain = "" if row.gain is None else f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})"
     seconds = row.cost.seconds + row.cost.shared_seconds
     cost = f"{seconds:>9.1f}{row.cost.examples_seen:>10,.0f}{row.cost.parameters_trained:>13,}"

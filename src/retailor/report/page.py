@@ -12,7 +12,7 @@ from typing import Any
 
 from retailor.artifact import retailor_version
 from retailor.errors import MissingExtra
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import OURS, Score, Scores, decimals
 from retailor.report import charts
 from retailor.report.compression import compression_view
 from retailor.report.data import ReportData
@@ -132,8 +132,8 @@ def _safe(svg: str) -> Any:
 
 
 def _table(scores: Scores, bucket: str) -> dict[str, Any]:
-    """A line a system, a cell a metric; the best figure of each column is marked."""
-    part = [score for score in scores if score.bucket == bucket]
+    """A line a system, our own first, a cell a metric; the best figure of each column is marked."""
+    part = sorted((score for score in scores if score.bucket == bucket), key=lambda score: score.row != OURS)
     metrics = list(dict.fromkeys(score.metric for score in part))
     found = {(score.row, score.metric): score for score in part}
     best = {metric: _best(part, metric) for metric in metrics}
@@ -166,9 +166,10 @@ def _best(part: Sequence[Score], metric: str) -> float:
 def _cell(score: Score | None, best: float) -> dict[str, Any] | None:
     if score is None:
         return None
+    n = decimals(score.low, score.high)
     return {
-        "value": figure(score.value),
-        "range": f"{figure(score.low)} – {figure(score.high)}",
+        "value": figure(score.value, n),
+        "range": f"{figure(score.low, n)} – {figure(score.high, n)}",
         "best": score.value == best and score.row not in REFERENCES,
     }
 
@@ -251,11 +252,9 @@ def _shown(value: Any) -> Any:
 # filters --------------------------------------------------------------------------------------------
 
 
-def figure(value: float) -> str:
-    """A figure of a results table: four decimals below ten, one above."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.1f}"
+def figure(value: float, n_decimals: int) -> str:
+    """A figure of a results table."""
+    return f"{value:,.{n_decimals}f}" if math.isfinite(value) else "–"
 
 
 def plain(value: Any, key: Any = "") -> str:

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import OURS, Score, Scores, decimals
 
-OURS = "retailor"
 REFERENCES = ("real review",)
 """Rows that show the truth itself: nothing to beat."""
 LOWER_IS_BETTER = (
@@ -124,7 +123,9 @@ def _apart(gap: Score | None, ours: Score, base: Score) -> bool:
 def _proof(gap: Score | None, ours: Score, base: Score) -> str:
     """What speaks for it or against it, in words."""
     if gap is not None:
-        return f"the paired difference is {gap.value:+.4f}, 95 % interval {gap.low:+.4f} to {gap.high:+.4f}"
+        n = decimals(gap.low, gap.high)
+        found = (f"{value:+.{n}f}" for value in (gap.value, gap.low, gap.high))
+        return "the paired difference is {}, 95 % interval {} to {}".format(*found)
     return f"the 95 % intervals {'are apart' if _apart(gap, ours, base) else 'overlap'}"
 
 
@@ -153,7 +154,7 @@ _SENTENCES: dict[Outcome, str] = {
 
 
 def _figure(score: Score) -> str:
-    return f"{score.value:.4f}" if abs(score.value) < 10 else f"{score.value:,.1f}"
+    return f"{score.value:,.{decimals(score.low, score.high)}f}"
 
 
 def _tuning(scores: Scores, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""The one training loop: adaptation, every task and distillation go through it.
+"""The one training loop: adaptation and every task go through it.
 
 Plain PyTorch. Every step seeds torch's generator from the seed and the number of the step, so a training
 that was killed and resumed gives the same weights, bit by bit, as one that was not.

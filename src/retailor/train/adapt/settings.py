@@ -110,6 +110,25 @@ class AdaptLog:
         """Plain JSON-able values."""
         return asdict(self)
 
+    def __str__(self) -> str:
+        """What it did, in a few sentences."""
+        said = [
+            f"Adapted by '{self.objective}' on {self.n_texts:,} texts in {self.seconds:.0f} s: on "
+            f"{self.n_held_out:,} held-out texts perplexity went from {self.perplexity_before:.3g} to "
+            f"{self.perplexity_after:.3g}."
+        ]
+        if not self.train.best_step:
+            said.append("No step was better than the model as it came, so it stays as it was.")
+        if self.neighbours_kept is not None:
+            said.append(f"{self.neighbours_kept:.0%} of the ten nearest texts stayed the same.")
+        if self.general_before is not None and self.general_after is not None:
+            said.append(
+                f"On general text perplexity went from {self.general_before:.3g} to {self.general_after:.3g}."
+            )
+        if self.n_new_pieces:
+            said.append(f"The vocabulary grew by {self.n_new_pieces:,} pieces.")
+        return " ".join(said)
+
 
 @dataclass(frozen=True)
 class Texts:
