@@ -11,6 +11,7 @@ from retailor.artifact import retailor_version
 from retailor.cli import main
 from retailor.errors import ConfigError
 from retailor.plan.settings import read_plan
+from retailor.serve.settings import ServeSettings
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
@@ -98,3 +99,24 @@ def test_adapt_takes_an_objective_and_any_setting(
         assert run(monkeypatch, *adapt, *wrong) == 1
         out = capsys.readouterr()
         assert said in out.err and out.err.count("\n") == 1
+
+
+def test_serve_goes_by_the_plan_and_then_by_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[ServeSettings] = []
+    monkeypatch.setattr("retailor.serve.app.serve", lambda folder, loaders, settings: served.append(settings))
+    assert run(monkeypatch, "serve", tmp_path) == 0
+    (tmp_path / "plan.toml").write_text(
+        '[serve]\nport = 8123\nmemory_mb = 7\nhosts = ["shop.test"]\n', encoding="utf-8"
+    )
+    assert run(monkeypatch, "serve", tmp_path) == 0
+    assert (
+        run(monkeypatch, "serve", tmp_path, "--port", "0", "--set", "memory_mb=9", "--set", "threads=2") == 0
+    )
+    plain, planned, changed = served
+    assert plain == ServeSettings()
+    assert (planned.port, planned.memory_mb, planned.hosts) == (8123, 7, ("shop.test",))
+    assert (changed.port, changed.memory_mb, changed.threads) == (0, 9, 2)
+    assert run(monkeypatch, "serve", tmp_path, "--set", "memory=9") == 1
+    assert "memory_mb" in capsys.readouterr().err

@@ -244,19 +244,28 @@ def choose(
 @app.command()
 def serve(
     folder: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
-    cache: Annotated[str, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = "memory:",
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
+    cache: Annotated[str | None, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = None,
     key_env: Annotated[
         str | None, typer.Option(help="Environment variable that holds the API key; unset means no key.")
     ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
+    ] = None,
 ) -> None:
-    """Serves a run over HTTP, with a page at /."""
+    """Serves a run over HTTP, with a page at /, by the section [serve] of its plan and the options."""
     from retailor.catalogue import LOADERS
+    from retailor.config import as_dict
+    from retailor.plan.settings import changed, read_plan
     from retailor.serve.app import ServeSettings
     from retailor.serve.app import serve as serve_folder
 
-    settings = ServeSettings(host=host, port=port, cache_url=cache, api_key_env=key_env)
+    options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env}
+    plan = folder / "plan.toml"
+    planned = as_dict(read_plan(plan).sections["serve"]) if plan.is_file() else {}
+    values = {**planned, **{name: value for name, value in options.items() if value is not None}}
+    settings = changed(ServeSettings, values, _changes(change or [], "setting=value"), "retailor serve")
     serve_folder(folder, LOADERS, settings)
 
 

@@ -114,7 +114,7 @@ def test_the_page_is_well_formed_and_shows_every_figure() -> None:
         "1,547",
         "3.4646",
         "0.9981",
-        "0.3899",
+        "0.39",
         "23.1 MB",
         "2 min 11 s",
         "epochs",

@@ -91,11 +91,14 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     """Starts servers; in them a sentiment text `sleep 0.5` takes that long."""
     started: list[Server] = []
 
-    def start(folder: Path, settings: str = "port=0", env: dict[str, str] | None = None) -> Server:
+    def start(
+        folder: Path, settings: str = "port=0", env: dict[str, str] | None = None, handles: int | None = None
+    ) -> Server:
+        limit = [] if handles is None else ["sh", "-c", f'ulimit -n {handles}; exec "$@"', "sh"]
         log = tmp_path_factory.mktemp("log") / "log.txt"
         with log.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-c", CODE, str(folder), f"ServeSettings({settings})"],
+                [*limit, sys.executable, "-c", CODE, str(folder), f"ServeSettings({settings})"],
                 stderr=file,
                 text=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},

@@ -189,7 +189,7 @@ class TestProblems:
         assert client.get("/nope").json()["error"] == "not_found"
         assert client.delete("/items").json()["error"] == "method_not_allowed"
         assert client.get("/page/../app.py").status_code == client.get("/page/nope.js").status_code == 404
-        assert client.get("/docs").status_code == 404
+        assert client.get("/redoc").status_code == 404
         assert client.get("/items", params={"item_id": "nope"}).status_code == 404
         assert client.get("/customers", params={"user_id": "nope"}).status_code == 404
         assert "Did you mean 'text'?" in client.get("/items", params={"txt": "x"}).json()["detail"]
@@ -331,3 +331,59 @@ class TestFuzz:
         reply = client.get(path, params=query)
         assert reply.status_code in (200, 404, 422)
         assert reply.status_code == 200 or set(reply.json()) == {"error", "detail"}
+
+
+class TestDoors:
+    def test_the_paths_stand_behind_a_version_too(self, client: TestClient) -> None:
+        for path in ("/search?text=travel", "/ready", "/openapi.json", "/docs"):
+            assert client.get(f"/v1{path}").status_code == client.get(path).status_code == 200
+        assert client.get("/v1/search?text=travel").json()["items"]
+        assert client.get("/v2/ready").status_code == 404 and client.get("/v1ready").status_code == 404
+
+    def test_a_head_is_a_get_without_a_body(self, client: TestClient) -> None:
+        for path in ("/", "/health", "/docs", "/search?text=travel", "/nothing"):
+            head, full = client.head(path), client.get(path)
+            assert (head.status_code, head.content) == (full.status_code, b"")
+            assert head.headers["content-type"] == full.headers["content-type"]
+
+    def test_the_reference_shows_every_path_and_loads_nothing_from_elsewhere(
+        self, client: TestClient
+    ) -> None:
+        page = client.get("/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        for path, methods in client.get("/openapi.json").json()["paths"].items():
+            assert all(f"<code>{method.upper()} {path}</code>" in page.text for method in methods)
+        assert "<script" not in page.text and "http://" not in page.text and "https://" not in page.text
+
+    def test_a_key_is_described_where_one_is_asked_for(self, client: TestClient, locked: TestClient) -> None:
+        for door, security in ((client, None), (locked, [{"ApiKey": []}, {"Bearer": []}])):
+            found = door.get("/openapi.json").json()
+            assert set(found["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+            assert found.get("security") == security
+        assert locked.get("/docs").status_code == 200 and locked.get("/v1/items").status_code == 401
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/recommend", {"k": True}),
+            ("/recommend", {"k": "5"}),
+            ("/recommend", {"k": 5.0}),
+            ("/recommend", {"exclude_seen": 1}),
+            ("/recommend", {"exclude_seen": "true"}),
+            ("/recommend", {"max_price": "5"}),
+            ("/recommend", {"max_price": True}),
+            ("/search", {"text": 5}),
+            ("/answer", {"question": "how", "history": [{"question": 1, "answer": "x"}]}),
+            ("/review", {"item_id": "x", "rating": "4"}),
+            ("/review", {"item_id": "x", "seed": False}),
+        ],
+    )
+    def test_a_json_value_of_another_type_is_refused(
+        self, client: TestClient, path: str, body: dict[str, Any]
+    ) -> None:
+        assert client.post(path, json=body).status_code == 422
+
+    def test_whole_numbers_are_numbers_and_addresses_hold_texts(self, client: TestClient) -> None:
+        assert client.post("/recommend", json={"max_price": 5, "k": 3}).status_code == 200
+        found = client.get("/recommend", params={"k": "3", "exclude_seen": "true", "max_price": "5"})
+        assert found.status_code == 200

@@ -106,7 +106,7 @@ def test_a_full_queue_says_when_to_come_again() -> None:
 def test_a_wait_ends_and_nobody_predicts_for_who_has_left() -> None:
     double = Doubler()
     double.gate.clear()
-    batcher = Batcher("double", double, max_batch=1, wait_s=0, timeout_s=0.1)
+    batcher = Batcher("double", double, max_batch=1, wait_s=0, timeout_s=0.1, query_s=0.001)
     answers = ask_all(batcher, [1, 2, 3])
     assert all(isinstance(answer, ServeError) and answer.status == 504 for answer in answers)
     double.gate.set()
@@ -146,3 +146,33 @@ def test_a_task_that_hangs_does_not_hang_close() -> None:
         statuses = {getattr(future.exception(), "status", None) for future in asked}
     double.gate.set()
     assert statuses <= {503, 504}
+
+
+def test_who_cannot_be_answered_in_time_is_told_at_once() -> None:
+    """Twelve at once, of which four can be done in time: the others need not wait to hear it."""
+    double = Doubler(0.2)
+    batcher = Batcher("double", double, max_batch=1, wait_s=0.0, timeout_s=0.9, query_s=0.2)
+    began = time.monotonic()
+    found = ask_all(batcher, range(100, 112))
+    refused = [each for each in found if isinstance(each, ServeError)]
+    assert all(error.status == 429 and (error.retry_after_s or 0) >= 1 for error in refused)
+    assert len(refused) >= 7 and time.monotonic() - began < 3
+    assert sum(isinstance(each, int) for each in found) >= 2
+    batcher.close()
+
+
+def test_a_run_that_drags_on_tells_how_long_the_next_will_wait() -> None:
+    double = Doubler()
+    double.gate.clear()
+    batcher = Batcher("double", double, max_batch=1, timeout_s=5.0, query_s=0.001)
+    first = threading.Thread(target=batcher.ask, args=(100, "100"))
+    first.start()
+    time.sleep(0.1)
+    batcher._running = (time.monotonic() - 10, 1)  # as if it had been at work for ten seconds
+    with pytest.raises(ServeError, match="is busy") as told:
+        batcher.ask(101, "101")
+    assert told.value.status == 429
+    double.gate.set()
+    first.join()
+    assert batcher.ask(102, "102") == 204
+    batcher.close()

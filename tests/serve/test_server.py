@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,69 @@ def test_a_slow_client_is_let_go_and_delays_nobody(server: Any) -> None:
         assert HTTP.post(f"{server.url}/search", json={"text": "travel"}).status_code == 200
         assert time.monotonic() - started < 0.4
         assert all(future.result().startswith(b"HTTP/1.1 408") for future in slow)
+
+
+def test_half_open_connections_do_not_shut_others_out(start_server: Start, run_folder: Path) -> None:
+    """More than the process has file handles for: who asks for something gets in, and the log stays short."""
+    few = start_server(run_folder, "port=0, header_timeout_s=30", handles=256)
+    half_open = [socket.create_connection(("127.0.0.1", few.port), timeout=5) for _ in range(300)]
+    for connection in half_open[::2]:
+        with suppress(OSError):
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: loc")
+    assert [HTTP.get(f"{few.url}/health").status_code for _ in range(20)] == [200] * 20
+    assert HTTP.post(f"{few.url}/search", json={"text": "travel"}).status_code == 200
+    for connection in half_open:
+        connection.close()
+    assert few.stop() == 0
+    assert len(few.log.read_text()) < 10_000 and "Traceback" not in few.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "first", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["new", "kept alive"]
+)
+@pytest.mark.parametrize("then", [b"", b"GET /hea"], ids=["silent", "slow"])
+def test_a_connection_without_a_request_ends(
+    start_server: Start, run_folder: Path, first: bytes, then: bytes
+) -> None:
+    server = start_server(run_folder, "port=0, header_timeout_s=0.5")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(first)
+        received = connection.recv(65_536) if first else b""
+        began = time.monotonic()
+        for byte in then * 40:  # a byte now and then must not keep it open
+            try:
+                connection.sendall(bytes([byte]))
+            except OSError:
+                break
+            time.sleep(0.02)
+        with suppress(OSError):
+            while part := connection.recv(65_536):
+                received += part
+        assert time.monotonic() - began < 8
+    assert received.count(b"HTTP/1.1 200") == bool(first)
+    assert server.stop() == 0
+
+
+def test_slow_bodies_of_one_client_delay_nobody(start_server: Start, run_folder: Path) -> None:
+    server = start_server(run_folder, "port=0, body_timeout_s=3, max_in_flight=8, max_bodies_per_client=12")
+    slow = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(20)]
+    for connection in slow:
+        connection.sendall(POST % (b"/search", 100) + b"{")
+    wait_until(lambda: 'status="429"' in HTTP.get(f"{server.url}/metrics").text)
+    assert HTTP.get(f"{server.url}/search", params={"text": "travel"}).status_code == 200
+    replies = Counter(connection.recv(65_536)[:12] for connection in slow)
+    for connection in slow:
+        connection.close()
+    assert replies == {b"HTTP/1.1 408": 12, b"HTTP/1.1 429": 8}
+    assert server.stop() == 0
+
+
+def test_two_lengths_are_refused_and_the_connection_ends(server: Any) -> None:
+    head = POST.replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length")
+    body = b'11\r\n{"text": "travel"}\r\n0\r\n\r\n'
+    smuggled = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    reply = talk(server.port, head % (b"/search", len(body)) + body + smuggled, wait_s=3)
+    assert reply.startswith(b"HTTP/1.1 400") and reply.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(

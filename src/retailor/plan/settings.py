@@ -14,6 +14,7 @@ from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.prove.settings import ProveSettings
+from retailor.serve.settings import ServeSettings
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")
@@ -73,6 +74,7 @@ SECTIONS: dict[str, type[Any]] = {
     "models": ModelsPlan,
     "adapt": AdaptSettings,
     "compress": CompressSettings,
+    "serve": ServeSettings,
     **{name: entry.settings for name, entry in TASKS.items()},
 }
 ASKED: dict[str, type[Any]] = {"prove": ProveSettings}

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retailor.errors import MissingExtra
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import OURS, Score, Scores
 from retailor.report.data import Curve
-from retailor.report.verdicts import OURS, REFERENCES, best_baseline, is_ours, lower_is_better
+from retailor.report.verdicts import REFERENCES, best_baseline, is_ours, lower_is_better
 
 # Vega wants real colours: each of these is one that no chart shows, and stands for a CSS variable.
 _PAINT = {

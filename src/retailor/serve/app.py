@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -28,35 +29,50 @@ from retailor.serve.bodies import (
     ItemsBody,
     ItemsReply,
     Problem,
-    QuestionBody,
+    QuestionUrl,
     Ready,
     RecommendBody,
     RecommendReply,
+    RecommendUrl,
     ReviewBody,
     ReviewReply,
     SearchBody,
     SearchReply,
+    SearchUrl,
     SentimentBody,
     SentimentReply,
+    SentimentUrl,
 )
+from retailor.serve.connections import bounded_connections
 from retailor.serve.guard import Guard
+from retailor.serve.memory import few_arenas, give_memory_back
 from retailor.serve.metrics import CONTENT_TYPE, Metrics
 from retailor.serve.problems import install, problem
+from retailor.serve.reference import described, reference_page
 from retailor.serve.service import Loaders, Service
 from retailor.serve.settings import ServeSettings
 
 __all__ = ["ServeSettings", "make_app", "serve"]
 
 BACKLOG = 2048
+"""Connections that the system holds until we accept them."""
+AT_ONCE = 16
+"""Connections accepted before one of them is looked at: more could use up the file handles."""
+TRIM_EVERY_S = 10.0
 PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     401: {"model": Problem, "description": "The API key is missing or wrong."},
     404: {"model": Problem, "description": "The item or customer asked for by id does not exist."},
+    408: {"model": Problem, "description": "The request took too long to arrive."},
+    413: {"model": Problem, "description": "The body is too large."},
+    415: {"model": Problem, "description": "The body is not sent as JSON."},
+    421: {"model": Problem, "description": "The server does not answer to this host name."},
     422: {"model": Problem, "description": "A field is unknown, missing or out of bounds."},
     429: {"model": Problem, "description": "Busy: come again after `Retry-After` seconds."},
     501: {"model": Problem, "description": "The run that is served does not have this task."},
     503: {"model": Problem, "description": "Not ready: come again after `Retry-After` seconds."},
+    504: {"model": Problem, "description": "The answer took too long."},
 }
 _TEXT = (
     "Recommendations, search, answers, sentiment and review drafts from one shop's fitted tasks. "
@@ -89,6 +105,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
     _add_shop(app, service)
     _add_state(app, service, metrics)
     _add_page(app, settings)
+    _add_reference(app, settings)
     return app
 
 
@@ -96,7 +113,9 @@ def _lifespan(settings: ServeSettings) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        trimming = asyncio.create_task(give_memory_back(TRIM_EVERY_S))
         yield
+        trimming.cancel()
 
     return lifespan
 
@@ -108,7 +127,7 @@ def _add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return replies.recommended(service, service.recommend(body.query()))
 
     @app.get("/recommend", tags=["tasks"])
-    def recommend_by_url(body: Annotated[RecommendBody, Query()]) -> RecommendReply:
+    def recommend_by_url(body: Annotated[RecommendUrl, Query()]) -> RecommendReply:
         """Items for a customer, best first."""
         return recommend(body)
 
@@ -118,7 +137,7 @@ def _add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return replies.found(service, service.search(body.query()))
 
     @app.get("/search", tags=["tasks"])
-    def search_by_url(body: Annotated[SearchBody, Query()]) -> SearchReply:
+    def search_by_url(body: Annotated[SearchUrl, Query()]) -> SearchReply:
         """Items found by words, best first."""
         return search(body)
 
@@ -128,7 +147,7 @@ def _add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return replies.answered(service, service.answer(body.query()))
 
     @app.get("/answer", tags=["tasks"])
-    def answer_by_url(body: Annotated[QuestionBody, Query()]) -> AnswerReply:
+    def answer_by_url(body: Annotated[QuestionUrl, Query()]) -> AnswerReply:
         """An answer from the shop's own text, with its evidence, or that there is none."""
         return replies.answered(service, service.answer(body.query()))
 
@@ -138,7 +157,7 @@ def _add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return replies.read(service.sentiment(body.query()))
 
     @app.get("/sentiment", tags=["tasks"])
-    def sentiment_by_url(body: Annotated[SentimentBody, Query()]) -> SentimentReply:
+    def sentiment_by_url(body: Annotated[SentimentUrl, Query()]) -> SentimentReply:
         """Whether a text is negative, neutral or positive, with calibrated probabilities."""
         return sentiment(body)
 
@@ -209,6 +228,21 @@ def _add_page(app: FastAPI, settings: ServeSettings) -> None:
         return Response(page[name][0], media_type=page[name][1], headers=headers)
 
 
+def _add_reference(app: FastAPI, settings: ServeSettings) -> None:
+    plain = app.openapi
+    keyed = settings.api_key_env is not None
+
+    def openapi() -> dict[str, Any]:
+        return plain() if app.openapi_schema else described(plain(), asks_for_key=keyed)
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"}
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(reference_page(app.openapi()), media_type="text/html", headers=headers)
+
+
 # the server ---------------------------------------------------------------------------------------
 
 
@@ -220,11 +254,12 @@ def serve(folder: Path, loaders: Loaders, settings: ServeSettings | None = None)
     """
     settings = settings or ServeSettings()
     settings.api_key()
+    few_arenas()
     with _bind(settings) as listener:
         service = Service.load(Path(folder), loaders, settings)
         try:
             _reload_on_hangup(service)
-            server = uvicorn.Server(_uvicorn(make_app(service, settings), settings))
+            server = _Server(_uvicorn(make_app(service, settings), settings))
             with _naming_the_address(settings):
                 listener.listen(BACKLOG)
             _log_start(service, settings, listener.getsockname()[1])
@@ -232,6 +267,15 @@ def serve(folder: Path, loaders: Loaders, settings: ServeSettings | None = None)
                 server.run(sockets=[listener])
         finally:
             service.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which accepts few at once though many may wait: it knows one number for both."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
 
 def _bind(settings: ServeSettings) -> socket.socket:
@@ -281,6 +325,8 @@ def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.stop_timeout_s,
+        http=bounded_connections(settings),
+        backlog=AT_ONCE,
         h11_max_incomplete_event_size=64 * 1024,
     )
 

@@ -60,8 +60,10 @@ class Batcher(Generic[Q, A]):
         wait_s: float = 0.002,
         max_queue: int = 256,
         timeout_s: float = 30.0,
+        query_s: float = 0.05,
         tally: Tally | None = None,
     ) -> None:
+        """`query_s` is how long a query is thought to take until some have been answered."""
         self.name = name
         self.tally = tally or Tally()
         self._predict = predict
@@ -70,7 +72,9 @@ class Batcher(Generic[Q, A]):
         self._queue: deque[_Waiting[Q, A]] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._query_s = 0.05
+        self._query_s = query_s
+        self._running: tuple[float, int] | None = None
+        """When the batch at work was begun, and its size."""
         self._thread = threading.Thread(target=self._work, name=f"batch-{name}", daemon=True)
         self._thread.start()
 
@@ -81,8 +85,8 @@ class Batcher(Generic[Q, A]):
     def ask(self, query: Q, key: str) -> A:
         """The answer to one query; equal keys in one batch are predicted once.
 
-        Raises ServeError: 429 when the queue is full, 503 after close, 504 when the answer takes too long,
-        500 when the task broke; and the task's own RetailorError.
+        Raises ServeError: 429 when the queue is full or too long to be answered in time, 503 after close,
+        504 when the answer takes too long, 500 when the task broke; and the task's own RetailorError.
         """
         waiting = self._enqueue(query, key)
         try:
@@ -101,10 +105,13 @@ class Batcher(Generic[Q, A]):
         with self._changed:
             if self._closed:
                 raise ServeError(f"'{self.name}' is stopping; ask again.", status=503, retry_after_s=1.0)
-            if len(self._queue) >= self._max_queue:
+            n_wait, wait_s = len(self._queue), self._expected_wait_s()
+            # Whoever comes first is always let in: only an answer tells how long an answer takes.
+            hopeless = wait_s > self._timeout_s and (n_wait or self._running)
+            if n_wait >= self._max_queue or hopeless:
                 self.tally.add("n_rejected")
                 raise ServeError(
-                    f"'{self.name}' is busy: {len(self._queue)} requests wait; ask again later.",
+                    f"'{self.name}' is busy: {n_wait} requests wait, {wait_s:.0f} s or so; ask again later.",
                     status=429,
                     retry_after_s=self._retry_after_s(),
                 )
@@ -112,13 +119,25 @@ class Batcher(Generic[Q, A]):
             self._changed.notify_all()
         return waiting
 
+    def _expected_wait_s(self) -> float:
+        """How long one more request would wait for its answer, by those before; a long run tells too."""
+        query_s, n_ahead = self._query_s, len(self._queue) + 1
+        if self._running is not None:
+            began, size = self._running
+            elapsed_s = time.monotonic() - began
+            query_s = max(query_s, elapsed_s / size)
+            return max(0.0, query_s * size - elapsed_s) + query_s * n_ahead
+        return query_s * n_ahead
+
     def _retry_after_s(self) -> float:
         return max(1.0, round(self._query_s * len(self._queue), 1))
 
     def _work(self) -> None:
         while batch := self._collect():
             started = time.monotonic()
+            self._running = started, len(batch)
             self._answer(batch)
+            self._running = None
             self._query_s += 0.2 * ((time.monotonic() - started) / len(batch) - self._query_s)
 
     def _collect(self) -> list[_Waiting[Q, A]]:

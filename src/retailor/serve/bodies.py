@@ -17,7 +17,12 @@ Place = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def _strict(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"example": example})
+    """No unknown field, and no value of another type: in JSON `true` is no 1, and "5" no 5."""
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": example})
+
+
+_IN_A_URL = ConfigDict(strict=False)
+"""In an address every value is a text."""
 
 
 # requests -----------------------------------------------------------------------------------------
@@ -51,6 +56,10 @@ class RecommendBody(BaseModel):
         )  # fmt: skip
 
 
+class RecommendUrl(RecommendBody):
+    model_config = _IN_A_URL
+
+
 class SearchBody(BaseModel):
     """Words to find items by."""
 
@@ -62,10 +71,14 @@ class SearchBody(BaseModel):
         return SearchQuery(self.text, self.k)
 
 
+class SearchUrl(SearchBody):
+    model_config = _IN_A_URL
+
+
 class Turn(BaseModel):
     """One earlier question and its answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     question: Annotated[str, StringConstraints(max_length=1000)]
     answer: Annotated[str, StringConstraints(max_length=4000)]
 
@@ -79,6 +92,10 @@ class QuestionBody(BaseModel):
 
     def query(self) -> AnswerQuery:
         return AnswerQuery(self.question, self.item_id)
+
+
+class QuestionUrl(QuestionBody):
+    model_config = _IN_A_URL
 
 
 class DialogueBody(QuestionBody):
@@ -109,6 +126,10 @@ class SentimentBody(BaseModel):
         return SentimentQuery(self.text, self.aspect)
 
 
+class SentimentUrl(SentimentBody):
+    model_config = _IN_A_URL
+
+
 class ReviewBody(BaseModel):
     """What a drafted review should be about. The same request gives the same draft."""
 
@@ -129,7 +150,7 @@ class ReviewBody(BaseModel):
 class ItemsBody(BaseModel):
     """Items by id, or else by words, a page at a time."""
 
-    model_config = _strict({"text": "blanket", "page": 1, "size": 20})
+    model_config = _strict({"text": "blanket", "page": 1, "size": 20}) | _IN_A_URL
     item_id: list[Id] = Field(default=[], max_length=100)
     text: Annotated[str, StringConstraints(max_length=200)] = ""
     page: Place = 1
@@ -139,7 +160,7 @@ class ItemsBody(BaseModel):
 class CustomersBody(BaseModel):
     """One customer's history by id, or else customers by a part of the id, a page at a time."""
 
-    model_config = _strict({"text": "", "page": 1, "size": 20})
+    model_config = _strict({"text": "", "page": 1, "size": 20}) | _IN_A_URL
     user_id: Id | None = None
     text: Annotated[str, StringConstraints(max_length=200)] = ""
     page: Place = 1

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,8 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from retailor.serve.problems import problem
 from retailor.serve.settings import ServeSettings
 
-OPEN = ("/", "/health", "/ready", "/openapi.json")
+OPEN = ("/", "/health", "/ready", "/openapi.json", "/docs")
 """Paths that need no key and are answered however busy the server is; so is all under `/page/`."""
+VERSION = "/v1"
+"""What may stand before every path; the paths without it are the same."""
+REFUSALS = (400, 401, 408, 413, 415, 421, 429, 499, 503)
+REFUSALS_TOLD = 20
+"""Lines a second in the log about requests that were refused."""
 SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -44,12 +50,15 @@ class Guard:
         self._hosts = settings.allowed_hosts()
         self._saw = saw
         self._n_in_flight = 0
+        self._second = self._n_refused = 0
+        self._n_sending: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, seen = time.monotonic(), _Seen(send)
+        started, seen = time.monotonic(), _Seen(send, with_body=scope["method"] != "HEAD")
+        scope = _plain(scope)
         try:
             await self._let_in(scope, receive, seen)
         except _ClientGone:
@@ -62,9 +71,20 @@ class Guard:
         finally:
             seconds = time.monotonic() - started
             route = str(getattr(scope.get("route"), "path", "other"))
-            method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS") else "other"
+            method = scope["method"] if scope["method"] in ("GET", "POST", "OPTIONS") else "other"
             self._saw(route, method, seen.status, seconds)
-            _log.info("%s %s %d %.0f ms", method, route, seen.status, 1000 * seconds)
+            self._tell(f"{method} {route}", seen.status, seconds)
+
+    def _tell(self, what: str, status: int, seconds: float) -> None:
+        """One line a request; of those refused so many a second, and then how many more there were."""
+        second = int(time.monotonic())
+        if second != self._second:
+            if self._n_refused > REFUSALS_TOLD:
+                _log.info("%d more requests were refused", self._n_refused - REFUSALS_TOLD)
+            self._second, self._n_refused = second, 0
+        self._n_refused += status in REFUSALS
+        if status not in REFUSALS or self._n_refused <= REFUSALS_TOLD:
+            _log.info("%s %d %.0f ms", what, status, 1000 * seconds)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -76,30 +96,55 @@ class Guard:
         if is_open:
             await self._app(scope, receive, send)
             return
-        self._n_in_flight += 1
-        try:
-            if scope["method"] != "POST":
-                await self._app(scope, receive, send)
-                return
-            body = await self._body(receive, headers)
+        if scope["method"] == "POST":
+            body = await self._body_of(scope, receive, headers)
             if isinstance(body, Response):
                 await body(scope, receive, send)
-            else:
-                await self._app(scope, _replay(body, receive), send)
+                return
+            receive = _replay(body, receive)
+        self._n_in_flight += 1
+        try:
+            await self._app(scope, receive, send)
         finally:
             self._n_in_flight -= 1
+
+    async def _body_of(self, scope: Scope, receive: Receive, headers: Headers) -> bytes | Response:
+        """The body or a refusal. While it comes the request is not in flight, so slow ones delay nobody."""
+        client = str((scope.get("client") or ("",))[0])
+        if self._n_sending[client] >= self._settings.max_bodies_per_client:
+            return problem(
+                429, "too many requests of this address are on their way; ask again later.",
+                retry_after_s=1.0, headers={"Connection": "close"},
+            )  # fmt: skip
+        self._n_sending[client] += 1
+        try:
+            body = await self._body(receive, headers)
+        finally:
+            self._n_sending[client] -= 1
+            if not self._n_sending[client]:
+                del self._n_sending[client]
+        return self._busy() if self._n_in_flight >= self._settings.max_in_flight else body
+
+    def _busy(self) -> Response:
+        return problem(429, "the server is busy; ask again later.", retry_after_s=1.0)
 
     def _refusal(self, scope: Scope, headers: Headers, is_open: bool) -> Response | None:
         """The response for a request that may not come in, or None."""
         if self._hosts and _host(headers.get("host", "")) not in self._hosts:
             return problem(421, "this server does not answer to this host name; add it to 'hosts'.")
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # Two lengths are how a request is smuggled past a proxy (RFC 9112, 6.3).
+            return problem(
+                400, "a request has a Content-Length or a Transfer-Encoding, not both.",
+                headers={"Connection": "close"},
+            )  # fmt: skip
         if is_open:
             return None
         if self._key is not None and not self._has_key(headers):
             more = {"WWW-Authenticate": "Bearer"}
             return problem(401, "send the API key as 'X-API-Key' or 'Authorization: Bearer'.", headers=more)
         if self._n_in_flight >= self._settings.max_in_flight:
-            return problem(429, "the server is busy; ask again later.", retry_after_s=1.0)
+            return self._busy()
         if scope["method"] == "POST":
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
@@ -150,8 +195,9 @@ class Guard:
 class _Seen:
     """A send that adds the safe headers where the response has none of its own, and remembers the status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, with_body: bool) -> None:
         self._send = send
+        self._with_body = with_body
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -160,7 +206,18 @@ class _Seen:
             headers = MutableHeaders(scope=message)
             for name, value in SAFE_HEADERS.items():
                 headers.setdefault(name, value)
+        elif not self._with_body:
+            message = {**message, "body": b""}
         await self._send(message)
+
+
+def _plain(scope: Scope) -> Scope:
+    """The request as the routes know it: without the version, a HEAD as a GET."""
+    path: str = scope["path"]
+    if path == VERSION or path.startswith(f"{VERSION}/"):
+        path = path.removeprefix(VERSION) or "/"
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "path": path, "raw_path": path.encode(), "method": method}
 
 
 def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:

@@ -149,7 +149,9 @@ class Service:
         return Batcher(
             kind,
             task.predict,
-            max_batch=self.settings.max_batch,
+            # Answers that take seconds each are given as they come, not when the last of a batch is ready.
+            max_batch=1 if getattr(task, "query_s", 0.0) >= 1 else self.settings.max_batch,
+            query_s=getattr(task, "query_s", 0.05),
             wait_s=self.settings.batch_wait_ms / 1000,
             max_queue=self.settings.max_queue,
             timeout_s=self.settings.timeout_s,

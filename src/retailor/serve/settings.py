@@ -37,8 +37,14 @@ class ServeSettings:
     threads: int = Field(default=64, ge=1, le=512)
     timeout_s: float = Field(default=30.0, gt=0)
     """How long a request waits for its answer."""
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a connection may be open without the whole head of a request."""
     body_timeout_s: float = Field(default=10.0, gt=0)
-    """How long a client may take to send its request."""
+    """How long a client may take to send the body of its request, or to take its response."""
+    max_connections: int = Field(default=1024, ge=16)
+    """Open connections at most; fewer where the process may not hold so many file handles."""
+    max_bodies_per_client: int = Field(default=32, ge=1)
+    """Requests of one address whose bodies may be on their way at once."""
     stop_timeout_s: int = Field(default=20, ge=0)
     """How long a stopping server waits for the requests in flight."""
     max_body_bytes: int = Field(default=128 * 1024, ge=256)

@@ -47,6 +47,8 @@ class ReviewWriter:
     """
 
     kind: ClassVar[str] = "review"
+    query_s: ClassVar[float] = 5.0
+    """About what a draft takes on two cores: a server that knows no better yet goes by it."""
 
     def __init__(self, generator: Generator, settings: ReviewSettings | None = None) -> None:
         self.generator = generator
