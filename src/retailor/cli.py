@@ -107,7 +107,9 @@ def terms(
 @app.command()
 def adapt(
     shop: ShopFolder,
-    model: Annotated[str, typer.Option(help="Name, folder, hub name or address.")] = "minilm",
+    model: Annotated[
+        str, typer.Option(help="Name, folder, hub name or address; auto: by the shop's languages.")
+    ] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the adapted model.")] = Path(
         "out/model"
     ),
@@ -123,6 +125,7 @@ def adapt(
     import shutil
 
     from retailor.models.weights import load_model
+    from retailor.plan.encoder import encoder_for
     from retailor.plan.settings import changed
     from retailor.shop.tables import open_shop
     from retailor.text.fields import texts
@@ -134,7 +137,9 @@ def adapt(
     tables = open_shop(shop)
     pairs = None if settings.pairs == "none" else shop_pairs(tables, settings.pairs)
     work = out.with_name(f".{out.name}.work")
-    adapted, log = adapt_with_log(load_model(model), texts(tables), settings, pairs=pairs, work=work)
+    adapted, log = adapt_with_log(
+        load_model(encoder_for(model, tables)), texts(tables), settings, pairs=pairs, work=work
+    )
     adapted.save(out)
     shutil.rmtree(work, ignore_errors=True)
     _print(f"{log}\nwritten to {out}")
@@ -162,6 +167,8 @@ def run(
         _print(f"\n{task}: {verdict(task, scores, paired=done.paired[task]).text}\n{scores}")
     if done.verdicts:
         _print("\nwhat each step was worth\n" + "\n".join(done.verdicts))
+    for note in done.notes:
+        _print(f"\nnote: {note}")
     for name, reason in done.absent().items():
         _print(f"\nleft out: {name}: {reason}")
     _print(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")
@@ -185,7 +192,9 @@ def report(
 def prove(
     source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
     task: Annotated[str, typer.Option(help="What to prove it on: sentiment.")] = "sentiment",
-    model: Annotated[str | None, typer.Option(help="Encoder (default: the plan's, or minilm).")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Encoder (default: the plan's, or by the shop's languages).")
+    ] = None,
     labels: Annotated[
         list[int] | None, typer.Option(help="Labels to learn from, may be repeated; 0 is all.")
     ] = None,

@@ -29,6 +29,8 @@ class Run:
     paired: Mapping[str, Scores]
     """Differences from our own row, case by case."""
     report: Path
+    notes: tuple[str, ...] = ()
+    """What to know before believing a figure, as the report has it."""
     verdicts: tuple[str, ...] = ()
     """What each step of transfer was worth, where the plan has a section [prove]."""
 
@@ -75,7 +77,8 @@ def _result(folder: Path, done: list[Done]) -> Run:
     report = next(each for each in done if each.name == "report")
     ledgers = [read_json(folder / each.folder / "ledger.json") for each in done if each.kind == "ledger"]
     verdicts = tuple(verdict for ledger in ledgers for verdict in ledger["verdicts"])
-    return Run(folder, tuple(done), scores, paired, folder / report.folder / "report.html", verdicts)
+    notes = tuple(read_json(folder / report.folder / "notes.json"))
+    return Run(folder, tuple(done), scores, paired, folder / report.folder / "report.html", notes, verdicts)
 
 
 def open_run(out: str | Path) -> Run:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retailor.errors import DataError
+from retailor.plan.encoder import AUTO, encoder_for
 from retailor.plan.run import open_run
 from retailor.plan.settings import read_plan
 from retailor.shop.tables import Shop, open_shop
-
-DEFAULT_ENCODER = "minilm"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,8 @@ def shop_and_split(source: Path) -> Found:
         return _of_run(source)
     if not source.exists():
         raise DataError("there is no such shop, run or plan.", path=source)
-    return Found(open_shop(source), None, DEFAULT_ENCODER)
+    shop = open_shop(source)
+    return Found(shop, None, encoder_for(AUTO, shop))
 
 
 def _of_run(folder: Path) -> Found:
@@ -42,4 +42,4 @@ def _of_run(folder: Path) -> Found:
     plan = read_plan(folder / "plan.toml")
     parts = (open_shop(folder / split.folder / part) for part in ("train", "test"))
     train, test = parts
-    return Found(train, test, plan.sections["models"].encoder)
+    return Found(train, test, encoder_for(plan.sections["models"].encoder, train))

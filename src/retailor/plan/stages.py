@@ -18,6 +18,7 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
+from retailor.plan.encoder import encoder_for, encoder_note
 from retailor.plan.engine import Stage, is_made, write_json
 from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
@@ -160,8 +161,7 @@ def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> 
             f"adapting needs {LEAST_TEXTS} different texts, and this shop has {n_texts}: "
             "the model stays as it came."
         )
-    name = _model_name(plan, getattr(plan.sections["models"], kind))
-    model = load_model(name, kind=kind)
+    model = _as_it_came(plan, kind, train)
     adapted: Any
     settings = plan.sections["adapt"]
     pairs = shop_pairs(train, settings.pairs) if kind == "encoder" and settings.pairs != "none" else None
@@ -175,13 +175,22 @@ def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> 
 def _encoder(plan: Plan, inputs: Inputs) -> Encoder:
     if is_made(inputs, "adapt"):
         return load_encoder(inputs["adapt"] / "model")
-    return load_model(_model_name(plan, plan.sections["models"].encoder), kind="encoder")
+    made: Encoder = _as_it_came(plan, "encoder", open_shop(inputs["split"] / "train"))
+    return made
+
+
+def _as_it_came(plan: Plan, kind: Kind, train: Shop) -> Any:
+    """The model that the plan names, before anything has changed it."""
+    named = getattr(plan.sections["models"], kind)
+    name = encoder_for(named, train) if kind == "encoder" else named
+    return load_model(_model_name(plan, name), kind=kind)
 
 
 def _generator(plan: Plan, inputs: Inputs) -> Generator:
     if is_made(inputs, "adapt-generator"):
         return load_generator(inputs["adapt-generator"] / "model")
-    return load_model(_model_name(plan, plan.sections["models"].generator), kind="generator")
+    made: Generator = _as_it_came(plan, "generator", open_shop(inputs["split"] / "train"))
+    return made
 
 
 # the tasks ----------------------------------------------------------------------------------------
@@ -295,7 +304,7 @@ def _prove(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     """The ledger of the encoder as it came; it adapts for itself, as each of its rows is one step more."""
     train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
     _check_labels(train, test)
-    encoder = load_model(_model_name(plan, plan.sections["models"].encoder), kind="encoder")
+    encoder = _as_it_came(plan, "encoder", train)
     # Its cells outlive the stage's own folder: another seed or number of labels costs only itself.
     ledger = prove(train, encoder, plan.sections["prove"], work=work.parent / "prove", test=test)
     with artifact.writing(folder, "ledger", settings=as_dict(plan.sections["prove"])) as new:
@@ -313,8 +322,12 @@ def _check_labels(train: Shop, test: Shop) -> None:
 
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
-    terms = mine_terms(texts(open_shop(inputs["split"] / "train")), n_terms=40)
+    train = open_shop(inputs["split"] / "train")
+    terms = mine_terms(texts(train), n_terms=40)
+    note = encoder_note(plan.sections["models"].encoder, train)
     out = folder.parent.parent
     commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")
+    data = report_data(plan, inputs, terms, versions(), commands, notes=[note] if note else [])
     with artifact.writing(folder, "report") as new:
-        write_report(report_data(plan, inputs, terms, versions(), commands), new / "report.html")
+        write_report(data, new / "report.html")
+        write_json(new / "notes.json", data.notes)

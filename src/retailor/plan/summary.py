@@ -18,9 +18,15 @@ Inputs = Mapping[str, Path]
 
 
 def report_data(
-    plan: Plan, inputs: Inputs, terms: Sequence[Term], versions: Mapping[str, str], commands: Sequence[str]
+    plan: Plan,
+    inputs: Inputs,
+    terms: Sequence[Term],
+    versions: Mapping[str, str],
+    commands: Sequence[str],
+    *,
+    notes: Sequence[str] = (),
 ) -> ReportData:
-    """The report of a run whose stages' folders are `inputs`, by stage name."""
+    """The report of a run whose stages' folders are `inputs`, by stage name; `notes` come before its own."""
     made = {name: folder for name, folder in inputs.items() if artifact.read_manifest(folder).kind != ABSENT}
     evaluated = {
         name.removeprefix("evaluate-"): folder
@@ -43,7 +49,7 @@ def report_data(
         versions=versions,
         seeds={"plan": plan.head.seed},
         stages={name: _seconds(folder) for name, folder in inputs.items()},
-        notes=_notes(plan, inputs, logs),
+        notes=[*notes, *_notes(plan, inputs, logs)],
         terms=[term.text for term in terms],
     )
 
