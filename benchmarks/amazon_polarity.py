@@ -36,10 +36,10 @@ from retailor.seeds import derive, stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import headed, seat
 from retailor.tasks.sentiment.texts import Examples, read_examples
 from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
+from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 
 FEW = 64

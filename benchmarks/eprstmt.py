@@ -35,12 +35,12 @@ from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.linear import Head, choose_head, class_weights
-from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import Panel, seat
 from retailor.tasks.sentiment.readers.panel import headed as panel_headed
 from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
 from retailor.tasks.shapes import SentimentQuery
+from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 
 SPLITS = (0, 1, 2, 3, 4)

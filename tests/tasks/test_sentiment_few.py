@@ -12,13 +12,14 @@ from retailor.errors import ConfigError, ModelError
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.linear import Head, fit_head
-from retailor.tasks.sentiment.readers.opinions import OpinionWords, word_polarity
+from retailor.tasks.sentiment.readers.opinions import word_polarity
 from retailor.tasks.sentiment.readers.panel import PanelReader, _axis, seat
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import unlabelled_texts
 from retailor.tasks.sentiment.training.contrastive import label_contrast
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.toys import HashEncoder
+from retailor.text.opinions import OpinionWords
 from tests.tasks.test_sentiment import encoder, toy_shop
 
 QUICK = {"pseudo_rate": 3e-3, "layer_decay": 1.0, "batch_size": 16, "pseudo_epochs": 2.0}

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retailor.config import Field, settings
-from retailor.metrics.generation import tokens
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.seeds import derive
+from retailor.tasks.review.checks import Judge, can_write, complaint
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, template
 from retailor.tasks.review.text import is_copied, tidy, without_copies
 from retailor.tasks.shapes import ReviewQuery
-from retailor.text.clean import language_of
-
-MIN_WORDS = 4
-OWN_SCRIPT = {"zh", "ja", "ko", "ru"}
-"""Languages told for sure by their script; between Latin ones a short draft is not refused on a guess."""
 
 
 @settings
@@ -62,19 +57,30 @@ class Written:
 class Drafter:
     """Writes bodies with any generator, over the same past and under the same rules."""
 
-    def __init__(self, past: Past, settings: ReviewSettings) -> None:
+    def __init__(self, past: Past, settings: ReviewSettings, judge: Judge) -> None:
         self.past = past
         self.settings = settings
+        self.judge = judge
 
     def write(
         self, generator: Generator, queries: Sequence[ReviewQuery], wanted: Sequence[Wanted]
     ) -> list[Written]:
-        """The bodies: every round asks again, with another seed, for those that were refused."""
+        """The bodies: every round asks again, with another seed, for those that were refused.
+
+        A generator is not asked for a language that it cannot write: there a template stands in at once.
+        """
         prompts = [self._prompt(generator, query, want) for query, want in zip(queries, wanted, strict=True)]
-        done: dict[int, Written] = {}
+        mute = {want.language for want in wanted if not can_write(generator, want.language)}
+        done = {
+            i: Written(template(want, query.seed), f"the model cannot write '{want.language}'")
+            for i, (query, want) in enumerate(zip(queries, wanted, strict=True))
+            if want.language in mute
+        }
         refused: dict[int, Written] = {}
         for attempt in range(self.settings.max_tries):
             left = [i for i in range(len(queries)) if i not in done]
+            if not left:
+                break
             for i, said in self._said(generator, prompts, queries, left, attempt):
                 found = self._judged(said, queries[i], wanted[i])
                 if found.fallback:
@@ -123,11 +129,9 @@ class Drafter:
 
     def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
         body = tidy(said, max_chars=self.settings.max_chars)
-        if len(tokens(body)) < MIN_WORDS:
-            return Written("", "the model said too little")
-        spoken = language_of(body)
-        if spoken != wanted.language and {spoken, wanted.language} & OWN_SCRIPT:
-            return Written("", f"the model did not write in '{wanted.language}'")
+        why = complaint(body, wanted, self.judge)
+        if why:
+            return Written("", why)
         others = self.past.others(query.user_id)
         if is_copied(body, self.past.copies, others, self.settings.max_copied_tokens):
             return Written(body, "the model repeated another customer's review")
@@ -138,7 +142,7 @@ class Drafter:
         others = self.past.others(query.user_id)
         limit = self.settings.max_copied_tokens
         trimmed = without_copies(refused.body, self.past.copies, others, limit)
-        if len(tokens(trimmed)) >= MIN_WORDS:
+        if trimmed and not complaint(trimmed, wanted, self.judge):
             return Written(trimmed)
         return Written(template(wanted, query.seed), refused.fallback)
 

@@ -80,6 +80,14 @@ def prompt_of(wanted: Wanted, examples: Sequence[tuple[Wanted, str]] = ()) -> st
     return "\n".join(lines)
 
 
+def instructions_of(wanted: Wanted) -> list[str]:
+    """The lines of the prompt that say what to do: nothing that a customer would write."""
+    words = _WORDS.get(wanted.language, _WORDS["en"])
+    about = [f"{words['aspects']}: {', '.join(wanted.aspects)}"] if wanted.aspects else []
+    length = f"{words['length']}: {words['words'].format(wanted.n_words)}"
+    return [words["task"], _stars(wanted, words), *about, length, f"{words['samples']}: {words['other']}"]
+
+
 def _stars(wanted: Wanted, words: dict[str, str]) -> str:
     return f"{words['stars']}: {wanted.stars} {words['of']}"
 

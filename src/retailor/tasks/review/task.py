@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,6 +23,7 @@ from retailor.models.shapes import Generator, OpenEncoder, TrainableGenerator
 from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
+from retailor.tasks.review.checks import Judge, judge_of
 from retailor.tasks.review.draft import Drafter, ReviewSettings, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
@@ -60,6 +62,11 @@ class ReviewWriter:
         self._fitted: Past | None = None
         self._at = ""
 
+    @cached_property
+    def _judge(self) -> Judge:
+        """Reads whether a draft sounds like its stars. Fitted when first asked."""
+        return judge_of(self._past, lambda past: fit_judge(past, half=0))
+
     @property
     def _past(self) -> Past:
         if self._fitted is None:
@@ -71,7 +78,7 @@ class ReviewWriter:
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """The writer, fitted on the shop's reviews. Raises DataError when they are missing."""
         shop.require("review", "items", "reviews")
-        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        dropped = self._read(shop)
         if not len(self._past):
             raise DataError(f"review needs reviews with text, stars and a known item: {dropped}.")
         self.log = {"n_reviews": len(self._past), "dropped": dropped, "tuned": False}
@@ -86,12 +93,18 @@ class ReviewWriter:
     def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
         """Reads the whole shop's reviews; the generator stays as `before` tuned it."""
         shop.require("review", "items", "reviews")
-        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        dropped = self._read(shop)
         self.generator, self._base = before.generator, before._base
         self._writer, self._adapter = before._writer, before._adapter
         self.log = {**before.log, "refit": {"n_reviews": len(self._past), "dropped": dropped}}
         self._at = before._at
         return self
+
+    def _read(self, shop: Shop) -> dict[str, int]:
+        """Takes in the shop's reviews; how many were left out, by reason."""
+        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        vars(self).pop("_judge", None)
+        return dropped
 
     def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
         n_held_out = max(1, min(self.settings.max_held_out, len(self._past) // 5))
@@ -173,7 +186,7 @@ class ReviewWriter:
         Raises DataError on an unknown item or stars outside 1–5.
         """
         wanted = [self._past.wanted(query) for query in queries]
-        drafter = Drafter(self._past, self.settings)
+        drafter = Drafter(self._past, self.settings, self._judge)
         # One by one: in bf16 a near tie may fall otherwise in a batch, and a draft must not depend on that.
         return [
             self._draft(query, want, drafter.write(self._writer, [query], [want])[0])
@@ -204,7 +217,7 @@ class ReviewWriter:
         """
         queries, cases = self._held_out(shop)
         wanted = [self._past.wanted(query) for query in queries]
-        judge = fit_judge(self._past)
+        judge = fit_judge(self._past, half=1)
         scores: list[Score] = []
         for row, written, seconds in self._systems(queries, wanted):
             texts = [one.body for one in written]
@@ -253,7 +266,7 @@ class ReviewWriter:
         yield "nearest review", near, time.perf_counter() - started
         for row, generator in track(self._generators(), "drafting"):
             started = time.perf_counter()
-            written = Drafter(past, self.settings).write(generator, queries, wanted)
+            written = Drafter(past, self.settings, self._judge).write(generator, queries, wanted)
             yield row, written, time.perf_counter() - started
 
     def _generators(self) -> list[tuple[str, Generator]]:

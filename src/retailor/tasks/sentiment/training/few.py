@@ -15,13 +15,13 @@ from retailor.models.cloze import Cloze
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.tasks.sentiment.job import CONTRAST, PANEL, PROMPT, PSEUDO, Job, Probed, loop_of
 from retailor.tasks.sentiment.readers.linear import Head, Labels, calibration, choose_head, fit_head
-from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import OtherReader, PanelReader, headed, seat
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.readers.prompt import Asker, PromptReader, prompts_of
 from retailor.tasks.sentiment.readers.prompt import features as prompt_features
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import folds
+from retailor.text.opinions import OpinionWords
 
 
 def _opinion_words(chosen: SentimentSettings) -> OpinionWords:

@@ -18,10 +18,10 @@ from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.linear import Head
-from retailor.tasks.sentiment.readers.opinions import OpinionWords
 from retailor.tasks.sentiment.readers.panel import NEGATIVE, POSITIVE, OtherReader, seat
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
+from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 from retailor.train.pseudo import pseudo_labels
 

@@ -1,0 +1,120 @@
+"""What makes a draft one that can be offered: it sounds like its stars, and like a customer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from retailor.metrics.generation import CopyIndex, tokens
+from retailor.models.shapes import Generator
+from retailor.tasks.review.past import Past
+from retailor.tasks.review.prompts import Wanted, instructions_of
+from retailor.text.clean import language_of
+from retailor.text.opinions import BLAME, PRAISE, OpinionWords
+
+MIN_WORDS = 4
+OWN_SCRIPT = {"zh", "ja", "ko", "ru"}
+"""Languages told for sure by their script; between Latin ones a short draft is not refused on a guess."""
+SPOKEN = {
+    "zh": ("这款杯子很轻，质量不错，下次还会再买。", 1.6),
+    "ja": ("このカップは軽くて質もよく、また買いたいです。", 1.6),
+    "ko": ("이 컵은 가볍고 품질이 좋아서 다시 사고 싶어요.", 1.8),
+    "ru": ("Эта чашка лёгкая, качество хорошее, куплю ещё.", 0.65),
+}
+"""A sentence a script, and the tokens a character beyond which a model has hardly learned to write it."""
+WORDS = OpinionWords(
+    praise=(
+        *PRAISE,
+        "good",
+        "nice",
+        "cool",
+        "fantastic",
+        "satisfied",
+        "enjoy",
+        "impressed",
+        "优秀",
+        "舒服",
+        "好用",
+    ),
+    blame=(*BLAME, "hate", "broken", "unhappy", "annoying", "cheaply", "难用", "退款", "不满意", "太烂"),
+)
+ASSISTANT = re.compile(
+    r"\b(?:as an? (?:ai|artificial|language model)|(?:ai|virtual) assistant|language model|chat ?bot"
+    r"|i(?:'m| am) (?:sorry, but|designed|here to help|an ai)|you are (?:an?|the) (?:ai|assistant|helpful)"
+    r"|i (?:cannot|can't|am unable to) (?:write|provide|help|assist|generate)|feel free to"
+    r"|here(?:'s| is) (?:a|the|my|your) (?:draft|review|sample|revised|possible)"
+    r"|(?:sure|certainly|of course)[,!:]"
+    r"|let me know if|how can i (?:help|assist)|customer review:|stars?:\s*\d)"
+    r"|作为(?:一个|一名)?(?:ai|人工智能|语言模型|助手)|我是(?:一个)?(?:ai|人工智能|助手)|语言模型"
+    r"|以下是.{0,8}(?:评论|草稿)|(?:^|\n)当然[，,！!可]|很抱歉.{0,6}(?:无法|不能)|希望(?:这|以上).{0,8}帮助",
+    re.IGNORECASE,
+)
+ECHOED_TOKENS = 5
+"""A run so long of the prompt's instructions is the prompt, not a review."""
+LEAST_JUDGED = 20
+"""Reviews of either kind that a reader of sentiment must have learned from before it may refuse drafts."""
+Judge = Callable[[Sequence[str]], list[str]]
+
+
+def can_write(generator: Generator, language: str) -> bool:
+    """Whether the generator has learned to write a language's script, told by how it splits a sentence of it.
+
+    A model that needs two or three pieces a character has seen next to none. True where nothing can be told:
+    for the Latin script, and for a generator without a tokenizer here.
+    """
+    tokenizer = getattr(generator, "tokenizer", None)
+    if tokenizer is None or language not in SPOKEN:
+        return True
+    sentence, limit = SPOKEN[language]
+    return len(tokenizer(sentence)["input_ids"]) <= limit * len(sentence)
+
+
+def complaint(body: str, wanted: Wanted, judge: Judge) -> str:
+    """Why a body cannot be offered as the draft that is wanted; '' when it can.
+
+    Copies of others are not looked for here: what is left without them may still do.
+    """
+    words = tokens(body)
+    if len(words) < MIN_WORDS:
+        return "the model said too little"
+    spoken = language_of(body)
+    if spoken != wanted.language and {spoken, wanted.language} & OWN_SCRIPT:
+        return f"the model did not write in '{wanted.language}'"
+    if ASSISTANT.search(body):
+        return "the model spoke as an assistant, not as a customer"
+    if CopyIndex(instructions_of(wanted)).longest(body).n_tokens >= ECHOED_TOKENS:
+        return "the model repeated its instructions"
+    if CopyIndex([wanted.facts]).longest(body).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
+        return "the model recited the product's facts"
+    if _repeats_itself(words):
+        return "the model repeated itself"
+    if _sounds_otherwise(body, wanted.stars, judge):
+        return f"the model did not sound like {wanted.stars} stars"
+    return ""
+
+
+def _repeats_itself(words: Sequence[str]) -> bool:
+    """Whether three words in a row come three times, or fewer than half of the pairs are different."""
+    threes = Counter(zip(words, words[1:], words[2:], strict=False))
+    pairs = list(pairwise(words))
+    return max(threes.values(), default=0) >= 3 or len(set(pairs)) < 0.5 * len(pairs)
+
+
+def _sounds_otherwise(body: str, stars: int, judge: Judge) -> bool:
+    """Whether opinion words, or a reader of the shop's reviews, say the opposite of the stars."""
+    if stars == 3:
+        return False
+    votes, read = float(WORDS.votes([body])[0]), judge([body])[0]
+    if stars > 3:
+        return votes < 0 or (read == "negative" and votes <= 0)
+    return votes > 0 or (read == "positive" and votes >= 0)
+
+
+def judge_of(past: Past, fit_judge: Callable[[Past], Judge]) -> Judge:
+    """A reader of sentiment fitted on the shop's reviews; of too few of either kind it says nothing."""
+    labels = Counter(past.labels())
+    if min(labels["negative"], labels["positive"]) < LEAST_JUDGED:
+        return lambda texts: [""] * len(texts)
+    return fit_judge(past)
