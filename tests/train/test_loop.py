@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from retailor import provenance
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.testing.models import SAMPLE, tiny_encoder
 from retailor.train.loop import TrainLog, TrainSettings, layer_groups, train
@@ -172,6 +173,34 @@ def test_a_checkpoint_of_another_training_or_a_cut_off_one_is_not_used(tmp_path:
     again = net()
     fit(again, work=tmp_path, learning_rate=0.02)
     assert torch.equal(weights(again), weights(fresh))
+
+
+@pytest.mark.parametrize("change", ["nothing", "one value", "dials", "seed", "code", "library"])
+def test_only_the_same_training_goes_on(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, calls = X.clone(), []
+
+    def read(rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
+        return {"x": values[list(rows)], "y": values[list(rows)] @ TRUE}
+
+    def counted(network: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        calls.append(1)
+        return loss(network, batch)
+
+    def once(seed: int = 0, dials: object = None) -> int:
+        calls.clear()
+        settings = TrainSettings(epochs=2, batch_size=8, seed=seed)
+        train(net(), range(64), read, counted, settings, work=tmp_path, dials=dials)
+        return len(calls)
+
+    assert once() == 16 and once() == 0
+    if change == "one value":
+        values[63, 7] += 1e-3
+    if change == "code":
+        monkeypatch.setattr(provenance, "code", lambda: "other")
+    if change == "library":
+        monkeypatch.setattr(provenance, "libraries", dict)
+    again = once(seed=int(change == "seed"), dials={"margin": 0.2} if change == "dials" else None)
+    assert again == (0 if change == "nothing" else 16)
 
 
 KILLED = """

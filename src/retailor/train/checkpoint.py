@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from retailor import provenance
+
 
 def identity(network: nn.Module, *parts: object) -> str:
-    """A hash of what makes two trainings the same: the parts, and the trained weights they start from."""
-    hashed = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    """A hash of what makes two trainings the same: the parts, the trained weights they start from, and the
+    code and libraries that train."""
+    hashed = hashlib.sha256(provenance.key(*parts).encode())
     for name, parameter in network.named_parameters():
         flat = parameter.detach().flatten()
         sample = flat[:: max(1, len(flat) // 16)].float().cpu().contiguous()
         hashed.update(f"{name} {tuple(parameter.shape)} {parameter.requires_grad}".encode())
         hashed.update(sample.numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def batches_sha256(batches: Iterable[Mapping[str, Tensor]]) -> str:
+    """A sha256 (hex) over the names, shapes and bytes of the tensors of some batches."""
+    hashed = hashlib.sha256()
+    for batch in batches:
+        for name, tensor in sorted(batch.items()):
+            hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            hashed.update(tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
     return hashed.hexdigest()
 
 
