@@ -1,0 +1,219 @@
+"""Runs every benchmark in small, and says which results a change of code has made stale.
+
+    python benchmarks/canaries.py [NAME …] [--data ../shared/data] [--check]
+
+The figures of a canary are committed in `canaries/NAME.json`. Where today's differ, the file is written anew
+(with --check it is not, and the exit status is 1); results that were made with other figures are then stale,
+which `readme_table.py` marks. A figure that is a speed is not compared: its canary holds that it is there, and
+n. Everything runs in one thread, so that figures repeat on one type of processor; on another type differences
+are told and nothing is written, unless --write is given. A benchmark without its data is skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import runs
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMITTED = ROOT / "benchmarks" / "canaries"
+RESULTS = ROOT / "benchmarks" / "results"
+TODAY = ROOT / "build" / "canaries"
+TOLERANCE = 1e-6
+"""Absolute. Canaries repeat bit by bit in one thread of one type of processor, bf16 included; rows hold six digits."""
+SECONDS = 60
+SPEED = re.compile(
+    r"(_ms|_s|_cpu_s|seconds|ratio|gib|bytes_per_s|times_faster.*|times_one_by_one|speed.*|.*_times_faster)$"
+)
+"""Metrics that say how fast or how large in memory: not compared."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1") | {"TOKENIZERS_PARALLELISM": "false"}  # fmt: skip
+
+
+def in_one_thread() -> None:
+    """Starts this process again with one thread, unless it has one: libraries read that at their import."""
+    if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ONE_THREAD})
+
+
+# figures ------------------------------------------------------------------------------------------
+
+
+def figures_of(rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """[row, bucket, metric, value, n] of each row; the value of a speed is null."""
+    return [
+        [row["row"], row.get("bucket", "all"), row["metric"], None if SPEED.search(row["metric"]) else row["value"],
+         row["n"]]
+        for row in rows
+    ]  # fmt: skip
+
+
+def differences(before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> list[str]:
+    """What differs between two lists of figures, a line each."""
+    old, new = ({tuple(one[:3]): one[3:] for one in some} for some in (before, after))
+    told = [f"{' '.join(key)}: is no more" for key in old if key not in new]
+    told += [f"{' '.join(key)}: is new" for key in new if key not in old]
+    for key in (key for key in old if key in new):
+        (a, n), (b, m) = old[key], new[key]
+        far = (a is None) != (b is None) or (a is not None and abs(a - b) > TOLERANCE)
+        if far or n != m:
+            told.append(f"{' '.join(key)}: {a} of {n} → {b} of {m}")
+    return told
+
+
+def digest(figures: Sequence[Sequence[Any]]) -> str:
+    """What a result keeps of its canary."""
+    return hashlib.sha256(json.dumps(figures, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes the document whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".json.new")
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    # a figure a line: four fields would take four
+    text = re.sub(r"\[\n\s+(\"[^\n]*?)\n\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)
+    new.write_text(text + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+# one canary ---------------------------------------------------------------------------------------
+
+
+def finish(
+    name: str, command: str, rows: Sequence[Mapping[str, Any]], commit: str, processor: str, out: Path | None
+) -> Path:
+    """Writes the figures of a canary that has just run beside those of others of today."""
+    path = (out or TODAY) / f"{name}.json"
+    figures = figures_of(rows)
+    document = {"benchmark": name, "command": command, "commit": commit, "processor": processor}
+    write_json(path, {**document, "figures": figures})
+    committed = read_json(COMMITTED / f"{name}.json")
+    told = ["no figures are committed"] if committed is None else differences(committed["figures"], figures)
+    print("\n".join(told) or f"{name}: its {len(figures)} figures are those committed")
+    return path
+
+
+def run(name: str, data: Path) -> dict[str, Any]:
+    """Today's canary of a benchmark, run in a process of its own. Raises CalledProcessError with its words."""
+    (TODAY / f"{name}.json").unlink(missing_ok=True)
+    work = TODAY / "work" / f"{name}-{time.time_ns()}"
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--canary", "--data", str(data),
+               "--work", str(work)]  # fmt: skip
+    subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **ONE_THREAD}, check=True, capture_output=True, text=True
+    )
+    subprocess.run(["rm", "-rf", str(work)], check=True)
+    found = read_json(TODAY / f"{name}.json")
+    assert found is not None
+    return found
+
+
+def settle(name: str, today: Mapping[str, Any], *, write: bool, force: bool = False) -> list[str]:
+    """What differs between today's canary and the committed one, which gives way to it if `write`."""
+    committed = read_json(COMMITTED / f"{name}.json")
+    told = (
+        ["none was committed"] if committed is None else differences(committed["figures"], today["figures"])
+    )
+    other = committed is not None and committed["processor"] != today["processor"]
+    if told and write and (force or not other):
+        write_json(COMMITTED / f"{name}.json", today)
+    if told and other:
+        told.append(f"(committed on {committed['processor']}, today on {today['processor']})")  # type: ignore[index]
+    return told
+
+
+def of_today(name: str, data: Path) -> str:
+    """What a result keeps of its benchmark's canary, which is run now and committed if it differs."""
+    settle(name, run(name, data), write=True)
+    committed = read_json(COMMITTED / f"{name}.json")
+    assert committed is not None
+    return digest(committed["figures"])
+
+
+# staleness ----------------------------------------------------------------------------------------
+
+
+def stale(result: Mapping[str, Any]) -> str:
+    """Why a result may not be what today's code gives, in words for a table; '' where its canary still sings."""
+    known = runs.BY_NAME.get(result["benchmark"])
+    if known is None or result["command"] != known.command:
+        return "made by another command"
+    if not result.get("canary"):
+        return "made before canaries"
+    committed = read_json(COMMITTED / f"{known.benchmark}.json")
+    if committed is None:
+        return "its canary is gone"
+    if digest(committed["figures"]) != result["canary"]:
+        return f"stale since {committed['commit']}"
+    return ""
+
+
+def stale_results() -> dict[str, str]:
+    """By file of results: why it is stale, '' where it is not, 'absent' where there is none."""
+    found = {run.name: read_json(RESULTS / f"{run.name}.json") for run in runs.RUNS}
+    return {name: "absent" if result is None else stale(result) for name, result in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="all unless given")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, exit with 1 where figures differ"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write also what another type of processor gives"
+    )
+    given = parser.parse_args()
+    unknown = set(given.names) - set(runs.BENCHMARKS)
+    if unknown:
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; known: {', '.join(runs.BENCHMARKS)}")
+    names, n_other, started = given.names or runs.BENCHMARKS, 0, time.perf_counter()
+    for i, name in enumerate(names, 1):
+        n_other += bool(_one(f"{i}/{len(names)} {name}", name, given))
+    print(f"{time.perf_counter() - started:.0f} s")
+    for name, why in stale_results().items():
+        print(f"results/{name}.json: {why or 'stands'}")
+    sys.exit(1 if n_other and given.check else 0)
+
+
+def _one(head: str, name: str, given: argparse.Namespace) -> bool:
+    """Runs one canary and tells a line; whether its figures differ from those committed."""
+    lacking = [one for one in runs.of_benchmark(name).data if not (given.data / one).exists()]
+    if lacking:
+        print(f"{head}: skipped, there is no {', '.join(lacking)} in {given.data}", flush=True)
+        return False
+    print(f"{head} …", end="", flush=True)
+    start = time.perf_counter()
+    try:
+        today = run(name, given.data)
+    except subprocess.CalledProcessError as error:
+        print(f" failed:\n{error.stderr[-3000:]}", flush=True)
+        return True
+    told = settle(name, today, write=not given.check, force=given.write)
+    took = time.perf_counter() - start
+    late = f", longer than {SECONDS} s" if took > SECONDS else ""
+    print(f" {took:.0f} s{late}, {len(today['figures'])} figures, {len(told) or 'none'} differ", flush=True)
+    for line in told[:5]:
+        print(f"    {line}", flush=True)
+    return bool(told)
+
+
+if __name__ == "__main__":
+    main()
