@@ -4,7 +4,7 @@
 
 The network reads the aspect and the sentence as a pair, TF-IDF and the frozen probe read the clauses that
 mention the aspect. It is trained twice a seed: from the encoder as it came, and from the one that
-`amazon_polarity.py` fine-tunes on 8,000 reviews of all kinds of goods (made now if it is not kept). Everything
+`amazon_polarity.py` fine-tunes on 8,000 reviews of all kinds of goods (made now if not kept). Everything
 is chosen on a tenth of the training sentences; the test is read once. A seed that is done is kept in the
 work folder, and a killed training goes on: the same command can be given again.
 """
@@ -31,6 +31,8 @@ from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSet
 from retailor.tasks.sentiment.job import TUNED
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
+OURS = "blended, transferred"
+
 
 def aspects(path: Path) -> list[AspectReview]:
     """The examples of a file of three lines each: a sentence with $T$, the aspect, the polarity."""
@@ -49,9 +51,9 @@ def stage(
 
     def make(work: Path) -> Stage:
         chosen = SentimentSettings(
-            mode="blended", few_labels=0, epochs=bench.given.epochs, learning_rate=1e-4, layer_decay=0.9, batch_size=16,
-            class_weights="none", select_by="accuracy", validate_every=131, patience=None, max_tokens=80,
-            strengths=(1.0, 10.0), start_head="random", freeze_embeddings=True, seed=seed,
+            mode="blended", few_labels=0, epochs=bench.given.epochs, learning_rate=1e-4, layer_decay=0.9,
+            batch_size=16, class_weights="none", select_by="accuracy", validate_every=131, patience=None,
+            max_tokens=80, strengths=(1.0, 10.0), start_head="random", freeze_embeddings=True, seed=seed,
         )  # fmt: skip
         reader = SentimentReader(encoder, chosen)
         reader.fit(Shop.of(), aspects=train, work=work)
@@ -68,8 +70,8 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
     systems["fine-tuned"] = [one[TUNED] for one in first]
     systems["blended"] = [one["retailor"] for one in first]
     systems["transfer, fine-tuned"] = [one[TUNED] for one in stages["transferred"]]
-    systems["retailor"] = [one["retailor"] for one in stages["transferred"]]
-    seconds = {"fine-tuned": first, "retailor": stages["transferred"]}
+    systems[OURS] = [one["retailor"] for one in stages["transferred"]]
+    seconds = {"fine-tuned": first, OURS: stages["transferred"]}
     hits = {
         row: np.array([accuracy_cases(y, one.argmax(axis=1)) for one in found])
         for row, found in systems.items()
@@ -82,8 +84,8 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
         f1 = [macro_f1(y, one.argmax(axis=1), len(LABELS)) for one in found]
         rows.append({"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": len(y)})
     for row, less in (
-        ("frozen probe", "tf-idf"), ("fine-tuned", "tf-idf"), ("retailor", "tf-idf"), ("retailor", "nb-svm"),
-        ("retailor", "blended"),
+        ("frozen probe", "tf-idf"), ("fine-tuned", "tf-idf"), (OURS, "tf-idf"), (OURS, "nb-svm"),
+        (OURS, "blended"),
     ):  # fmt: skip
         value, low, high = paired_interval(hits[row].mean(axis=0), hits[less].mean(axis=0))
         rows.append({"row": f"{row} - {less}", "metric": "accuracy", "value": value, "low": low, "high": high,

@@ -22,7 +22,7 @@ import polars as pl
 from bench import Bench, begin, parser_of
 from keeping import Store
 from numpy.typing import NDArray
-from reading import Stage, read_rows
+from reading import Stage, as_blended, read_rows
 from remembering import Remembering
 
 from retailor.metrics.classify import accuracy_cases, paired_macro_f1, score_classes
@@ -41,7 +41,7 @@ from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
 from retailor.train.loop import TrainSettings
 
 MAX_TOKENS = 160
-CANARY = {"encoder": "minilm", "limit": 400, "epochs": 1.0, "few": 16}
+CANARY = {"encoder": "minilm", "limit": 400, "epochs": 1.0, "few": 16, "max_steps": 4}
 FEW_SEEDS = (0, 1, 2, 3, 4)
 BASELINES = ("tf-idf", "nb-svm")
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
@@ -209,6 +209,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--epochs", type=float, default=3.0)
     found.add_argument("--rate", type=float, default=1e-4)
     found.add_argument("--few", type=int, default=64, help="labels of the rows of few labels")
+    found.add_argument("--max-steps", type=int, help="of the reader with all dials by default")
     found.add_argument("--scratch", action="store_true", help="with the network from random weights, too")
     found.add_argument("--limit", type=int, help="so many reviews to train and to test on")
     return found
@@ -223,11 +224,16 @@ def main() -> None:
     test = read_examples(held, once=False)
     encoder = load_model(given.encoder, kind="encoder")
     assert isinstance(encoder, LocalEncoder)
-    found = dict(
-        store.tensors(
-            "rows of all labels", lambda _: fitted(tuned_reader(encoder, train, given, store), test)
-        )
-    )
+    default = SentimentSettings() if given.max_steps is None else SentimentSettings(max_steps=given.max_steps)
+
+    def blended(_: Path) -> Stage:
+        return as_blended(fitted(tuned_reader(encoder, train, given, store), test))
+
+    def by_default(work: Path) -> Stage:
+        made = fitted(SentimentReader(encoder, default).fit(train, work=work), test)
+        return {name: made[name] for name in ("retailor", "seconds retailor")}
+
+    found = {**store.tensors("blended", blended), **store.tensors("by default", by_default)}
     if given.scratch:
         random = store.tensors("from scratch", lambda work: scratch(encoder, train, test, work))
         found["from scratch"], found["seconds from scratch"] = random["retailor"], random["seconds retailor"]

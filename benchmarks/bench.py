@@ -7,7 +7,7 @@
     bench.write(rows_of(found), seeds=[0])
 
 Only a command of `runs.RUNS` writes into `results/`, from a clean tree; every other one is a rehearsal and
-writes into `--out`. `--canary` runs the same code in small and prints whether its figures are those committed.
+writes into `--out`. `--canary` runs the same code in small and says whether its figures are those committed.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.started, self.head, self.code = time.perf_counter(), commit(), code_of(self.name)
+        self.sources = sources()
         provenance.code()  # as it is now, whatever is edited while this runs
 
     @cached_property
@@ -134,11 +135,10 @@ class Bench:
             return
         if self.head == "unknown" or self.head.endswith("+"):
             sys.exit(
-                f"{self.name}: package or benchmarks differ from the commit ({self.head}), so no result can name "
-                "what made it: commit first, or rehearse with --out FOLDER"
+                f"{self.name}: package or benchmarks differ from the commit ({self.head}), so no result can "
+                "name what made it: commit first, or rehearse with --out FOLDER"
             )
-        now_code = provenance.sources_sha256(Path(provenance.__file__).parent)
-        if (commit(), code_of(self.name), now_code) != (self.head, self.code, provenance.code()):
+        if (commit(), code_of(self.name), sources()) != (self.head, self.code, self.sources):
             sys.exit(f"{self.name}: the code was changed while this ran; give the command again")
 
     @property
@@ -217,6 +217,11 @@ def commit() -> str:
         return head + ("+" if _git(ROOT, "status", "--porcelain", "--", *WATCHED) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def sources() -> str:
+    """A hash of the package's sources as they are now."""
+    return provenance.sources_sha256(Path(provenance.__file__).parent)
 
 
 def _git(folder: Path, *arguments: str) -> str:

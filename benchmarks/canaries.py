@@ -4,9 +4,9 @@
 
 The figures of a canary are committed in `canaries/NAME.json`. Where today's differ, the file is written anew
 (with --check it is not, and the exit status is 1); results that were made with other figures are then stale,
-which `readme_table.py` marks. A figure that is a speed is not compared: its canary holds that it is there, and
-n. Everything runs in one thread, so that figures repeat on one type of processor; on another type differences
-are told and nothing is written, unless --write is given. A benchmark without its data is skipped.
+which `readme_table.py` marks. A figure that is a speed is not compared: its canary holds that it is there,
+and n. Everything runs in one thread, so that figures repeat on one type of processor; on another type
+differences are told and nothing is written, unless --write is given. A benchmark without its data is skipped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,14 +30,22 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = ROOT / "benchmarks" / "canaries"
 RESULTS = ROOT / "benchmarks" / "results"
 TODAY = ROOT / "build" / "canaries"
+RAW = argparse.RawDescriptionHelpFormatter
 TOLERANCE = 1e-6
-"""Absolute. Canaries repeat bit by bit in one thread of one type of processor, bf16 included; rows hold six digits."""
+"""Absolute. In one thread of one type of processor a canary repeats bit by bit, bf16 included."""
 SECONDS = 60
 SPEED = re.compile(
     r"(_ms|_s|_cpu_s|seconds|ratio|gib|bytes_per_s|times_faster.*|times_one_by_one|speed.*|.*_times_faster)$"
 )
 """Metrics that say how fast or how large in memory: not compared."""
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1") | {"TOKENIZERS_PARALLELISM": "false"}  # fmt: skip
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 
 def in_one_thread() -> None:
@@ -50,11 +59,11 @@ def in_one_thread() -> None:
 
 def figures_of(rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
     """[row, bucket, metric, value, n] of each row; the value of a speed is null."""
-    return [
-        [row["row"], row.get("bucket", "all"), row["metric"], None if SPEED.search(row["metric"]) else row["value"],
-         row["n"]]
-        for row in rows
-    ]  # fmt: skip
+    return [[row["row"], row.get("bucket", "all"), row["metric"], _exact(row), row["n"]] for row in rows]
+
+
+def _exact(row: Mapping[str, Any]) -> Any:
+    return None if SPEED.search(row["metric"]) else row["value"]
 
 
 def differences(before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> list[str]:
@@ -83,11 +92,24 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Writes the document whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".json.new")
-    text = json.dumps(document, indent=1, ensure_ascii=False)
-    # a figure a line: four fields would take four
-    text = re.sub(r"\[\n\s+(\"[^\n]*?)\n\s+\]", lambda found: "[" + " ".join(found[1].split()) + "]", text)
-    new.write_text(text + "\n", encoding="utf-8")
+    new.write_text(_text(document) + "\n", encoding="utf-8")
     new.replace(path)
+
+
+def _text(value: Any, deep: int = 0) -> str:
+    """JSON with a row or a figure a line."""
+    nested = isinstance(value, Mapping) or (
+        isinstance(value, list) and any(isinstance(one, dict | list) for one in value)
+    )
+    if deep == 2 or not nested or not value:
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        inner = [f"{json.dumps(key)}: {_text(one, deep + 1)}" for key, one in value.items()]
+    else:
+        inner = [_text(one, deep + 1) for one in value]
+    opening, closing = "{}" if isinstance(value, Mapping) else "[]"
+    pad = " " * (deep + 1)
+    return f"{opening}\n{pad}" + f",\n{pad}".join(inner) + f"\n{pad[1:]}{closing}"
 
 
 # one canary ---------------------------------------------------------------------------------------
@@ -108,18 +130,22 @@ def finish(
 
 
 def run(name: str, data: Path) -> dict[str, Any]:
-    """Today's canary of a benchmark, run in a process of its own. Raises CalledProcessError with its words."""
+    """Today's canary of a benchmark, run in a process of its own. Raises CalledProcessError."""
     (TODAY / f"{name}.json").unlink(missing_ok=True)
     work = TODAY / "work" / f"{name}-{time.time_ns()}"
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--canary", "--data", str(data),
-               "--work", str(work)]  # fmt: skip
-    subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **ONE_THREAD}, check=True, capture_output=True, text=True
-    )
-    subprocess.run(["rm", "-rf", str(work)], check=True)
+    script, own = str(ROOT / "benchmarks" / f"{name}.py"), {**os.environ, **ONE_THREAD}
+    command = [sys.executable, script, "--canary", "--data", str(data.resolve()), "--work", str(work)]
+    try:
+        subprocess.run(command, cwd=ROOT, env=own, check=True, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     found = read_json(TODAY / f"{name}.json")
     assert found is not None
     return found
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return differences(before["figures"], after["figures"])
 
 
 def settle(name: str, today: Mapping[str, Any], *, write: bool, force: bool = False) -> list[str]:
@@ -148,17 +174,17 @@ def of_today(name: str, data: Path) -> str:
 
 
 def stale(result: Mapping[str, Any]) -> str:
-    """Why a result may not be what today's code gives, in words for a table; '' where its canary still sings."""
+    """Why a result may not be what today's code gives, in words for a table; '' where it stands."""
     known = runs.BY_NAME.get(result["benchmark"])
-    if known is None or result["command"] != known.command:
-        return "made by another command"
     if not result.get("canary"):
         return "made before canaries"
+    if known is None or result["command"] != known.command:
+        return "made by another command"
     committed = read_json(COMMITTED / f"{known.benchmark}.json")
     if committed is None:
         return "its canary is gone"
     if digest(committed["figures"]) != result["canary"]:
-        return f"stale since {committed['commit']}"
+        return f"the figures changed at {committed['commit']}"
     return ""
 
 
@@ -169,9 +195,7 @@ def stale_results() -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=RAW)
     parser.add_argument("names", nargs="*", metavar="NAME", help="all unless given")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument(

@@ -45,8 +45,11 @@ def _imported(name: str, found: set[str]) -> set[str]:
 
 
 class Store:
-    """Stages by label. The key of each holds `key` (the benchmark's dials, data and code), what the call adds,
-    the package's code and the libraries."""
+    """Stages by label, each made once.
+
+    The key of a stage holds `key` (the benchmark's dials, data and code), what the call adds (a seed, say),
+    the package's code and the libraries.
+    """
 
     def __init__(self, root: Path, *key: object) -> None:
         self.root, self.key = root, key

@@ -2,8 +2,8 @@
 
     python benchmarks/make_again.py [NAME …] [--data ../shared/data] [--from-nothing] [--background]
 
-Needs a clean tree, as every result names its commit. What was killed goes on: a stage that is done is kept, and
-a result that stands is not made again. A benchmark that fails does not stop the others. Logs lie in
+Needs a clean tree, as every result names its commit. What was killed goes on: a stage that is done is kept,
+and a result that stands is not made again. A benchmark that fails does not stop the others. Logs lie in
 build/make_again. With --background it goes on when the terminal is closed, at the lowest priority.
 """
 
@@ -26,9 +26,7 @@ LOGS = ROOT / "build" / "make_again"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=canaries.RAW)
     parser.add_argument("names", nargs="*", metavar="NAME", help="all that are stale unless given")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument(
@@ -57,9 +55,8 @@ def in_background() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     again = [sys.executable, "-u", *(one for one in sys.argv if one != "--background")]
     with (LOGS / "all.log").open("ab") as log:
-        return subprocess.Popen(
-            again, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        ).pid
+        told = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL}
+        return subprocess.Popen(again, start_new_session=True, **told).pid
 
 
 def made(head: str, run: runs.Run, data: Path) -> bool:

@@ -24,7 +24,7 @@ from bench import begin, parser_of
 from keeping import Store
 from near_duplicates import near_duplicates
 from numpy.typing import NDArray
-from reading import Stage, read_rows
+from reading import Stage, as_blended, read_rows
 
 from retailor.metrics.classify import accuracy_cases, macro_f1
 from retailor.metrics.interval import paired_interval, score_mean
@@ -111,7 +111,8 @@ def stage(encoder: Encoder, shop: Shop, seed: int, given: argparse.Namespace, st
         sys.stderr.write(f"seed {seed}: {reader.log['validation']}\n")
         cases = read_examples(test, once=False)
         known = np.array([hash_of(query.text) for query in cases.queries])
-        return {"y": cases.y.astype(np.float64), "text": known, **read_rows(reader, cases.queries)}
+        rows = as_blended(read_rows(reader, cases.queries))
+        return {"y": cases.y.astype(np.float64), "text": known, **rows}
 
     return store.tensors(f"seed {seed}", make, seed)
 
@@ -121,7 +122,7 @@ def hash_of(text: str) -> int:
 
 
 def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
-    """Means over seeds, intervals over the different test reviews, and paired differences from the baselines."""
+    """Means over seeds, intervals over the different test reviews, paired differences from the baselines."""
     rows: list[dict[str, Any]] = []
     labels = [one["y"].astype(np.int64) for one in stages]
     texts = np.concatenate([one["text"] for one in stages])
@@ -141,8 +142,10 @@ def rows_of(stages: list[Stage]) -> list[dict[str, Any]]:
         rows.append({"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": score.n})
         for base in BASELINES if row not in ("majority", *BASELINES) else ():
             value, low, high = paired_interval(by_text[row], by_text[base])
-            rows.append({"row": f"{row} - {base}", "metric": "accuracy", "value": value, "low": low, "high": high,
-                         "n": score.n})  # fmt: skip
+            rows.append(
+                {"row": f"{row} - {base}", "metric": "accuracy", "value": value, "low": low, "high": high,
+                 "n": score.n}
+            )  # fmt: skip
     return rows
 
 

@@ -112,7 +112,7 @@ def settings(row: str, given: argparse.Namespace) -> SentimentSettings:
 
 
 def adapted(encoder: Encoder, held: dict[str, Part], given: argparse.Namespace, store: Store) -> Encoder:
-    """The encoder adapted by masked words to the reviews of all categories, none of them a test review; kept."""
+    """The encoder adapted by masked words to the reviews of all categories, none of them of a test; kept."""
 
     def learn(folder: Path, work: Path) -> None:
         shops = [shop for part in held.values() for shop in (part.labelled, part.unlabelled)]

@@ -4,10 +4,10 @@
 
 The last item of every customer is the test, ranked among the whole catalogue, the customer's own history
 masked and ties counted against us. Weights and learned parts are chosen on the last item but one of some
-customers; the test is scored once. The system is fitted with the encoder fine-tuned on behaviour, and again
+customers; the test is scored once. The system is fitted as it comes, with its encoder tuned on behaviour,
 with TF-IDF-SVD in every slot of the encoder, and with ids only. Fits that are done are kept in the work
-folder: the same command can be given again. `--shop` may name another folder: one that holds `items.jsonl` and
-`sequences.txt`, Taobao's `UserBehavior.csv`, or a shop that Retailor saved.
+folder: the same command can be given again. `--shop` may name another folder: one that holds `items.jsonl`
+and `sequences.txt`, Taobao's `UserBehavior.csv`, or a shop that Retailor saved.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import Ranks, buckets_of, scores_of
 
-OURS = "retailor"
+OURS, TUNED = "retailor", "retailor, encoder tuned on behaviour"
 METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
 
 
@@ -93,7 +93,8 @@ def systems_of(train: Shop, given: Namespace) -> Iterator[System]:
 def text_systems(train: Shop, texts: Sequence[str], given: Namespace) -> Iterator[System]:
     """The system, and the same with words in the place of the language model."""
     if given.model != "none":
-        yield our_system(train, given)
+        yield our_system(train, given, OURS, 0)
+        yield our_system(train, given, TUNED, given.steps)
     dials = {"max_network_steps": given.network_steps}
     words = WordVectors(texts, min(384, len(texts) - 1))
     yield System(
@@ -111,19 +112,19 @@ def text_systems(train: Shop, texts: Sequence[str], given: Namespace) -> Iterato
     yield System("retailor, closed form only", lambda seed: Recommender(None, quick), {}, train)
 
 
-def our_system(train: Shop, given: Namespace) -> System:
-    """The recommender over the encoder, fine-tuned on behaviour."""
-    model = given.model
-    encoder = load_model(model, kind="encoder")
+def our_system(train: Shop, given: Namespace, row: str, steps: int) -> System:
+    """The recommender over the encoder, fine-tuned on behaviour for so many steps."""
+    encoder = load_model(given.model, kind="encoder")
     assert isinstance(encoder, Encoder)
-    dials = {"tuning_steps": given.steps, "max_network_steps": given.network_steps}
+    dials = {"tuning_steps": steps, "max_network_steps": given.network_steps}
+    name = f"fine-tuned {given.model}" if steps else given.model
     return System(
-        OURS,
+        row,
         lambda seed: Recommender(encoder, RecommendSettings(seed=seed, **dials)),
         {
-            "encoder kernel + knn": f"fine-tuned {model} kernel + knn",
-            "f(u, i) alone": f"f(u, i) over fine-tuned {model}",
-            "sasrec alone": f"sasrec with fine-tuned {model}",
+            "encoder kernel + knn": f"{name} kernel + knn",
+            "f(u, i) alone": f"f(u, i) over {name}",
+            "sasrec alone": f"sasrec with {name}",
         },
         train,
     )

@@ -78,8 +78,9 @@ def main() -> None:
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--steps", type=int, default=0, help="of fine-tuning the encoder on behaviour")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network-steps", type=int, default=5000, help="of the other networks, at most")
     parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
-    bench = begin(parser, canary={"customers": 300, "steps": 2})
+    bench = begin(parser, canary={"customers": 300, "steps": 2, "network_steps": 10})
     given = bench.given
     shop = read_shop(given.data / "amazon2014-beauty")
     if given.customers:
@@ -87,8 +88,9 @@ def main() -> None:
     train, test = withheld(*leave_last_out(shop), given.seed)
     texts = [text for text in read_catalogue(train).texts if text.strip()]
     encoders = (load_model(given.model, kind="encoder"), WordVectors(texts, min(384, len(texts) - 1)))
-    # The transformer has no say about items without events.
-    settings = RecommendSettings(seed=given.seed, sequence=False, tuning_steps=given.steps)
+    settings = RecommendSettings(
+        seed=given.seed, tuning_steps=given.steps, max_network_steps=given.network_steps
+    )
     ours, control = (
         bench.store.tensors(
             encoder.name,

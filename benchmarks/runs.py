@@ -29,6 +29,7 @@ class Run:
         return shlex.join(["python", f"benchmarks/{self.benchmark}.py", *shlex.split(self.arguments)])
 
 
+POLARITY = ("amazon-polarity-10k",)
 CHINESE = ("online-shopping-10-cats", "eprstmt")
 RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
@@ -41,9 +42,9 @@ RUNS = (
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("recommend_cold", 25, ("amazon2014-beauty",)),
     Run("recommend_scale", 60),
-    Run("amazon_polarity_minilm", 60, ("amazon-polarity-10k",), "amazon_polarity", "--encoder minilm --scratch"),
-    Run("ledger", 60, ("amazon-polarity-10k",)),
-    Run("amazon_polarity", 110, ("amazon-polarity-10k",)),
+    Run("amazon_polarity_minilm", 60, POLARITY, "amazon_polarity", "--encoder minilm --scratch"),
+    Run("ledger", 60, POLARITY),
+    Run("amazon_polarity", 110, POLARITY),
     Run("absa_laptop", 60, ("absa-laptop", "amazon-polarity-10k")),
     Run("online_shopping", 150, CHINESE),
     Run("eprstmt", 20, CHINESE),
