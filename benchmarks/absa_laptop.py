@@ -63,8 +63,8 @@ def stage(
     return bench.store.tensors(f"{start}, seed {seed}", make, start, seed)
 
 
-def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Means over seeds of every row, and paired differences."""
+def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64], n_texts: int) -> list[dict[str, Any]]:
+    """Means over seeds of every row, and paired differences; n counts aspects, `n_texts` their sentences."""
     first = stages["as it came"]
     systems = {row: [one[row] for one in first] for row in ("majority", "tf-idf", "nb-svm", "frozen probe")}
     systems["fine-tuned"] = [one[TUNED] for one in first]
@@ -80,7 +80,7 @@ def rows_of(stages: dict[str, list[Stage]], y: NDArray[np.int64]) -> list[dict[s
     for row, found in systems.items():
         took = float(np.mean([one["seconds retailor"][0] for one in seconds[row]])) if row in seconds else 0.0
         score = score_mean(row, "accuracy", hits[row].mean(axis=0), seconds=took)
-        rows.append({**vars(score), "spread": float(hits[row].mean(axis=1).std())})
+        rows.append({**vars(score), "n_texts": n_texts, "spread": float(hits[row].mean(axis=1).std())})
         f1 = [macro_f1(y, one.argmax(axis=1), len(LABELS)) for one in found]
         rows.append({"row": row, "metric": "macro_f1", "value": float(np.mean(f1)), "n": len(y)})
     for row, less in (
@@ -112,7 +112,7 @@ def main() -> None:
         start: [stage(start, encoder, train, test, seed, bench) for seed in given.seeds]
         for start, encoder in starts.items()
     }
-    rows = rows_of(stages, test.y)
+    rows = rows_of(stages, test.y, len({one.text for one in test.queries}))
     seen = {(one.text, one.aspect) for one in train}
     rows.append({"row": "test cases that are in train", "metric": "n", "n": len(test),
                  "value": sum((one.text, one.aspect) in seen for one in held)})  # fmt: skip

@@ -221,7 +221,7 @@ def main() -> None:
     given, store = bench.given, bench.store
     train, held = reviews(given.data, given.limit)
     overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))
-    test = read_examples(held, once=False)
+    test = read_examples(held, once=True)
     encoder = load_model(given.encoder, kind="encoder")
     assert isinstance(encoder, LocalEncoder)
     default = SentimentSettings() if given.max_steps is None else SentimentSettings(max_steps=given.max_steps)

@@ -78,6 +78,8 @@ def begin(
         sys.exit(f"{name}: there is no {', '.join(lacking)} in {given.data}; name the folder with --data")
     bench = Bench(name, given, dials, data, None if given.out or given.canary else run, tuple(no_key))
     bench.refuse_other_code()
+    if bench.run is not None:  # before the hours, not after them
+        bench.canary = canaries.of_today(name, given.data)
     return bench
 
 
@@ -100,6 +102,8 @@ class Bench:
     run: runs.Run | None
     """The line of `runs.RUNS` that this is; None for a rehearsal and a canary."""
     no_key: tuple[str, ...] = ()
+    canary: str | None = None
+    """What a result keeps of the figures that its canary gives today."""
 
     def __post_init__(self) -> None:
         self.started, self.head, self.code = time.perf_counter(), commit(), code_of(self.name)
@@ -174,7 +178,7 @@ class Bench:
             "date": now(),
             "seconds": round(time.perf_counter() - self.started, 1),
             "stages": self.store.stages,
-            "canary": None if self.run is None else canaries.of_today(self.name, self.given.data),
+            "canary": self.canary,
             "rows": full,
         }
         folder = RESULTS if self.run is not None else self.given.out or ROOT / "build" / "rehearsals"

@@ -79,9 +79,13 @@ def shops(data: Path) -> dict[str, Shop]:
     )  # fmt: skip
     found = {"amazon-polarity": english, "online-shopping": chinese}
     return {
-        name: shop.with_tables(reviews=shop.reviews.sample(fraction=1.0, shuffle=True, seed=0))
+        name: shop.with_tables(reviews=different(shop).sample(fraction=1.0, shuffle=True, seed=0))
         for name, shop in found.items()
     }
+
+
+def different(shop: Shop) -> pl.DataFrame:
+    return shop.reviews.unique("text", keep="first", maintain_order=True)
 
 
 def fine_tuned(model: str, train: Shop, test: Shop, steps: int) -> dict[str, float]:

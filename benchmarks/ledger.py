@@ -25,9 +25,10 @@ from retailor.shop.tables import Shop
 
 
 def reviews(data: Path, part: str, limit: int | None) -> Shop:
-    """The reviews of a part of the collection, or some of them."""
+    """The different reviews of a part of the collection, or some of them."""
     shop = read("amazon-polarity", data / "amazon-polarity-10k" / f"{part}.dat.gz")
-    return shop if limit is None else shop.with_tables(reviews=shop.reviews.sample(limit, seed=0))
+    different = shop.reviews.unique("text", keep="first", maintain_order=True)
+    return shop.with_tables(reviews=different if limit is None else different.sample(limit, seed=0))
 
 
 def rows_of(ledger: Ledger) -> list[dict[str, Any]]:

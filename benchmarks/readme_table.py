@@ -169,7 +169,7 @@ def claims(results: Mapping[str, Any]) -> str:
             system = f"Retailor with {claim.setting}" if claim.setting else "**Retailor**"
             lines.append(
                 f"| {claim.what} | {claim.metric} | {beside} | {system} | **{ours['value']:.4f}** "
-                f"| {between(ours)} | {number(ours['n'])} | {made_at(result)} |"
+                f"| {between(ours)} | {cases(ours)} | {made_at(result)} |"
             )
     n_stale = sum(bool(canaries.stale(result)) for result in results.values())
     return "\n".join([*lines, "", f"{n_stale} of {len(results)} files of results are stale."])
@@ -198,7 +198,7 @@ def every_row(results: Mapping[str, Any]) -> str:
         ]
         page += [
             f"| {row['row']} | {row.get('bucket', 'all')} | {row['metric']} | {row['value']:.4f} "
-            f"| {between(row)} | {number(row['n'])} | {row.get('made', '')} |"
+            f"| {between(row)} | {cases(row)} | {row.get('made', '')} |"
             for row in result["rows"]
             if not any(mark in row["row"] for mark in LEFT_OUT) and row["value"] is not None
         ]
@@ -227,8 +227,11 @@ def between(row: Mapping[str, Any]) -> str:
     return f"{row['low']:.4f} – {row['high']:.4f}" if has_interval else ""
 
 
-def number(n: int | None) -> str:
-    return "" if n is None else f"{n:,}"
+def cases(row: Mapping[str, Any]) -> str:
+    """How many test cases, and of how many different texts where several are of one."""
+    if row["n"] is None:
+        return ""
+    return f"{row['n']:,}" + (f" of {row['n_texts']:,} texts" if "n_texts" in row else "")
 
 
 def pages(readme: str, results: Mapping[str, Any]) -> dict[Path, str]:
