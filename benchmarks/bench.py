@@ -40,6 +40,7 @@ COLUMNS = ("row", "metric", "value", "low", "high", "n", "seconds")
 NO_DIALS = ("data", "work", "out", "canary")
 SEEDS = ("seed", "seeds", "control_seeds")
 """Not in the key of the stages: each stage names its own."""
+UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 WATCHED = ("src", "benchmarks", ":!benchmarks/results", ":!benchmarks/canaries")
 """What must be as committed when a result is written."""
 
@@ -240,9 +241,10 @@ def machine() -> str:
 
 
 def processor() -> str:
+    """The processor's name, and which of the units it has that decide the last digits of a product."""
     path = Path("/proc/cpuinfo")
-    if path.exists():
-        for line in path.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    told = [line.partition(":") for line in path.read_text().splitlines()] if path.exists() else []
+    first = {key.strip(): value.strip() for key, _, value in reversed(told)}
+    units = [unit for unit in UNITS if unit in first.get("flags", "").split()]
+    name = first.get("model name") or platform.processor() or platform.machine()
+    return f"{name} ({', '.join(units)})" if units else name

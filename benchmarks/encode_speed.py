@@ -3,9 +3,9 @@
     python benchmarks/encode_speed.py
 
 The same 2,000 real texts (reviews and product titles), the same weights, the same cores, in turns. The
-default encoder computes in bf16 where the processor has it, so it is measured beside sentence-transformers in
-bf16, and beside its float32, which is how it comes. A figure is the median of the rounds, with their least
-and most as the interval; the cosines are with their float32.
+default encoder computes in bf16 where the processor has it: there it is measured beside sentence-transformers
+in bf16 and beside its float32, which is how it comes; elsewhere float32 is beside float32. A figure is the
+median of the rounds, with their least and most as the interval; the cosines are with their float32.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import numpy as np
 from bench import begin, parser_of
 from numpy.typing import NDArray
 
+from retailor.models.hardware import native_bf16
 from retailor.models.local import LocalEncoder
 from retailor.models.weights import load_model
 from retailor.seeds import stream
 
-THEIRS = {"float32": "sentence-transformers, float32", "bfloat16": "sentence-transformers, bf16"}
 Encode = Callable[[list[str]], Any]
 
 
@@ -44,19 +44,20 @@ def real_texts(data: Path, n: int, seed: int) -> list[str]:
 
 
 def systems(model: str) -> dict[str, Encode]:
-    """Ours as it comes, and sentence-transformers over the same weights in both precisions."""
+    """Ours as it comes first, then sentence-transformers over the same weights; each names its precision."""
     import torch
     from sentence_transformers import SentenceTransformer
 
     ours = load_model(model, kind="encoder")
     assert isinstance(ours, LocalEncoder)
-    found: dict[str, Encode] = {"retailor": ours.encode}
+    names = {torch.float32: "float32"} | ({torch.bfloat16: "bf16"} if native_bf16() else {})
+    found: dict[str, Encode] = {f"retailor, {list(names.values())[-1]}": ours.encode}
     with tempfile.TemporaryDirectory() as folder:
         ours.save(Path(folder) / "encoder")
-        for precision, name in THEIRS.items():
-            dtype = {"torch_dtype": getattr(torch, precision)}
-            theirs = SentenceTransformer(str(Path(folder) / "encoder"), device="cpu", model_kwargs=dtype)
-            found[name] = partial(_theirs, theirs)
+        for dtype, name in names.items():
+            place, options = str(Path(folder) / "encoder"), {"torch_dtype": dtype}
+            theirs = SentenceTransformer(place, device="cpu", model_kwargs=options)
+            found[f"sentence-transformers, {name}"] = partial(_theirs, theirs)
     return found
 
 
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="minilm")
-    bench = begin(parser, canary={"texts": 48, "rounds": 1})
+    bench = begin(parser, canary={"texts": 32, "rounds": 1})
     given = bench.given
     texts = real_texts(given.data, given.texts, given.seed)
     encoders = systems(given.model)
@@ -89,14 +90,15 @@ def main() -> None:
             vectors[name], took = timed(encode, texts)
             seconds[name].append(took)
     rows = [row for name, took in seconds.items() for row in _rates(name, took, len(texts))]
-    for name in THEIRS.values():
-        ratios = [a / b for a, b in zip(seconds[name], seconds["retailor"], strict=True)]
+    ours, reference, *others = encoders
+    for name in (reference, *others):
+        ratios = [a / b for a, b in zip(seconds[name], seconds[ours], strict=True)]
         rows.append(
-            {"row": f"retailor against {name}", "metric": "times_faster", "value": statistics.median(ratios),
+            {"row": f"{ours} against {name}", "metric": "times_faster", "value": statistics.median(ratios),
              "low": min(ratios), "high": max(ratios), "n": len(texts)}
         )  # fmt: skip
-    for name in ("retailor", THEIRS["bfloat16"]):
-        cosines = (vectors[THEIRS["float32"]] * vectors[name]).sum(1)
+    for name in (ours, *others):
+        cosines = (vectors[reference] * vectors[name]).sum(1)
         for metric, value in (("least_cosine", cosines.min()), ("mean_cosine", cosines.mean())):
             rows.append({"row": name, "metric": metric, "value": float(value), "n": len(texts)})
     for row in rows:

@@ -44,11 +44,11 @@ class Done:
     kind: str
     folder: str
     fingerprint: str
-    asked: str
-    """The fingerprint but for code and libraries: what it is made of, and how."""
     seconds: float
     skipped: bool
     reason: str = ""
+    asked: str = ""
+    """The fingerprint but for code and libraries: what it is made of, and how."""
 
 
 def run_stages(
@@ -95,8 +95,8 @@ def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str]
 
 def _why_again(stage: Stage, out: Path, asked: str, fingerprint: str) -> str:
     """What has changed in code and libraries since the same was last made of the same; '' if it never was."""
-    records = [_record(path.with_suffix("")) for path in sorted((out / "stages").glob(f"{stage.name}-*.json"),
-               key=lambda path: path.stat().st_mtime)]  # fmt: skip
+    notes = sorted((out / "stages").glob(f"{stage.name}-*.json"), key=lambda path: path.stat().st_mtime)
+    records = [_record(path) for path in notes]
     made = [one for one in records if one.get("asked") == asked and one.get("fingerprint") != fingerprint]
     return provenance.changed(made[-1]["made_by"]) if made else ""
 
@@ -144,7 +144,7 @@ def _done(
     reason = str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
     kind = ABSENT if manifest.kind == ABSENT else stage.kind
     place = folder.relative_to(out).as_posix()
-    return Done(stage.name, kind, place, fingerprint, asked, seconds, skipped, reason)
+    return Done(stage.name, kind, place, fingerprint, seconds, skipped, reason, asked)
 
 
 def _record(folder: Path) -> dict[str, Any]:
