@@ -217,7 +217,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Writes results/amazon_polarity.json, or results/amazon_polarity_minilm.json."""
-    bench = begin(parser(), canary=CANARY, no_key=["scratch"])
+    bench = begin(parser(), canary=CANARY)
     given, store = bench.given, bench.store
     train, held = reviews(given.data, given.limit)
     overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retailor import artifact, kept, provenance
 
@@ -113,6 +116,20 @@ def test_a_wheel_holds_every_source_that_is_hashed() -> None:
     patterns = ["*.py", *told["tool"]["setuptools"]["package-data"]["retailor"]]
     for name, _ in provenance._sources(package, ""):
         assert any(fnmatch(name, pattern) or fnmatch(f"/{name}", pattern) for pattern in patterns), name
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(JSON, JSON)
+def test_two_keys_share_a_place_only_if_they_are_one(one: object, other: object) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (kept.place("x", one) == kept.place("x", other)) == same
+    assert kept.place("x", [one, other]) != kept.place("x", [[one, other]])
 
 
 def test_a_key_costs_no_heavy_import_and_depends_on_every_part() -> None:
