@@ -16,7 +16,7 @@ import pytest
 
 from retailor import artifact, provenance
 from retailor.errors import DataError, MissingTable
-from retailor.plan.engine import ABSENT, Stage, is_made, run_stages
+from retailor.plan.engine import ABSENT, Done, Stage, is_made, run_stages
 
 
 def write(text: str, inputs: Mapping[str, Path], folder: Path, work: Path) -> None:
@@ -129,6 +129,11 @@ def test_kill_9_leaves_no_half_artifact_and_the_work_folder_stays(tmp_path: Path
     (folder,) = [path for path in out.glob("stages/*") if path.is_dir()]
     assert (folder / "text").read_text(encoding="utf-8") == "x" * 10
     assert json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))["seconds"] > 0
+
+
+def test_a_record_of_before_the_update_still_reads() -> None:
+    record = {"name": "read", "kind": "shop", "folder": "stages/read-0", "fingerprint": "0", "seconds": 1.0}
+    assert Done(**record, skipped=False, reason="").asked == ""
 
 
 def test_an_update_of_code_or_a_library_makes_every_stage_again_and_says_why(

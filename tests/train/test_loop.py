@@ -23,6 +23,7 @@ from torch import nn
 from retailor import provenance
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.testing.models import SAMPLE, tiny_encoder
+from retailor.train.checkpoint import Checkpoints, weights_of
 from retailor.train.loop import TrainLog, TrainSettings, layer_groups, train
 from retailor.train.schedule import epoch_batches, rate_factor, steps_of
 
@@ -201,6 +202,16 @@ def test_only_the_same_training_goes_on(change: str, tmp_path: Path, monkeypatch
         monkeypatch.setattr(provenance, "libraries", dict)
     again = once(seed=int(change == "seed"), dials={"margin": 0.2} if change == "dials" else None)
     assert again == (0 if change == "nothing" else 16)
+
+
+def test_the_best_weights_of_another_training_are_not_taken_for_ones_own(tmp_path: Path) -> None:
+    for mark in ("one", "other"):
+        network = net(seed=len(mark))
+        own, optimizer = Checkpoints(tmp_path, "train", mark), torch.optim.AdamW(network.parameters())
+        own.write(network, optimizer, (5, weights_of(network)), {})
+        found = own.read(network, optimizer)
+        assert found is not None and found[1] is not None
+        assert all(torch.equal(found[1][name], value) for name, value in weights_of(network).items())
 
 
 KILLED = """

@@ -83,7 +83,7 @@ class Checkpoints:
         """Writes all that a later `read` needs."""
         if self.work is None:
             return
-        if best is not None and not self._path(f"best-{best[0]}").exists():
+        if best is not None and _mark_of(self._path(f"best-{best[0]}")) != self.mark:
             _write(self._path(f"best-{best[0]}"), best[1], {"mark": self.mark})
         tensors = {f"weight/{name}": tensor for name, tensor in weights_of(network).items()}
         for name, parameter in network.named_parameters():
@@ -133,6 +133,15 @@ def _write(path: Path, tensors: dict[str, Tensor], told: dict[str, str]) -> None
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def _mark_of(path: Path) -> str | None:
+    """Whose file it is; None where there is none that can be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str((file.metadata() or {}).get("mark"))
+    except (SafetensorError, OSError):
+        return None
 
 
 def _read(path: Path, mark: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
