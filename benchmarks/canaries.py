@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def finish(
     path = (out or TODAY) / f"{name}.json"
     figures = figures_of(rows)
     document = {"benchmark": name, "command": command, "commit": commit, "processor": processor}
-    write_json(path, {**document, "figures": figures})
+    write_json(path, {**document, "processor_s": sum(os.times()[:4]), "figures": figures})
     committed = read_json(COMMITTED / f"{name}.json")
     told = ["no figures are committed"] if committed is None else differences(committed["figures"], figures)
     print("\n".join(told) or f"{name}: its {len(figures)} figures are those committed")
@@ -156,7 +157,7 @@ def settle(name: str, today: Mapping[str, Any], *, write: bool, force: bool = Fa
     )
     other = committed is not None and committed["processor"] != today["processor"]
     if told and write and (force or not other):
-        write_json(COMMITTED / f"{name}.json", today)
+        write_json(COMMITTED / f"{name}.json", {key: today[key] for key in today if key != "processor_s"})
     if told and other:
         told.append(f"(committed on {committed['processor']}, today on {today['processor']})")  # type: ignore[index]
     return told
@@ -201,6 +202,7 @@ def main() -> None:
     parser.add_argument(
         "--check", action="store_true", help="write nothing, exit with 1 where figures differ"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="so many at a time, of one thread each")
     parser.add_argument(
         "--write", action="store_true", help="write also what another type of processor gives"
     )
@@ -208,35 +210,31 @@ def main() -> None:
     unknown = set(given.names) - set(runs.BENCHMARKS)
     if unknown:
         sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; known: {', '.join(runs.BENCHMARKS)}")
-    names, n_other, started = given.names or runs.BENCHMARKS, 0, time.perf_counter()
-    for i, name in enumerate(names, 1):
-        n_other += bool(_one(f"{i}/{len(names)} {name}", name, given))
+    names, started = given.names or list(runs.BENCHMARKS), time.perf_counter()
+    with ThreadPoolExecutor(given.jobs) as pool:
+        made = [pool.submit(_one, name, given) for name in names]
+        for i, done in enumerate(as_completed(made), 1):
+            print(f"{i}/{len(names)} {done.result()[1]}", flush=True)
     print(f"{time.perf_counter() - started:.0f} s")
     for name, why in stale_results().items():
         print(f"results/{name}.json: {why or 'stands'}")
-    sys.exit(1 if n_other and given.check else 0)
+    found = {done.result()[0] for done in made}
+    sys.exit(1 if "failed" in found or (given.check and "other" in found) else 0)
 
 
-def _one(head: str, name: str, given: argparse.Namespace) -> bool:
-    """Runs one canary and tells a line; whether its figures differ from those committed."""
+def _one(name: str, given: argparse.Namespace) -> tuple[str, str]:
+    """How a canary went ('skipped', 'failed', 'other' figures, 'same'), and what to tell of it."""
     lacking = [one for one in runs.of_benchmark(name).data if not (given.data / one).exists()]
     if lacking:
-        print(f"{head}: skipped, there is no {', '.join(lacking)} in {given.data}", flush=True)
-        return False
-    print(f"{head} …", end="", flush=True)
-    start = time.perf_counter()
+        return "skipped", f"{name}: skipped, there is no {', '.join(lacking)} in {given.data}"
     try:
         today = run(name, given.data)
     except subprocess.CalledProcessError as error:
-        print(f" failed:\n{error.stderr[-3000:]}", flush=True)
-        return True
+        return "failed", f"{name}: failed:\n{error.stderr[-3000:]}"
     told = settle(name, today, write=not given.check, force=given.write)
-    took = time.perf_counter() - start
-    late = f", longer than {SECONDS} s" if took > SECONDS else ""
-    print(f" {took:.0f} s{late}, {len(today['figures'])} figures, {len(told) or 'none'} differ", flush=True)
-    for line in told[:5]:
-        print(f"    {line}", flush=True)
-    return bool(told)
+    late = f", longer than {SECONDS} s" if today["processor_s"] > SECONDS else ""
+    head = f"{name}: {today['processor_s']:.0f} s of one core{late}, {len(today['figures'])} figures"
+    return "other" if told else "same", "\n    ".join([f"{head}, {len(told) or 'none'} differ", *told[:5]])
 
 
 if __name__ == "__main__":

@@ -39,12 +39,14 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
-    bench = begin(parser, canary={"customers": 150})
+    parser.add_argument("--network-steps", type=int, default=5000, help="of each network, at most")
+    bench = begin(parser, canary={"customers": 100, "network_steps": 10})
     given = bench.given
     shop = read("taobao", given.data / "taobao" / "UserBehavior.csv")
     if given.customers:
         shop = some_customers(shop, given.customers)
-    rows = [row for seed in given.seeds for row in run(shop, seed, len(given.seeds) > 1)]
+    many, steps = len(given.seeds) > 1, given.network_steps
+    rows = [row for seed in given.seeds for row in run(shop, seed, steps, many)]
     bench.write(rows, given.seeds)
     for row in rows:
         if row.bucket == "all" and row.metric in METRICS:
@@ -58,13 +60,14 @@ def same_cases(cases: Cases, known: Sequence[str], here: Sequence[str]) -> Cases
     return Cases(np.array(customers, np.int64), cases.targets)
 
 
-def run(shop: Shop, seed: int, many: bool) -> Iterator[Score]:
+def run(shop: Shop, seed: int, steps: int, many: bool) -> Iterator[Score]:
     """The rows of one seed; their names say which when there are several."""
     train, test = leave_last_out(shop)
     mark = f", seed {seed}" if many else ""
     first, asked, ours = None, None, None
     for name, settings in SYSTEMS.items():
-        task = Recommender(None, RecommendSettings(seed=seed, **settings)).fit(train)
+        chosen = RecommendSettings(seed=seed, max_network_steps=steps, **settings)
+        task = Recommender(None, chosen).fit(train)
         if first is None or asked is None:
             first, asked = task, task.cases(test)
         cases = same_cases(asked, first.user_ids, task.user_ids)
