@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=4.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--limit", type=int, help="so many sentences to train and to test on")
-    bench = begin(parser, canary={"encoder": "minilm", "epochs": 1.0, "limit": 80, "seeds": [0]})
+    bench = begin(parser, canary={"encoder": "minilm", "epochs": 1.0, "limit": 48, "seeds": [0]})
     given = bench.given
     folder = given.data / "absa-laptop"
     train, held = (

@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--tests", type=int, help="so many test texts")
     parser.add_argument("--splits", type=int, nargs="+", default=list(SPLITS))
     parser.add_argument("--steps", type=int, default=150, help="steps of each training, of 32 texts")
-    canary = {"limit": online_shopping.CANARY["limit"], "tests": 80, "splits": [0], "steps": 2}
+    canary = {"limit": online_shopping.CANARY["limit"], "tests": 40, "splits": [0], "steps": 2}
     bench = begin(parser, canary=canary)
     given = bench.given
     job = Job(given.data, bench.store, given.limit, given.steps, tuple(given.splits), given.tests)

@@ -41,7 +41,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--lines", type=int, help="so many lines of each file")
     parser.add_argument("--skip", nargs="*", default=[], help="steps to leave out, beside those of the plan")
-    bench = begin(parser, canary={"lines": 300, "skip": ["adapt", "compress", "review"]})
+    bench = begin(parser, canary={"lines": 120, "skip": ["adapt", "compress", "review"]})
     given = bench.given
     work = given.work or Path("build/gift_cards")
     plan = read_plan(PLAN)

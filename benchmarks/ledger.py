@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--max-steps", type=int, help="of each training, adaptation too; as many as it takes")
     parser.add_argument("--limit", type=int, help="so many reviews to train and to test on")
-    bench = begin(parser, canary={"labels": [32], "seeds": [0], "max_steps": 2, "limit": 120})
+    bench = begin(parser, canary={"labels": [32], "seeds": [0], "max_steps": 2, "limit": 60})
     given = bench.given
     steps = {} if given.max_steps is None else {"max_steps": given.max_steps, "adapt_steps": given.max_steps}
     settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds), **steps)

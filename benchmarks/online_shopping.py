@@ -37,7 +37,7 @@ from retailor.tasks.sentiment.texts import read_examples
 
 SEEDS = (0, 1, 2)
 BASELINES = ("tf-idf", "nb-svm")
-CANARY = {"limit": 160, "seeds": [0]}
+CANARY = {"limit": 96, "seeds": [0]}
 
 
 def reviews(data: Path, limit: int | None) -> tuple[Shop, dict[str, int]]:

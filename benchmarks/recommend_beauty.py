@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--control-seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
-    bench = begin(parser, canary={"customers": 250, "steps": 2, "network_steps": 10, "seeds": [0]})
+    bench = begin(parser, canary={"customers": 120, "steps": 2, "network_steps": 5, "seeds": [0]})
     given = bench.given
     shop = read_shop(given.data / given.shop)
     if given.customers:

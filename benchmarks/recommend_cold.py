@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--network-steps", type=int, default=5000, help="of the other networks, at most")
     parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
-    bench = begin(parser, canary={"customers": 300, "steps": 2, "network_steps": 10})
+    bench = begin(parser, canary={"customers": 200, "steps": 2, "network_steps": 5})
     given = bench.given
     shop = read_shop(given.data / "amazon2014-beauty")
     if given.customers:

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
     parser.add_argument("--network-steps", type=int, default=5000, help="of each network, at most")
-    bench = begin(parser, canary={"customers": 100, "network_steps": 10})
+    bench = begin(parser, canary={"customers": 60, "network_steps": 5})
     given = bench.given
     shop = read("taobao", given.data / "taobao" / "UserBehavior.csv")
     if given.customers:

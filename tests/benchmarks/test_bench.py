@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -299,3 +300,34 @@ def test_every_result_has_a_command_that_makes_it(table: ModuleType) -> None:
     for path in (BENCHMARKS / "results").glob("*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
         assert not result.get("canary") or result["command"] == table.BY_NAME[path.stem].command
+
+
+def test_what_is_stale_is_made_again_and_a_failure_stops_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import canaries
+    import make_again
+
+    called: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        called.append(command)
+        return subprocess.CompletedProcess(command, 1 if "benchmarks/fake.py" in command else 0)
+
+    monkeypatch.setattr(make_again.subprocess, "run", run)
+    monkeypatch.setattr(make_again, "ROOT", place)
+    monkeypatch.setattr(make_again, "LOGS", place / "logs")
+    monkeypatch.setattr(canaries, "stale_results", lambda: {"fake": "absent", "fake_fast": "made before"})
+    (place / "build" / "fake").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["make_again.py", "--from-nothing"])
+    with pytest.raises(SystemExit, match="failed: fake$"):
+        make_again.main()
+    own = [command[command.index("benchmarks/fake.py") :] for command in called[:2]]
+    assert [words[1:3] for words in own] == [["--data", "../shared/data"], ["--rate", "2"]]
+    assert called[2][-1].endswith("readme_table.py") and not (place / "build" / "fake").exists()
+    called.clear()
+    monkeypatch.setattr(canaries, "stale_results", lambda: {"fake": "", "fake_fast": ""})
+    monkeypatch.setattr(sys, "argv", ["make_again.py"])
+    with pytest.raises(SystemExit) as ended:
+        make_again.main()
+    assert ended.value.code == 0 and len(called) == 1
