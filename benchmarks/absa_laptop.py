@@ -18,14 +18,13 @@ from typing import Any
 import amazon_polarity
 import numpy as np
 from bench import Bench, begin, parser_of
+from encoders import encoder_of
 from numpy.typing import NDArray
 from reading import Stage, read_rows
 
 from retailor.metrics.classify import accuracy_cases, macro_f1
 from retailor.metrics.interval import paired_interval, score_mean
-from retailor.models.local import LocalEncoder
 from retailor.models.shapes import Encoder
-from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.job import TUNED
@@ -100,14 +99,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=4.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--limit", type=int, help="so many sentences to train and to test on")
-    bench = begin(parser, canary={"encoder": "minilm", "epochs": 1.0, "limit": 48, "seeds": [0]})
+    bench = begin(parser, canary={"encoder": "tiny", "epochs": 1.0, "limit": 48, "seeds": [0]})
     given = bench.given
     folder = given.data / "absa-laptop"
     train, held = (
         aspects(folder / f"Laptops_{part}.xml.seg")[: given.limit] for part in ("Train", "Test_Gold")
     )
     test = read_examples(Shop.of(), held, once=False)
-    starts = {"as it came": load_model(given.encoder, kind="encoder"), "transferred": transferred(bench)}
+    own = encoder_of(given.encoder, (one.text for one in train))
+    starts = {"as it came": own, "transferred": transferred(bench)}
     stages = {
         start: [stage(start, encoder, train, test, seed, bench) for seed in given.seeds]
         for start, encoder in starts.items()
@@ -124,9 +124,8 @@ def main() -> None:
 def transferred(bench: Bench) -> Encoder:
     """The encoder that `amazon_polarity.py` fine-tunes, with all its dials as they come."""
     other, store = bench.beside("amazon_polarity", amazon_polarity.parser(), amazon_polarity.CANARY)
-    encoder = load_model(other.encoder, kind="encoder")
-    assert isinstance(encoder, LocalEncoder)
     train, _ = amazon_polarity.reviews(other.data, other.limit)
+    encoder = encoder_of(other.encoder, train.reviews["text"])
     found = amazon_polarity.tuned_reader(encoder, train, other, store).encoder
     assert found is not None
     return found

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench import Bench, begin, parser_of
+from encoders import encoder_of
 from keeping import Store
 from numpy.typing import NDArray
 from reading import Stage, as_blended, read_rows
@@ -28,7 +29,6 @@ from remembering import Remembering
 from retailor.metrics.classify import accuracy_cases, paired_macro_f1, score_classes
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.weights import load_model
 from retailor.prove.cells import untrained
 from retailor.seeds import derive, stream
 from retailor.shop.read import read
@@ -41,7 +41,7 @@ from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
 from retailor.train.loop import TrainSettings
 
 MAX_TOKENS = 160
-CANARY = {"encoder": "minilm", "limit": 120, "epochs": 1.0, "few": 8, "max_steps": 2}
+CANARY = {"encoder": "tiny", "limit": 120, "epochs": 1.0, "few": 8, "max_steps": 2}
 FEW_SEEDS = (0, 1, 2, 3, 4)
 BASELINES = ("tf-idf", "nb-svm")
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
@@ -222,8 +222,7 @@ def main() -> None:
     train, held = reviews(given.data, given.limit)
     overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))
     test = read_examples(held, once=True)
-    encoder = load_model(given.encoder, kind="encoder")
-    assert isinstance(encoder, LocalEncoder)
+    encoder = encoder_of(given.encoder, train.reviews["text"])
     default = SentimentSettings() if given.max_steps is None else SentimentSettings(max_steps=given.max_steps)
 
     def blended(_: Path) -> Stage:

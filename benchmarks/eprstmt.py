@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import online_shopping
 from bench import Bench, begin, parser_of
+from encoders import encoder_of
 from keeping import Store
 from numpy.typing import NDArray
 from remembering import Remembering
@@ -31,7 +32,6 @@ from remembering import Remembering
 from retailor.errors import ModelError
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.linear import Head, choose_head, class_weights
@@ -235,13 +235,12 @@ def main() -> None:
     parser.add_argument("--tests", type=int, help="so many test texts")
     parser.add_argument("--splits", type=int, nargs="+", default=list(SPLITS))
     parser.add_argument("--steps", type=int, default=150, help="steps of each training, of 32 texts")
-    canary = {"limit": online_shopping.CANARY["limit"], "tests": 40, "splits": [0], "steps": 2}
-    bench = begin(parser, canary=canary)
+    small = {"tests": 80, "splits": [0, 1], "steps": 2}
+    bench = begin(parser, canary={**online_shopping.CANARY, **small})
     given = bench.given
     job = Job(given.data, bench.store, given.limit, given.steps, tuple(given.splits), given.tests)
-    encoder = load_model(given.encoder, kind="encoder")
-    assert isinstance(encoder, LocalEncoder)
     texts, n_in_test = unlabelled(job)
+    encoder = encoder_of(given.encoder, texts)
     shop, left_out = online_shopping.reviews(given.data, given.limit)
     words, source = source_words(job, encoder, shop), source_reader(bench, encoder, shop)
     tuned, seconds = own_encoder(job, encoder, texts)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import begin, parser_of
+from encoders import encoder_of
 
-from retailor.models.weights import load_model
 from retailor.prove.figures import Row
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.picture import draw
@@ -69,7 +69,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--max-steps", type=int, help="of each training, adaptation too; as many as it takes")
     parser.add_argument("--limit", type=int, help="so many reviews to train and to test on")
-    bench = begin(parser, canary={"labels": [32], "seeds": [0], "max_steps": 2, "limit": 60})
+    bench = begin(
+        parser, canary={"encoder": "tiny", "labels": [32], "seeds": [0], "max_steps": 2, "limit": 120}
+    )
     given = bench.given
     steps = {} if given.max_steps is None else {"max_steps": given.max_steps, "adapt_steps": given.max_steps}
     settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds), **steps)
@@ -77,7 +79,7 @@ def main() -> None:
     cells = bench.store.root / "cells"
     bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
     ledger = prove(
-        train, load_model(given.encoder, kind="encoder"), settings, work=bench.store.root, test=test,
+        train, encoder_of(given.encoder, train.reviews["text"]), settings, work=bench.store.root, test=test,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
     path = bench.write(rows_of(ledger), given.seeds)

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench import begin, parser_of
+from encoders import encoder_of
 from keeping import Store
 from numpy.typing import NDArray
 from online_shopping import reviews
@@ -35,7 +36,6 @@ from retailor.metrics.classify import accuracy_cases
 from retailor.metrics.interval import bootstrap_means
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
-from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
@@ -145,7 +145,9 @@ def cells_of(
     held: dict[str, Part], given: argparse.Namespace, store: Store
 ) -> dict[str, list[tuple[Hits, float]]]:
     """By row: hits and seconds of each category, made now where they are not kept."""
-    encoder = load_model(given.encoder, kind="encoder")
+    encoder = encoder_of(
+        given.encoder, (text for one in held.values() for text in one.labelled.reviews["text"])
+    )
     found: dict[str, list[tuple[Hits, float]]] = {}
     for row in (row for row in TRAINED if row in given.rows):
         own = adapted(encoder, held, given, store) if row in (MASKED, MASKED_CRITIC) else encoder
@@ -216,12 +218,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the draw of reviews and the training")
     parser.add_argument("--rows", nargs="+", default=list(DEFAULT_ROWS), choices=TRAINED, help="to train")
     canary = {
+        "encoder": "tiny",
         "limit": 16,
         "unlabelled": 40,
         "test": 20,
-        "categories": 2,
+        "categories": 3,
         "epochs": 1.0,
-        "rows": [PLAIN, CRITIC],
+        "adapt_steps": 2,
+        "rows": [PLAIN, CRITIC, MASKED],
     }
     bench = begin(parser, canary=canary, no_key=["rows"])
     given = bench.given
