@@ -41,7 +41,7 @@ from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
 from retailor.train.loop import TrainSettings
 
 MAX_TOKENS = 160
-CANARY = {"encoder": "tiny", "limit": 120, "epochs": 1.0, "few": 8, "max_steps": 2}
+CANARY = {"encoder": "tiny", "limit": 300, "epochs": 1.0, "few": 8, "max_steps": 2}
 FEW_SEEDS = (0, 1, 2, 3, 4)
 BASELINES = ("tf-idf", "nb-svm")
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")

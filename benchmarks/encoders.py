@@ -7,8 +7,9 @@ from itertools import islice
 
 from retailor.models.local import LocalEncoder
 from retailor.models.weights import load_model
+from retailor.prove.cells import untrained
 
-N_TEXTS = 500
+N_TEXTS, N_LAYERS = 500, 5
 
 
 def encoder_of(name: str, texts: Iterable[str]) -> LocalEncoder:
@@ -16,7 +17,9 @@ def encoder_of(name: str, texts: Iterable[str]) -> LocalEncoder:
     if name == "tiny":
         from retailor.testing.models import tiny_encoder
 
-        return tiny_encoder(list(islice(texts, N_TEXTS)))
+        made = tiny_encoder(list(islice(texts, N_TEXTS)))
+        made.network.config.num_hidden_layers = N_LAYERS
+        return untrained(made, 0)
     found = load_model(name, kind="encoder")
     assert isinstance(found, LocalEncoder)
     return found
