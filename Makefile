@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check lint clean install install-dev
+.PHONY: demo test test-slow lint results-check canaries results clean install install-dev
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -28,8 +28,21 @@ lint: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# README.md and docs/results.md follow from the files of results, stale marks included: seconds, no training.
+results-check: install-dev
+	$(BIN)/python benchmarks/readme_table.py --check
+
+# Every benchmark in small, by hand or nightly: about ten minutes. Says which results today's code made stale.
+canaries: install-dev
+	$(BIN)/python benchmarks/canaries.py
+	$(BIN)/python benchmarks/readme_table.py
+
+# Makes the stale results again in the background, the cheap ones first: hours. Needs a clean tree.
+results: install-dev
+	$(BIN)/python benchmarks/make_again.py --background
+
 # Small networks lose more to threads that wait for each other than they gain: one thread a worker, two workers.
-test: lint
+test: lint results-check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: install-dev

@@ -1,13 +1,12 @@
 """Sentiment of 2,000 Amazon reviews, learned from 8,000, and from 64: what each step of transfer is worth.
 
-    python benchmarks/amazon_polarity.py --data ../shared/data
+    python benchmarks/amazon_polarity.py
 
 Everything is chosen on a tenth of the training reviews; the test reviews are read once. With 64 labels (five
 draws) the rest of the training reviews serves without its labels: a panel of judges, and an encoder that is
 tuned on what the panel is surest of; it sees no label, so the draws share it. A stage that is done is kept in
 the work folder, and a training that was killed goes on: the same command can be given again. With --scratch
-the same network is also trained from random weights, which takes long. With --limit it is a rehearsal on a
-few reviews: figures go to the work folder, not to results/.
+the same network is also trained from random weights, which takes long.
 """
 
 from __future__ import annotations
@@ -15,22 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from bench import Bench, begin, parser_of
+from encoders import encoder_of
+from keeping import Store
 from numpy.typing import NDArray
-from reading import Stage, read_rows
+from reading import Stage, as_blended, read_rows
 from remembering import Remembering
-from safetensors.numpy import load_file, save_file
-from schema import RESULTS, write_results
 
 from retailor.metrics.classify import accuracy_cases, paired_macro_f1, score_classes
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.weights import load_model
 from retailor.prove.cells import untrained
 from retailor.seeds import derive, stream
 from retailor.shop.read import read
@@ -42,20 +40,12 @@ from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 
-FEW = 64
 MAX_TOKENS = 160
+CANARY = {"encoder": "tiny", "limit": 300, "epochs": 1.0, "few": 8, "max_steps": 2}
 FEW_SEEDS = (0, 1, 2, 3, 4)
 BASELINES = ("tf-idf", "nb-svm")
 METRICS = ("accuracy", "macro_f1", "ece", "log_loss")
 Labels = NDArray[np.int64]
-
-
-def stage(path: Path, make: Callable[[], Stage]) -> Stage:
-    """The stage kept at `path`, made now if it is not there."""
-    if not path.exists():
-        made = make()
-        save_file({name: np.ascontiguousarray(rows) for name, rows in made.items()}, path)
-    return load_file(path)
 
 
 def fitted(reader: SentimentReader, test: Examples) -> Stage:
@@ -64,17 +54,17 @@ def fitted(reader: SentimentReader, test: Examples) -> Stage:
     return read_rows(reader, test.queries)
 
 
-def drawn(y: Labels, seed: int) -> Labels:
-    """Numbers of FEW reviews, as many of each label."""
+def drawn(y: Labels, n: int, seed: int) -> Labels:
+    """Numbers of `n` reviews, as many of each label."""
     rng = stream(seed, "few labels")
-    some = [rng.permutation(np.flatnonzero(y == label))[: FEW // 2] for label in np.unique(y)]
+    some = [rng.permutation(np.flatnonzero(y == label))[: n // 2] for label in np.unique(y)]
     return np.sort(np.concatenate(some))
 
 
-def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -> list[Stage]:
+def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, bench: Bench) -> list[Stage]:
     """A stage a draw of labels; what needs no label is made once, of reviews that no draw has."""
     known = read_examples(train, once=True)
-    draws = [drawn(known.y, seed) for seed in FEW_SEEDS]
+    draws = [drawn(known.y, bench.given.few, seed) for seed in FEW_SEEDS]
     rest = np.setdiff1d(np.arange(len(known)), np.concatenate(draws))
     texts = [known.queries[i].text for i in rest]
     tuning = PseudoTuning(
@@ -83,18 +73,21 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -
         words=OpinionWords(), max_texts=4000, per_class=1250, floor=0.6, max_tokens=MAX_TOKENS, dropout=0.1,
         teacher_weight=2.0, seed=0,
     )  # fmt: skip
-    if not (work / "student").exists():
-        tuned = opinion_tuned(encoder, texts, tuning, work=work / "student.work")
+
+    def learn(folder: Path, work: Path) -> None:
+        tuned = opinion_tuned(encoder, texts, tuning, work=work)
         assert tuned.encoder is not None, tuned.why
-        (work / "student.json").write_text(json.dumps(tuned.log), encoding="utf-8")
-        tuned.encoder.save(work / "student")
-    student = load_encoder(work / "student")
+        (folder / "log.json").write_text(json.dumps(tuned.log), encoding="utf-8")
+        tuned.encoder.save(folder / "student")
+
+    folder = bench.store.folder("student", learn)
+    student = load_encoder(folder / "student")
     assert isinstance(student, LocalEncoder)
-    seconds = float(json.loads((work / "student.json").read_text(encoding="utf-8"))["seconds"])
+    seconds = float(json.loads((folder / "log.json").read_text(encoding="utf-8"))["seconds"])
     readers = {"frozen probe": remembering(encoder), "pseudo-labels": remembering(student)}
     seated = seat(
         readers["frozen probe"], texts, OpinionWords(), max_texts=tuning.max_texts, max_tokens=MAX_TOKENS,
-        work=work / "student.work",
+        work=bench.store.root / "vectors",
     )  # fmt: skip
     assert seated.panel is not None, seated.why
 
@@ -112,7 +105,7 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -
         return found | {f"seconds {row}": np.array([seconds * (row == "pseudo-labels")]) for row in found}
 
     return [
-        stage(work / f"few-{seed}.safetensors", lambda seed=seed, rows=rows: one(seed, rows))  # type: ignore[misc]
+        bench.store.tensors(f"few labels, seed {seed}", lambda _, seed=seed, rows=rows: one(seed, rows), seed)
         for seed, rows in zip(FEW_SEEDS, draws, strict=True)
     ]
 
@@ -158,7 +151,7 @@ def rows_of(found: Stage, test: Examples) -> list[dict[str, Any]]:
     return rows
 
 
-def few_rows(stages: list[Stage], test: Examples) -> list[dict[str, Any]]:
+def few_rows(stages: list[Stage], test: Examples, few: int) -> list[dict[str, Any]]:
     """Means over draws of the few labels; intervals are over test reviews, `spread` is over draws."""
     rows: list[dict[str, Any]] = []
     cases = {
@@ -166,72 +159,86 @@ def few_rows(stages: list[Stage], test: Examples) -> list[dict[str, Any]]:
         for row in ("tf-idf", "frozen probe", "panel", "pseudo-labels")
     }
     for row, hits in cases.items():
-        name = f"{row}, {FEW} labels"
+        name = f"{row}, {few} labels"
         seconds = float(np.mean([found[f"seconds {row}"][0] for found in stages]))
         score = score_mean(name, "accuracy", hits.mean(axis=0), seconds=seconds)
         rows.append({**vars(score), "spread": float(hits.mean(axis=1).std(ddof=1))})
         if row != "tf-idf":
             less = "tf-idf" if row == "frozen probe" else "frozen probe"
             value, low, high = paired_interval(hits.mean(axis=0), cases[less].mean(axis=0))
-            name = f"{row} - {less}, {FEW} labels"
+            name = f"{row} - {less}, {few} labels"
             rows.append({"row": name, "metric": "accuracy", "value": value, "low": low, "high": high,
                          "n": len(test)})  # fmt: skip
     return rows
 
 
+def tuned_reader(
+    encoder: LocalEncoder, train: Shop, given: argparse.Namespace, store: Store
+) -> SentimentReader:
+    """The reader fine-tuned on all labels, kept in the store."""
+    chosen = SentimentSettings(
+        mode="blended", few_labels=0, epochs=given.epochs, learning_rate=given.rate,
+        max_tokens=MAX_TOKENS, freeze_embeddings=True, validate_every=225, patience=None,
+        select_by="accuracy",
+    )  # fmt: skip
+
+    def learn(folder: Path, work: Path) -> None:
+        SentimentReader(encoder, chosen).fit(train, work=work).save(folder / "reader")
+
+    return SentimentReader.load(store.folder("fine-tuned", learn, chosen.mode) / "reader")
+
+
+def scratch(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -> Stage:
+    """The rows of the same network from random weights."""
+    dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
+    chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
+    return fitted(SentimentReader(untrained(encoder, 0), chosen).fit(train, work=work), test)
+
+
+def reviews(data: Path, limit: int | None) -> tuple[Shop, Shop]:
+    """The training and the test reviews, or some of each: not the first lines, which are all of one label."""
+    folder = data / "amazon-polarity-10k"
+    both = [read("amazon-polarity", folder / f"{part}.dat.gz") for part in ("train", "test")]
+    train, held = (s.with_tables(reviews=s.reviews.sample(limit, seed=0)) for s in both) if limit else both
+    return train, held
+
+
+def parser() -> argparse.ArgumentParser:
+    found = parser_of(__doc__)
+    found.add_argument("--encoder", default="e5")
+    found.add_argument("--epochs", type=float, default=3.0)
+    found.add_argument("--rate", type=float, default=1e-4)
+    found.add_argument("--few", type=int, default=64, help="labels of the rows of few labels")
+    found.add_argument("--max-steps", type=int, help="of the reader with all dials by default")
+    found.add_argument("--scratch", action="store_true", help="with the network from random weights, too")
+    found.add_argument("--limit", type=int, help="so many reviews to train and to test on")
+    return found
+
+
 def main() -> None:
-    """Writes results/amazon_polarity.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="e5")
-    arguments.add_argument("--epochs", type=float, default=3.0)
-    arguments.add_argument("--rate", type=float, default=1e-4)
-    arguments.add_argument("--scratch", action="store_true", help="with the network from random weights, too")
-    arguments.add_argument("--limit", type=int, help="so many reviews to train and to test on: a rehearsal")
-    arguments.add_argument("--work", type=Path, default=Path("build/amazon_polarity"))
-    given = arguments.parse_args()
-    work = given.work / (given.encoder if given.limit is None else f"{given.encoder}-{given.limit}")
-    work.mkdir(parents=True, exist_ok=True)
-    folder = given.data / "amazon-polarity-10k"
-    train, held = (read("amazon-polarity", folder / f"{part}.dat.gz") for part in ("train", "test"))
-    if given.limit:
-        # Not the first lines: those are all of one label.
-        train, held = (s.with_tables(reviews=s.reviews.sample(given.limit, seed=0)) for s in (train, held))
+    """Writes results/amazon_polarity.json, or results/amazon_polarity_minilm.json."""
+    bench = begin(parser(), canary=CANARY)
+    given, store = bench.given, bench.store
+    train, held = reviews(given.data, given.limit)
     overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))
-    test = read_examples(held, once=False)
-    encoder = load_model(given.encoder, kind="encoder")
-    assert isinstance(encoder, LocalEncoder)
+    test = read_examples(held, once=True)
+    encoder = encoder_of(given.encoder, train.reviews["text"])
+    default = SentimentSettings() if given.max_steps is None else SentimentSettings(max_steps=given.max_steps)
 
-    def tuned() -> Stage:
-        chosen = SentimentSettings(
-            mode="blended", few_labels=0, epochs=given.epochs, learning_rate=given.rate,
-            max_tokens=MAX_TOKENS, freeze_embeddings=True, validate_every=225, patience=None,
-            select_by="accuracy",
-        )  # fmt: skip
-        if not (work / "tuned.reader").exists():
-            reader = SentimentReader(encoder, chosen).fit(train, work=work / "tuned")
-            reader.save(work / "tuned.reader")
-        return fitted(SentimentReader.load(work / "tuned.reader"), test)
+    def blended(_: Path) -> Stage:
+        return as_blended(fitted(tuned_reader(encoder, train, given, store), test))
 
-    def scratch() -> Stage:
-        dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
-        chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
-        reader = SentimentReader(untrained(encoder, 0), chosen).fit(train, work=work / "scratch")
-        return fitted(reader, test)
+    def by_default(work: Path) -> Stage:
+        made = fitted(SentimentReader(encoder, default).fit(train, work=work), test)
+        return {name: made[name] for name in ("retailor", "seconds retailor")}
 
-    found = stage(work / "tuned.safetensors", tuned)
+    found = {**store.tensors("blended", blended), **store.tensors("by default", by_default)}
     if given.scratch:
-        random = stage(work / "scratch.safetensors", scratch)
+        random = store.tensors("from scratch", lambda work: scratch(encoder, train, test, work))
         found["from scratch"], found["seconds from scratch"] = random["retailor"], random["seconds retailor"]
-    rows = rows_of(found, test) + few_rows(few_stages(encoder, train, test, work), test)
+    rows = rows_of(found, test) + few_rows(few_stages(encoder, train, test, bench), test, given.few)
     rows.append({"row": "test reviews that are in train", "metric": "n", "value": overlap, "n": len(test)})
-    results = RESULTS if given.limit is None else work
-    name = "amazon_polarity" if given.encoder == "e5" else f"amazon_polarity_{Path(given.encoder).name}"
-    command = (
-        f"python benchmarks/amazon_polarity.py --encoder {given.encoder} --epochs {given.epochs:g} "
-        f"--rate {given.rate:g}{' --scratch' if given.scratch else ''}"
-    )
-    path = write_results(name, rows, FEW_SEEDS, command, folder=results)
+    path = bench.write(rows, FEW_SEEDS)
     lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 

@@ -1,6 +1,6 @@
 """Which passage answers a product question: HetPQA's ranking set, and two of other kinds.
 
-    python benchmarks/answer_hetpqa.py --data ../shared/data
+    python benchmarks/answer_hetpqa.py
 
 Learned on HetPQA's training questions about items that the test does not have, with other questions'
 evidence as negatives; nothing is chosen on a test set. `epqa` (relevance 2 counts) and `semipqa` (attributes
@@ -10,13 +10,12 @@ out of map, mrr and hit@1, as they cannot be ranked wrongly.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import polars as pl
+from bench import begin, parser_of
 from remembering import Remembering
-from schema import write_results
 
 from retailor.metrics.scores import Score
 from retailor.models.shapes import Encoder
@@ -61,18 +60,23 @@ def _evidence(relevance: pl.Expr) -> pl.Expr:
 
 def main() -> None:
     """Writes results/answer_hetpqa.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="minilm")
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    arguments.add_argument("--weights", action="store_true", help="print the weights of the default ranker")
-    given = arguments.parse_args()
+    parser = parser_of(__doc__)
+    parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--questions", type=int, help="so many of each set")
+    parser.add_argument("--weights", action="store_true", help="print the weights of the default ranker")
+    bench = begin(parser, canary={"questions": 40, "seeds": [0]})
+    given = bench.given
     train = training_shop(given.data / "hetpqa")
     tests = {
         "hetpqa": ranking_shop(given.data / "hetpqa/ranking_dev.csv", "\t", "1"),
         "epqa": ranking_shop(given.data / "epqa/dev.csv", ",", "2"),
         "semipqa": ranking_shop(given.data / "semipqa/ranking_dev.csv", "\t", "1"),
     }
+    train, *some = (
+        shop.with_tables(questions=shop.questions[: given.questions]) for shop in (train, *tests.values())
+    )
+    tests = dict(zip(tests, some, strict=True))
     encoder = Remembering(load_model(given.encoder, kind="encoder"))
     if given.weights:
         print_default(encoder, train)
@@ -85,7 +89,7 @@ def main() -> None:
             scores = answerer.evaluate(test)
             sys.stderr.write(f"{name}\n{scores}\n")
             rows += [_row(s, name, seed, given.seeds[0]) for s in scores if s.row == "retailor" or seed == 0]
-    write_results("answer_hetpqa", rows, given.seeds, " ".join(sys.argv))
+    bench.write(rows, given.seeds)
 
 
 def print_default(encoder: Encoder, train: Shop) -> None:

@@ -1,17 +1,15 @@
 """Whether the ranking of `choose`, made before any training, is the ranking of real fine-tunes.
 
-    python benchmarks/choose.py --data ../shared/data
+    python benchmarks/choose.py
 
 Two shops, English (amazon-polarity-10k) and Chinese (online-shopping-10-cats). Candidates: both encoders that
 arrive by pip, their lower layers alone, and the smaller one without its training. Each is ranked on some
 labelled reviews, then fine-tuned on the same ones and tested on others. A fine-tune that is done is kept in
-the work folder. With --limit it is a rehearsal.
+the work folder.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from schema import RESULTS, write_results
+from bench import Bench, begin, parser_of
 from scipy.stats import kendalltau
 
 from retailor.choose.rank import ChooseSettings, choose
@@ -32,6 +30,8 @@ from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
 
+CANDIDATES = ("minilm", "e5", "minilm-3-layers", "minilm-1-layer", "minilm-untrained", "e5-6-layers")
+
 
 def first_layers(encoder: LocalEncoder, n: int) -> LocalEncoder:
     """The encoder with its first `n` layers alone."""
@@ -42,7 +42,7 @@ def first_layers(encoder: LocalEncoder, n: int) -> LocalEncoder:
     return made
 
 
-def candidates(work: Path) -> list[str]:
+def candidates(bench: Bench) -> list[str]:
     """Names and folders of the candidates; those that are made here are kept in the work folder."""
     made: dict[str, Callable[[], LocalEncoder]] = {
         "minilm-3-layers": lambda: first_layers(opened("minilm"), 3),
@@ -50,10 +50,13 @@ def candidates(work: Path) -> list[str]:
         "minilm-untrained": lambda: untrained(opened("minilm"), 0),
         "e5-6-layers": lambda: first_layers(opened("e5"), 6),
     }
-    for name, make in made.items():
-        if not (work / name).exists():
-            make().save(work / name)
-    return ["minilm", "e5", *(str(work / name) for name in made)]
+
+    def place(name: str) -> str:
+        if name not in made:
+            return name
+        return str(bench.store.folder(name, lambda folder, _: made[name]().save(folder / name)) / name)
+
+    return [place(name) for name in bench.given.candidates]
 
 
 def opened(name: str) -> LocalEncoder:
@@ -76,53 +79,56 @@ def shops(data: Path) -> dict[str, Shop]:
     )  # fmt: skip
     found = {"amazon-polarity": english, "online-shopping": chinese}
     return {
-        name: shop.with_tables(reviews=shop.reviews.sample(fraction=1.0, shuffle=True, seed=0))
+        name: shop.with_tables(reviews=different(shop).sample(fraction=1.0, shuffle=True, seed=0))
         for name, shop in found.items()
     }
 
 
-def fine_tuned(path: Path, model: str, train: Shop, test: Shop, steps: int) -> dict[str, float]:
-    """Accuracy and seconds of a real fine-tune, kept at `path`."""
-    if not path.exists():
-        encoder = load_model(model) if "/" not in model else load_encoder(model)
-        settings = SentimentSettings(
-            mode="fine-tuned", few_labels=0, max_steps=steps, epochs=1e3, learning_rate=1e-4, max_tokens=96,
-            validate_every=None, patience=None, freeze_embeddings=True, strengths=(10.0,),
-        )  # fmt: skip
-        reader = SentimentReader(encoder, settings).fit(train)
-        cases = read_examples(test, once=False)
-        predicted = [LABELS.index(answer.label) for answer in reader.predict(list(cases.queries))]
-        told = {
-            "accuracy": accuracy(cases.y, np.array(predicted)),
-            "seconds": reader.log["validation"]["fine-tuned"]["seconds"],
-        }
-        path.write_text(json.dumps(told), encoding="utf-8")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+def different(shop: Shop) -> pl.DataFrame:
+    return shop.reviews.unique("text", keep="first", maintain_order=True)
+
+
+def fine_tuned(model: str, train: Shop, test: Shop, steps: int) -> dict[str, float]:
+    """Accuracy and seconds of a real fine-tune."""
+    encoder = load_model(model) if "/" not in model else load_encoder(model)
+    settings = SentimentSettings(
+        mode="fine-tuned", few_labels=0, max_steps=steps, epochs=1e3, learning_rate=1e-4, max_tokens=96,
+        validate_every=None, patience=None, freeze_embeddings=True, strengths=(10.0,),
+    )  # fmt: skip
+    reader = SentimentReader(encoder, settings).fit(train)
+    cases = read_examples(test, once=False)
+    predicted = [LABELS.index(answer.label) for answer in reader.predict(list(cases.queries))]
+    return {
+        "accuracy": accuracy(cases.y, np.array(predicted)),
+        "seconds": reader.log["validation"]["fine-tuned"]["seconds"],
+    }
 
 
 def main() -> None:
     """Writes results/choose.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--limit", type=int, help="so many labelled reviews: a rehearsal")
-    arguments.add_argument("--labels", type=int, default=500, help="labelled reviews to rank and train on")
-    arguments.add_argument("--test", type=int, default=1000, help="reviews to test each fine-tune on")
-    arguments.add_argument("--steps", type=int, default=48, help="steps of each fine-tune, of 32 texts")
-    arguments.add_argument("--work", type=Path, default=Path("build/choose"))
-    given = arguments.parse_args()
-    work = given.work / f"{given.limit or given.labels}-{given.test}-{given.steps}"
-    work.mkdir(parents=True, exist_ok=True)
-    n = given.limit or given.labels
+    parser = parser_of(__doc__)
+    parser.add_argument("--labels", type=int, default=300, help="labelled reviews to rank and train on")
+    parser.add_argument("--test", type=int, default=400, help="reviews to test each fine-tune on")
+    parser.add_argument("--steps", type=int, default=24, help="steps of each fine-tune, of 32 texts")
+    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES), choices=CANDIDATES)
+    canary = {"labels": 40, "test": 40, "steps": 2, "candidates": ["minilm", "minilm-1-layer"]}
+    bench = begin(parser, canary=canary)
+    given, n = bench.given, bench.given.labels
     rows: list[dict[str, Any]] = []
-    models = candidates(work)
+    models = candidates(bench)
     for name, shop in shops(given.data).items():
         train = shop.with_tables(reviews=shop.reviews[:n])
-        test = shop.with_tables(reviews=shop.reviews[n : n + (given.limit or given.test)])
+        test = shop.with_tables(reviews=shop.reviews[n : n + given.test])
         ranked = choose(train, models, ChooseSettings(sample=n))
         real = {}
         for one in ranked.candidates:
             short = Path(one.model).name
-            told = fine_tuned(work / f"{name}-{short}.json", one.model, train, test, given.steps)
+            told = bench.store.value(
+                f"{name}, {short}",
+                lambda _, one=one, train=train, test=test: fine_tuned(one.model, train, test, given.steps),
+                name,
+                short,
+            )
             real[one.model] = told["accuracy"]
             row = f"{name}: {short}"
             rows += [
@@ -142,11 +148,7 @@ def main() -> None:
                 {"row": f"{name}: ranked by {by}", "metric": "lost by taking the first", "value": lost,
                  "n": len(true)},
             ]  # fmt: skip
-    folder = RESULTS if given.limit is None else work
-    command = (
-        f"python benchmarks/{Path(sys.argv[0]).name} --labels {n} --test {given.test} --steps {given.steps}"
-    )
-    path = write_results("choose", rows, (0,), command, folder=folder)
+    path = bench.write(rows, (0,))
     lines = [f"{r['row']:<44} {r['metric']:<26} {r['value']:.4f}" for r in rows]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 

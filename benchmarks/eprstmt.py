@@ -1,12 +1,12 @@
 """EPRSTMT (FewCLUE): sentiment of Chinese reviews from 32 labels, the mean of the five splits.
 
-    python benchmarks/eprstmt.py --data ../shared/data
+    python benchmarks/eprstmt.py
 
 What each step is worth: TF-IDF and a probe on the frozen encoder; the encoder tuned without any label, on
 pseudo-labels; a panel of judges that need no label (opinion words, vectors and their main axis) with a
 threshold from the 32 labels, over the encoder as it came and over the tuned one; and the panel with a
 transfer from online-shopping-10-cats: a further judge that knows its words, then one that was fine-tuned on
-its reviews, with its encoder (seed 0 of `online_shopping.py`, made now if it is not there). Test texts are
+its reviews, with its encoder (seed 0 of `online_shopping.py`, made now if it is not kept). Test texts are
 taken out of the unlabelled file, and their near-duplicates out of the other shop. Settings were chosen on
 the dev parts; `test_public` is read once, at the end. The trainings are shared by the five splits, because
 they see none of their labels. A stage that is done is kept in the work folder, and a killed training goes
@@ -15,7 +15,6 @@ on: the same command can be given again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import dataclass
@@ -24,14 +23,15 @@ from typing import Any
 
 import numpy as np
 import online_shopping
+from bench import Bench, begin, parser_of
+from encoders import encoder_of
+from keeping import Store
 from numpy.typing import NDArray
 from remembering import Remembering
-from schema import RESULTS, write_results
 
 from retailor.errors import ModelError
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.weights import load_model
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.linear import Head, choose_head, class_weights
@@ -63,9 +63,11 @@ class Job:
     """What all stages share."""
 
     data: Path
-    work: Path
+    store: Store
     limit: int | None
     steps: int
+    splits: tuple[int, ...]
+    tests: int | None
     max_tokens: int = 64
 
     def loop(self, steps: int, rate: float) -> TrainSettings:
@@ -75,9 +77,9 @@ class Job:
         )  # fmt: skip
 
 
-def part(data: Path, name: str) -> Part:
-    """One of FewCLUE's files."""
-    lines = (data / "eprstmt" / f"{name}.json").read_text(encoding="utf-8").splitlines()
+def part(data: Path, name: str, limit: int | None = None) -> Part:
+    """One of FewCLUE's files, or its first lines."""
+    lines = (data / "eprstmt" / f"{name}.json").read_text(encoding="utf-8").splitlines()[:limit]
     rows = [json.loads(line) for line in lines]
     labels = [POSITIVE if row.get("label") == "Positive" else NEGATIVE for row in rows]
     return Part([row["sentence"] for row in rows], np.array(labels, dtype=np.int64))
@@ -94,14 +96,6 @@ def unlabelled(job: Job) -> tuple[list[str], int]:
     return kept[: job.limit], sum(text in test for text in texts)
 
 
-def kept(job: Job, name: str) -> LocalEncoder | None:
-    """The encoder of a stage that is done."""
-    folder = job.work / name
-    found = load_encoder(folder) if folder.exists() else None
-    assert found is None or isinstance(found, LocalEncoder)
-    return found
-
-
 def tuning(job: Job) -> PseudoTuning:
     n = job.steps * 32
     return PseudoTuning(
@@ -110,33 +104,38 @@ def tuning(job: Job) -> PseudoTuning:
     )  # fmt: skip
 
 
-def own_encoder(job: Job, encoder: LocalEncoder, texts: list[str]) -> LocalEncoder:
-    """The encoder tuned on pseudo-labels of the unlabelled reviews alone."""
-    done = kept(job, "own")
-    if done is None:
-        tuned = opinion_tuned(encoder, texts, tuning(job), work=job.work / "own.work")
-        done = finished(job, "own", tuned.encoder, tuned.why, tuned.log)
-    return done
+def own_encoder(job: Job, encoder: LocalEncoder, texts: list[str]) -> tuple[LocalEncoder, float]:
+    """The encoder tuned on pseudo-labels of the unlabelled reviews alone, and the seconds it took; kept."""
 
+    def learn(folder: Path, work: Path) -> None:
+        tuned = opinion_tuned(encoder, texts, tuning(job), work=work)
+        if tuned.encoder is None:
+            raise ModelError(f"pseudo-labels made no encoder: {tuned.why}.")
+        sys.stderr.write(f"{tuned.log.get('seconds')} s, {tuned.log.get('n_pseudo_labels')} pseudo-labels\n")
+        (folder / "log.json").write_text(json.dumps(tuned.log, ensure_ascii=False), encoding="utf-8")
+        tuned.encoder.save(folder / "encoder")
 
-def finished(job: Job, name: str, encoder: Any, why: str, log: dict[str, Any]) -> LocalEncoder:
-    """The encoder of a stage that has just ended, kept with its log."""
-    if encoder is None:
-        raise ModelError(f"stage '{name}' made no encoder: {why}.")
-    sys.stderr.write(f"{name}: {log.get('seconds')} s, {log.get('n_pseudo_labels')} pseudo-labels\n")
-    (job.work / f"{name}.json").write_text(json.dumps(log, ensure_ascii=False), encoding="utf-8")
-    encoder.save(job.work / name)
-    assert isinstance(encoder, LocalEncoder)
-    return encoder
+    folder = job.store.folder("tuned on pseudo-labels", learn)
+    found = load_encoder(folder / "encoder")
+    assert isinstance(found, LocalEncoder)
+    return found, float(json.loads((folder / "log.json").read_text(encoding="utf-8"))["seconds"])
 
 
 def source_words(job: Job, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
     """An NB-SVM fitted on the whole of the other shop."""
-    folder = job.work / "source-words"
-    if not folder.exists():
+
+    def learn(folder: Path, work: Path) -> None:
         settings = SentimentSettings(mode="nb-svm", word_strengths=(0.1, 0.3), min_count=3)
-        SentimentReader(encoder, settings).fit(shop).save(folder)
-    return SentimentReader.load(folder)
+        SentimentReader(encoder, settings).fit(shop).save(folder / "reader")
+
+    return SentimentReader.load(job.store.folder("words of the other shop", learn) / "reader")
+
+
+def source_reader(bench: Bench, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
+    """The reader that `online_shopping.py` fine-tunes with seed 0, all its dials as they come."""
+    other, store = bench.beside("online_shopping", online_shopping.parser(), online_shopping.CANARY)
+    train, _ = online_shopping.split(shop, 0)
+    return online_shopping.fitted_reader(encoder, train, 0, other, store)
 
 
 def remembering(encoder: LocalEncoder) -> Remembering:
@@ -152,7 +151,7 @@ def seated(
     """A panel over the encoder, which remembers what it has encoded."""
     found = seat(
         remembering(encoder), texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens,
-        teacher=teacher, work=job.work / "own.work",
+        teacher=teacher, work=job.store.root / "vectors",
     )  # fmt: skip
     if found.panel is None:
         raise ModelError(f"no panel for '{name}': {found.why}.")
@@ -190,9 +189,9 @@ def split_hits(
 ) -> dict[str, Floats]:
     """By row: hits [5, n] on the part `last` ('dev' or 'test_public') of each split."""
     found: dict[str, list[Floats]] = {}
-    for i in SPLITS:
+    for i in job.splits:
         train = part(job.data, f"train_{i}")
-        held = part(job.data, f"dev_{i}" if last == "dev" else last)
+        held = part(job.data, f"dev_{i}" if last == "dev" else last, job.tests)
         margins = {"tf-idf": word_margins(train, [held])[0]}
         for row, reader in tuned.items():
             rows = [reader.features(queries(p)) for p in (train, held)]
@@ -208,13 +207,18 @@ def split_hits(
     return {row: np.array(hits) for row, hits in found.items()}
 
 
+def spread(hits: Floats) -> float:
+    """The standard deviation over splits; 0 for a single one."""
+    return float(hits.mean(axis=1).std(ddof=1)) if len(hits) > 1 else 0.0
+
+
 def rows_of(found: dict[str, Floats], seconds: dict[str, float]) -> list[dict[str, Any]]:
     """Means over splits, with the interval over texts and the spread over splits, and steps between rows."""
     rows: list[dict[str, Any]] = []
     before = ""
     for row, hits in found.items():
         score = score_mean(row, "accuracy", hits.mean(axis=0), seconds=seconds.get(row, 0.0))
-        rows.append({**vars(score), "spread": float(hits.mean(axis=1).std(ddof=1))})
+        rows.append({**vars(score), "spread": spread(hits)})
         if before:
             value, low, high = paired_interval(hits.mean(axis=0), found[before].mean(axis=0))
             rows.append({"row": f"{row} - {before}", "metric": "accuracy", "value": value, "low": low,
@@ -225,23 +229,21 @@ def rows_of(found: dict[str, Floats], seconds: dict[str, float]) -> list[dict[st
 
 def main() -> None:
     """Writes results/eprstmt.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--limit", type=int, help="so many unlabelled and source texts: a rehearsal")
-    arguments.add_argument("--steps", type=int, default=150, help="steps of each training, of 32 texts")
-    arguments.add_argument("--dev", action="store_true", help="score the dev parts only, and stop")
-    arguments.add_argument("--work", type=Path, default=Path("build/eprstmt"))
-    given = arguments.parse_args()
-    work = given.work / ("all" if given.limit is None else str(given.limit))
-    work.mkdir(parents=True, exist_ok=True)
-    job = Job(given.data, work, given.limit, given.steps)
-    encoder = load_model("e5", kind="encoder")
-    assert isinstance(encoder, LocalEncoder)
+    parser = parser_of(__doc__)
+    parser.add_argument("--encoder", default="e5")
+    parser.add_argument("--limit", type=int, help="so many unlabelled and source texts")
+    parser.add_argument("--tests", type=int, help="so many test texts")
+    parser.add_argument("--splits", type=int, nargs="+", default=list(SPLITS))
+    parser.add_argument("--steps", type=int, default=150, help="steps of each training, of 32 texts")
+    small = {"tests": 80, "splits": [0, 1], "steps": 2}
+    bench = begin(parser, canary={**online_shopping.CANARY, **small})
+    given = bench.given
+    job = Job(given.data, bench.store, given.limit, given.steps, tuple(given.splits), given.tests)
     texts, n_in_test = unlabelled(job)
+    encoder = encoder_of(given.encoder, texts)
     shop, left_out = online_shopping.reviews(given.data, given.limit)
-    words = source_words(job, encoder, shop)
-    source = SentimentReader.load(online_shopping.kept_reader(given.data, 0))
-    tuned = own_encoder(job, encoder, texts)
+    words, source = source_words(job, encoder, shop), source_reader(bench, encoder, shop)
+    tuned, seconds = own_encoder(job, encoder, texts)
     frozen = {
         row: VectorReader(remembering(one), BLANK, job.max_tokens)
         for row, one in (("frozen probe", encoder), ("tuned on pseudo-labels", tuned))
@@ -255,11 +257,8 @@ def main() -> None:
     }
     dev = rows_of(split_hits(job, panels, frozen, "dev"), {})
     sys.stderr.write("dev\n" + "\n".join(f"{r['row']:<60} {r['value']:.4f}" for r in dev) + "\n")
-    if given.dev:
-        return
-    log = json.loads((work / "own.json").read_text(encoding="utf-8"))
-    seconds = dict.fromkeys(("tuned on pseudo-labels", "panel, tuned"), log["seconds"])
-    results = rows_of(split_hits(job, panels, frozen, "test_public"), seconds)
+    took = dict.fromkeys(("tuned on pseudo-labels", "panel, tuned"), seconds)
+    results = rows_of(split_hits(job, panels, frozen, "test_public"), took)
     # The dev parts differ, so there is no interval over texts.
     results += [
         {"row": f"dev: {row['row']}", "metric": "accuracy", "value": row["value"], "spread": row["spread"]}
@@ -270,9 +269,7 @@ def main() -> None:
         {"row": "test texts in the unlabelled file, removed", "metric": "n", "value": n_in_test},
         *({"row": f"online-shopping: {why}", "metric": "n", "value": n} for why, n in left_out.items()),
     ]
-    folder = RESULTS if given.limit is None else work
-    command = f"python benchmarks/{Path(sys.argv[0]).name} --steps {job.steps}"
-    path = write_results("eprstmt", results, SPLITS, command, folder=folder)
+    path = bench.write(results, given.splits)
     lines = [f"{r['row']:<50} {r['metric']:<10} {r['value']:.4f}" for r in results]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 

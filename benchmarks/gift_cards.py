@@ -1,17 +1,17 @@
 """Gift Cards (Amazon Reviews 2018, 5-core) end to end: every stage, every task that the data allow.
 
-Run: python benchmarks/gift_cards.py --data ../shared/data
+    python benchmarks/gift_cards.py
 
-2,972 reviews, 93 % of them five stars: read the intervals before the figures. The run stays in `--out`.
+2,972 reviews, 93 % of them five stars: read the intervals before the figures.
 """
 
 from __future__ import annotations
 
-import argparse
+import gzip
 from pathlib import Path
 from typing import Any
 
-from schema import write_results
+from bench import begin, parser_of
 
 from retailor.plan.run import Run, run
 from retailor.plan.settings import make_plan, read_plan
@@ -38,19 +38,36 @@ def rows_of(done: Run) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("out/gift-cards"))
-    arguments = parser.parse_args()
+    parser = parser_of(__doc__)
+    parser.add_argument("--lines", type=int, help="so many lines of each file")
+    parser.add_argument("--skip", nargs="*", default=[], help="steps to leave out, beside those of the plan")
+    bench = begin(parser, canary={"lines": 120, "skip": ["adapt", "compress", "review"]})
+    given = bench.given
+    work = given.work or Path("build/gift_cards")
     plan = read_plan(PLAN)
-    names = [Path(name).name for name in plan.sections["shop"].files]
-    files = [str((arguments.data / "amazon2018-gift-cards" / name).resolve()) for name in names]
     values = plan.to_dict()
-    values["shop"]["files"] = files
-    done = run(make_plan(values, PLAN.parent), arguments.out, tell=print)
+    files = [bench.given.data / "amazon2018-gift-cards" / Path(name).name for name in values["shop"]["files"]]
+    if given.lines:
+        files = [first_lines(path, given.lines, work) for path in files]
+    values["shop"]["files"] = [str(path.resolve()) for path in files]
+    values["skip"] = [*values["skip"], *given.skip]
+    done = run(make_plan(values, PLAN.parent), work / "run", tell=print)
     for task, scores in done.scores.items():
         print(f"\n{task}\n{scores}")
-    print(write_results("gift_cards", rows_of(done), [plan.head.seed], "python benchmarks/gift_cards.py"))
+    for stage in done.stages:
+        bench.store.stages[stage.name] = {
+            "made": "kept" if stage.skipped else "now",
+            "seconds": stage.seconds,
+        }
+    print(bench.write(rows_of(done), [plan.head.seed]))
+
+
+def first_lines(path: Path, n: int, folder: Path) -> Path:
+    """A file of the same name with the first lines of another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "rb") as old, gzip.open(folder / path.name, "wb") as new:
+        new.writelines(line for _, line in zip(range(n), old, strict=False))
+    return folder / path.name
 
 
 if __name__ == "__main__":

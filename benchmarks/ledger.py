@@ -1,22 +1,21 @@
 """What each step of transfer is worth in reading Amazon reviews, with 64 and 512 labels: three seeds.
 
-    python benchmarks/ledger.py --data ../shared/data
+    python benchmarks/ledger.py
 
 What `retailor prove` does, on the training reviews of `amazon-polarity-10k`, tested on its own test part.
 All dials are as they come, nothing is chosen on the test. A cell (step, labels, seed) that is done is kept in
-the work folder: the same command can be given again. With --limit it is a rehearsal on a few reviews.
+the work folder: the same command can be given again.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
-from schema import RESULTS, write_results
+from bench import begin, parser_of
+from encoders import encoder_of
 
-from retailor.models.weights import load_model
 from retailor.prove.figures import Row
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.picture import draw
@@ -26,9 +25,10 @@ from retailor.shop.tables import Shop
 
 
 def reviews(data: Path, part: str, limit: int | None) -> Shop:
-    """The reviews of a part of the collection, or some of them."""
+    """The different reviews of a part of the collection, or some of them."""
     shop = read("amazon-polarity", data / "amazon-polarity-10k" / f"{part}.dat.gz")
-    return shop if limit is None else shop.with_tables(reviews=shop.reviews.sample(limit, seed=0))
+    different = shop.reviews.unique("text", keep="first", maintain_order=True)
+    return shop.with_tables(reviews=different if limit is None else different.sample(limit, seed=0))
 
 
 def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
@@ -63,27 +63,26 @@ def _score(row: Row) -> dict[str, Any]:
 
 def main() -> None:
     """Writes results/ledger.json and results/ledger.svg."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="minilm")
-    arguments.add_argument("--labels", type=int, nargs="+", default=[64, 512], help="0 is all of them")
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    arguments.add_argument("--limit", type=int, help="so many reviews to train and to test on: a rehearsal")
-    arguments.add_argument("--work", type=Path, default=Path("build/ledger"))
-    given = arguments.parse_args()
-    work = given.work / f"{Path(given.encoder).name}-{given.limit or 'all'}"
-    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds))
+    parser = parser_of(__doc__)
+    parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--labels", type=int, nargs="+", default=[64, 512], help="0 is all of them")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--max-steps", type=int, help="of each training, adaptation too; as many as it takes")
+    parser.add_argument("--limit", type=int, help="so many reviews to train and to test on")
+    bench = begin(
+        parser, canary={"encoder": "tiny", "labels": [32], "seeds": [0], "max_steps": 2, "limit": 120}
+    )
+    given = bench.given
+    steps = {} if given.max_steps is None else {"max_steps": given.max_steps, "adapt_steps": given.max_steps}
+    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds), **steps)
     train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
+    cells = bench.store.root / "cells"
+    bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
     ledger = prove(
-        train, load_model(given.encoder, kind="encoder"), settings, work=work, test=test,
+        train, encoder_of(given.encoder, train.reviews["text"]), settings, work=bench.store.root, test=test,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
-    results = RESULTS if given.limit is None else work
-    command = (
-        f"python benchmarks/{Path(__file__).name} --encoder {given.encoder} "
-        f"--labels {' '.join(map(str, given.labels))} --seeds {' '.join(map(str, given.seeds))}"
-    )
-    path = write_results("ledger", rows_of(ledger), given.seeds, command, folder=results)
+    path = bench.write(rows_of(ledger), given.seeds)
     draw(ledger, path.with_suffix(".svg"))
     sys.stderr.write(f"{ledger}\n{path}\n")
 

@@ -1,6 +1,6 @@
 """Sentiment of Chinese reviews of a category that no label was seen of: trained on nine, tested on the tenth.
 
-    python benchmarks/online_shopping_leave_one_out.py --data ../shared/data
+    python benchmarks/online_shopping_leave_one_out.py
 
 Duplicates are removed before anything else. Of each category --limit reviews are read with their labels in
 the nine and without in the tenth, as are --unlabelled others of the tenth; up to --test others of it are the
@@ -12,17 +12,13 @@ reviews of the nine choose between the weights before and after training.
 
 The recipe was chosen on the draw of --seed 0 (docs/log.md); the draw of seed 1 had not been looked at before
 the rows that are in results/. Every (category, row) that is done is kept in the work folder: the same command
-goes on, and a second process with --backwards may help the first. A work folder of its own belongs to each
-choice of dials. All rows take about two hours of one core.
+goes on. All rows take about two hours of one core.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +26,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from bench import begin, parser_of
+from encoders import encoder_of
+from keeping import Store
 from numpy.typing import NDArray
 from online_shopping import reviews
-from schema import RESULTS, write_results
 
 from retailor.metrics.classify import accuracy_cases
 from retailor.metrics.interval import bootstrap_means
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
-from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
@@ -51,8 +48,8 @@ PLAIN, CRITIC = "fine-tuned", "+ domain-adversarial"
 MASKED, PSEUDO = "+ masked words", "+ pseudo-labels"
 MASKED_CRITIC, PSEUDO_CRITIC = f"{MASKED}, domain-adversarial", f"{PSEUDO}, domain-adversarial"
 TRAINED = (PLAIN, PSEUDO_CRITIC, CRITIC, PSEUDO, MASKED_CRITIC, MASKED)
+DEFAULT_ROWS = TRAINED[:4]
 ROWS = (*BASELINES, PLAIN, CRITIC, PSEUDO, PSEUDO_CRITIC, MASKED, MASKED_CRITIC)
-NO_DIALS = ("data", "work", "rows", "rehearsal", "backwards")
 Hits = NDArray[np.float64]
 
 
@@ -68,7 +65,7 @@ class Part:
 def parts(shop: Shop, given: argparse.Namespace) -> dict[str, Part]:
     """By category."""
     found = {}
-    for category in sorted(shop.reviews["item_id"].unique()):
+    for category in sorted(shop.reviews["item_id"].unique())[: given.categories]:
         rows = shop.reviews.filter(pl.col("item_id") == category)
         order = stream(given.seed, "leave one out", category).permutation(len(rows))
         n_test = min(given.test, len(rows) // 2)
@@ -114,22 +111,19 @@ def settings(row: str, given: argparse.Namespace) -> SentimentSettings:
     )
 
 
-def adapted(encoder: Encoder, held: dict[str, Part], work: Path, given: argparse.Namespace) -> Encoder:
-    """The encoder adapted by masked words to the reviews of all categories, none of them a test review; kept.
+def adapted(encoder: Encoder, held: dict[str, Part], given: argparse.Namespace, store: Store) -> Encoder:
+    """The encoder adapted by masked words to the reviews of all categories, none of them of a test; kept."""
 
-    A process that helps another one waits for it here.
-    """
-    while given.backwards and not (work / "masked-words").exists():
-        time.sleep(5)
-    if not (work / "masked-words").exists():
+    def learn(folder: Path, work: Path) -> None:
         shops = [shop for part in held.values() for shop in (part.labelled, part.unlabelled)]
         said = [text for shop in shops for text in shop.reviews["text"]]
         chosen = AdaptSettings(
             max_steps=given.adapt_steps, head_steps=min(given.adapt_steps, 100), epochs=1000.0,
             max_tokens=given.tokens, keep=0.0, patience=None, seed=given.seed,
         )  # fmt: skip
-        adapt(encoder, said, chosen, work=work / "adapting").save(work / "masked-words")
-    return load_encoder(work / "masked-words")
+        adapt(encoder, said, chosen, work=work).save(folder / "encoder")
+
+    return load_encoder(store.folder("masked words", learn, given.seed) / "encoder")
 
 
 def cells(
@@ -147,45 +141,32 @@ def cells(
     yield row, accuracy_cases(cases.y, said), float(log[reader.log["chosen"]]["seconds"])
 
 
-def kept(path: Path, hits: Hits, seconds: float) -> None:
-    told = {"hits": "".join(str(int(hit)) for hit in hits), "seconds": seconds}
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(told), encoding="utf-8")
-    new.replace(path)
-
-
-def run(held: dict[str, Part], work: Path, given: argparse.Namespace) -> None:
-    """Makes every cell that is not there."""
-    encoder = load_model(given.encoder, kind="encoder")
-    other: Encoder | None = None
-    for row in (row for row in TRAINED if row in given.rows):
-        for i, category in enumerate(list(held)[:: -1 if given.backwards else 1]):
-            if (work / f"{category}-{row}.json").exists():
-                continue
-            train, test = fold(held, category)
-            start = time.perf_counter()
-            own = encoder
-            if row in (MASKED, MASKED_CRITIC):
-                own = other = adapted(encoder, held, work, given) if other is None else other
-            made = list(cells(row, own, train, test, given))
-            # The row itself last: where it is, so are its baselines.
-            for name, hits, seconds in sorted(made, key=lambda cell: cell[0] == row):
-                kept(work / f"{category}-{name}.json", hits, seconds)
-                sys.stderr.write(f"{i + 1}/{len(held)} {category} {name}: {hits.mean():.4f}\n")
-            sys.stderr.write(f"  {time.perf_counter() - start:.0f} s\n")
-
-
-def read_cells(held: dict[str, Part], work: Path) -> dict[str, list[tuple[Hits, float]]]:
-    """By row: hits and seconds of each category; a row that lacks a category is left out."""
+def cells_of(
+    held: dict[str, Part], given: argparse.Namespace, store: Store
+) -> dict[str, list[tuple[Hits, float]]]:
+    """By row: hits and seconds of each category, made now where they are not kept."""
+    encoder = encoder_of(
+        given.encoder, (text for one in held.values() for text in one.labelled.reviews["text"])
+    )
     found: dict[str, list[tuple[Hits, float]]] = {}
-    for row in ROWS:
-        if not all((work / f"{category}-{row}.json").exists() for category in held):
-            continue
+    for row in (row for row in TRAINED if row in given.rows):
+        own = adapted(encoder, held, given, store) if row in (MASKED, MASKED_CRITIC) else encoder
         for category in held:
-            told = json.loads((work / f"{category}-{row}.json").read_text(encoding="utf-8"))
-            hits = np.array([float(hit) for hit in told["hits"]])
-            found.setdefault(row, []).append((hits, told["seconds"]))
-    return found
+
+            def learn(
+                _: Path, row: str = row, own: Encoder = own, category: str = category
+            ) -> dict[str, Any]:
+                return {
+                    name: [hits.tolist(), seconds]
+                    for name, hits, seconds in cells(row, own, *fold(held, category), given)
+                }
+
+            for name, (hits, seconds) in store.value(
+                f"{category}, {row}", learn, row, category, given.seed
+            ).items():
+                found.setdefault(name, []).append((np.array(hits), seconds))
+                sys.stderr.write(f"{category} {name}: {np.mean(hits):.4f}\n")
+    return {row: found[row] for row in ROWS if row in found}
 
 
 def mean_over_categories(values: list[Hits]) -> tuple[float, float, float]:
@@ -223,41 +204,36 @@ def rows_of(found: dict[str, list[tuple[Hits, float]]], categories: list[str]) -
 
 def main() -> None:
     """Writes results/online_shopping_leave_one_out.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="e5")
-    arguments.add_argument("--limit", type=int, default=40, help="labelled reviews of each category")
-    arguments.add_argument("--unlabelled", type=int, default=3000, help="other reviews of each category")
-    arguments.add_argument("--test", type=int, default=200, help="test reviews of each category, at most")
-    arguments.add_argument("--epochs", type=float, default=2.0)
-    arguments.add_argument("--rate", type=float, default=1e-4)
-    arguments.add_argument("--weight", type=float, default=0.3, help="of the reversed gradient")
-    arguments.add_argument("--tokens", type=int, default=64)
-    arguments.add_argument("--adapt-steps", type=int, default=250, help="of masked words")
-    arguments.add_argument("--seed", type=int, default=1, help="of the draw of reviews and the training")
-    arguments.add_argument("--rows", nargs="+", default=list(TRAINED), choices=TRAINED, help="to train")
-    arguments.add_argument("--work", type=Path, default=Path("build/online_shopping_leave_one_out"))
-    arguments.add_argument("--backwards", action="store_true", help="begin with the last category")
-    arguments.add_argument("--rehearsal", action="store_true", help="write figures to the work folder")
-    given = arguments.parse_args()
-    dials = {k: v for k, v in vars(given).items() if k not in NO_DIALS}
-    work = given.work / "-".join(
-        f"{value:g}" if isinstance(value, float) else str(value) for value in dials.values()
-    )
-    work.mkdir(parents=True, exist_ok=True)
-    shop, left_out = reviews(given.data, None)
+    parser = parser_of(__doc__)
+    parser.add_argument("--encoder", default="e5")
+    parser.add_argument("--limit", type=int, default=40, help="labelled reviews of each category")
+    parser.add_argument("--unlabelled", type=int, default=3000, help="other reviews of each category")
+    parser.add_argument("--test", type=int, default=200, help="test reviews of each category, at most")
+    parser.add_argument("--categories", type=int, help="so many of the ten")
+    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--weight", type=float, default=0.3, help="of the reversed gradient")
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--adapt-steps", type=int, default=250, help="of masked words")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw of reviews and the training")
+    parser.add_argument("--rows", nargs="+", default=list(DEFAULT_ROWS), choices=TRAINED, help="to train")
+    canary = {
+        "encoder": "tiny",
+        "limit": 16,
+        "unlabelled": 40,
+        "test": 20,
+        "categories": 3,
+        "epochs": 1.0,
+        "adapt_steps": 2,
+        "rows": [PLAIN, CRITIC, MASKED],
+    }
+    bench = begin(parser, canary=canary, no_key=["rows"])
+    given = bench.given
+    shop, left_out = reviews(given.data, 2000 if given.canary else None)
     held = parts(shop, given)
-    run(held, work, given)
-    if given.backwards:
-        return
-    found = read_cells(held, work)
-    rows = rows_of(found, list(held))
+    rows = rows_of(cells_of(held, given, bench.store), list(held))
     rows += [{"row": why, "metric": "n", "value": n} for why, n in left_out.items()]
-    asked = [part for name, value in dials.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    trained = [row for row in TRAINED if row in found]
-    command = shlex.join(["python", f"benchmarks/{Path(__file__).name}", *asked, "--rows", *trained])
-    folder = work if given.rehearsal else RESULTS
-    path = write_results("online_shopping_leave_one_out", rows, [given.seed], command, folder=folder)
+    path = bench.write(rows, [given.seed])
     lines = [f"{r['row']:<40} {r['metric']:<10} {r['value']:.4f}" for r in rows if "bucket" not in r]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 

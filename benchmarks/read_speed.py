@@ -4,12 +4,11 @@ Two files are grown from the samples: `UserBehavior.csv` to 5 million rows, Amaz
 to a million. Each reading is a process of its own; bare and ours take turns. A tenth of the CSV is read
 besides, to show that memory does not grow with the file.
 
-    python benchmarks/read_speed.py --data ../shared/data
+    python benchmarks/read_speed.py
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import statistics
@@ -18,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from schema import write_results
+from bench import begin, parser_of
 
 SAMPLES = {
     "taobao": Path("taobao/UserBehavior.csv"),
@@ -90,6 +89,7 @@ def compare(reader: str, path: Path, n: int, repeats: int) -> list[dict[str, obj
             {"row": f"{name}: {who}", "metric": "seconds", "value": seconds, "n": n, "seconds": seconds}
         )
         rows.append({"row": f"{name}: {who}", "metric": "peak_gib", "value": peak / 2**30, "n": n})
+    rows.append({"row": f"{name}: retailor", "metric": "rows", "value": runs[0][1]["rows"], "n": n})
     ratios = sorted(ours["seconds"] / bare["seconds"] for bare, ours in runs)
     middle = statistics.median(ratios)
     rows.append(
@@ -99,11 +99,11 @@ def compare(reader: str, path: Path, n: int, repeats: int) -> list[dict[str, obj
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the samples")
+    parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000, help="rows of the CSV")
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
+    bench = begin(parser, canary={"rows": 20_000, "repeats": 1})
+    options = bench.given
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for reader, grow, n_rows, repeats in (
@@ -117,8 +117,7 @@ def main() -> None:
             path.unlink()
     for row in rows:
         print(f"{row['row']:<44}{row['metric']:<10}{row['value']:.3f}")
-    command = f"python benchmarks/read_speed.py --data DATA --rows {options.rows} --repeats {options.repeats}"
-    print(write_results("read_speed", rows, [], command))
+    print(bench.write(rows, []))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Writes benchmarks/results/*.json as tables: the claims into the README, every system into docs/results.md.
 
-Run: python benchmarks/readme_table.py   (`--check` only says whether both are up to date)
+    python benchmarks/readme_table.py
+
+With `--check` nothing is written: the exit status is 1 where a page is not what the files say. A result whose
+canary (`canaries.py`) no longer gives the figures that it gave when the result was made is marked as stale.
 """
 
 from __future__ import annotations
@@ -13,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import canaries
+
 ROOT = Path(__file__).parent.parent
 START, END = "<!-- results: made by benchmarks/readme_table.py -->", "<!-- /results -->"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One line of the README: our row of a benchmark, and the rows that stand beside it."""
+    """One line of the README: a row of ours in a benchmark, and the rows that stand beside it."""
 
     benchmark: str
     what: str
@@ -28,6 +33,8 @@ class Claim:
     """Row of the results to the name it is shown by."""
     ours: str = "retailor"
     bucket: str = "all"
+    setting: str = ""
+    """What differs from what a user gets by default; nothing for the default itself."""
 
 
 BEAUTY = {
@@ -36,96 +43,142 @@ BEAUTY = {
     "tf-idf kernel + knn (control)": "TF-IDF kernel + kNN",
     "retailor, tf-idf-svd in every slot (control)": "ours with TF-IDF for the language model",
 }
+LOOKED = "one rule of the blend was changed after a look at this test: docs/log.md, 2026-11-24"
+TUNED = "retailor, encoder tuned on behaviour"
+LARGE = "settings of a large catalogue: candidates, factors in place of the closed form"
+BLENDED = "mode = 'blended', 3 epochs at 1e-4, 160 tokens"
+SIX = "MiniLM, its first three layers, its first layer, it untrained; e5, its first six layers"
 CLAIMS = (
-    Claim("recommend_beauty", "next item, Amazon Beauty", "ndcg@10", BEAUTY),
-    Claim("recommend_beauty", "the same", "recall@10", BEAUTY),
+    *(
+        Claim("recommend_beauty", f"{what} ({LOOKED})", metric, BEAUTY, **ours)
+        for what, metric in (("next item, Amazon Beauty", "ndcg@10"), ("the same", "recall@10"))
+        for ours in ({}, {"ours": TUNED, "setting": "tuning_steps = 400"})
+    ),
     Claim("recommend_cold", "items never sold before, Amazon Beauty", "recall@10", BEAUTY),
+    Claim("recommend_cold", "items never sold before, Amazon Beauty", "recall@10", BEAUTY,
+          ours="retailor, no transformer", setting="sequence = false"),
     Claim("recommend_taobao", "next item, Taobao (ids only)", "recall@10",
           {"popularity": "popularity", "item-knn": "item-kNN", "ials": "iALS", "sequential-knn": "kNN",
            "shared words + knn": "words of categories + kNN"}),
     *(
-        Claim("recommend_scale", f"ten best of {size:,} items, one at a time, milliseconds", "p99_ms",
-              {"scan": "scan of every item"}, ours="candidates", bucket=f"{size} items")
+        Claim("recommend_scale", f"ten best of {size:,} items of a simulated shop, one by one, milliseconds",
+              "p99_ms", {"scan": "scan of every item"}, ours="candidates", bucket=f"{size} items",
+              setting=LARGE)
         for size in (100_000, 1_000_000)
     ),
     Claim("gift_cards", "next item, Gift Cards", "ndcg@10",
           {"recommend: popularity": "popularity", "recommend: ease + sequential-knn": "EASE + kNN"},
-          ours="recommend: retailor"),
+          ours="recommend: retailor", setting="plans/gift-cards.toml"),
     Claim("gift_cards", "sentiment, Gift Cards", "macro_f1",
           {"sentiment: majority": "majority", "sentiment: tf-idf": "TF-IDF",
-           "sentiment: frozen probe": "frozen"}, ours="sentiment: retailor"),
+           "sentiment: frozen probe": "frozen"}, ours="sentiment: retailor", setting="plans/gift-cards.toml"),
     Claim("gift_cards", "drafting reviews, Gift Cards", "rouge_l",
           {"review: template": "template", "review: nearest review": "nearest review",
-           "review: retailor before tuning": "before tuning"}, ours="review: retailor"),
-    Claim("search_icecat", "search, Icecat", "ndcg@10", {"bm25": "BM25", "encoder": "encoder"}),
+           "review: retailor before tuning": "before tuning"}, ours="review: retailor",
+          setting="plans/gift-cards.toml"),
+    Claim("search_icecat", "search, Icecat, weights learned on other judged queries", "ndcg@10",
+          {"bm25": "BM25", "encoder": "encoder"}),
     *(
         Claim("answer_hetpqa", f"evidence for a question, {bucket}", "map",
               {"bm25": "BM25", "encoder": "encoder"}, bucket=bucket)
         for bucket in ("hetpqa", "epqa", "semipqa")
     ),
-    Claim("amazon_polarity", "sentiment, 8,000 labels", "accuracy",
-          {"tf-idf": "TF-IDF", "nb-svm": "NB-SVM", "frozen probe": "frozen",
-           "fine-tuned": "fine-tuned alone"}),
-    Claim("amazon_polarity_minilm", "the same with the smaller encoder", "accuracy",
-          {"tf-idf": "TF-IDF", "frozen probe": "frozen", "from scratch": "from scratch"}),
+    *(
+        Claim(f"amazon_polarity{suffix}", "sentiment, 8,000 labels", "accuracy",
+              {"tf-idf": "TF-IDF", "nb-svm": "NB-SVM", "frozen probe": "frozen",
+               "fine-tuned": "fine-tuned alone", "from scratch": "from scratch"}, **ours)
+        for suffix, encoder in (("_minilm", ""), ("", "encoder = 'e5', "))
+        for ours in ({"setting": encoder.rstrip(", ")}, {"ours": "blended", "setting": encoder + BLENDED})
+    ),
     Claim("amazon_polarity", "sentiment, 64 labels", "accuracy",
           {"tf-idf, 64 labels": "TF-IDF", "frozen probe, 64 labels": "frozen", "panel, 64 labels": "panel"},
-          ours="pseudo-labels, 64 labels"),
+          ours="pseudo-labels, 64 labels", setting="encoder = 'e5', tuned on pseudo-labels, frozen after"),
     Claim("eprstmt", "sentiment in Chinese, 32 labels", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen", "tuned on pseudo-labels": "tuned on pseudo-labels"},
-          ours="panel"),
-    Claim("eprstmt", "the same, with another shop's words", "accuracy",
-          {"tf-idf": "TF-IDF", "panel": "without them"}, ours="panel, transfer of words"),
-    Claim("online_shopping", "sentiment in Chinese, 56,000 labels", "accuracy",
+          ours="panel", setting="encoder = 'e5', the panel alone"),
+    Claim("eprstmt", "the same", "accuracy",
+          {"tf-idf": "TF-IDF", "panel": "without them"}, ours="panel, transfer of words",
+          setting="encoder = 'e5', the panel with the words of another shop"),
+    Claim("online_shopping", "sentiment in Chinese, 56,000 labels, three draws", "accuracy",
           {"tf-idf": "TF-IDF", "nb-svm": "NB-SVM", "frozen probe": "frozen",
-           "fine-tuned": "fine-tuned alone"}),
+           "fine-tuned": "fine-tuned alone"},
+          ours="blended", setting="encoder = 'e5', mode = 'blended', 1 epoch at 1e-4, four layers frozen"),
     Claim("online_shopping_leave_one_out", "sentiment of a category without labels", "accuracy",
           {"tf-idf": "TF-IDF", "frozen probe": "frozen", "fine-tuned": "fine-tuned",
            "+ domain-adversarial": "the critic alone",
            "+ pseudo-labels": "pseudo-labels alone"},
-          ours="+ pseudo-labels, domain-adversarial"),
-    Claim("absa_laptop", "sentiment by aspect", "accuracy",
+          ours="+ pseudo-labels, domain-adversarial",
+          setting="encoder = 'e5', start_encoder = 'pseudo-labels', domain_weight = 0.3"),
+    Claim("absa_laptop", "sentiment by aspect (cases are aspects, several a sentence)", "accuracy",
           {"majority": "majority", "tf-idf": "TF-IDF", "nb-svm": "NB-SVM", "frozen probe": "frozen",
-           "fine-tuned": "no other shop, no words", "transfer, fine-tuned": "no words"}),
+           "fine-tuned": "no other shop, no words", "transfer, fine-tuned": "no words"},
+          ours="blended, transferred",
+          setting="mode = 'blended', encoder = e5 tuned on Amazon reviews of all kinds"),
     *(
         Claim("ledger", f"sentiment, {n} labels, every step of the ledger", "accuracy",
               {"cheap baseline": "TF-IDF", "from scratch": "from scratch", "pretrained, frozen": "frozen",
                "fine-tuned": "fine-tuned", "augmentation": "augmented as well",
                "adversarial": "and adversarial", "layer-wise rates": "and layer-wise rates"},
-              ours="domain adaptation", bucket=f"{n} labels")
+              ours="domain adaptation", bucket=f"{n} labels", setting="fine-tuned after domain adaptation")
         for n in (64, 512)
     ),
-    Claim("choose", "six encoders ranked before training, Kendall's τ with fine-tunes", "kendall",
-          {"amazon-polarity: ranked by probe": "by a probe"}, ours="amazon-polarity: ranked by logme"),
-    Claim("choose", "the same in Chinese", "kendall",
-          {"online-shopping: ranked by probe": "by a probe"}, ours="online-shopping: ranked by logme"),
-    Claim("encode_speed", "encoding, times sentence-transformers", "times_faster", {}),
+    *(
+        Claim("choose", f"six encoders ({SIX}) ranked before training, τ with fine-tunes, {language}",
+              "kendall", {f"{shop}: ranked by probe": "by a probe"}, ours=f"{shop}: ranked by logme")
+        for shop, language in (("amazon-polarity", "English"), ("online-shopping", "Chinese"))
+    ),
+    Claim("encode_speed", "encoding in bf16, times sentence-transformers in bf16", "times_faster", {},
+          ours="retailor, bf16 against sentence-transformers, bf16"),
+    Claim("encode_speed", "encoding in bf16, times sentence-transformers in float32", "times_faster", {},
+          ours="retailor, bf16 against sentence-transformers, float32"),
     Claim("read_speed", "reading 5 M rows, times bare Polars (less is better)", "ratio", {},
           ours="taobao 5,000,000 rows"),
     Claim("read_speed", "reading 1 M lines of JSON, the same", "ratio", {},
           ours="amazon-2018 1,000,000 rows"),
 )  # fmt: skip
-"""In the order of the README; a benchmark without results has no line."""
+"""In the order of the README; a row that the results do not have has no line."""
+
+BEFORE_CANARIES = {
+    "recommend_beauty": {"retailor": TUNED},
+    "recommend_cold": {"retailor": "retailor, no transformer"},
+    "amazon_polarity": {"retailor": "blended"},
+    "online_shopping": {"retailor": "blended"},
+    "absa_laptop": {"retailor": "blended, transferred"},
+    "encode_speed": {"retailor": "retailor, bf16 against sentence-transformers, float32"},
+}
+"""What rows are called today that results made before canaries called otherwise."""
 
 LEFT_OUT = (", seed", "of seed")
 """Rows of single seeds, which the mean stands for."""
 
 
 def claims(results: Mapping[str, Any]) -> str:
-    """A Markdown table, a line a claim: what stands beside us, ours with its interval, and n."""
-    lines = ["| what | metric | beside it | Retailor | 95 % interval | n |", "|---|---|---|---|---|---|"]
+    """A Markdown table, a line a claim: what stands beside us, our system, its figure and what made it."""
+    lines = [
+        "| what | metric | beside it | system | value | 95 % interval | n | made at |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for claim in CLAIMS:
-        rows = {row["row"]: row for row in rows_of(results.get(claim.benchmark), claim.metric, claim.bucket)}
+        result = results.get(claim.benchmark)
+        rows = {row["row"]: row for row in rows_of(result, claim.metric, claim.bucket)}
         if claim.ours in rows:
             ours = rows[claim.ours]
             beside = " · ".join(
                 f"{name} {rows[row]['value']:.4f}" for row, name in claim.beside.items() if row in rows
             )
+            system = f"Retailor with {claim.setting}" if claim.setting else "**Retailor**"
             lines.append(
-                f"| {claim.what} | {claim.metric} | {beside} | **{ours['value']:.4f}** | {between(ours)} "
-                f"| {number(ours['n'])} |"
+                f"| {claim.what} | {claim.metric} | {beside} | {system} | **{ours['value']:.4f}** "
+                f"| {between(ours)} | {cases(ours)} | {made_at(result)} |"
             )
-    return "\n".join(lines)
+    n_stale = sum(bool(canaries.stale(result)) for result in results.values())
+    return "\n".join([*lines, "", f"{n_stale} of {len(results)} files of results are stale."])
+
+
+def made_at(result: Mapping[str, Any]) -> str:
+    """The commit of a result, and why it is stale where it is."""
+    why = canaries.stale(result)
+    return f"`{result['commit'][:7]}`" + (f", stale: {why}" if why else "")
 
 
 def every_row(results: Mapping[str, Any]) -> str:
@@ -134,11 +187,18 @@ def every_row(results: Mapping[str, Any]) -> str:
     for name, result in results.items():
         seeds = ", ".join(map(str, result["seeds"])) or "none"
         page += [f"## {name}", "", f"`{result['command']}`", ""]
-        page += [f"{result['machine']}; {result['date'][:10]}; seeds: {seeds}.", ""]
-        page += ["| system | bucket | metric | value | 95 % interval | n |", "|---|---|---|---|---|---|"]
+        why = canaries.stale(result)
+        page += [f"**Stale: {why}.**", ""] if why else []
+        page += [f"Commit {result['commit']}; {result['machine']}; {result['date'][:10]}; seeds: {seeds}."]
+        page += [f"{result['seconds']:,.0f} s; {_stages(result)}."] if "stages" in result else []
+        page += [
+            "",
+            "| system | bucket | metric | value | 95 % interval | n | made |",
+            "|---|---|---|---|---|---|---|",
+        ]
         page += [
             f"| {row['row']} | {row.get('bucket', 'all')} | {row['metric']} | {row['value']:.4f} "
-            f"| {between(row)} | {number(row['n'])} |"
+            f"| {between(row)} | {cases(row)} | {row.get('made', '')} |"
             for row in result["rows"]
             if not any(mark in row["row"] for mark in LEFT_OUT) and row["value"] is not None
         ]
@@ -146,11 +206,19 @@ def every_row(results: Mapping[str, Any]) -> str:
     return "\n".join(page)
 
 
+def _stages(result: Mapping[str, Any]) -> str:
+    told = [f"{name} {stage['made']}" for name, stage in result["stages"].items()]
+    return f"stages: {', '.join(told)}" if told else "nothing kept"
+
+
 def rows_of(result: Any, metric: str, bucket: str) -> Iterator[dict[str, Any]]:
     """The rows of a result with that metric in that bucket."""
-    for row in [] if result is None else result["rows"]:
+    if result is None:
+        return
+    renamed = {} if result.get("canary") else BEFORE_CANARIES.get(result["benchmark"], {})
+    for row in result["rows"]:
         if row["metric"] == metric and row.get("bucket", "all") == bucket:
-            yield row
+            yield {**row, "row": renamed.get(row["row"], row["row"])}
 
 
 def between(row: Mapping[str, Any]) -> str:
@@ -159,27 +227,47 @@ def between(row: Mapping[str, Any]) -> str:
     return f"{row['low']:.4f} – {row['high']:.4f}" if has_interval else ""
 
 
-def number(n: int | None) -> str:
-    return "" if n is None else f"{n:,}"
+def cases(row: Mapping[str, Any]) -> str:
+    """How many test cases, and of how many different texts where several are of one."""
+    if row["n"] is None:
+        return ""
+    return f"{row['n']:,}" + (f" of {row['n_texts']:,} texts" if "n_texts" in row else "")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    paths = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    made = {
+def pages(readme: str, results: Mapping[str, Any]) -> dict[Path, str]:
+    """What README.md and docs/results.md are to be."""
+    before, rest = readme.split(START)
+    return {
         ROOT / "README.md": f"{before}{START}\n{claims(results)}\n{END}{rest.split(END)[1]}",
         ROOT / "docs" / "results.md": every_row(results),
     }
-    for path, page in made.items():
+
+
+def faults(results: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with files of results, however their tables look."""
+    for name, result in results.items():
+        if result["benchmark"] != name and result.get("canary"):
+            yield f"results/{name}.json says that it is '{result['benchmark']}'"
+        if result.get("canary") and result["commit"].endswith("+"):
+            yield f"results/{name}.json was made from a tree that differs from its commit"
+        if name not in canaries.runs.BY_NAME:
+            yield f"results/{name}.json: no command of benchmarks/runs.py makes it"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=canaries.RAW)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    paths = sorted(canaries.RESULTS.glob("*.json"))
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    wrong = list(faults(results))
+    for path, page in pages((ROOT / "README.md").read_text(encoding="utf-8"), results).items():
         if not check:
             path.write_text(page, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != page:
-            sys.exit(f"{path.name} is not what the results say: run python benchmarks/readme_table.py")
+            wrong.append(f"{path.name} is not what the results say: run python benchmarks/readme_table.py")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

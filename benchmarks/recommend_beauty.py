@@ -1,30 +1,29 @@
 """Recommendation on Amazon Beauty (2014, 5-core): the field's protocol, every control beside the system.
 
-    python benchmarks/recommend_beauty.py --data ../shared/data/amazon2014-beauty --seeds 0 1 2
+    python benchmarks/recommend_beauty.py
 
 The last item of every customer is the test, ranked among the whole catalogue, the customer's own history
 masked and ties counted against us. Weights and learned parts are chosen on the last item but one of some
-customers; the test is scored once. The system is fitted with the encoder fine-tuned on behaviour, and again
+customers; the test is scored once. The system is fitted as it comes, with its encoder tuned on behaviour,
 with TF-IDF-SVD in every slot of the encoder, and with ids only. Fits that are done are kept in the work
-folder: the same command can be given again. FOLDER may hold `items.jsonl` and `sequences.txt`, Taobao's
-`UserBehavior.csv`, or a shop that Retailor saved.
+folder: the same command can be given again. `--shop` may name another folder: one that holds `items.jsonl`
+and `sequences.txt`, Taobao's `UserBehavior.csv`, or a shop that Retailor saved.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+from bench import Bench, begin, parser_of
 from numpy.typing import NDArray
-from schema import write_results
 from word_vectors import WordVectors
 
-from retailor.kept import kept
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
@@ -37,7 +36,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases, read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import Ranks, buckets_of, scores_of
 
-OURS = "retailor"
+OURS, TUNED = "retailor", "retailor, encoder tuned on behaviour"
 METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
 
 
@@ -63,33 +62,44 @@ def read_shop(folder: Path) -> Shop:
     return read("amazon2014-beauty", folder / "items.jsonl", folder / "sequences.txt")
 
 
-def systems_of(train: Shop, model: str, steps: int) -> Iterator[System]:
+def some_customers(shop: Shop, n: int) -> Shop:
+    """The shop with its first `n` customers, by id, and the items that they chose."""
+    users = shop.events["user_id"].unique().sort()[:n].to_list()
+    events = shop.events.filter(pl.col("user_id").is_in(users))
+    items = shop.items.filter(pl.col("item_id").is_in(events["item_id"].unique().to_list()))
+    return shop.with_tables(events=events, items=items)
+
+
+def systems_of(train: Shop, given: Namespace) -> Iterator[System]:
     """The systems of the table. Without texts or without a model only those that need none."""
     texts = [text for text in read_catalogue(train).texts if text.strip()]
+    dials = {"max_network_steps": given.network_steps}
     bare = train.with_tables(items=train.items.select("item_id"))
     baselines = {
         row: row if row == "popularity" else f"{row} (ids only)"
         for row in ("popularity", "item-knn", "ease", "ials", "sequential-knn", "ease + sequential-knn")
     }
     if texts:
-        yield from text_systems(train, texts, model, steps)
+        yield from text_systems(train, texts, given)
     names = baselines | {"sasrec alone": "sasrec (ids only)"}
     yield System(
         "retailor, ids only (control)",
-        lambda seed: Recommender(None, RecommendSettings(seed=seed)),
+        lambda seed: Recommender(None, RecommendSettings(seed=seed, **dials)),
         names,
         bare,
     )
 
 
-def text_systems(train: Shop, texts: Sequence[str], model: str, steps: int) -> Iterator[System]:
+def text_systems(train: Shop, texts: Sequence[str], given: Namespace) -> Iterator[System]:
     """The system, and the same with words in the place of the language model."""
-    if model != "none":
-        yield our_system(train, model, steps)
+    if given.model != "none":
+        yield our_system(train, given, OURS, 0)
+        yield our_system(train, given, TUNED, given.steps)
+    dials = {"max_network_steps": given.network_steps}
     words = WordVectors(texts, min(384, len(texts) - 1))
     yield System(
         "retailor, tf-idf-svd in every slot (control)",
-        lambda seed: Recommender(words, RecommendSettings(seed=seed)),
+        lambda seed: Recommender(words, RecommendSettings(seed=seed, **dials)),
         {
             "tf-idf kernel + knn": "tf-idf kernel + knn (control)",
             "encoder kernel + knn": "tf-idf-svd kernel + knn (control)",
@@ -102,31 +112,33 @@ def text_systems(train: Shop, texts: Sequence[str], model: str, steps: int) -> I
     yield System("retailor, closed form only", lambda seed: Recommender(None, quick), {}, train)
 
 
-def our_system(train: Shop, model: str, steps: int) -> System:
-    """The recommender over the encoder, fine-tuned on behaviour."""
-    encoder = load_model(model, kind="encoder")
+def our_system(train: Shop, given: Namespace, row: str, steps: int) -> System:
+    """The recommender over the encoder, fine-tuned on behaviour for so many steps."""
+    encoder = load_model(given.model, kind="encoder")
     assert isinstance(encoder, Encoder)
+    dials = {"tuning_steps": steps, "max_network_steps": given.network_steps}
+    name = f"fine-tuned {given.model}" if steps else given.model
     return System(
-        OURS,
-        lambda seed: Recommender(encoder, RecommendSettings(seed=seed, tuning_steps=steps)),
+        row,
+        lambda seed: Recommender(encoder, RecommendSettings(seed=seed, **dials)),
         {
-            "encoder kernel + knn": f"fine-tuned {model} kernel + knn",
-            "f(u, i) alone": f"f(u, i) over fine-tuned {model}",
-            "sasrec alone": f"sasrec with fine-tuned {model}",
+            "encoder kernel + knn": f"{name} kernel + knn",
+            "f(u, i) alone": f"f(u, i) over {name}",
+            "sasrec alone": f"sasrec with {name}",
         },
         train,
     )
 
 
-def fitted(system: System, test: Shop, seed: int, work: Path | None) -> Tensors:
+def fitted(system: System, test: Shop, seed: int, bench: Bench) -> Tensors:
     """What the results need of one fit: 'ranks ROW' [n] and 'shown ROW' [n, 10] of its rows, and the rest.
 
-    Its seconds are −1 where the work folder held pieces of it already. The closed form makes all of its own.
+    Seeds share what no seed changes. Its seconds are −1 where the work folder held pieces of it already. The
+    closed form makes all of its own.
     """
-    name = f"{system.row.replace(' ', '-')}-{seed}"
 
-    def make() -> Tensors:
-        room = None if work is None or "closed form" in system.row else work / "parts"
+    def make(work: Path) -> Tensors:
+        room = None if "closed form" in system.row else bench.store.root / "parts"
         fresh = room is None or not room.exists()
         started = time.perf_counter()
         task = system.make(seed).fit(system.shop, work=room)
@@ -144,10 +156,10 @@ def fitted(system: System, test: Shop, seed: int, work: Path | None) -> Tensors:
         }
         return {**rows, **about, "seconds": np.array([took, task.log["n_customers"]])}
 
-    return kept(work, f"fit {name}", name + "-" * 16, make)
+    return bench.store.tensors(f"{system.row}, seed {seed}", make, seed)
 
 
-def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[Score | dict[str, object]]:
+def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[dict[str, object]]:
     """The figures of a system's rows: means over seeds, intervals over customers, `spread` over seeds."""
     first = fits[0]
     cases = Cases(first["customers"], first["targets"])
@@ -157,7 +169,7 @@ def rows_of(system: System, fits: Sequence[Tensors]) -> Iterable[Score | dict[st
         row = key.partition(" ")[2]
         alone = Ranks({row: first[key]}, {row: first[f"shown {row}"]}, {row: seconds})
         figures = scores_of(alone, cases, n_seen, int(first["seconds"][1]))
-        yield from (score for score in figures if score.metric not in METRICS)
+        yield from (vars(score) for score in figures if score.metric not in METRICS)
         for metric, measure in METRICS.items():
             values = np.array([measure(Ranked.single(fit[key]), 10) for fit in fits])  # [seeds, n]
             for bucket, inside in buckets_of(cases, n_seen).items():
@@ -179,40 +191,40 @@ def differences(ours: Sequence[Tensors], other: Sequence[Tensors], row: str) -> 
             yield Score(f"{OURS} less {row}", metric, value, low, high, int(inside.sum()), 0.0, bucket)
 
 
-def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--name", default="recommend_beauty", help="of the file of results")
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--shop", default="amazon2014-beauty", help="its folder, in --data or by itself")
     parser.add_argument("--model", default="minilm", help="encoder, or 'none' for ids and words alone")
     parser.add_argument("--steps", type=int, default=400, help="of fine-tuning the encoder on behaviour")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--control-seeds", type=int, nargs="+", help="as --seeds unless given")
-    parser.add_argument("--work", type=Path, help="where fits are kept: build/NAME unless given")
-    given = parser.parse_args(arguments)
-    work = given.work or Path("build") / given.name
-    train, test = leave_last_out(read_shop(given.data))
+    parser.add_argument("--network-steps", type=int, default=5000, help="of the other networks, at most")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--control-seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
+    bench = begin(parser, canary={"customers": 120, "steps": 2, "network_steps": 5, "seeds": [0]})
+    given = bench.given
+    shop = read_shop(given.data / given.shop)
+    if given.customers:
+        shop = some_customers(shop, given.customers)
+    train, test = leave_last_out(shop)
     fits: dict[str, list[Tensors]] = {}
-    rows: list[Score | dict[str, object]] = []
-    for system in systems_of(train, given.model, given.steps):
+    rows: list[dict[str, object]] = []
+    for system in systems_of(train, given):
         seeds = given.seeds
         if system.row != OURS:
             once = "closed form" in system.row or "ids only" in system.row
-            seeds = given.seeds[:1] if once else given.control_seeds or given.seeds
-        fits[system.row] = [fitted(system, test, seed, work) for seed in seeds]
-        rows += rows_of(system, fits[system.row])
+            seeds = given.seeds[:1] if once else given.control_seeds
+        fits[system.row] = [fitted(system, test, seed, bench) for seed in seeds]
+        made = bench.store.made(*(f"{system.row}, seed {seed}" for seed in seeds))
+        rows += [{**row, "made": made} for row in rows_of(system, fits[system.row])]
     if OURS in fits:
-        for row, made in fits.items():
+        for row, made_fits in fits.items():
             if row != OURS:
-                rows += differences(fits[OURS], made, row)
-    kept_arguments = list(arguments)
-    if given.work is not None:  # where the fits lie changes no figure
-        del kept_arguments[kept_arguments.index("--work") : kept_arguments.index("--work") + 2]
-    command = " ".join(["python", "benchmarks/recommend_beauty.py", *kept_arguments])
-    write_results(given.name, rows, given.seeds, command)
-    for row in (vars(row) if isinstance(row, Score) else row for row in rows):
+                rows += [vars(score) for score in differences(fits[OURS], made_fits, row)]
+    bench.write(rows, given.seeds)
+    for row in rows:
         if row["bucket"] == "all" and row["metric"] in METRICS:
             print(f"{row['row']:45} {row['metric']:10} {row['value']:8.4f} n {row['n']:,}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

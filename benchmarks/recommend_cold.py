@@ -1,6 +1,6 @@
 """New items: a tenth of Amazon Beauty's items lose all their training events and are asked for all the same.
 
-    python benchmarks/recommend_cold.py --data ../shared/data/amazon2014-beauty
+    python benchmarks/recommend_cold.py
 
 The withheld items are drawn by the seed. Cases are the customers whose last item, the test, is one of them;
 it is ranked among the whole catalogue, old items and new, the customer's own history masked and ties counted
@@ -10,14 +10,12 @@ Without text nothing can be said about an item without events: there it comes la
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import polars as pl
-from recommend_beauty import METRICS, OURS, read_shop
-from schema import write_results
+from bench import begin, parser_of
+from recommend_beauty import METRICS, OURS, read_shop, some_customers
 from word_vectors import WordVectors
 
 from retailor.metrics.interval import paired_interval, score_mean
@@ -76,24 +74,35 @@ def rows_of(ours: dict[str, np.ndarray], control: dict[str, np.ndarray]) -> Iter
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--steps", type=int, default=0, help="of fine-tuning the encoder on behaviour")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=Path("build/recommend_cold"))
-    given = parser.parse_args()
-    train, test = withheld(*leave_last_out(read_shop(given.data)), given.seed)
+    parser.add_argument("--network-steps", type=int, default=5000, help="of the other networks, at most")
+    parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
+    bench = begin(parser, canary={"customers": 200, "steps": 2, "network_steps": 5})
+    given = bench.given
+    shop = read_shop(given.data / "amazon2014-beauty")
+    if given.customers:
+        shop = some_customers(shop, given.customers)
+    train, test = withheld(*leave_last_out(shop), given.seed)
     texts = [text for text in read_catalogue(train).texts if text.strip()]
-    encoders = (load_model(given.model, kind="encoder"), WordVectors(texts, 384))
-    # The transformer has no say about items without events.
-    settings = RecommendSettings(seed=given.seed, sequence=False, tuning_steps=given.steps)
+    encoders = (load_model(given.model, kind="encoder"), WordVectors(texts, min(384, len(texts) - 1)))
+    settings = RecommendSettings(
+        seed=given.seed, tuning_steps=given.steps, max_network_steps=given.network_steps
+    )
     ours, control = (
-        ranks_of(Recommender(encoder, settings).fit(train, work=given.work), test) for encoder in encoders
+        bench.store.tensors(
+            encoder.name,
+            lambda work, encoder=encoder: ranks_of(
+                Recommender(encoder, settings).fit(train, work=work), test
+            ),
+            given.seed,
+        )
+        for encoder in encoders
     )
     rows = list(rows_of(ours, control))
-    command = "python benchmarks/recommend_cold.py --data ../shared/data/amazon2014-beauty"
-    write_results("recommend_cold", rows, [given.seed], f"{command} --steps {given.steps}")
+    bench.write(rows, [given.seed])
     for row in rows:
         print(f"{row.row:90} {row.metric:10} {row.value:.4f} [{row.low:.4f}, {row.high:.4f}] n {row.n:,}")
 

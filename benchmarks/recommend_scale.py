@@ -1,6 +1,6 @@
 """The recommender on generated shops from 10 k to 1 M items: seconds, memory and waiting times against size.
 
-    python benchmarks/recommend_scale.py --sizes 10000 30000 100000 [--work out/recommend_scale] [--threads 1]
+    python benchmarks/recommend_scale.py
 
 A shop of I items has I customers and 50 × I events: Zipf popularity, customers with tastes in a few of many
 clusters who stay with one for some events, titles that share words within a cluster. Ids, titles and events
@@ -11,7 +11,7 @@ in place of the closed form, candidates), so that the line compares like with li
 The last event of N_ASKED customers, where it is of a new item, is held out. `p50_ms` and `p99_ms` are of the
 ten best for one customer, one at a time, from candidates and by a scan of every item. `cpu_ms`, `fit_cpu_s`
 are of the processor, for a machine that does other work, and `times_faster` is the ratio of the first.
-`recall of scan@10` is the share of the scan's ten that candidates find. `--data` is accepted and not used.
+`recall of scan@10` is the share of the scan's ten that candidates find.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -29,8 +30,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from bench import Bench, begin, parser_of
 from numpy.typing import NDArray
-from schema import RESULTS, write_results
 
 from retailor.metrics.interval import score_mean
 from retailor.progress import track
@@ -50,36 +51,38 @@ STAGES = ("make", "fit", "ask")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="not used")
+    parser = parser_of(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--work", type=Path, default=Path("out/recommend_scale"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stage", choices=STAGES, help="of one size; for the process of that stage")
-    options = parser.parse_args()
-    if options.stage:
+    if "--stage" in sys.argv:
+        options = parser.parse_args()
         STAGE[options.stage](options.work, options.sizes[0], options.seed)
         return
-    rows = [row for size in sorted(options.sizes) for row in measured(size, options)]
-    sizes = " ".join(map(str, options.sizes))
-    command = f"python benchmarks/recommend_scale.py --sizes {sizes} --threads {options.threads}"
-    print(write_results("recommend_scale", rows, [options.seed], command))
-    draw(rows, RESULTS / "recommend_scale.svg")
+    bench = begin(parser, canary={"sizes": [400]}, no_key=["sizes", "stage"])
+    options = bench.given
+    rows = [row for size in sorted(options.sizes) for row in measured(size, options, bench)]
+    path = bench.write(rows, [options.seed])
+    print(path)
+    draw(rows, path.with_suffix(".svg"))
 
 
-def measured(size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The rows of one size; what the folder has already is not measured again."""
-    folder = options.work / f"{size}-{options.seed}"
-    folder.mkdir(parents=True, exist_ok=True)
+def measured(size: int, options: argparse.Namespace, bench: Bench) -> list[dict[str, Any]]:
+    """The rows of one size; a stage that is kept is not measured again."""
     rows: list[dict[str, Any]] = []
+    before: Path | None = None
     for stage in STAGES:
-        done = folder / f"{stage}.json"
-        if not done.exists():
+
+        def made(folder: Path, work: Path, stage: str = stage, before: Path | None = before) -> None:
+            if before is not None:  # the folders of earlier stages lie inside
+                shutil.copytree(before, folder, dirs_exist_ok=True)
             here = [sys.executable, __file__, "--stage", stage, "--sizes", str(size), "--work", str(folder)]
             threads = {name: str(options.threads) for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS")}
             subprocess.run([*here, "--seed", str(options.seed)], check=True, env={**os.environ, **threads})
-        rows += json.loads(done.read_text(encoding="utf-8"))
+
+        before = bench.store.folder(f"{size} items: {stage}", made, size, options.seed)
+        rows += json.loads((before / f"{stage}.json").read_text(encoding="utf-8"))
     for row in rows:
         print(f"{row['row']:12s} {row['bucket']:>14s} {row['metric']:20s} {row['value']:.4f}", flush=True)
     return rows

@@ -1,6 +1,6 @@
 """Taobao User Behavior: ids only, four behaviours, no text and so no language model.
 
-    python benchmarks/recommend_taobao.py --data ../shared/data/taobao
+    python benchmarks/recommend_taobao.py
 
 The last event of every customer that is of a new item is the test, ranked among all items that the sample
 has, the customer's own history masked and ties counted against us. What the behaviours are worth is shown by
@@ -9,18 +9,18 @@ systems that see only views, or count every behaviour alike.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
-from schema import write_results
+from bench import begin, parser_of
+from recommend_beauty import some_customers
 
 from retailor.metrics.interval import paired_interval
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
+from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.evaluate.next_item import scores_of
@@ -36,14 +36,18 @@ METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    given = parser.parse_args()
-    rows = [row for seed in given.seeds for row in run(given.data, seed, len(given.seeds) > 1)]
-    seeds = " ".join(map(str, given.seeds))
-    command = f"python benchmarks/recommend_taobao.py --data ../shared/data/taobao --seeds {seeds}"
-    write_results("recommend_taobao", rows, given.seeds, command)
+    parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
+    parser.add_argument("--network-steps", type=int, default=5000, help="of each network, at most")
+    bench = begin(parser, canary={"customers": 60, "network_steps": 5})
+    given = bench.given
+    shop = read("taobao", given.data / "taobao" / "UserBehavior.csv")
+    if given.customers:
+        shop = some_customers(shop, given.customers)
+    many, steps = len(given.seeds) > 1, given.network_steps
+    rows = [row for seed in given.seeds for row in run(shop, seed, steps, many)]
+    bench.write(rows, given.seeds)
     for row in rows:
         if row.bucket == "all" and row.metric in METRICS:
             print(f"{row.row:50} {row.metric:10} {row.value:.4f} [{row.low:.4f}, {row.high:.4f}] n {row.n:,}")
@@ -56,13 +60,14 @@ def same_cases(cases: Cases, known: Sequence[str], here: Sequence[str]) -> Cases
     return Cases(np.array(customers, np.int64), cases.targets)
 
 
-def run(folder: Path, seed: int, many: bool) -> Iterator[Score]:
+def run(shop: Shop, seed: int, steps: int, many: bool) -> Iterator[Score]:
     """The rows of one seed; their names say which when there are several."""
-    train, test = leave_last_out(read("taobao", folder / "UserBehavior.csv"))
+    train, test = leave_last_out(shop)
     mark = f", seed {seed}" if many else ""
     first, asked, ours = None, None, None
     for name, settings in SYSTEMS.items():
-        task = Recommender(None, RecommendSettings(seed=seed, **settings)).fit(train)
+        chosen = RecommendSettings(seed=seed, max_network_steps=steps, **settings)
+        task = Recommender(None, chosen).fit(train)
         if first is None or asked is None:
             first, asked = task, task.cases(test)
         cases = same_cases(asked, first.user_ids, task.user_ids)

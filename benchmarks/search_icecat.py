@@ -1,6 +1,6 @@
 """Search over the Icecat catalogue: words, meaning, and both with weights learned on other queries.
 
-    python benchmarks/search_icecat.py --data ../shared/data
+    python benchmarks/search_icecat.py
 
 19,406 products, 116 judged queries with a relevant product; an unjudged product counts as irrelevant.
 The weights that a query is scored with are chosen by ten-fold cross-validation on the other nine folds.
@@ -8,7 +8,6 @@ The weights that a query is scored with are chosen by ten-fold cross-validation 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import zipfile
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from bench import begin, parser_of
 from remembering import Remembering
-from schema import write_results
 
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
@@ -58,14 +57,25 @@ def _value(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}".removesuffix(".0")
 
 
+def some_queries(shop: Shop, n: int) -> Shop:
+    """The shop with its first `n` queries, and the items judged for them."""
+    queries = shop.judgments["query"].unique(maintain_order=True)[:n].to_list()
+    judgments = shop.judgments.filter(pl.col("query").is_in(queries))
+    items = shop.items.filter(pl.col("item_id").is_in(judgments["item_id"].unique().to_list()))
+    return shop.with_tables(items=items, judgments=judgments)
+
+
 def main() -> None:
     """Writes results/search_icecat.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--encoder", default="minilm")
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    given = arguments.parse_args()
+    parser = parser_of(__doc__)
+    parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--queries", type=int, help="so many queries, and the items judged for them")
+    bench = begin(parser, canary={"queries": 12, "seeds": [0]})
+    given = bench.given
     shop = read_icecat(given.data / "icecat-search")
+    if given.queries:
+        shop = some_queries(shop, given.queries)
     rows: list[Score] = []
     encoder = Remembering(load_model(given.encoder, kind="encoder"))
     for seed in given.seeds:
@@ -75,7 +85,7 @@ def main() -> None:
         own = [replace(s, row=s.row if first else f"retailor, folds of seed {seed}") for s in scores]
         rows += [s for s in own if first or s.row.startswith("retailor")]
         sys.stderr.write(f"{search.log}\n{scores}\n")
-    write_results("search_icecat", rows, given.seeds, " ".join(sys.argv))
+    bench.write(rows, given.seeds)
 
 
 if __name__ == "__main__":

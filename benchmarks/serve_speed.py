@@ -1,12 +1,12 @@
 """Requests per second and waiting times of a served search, with and without batching and cache.
 
-    python benchmarks/serve_speed.py [--model minilm] [--items 1000] [--requests 300] [--rounds 3]
+    python benchmarks/serve_speed.py
 
 A real server process a row, clients with connections that stay open, rows in turn within each round: the
 ratios count, not the milliseconds of a machine. A figure is the median over the rounds, low and high are the
 least and the greatest; on a machine that does other work they lie far apart, and say so.
 Row "one by one" predicts each request alone and remembers nothing. "distinct" asks questions that all differ;
-"hot" draws them from 100 with a Zipf law. `--data` is accepted and not used: the shop is the simulated one.
+"hot" draws them from 100 with a Zipf law. The shop is the simulated one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from schema import write_results
+from bench import begin, parser_of
 
 from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
@@ -55,8 +55,7 @@ ROWS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="not used")
+    parser = parser_of(__doc__)
     parser.add_argument(
         "--model", default="minilm", help="a model name, or 'hash' for the encoder of the tests"
     )
@@ -66,10 +65,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="of the encoder; 0 leaves it to torch")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rows = measure(options)
-    command = f"python benchmarks/serve_speed.py {' '.join(sys.argv[1:])}".strip()
-    print(write_results("serve_speed", rows, [options.seed], command))
+    bench = begin(parser, canary={"model": "hash", "items": 60, "requests": 40, "clients": 4, "rounds": 1})
+    print(bench.write(measure(bench.given), [bench.given.seed]))
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ It is written beside its place and renamed into it, so that a kill leaves the ol
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import hashlib
 import json
@@ -18,9 +17,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retailor.errors import DataError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -65,8 +67,8 @@ def writing(
     _sweep(folder)
     mark = uuid.uuid4().hex[:8]
     new = folder.with_name(f".{folder.name}.{mark}.new")
+    lock = owned(new.with_suffix(".lock"))
     new.mkdir()
-    owned = _lock(new)
     try:
         yield new
         if card and not (new / CARD).exists():
@@ -75,8 +77,7 @@ def writing(
         _replace(new, folder, folder.with_name(f".{folder.name}.{mark}.old"))
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        if owned is not None:
-            os.close(owned)
+        _release(lock)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -89,27 +90,39 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what killed calls left half-written beside `folder`; a call at work holds a lock on its own."""
-    for mark in ("new", "old"):
-        for left in folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 8}.{mark}"):
-            owned = _lock(left)
-            if owned is not None:
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(owned)
+    """Removes what killed calls left half-written beside `folder`; a call at work holds its own lock."""
+    left = folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 8}.*")
+    for stem in sorted({path.with_suffix("") for path in left if path.suffix in (".new", ".old", ".lock")}):
+        lock = owned(stem.with_name(f"{stem.name}.lock"))
+        if lock is not None:
+            for kind in ("new", "old"):
+                shutil.rmtree(stem.with_name(f"{stem.name}.{kind}"), ignore_errors=True)
+            _release(lock)
 
 
-def _lock(folder: Path) -> int | None:
-    """A descriptor that owns the folder until it is closed, by a kill too; None when another call does."""
+def owned(path: Path) -> BaseFileLock | None:
+    """A lock on the file, held until it is released, by a kill too; None when another call holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
     try:
-        opened = os.open(folder, os.O_RDONLY)
-    except OSError:
+        lock.acquire(blocking=False)
+    except Timeout:
         return None
+    return lock
+
+
+def _release(lock: BaseFileLock | None) -> None:
+    """Gives up a lock that nobody waits for, and its file."""
+    if lock is None:
+        return
+    path = Path(lock.lock_file)
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()  # before the release, where the system lets an open file go
     except OSError:
-        os.close(opened)
-        return None
-    return opened
+        lock.release()
+        path.unlink(missing_ok=True)
+    lock.release()
 
 
 def _write_manifest(folder: Path, kind: str, settings: dict[str, Any]) -> None:

@@ -1,9 +1,14 @@
-"""What takes long is kept in the work folder, so that a killed fit need not make it again."""
+"""What takes long is made once: it is kept in a work folder under the key of everything that made it.
+
+A key holds what the caller names (dials, data by content, seeds), and by itself the code of the package and
+the versions of the libraries that compute (`provenance`): nothing made by other code is ever found.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+
+from retailor import artifact, provenance
+from retailor.errors import DataError
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -22,7 +30,7 @@ def kept(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -
     """
     if work is None:
         return make()
-    path = work / f"{label.replace(' ', '-')}-{key[:16]}.safetensors"
+    path = work / f"{place(label, key)}.safetensors"
     if path.exists():
         try:
             return load_file(path)
@@ -30,10 +38,32 @@ def kept(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -
             path.unlink()
     made = {name: np.ascontiguousarray(values) for name, values in make().items()}
     work.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
     save_file(made, new)
     new.replace(path)
     return made
+
+
+def kept_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    """The folder that `make` fills, and whether it was there: a call with the same label and key left it.
+
+    `key` is anything JSON-able. Written whole or not at all; one that is corrupt is made again.
+    """
+    folder = work / place(label, key)
+    if folder.exists():
+        try:
+            artifact.verify(folder, "kept")
+            return folder, True
+        except DataError:
+            pass
+    with artifact.writing(folder, "kept", settings={"label": label, "made_by": provenance.made_by()}) as new:
+        make(new)
+    return folder, False
+
+
+def place(label: str, key: object) -> str:
+    """The name of what is made once: the label, and the key together with code and libraries."""
+    return f"{label.replace(' ', '-').replace('/', '-')}-{provenance.key(key)[:16]}"
 
 
 def digest(*arrays: NDArray[Any]) -> str:
@@ -41,4 +71,15 @@ def digest(*arrays: NDArray[Any]) -> str:
     found = hashlib.sha256()
     for array in arrays:
         found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """A sha256 (hex) over the content of files, and of all files in folders, by their names there."""
+    found = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+                found.update(f"{name} {artifact.file_sha256(file)}\n".encode())
     return found.hexdigest()

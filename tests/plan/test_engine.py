@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from retailor import artifact
+from retailor import artifact, provenance
 from retailor.errors import DataError, MissingTable
-from retailor.plan.engine import ABSENT, Stage, is_made, run_stages
+from retailor.plan.engine import ABSENT, Done, Stage, is_made, run_stages
 
 
 def write(text: str, inputs: Mapping[str, Path], folder: Path, work: Path) -> None:
@@ -97,7 +97,7 @@ SLOW = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from retailor import artifact
+from retailor import artifact, provenance
 from retailor.plan.engine import Stage, run_stages
 
 def make(inputs, folder, work):
@@ -129,3 +129,27 @@ def test_kill_9_leaves_no_half_artifact_and_the_work_folder_stays(tmp_path: Path
     (folder,) = [path for path in out.glob("stages/*") if path.is_dir()]
     assert (folder / "text").read_text(encoding="utf-8") == "x" * 10
     assert json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))["seconds"] > 0
+
+
+def test_a_record_of_before_the_update_still_reads() -> None:
+    record = {"name": "read", "kind": "shop", "folder": "stages/read-0", "fingerprint": "0", "seconds": 1.0}
+    assert Done(**record, skipped=False, reason="").asked == ""
+
+
+def test_an_update_of_code_or_a_library_makes_every_stage_again_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = provenance.libraries()
+    run_stages(chain("a", "b"), tmp_path)
+    monkeypatch.setattr(provenance, "code", lambda: "newer")
+    lines: list[str] = []
+    done = run_stages(chain("a", "b"), tmp_path, lines.append)
+    assert [each.skipped for each in done] == [False, False]
+    assert lines[0] == "s0: made again, because Retailor's code has changed …"
+    assert lines[2] == "s1: made again, because Retailor's code has changed …"
+    assert [each.skipped for each in run_stages(chain("a", "b"), tmp_path)] == [True, True]
+    monkeypatch.setattr(provenance, "libraries", lambda: {**libraries, "numpy": "9.9"})
+    lines.clear()
+    run_stages(chain("a", "x"), tmp_path, lines.append)
+    assert lines[0].startswith("s0: made again, because numpy ") and lines[0].endswith("→ 9.9 …")
+    assert lines[2] == "s1: …"  # of other dials: never made before

@@ -20,8 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from retailor import provenance
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.testing.models import SAMPLE, tiny_encoder
+from retailor.train.checkpoint import Checkpoints, weights_of
 from retailor.train.loop import TrainLog, TrainSettings, layer_groups, train
 from retailor.train.schedule import epoch_batches, rate_factor, steps_of
 
@@ -172,6 +174,44 @@ def test_a_checkpoint_of_another_training_or_a_cut_off_one_is_not_used(tmp_path:
     again = net()
     fit(again, work=tmp_path, learning_rate=0.02)
     assert torch.equal(weights(again), weights(fresh))
+
+
+@pytest.mark.parametrize("change", ["nothing", "one value", "dials", "seed", "code", "library"])
+def test_only_the_same_training_goes_on(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, calls = X.clone(), []
+
+    def read(rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
+        return {"x": values[list(rows)], "y": values[list(rows)] @ TRUE}
+
+    def counted(network: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        calls.append(1)
+        return loss(network, batch)
+
+    def once(seed: int = 0, dials: object = None) -> int:
+        calls.clear()
+        settings = TrainSettings(epochs=2, batch_size=8, seed=seed)
+        train(net(), range(64), read, counted, settings, work=tmp_path, dials=dials)
+        return len(calls)
+
+    assert once() == 16 and once() == 0
+    if change == "one value":
+        values[63, 7] += 1e-3
+    if change == "code":
+        monkeypatch.setattr(provenance, "code", lambda: "other")
+    if change == "library":
+        monkeypatch.setattr(provenance, "libraries", dict)
+    again = once(seed=int(change == "seed"), dials={"margin": 0.2} if change == "dials" else None)
+    assert again == (0 if change == "nothing" else 16)
+
+
+def test_the_best_weights_of_another_training_are_not_taken_for_ones_own(tmp_path: Path) -> None:
+    for mark in ("one", "other"):
+        network = net(seed=len(mark))
+        own, optimizer = Checkpoints(tmp_path, "train", mark), torch.optim.AdamW(network.parameters())
+        own.write(network, optimizer, (5, weights_of(network)), {})
+        found = own.read(network, optimizer)
+        assert found is not None and found[1] is not None
+        assert all(torch.equal(found[1][name], value) for name, value in weights_of(network).items())
 
 
 KILLED = """

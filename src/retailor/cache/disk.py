@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import math
@@ -36,7 +35,7 @@ class LmdbCache:
         self.n_failures = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._lmdb = _import_lmdb()
+        self._lmdb, self._fcntl = _import_lmdb(), _import_fcntl()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._guard = (self.folder / "guard").open("a")
@@ -62,9 +61,9 @@ class LmdbCache:
     def _check(self) -> None:
         """Makes a broken file anew, unless another process has it open and so has checked it."""
         try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fcntl.flock(self._guard, self._fcntl.LOCK_EX | self._fcntl.LOCK_NB)
         except BlockingIOError:
-            fcntl.flock(self._guard, fcntl.LOCK_SH)
+            self._fcntl.flock(self._guard, self._fcntl.LOCK_SH)
             return
         path = self.folder / "data.mdb"
         problem = self._problem(path)
@@ -72,7 +71,7 @@ class LmdbCache:
             _log.warning("%s: the cache was broken (%s) and is made anew, empty.", path, problem)
             path.unlink()
             (self.folder / "lock.mdb").unlink(missing_ok=True)
-        fcntl.flock(self._guard, fcntl.LOCK_SH)
+        self._fcntl.flock(self._guard, self._fcntl.LOCK_SH)
 
     def _problem(self, path: Path) -> str:
         """What is wrong with the file, or ''. LMDB trusts its pages: a broken one can end the process."""
@@ -194,6 +193,18 @@ def _import_lmdb() -> Any:
     except ImportError:
         raise MissingExtra("lmdb", install="pip install 'retailor[serve]'") from None
     return lmdb
+
+
+def _import_fcntl() -> Any:
+    try:
+        import fcntl
+    except ImportError:
+        raise ConfigError(
+            "a cache in a folder needs locks that this system does not have: take 'memory:' or 'redis://'.",
+            key="cache",
+            value="lmdb:",
+        ) from None
+    return fcntl
 
 
 def _name(key: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from retailor import artifact
+from retailor import artifact, provenance
 from retailor.errors import DataError, MissingTable, RetailorError
 
 ABSENT = "absent"
@@ -48,6 +47,8 @@ class Done:
     seconds: float
     skipped: bool
     reason: str = ""
+    asked: str = ""
+    """The fingerprint but for code and libraries: what it is made of, and how."""
 
 
 def run_stages(
@@ -66,27 +67,38 @@ def run_stages(
 
 
 def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str], None]) -> Done:
-    fingerprint = artifact.fingerprint(
-        stage.name, stage.key, artifact.retailor_version(), [done[name].fingerprint for name in stage.needs]
-    )
+    asked = artifact.fingerprint(stage.name, stage.key, [done[name].asked for name in stage.needs])
+    fingerprint = provenance.key(asked)
     place = f"{stage.name}-{fingerprint[:12]}"
     folder = out / "stages" / place
     found = _found(stage, folder, tell)
     if found is not None:
-        seconds = _recorded_seconds(folder)
+        seconds = float(_record(folder).get("seconds", 0.0))
         tell(f"{stage.name}: nothing changed, kept" + (f" ({found})" if found else ""))
-        return _done(stage, folder, out, fingerprint, seconds, skipped=True)
+        return _done(stage, folder, out, fingerprint, asked, seconds, skipped=True)
     started = time.monotonic()
-    tell(f"{stage.name}: …")
+    why = _why_again(stage, out, asked, fingerprint)
+    tell(f"{stage.name}: " + (f"made again, because {why} …" if why else "…"))
     work = out / "work" / place
     work.mkdir(parents=True, exist_ok=True)
     reason = _make(stage, out, done, folder, work)
     artifact.share_files(folder, [out / each.folder for each in done.values()])
     seconds = round(time.monotonic() - started, 2)
-    folder.with_suffix(".json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    write_json(
+        folder.with_suffix(".json"),
+        {"seconds": seconds, "asked": asked, "fingerprint": fingerprint, "made_by": provenance.made_by()},
+    )
     shutil.rmtree(work, ignore_errors=True)
     tell(f"{stage.name}: " + (f"left out: {reason}" if reason else f"{seconds:.1f} s"))
-    return _done(stage, folder, out, fingerprint, seconds, skipped=False)
+    return _done(stage, folder, out, fingerprint, asked, seconds, skipped=False)
+
+
+def _why_again(stage: Stage, out: Path, asked: str, fingerprint: str) -> str:
+    """What has changed in code and libraries since the same was last made of the same; '' if it never was."""
+    notes = sorted((out / "stages").glob(f"{stage.name}-*.json"), key=lambda path: path.stat().st_mtime)
+    records = [_record(path) for path in notes]
+    made = [one for one in records if one.get("asked") == asked and one.get("fingerprint") != fingerprint]
+    return provenance.changed(made[-1]["made_by"]) if made else ""
 
 
 def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work: Path) -> str:
@@ -125,29 +137,34 @@ def _found(stage: Stage, folder: Path, tell: Callable[[str], None]) -> str | Non
     return str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
 
 
-def _done(stage: Stage, folder: Path, out: Path, fingerprint: str, seconds: float, *, skipped: bool) -> Done:
+def _done(
+    stage: Stage, folder: Path, out: Path, fingerprint: str, asked: str, seconds: float, *, skipped: bool
+) -> Done:
     manifest = artifact.read_manifest(folder)
     reason = str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
     kind = ABSENT if manifest.kind == ABSENT else stage.kind
-    return Done(stage.name, kind, folder.relative_to(out).as_posix(), fingerprint, seconds, skipped, reason)
+    place = folder.relative_to(out).as_posix()
+    return Done(stage.name, kind, place, fingerprint, seconds, skipped, reason, asked)
 
 
-def _recorded_seconds(folder: Path) -> float:
+def _record(folder: Path) -> dict[str, Any]:
+    """What is noted beside a stage's artifact; nothing where the note is missing or broken."""
     try:
-        return float(json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))["seconds"])
-    except (OSError, ValueError, KeyError):
-        return 0.0
+        return dict(json.loads(folder.with_suffix(".json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError("another run is at work in this folder; wait for it.", path=out) from None
+    lock = artifact.owned(out / ".lock")
+    if lock is None:
+        raise DataError("another run is at work in this folder; wait for it.", path=out)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _sweep(out: Path) -> None:

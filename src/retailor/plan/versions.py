@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
-
 from retailor.artifact import retailor_version
-
-LIBRARIES = ("torch", "transformers", "polars", "numpy", "scikit-learn", "onnxruntime", "peft")
+from retailor.provenance import made_by
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, Retailor and the libraries that decide the figures; absent ones are left out."""
-    found = {"python": platform.python_version(), "retailor": retailor_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    """Versions of Retailor, a hash of its code, and those of Python and the libraries that compute."""
+    return {"retailor": retailor_version(), **made_by()}

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from retailor.artifact import fingerprint
+from retailor import provenance
 from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
 from retailor.metrics.scores import decimals
@@ -145,7 +146,7 @@ def _adapted(
     chosen = AdaptSettings(
         max_steps=given.adapt_steps, max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0
     )
-    mark = fingerprint(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
+    mark = provenance.key(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
     folder = work / f"adapted-{mark}"
     if not (folder / "log.json").exists():
         made, log = adapt_with_log(encoder, texts(train), chosen, work=work / f"adapting-{mark}")
@@ -157,9 +158,10 @@ def _adapted(
 
 
 def _sample(encoder: LocalEncoder, train: Shop) -> Any:
-    """What tells the encoder's weights and the shop's reviews: some vectors, and a hash of the reviews."""
+    """What tells the encoder's weights and the shop's texts: some vectors, and hashes of three tables."""
     vectors = np.round(encoder.encode(["a", "好"]), 3).tolist()
-    return vectors, int(train.reviews.hash_rows(seed=0).sum() or 0), len(train.items)
+    told = (train.reviews, train.items.select(pl.col(pl.String)), train.questions.select(pl.col(pl.String)))
+    return vectors, [int(table.hash_rows(seed=0).sum() or 0) for table in told]
 
 
 def _cell(
@@ -175,7 +177,7 @@ def _cell(
     dials = {k: v for k, v in as_dict(given).items() if k not in ("labels", "seeds", "steps")}
     before = [s for s in given.steps if given.steps.index(s) <= given.steps.index(step)]
     queries = [(query.text, query.aspect) for query in cases.queries]
-    mark = fingerprint(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
+    mark = provenance.key(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
     name = step.replace(" ", "-").replace(",", "")
     path = work / "cells" / f"{name}-{n_labels}-{seed}-{mark}.json"
     return kept_cell(

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from retailor import artifact
+from retailor import artifact, provenance
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
 from retailor.models.shapes import Encoder, OpenEncoder
@@ -137,9 +137,7 @@ class Service:
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         prints = {
-            kind: artifact.fingerprint(
-                artifact.read_manifest(path).fingerprint, artifact.retailor_version(), small
-            )
+            kind: provenance.key(artifact.read_manifest(path).fingerprint, small)
             for kind, path in contents.tasks.items()
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}

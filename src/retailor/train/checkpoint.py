@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from retailor import provenance
+
 
 def identity(network: nn.Module, *parts: object) -> str:
-    """A hash of what makes two trainings the same: the parts, and the trained weights they start from."""
-    hashed = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    """A hash of what makes two trainings the same: the parts, the trained weights they start from, and the
+    code and libraries that train."""
+    hashed = hashlib.sha256(provenance.key(*parts).encode())
     for name, parameter in network.named_parameters():
         flat = parameter.detach().flatten()
         sample = flat[:: max(1, len(flat) // 16)].float().cpu().contiguous()
         hashed.update(f"{name} {tuple(parameter.shape)} {parameter.requires_grad}".encode())
         hashed.update(sample.numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def batches_sha256(batches: Iterable[Mapping[str, Tensor]]) -> str:
+    """A sha256 (hex) over the names, shapes and bytes of the tensors of some batches."""
+    hashed = hashlib.sha256()
+    for batch in batches:
+        for name, tensor in sorted(batch.items()):
+            hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            hashed.update(tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
     return hashed.hexdigest()
 
 
@@ -70,7 +83,7 @@ class Checkpoints:
         """Writes all that a later `read` needs."""
         if self.work is None:
             return
-        if best is not None and not self._path(f"best-{best[0]}").exists():
+        if best is not None and _mark_of(self._path(f"best-{best[0]}")) != self.mark:
             _write(self._path(f"best-{best[0]}"), best[1], {"mark": self.mark})
         tensors = {f"weight/{name}": tensor for name, tensor in weights_of(network).items()}
         for name, parameter in network.named_parameters():
@@ -120,6 +133,15 @@ def _write(path: Path, tensors: dict[str, Tensor], told: dict[str, str]) -> None
     with new.open("rb+") as file:
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def _mark_of(path: Path) -> str | None:
+    """Whose file it is; None where there is none that can be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return str((file.metadata() or {}).get("mark"))
+    except (SafetensorError, OSError):
+        return None
 
 
 def _read(path: Path, mark: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

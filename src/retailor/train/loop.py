@@ -22,7 +22,7 @@ from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
-from retailor.train.checkpoint import Checkpoints, identity, put_weights, weights_of
+from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
 from retailor.train.schedule import (
     epoch_batches,
     frozen_embeddings,
@@ -70,6 +70,7 @@ def train(
     lengths: Sequence[int] | None = None,
     work: Path | None = None,
     label: str = "train",
+    dials: object = None,
     checkpoint_every_s: float = 60.0,
 ) -> TrainLog:
     """The log; `network` is trained in place, and left in the mode (train or eval) it came in.
@@ -79,7 +80,9 @@ def train(
     in evaluation mode, before the first step and then every `validate_every` steps; higher is better, and the
     best weights are put back at the end. `lengths` (one an example) makes batches of similar length.
     With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
-    trainings that share a folder different labels.
+    trainings that share a folder different labels. The same is what has the same settings, start, code and
+    libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
+    decides, such as the settings of the loss and the texts that `validate` reads.
 
     Raises DataError when there are no examples, ConfigError when there are fewer layers than are to be
     frozen, ModelError when the loss is not finite.
@@ -92,8 +95,8 @@ def train(
         frozen_layers(network, settings.freeze_layers),
         _own_randomness(),
     ):
-        run = _Run(network, settings, len(examples), lengths, work, label, checkpoint_every_s)
-        run.resume()
+        run = _Run(network, settings, len(examples), lengths, label, checkpoint_every_s)
+        run.resume(work, examples, collate, dials)
         try:
             if not run.state.done:
                 run.train(examples, collate, loss, validate)
@@ -125,7 +128,6 @@ class _Run:
         settings: TrainSettings,
         n_examples: int,
         lengths: Sequence[int] | None,
-        work: Path | None,
         label: str,
         checkpoint_every_s: float,
     ) -> None:
@@ -140,12 +142,24 @@ class _Run:
         self.autocast = torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=_half(settings, network), cache_enabled=True
         )
-        mark = identity(network, label, as_dict(settings), n_examples, list(lengths or ()))
-        self.checkpoints = Checkpoints(work, label, mark)
+        self.checkpoints = Checkpoints(None, label, "")
         self.state = _State()
         self.best: dict[str, Tensor] | None = None
 
-    def resume(self) -> None:
+    def resume(
+        self,
+        work: Path | None,
+        examples: Sequence[E],
+        collate: Callable[[Sequence[E]], Batch],
+        dials: object,
+    ) -> None:
+        """Goes on from what the same training has left in `work`, and will leave its own there."""
+        if work is None:
+            return
+        read = batches_sha256(self._first_epoch(examples, collate))
+        own = as_dict(self.settings)
+        mark = identity(self.network, self.label, own, self.n_examples, list(self.lengths or ()), dials, read)
+        self.checkpoints = Checkpoints(work, self.label, mark)
         found = self.checkpoints.read(self.network, self.optimizer)
         if found is not None:
             state, self.best = found
@@ -182,6 +196,14 @@ class _Run:
                 self._write()
                 written = time.perf_counter()
         self._finish(before + time.perf_counter() - started)
+
+    def _first_epoch(self, examples: Sequence[E], collate: Callable[[Sequence[E]], Batch]) -> Iterator[Batch]:
+        """The batches that the first epoch reads."""
+        dials = self.settings
+        batches = epoch_batches(self.n_examples, dials.batch_size, dials.seed, 0, self.lengths)
+        for i, batch in enumerate(batches[: self.total * dials.accumulate]):
+            _seed(seeds.derive(dials.seed, "step", str(i // dials.accumulate + 1)), self.device)
+            yield collate([examples[i] for i in batch])
 
     def _steps(self) -> Iterator[list[list[int]]]:
         """The batches of each step that is left, in order."""

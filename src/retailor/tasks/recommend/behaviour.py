@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.config import as_dict
 from retailor.models.shapes import TrainableEncoder
 from retailor.retrieval.collab import Histories
 from retailor.seeds import derive, stream
@@ -120,6 +121,7 @@ def fit_encoder(
         dials,
         work=work,
         label="tuning",
+        dials=as_dict(settings),
     )
     return tuned, log.to_dict()
 

@@ -88,6 +88,7 @@ def tune(
         lengths=[len(pair.prompt) + len(pair.text) for pair in pairs],
         work=work,
         label="review",
+        dials=(rank, alpha, max_tokens, list(map(str, held_out))),
     )
     adapter = _taken(network, generator.name)
     network.merge_and_unload()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from retailor import seeds
+from retailor.config import as_dict
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import TrainableEncoder
 from retailor.train.adapt.growth import grown
@@ -69,7 +70,7 @@ def adapt_contrastive(
         made.network, learned, collate, loss,
         train_settings(given, rate_of(given, "contrastive"), len(made.tokenizer)),
         validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
-        work=work, label="adapt",
+        work=work, label="adapt", dials=(as_dict(given), held_out),
     )  # fmt: skip
     after = measured()
     made = merged(made)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from retailor import seeds
+from retailor.config import as_dict
 from retailor.models.shapes import TrainableEncoder
 from retailor.text.terms import mine_terms
 from retailor.train.adapt.growth import grown
@@ -66,6 +67,7 @@ def adapt_masked(
         job.joined, range(len(job.lengths)), job.masker.collate, with_order(loss) if order else loss,
         train_settings(given, rate_of(given, "masked"), len(job.masker.place)),
         validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths, work=work, label="adapt",
+        dials=(as_dict(given), order, texts.held_out),
     )  # fmt: skip
     job.joined.eval()
     after = measured()
@@ -157,7 +159,7 @@ def _fit_head(job: _Job) -> None:
         )  # fmt: skip
         train(
             job.joined, range(len(job.lengths)), job.masker.straight().collate, head_loss, dials,
-            lengths=job.lengths, work=job.work, label="adapt-head",
+            lengths=job.lengths, work=job.work, label="adapt-head", dials=as_dict(job.given),
         )  # fmt: skip
     finally:
         for parameter in trained:

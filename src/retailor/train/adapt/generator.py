@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from retailor import seeds
+from retailor.config import as_dict
 from retailor.train.adapt.settings import AdaptSettings, Objective, Outcome, Texts, rate_of, train_settings
 from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
@@ -41,6 +42,7 @@ def adapt_generator(
         made.network, examples, how, loss,
         train_settings(given, rate_of(given, objective), len(made.tokenizer)),
         validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths, work=work, label="adapt",
+        dials=(as_dict(given), texts.held_out),
     )  # fmt: skip
     after = measured()
     return Outcome(merged(made), before[0], after[0], log, general_before=before[1], general_after=after[1])

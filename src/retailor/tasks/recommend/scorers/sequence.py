@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.config import as_dict
+from retailor.kept import digest
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.collab import Histories, Tensors
 from retailor.seeds import derive, stream
@@ -143,6 +145,7 @@ def fit_sequence(
         validate=None if cases is None else _validation(network, seen, histories, cases, settings),
         work=work,
         label="sequence",
+        dials=(as_dict(settings), None if cases is None else digest(cases.customers, cases.targets)),
     )
     return _finished(network, seen), log.to_dict()
 

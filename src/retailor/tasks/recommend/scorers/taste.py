@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.config import as_dict
+from retailor.kept import digest
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.collab import Histories, Tensors
 from retailor.seeds import derive, stream
@@ -157,6 +159,7 @@ def fit_taste(
         validate=None if cases is None else _validation(network, items, histories, cases, settings),
         work=work,
         label="taste",
+        dials=(as_dict(settings), None if cases is None else digest(cases.customers, cases.targets)),
     )
     return network.taste(settings.decay), log.to_dict()
 

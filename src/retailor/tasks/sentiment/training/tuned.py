@@ -145,6 +145,7 @@ def fine_tune(
         lengths=[len(text) for text in texts],
         work=work,
         label="sentiment",
+        dials=(str(tuning), held_texts, held.y.tolist()),
     )
     head = _head_of(network, present, n_classes)
     reader = replace(reader, encoder=merged(encoder))

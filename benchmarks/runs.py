@@ -1,0 +1,62 @@
+"""Which command makes which file of `results/`: nothing else writes there."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Run:
+    """One file of results, `results/NAME.json`."""
+
+    name: str
+    minutes: float
+    """About, on two cores: the cheap ones are made first."""
+    data: tuple[str, ...] = ()
+    """The folders that it reads in `--data`."""
+    script: str = ""
+    """The benchmark; as the file is called, unless given."""
+    arguments: str = ""
+    """What differs from the benchmark's own dials."""
+
+    @property
+    def benchmark(self) -> str:
+        return self.script or self.name
+
+    @property
+    def command(self) -> str:
+        return shlex.join(["python", f"benchmarks/{self.benchmark}.py", *shlex.split(self.arguments)])
+
+
+POLARITY = ("amazon-polarity-10k",)
+CHINESE = ("online-shopping-10-cats", "eprstmt")
+RUNS = (
+    Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
+    Run("serve_speed", 3),
+    Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
+    Run("recommend_taobao", 4, ("taobao",)),
+    Run("search_icecat", 6, ("icecat-search",)),
+    Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
+    Run("gift_cards", 15, ("amazon2018-gift-cards",)),
+    Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
+    Run("recommend_cold", 25, ("amazon2014-beauty",)),
+    Run("recommend_scale", 60),
+    Run("amazon_polarity_minilm", 60, POLARITY, "amazon_polarity", "--encoder minilm --scratch"),
+    Run("ledger", 60, POLARITY),
+    Run("amazon_polarity", 110, POLARITY),
+    Run("absa_laptop", 60, ("absa-laptop", "amazon-polarity-10k")),
+    Run("online_shopping", 150, CHINESE),
+    Run("eprstmt", 20, CHINESE),
+    Run("online_shopping_leave_one_out", 120, CHINESE),
+    Run("recommend_beauty", 180, ("amazon2014-beauty",)),
+)  # fmt: skip
+"""The cheap ones first, and none before what it takes its start from."""
+
+BY_NAME = {run.name: run for run in RUNS}
+BENCHMARKS = tuple(dict.fromkeys(run.benchmark for run in RUNS))
+
+
+def of_benchmark(benchmark: str) -> Run:
+    """The first run of a benchmark."""
+    return next(run for run in RUNS if run.benchmark == benchmark)
