@@ -1,5 +1,6 @@
 """The parts of the sentiment reader: clauses, cuts, n-grams, calibration."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,15 @@ from retailor.tasks.sentiment.readers.linear import (
     temperature_of,
 )
 from retailor.tasks.sentiment.readers.plain import WordReader, ngrams
-from retailor.tasks.sentiment.texts import Examples, MiddleCut, about, folds, review_text, stratified
+from retailor.tasks.sentiment.texts import (
+    Examples,
+    MiddleCut,
+    about,
+    folds,
+    review_text,
+    says_something,
+    stratified,
+)
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
@@ -261,3 +270,18 @@ def test_texts_without_a_common_word_are_read_all_the_same(texts: list[str]) -> 
     made, _ = fit_readers(None, settings, examples, paired=False, work=None)
     rows = made.reader.probabilities([SentimentQuery("nothing known"), SentimentQuery(texts[0])])
     assert np.isfinite(rows).all() and rows.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("text", ["...", "?!?!", "—", "。。。", "[link]", " ~ ", "_", "\u200b"])
+def test_nothing_to_read(text: str) -> None:
+    assert not says_something(text)
+
+
+@pytest.mark.parametrize("text", ["k", "好", "10/10", "👍", "★★☆☆☆", ":)", ":-(", "<3", "^_^", "ок", "[link] no"])
+def test_something_to_read(text: str) -> None:
+    assert says_something(text)
+
+
+@given(st.text(alphabet="!?.,;-_…。！？~ ", max_size=30).filter(lambda text: not re.search(r"[;_-]", text)))
+def test_marks_alone_say_nothing(text: str) -> None:
+    assert not says_something(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,10 @@ class Fit:
     frozen: VectorReader | None
     chosen: str
     prior: Floats  # [C]
+    heard: dict[str, Floats] = field(default_factory=dict)
+    """By row its logits [n, C] of the texts that candidates were compared on; kept in memory alone."""
+    tested: Labels | None = None
+    """Their labels [n]."""
 
     def row_of(self, words: WordReader) -> str:
         """The row of one of its own readers of words."""
@@ -119,7 +123,7 @@ def fit_readers(
             readers |= _fit_tuned(job, start, heard, paired, unlabelled, work)
     chosen, log["why"] = _choose(settings, few, readers, log["validation"])
     log["chosen"] = chosen
-    return Fit(readers[chosen], words, frozen.reader, chosen, prior), log
+    return Fit(readers[chosen], words, frozen.reader, chosen, prior, job.heard, job.tested), log
 
 
 def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
@@ -193,7 +197,9 @@ def _fit_words(job: Job) -> dict[str, tuple[WordReader, Fitted]]:
             in_the_end=every,
         )  # fmt: skip
         seconds = counting + time.perf_counter() - start
-        job.note(row, seconds, fitted.figures, strength=fitted.strength, n_terms=len(known.vocabulary))
+        job.note(
+            row, seconds, fitted.figures, fitted.logits, strength=fitted.strength, n_terms=len(known.vocabulary)
+        )
         found[row] = replace(known, head=fitted.head), fitted
     return found
 
@@ -247,6 +253,7 @@ def _fit_tuned(
         TUNED,
         tuned.log.seconds,
         tuned.figures,
+        tuned.held_logits,
         start_head=chosen.start_head,
         start_encoder=start_encoder,
         stop_by=stop_by,
@@ -256,8 +263,8 @@ def _fit_tuned(
     words, fitted = heard[row]
     # Where no part was held out from the words, folds were, and they have logits of every text.
     of_words = fitted.logits if job.held is not None else fitted.logits[held]
-    both, figures = blended(words, tuned.reader, of_words, tuned.held_logits, y[held])
-    job.note(BLENDED, tuned.log.seconds, figures, words=row, share_of_words=both.share)
+    both, figures, logits = blended(words, tuned.reader, of_words, tuned.held_logits, y[held])
+    job.note(BLENDED, tuned.log.seconds, figures, logits, words=row, share_of_words=both.share)
     return {TUNED: tuned.reader, BLENDED: both}
 
 

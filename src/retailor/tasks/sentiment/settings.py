@@ -54,6 +54,7 @@ class SentimentSettings:
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     epochs: float = Field(default=2.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
+    """Of every training of this reader: the fine-tuned one, and those on pseudo-labels and by contrast."""
     batch_size: int = Field(default=32, ge=1)
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged into one step: a large batch in the memory of a small one."""
