@@ -226,16 +226,22 @@ def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
         assert counts.max() - counts.min() <= 1
 
 
-def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
-    def chosen(n: int, few: bool, **values: float) -> str:
-        figures = {row: {"accuracy": v, "macro_f1": v, "n": n} for row, v in values.items()}
-        readers: dict[str, Any] = dict.fromkeys(values)
-        return _choose(SentimentSettings(), few, readers, figures)[0]
+def test_the_least_held_out_log_loss_chooses_and_of_equals_the_cheapest() -> None:
+    def chosen(few: bool, values: dict[str, float | None], **dials: Any) -> str:
+        figures = {
+            row: {"log_loss": v, "accuracy": None if v is None else 1 - v, "macro_f1": 0.5, "n": 100}
+            for row, v in values.items()
+        }
+        return _choose(SentimentSettings(**dials), few, dict.fromkeys(values), figures)[0]  # type: ignore[arg-type]
 
-    many = {"tf-idf": 0.84, "nb-svm": 0.83, "frozen probe": 0.80, "fine-tuned": 0.86}
-    assert chosen(60, False, **many) == "tf-idf"
-    assert chosen(2000, False, **many) == "fine-tuned"
-    assert chosen(64, True, **{"tf-idf": 0.9, "nb-svm": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"
+    many = {"tf-idf": 0.30, "nb-svm": 0.33, "frozen probe": 0.36, "fine-tuned": 0.27, "blended": 0.27}
+    assert chosen(False, many) == "fine-tuned"
+    assert chosen(False, many | {"tf-idf": 0.2}) == "tf-idf"
+    assert chosen(False, many, select_by="accuracy") == "fine-tuned"
+    assert chosen(False, many, select_by="macro_f1") == "tf-idf"
+    assert chosen(True, {"tf-idf": 0.1, "nb-svm": 0.1, "frozen probe": 0.4, "panel": 0.4}) == "panel"
+    assert chosen(True, {"tf-idf": 0.1, "nb-svm": 0.1, "frozen probe": 0.3, "panel": 0.4}) == "frozen probe"
+    assert chosen(False, dict.fromkeys(many)) == "frozen probe"
 
 
 def test_held_out_texts_do_not_say_which_words_count() -> None:
