@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
-from retailor.tasks.sentiment.fit import _choose, fit_readers
+from retailor.tasks.sentiment.fit import _choose, choose_by_loss, fit_readers
 from retailor.tasks.sentiment.readers.linear import (
     Head,
     calibration,
@@ -226,22 +227,36 @@ def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
         assert counts.max() - counts.min() <= 1
 
 
-def test_the_least_held_out_log_loss_chooses_and_of_equals_the_cheapest() -> None:
-    def chosen(few: bool, values: dict[str, float | None], **dials: Any) -> str:
-        figures = {
-            row: {"log_loss": v, "accuracy": None if v is None else 1 - v, "macro_f1": 0.5, "n": 100}
-            for row, v in values.items()
-        }
-        return _choose(SentimentSettings(**dials), few, dict.fromkeys(values), figures)[0]  # type: ignore[arg-type]
+def test_the_blend_answers_unless_another_clearly_leads_it() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.3, 100)
+    level = {"tf-idf": 0.30, "nb-svm": 0.33, "frozen probe": 0.36, "fine-tuned": 0.27, "blended": 0.29}
 
-    many = {"tf-idf": 0.30, "nb-svm": 0.33, "frozen probe": 0.36, "fine-tuned": 0.27, "blended": 0.27}
-    assert chosen(False, many) == "fine-tuned"
-    assert chosen(False, many | {"tf-idf": 0.2}) == "tf-idf"
-    assert chosen(False, many, select_by="accuracy") == "fine-tuned"
+    def cases(**more: float) -> dict[str, np.ndarray]:
+        rows = {**level, **{name.replace("_", "-"): value for name, value in more.items()}}
+        return {row: value + noise + 0.3 * np.roll(noise, i) for i, (row, value) in enumerate(rows.items())}
+
+    assert choose_by_loss(cases()) == "blended"
+    assert choose_by_loss(cases(tf_idf=0.05)) == "tf-idf"
+    without = {row: loss for row, loss in cases().items() if row != "blended"}
+    assert choose_by_loss(without) == "fine-tuned"
+    assert choose_by_loss({row: loss[:1] for row, loss in cases(tf_idf=0.0).items()}) == "blended"
+
+
+def test_what_chooses_can_be_asked_for_and_few_labels_take_the_last_of_equals() -> None:
+    def chosen(few: bool, rows: dict[str, float], **dials: Any) -> str:
+        y = np.zeros(40, dtype=np.int64)
+        heard = {row: np.tile([value, 0.0, 0.0], (40, 1)) for row, value in rows.items()}
+        figures = {row: {"accuracy": value / 10, "macro_f1": 0.5} for row, value in rows.items()}
+        told = SimpleNamespace(tested=y, heard=heard, log={"validation": figures})
+        return _choose(SentimentSettings(**dials), few, rows, told)[0]  # type: ignore[arg-type]
+
+    many = {"tf-idf": 2.0, "frozen probe": 1.0, "fine-tuned": 3.0}
+    assert chosen(False, many) == chosen(False, many, select_by="accuracy") == "fine-tuned"
     assert chosen(False, many, select_by="macro_f1") == "tf-idf"
-    assert chosen(True, {"tf-idf": 0.1, "nb-svm": 0.1, "frozen probe": 0.4, "panel": 0.4}) == "panel"
-    assert chosen(True, {"tf-idf": 0.1, "nb-svm": 0.1, "frozen probe": 0.3, "panel": 0.4}) == "frozen probe"
-    assert chosen(False, dict.fromkeys(many)) == "frozen probe"
+    assert chosen(False, many, mode="frozen") == "frozen probe"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 1.0, "panel": 1.0}) == "panel"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 2.0, "panel": 1.0}) == "frozen probe"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 1.0}) == "frozen probe"
 
 
 def test_held_out_texts_do_not_say_which_words_count() -> None:

@@ -39,7 +39,7 @@ SCORERS = ("words", "details", "meaning")
 """BM25 over title, brand, category and description; BM25 over these and the attributes; encoder cosine."""
 GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
 """The weights of SCORERS that are tried: all tenths that sum to one [66, 3]."""
-PULL = 10.0
+PULL = 2.0
 """How hard judged queries have to pull weights away from those without judgments (see `_best`)."""
 Weights = tuple[float, ...]
 
@@ -267,18 +267,18 @@ class Search:
         self.log["n_judged_queries"] = len(judged)
         if settings.weights is None and judged:
             queries = list(judged)
-            reads = np.array([reads(getattr(self.encoder, "tokenizer", None), query) for query in queries])
+            read = np.array([reads(getattr(self.encoder, "tokenizer", None), query) for query in queries])
             table = np.array([self._ndcg(z, judged[query]) for query, z in self._scored(queries)])  # [Q, 66]
             folds = stream(settings.seed, "search", "folds").permutation(len(judged)) % settings.n_folds
-            self.weights = _best(table[reads], settings.default_weights)
-            self.unread_weights = _best(table[~reads], settings.unread_weights)
+            self.weights = _best(table[read], settings.default_weights)
+            self.unread_weights = _best(table[~read], settings.unread_weights)
             by_fold = {}
             for kind, start in ((True, settings.default_weights), (False, settings.unread_weights)):
-                for fold in np.unique(folds[reads == kind]):
-                    by_fold[kind, int(fold)] = _best(table[(folds != fold) & (reads == kind)], start)
+                for fold in np.unique(folds[read == kind]):
+                    by_fold[kind, int(fold)] = _best(table[(folds != fold) & (read == kind)], start)
             self._held_out = {
                 query: by_fold[bool(kind), int(fold)]
-                for query, kind, fold in zip(queries, reads, folds, strict=True)
+                for query, kind, fold in zip(queries, read, folds, strict=True)
             }
             self.log |= {"weights_by_fold": sorted(by_fold.values()), "ndcg@10": _curve(table)}
         self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))

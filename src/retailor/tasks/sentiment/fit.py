@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retailor.errors import ConfigError, DataError
+from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.job import (
@@ -37,6 +39,7 @@ from retailor.tasks.sentiment.readers.linear import (
     Labels,
     choose_head,
     class_weights,
+    cross_calibrated,
 )
 from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
@@ -120,7 +123,7 @@ def fit_readers(
             readers[start.row] = start.reader
         if tunes:
             readers |= _fit_tuned(job, start, heard, paired, unlabelled, work)
-    chosen, log["why"] = _choose(settings, few, readers, log["validation"])
+    chosen, log["why"] = _choose(settings, few, readers, job)
     log["chosen"] = chosen
     return Fit(readers[chosen], words, frozen.reader, chosen, prior, job.heard, job.tested), log
 
@@ -286,30 +289,43 @@ def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list
     return [BY_MODE[settings.mode]] if settings.mode != "frozen" else []
 
 
-def _choose(
-    settings: SentimentSettings,
-    few: bool,
-    readers: dict[str, AnyReader],
-    figures: dict[str, dict[str, Any]],
-) -> tuple[str, str]:
-    """Which reader answers, and why in words.
+def _choose(settings: SentimentSettings, few: bool, readers: Iterable[str], job: Job) -> tuple[str, str]:
+    """Which of the candidates, cheapest first, answers, and why in words.
 
-    The best on held-out texts; by log loss, since it hears every text and not only those near the border:
-    so few do not tell networks from words by what they get right (`benchmarks/sentiment_auto.py`). Of equals
-    the cheapest, but with few labels the last: it has read more than the labels.
+    The best on held-out texts; by log loss, where there is one, 'blended' unless another leads it (see
+    `choose_by_loss`). With few labels the last of equals: it has read more than the labels.
     """
-    wanted = BY_MODE.get(settings.mode)
-    if wanted in readers:
+    wanted, rows = BY_MODE.get(settings.mode), list(readers)
+    if wanted in rows:
         return wanted, "it is the mode that was asked for"
-    by, sign = settings.select_by, -1.0 if settings.select_by == "log_loss" else 1.0
-    values = {row: figures[row][by] for row in readers}
     if few:
         # Folds of a few texts cannot tell words from chance, and these readers have no words but theirs.
-        for row in WORDS:
-            values.pop(row, None)
-        if len(values) == 1:
+        rows = [row for row in reversed(rows) if row not in WORDS]
+        if rows == [FROZEN]:
             return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
-    known = {row: sign * value for row, value in values.items() if value is not None}
-    best = max(reversed(known) if few else known, key=lambda row: known[row], default=FROZEN)
-    found = ", ".join(f"{row} {sign * value:.4f}" for row, value in known.items())
-    return best, f"best {by} on held-out training texts ({found})"
+    by = settings.select_by
+    if by == "log_loss":
+        y = job.tested
+        cases = {row: log_loss_cases(y, cross_calibrated(job.heard[row], y)) for row in rows}
+        best = choose_by_loss(cases)
+        values = {row: float(loss.mean()) for row, loss in cases.items()}
+    else:
+        values = {row: job.log["validation"][row][by] or 0.0 for row in rows}
+        best = max(values, key=lambda row: values[row])
+    found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
+    return best, f"chosen by {by} on held-out training texts ({found})"
+
+
+def choose_by_loss(cases: Mapping[str, Floats]) -> str:
+    """The row to take by the log loss [n] of each on the same held-out texts, cheapest first.
+
+    'blended' unless another's is lower by more than two standard errors of the paired difference: it hears
+    what the others hear, so it is seldom far behind the best of them, while the best of so few texts often is
+    (`benchmarks/sentiment_auto.py`). Without it the row of the least.
+    """
+    best = min(cases, key=lambda row: float(cases[row].mean()))
+    if BLENDED not in cases:
+        return best
+    behind = cases[BLENDED] - cases[best]
+    error = behind.std(ddof=1) / math.sqrt(len(behind)) if len(behind) > 1 else math.inf
+    return best if behind.mean() > 2 * error else BLENDED
