@@ -3,8 +3,8 @@
     python benchmarks/search_icecat.py --data ../shared/data
 
 19,406 products, 116 judged queries with a relevant product; an unjudged product counts as irrelevant.
-The weights that a query is scored with are chosen by ten-fold cross-validation on the other nine folds; two rows
-beside them take weights that saw no judgment: those of a shop without any, and those that were the default before.
+The weights that a query is scored with are chosen by ten-fold cross-validation on the other nine folds; two
+rows take weights that saw no judgment: those of a shop without any, and the default of before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
-
 
 UNJUDGED = {
     "without judgments": SearchSettings().default_weights,

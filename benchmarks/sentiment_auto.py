@@ -4,9 +4,9 @@
 
 Three shops: English reviews of two labels, magazines' reviews with stars (three labels, few of them bad), and
 Chinese reviews before an encoder that reads English only. A draw fits every candidate of 'auto' once and keeps
-what each said to the held-out texts and to test texts. Rules choose by the former, and by repeated random parts
-of the test texts, whose rest is then the truth; a rule's regret is what the best candidate has on it less what
-the chosen one has. Draws below 100 served to settle the rule, on test texts of their own. A draw that is done is kept in the work folder.
+what each said to test texts. Random parts of these stand for held-out texts, by which rules choose; the rest
+is then the truth, and a rule's regret is what the best candidate has on it less what the chosen one has. Draws
+below 100 served to settle the rule, on test texts of their own. A draw that is done is kept in the work folder.
 """
 
 from __future__ import annotations
@@ -94,21 +94,19 @@ def parts(n: int, seed: int, n_labels: int, n_test: int) -> tuple[Labels, Labels
 def fitted(
     encoder: LocalEncoder, frozen: Remembering, train: Examples, test: Examples, seed: int
 ) -> dict[str, NDArray[Any]]:
-    """What every candidate of 'auto' said: 'held …' logits and 'test …' probabilities by row, and labels."""
+    """The probabilities of every candidate of 'auto', 'test ROW', and the labels, 'test y'."""
     chosen = SentimentSettings(
         mode="blended", few_labels=0, validation=0.25, max_tokens=MAX_TOKENS, freeze_layers=2, seed=seed
     )
     reader = SentimentReader(encoder, chosen).fit(shop_of(train)).in_bulk()
     made = reader._made
-    assert made.tested is not None and made.frozen is not None and isinstance(made.reader, BlendedReader)
-    found: dict[str, NDArray[Any]] = {"held y": made.tested, "test y": test.y}
-    found |= {f"held {row}": made.heard[row] for row in ROWS}
+    assert made.frozen is not None and isinstance(made.reader, BlendedReader)
     said = {row: words.probabilities(test.queries) for row, words in made.words.items()}
     vectors = frozen.encode(made.frozen.inputs(test.queries), role="query").astype(np.float64)
     said["frozen probe"] = made.frozen.head.probabilities(vectors)
     said["fine-tuned"] = made.reader.tuned.probabilities(test.queries)
     said["blended"] = made.reader.of(said[made.row_of(made.reader.words)], said["fine-tuned"])
-    return found | {f"test {row}": said[row] for row in ROWS}
+    return {"test y": test.y, **{f"test {row}": said[row] for row in ROWS}}
 
 
 def shop_of(examples: Examples) -> Shop:
@@ -208,7 +206,9 @@ def rows_of(draws: Sequence[Draw]) -> list[dict[str, Any]]:
         by_draw = [regrets(draw, n_held) for draw in draws]
         for rule in RULES:
             for i, metric in enumerate(("regret in accuracy", "regret in log loss")):
-                score = score_mean(f"{rule}, {n_held} held out", metric, [found[rule][i] for found in by_draw])
+                score = score_mean(
+                    f"{rule}, {n_held} held out", metric, [found[rule][i] for found in by_draw]
+                )
                 rows.append(dict(vars(score)))
     return rows
 
@@ -225,9 +225,13 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     rows = rows_of(drawn(given.work, given.data, given.seeds, given.labels, given.test))
     seeds = " ".join(map(str, given.seeds))
-    command = f"python benchmarks/sentiment_auto.py --labels {given.labels} --test {given.test} --seeds {seeds}"
+    command = (
+        f"python benchmarks/sentiment_auto.py --labels {given.labels} --test {given.test} --seeds {seeds}"
+    )
     path = write_results("sentiment_auto", rows, given.seeds, command)
-    lines = [f"{r['row']:<50} {r['metric']:<20} {r['value']:.4f} ({r['low']:.4f}–{r['high']:.4f})" for r in rows]
+    lines = [
+        f"{r['row']:<50} {r['metric']:<20} {r['value']:.4f} ({r['low']:.4f}–{r['high']:.4f})" for r in rows
+    ]
     sys.stderr.write("\n".join([*lines, str(path), ""]))
 
 

@@ -393,7 +393,9 @@ def test_an_empty_text_is_an_error(text: str) -> None:
 
 def test_a_text_that_says_nothing_is_unknown_with_the_shares_of_training() -> None:
     reader = SentimentReader(HashEncoder(64), SentimentSettings(mode="tf-idf")).fit(toy_shop(60))
-    for answer in reader.predict([SentimentQuery(text) for text in ("...", "<br>", "?!", "https://a.example/b")]):
+    for answer in reader.predict(
+        [SentimentQuery(text) for text in ("...", "<br>", "?!", "https://a.example/b")]
+    ):
         assert answer.label == "unknown"
         assert list(answer.probabilities.values()) == pytest.approx(reader._made.prior.tolist(), abs=1e-4)
     assert reader.predict([SentimentQuery("great ...")])[0].label != "unknown"

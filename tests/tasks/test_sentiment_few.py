@@ -284,7 +284,8 @@ def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learn
 
 
 @pytest.mark.parametrize(
-    ("mode", "log"), [("fine-tuned", "training"), ("contrastive", "contrastive"), ("pseudo-labels", "pseudo_labels")]
+    ("mode", "log"),
+    [("fine-tuned", "training"), ("contrastive", "contrastive"), ("pseudo-labels", "pseudo_labels")],
 )
 def test_max_steps_bounds_every_training(mode: str, log: str) -> None:
     chosen = SentimentSettings(mode=mode, few_labels=0, max_steps=2, **QUICK)  # type: ignore[arg-type]

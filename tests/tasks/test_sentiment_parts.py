@@ -298,7 +298,9 @@ def test_nothing_to_read(text: str) -> None:
     assert not says_something(text)
 
 
-@pytest.mark.parametrize("text", ["k", "好", "10/10", "👍", "★★☆☆☆", ":)", ":-(", "<3", "^_^", "ок", "[link] no"])
+@pytest.mark.parametrize(
+    "text", ["k", "好", "10/10", "👍", "★★☆☆☆", ":)", ":-(", "<3", "^_^", "ок", "[link] no"]
+)
 def test_something_to_read(text: str) -> None:
     assert says_something(text)
 

@@ -89,7 +89,9 @@ def sentiment_cell(
     chosen = reader_settings(step, seed, n_labels, encoder, settings)
     reader = SentimentReader(encoder, chosen).fit(train).in_bulk()
     answers = reader.predict(list(test.queries))
-    predicted = [LABELS.index(max(answer.probabilities, key=answer.probabilities.__getitem__)) for answer in answers]
+    predicted = [
+        LABELS.index(max(answer.probabilities, key=answer.probabilities.__getitem__)) for answer in answers
+    ]
     log = reader.log.get("training", {})
     return Cell(
         accuracy_cases(test.y, np.array(predicted)),

@@ -70,8 +70,8 @@ class Search:
     def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
         if not isinstance(encoder, Encoder):
             raise ConfigError(
-                f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), or load_model('e5') "
-                "for a shop that is not English.",
+                f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), "
+                "or load_model('e5') for a shop that is not English.",
                 key="encoder",
                 value=encoder,
             )
@@ -167,7 +167,7 @@ class Search:
         )
 
     def weights_of(self, query: str) -> Weights:
-        """What words, details and meaning weigh for a query: less meaning where the encoder cannot read it."""
+        """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
         return self.weights if reads(getattr(self.encoder, "tokenizer", None), query) else self.unread_weights
 
     def save(self, folder: Path) -> None:

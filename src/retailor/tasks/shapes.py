@@ -159,7 +159,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Sentiment:
-    """The most likely label, or 'unknown', and calibrated probabilities over negative, neutral and positive."""
+    """The most likely label, or 'unknown'; calibrated probabilities of negative, neutral and positive."""
 
     label: str
     probabilities: Mapping[str, float] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +67,6 @@ class Fit:
     frozen: VectorReader | None
     chosen: str
     prior: Floats  # [C]
-    heard: dict[str, Floats] = field(default_factory=dict)
-    """By row its logits [n, C] of the texts that candidates were compared on; kept in memory alone."""
-    tested: Labels | None = None
-    """Their labels [n]."""
 
     def row_of(self, words: WordReader) -> str:
         """The row of one of its own readers of words."""
@@ -125,7 +121,7 @@ def fit_readers(
             readers |= _fit_tuned(job, start, heard, paired, unlabelled, work)
     chosen, log["why"] = _choose(settings, few, readers, job)
     log["chosen"] = chosen
-    return Fit(readers[chosen], words, frozen.reader, chosen, prior, job.heard, job.tested), log
+    return Fit(readers[chosen], words, frozen.reader, chosen, prior), log
 
 
 def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
@@ -200,7 +196,12 @@ def _fit_words(job: Job) -> dict[str, tuple[WordReader, Fitted]]:
         )  # fmt: skip
         seconds = counting + time.perf_counter() - start
         job.note(
-            row, seconds, fitted.figures, fitted.logits, strength=fitted.strength, n_terms=len(known.vocabulary)
+            row,
+            seconds,
+            fitted.figures,
+            fitted.logits,
+            strength=fitted.strength,
+            n_terms=len(known.vocabulary),
         )
         found[row] = replace(known, head=fitted.head), fitted
     return found

@@ -302,7 +302,7 @@ def headed(
     held: Labels | None,
     seed: int,
 ) -> tuple[PanelReader, dict[str, float], Floats]:
-    """The reader whose head is fitted on these labels, its held-out figures and logits (see `choose_head`)."""
+    """The reader with a head fitted on these labels, its held-out figures and logits (see `choose_head`)."""
     rows = features(panel.scores(queries))
     number = folds(y, 5, seed) if held is None else np.isin(np.arange(len(y)), held).astype(np.int64)
     parts = list(range(number.max() + 1)) if held is None else [1]

@@ -139,5 +139,12 @@ def fit_prompt(job: Job, cloze: Cloze, work: Path | None) -> PromptReader:
     made = kept(work, "prompt", mark, lambda: {"odds": asker.log_odds(queries)})
     rows = prompt_features(np.asarray(made["odds"], dtype=np.float64))
     fitted = choose_head(rows, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed)
-    job.note(PROMPT, time.perf_counter() - start, fitted.figures, fitted.logits, strength=fitted.strength, model=cloze.name)
+    job.note(
+        PROMPT,
+        time.perf_counter() - start,
+        fitted.figures,
+        fitted.logits,
+        strength=fitted.strength,
+        model=cloze.name,
+    )
     return PromptReader(asker, fitted.head)
