@@ -2,11 +2,12 @@
 
     python benchmarks/sentiment_auto.py --data ../shared/data
 
-Three shops: English reviews of two labels, magazines' reviews with stars (three labels, few of them bad), and
-Chinese reviews before an encoder that reads English only. A draw fits every candidate of 'auto' once and keeps
-what each said to test texts. Random parts of these stand for held-out texts, by which rules choose; the rest
-is then the truth, and a rule's regret is what the best candidate has on it less what the chosen one has. Draws
-below 100 served to settle the rule, on test texts of their own. A draw that is done is kept in the work folder.
+Three shops: English reviews of two labels, magazines' reviews with stars (three labels, few of them bad),
+and Chinese reviews before an encoder that reads English only. A draw fits every candidate of 'auto' once
+and keeps what each said to test texts. Random parts of these stand for held-out texts, by which rules
+choose; the rest is then the truth, and a rule's regret is what the best candidate has on it less what the
+chosen one has. Draws below 100 served to settle the rule, on test texts of their own. A draw that is done
+is kept in the work folder.
 """
 
 from __future__ import annotations
