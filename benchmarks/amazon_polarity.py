@@ -98,7 +98,7 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, bench: Bench)
         for row, own in readers.items():
             made = fitted(SentimentReader(own, chosen).fit(shop_of(examples)), test)
             found |= {"tf-idf": made["tf-idf"], row: made["retailor"]}
-        panel, _ = headed(
+        panel, _, _ = headed(
             seated.panel, examples.queries, examples.y, np.ones(len(LABELS)), None, derive(seed, "sentiment")
         )
         found["panel"] = panel.probabilities(test.queries)

@@ -198,7 +198,7 @@ def split_hits(
             margins[row] = headed(rows[0], train.y, [rows[1]])[0]
         for row, panel in panels.items():
             weights = class_weights(train.y, "none", len(LABELS))
-            judged, _ = panel_headed(panel, queries(train), train.y, weights, None, 0)
+            judged, _, _ = panel_headed(panel, queries(train), train.y, weights, None, 0)
             found_in = judged.probabilities(queries(held))
             margins[row] = np.asarray(found_in[:, POSITIVE] - found_in[:, NEGATIVE])
         for row, values in margins.items():

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.search import GRID, Search, SearchSettings
+from retailor.tasks.search import GRID, Search, SearchSettings, _best
 from retailor.tasks.shapes import SearchQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
@@ -101,10 +105,60 @@ def test_weights_are_learned_from_judgments_and_never_scored_on_their_own_query(
     assert given.weights == (0.3, 0.3, 0.4) and not given._held_out
 
 
-def test_few_judgments_leave_the_default() -> None:
+def test_few_judgments_hardly_move_the_default() -> None:
     shop = demo_shop(60)
-    few = shop.with_tables(judgments=shop.judgments.head(5))
-    assert Search(HashEncoder()).fit(few).weights == SearchSettings().default_weights
+    default = np.array(SearchSettings().default_weights)
+    moved = []
+    for n in (0, 2, len(shop.judgments)):
+        weights = Search(HashEncoder()).fit(shop.with_tables(judgments=shop.judgments.head(n))).weights
+        moved.append(float(np.abs(np.array(weights) - default).sum()))
+    assert moved[0] == 0 and moved[1] <= 0.2 < moved[2]
+
+
+@given(st.integers(1, 400), st.integers(0, 65), st.integers(0, 65), st.floats(0, 1))
+def test_weights_lie_nearer_to_the_default_the_fewer_queries_were_judged(
+    n: int, best: int, start: int, height: float
+) -> None:
+    def distance(times: int) -> float:
+        table = np.zeros((times, len(GRID)), dtype=np.float32)
+        table[:, best] = height
+        return float(np.linalg.norm(np.array(_best(table, tuple(GRID[start]))) - GRID[start]))
+
+    assert distance(n) <= distance(10 * n) + 1e-9
+    assert _best(np.zeros((0, len(GRID)), dtype=np.float32), tuple(GRID[start])) == tuple(GRID[start])
+
+
+def known_if_ascii(text: str, add_special_tokens: bool) -> Any:
+    """A token a word; those with other letters than ASCII are the unknown one, 0."""
+    parts = text.split()
+    return SimpleNamespace(
+        ids=[int(part.isascii()) for part in parts],
+        word_ids=list(range(len(parts))),
+        offsets=[(text.index(part), text.index(part) + len(part)) for part in parts],
+        attention_mask=[1] * len(parts),
+    )
+
+
+class LatinEncoder(HashEncoder):
+    tokenizer = SimpleNamespace(unk_token_id=0, backend_tokenizer=SimpleNamespace(encode=known_if_ascii))
+
+
+def test_a_query_that_the_encoder_cannot_read_is_found_by_words(tmp_path: Any) -> None:
+    shop = demo_shop(60)
+    chosen = SearchSettings()
+    bare = Search(LatinEncoder()).fit(shop.with_tables(judgments=shop.judgments.head(0)))
+    assert bare.weights_of("steel kettle") == chosen.default_weights
+    assert bare.weights_of("电热水壶") == chosen.unread_weights
+    learned = Search(LatinEncoder(), SearchSettings(n_folds=3)).fit(shop)
+    assert learned.weights != learned.unread_weights and set(learned._held_out)
+    fixed = Search(LatinEncoder(), SearchSettings(weights=(0.2, 0.2, 0.6))).fit(shop)
+    assert fixed.weights_of("电热水壶") == fixed.weights_of("kettle") == (0.2, 0.2, 0.6)
+
+
+def test_no_encoder_is_an_error_that_says_what_is_needed() -> None:
+    for given_instead in (None, "minilm", 3):
+        with pytest.raises(ConfigError, match=r"search needs an encoder.*load_model"):
+            Search(given_instead)  # type: ignore[arg-type]
 
 
 def test_the_ends_of_the_weights_score_as_their_parts() -> None:

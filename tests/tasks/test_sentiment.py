@@ -107,7 +107,7 @@ TUNE = {"epochs": 6.0, "learning_rate": 3e-3, "layer_decay": 1.0, "batch_size": 
 QUERIES = [
     SentimentQuery("i put the great mug on my desk love it"),
     SentimentQuery("the awful lamp broke on my desk"),
-    SentimentQuery(""),
+    SentimentQuery("..."),
     SentimentQuery("okay and average " * 60),
     SentimentQuery("great mug, but the lamp is useless", aspect="lamp"),
 ]
@@ -138,10 +138,13 @@ class TestFineTuned(TaskContract):
         assert labels == ["positive", "negative"]
 
     def test_probabilities_are_over_the_three_labels(self, fitted: SentimentReader) -> None:
-        for answer in fitted.predict(QUERIES):
+        for query, answer in zip(QUERIES, fitted.predict(QUERIES), strict=True):
             assert tuple(answer.probabilities) == LABELS
             assert sum(answer.probabilities.values()) == pytest.approx(1, abs=2e-4)
-            assert answer.probabilities[answer.label] == max(answer.probabilities.values())
+            if query.text == "...":
+                assert answer.label == "unknown"
+            else:
+                assert answer.probabilities[answer.label] == max(answer.probabilities.values())
 
     def test_an_aspect_is_read_from_its_own_clause(self, fitted: SentimentReader) -> None:
         query = SentimentQuery("the awful lamp on my desk useless, but i love the great mug", aspect="lamp")
@@ -221,7 +224,7 @@ class TestWords(TaskContract):
         return SentimentReader(HashEncoder(), SentimentSettings(mode="tf-idf"))
 
     def queries(self) -> list[SentimentQuery]:
-        return [SentimentQuery("杯子很好，喜欢"), SentimentQuery("坏了，退货"), SentimentQuery("")]
+        return [SentimentQuery("杯子很好，喜欢"), SentimentQuery("坏了，退货"), SentimentQuery("...")]
 
     def test_it_reads_chinese(self, fitted: SentimentReader) -> None:
         assert [a.label for a in fitted.predict(self.queries()[:2])] == ["positive", "negative"]
@@ -382,3 +385,20 @@ def test_buckets_by_language_and_stars() -> None:
     buckets = {score.bucket for score in scores}
     assert buckets == {"all", "language en", "language zh", "rating 1", "rating 3", "rating 5"}
     assert {s.metric for s in scores if s.bucket == "rating 1"} == {"accuracy"}
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n"])
+def test_an_empty_text_is_an_error(text: str) -> None:
+    reader = SentimentReader(HashEncoder(64), SentimentSettings(mode="tf-idf")).fit(toy_shop(60))
+    with pytest.raises(DataError, match="query 2 is empty"):
+        reader.predict([SentimentQuery("great"), SentimentQuery(text)])
+
+
+def test_a_text_that_says_nothing_is_unknown_with_the_shares_of_training() -> None:
+    reader = SentimentReader(HashEncoder(64), SentimentSettings(mode="tf-idf")).fit(toy_shop(60))
+    for answer in reader.predict(
+        [SentimentQuery(text) for text in ("...", "<br>", "?!", "https://a.example/b")]
+    ):
+        assert answer.label == "unknown"
+        assert list(answer.probabilities.values()) == pytest.approx(reader._made.prior.tolist(), abs=1e-4)
+    assert reader.predict([SentimentQuery("great ...")])[0].label != "unknown"

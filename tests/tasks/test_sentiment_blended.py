@@ -39,7 +39,7 @@ class TestBlended(TaskContract):
         assert fitted.log["chosen"] == "blended"
         assert log["blended"]["words"] == min(("tf-idf", "nb-svm"), key=lambda row: log[row]["log_loss"])
         assert fitted.evaluate(self.test_shop()).value("retailor", "accuracy") > 0.9
-        queries = [SentimentQuery("a great mug"), SentimentQuery(""), SentimentQuery("broke at once")]
+        queries = [SentimentQuery("a great mug"), SentimentQuery("..."), SentimentQuery("broke at once")]
         rows, _ = fitted.readings(queries)["retailor"]
         told = [list(answer.probabilities.values()) for answer in fitted.predict(queries)]
         assert rows == pytest.approx(np.array(told), abs=1e-4)

@@ -174,7 +174,7 @@ def test_a_panel_with_a_teacher_is_saved_with_it(tmp_path) -> None:
     reader.fit(with_unlabelled(16, 300), teacher=teacher)
     reader.save(tmp_path / "reader")
     again = SentimentReader.load(tmp_path / "reader")
-    query = [SentimentQuery("a great mug on my desk love it"), SentimentQuery("")]
+    query = [SentimentQuery("a great mug on my desk love it"), SentimentQuery("...")]
     assert again.predict(query) == reader.predict(query) and reader.predict(query)[0].label == "positive"
 
 
@@ -282,3 +282,13 @@ def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learn
     assert pressed.evaluate(test).value("retailor", "accuracy") > 0.85
     with pytest.raises(ConfigError, match="one of the two"):
         SentimentReader(encoder(), SentimentSettings(domain_weight=0.3, mixup=0.4))
+
+
+@pytest.mark.parametrize(
+    ("mode", "log"),
+    [("fine-tuned", "training"), ("contrastive", "contrastive"), ("pseudo-labels", "pseudo_labels")],
+)
+def test_max_steps_bounds_every_training(mode: str, log: str) -> None:
+    chosen = SentimentSettings(mode=mode, few_labels=0, max_steps=2, **QUICK)  # type: ignore[arg-type]
+    made = SentimentReader(encoder(), chosen).fit(with_unlabelled(60, 320)).log[log]
+    assert len(made.get("training", made)["curve"]) == 2

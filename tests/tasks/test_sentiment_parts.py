@@ -1,6 +1,8 @@
 """The parts of the sentiment reader: clauses, cuts, n-grams, calibration."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
-from retailor.tasks.sentiment.fit import _choose, fit_readers
+from retailor.tasks.sentiment.fit import _choose, choose_by_loss, fit_readers
 from retailor.tasks.sentiment.readers.linear import (
     Head,
     calibration,
@@ -23,7 +25,15 @@ from retailor.tasks.sentiment.readers.linear import (
     temperature_of,
 )
 from retailor.tasks.sentiment.readers.plain import WordReader, ngrams
-from retailor.tasks.sentiment.texts import Examples, MiddleCut, about, folds, review_text, stratified
+from retailor.tasks.sentiment.texts import (
+    Examples,
+    MiddleCut,
+    about,
+    folds,
+    review_text,
+    says_something,
+    stratified,
+)
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
@@ -217,16 +227,36 @@ def test_splits_cover_every_case_once(labels: list[int], seed: int) -> None:
         assert counts.max() - counts.min() <= 1
 
 
-def test_a_few_held_out_texts_do_not_decide_for_a_network_by_chance() -> None:
-    def chosen(n: int, few: bool, **values: float) -> str:
-        figures = {row: {"accuracy": v, "macro_f1": v, "n": n} for row, v in values.items()}
-        readers: dict[str, Any] = dict.fromkeys(values)
-        return _choose(SentimentSettings(), few, readers, figures)[0]
+def test_the_blend_answers_unless_another_clearly_leads_it() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.3, 100)
+    level = {"tf-idf": 0.30, "nb-svm": 0.33, "frozen probe": 0.36, "fine-tuned": 0.27, "blended": 0.29}
 
-    many = {"tf-idf": 0.84, "nb-svm": 0.83, "frozen probe": 0.80, "fine-tuned": 0.86}
-    assert chosen(60, False, **many) == "tf-idf"
-    assert chosen(2000, False, **many) == "fine-tuned"
-    assert chosen(64, True, **{"tf-idf": 0.9, "nb-svm": 0.9, "frozen probe": 0.82, "panel": 0.86}) == "panel"
+    def cases(**more: float) -> dict[str, np.ndarray]:
+        rows = {**level, **{name.replace("_", "-"): value for name, value in more.items()}}
+        return {row: value + noise + 0.3 * np.roll(noise, i) for i, (row, value) in enumerate(rows.items())}
+
+    assert choose_by_loss(cases()) == "blended"
+    assert choose_by_loss(cases(tf_idf=0.05)) == "tf-idf"
+    without = {row: loss for row, loss in cases().items() if row != "blended"}
+    assert choose_by_loss(without) == "fine-tuned"
+    assert choose_by_loss({row: loss[:1] for row, loss in cases(tf_idf=0.0).items()}) == "blended"
+
+
+def test_what_chooses_can_be_asked_for_and_few_labels_take_the_last_of_equals() -> None:
+    def chosen(few: bool, rows: dict[str, float], **dials: Any) -> str:
+        y = np.zeros(40, dtype=np.int64)
+        heard = {row: np.tile([value, 0.0, 0.0], (40, 1)) for row, value in rows.items()}
+        figures = {row: {"accuracy": value / 10, "macro_f1": 0.5} for row, value in rows.items()}
+        told = SimpleNamespace(tested=y, heard=heard, log={"validation": figures})
+        return _choose(SentimentSettings(**dials), few, rows, told)[0]  # type: ignore[arg-type]
+
+    many = {"tf-idf": 2.0, "frozen probe": 1.0, "fine-tuned": 3.0}
+    assert chosen(False, many) == chosen(False, many, select_by="accuracy") == "fine-tuned"
+    assert chosen(False, many, select_by="macro_f1") == "tf-idf"
+    assert chosen(False, many, mode="frozen") == "frozen probe"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 1.0, "panel": 1.0}) == "panel"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 2.0, "panel": 1.0}) == "frozen probe"
+    assert chosen(True, {"tf-idf": 9.0, "nb-svm": 9.0, "frozen probe": 1.0}) == "frozen probe"
 
 
 def test_held_out_texts_do_not_say_which_words_count() -> None:
@@ -261,3 +291,20 @@ def test_texts_without_a_common_word_are_read_all_the_same(texts: list[str]) -> 
     made, _ = fit_readers(None, settings, examples, paired=False, work=None)
     rows = made.reader.probabilities([SentimentQuery("nothing known"), SentimentQuery(texts[0])])
     assert np.isfinite(rows).all() and rows.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("text", ["...", "?!?!", "—", "。。。", "[link]", " ~ ", "_", "\u200b"])
+def test_nothing_to_read(text: str) -> None:
+    assert not says_something(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["k", "好", "10/10", "👍", "★★☆☆☆", ":)", ":-(", "<3", "^_^", "ок", "[link] no"]
+)
+def test_something_to_read(text: str) -> None:
+    assert says_something(text)
+
+
+@given(st.text(alphabet="!?.,;-_…。！？~ ", max_size=30).filter(lambda text: not re.search(r"[;_-]", text)))
+def test_marks_alone_say_nothing(text: str) -> None:
+    assert not says_something(text)

@@ -88,7 +88,10 @@ def sentiment_cell(
     n_labels = len(read_examples(train, once=True))
     chosen = reader_settings(step, seed, n_labels, encoder, settings)
     reader = SentimentReader(encoder, chosen).fit(train).in_bulk()
-    predicted = [LABELS.index(answer.label) for answer in reader.predict(list(test.queries))]
+    answers = reader.predict(list(test.queries))
+    predicted = [
+        LABELS.index(max(answer.probabilities, key=answer.probabilities.__getitem__)) for answer in answers
+    ]
     log = reader.log.get("training", {})
     return Cell(
         accuracy_cases(test.y, np.array(predicted)),

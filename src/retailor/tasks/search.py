@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
-from retailor.errors import DataError, MissingTable, ModelError
+from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
@@ -32,12 +32,16 @@ from retailor.shop.tables import Shop
 from retailor.tasks.shapes import Found, Recommended, SearchQuery
 from retailor.text.clean import clean_text
 from retailor.text.fields import is_language, item_texts
+from retailor.text.languages import reads
 
 F32 = NDArray[np.float32]
 SCORERS = ("words", "details", "meaning")
 """BM25 over title, brand, category and description; BM25 over these and the attributes; encoder cosine."""
 GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
 """The weights of SCORERS that are tried: all tenths that sum to one [66, 3]."""
+PULL = 2.0
+"""How hard judged queries have to pull weights away from those without judgments (see `_best`)."""
+Weights = tuple[float, ...]
 
 
 @settings
@@ -45,9 +49,11 @@ class SearchSettings:
     """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
 
     weights: tuple[float, float, float] | None = None
-    default_weights: tuple[float, float, float] = (0.4, 0.3, 0.3)
-    """Taken when the shop has fewer than `min_queries` judged queries."""
-    min_queries: int = Field(default=20, ge=2)
+    """Of every query; None takes those below, and moves them as far as the shop's judgments bear it out."""
+    default_weights: tuple[float, float, float] = (0.1, 0.2, 0.7)
+    """Of queries that the encoder reads."""
+    unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
+    """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)
@@ -62,16 +68,25 @@ class Search:
     kind: ClassVar[str] = "search"
 
     def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
+        if not isinstance(encoder, Encoder):
+            raise ConfigError(
+                f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), "
+                "or load_model('e5') for a shop that is not English.",
+                key="encoder",
+                value=encoder,
+            )
         self.encoder = encoder
         self.settings = settings or SearchSettings()
-        self.weights: tuple[float, ...] = self.settings.weights or self.settings.default_weights
+        chosen = self.settings
+        self.weights: Weights = chosen.weights or chosen.default_weights
+        self.unread_weights: Weights = chosen.weights or chosen.unread_weights
         self.log: dict[str, Any] = {}
         self._item_ids: list[str] = []
         self._lexical: dict[str, BM25Index] = {}
         self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
         self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
-        self._held_out: dict[str, tuple[float, ...]] = {}
+        self._held_out: dict[str, Weights] = {}
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
@@ -138,7 +153,7 @@ class Search:
         judged = self._judged(shop)
         ranks: dict[str, list[Any]] = {"bm25": [], "encoder": [], "retailor": []}
         for query, scores in self._scored(list(judged)):
-            weights = np.array(self._held_out.get(query, self.weights), dtype=np.float32)
+            weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
             rows = {"bm25": scores[0], "encoder": scores[2], "retailor": weights @ scores}
             for row, of_items in rows.items():
                 ranks[row].append(graded_ranks(of_items, judged[query]))
@@ -151,6 +166,10 @@ class Search:
             )
         )
 
+    def weights_of(self, query: str) -> Weights:
+        """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
+        return self.weights if reads(getattr(self.encoder, "tokenizer", None), query) else self.unread_weights
+
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'search', its encoder inside. Raises ModelError before `fit`."""
         self._check_fitted()
@@ -159,7 +178,12 @@ class Search:
                 (new / name).mkdir()
                 index.save(new / name)
             save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
-            state = {"item_ids": self._item_ids, "weights": self.weights, "held_out": self._held_out}
+            state = {
+                "item_ids": self._item_ids,
+                "weights": self.weights,
+                "unread_weights": self.unread_weights,
+                "held_out": self._held_out,
+            }
             _write(new / "search.json", state)
             _write(new / "log.json", self.log)
             self.encoder.save(new / "encoder")
@@ -173,7 +197,8 @@ class Search:
         task = cls(encoder, read_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
         task._set_items(state["item_ids"])
-        task.weights, task._held_out = tuple(state["weights"]), state["held_out"]
+        task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
+        task._held_out = state["held_out"]
         task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
@@ -204,7 +229,7 @@ class Search:
 
     def _found(self, query: SearchQuery, vector: F32) -> Found:
         raw = self._raw(query.text, vector)
-        scores = np.array(self.weights, dtype=np.float32) @ standardise(raw)
+        scores = np.array(self.weights_of(query.text), dtype=np.float32) @ standardise(raw)
         return Found(
             tuple(
                 Recommended(self._item_ids[row], round(float(scores[row]), 5), _reason(raw[:, row]))
@@ -235,20 +260,29 @@ class Search:
         return judged
 
     def _learn(self, shop: Shop) -> None:
-        """The weights of highest ndcg@10, from all judged queries, and without each fold of them."""
+        """The weights from all judged queries, and without each fold of them, of both kinds of queries."""
         judged, settings = self._judged(shop), self.settings
-        self.weights, self._held_out = settings.weights or settings.default_weights, {}
+        self.weights = settings.weights or settings.default_weights
+        self.unread_weights, self._held_out = settings.weights or settings.unread_weights, {}
         self.log["n_judged_queries"] = len(judged)
-        if settings.weights is None and len(judged) >= settings.min_queries:
-            table = np.array(
-                [self._ndcg(z, judged[query]) for query, z in self._scored(list(judged))]
-            )  # [Q, 66]
-            self.weights = _best(table)
+        if settings.weights is None and judged:
+            queries = list(judged)
+            read = np.array([reads(getattr(self.encoder, "tokenizer", None), query) for query in queries])
+            table = np.array([self._ndcg(z, judged[query]) for query, z in self._scored(queries)])  # [Q, 66]
             folds = stream(settings.seed, "search", "folds").permutation(len(judged)) % settings.n_folds
-            by_fold = {int(fold): _best(table[folds != fold]) for fold in np.unique(folds)}
-            self._held_out = {query: by_fold[int(fold)] for query, fold in zip(judged, folds, strict=True)}
+            self.weights = _best(table[read], settings.default_weights)
+            self.unread_weights = _best(table[~read], settings.unread_weights)
+            by_fold = {}
+            for kind, start in ((True, settings.default_weights), (False, settings.unread_weights)):
+                for fold in np.unique(folds[read == kind]):
+                    by_fold[kind, int(fold)] = _best(table[(folds != fold) & (read == kind)], start)
+            self._held_out = {
+                query: by_fold[bool(kind), int(fold)]
+                for query, kind, fold in zip(queries, read, folds, strict=True)
+            }
             self.log |= {"weights_by_fold": sorted(by_fold.values()), "ndcg@10": _curve(table)}
         self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
+        self.log["unread_weights"] = dict(zip(SCORERS, self.unread_weights, strict=True))
 
     def _ndcg(self, z: F32, grades: F32) -> F32:
         """ndcg@10 of one query for every weighting of GRID [66]."""
@@ -267,12 +301,16 @@ def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
     }
 
 
-def _best(table: NDArray[np.float32]) -> tuple[float, ...]:
-    """The weighting of the highest mean over queries [Q, 66]: the middle of those within a thousandth of it.
+def _best(table: NDArray[np.float32], start: Weights) -> Weights:
+    """The weighting of GRID that the nDCG of judged queries [Q, 66] bears out; `start` with none.
 
-    The middle, since the edge of a plateau is what the next queries fall off.
+    From the mean over queries comes off PULL / Q × the squared distance from `start`: few queries choose by
+    chance, and what they say of weights far away is mostly that. Of the weightings within a thousandth of
+    the highest the middle, since the edge of a plateau is what the next queries fall off.
     """
-    means = table.mean(axis=0)
+    if not len(table):
+        return start
+    means = table.mean(axis=0) - PULL / len(table) * ((GRID - np.array(start)) ** 2).sum(axis=1)
     near = GRID[means >= means.max() - 1e-3]
     chosen = near[np.argmin(np.linalg.norm(near - near.mean(axis=0), axis=1))]
     return tuple(float(weight) for weight in chosen)

@@ -153,9 +153,13 @@ class SentimentQuery:
     aspect: str | None = None
 
 
+UNKNOWN = "unknown"
+"""The label of a text in which nothing can be read, such as "..."."""
+
+
 @dataclass(frozen=True)
 class Sentiment:
-    """The most likely label, and calibrated probabilities over negative, neutral and positive."""
+    """The most likely label, or 'unknown'; calibrated probabilities of negative, neutral and positive."""
 
     label: str
     probabilities: Mapping[str, float] = field(default_factory=dict)

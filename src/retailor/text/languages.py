@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from retailor.text.strings import HAN, HANGUL, KANA
 
@@ -30,6 +31,9 @@ _WORDS = {
 _STOP_WORDS = {code: frozenset(words.split()) for code, words in _WORDS.items()}
 _LETTERS = {"de": "äöüß", "fr": "éèêàçœ", "es": "ñáíóú¿¡", "pt": "ãõçâ", "it": "àèìòù"}
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_SYLLABLE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+MOST_STRANGE = 0.35
+"""The largest share of strange tokens in a text that still counts as read."""
 _MARK = re.compile(r"\[(?:link|email|phone)\]")
 
 
@@ -54,6 +58,28 @@ def language_of(text: str) -> str:
     if n_letters and n_letters >= len(latin) * (1 if code in ("zh", "ja", "ko") else 3):
         return code if n_letters >= 2 else "und"
     return _latin(latin)
+
+
+def reads(tokenizer: Any, text: str) -> bool:
+    """Whether a transformers tokenizer knows what the text is written with; True for one that cannot tell.
+
+    Strange are tokens it does not know, and single letters inside a word: a model that spells a script out
+    was not taught its words. (One Chinese, Japanese or Korean character may be a word.)
+    """
+    backend, unknown = (getattr(tokenizer, name, None) for name in ("backend_tokenizer", "unk_token_id"))
+    if backend is None:
+        return True
+    # The backend itself: a call of the tokenizer would change what other threads share with it.
+    made = backend.encode(text, add_special_tokens=False)
+    strange, before = 0, (None, (0, 0))
+    for token, word, (start, end) in zip(made.ids, made.word_ids, made.offsets, strict=True):
+        letter = text[start:end]
+        spelled = word == before[0] and len(letter) == 1 and letter.isalpha()
+        # Parts of one Korean syllable have its place, all of them.
+        whole = _SYLLABLE.search(letter) and (start, end) != before[1]
+        strange += word is not None and (token == unknown or (spelled and not whole))
+        before = word, (start, end)
+    return strange <= MOST_STRANGE * sum(made.attention_mask)  # padding is no text
 
 
 def _asian(word: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,17 @@ class Job:
     held: Labels | None
     weights: Floats
     log: dict[str, Any]
+    heard: dict[str, Floats] = field(default_factory=dict)
+    """By row its logits [n, C], before calibration, of the texts `tested`."""
 
     @property
     def seed(self) -> int:
         return derive(self.settings.seed, "sentiment")
+
+    @property
+    def tested(self) -> Labels:
+        """The labels [n] of the texts that candidates are compared on: those held out, or all in folds."""
+        return self.examples.y if self.held is None else self.examples.y[self.held]
 
     def probed(
         self, encoder: Encoder, row: str, start: float | None = None, work: Path | None = None
@@ -67,7 +74,7 @@ class Job:
         fitted = choose_head(
             rows, self.examples.y, "logistic", chosen.strengths, self.weights, self.held, self.seed
         )
-        self.note(row, time.perf_counter() - start, fitted.figures, strength=fitted.strength)
+        self.note(row, time.perf_counter() - start, fitted.figures, fitted.logits, strength=fitted.strength)
         return Probed(row, VectorReader(encoder, fitted.head, chosen.max_tokens), rows, fitted)
 
     def probe_without(self, held: Labels, probed: Probed) -> Head:
@@ -76,7 +83,11 @@ class Job:
         y = self.examples.y[seen]
         return fit_head(probed.rows[seen], y, "logistic", probed.fitted.strength, self.weights)
 
-    def note(self, row: str, seconds: float, figures: dict[str, float], **more: object) -> None:
+    def note(
+        self, row: str, seconds: float, figures: dict[str, float], logits: Floats, **more: object
+    ) -> None:
+        """Keeps what a candidate said to the texts `tested`, and writes its figures into the log."""
+        self.heard[row] = logits
         plain = {name: _plain(value) for name, value in figures.items()}
         self.log["validation"][row] = {**plain, **more, "seconds": round(seconds, 2)}
 

@@ -35,13 +35,14 @@ class SentimentSettings:
     """The share of labelled texts kept from training, for early stopping, calibration and choices."""
     few_labels: int = Field(default=200, ge=0)
     """Below so many labelled texts no share is held out, folds are, and 'auto' tries what few labels need."""
-    select_by: Literal["macro_f1", "accuracy"] = "macro_f1"
-    """What chooses between readers, and between the weights of a training where many texts are held out."""
+    select_by: Literal["log_loss", "macro_f1", "accuracy"] = "log_loss"
+    """What chooses between readers on held-out texts; the log loss is that after calibration."""
     stop_by: Literal["auto", "macro_f1", "accuracy", "log_loss", "last"] = "auto"
     """What chooses between the weights of a training; with 'last' nothing does, and nothing stops it early.
 
-    'auto' is `select_by`, or 'last' where fewer than 200 texts are held out: so few are often read right as
-    often by the weights of the start as by much better ones, and the start would stay.
+    'auto' is macro-F1 or what `select_by` says of the two, and 'last' where fewer than 200 texts are held
+    out: so few are often read right as often by the weights of the start as by much better ones, and the
+    start would stay.
     """
     class_weights: Literal["none", "sqrt", "balanced"] = "sqrt"
     """How much rare labels count: with 'balanced' all labels weigh the same in the loss."""
@@ -54,6 +55,7 @@ class SentimentSettings:
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     epochs: float = Field(default=2.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
+    """Of every training of this reader: the fine-tuned one, and those on pseudo-labels and by contrast."""
     batch_size: int = Field(default=32, ge=1)
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are averaged into one step: a large batch in the memory of a small one."""

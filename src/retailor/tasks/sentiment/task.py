@@ -15,7 +15,7 @@ import numpy as np
 
 from retailor import artifact
 from retailor.config import as_dict, read_settings
-from retailor.errors import ModelError
+from retailor.errors import DataError, ModelError
 from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
 from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
@@ -30,8 +30,14 @@ from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.settings import SentimentSettings
-from retailor.tasks.sentiment.texts import AspectReview, Examples, read_examples, unlabelled_texts
-from retailor.tasks.shapes import Sentiment, SentimentQuery
+from retailor.tasks.sentiment.texts import (
+    AspectReview,
+    Examples,
+    read_examples,
+    says_something,
+    unlabelled_texts,
+)
+from retailor.tasks.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.text.clean import clean_text
 
 __all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]
@@ -119,9 +125,23 @@ class SentimentReader:
         return None if isinstance(reader, WordReader | PromptReader) else reader.encoder
 
     def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
-        """The sentiment of each query; an empty text gets the shares of labels that training had."""
+        """The sentiment of each query.
+
+        A text in which nothing can be read ("...") is 'unknown', with the shares of labels that training had
+        as its probabilities. Raises DataError on an empty text, before any is read.
+        """
+        for number, query in enumerate(queries, start=1):
+            if not query.text.strip():
+                raise DataError(
+                    f"the text of query {number} is empty; give at least one word, or leave the query out.",
+                    column="text",
+                    value=query.text,
+                )
         rows = _probabilities(self._made.reader, queries, self._made.prior)
-        return [_answer(row) for row in rows]
+        return [
+            _answer(row) if says_something(clean_text(query.text)) else replace(_answer(row), label=UNKNOWN)
+            for query, row in zip(queries, rows, strict=True)
+        ]
 
     def evaluate(self, shop: Shop, *, aspects: Sequence[AspectReview] = ()) -> Scores:
         """Accuracy, macro-F1, ECE and more on labelled reviews, beside a majority vote and the baselines.
@@ -318,7 +338,7 @@ def _probabilities(
         SentimentQuery(clean_text(q.text), clean_text(q.aspect) or None if q.aspect else None)
         for q in queries
     ]
-    full = [i for i, query in enumerate(cleaned) if query.text]
+    full = [i for i, query in enumerate(cleaned) if says_something(query.text)]
     if isinstance(reader, BlendedReader) and heard is not None:
         rows[full] = reader.of(heard[0][full], heard[1][full])
     elif reader is not None and full:

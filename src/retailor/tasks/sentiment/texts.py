@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ _CLAUSE = re.compile(
     r"|(?=但是|不过|可是|然而|只是)|(?<!不)(?=但(?!是))",
     re.IGNORECASE,
 )
+# "[link]" and its like stand for what cleaning took out.
+_MASK = re.compile(r"\[(?:link|email|phone)\]")
+_EMOTICON = re.compile(r"[:;=8][-'o^]?[()\[\]{}|/\\*<>]|[()][-'o^]?[:;=8]|<3|\^[_.-]?\^|>[_.]<|-_-")
 # The text a site writes for a customer who left the title empty: it tells the stars, not an opinion.
 _AUTOMATIC_TITLE = re.compile(r"(?:one|two|three|four|five|[1-5]) stars?[.!]?", re.IGNORECASE)
 _UNIT = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+", re.UNICODE)
@@ -98,6 +102,13 @@ def read_examples(shop: Shop, aspects: Sequence[AspectReview] = (), *, once: boo
         dropped["repeated"] = len(kept) - len(unique)
         kept = unique
     return _examples(kept, dropped)
+
+
+def says_something(text: str) -> bool:
+    """Whether there is anything to read: a letter, a number, an emoji or another sign, or an emoticon."""
+    rest = _MASK.sub(" ", text)
+    kinds = {unicodedata.category(char) for char in rest}
+    return any(kind[0] in "LN" or kind == "So" for kind in kinds) or bool(_EMOTICON.search(rest))
 
 
 def unlabelled_texts(shop: Shop) -> list[str]:

@@ -11,6 +11,7 @@ from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder
 from retailor.tasks.sentiment.readers.linear import Floats, Labels, calibration, softmax, temperature_of
 from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
+from retailor.tasks.sentiment.texts import folds
 from retailor.tasks.shapes import SentimentQuery
 
 SHARES = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
@@ -52,18 +53,30 @@ def mixed(words: Floats, tuned: Floats, share: float) -> Floats:
 
 def blended(
     words: WordReader, tuned: VectorReader, held_words: Floats, held_tuned: Floats, y: Labels
-) -> tuple[BlendedReader, dict[str, float]]:
-    """The reader with the share of the words that has the least held-out log loss, and its held-out figures.
+) -> tuple[BlendedReader, dict[str, float], Floats]:
+    """The reader with the share of the words that has the least held-out log loss; figures and logits.
 
-    `held_words` and `held_tuned` [n, C] are logits on texts that neither reader had seen.
+    `held_words` and `held_tuned` [n, C] are logits on texts that neither reader had seen. The figures and
+    the logits are cross-fitted: of each half of the texts with the share that the other half chose, so that
+    the choice of a share does not flatter them.
     """
     said = softmax(held_words / words.head.temperature), softmax(held_tuned / tuned.head.temperature)
-    best: tuple[float, float, Floats] | None = None
-    for share in SHARES:
+    half = folds(y, 2, 0) == 0
+    logits = np.empty(held_tuned.shape)
+    for part, other in ((half, ~half), (~half, half)):
+        share = _share((said[0][other], said[1][other]), y[other])
+        logits[part] = mixed(said[0][part], said[1][part], share)
+    share = _share(said, y)
+    temperature = temperature_of(mixed(*said, share), y)
+    figures = {**calibration(logits, y), "temperature": temperature}
+    return BlendedReader(words, tuned, share, temperature), figures, logits
+
+
+def _share(said: tuple[Floats, Floats], y: Labels) -> float:
+    """Of SHARES the one whose mixture has the least log loss once calibrated; of equals the least."""
+
+    def loss(share: float) -> float:
         logits = mixed(*said, share)
-        loss = float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).mean())
-        if best is None or loss < best[0]:
-            best = (loss, share, logits)
-    assert best is not None
-    figures = calibration(best[2], y)
-    return BlendedReader(words, tuned, best[1], figures["temperature"]), figures
+        return float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).sum())
+
+    return min(SHARES, key=loss)

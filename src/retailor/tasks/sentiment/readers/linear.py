@@ -96,10 +96,7 @@ def calibration(logits: Floats, y: Labels) -> dict[str, float]:
     ECE before the temperature and after it; after is cross-fitted, each half of the cases scored under the
     temperature of the other half, and so is the log loss.
     """
-    after = np.empty(logits.shape)
-    half = folds(y, 2, 0) == 0
-    for part, other in ((half, ~half), (~half, half)):
-        after[part] = softmax(logits[part] / temperature_of(logits[other], y[other]))
+    after = cross_calibrated(logits, y)
     predicted = logits.argmax(axis=1)
     return {
         "n": len(y),
@@ -110,6 +107,15 @@ def calibration(logits: Floats, y: Labels) -> dict[str, float]:
         "ece_after": ece(y, after),
         "log_loss": float(log_loss_cases(y, after).mean()) if len(y) else float("nan"),
     }
+
+
+def cross_calibrated(logits: Floats, y: Labels) -> Floats:
+    """Probabilities [n, C], each half of the cases under the temperature of the other half."""
+    after = np.empty(logits.shape)
+    half = folds(y, 2, 0) == 0
+    for part, other in ((half, ~half), (~half, half)):
+        after[part] = softmax(logits[part] / temperature_of(logits[other], y[other]))
+    return after
 
 
 def class_weights(y: Labels, how: str, n_classes: int) -> Floats:

@@ -302,8 +302,8 @@ def headed(
     weights: Floats,
     held: Labels | None,
     seed: int,
-) -> tuple[PanelReader, dict[str, float]]:
-    """The reader whose head is fitted on these labels, and its held-out figures (see `choose_head`)."""
+) -> tuple[PanelReader, dict[str, float], Floats]:
+    """The reader with a head fitted on these labels, its held-out figures and logits (see `choose_head`)."""
     rows = features(panel.scores(queries))
     number = folds(y, 5, seed) if held is None else np.isin(np.arange(len(y)), held).astype(np.int64)
     parts = list(range(number.max() + 1)) if held is None else [1]
@@ -314,4 +314,4 @@ def headed(
     tested = np.isin(number, parts)
     figures = calibration(logits[tested], y[tested])
     head = replace(fit_panel_head(rows, y, weights), temperature=figures["temperature"])
-    return PanelReader(panel, head), figures
+    return PanelReader(panel, head), figures, logits[tested]

@@ -48,10 +48,10 @@ def fit_panel(
     if seated.panel is None:
         job.log.setdefault("not_tried", {})[PANEL] = seated.why
         return {}
-    reader, figures = headed(
+    reader, figures, logits = headed(
         seated.panel, job.examples.queries, job.examples.y, job.weights, job.held, job.seed
     )
-    job.note(PANEL, time.perf_counter() - start, figures, judges=seated.panel.judges())
+    job.note(PANEL, time.perf_counter() - start, figures, logits, judges=seated.panel.judges())
     return {PANEL: reader}
 
 
@@ -75,7 +75,6 @@ def fit_pseudo(
             loop_of(chosen, seed_of(chosen.seed)),
             epochs=chosen.pseudo_epochs,
             learning_rate=chosen.pseudo_rate,
-            max_steps=None,
         ),
         words=_opinion_words(chosen),
         max_texts=chosen.pseudo_texts,
@@ -105,7 +104,7 @@ def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
     loop = replace(
         loop_of(chosen, job.seed),
         epochs=1e6,
-        max_steps=chosen.contrastive_steps,
+        max_steps=min(chosen.contrastive_steps, chosen.max_steps or chosen.contrastive_steps),
         learning_rate=chosen.pseudo_rate,
     )
 
@@ -126,7 +125,7 @@ def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
     tested = np.isin(number, list(parts))
     figures = calibration(logits[tested], y[tested])
     reader = made(np.arange(len(y)))
-    job.note(CONTRAST, time.perf_counter() - start, figures, strength=chosen.strengths[0])
+    job.note(CONTRAST, time.perf_counter() - start, figures, logits[tested], strength=chosen.strengths[0])
     return replace(reader, head=replace(reader.head, temperature=figures["temperature"]))
 
 
@@ -140,5 +139,12 @@ def fit_prompt(job: Job, cloze: Cloze, work: Path | None) -> PromptReader:
     made = kept(work, "prompt", mark, lambda: {"odds": asker.log_odds(queries)})
     rows = prompt_features(np.asarray(made["odds"], dtype=np.float64))
     fitted = choose_head(rows, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed)
-    job.note(PROMPT, time.perf_counter() - start, fitted.figures, strength=fitted.strength, model=cloze.name)
+    job.note(
+        PROMPT,
+        time.perf_counter() - start,
+        fitted.figures,
+        fitted.logits,
+        strength=fitted.strength,
+        model=cloze.name,
+    )
     return PromptReader(asker, fitted.head)
