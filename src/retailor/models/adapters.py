@@ -14,6 +14,7 @@ from retailor.errors import MissingExtra, ModelError, RetailorError
 from retailor.models.checkpoint import Checkpoint, read_checkpoint
 from retailor.models.files import bounded, first_line, quiet, read_object, read_tokenizer
 from retailor.models.filling import HEADS, check_finite
+from retailor.models.formats import python_command
 from retailor.models.kinds import Kind
 
 CONFIG = "adapter_config.json"
@@ -105,12 +106,14 @@ def _checkpoint(folder: Path) -> Checkpoint:
     if any((folder / f"{STEM}.safetensors{end}").is_file() for end in ("", ".index.json")):
         return read_checkpoint(folder, STEM)
     if any(folder.glob("adapter_model*.bin")) or any(folder.glob("adapter_model*.pt")):
+        source, target = (str(folder / f"{STEM}.{end}") for end in ("bin", "safetensors"))
+        code = (
+            "import torch, safetensors.torch as s; "
+            f"s.save_file(torch.load({source!r}, weights_only=True), {target!r})"
+        )
         raise ModelError(
-            f"{folder} has its adapter as {STEM}.bin, a pickle that can run code, so it is not loaded: convert it "
-            "once, if you trust it, with `python -c "
-            '"import torch, safetensors.torch as s; '
-            f"s.save_file(torch.load({str(folder / f'{STEM}.bin')!r}, weights_only=True), "
-            f"{str(folder / f'{STEM}.safetensors')!r})\"`.",
+            f"{folder} has its adapter as {STEM}.bin, a pickle that can run code, so it is not loaded: "
+            f"convert it once, if you trust it, with `{python_command(code)}`.",
             asked=str(folder),
             can=(f"{STEM}.safetensors",),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ HEADS = {
 def refuse_config(folder: Path, raw: Mapping[str, Any]) -> None:
     """Raises ModelError for a config.json of a quantised model, or one that asks for code or other weights."""
     refuse_remote_code(folder, raw)
+    named = raw.get("architectures") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ModelError(f"{folder}/config.json has architectures = {named!r}, which should be a list of names.")
     for part in (raw, *(value for value in raw.values() if isinstance(value, Mapping))):
         if part.get("quantization_config"):
             raise quantised(folder, part["quantization_config"])
@@ -124,14 +128,19 @@ def _without(folder: Path, has: str, do: str) -> ModelError:
 
 
 def _pickle(folder: Path, name: str, raw: Mapping[str, Any]) -> ModelError:
+    place = str(folder)
+    code = f"from transformers import {keeping_class(raw)} as M; M.from_pretrained({place!r}).save_pretrained({place!r})"
     return ModelError(
         f"{folder} has its weights as {name}, a pickle that can run code, so it is not "
-        "loaded: convert it once, if you trust it, with `python -c "
-        f'"from transformers import {keeping_class(raw)} as M; '
-        f"M.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})\"`.",
+        f"loaded: convert it once, if you trust it, with `{python_command(code)}`.",
         asked=str(folder),
         can=WEIGHTS,
     )
+
+
+def python_command(code: str) -> str:
+    """A line for the shell that runs the code."""
+    return f"python -c {shlex.quote(code)}"
 
 
 def keeping_class(raw: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from retailor.errors import DataError, ModelError
 from retailor.models.checkpoint import read_checkpoint
 from retailor.models.files import bounded, first_line, read_json, read_object
 from retailor.models.filling import check_finite
+from retailor.models.formats import python_command
 from retailor.models.pooling import ACTIVATIONS, POOLINGS, Dense, Head, Normed, Pooling, Unit
 
 GENERAL = "config_sentence_transformers.json"
@@ -259,12 +260,12 @@ def _dense(config: Mapping[str, Any], place: Path) -> Dense:
 def _filled(step: nn.Module, place: Path) -> nn.Module:
     """The layer with the weights of its folder, each of them."""
     if not (place / "model.safetensors").is_file():
+        root = str(place.parent)
+        code = f"from sentence_transformers import SentenceTransformer as S; S({root!r}).save({root!r})"
         raise ModelError(
             f"{place} has no model.safetensors"
             + (", and pytorch_model.bin is a pickle that can run code" if any(place.glob("*.bin")) else "")
-            + ": convert the folder once, if you trust it, with `python -c "
-            '"from sentence_transformers import SentenceTransformer as S; '
-            f"S({str(place.parent)!r}).save({str(place.parent)!r})\"`.",
+            + f": convert the folder once, if you trust it, with `{python_command(code)}`.",
             asked=str(place),
         )
     checkpoint = read_checkpoint(place)
@@ -279,14 +280,20 @@ def _filled(step: nn.Module, place: Path) -> nn.Module:
 
 
 def lower_cased(tokenizer: Any) -> Any:
-    """The tokenizer, changed to read every text without capitals."""
-    from tokenizers import normalizers
+    """A tokenizer like it that reads every text without capitals.
 
-    backend = tokenizer.backend_tokenizer
+    It is of the general class, since one of BERT's own, when saved and read again, makes its normaliser anew.
+    """
+    from tokenizers import normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend, first = tokenizer.backend_tokenizer, normalizers.Lowercase()
     own = backend.normalizer
-    first = normalizers.Lowercase()
     backend.normalizer = first if own is None else normalizers.Sequence([first, own])
-    return tokenizer
+    marks = {name: mark for name, mark in tokenizer.special_tokens_map.items() if isinstance(mark, str)}
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, model_max_length=tokenizer.model_max_length, **marks
+    )
 
 
 def layout(description: Mapping[str, Any], head: Head | None) -> dict[str, Any]:
