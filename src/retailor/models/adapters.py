@@ -166,7 +166,7 @@ def _merged(network: Any, about: dict[str, Any], checkpoint: Checkpoint) -> Any:
     _drop_heads(network, config, about)
     model = get_peft_model(network, config)
     below = set(model.state_dict())
-    wanted = set(get_peft_model_state_dict(model))
+    wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     names = _fitted(checkpoint.tensors, wanted | below, str(network.base_model_prefix))
     weights = checkpoint.read(names)
     strange = {
