@@ -59,10 +59,26 @@ def vectors(folder: Path) -> Any:
 TRUE = tiny_encoder().encode(SAMPLE)
 
 PREFIXES = (
-    "_orig_mod.", "module.", "auto_model.", "model.", "0.auto_model.", "0.model.", "bert.", "encoder.", "roberta.",
-    "module._orig_mod.", "_orig_mod.module.", "model.encoder.", "model.bert.", "0.auto_model.bert.", "backbone.",
-    "module.0.auto_model._orig_mod.bert.", "transformer.", "_fsdp_wrapped_module.", "net.body.",
-)  # fmt: skip
+    "_orig_mod.",
+    "module.",
+    "auto_model.",
+    "model.",
+    "0.auto_model.",
+    "0.model.",
+    "bert.",
+    "encoder.",
+    "roberta.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+    "model.encoder.",
+    "model.bert.",
+    "0.auto_model.bert.",
+    "backbone.",
+    "module.0.auto_model._orig_mod.bert.",
+    "transformer.",
+    "_fsdp_wrapped_module.",
+    "net.body.",
+)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -101,7 +117,9 @@ def test_a_tensor_under_two_names_is_not_guessed_between(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "bert."])
-@pytest.mark.parametrize("head", ["cls.predictions.bias", "classifier.weight", "lm_head.weight", "qa_outputs.bias"])
+@pytest.mark.parametrize(
+    "head", ["cls.predictions.bias", "classifier.weight", "lm_head.weight", "qa_outputs.bias"]
+)
 def test_unused_heads_may_be_there(folder: Path, prefix: str, head: str) -> None:
     rewrite(folder, lambda weights: {**renamed(lambda n: prefix + n)(weights), head: torch.ones(3, 3)})
     np.testing.assert_allclose(vectors(folder), TRUE, atol=1e-6)
@@ -126,7 +144,13 @@ def test_a_pooler_that_is_missing_is_zeros_and_leaves_randomness_alone(folder: P
 
 @pytest.mark.parametrize(
     "gone",
-    ["encoder.layer.1.", "embeddings.word_embeddings", "embeddings.LayerNorm.bias", "encoder.", "attention.self.key"],
+    [
+        "encoder.layer.1.",
+        "embeddings.word_embeddings",
+        "embeddings.LayerNorm.bias",
+        "encoder.",
+        "attention.self.key",
+    ],
 )
 @pytest.mark.parametrize("prefix", ["", "_orig_mod."])
 def test_what_is_missing_is_named(folder: Path, gone: str, prefix: str) -> None:
@@ -145,7 +169,9 @@ def test_names_that_fit_nothing_are_missing_ones(folder: Path) -> None:
 
 def test_weights_deeper_than_the_config_are_named(folder: Path, tmp_path: Path) -> None:
     set_config(folder, num_hidden_layers=1)
-    with pytest.raises(ModelError, match=r"go further than config.json says: 16 .*encoder\.layer\.1\.") as raised:
+    with pytest.raises(
+        ModelError, match=r"go further than config.json says: 16 .*encoder\.layer\.1\."
+    ) as raised:
         load_encoder(folder)
     assert "and 11 more" in str(raised.value)
     set_config(folder, num_hidden_layers=3)
@@ -158,7 +184,9 @@ def test_weights_deeper_than_the_config_are_named(folder: Path, tmp_path: Path) 
 
 def test_parts_that_the_network_would_have_to_compute_with_are_errors(folder: Path) -> None:
     rewrite(folder, lambda weights: {**weights, "encoder.layer.0.adapter.down.weight": torch.ones(2, 2)})
-    with pytest.raises(ModelError, match=r"no place in the network: encoder\.layer\.0\.adapter\.down\.weight"):
+    with pytest.raises(
+        ModelError, match=r"no place in the network: encoder\.layer\.0\.adapter\.down\.weight"
+    ):
         load_encoder(folder)
 
 
@@ -167,18 +195,28 @@ def test_parts_that_the_network_would_have_to_compute_with_are_errors(folder: Pa
 )
 def test_other_shapes_are_named(folder: Path, values: dict[str, int]) -> None:
     set_config(folder, **values)
-    with pytest.raises(ModelError, match=r"other shapes than config\.json says: .*\(\d+, \d+\) and should be"):
+    with pytest.raises(
+        ModelError, match=r"other shapes than config\.json says: .*\(\d+, \d+\) and should be"
+    ):
         load_encoder(folder)
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"hidden_act": "wobble"}, {"num_attention_heads": 5}, {"num_attention_heads": 0}, {"hidden_size": "32"},
-        {"hidden_size": -1}, {"model_type": "wobble"}, {"model_type": 3}, {"pad_token_id": 10**6},
-        {"num_hidden_layers": "two"}, {"layer_norm_eps": "x"}, {"architectures": 3},
+        {"hidden_act": "wobble"},
+        {"num_attention_heads": 5},
+        {"num_attention_heads": 0},
+        {"hidden_size": "32"},
+        {"hidden_size": -1},
+        {"model_type": "wobble"},
+        {"model_type": 3},
+        {"pad_token_id": 10**6},
+        {"num_hidden_layers": "two"},
+        {"layer_norm_eps": "x"},
+        {"architectures": 3},
     ],
-)  # fmt: skip
+)
 def test_a_config_that_cannot_be_is_an_error_of_ours(folder: Path, values: dict[str, Any]) -> None:
     set_config(folder, **values)
     with pytest.raises(RetailorError, match=str(folder)):
@@ -192,7 +230,9 @@ def test_weights_that_are_no_numbers_are_named(folder: Path, value: float) -> No
         return weights
 
     rewrite(folder, spoil)
-    with pytest.raises(DataError, match=r"1 of the 2048 weights of encoder\.layer\.1\.output\.dense\.weight are no"):
+    with pytest.raises(
+        DataError, match=r"1 of the 2048 weights of encoder\.layer\.1\.output\.dense\.weight are no"
+    ):
         load_encoder(folder)
 
 
@@ -263,7 +303,13 @@ def test_an_index_that_is_wrong_is_named(sharded: Path) -> None:
     path.write_text(json.dumps({"weight_map": moved}))
     with pytest.raises(DataError, match=r"not in the shard that the index names: encoder\.layer\.9\.bias"):
         load_encoder(sharded)
-    for wrong in ({"weight_map": {"a": "../../etc/passwd"}}, {"weight_map": {"a": "b.bin"}}, {}, [1], {"weight_map": 3}):
+    for wrong in (
+        {"weight_map": {"a": "../../etc/passwd"}},
+        {"weight_map": {"a": "b.bin"}},
+        {},
+        [1],
+        {"weight_map": 3},
+    ):
         path.write_text(json.dumps(wrong))
         with pytest.raises(DataError, match=r"index\.json"):
             load_encoder(sharded)
@@ -293,16 +339,24 @@ def test_a_config_cannot_name_other_weights(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("about", "method", "install"),
     [
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "4-bit quantised weights (bitsandbytes)", "bitsandbytes"),
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            "4-bit quantised weights (bitsandbytes)",
+            "bitsandbytes",
+        ),
         ({"load_in_8bit": True}, "8-bit quantised weights (bitsandbytes)", "bitsandbytes"),
         ({"quant_method": "gptq", "bits": 4}, "4-bit quantised weights (gptq)", "gptqmodel"),
         ({"quant_method": "awq", "bits": 4}, "4-bit quantised weights (awq)", "gptqmodel"),
-        ({"quant_method": "compressed-tensors"}, "quantised weights (compressed-tensors)", "compressed-tensors"),
+        (
+            {"quant_method": "compressed-tensors"},
+            "quantised weights (compressed-tensors)",
+            "compressed-tensors",
+        ),
         ({"quant_method": "fp8"}, "quantised weights (fp8)", "accelerate"),
         ({"quant_method": "hqq"}, "quantised weights (hqq)", "hqq"),
         ({"quant_method": "brandnew"}, "quantised weights (brandnew)", "the package of that method"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("make", [tiny_encoder, tiny_decoder])
 def test_quantised_folders_say_what_to_install_or_to_choose(
     tmp_path: Path, make: Any, about: dict[str, Any], method: str, install: str
@@ -336,12 +390,17 @@ def test_gguf_beside_safetensors_changes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("onnx/model.onnx", "weights for onnx alone"), ("model.onnx", "weights for onnx alone"),
-        ("openvino/openvino_model.xml", "weights for openvino alone"), ("q4.gguf", "GGUF weights alone"),
-        ("tf_model.h5", "TensorFlow weights"), ("flax_model.msgpack", "Flax weights"), ("rust_model.ot", "Rust"),
-        ("weights.pt", r"weights\.pt, a pickle"), ("notes.txt", "there are no weights to load"),
+        ("onnx/model.onnx", "weights for onnx alone"),
+        ("model.onnx", "weights for onnx alone"),
+        ("openvino/openvino_model.xml", "weights for openvino alone"),
+        ("q4.gguf", "GGUF weights alone"),
+        ("tf_model.h5", "TensorFlow weights"),
+        ("flax_model.msgpack", "Flax weights"),
+        ("rust_model.ot", "Rust"),
+        ("weights.pt", r"weights\.pt, a pickle"),
+        ("notes.txt", "there are no weights to load"),
     ],
-)  # fmt: skip
+)
 def test_other_weights_alone_are_told_apart(folder: Path, name: str, says: str) -> None:
     (folder / "model.safetensors").unlink()
     (folder / name).parent.mkdir(exist_ok=True)
@@ -355,8 +414,12 @@ def test_other_weights_alone_are_told_apart(folder: Path, name: str, says: str) 
 
 
 @pytest.mark.parametrize("where", ["config.json", "tokenizer_config.json"])
-@pytest.mark.parametrize("classes", [{"AutoModel": "modeling_x.XModel"}, {"AutoTokenizer": ["tok.XModel", None]}])
-def test_code_of_a_folder_is_refused_with_its_class(folder: Path, where: str, classes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "classes", [{"AutoModel": "modeling_x.XModel"}, {"AutoTokenizer": ["tok.XModel", None]}]
+)
+def test_code_of_a_folder_is_refused_with_its_class(
+    folder: Path, where: str, classes: dict[str, Any]
+) -> None:
     (folder / "modeling_x.py").write_text("raise SystemExit('it ran')")
     set_config(folder, where, auto_map=classes)
     with pytest.raises(ModelError, match=r"needs code of its own \(\w+\.XModel; trust_remote_code\)"):
@@ -428,7 +491,9 @@ def test_a_generator_whose_embeddings_and_head_are_both_absent_is_an_error(tmp_p
         load_generator(folder)
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "base_model.", "module._orig_mod.model."])
+@pytest.mark.parametrize(
+    "prefix", ["_orig_mod.", "module.", "model.", "base_model.", "module._orig_mod.model."]
+)
 @pytest.mark.parametrize("make", [tiny_decoder, tiny_seq2seq])
 def test_prefixes_of_generators_are_taken_off(tmp_path: Path, make: Any, prefix: str) -> None:
     made = make()

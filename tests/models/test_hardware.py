@@ -25,7 +25,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     native_bf16.cache_clear()
 
 
-@pytest.mark.parametrize(("capability", "native"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)])
+@pytest.mark.parametrize(
+    ("capability", "native"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)]
+)
 def test_a_gpu_before_ampere_emulates_it(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], native: bool
 ) -> None:
@@ -39,10 +41,13 @@ def test_a_gpu_before_ampere_emulates_it(
 @pytest.mark.parametrize(
     ("flags", "native"),
     [
-        ({}, False), ({"avx512_f": True, "avx512_vnni": True, "amx_tile": True, "avx512_bf16": False}, False),
-        ({"avx512_bf16": True}, True), ({"avx512_bf16": False, "amx_bf16": True}, True), ({"bf16": True}, True),
+        ({}, False),
+        ({"avx512_f": True, "avx512_vnni": True, "amx_tile": True, "avx512_bf16": False}, False),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"bf16": True}, True),
     ],
-)  # fmt: skip
+)
 def test_a_processor_is_asked_for_its_flags(
     monkeypatch: pytest.MonkeyPatch, flags: dict[str, bool], native: bool
 ) -> None:
@@ -77,7 +82,9 @@ def test_apple_s_processors_are_asked(monkeypatch: pytest.MonkeyPatch, said: str
     assert native_bf16("cpu") is native and native_bf16("mps") is native
 
 
-def test_a_copy_in_half_is_made_where_the_network_lies_on_such_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_in_half_is_made_where_the_network_lies_on_such_a_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = []
     monkeypatch.setattr(hardware, "native_bf16", lambda kind: asked.append(kind) or True)
     made = hardware.InferenceCopy().of(torch.nn.Linear(2, 2).eval(), "auto")

@@ -25,10 +25,16 @@ def like(kind: str, **values: Any) -> Any:
     tokenizer = tiny_encoder().tokenizer
     config = getattr(transformers, f"{kind}Config")(
         **{
-            "vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "intermediate_size": 64, "max_position_embeddings": 40, "pad_token_id": 1, **values,
+            "vocab_size": len(tokenizer),
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "max_position_embeddings": 40,
+            "pad_token_id": 1,
+            **values,
         }
-    )  # fmt: skip
+    )
     torch.manual_seed(0)
     return getattr(transformers, f"{kind}Model")(config).eval()
 
@@ -49,10 +55,16 @@ def change(folder: Path, name: str, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "usable"),
     [
-        ("Roberta", {}, 38), ("XLMRoberta", {}, 38), ("Camembert", {}, 38), ("Roberta", {"pad_token_id": 0}, 39),
-        ("MPNet", {}, 38), ("Bert", {}, 40), ("Electra", {}, 40), ("Albert", {"embedding_size": 16}, 40),
+        ("Roberta", {}, 38),
+        ("XLMRoberta", {}, 38),
+        ("Camembert", {}, 38),
+        ("Roberta", {"pad_token_id": 0}, 39),
+        ("MPNet", {}, 38),
+        ("Bert", {}, 40),
+        ("Electra", {}, 40),
+        ("Albert", {"embedding_size": 16}, 40),
     ],
-)  # fmt: skip
+)
 def test_the_places_of_a_family_are_used_up_to_the_last_and_no_more(
     tmp_path: Path, kind: str, values: dict[str, Any], usable: int
 ) -> None:
@@ -120,18 +132,24 @@ def test_a_tokenizer_larger_than_the_embeddings_says_both_sizes(tmp_path: Path, 
     made.tokenizer.add_tokens(["<new>", "<newer>"])
     made.tokenizer.save_pretrained(tmp_path / "m")
     load = load_encoder if make is tiny_encoder else load_generator
-    with pytest.raises(ModelError, match=f"tokenizer knows {n + 2} tokens and the network has embeddings for {n}"):
+    with pytest.raises(
+        ModelError, match=f"tokenizer knows {n + 2} tokens and the network has embeddings for {n}"
+    ):
         load(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("config.json", {"decoder_start_token_id": 10**6}), ("generation_config.json", {"eos_token_id": [1, 10**6]}),
-        ("generation_config.json", {"eos_token_id": -1}), ("generation_config.json", {"eos_token_id": "x"}),
+        ("config.json", {"decoder_start_token_id": 10**6}),
+        ("generation_config.json", {"eos_token_id": [1, 10**6]}),
+        ("generation_config.json", {"eos_token_id": -1}),
+        ("generation_config.json", {"eos_token_id": "x"}),
     ],
-)  # fmt: skip
-def test_special_ids_without_an_embedding_are_named(tmp_path: Path, name: str, values: dict[str, Any]) -> None:
+)
+def test_special_ids_without_an_embedding_are_named(
+    tmp_path: Path, name: str, values: dict[str, Any]
+) -> None:
     made: Any = tiny_seq2seq()
     made.network.save_pretrained(tmp_path / "g")
     made.tokenizer.save_pretrained(tmp_path / "g")
@@ -221,22 +239,25 @@ CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %
 TEMPLATES = {
     "knows it": (CHAT, "[system] Be brief.\n[user] Hi\n[assistant]"),
     "refuses it": (
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHAT,
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('No system role') }}{% endif %}" + CHAT,
         "[user] Be brief.\n\nHi\n[assistant]",
     ),
     "drops it": (
-        CHAT.replace("%}[{{ m", "%}{% if m['role'] != 'system' %}[{{ m").replace("\n{% endfor", "\n{% endif %}{% endfor"),
+        "{% for m in messages if m['role'] != 'system' %}[{{ m['role'] }}] {{ m['content'] }}\n"
+        "{% endfor %}[assistant]",
         "[user] Be brief.\n\nHi\n[assistant]",
     ),
     "takes the first message alone": (
-        "[user] {{ messages[0]['content'] }}\n[assistant]", "[user] Be brief.\n\nHi\n[assistant]",
+        "[user] {{ messages[0]['content'] }}\n[assistant]",
+        "[user] Be brief.\n\nHi\n[assistant]",
     ),
     "fails on other roles": (
-        "{% for m in messages %}{% set n = {'user': 'U'}[m['role']] %}{{ n.lower() }}: {{ m['content'] }}\n{% endfor %}",
+        "{% for m in messages %}{% set n = {'user': 'U'}[m['role']] %}{{ n.lower() }}: {{ m['content'] }}\n"
+        "{% endfor %}",
         "u: Be brief.\n\nHi\n",
     ),
     "is not there": (None, "Be brief.\nHi"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", list(TEMPLATES))
@@ -250,7 +271,9 @@ def test_the_system_text_is_read_whatever_the_template_knows(kind: str) -> None:
     assert "Be brief." not in made._templated("Hi") and "Hi" in made._templated("Hi")
 
 
-@pytest.mark.parametrize("template", ["{{ nobody.knows() }}", "{% if", "no question here", "{{ raise_exception('x') }}"])
+@pytest.mark.parametrize(
+    "template", ["{{ nobody.knows() }}", "{% if", "no question here", "{{ raise_exception('x') }}"]
+)
 def test_a_template_that_cannot_write_a_question_is_named_at_loading(tmp_path: Path, template: str) -> None:
     tiny_decoder().save(tmp_path / "g")
     (tmp_path / "g" / "manifest.json").unlink()

@@ -21,7 +21,9 @@ from retailor.testing.models import SAMPLE, tiny_decoder, tiny_encoder
 TEXTS = [*SAMPLE, "mug", "A Red MUG is not a red mug", "lamp " * 200]
 
 
-def folder_of(place: Path, *modules: Any, pooling: Any = "mean", include_prompt: bool = True, **settings: Any) -> Path:
+def folder_of(
+    place: Path, *modules: Any, pooling: Any = "mean", include_prompt: bool = True, **settings: Any
+) -> Path:
     """A folder as sentence-transformers itself writes it, around a tiny BERT."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
@@ -72,9 +74,17 @@ def agrees(folder: Path, again: Path) -> LocalEncoder:
 
 
 POOLINGS = [
-    "cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", ("cls", "mean"), ("mean", "max", "cls"),
-    ("max", "mean_sqrt_len_tokens"), ("weightedmean", "lasttoken", "mean"),
-]  # fmt: skip
+    "cls",
+    "mean",
+    "max",
+    "mean_sqrt_len_tokens",
+    "weightedmean",
+    "lasttoken",
+    ("cls", "mean"),
+    ("mean", "max", "cls"),
+    ("max", "mean_sqrt_len_tokens"),
+    ("weightedmean", "lasttoken", "mean"),
+]
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -82,10 +92,19 @@ def test_every_pooling(tmp_path: Path, pooling: Any) -> None:
     agrees(folder_of(tmp_path, pooling=pooling), tmp_path / "again")
 
 
-@pytest.mark.parametrize("flags", [("cls_token",), ("mean_tokens", "cls_token"), ("lasttoken", "max_tokens"), ()])
+@pytest.mark.parametrize(
+    "flags", [("cls_token",), ("mean_tokens", "cls_token"), ("lasttoken", "max_tokens"), ()]
+)
 def test_the_older_flags_of_pooling(tmp_path: Path, flags: tuple[str, ...]) -> None:
     folder = folder_of(tmp_path)
-    names = ("cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+    names = (
+        "cls_token",
+        "max_tokens",
+        "mean_tokens",
+        "mean_sqrt_len_tokens",
+        "weightedmean_tokens",
+        "lasttoken",
+    )
     old = {"word_embedding_dimension": 32, **{f"pooling_mode_{name}": name in flags for name in names}}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(old))
     agrees(folder, tmp_path / "again")
@@ -131,7 +150,9 @@ PROMPTS = [
 ]
 
 
-@pytest.mark.parametrize(("include", "pooling"), [(True, "mean"), (False, "mean"), (False, "cls"), (False, "weightedmean")])
+@pytest.mark.parametrize(
+    ("include", "pooling"), [(True, "mean"), (False, "mean"), (False, "cls"), (False, "weightedmean")]
+)
 @pytest.mark.parametrize("settings", PROMPTS)
 def test_prompts_are_put_before_a_text_and_pooled_or_not(
     tmp_path: Path, settings: dict[str, Any], include: bool, pooling: str
@@ -147,7 +168,9 @@ def test_prompts_are_put_before_a_text_and_pooled_or_not(
     batch = found.tokens(TEXTS, role="query")
     unit = torch.nn.functional.normalize(found.vectors(batch), dim=-1).detach().numpy()
     np.testing.assert_allclose(unit, found.encode(TEXTS, role="query"), atol=1e-5)
-    np.testing.assert_allclose(found.copy().encode(TEXTS, role="query"), found.encode(TEXTS, role="query"), atol=1e-6)
+    np.testing.assert_allclose(
+        found.copy().encode(TEXTS, role="query"), found.encode(TEXTS, role="query"), atol=1e-6
+    )
 
 
 def test_a_text_that_was_cut_within_its_prompt_still_has_a_vector(tmp_path: Path) -> None:
@@ -178,13 +201,17 @@ def test_the_length_and_the_capitals_under_every_name_of_their_file(tmp_path: Pa
     assert found.token_ids(["A RED mug"]) == found.token_ids(["a red mug"])
 
 
-@pytest.mark.parametrize(("stated", "tokenizer", "expected"), [(None, 77, 77), (None, 10**30, 128), (50, 77, 50)])
+@pytest.mark.parametrize(
+    ("stated", "tokenizer", "expected"), [(None, 77, 77), (None, 10**30, 128), (50, 77, 50)]
+)
 def test_a_length_that_is_absent_is_the_model_s_own(
     tmp_path: Path, stated: int | None, tokenizer: int, expected: int
 ) -> None:
     folder = folder_of(tmp_path)
     edit(folder, "tokenizer_config.json", model_max_length=tokenizer)
-    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": stated} if stated else {}))
+    (folder / "sentence_bert_config.json").write_text(
+        json.dumps({"max_seq_length": stated} if stated else {})
+    )
     assert ours(folder).max_tokens == expected
     (folder / "sentence_bert_config.json").unlink()
     assert ours(folder).max_tokens == min(tokenizer, 128)
@@ -227,12 +254,19 @@ def folder(built: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "kind",
     [
-        "sentence_transformers.models.WeightedLayerPooling", "sentence_transformers.models.WordEmbeddings",
-        "sentence_transformers.models.CNN", "sentence_transformers.models.LSTM", "sentence_transformers.models.BoW",
-        "sentence_transformers.models.Router", "sentence_transformers.models.Asym", "custom_st.Transformer",
-        "sentence_transformers.models.StaticEmbedding", "modeling.Pooling", "sentence_transformers.models.CLIPModel",
+        "sentence_transformers.models.WeightedLayerPooling",
+        "sentence_transformers.models.WordEmbeddings",
+        "sentence_transformers.models.CNN",
+        "sentence_transformers.models.LSTM",
+        "sentence_transformers.models.BoW",
+        "sentence_transformers.models.Router",
+        "sentence_transformers.models.Asym",
+        "custom_st.Transformer",
+        "sentence_transformers.models.StaticEmbedding",
+        "modeling.Pooling",
+        "sentence_transformers.models.CLIPModel",
     ],
-)  # fmt: skip
+)
 def test_modules_that_are_not_run_are_refused(folder: Path, kind: str) -> None:
     at = 0 if "former" in kind or "Embedding" in kind else 1
     modules = json.loads((folder / "modules.json").read_text())
@@ -287,12 +321,19 @@ def test_a_module_outside_of_the_folder_is_refused(folder: Path) -> None:
 )
 def test_settings_that_are_not_honoured_are_refused(folder: Path, name: str, values: dict[str, Any]) -> None:
     edit(folder, name, **values)
-    with pytest.raises(RetailorError, match="|".join([*values, *map(str, values.values()), "attention"][:3])
-                       .replace("[", r"\[").replace("{", r"\{").replace("(", r"\(")):  # fmt: skip
+    with pytest.raises(
+        RetailorError,
+        match="|".join([*values, *map(str, values.values()), "attention"][:3])
+        .replace("[", r"\[")
+        .replace("{", r"\{")
+        .replace("(", r"\("),
+    ):
         load_encoder(folder)
 
 
-@pytest.mark.parametrize("values", [{"tokenizer_args": {"model_max_length": 33}}, {"model_args": {"dtype": "float16"}}])
+@pytest.mark.parametrize(
+    "values", [{"tokenizer_args": {"model_max_length": 33}}, {"model_args": {"dtype": "float16"}}]
+)
 def test_arguments_of_loading_that_are_known(folder: Path, values: dict[str, Any]) -> None:
     edit(folder, "sentence_bert_config.json", **values)
     assert ours(folder).max_tokens == (33 if "tokenizer_args" in values else 128)
@@ -320,7 +361,9 @@ def test_a_dense_layer_with_weights_that_do_not_fit(tmp_path: Path) -> None:
     edit(folder, "2_Dense/config.json", activation_function="my_package.Wobble")
     with pytest.raises(ModelError, match=r"my_package\.Wobble"):
         load_encoder(folder)
-    edit(folder, "2_Dense/config.json", activation_function="torch.nn.modules.activation.Tanh", in_features="x")
+    edit(
+        folder, "2_Dense/config.json", activation_function="torch.nn.modules.activation.Tanh", in_features="x"
+    )
     with pytest.raises(DataError, match="settings of this Dense are wrong"):
         load_encoder(folder)
     edit(folder, "2_Dense/config.json", module_input_name="token_embeddings")
@@ -328,7 +371,9 @@ def test_a_dense_layer_with_weights_that_do_not_fit(tmp_path: Path) -> None:
         load_encoder(folder)
 
 
-@pytest.mark.parametrize("gone", ["modules.json", "1_Pooling/config.json", "2_Dense/config.json", "config.json"])
+@pytest.mark.parametrize(
+    "gone", ["modules.json", "1_Pooling/config.json", "2_Dense/config.json", "config.json"]
+)
 def test_a_file_that_is_missing_is_named(tmp_path: Path, gone: str) -> None:
     folder = folder_of(tmp_path, *heads()["dense"])
     (folder / gone).unlink()
@@ -353,6 +398,8 @@ def test_a_decoder_as_the_transformer(tmp_path: Path) -> None:
     network.save_pretrained(tmp_path / "body")
     made.tokenizer.save_pretrained(tmp_path / "body")
     body = Transformer(str(tmp_path / "body"))
-    SentenceTransformer(modules=[body, Pooling(32, "lasttoken"), Normalize()], device="cpu").save(str(tmp_path / "st"))
+    SentenceTransformer(modules=[body, Pooling(32, "lasttoken"), Normalize()], device="cpu").save(
+        str(tmp_path / "st")
+    )
     found = ours(tmp_path / "st")
     np.testing.assert_allclose(found.encode(SAMPLE), theirs(tmp_path / "st", list(SAMPLE)), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Merges a PEFT adapter into the network of its base: every one of its weights finds its place, or it is an error."""
+"""Merges a PEFT adapter into its base: every one of its weights finds its place, or it is an error."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ def _checkpoint(folder: Path) -> Checkpoint:
             can=(f"{STEM}.safetensors",),
         )
     raise ModelError(
-        f"{folder} has {CONFIG} and no {STEM}.safetensors, so the adapter is without its weights: fetch that file.",
+        f"{folder} has no {STEM}.safetensors: the adapter is without its weights; fetch that file.",
         asked=str(folder),
         can=(f"{STEM}.safetensors",),
     )
 
 
 def _resize(network: Any, tokenizer: Any, checkpoint: Checkpoint) -> None:
-    """As many rows as the adapter brings embeddings, or as its tokenizer knows tokens; new ones hold no number."""
+    """As many rows as the adapter brings, or as its tokenizer knows tokens; new ones hold no number."""
     table = network.get_input_embeddings()
     n_rows = int(table.weight.shape[0])
     own = next(name for name, module in network.named_modules() if module is table).rpartition(".")[2]
@@ -149,9 +149,9 @@ def _check_new_rows(network: Any, n_known: int, folder: Path) -> None:
     for layer in (network.get_input_embeddings(), network.get_output_embeddings()):
         if layer is not None and not torch.isfinite(layer.weight[n_known:].sum()):
             raise ModelError(
-                f"{folder}: the adapter's tokenizer knows {len(layer.weight)} tokens, its base has embeddings for "
-                f"{n_known}, and the adapter does not bring the rows of the new ones: save it with its embeddings "
-                "(modules_to_save or save_embedding_layers of peft).",
+                f"{folder}: the adapter's tokenizer knows {len(layer.weight)} tokens, its base has "
+                f"embeddings for {n_known}, and the adapter does not bring the rows of the new ones: save it with its "
+                "embeddings (modules_to_save or save_embedding_layers of peft).",
                 asked=str(folder),
             )
 
@@ -169,15 +169,13 @@ def _merged(network: Any, about: dict[str, Any], checkpoint: Checkpoint) -> Any:
     wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     names = _fitted(checkpoint.tensors, wanted | below, str(network.base_model_prefix))
     weights = checkpoint.read(names)
-    strange = {
-        name for name in set(weights) - wanted - below if not HEADS.match(name.removeprefix(OUTER))
-    }
+    strange = {name for name in set(weights) - wanted - below if not HEADS.match(name.removeprefix(OUTER))}
     lost = wanted - set(weights) - below
     if strange or lost:
         what = f"lack {bounded(lost)}" if lost else f"have no place for {bounded(strange)}"
         raise ModelError(
-            f"{checkpoint.folder}: the adapter and its base '{about.get('base_model_name_or_path')}' do not fit: "
-            f"its weights {what}.",
+            f"{checkpoint.folder}: the adapter and its base '{about.get('base_model_name_or_path')}' do not "
+            f"fit: its weights {what}.",
             asked=str(checkpoint.folder),
         )
     set_peft_model_state_dict(model, {name: weights[name] for name in set(weights) & (wanted | below)})
@@ -216,4 +214,3 @@ def _fitted(names: Iterable[str], known: set[str], base: str) -> dict[str, str]:
 
     start, end = max(((s, e) for s in sorted(starts) for e in ends), key=fits)
     return {name: moved(plain, start, end) for name, plain in bare.items()}
-

@@ -21,8 +21,8 @@ def knows_system(tokenizer: Any, name: str) -> bool:
         alone = written(tokenizer, [user])
     except Exception as error:
         raise ModelError(
-            f"{name}: its chat template cannot write a question: {first_line(error)}; mend chat_template in its "
-            "tokenizer_config.json (or chat_template.jinja), or take it out.",
+            f"{name}: its chat template cannot write a question: {first_line(error)}; mend chat_template in "
+            "its tokenizer_config.json (or chat_template.jinja), or take it out.",
             asked="chat_template",
         ) from None
     if USER not in alone:

@@ -15,11 +15,15 @@ from retailor.errors import DataError, ModelError
 from retailor.models.files import bounded, read_object
 from retailor.models.formats import PLAIN_DTYPES, is_quantised, quantised
 
-WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\.")
+WRAPPERS = re.compile(
+    r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
 """Names that compiling and sharding put into a path, and that no network has itself."""
 
 
-COMPUTED = re.compile(r"(\.attn|\.attention)\.(masked_)?bias$|rotary_emb\.|(^|\.)(position_ids|masked_bias|inv_freq)$")
+COMPUTED = re.compile(
+    r"(\.attn|\.attention)\.(masked_)?bias$|rotary_emb\.|(^|\.)(position_ids|masked_bias|inv_freq)$"
+)
 """Masks and positions that older versions of transformers wrote among the weights."""
 
 
@@ -87,8 +91,8 @@ def _shards(index: Path) -> dict[str, Stored]:
     lost = [key for key, name in listed.items() if key not in heads[name]]
     if lost:
         raise DataError(
-            f"{len(lost)} tensors are not in the shard that the index names: {bounded(lost)}; fetch this model "
-            "folder again.",
+            f"{len(lost)} tensors are not in the shard that the index names: {bounded(lost)}; fetch this "
+            "model folder again.",
             path=index,
         )
     return {key: heads[name][key] for key, name in listed.items()}
@@ -115,8 +119,9 @@ def _corrupt(path: Path, error: BaseException) -> DataError:
 def fitted_names(names: Iterable[str], network: torch.nn.Module, folder: Path) -> dict[str, str]:
     """What each of a checkpoint's names is in the network (theirs → ours): wrappers and prefixes taken off.
 
-    A prefix is whatever stands before the names that the network knows; names that fit nothing stay as they
-    are. Raises ModelError when two prefixes fit alike (a checkpoint of two networks), or two names become one.
+    A prefix is whatever stands before the names that the network knows; names that fit nothing stay as
+    they are. Raises ModelError when two prefixes fit alike (a checkpoint of two networks), or two names
+    become one.
     """
     known = set(network.state_dict())
     base = str(getattr(network, "base_model_prefix", ""))
@@ -135,7 +140,7 @@ def fitted_names(names: Iterable[str], network: torch.nn.Module, folder: Path) -
 
 
 def _prefix(names: Iterable[str], known: set[str], n_own: int, folder: Path) -> str:
-    """The prefix before most names that the network knows; none where that serves as well, or not half fit."""
+    """The prefix before most names that the network knows; none where that does as well, or not half fit."""
     counts: Counter[str] = Counter({"": 0})
     for name in names:
         cuts = [0, *(i + 1 for i, letter in enumerate(name) if letter == ".")]

@@ -230,7 +230,7 @@ class LocalEncoder:
                 self._save_head(new)
 
     def _save_tokenizer(self, folder: Path) -> None:
-        """The tokenizer as it is read with here: cut at `max_tokens`, and no cut of an earlier call inside."""
+        """The tokenizer as it is read with here: cut at `max_tokens`, without the cut of an earlier call."""
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is not None:
             backend.no_truncation()

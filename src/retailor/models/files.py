@@ -118,7 +118,9 @@ def _check_guess(folder: Path, made: Any) -> None:
     own.no_truncation()
     own.no_padding()
     if own.encode(PROBE).ids != made(PROBE)["input_ids"]:
-        raise _no_tokenizer(folder, "tokenizer_config.json is missing, and tokenizer.json does not say enough")
+        raise _no_tokenizer(
+            folder, "tokenizer_config.json is missing, and tokenizer.json alone is not enough"
+        )
 
 
 def _no_tokenizer(folder: Path, why: str) -> ModelError:

@@ -24,7 +24,14 @@ HEADS = re.compile(
     r"|embed_out|output_projection|span_\w+|loss\w*|criterion\w*|dropout|position_ids)(\.|$)"
 )
 """Output layers of other uses of a network: a folder may have them beside it."""
-DEPTHS = ("num_hidden_layers", "num_layers", "n_layer", "encoder_layers", "decoder_layers", "num_decoder_layers")
+DEPTHS = (
+    "num_hidden_layers",
+    "num_layers",
+    "n_layer",
+    "encoder_layers",
+    "decoder_layers",
+    "num_decoder_layers",
+)
 
 
 def check_weights(folder: Path) -> Checkpoint:
@@ -36,11 +43,12 @@ def check_weights(folder: Path) -> Checkpoint:
 
 
 def read_network(auto: Any, folder: Path) -> torch.nn.Module:
-    """The network of a folder in float32, in evaluation mode; `auto` is AutoModel, one of its kind or a class.
+    """The network of a folder in float32, in evaluation mode; `auto` is AutoModel, its like or a class.
 
-    Every parameter is filled from the folder, but poolers, which nothing here reads and which are zeros where
-    the folder has none. Prefixes before the names are taken off. Raises ModelError that names what is missing,
-    of another shape, left over inside the network, or not finite; DataError that names a corrupt file.
+    Every parameter is filled from the folder, but poolers, which nothing here reads and which are zeros
+    where the folder has none. Prefixes before the names are taken off. Raises ModelError that names what is
+    missing, of another shape or left over inside the network; DataError that names a corrupt file, or
+    weights that are no numbers.
     """
     config = read_config(folder)
     checkpoint = check_weights(folder)
@@ -75,12 +83,12 @@ def _shell(auto: Any, config: Any, folder: Path, checkpoint: Checkpoint) -> torc
         depth = getattr(config, name, None)
         if isinstance(depth, int) and depth > max(len(checkpoint.tensors), 1000):
             raise ModelError(
-                f"{folder}: config.json says {name} = {depth}, and there are {len(checkpoint.tensors)} tensors.",
+                f"{folder}: config.json says {name} = {depth}, and there are "
+                f"{len(checkpoint.tensors)} tensors.",
                 asked=name,
             )
     with torch.device("meta"):
-        made = auto.from_config(config) if hasattr(auto, "from_config") else auto(config)
-    return made  # type: ignore[no-any-return]
+        return auto.from_config(config) if hasattr(auto, "from_config") else auto(config)  # type: ignore[no-any-return]
 
 
 def _check_shapes(shell: torch.nn.Module, checkpoint: Checkpoint, names: dict[str, str]) -> None:
@@ -168,8 +176,7 @@ def check_finite(network: torch.nn.Module, folder: Path) -> None:
                 continue
             n = int((~torch.isfinite(parameter)).sum())
             raise DataError(
-                f"{n} of the {parameter.numel()} weights of {name} are no numbers (NaN or infinite); fetch the "
-                "weights again.",
+                f"{n} of the {parameter.numel()} weights of {name} are no numbers (NaN or infinite); "
+                "fetch the weights again.",
                 path=folder,
             )
-

@@ -1,4 +1,4 @@
-"""Model folders that are not loaded, and what to do instead: pickles, quantised weights, code of their own."""
+"""Model folders that are not loaded, and what to do instead: pickles, quantised weights, own code."""
 
 from __future__ import annotations
 
@@ -46,11 +46,13 @@ HEADS = {
 
 
 def refuse_config(folder: Path, raw: Mapping[str, Any]) -> None:
-    """Raises ModelError for a config.json of a quantised model, or one that asks for code or other weights."""
+    """Raises ModelError for a config.json of a quantised model, or that asks for code or other weights."""
     refuse_remote_code(folder, raw)
     named = raw.get("architectures") or []
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise ModelError(f"{folder}/config.json has architectures = {named!r}, which should be a list of names.")
+        raise ModelError(
+            f"{folder}/config.json has architectures = {named!r}, which should be a list of names."
+        )
     for part in (raw, *(value for value in raw.values() if isinstance(value, Mapping))):
         if part.get("quantization_config"):
             raise quantised(folder, part["quantization_config"])
@@ -74,8 +76,8 @@ def refuse_remote_code(folder: Path, raw: Mapping[str, Any]) -> None:
     classes = named.values() if isinstance(named, Mapping) else [named]
     flat = [str(one) for each in classes for one in (each if isinstance(each, list) else [each]) if one]
     raise ModelError(
-        f"{folder} needs code of its own ({', '.join(flat[:4])}; trust_remote_code), which Retailor never runs: "
-        "choose a model that transformers knows itself. Where its own class for "
+        f"{folder} needs code of its own ({', '.join(flat[:4])}; trust_remote_code), which Retailor never "
+        "runs: choose a model that transformers knows itself. Where its own class for "
         f"'{raw.get('model_type', 'this model')}' gives the same, take auto_map out of the folder's configs.",
         asked=flat[0] if flat else "auto_map",
     )
@@ -92,9 +94,9 @@ def quantised(folder: Path, about: Any) -> ModelError:
     needs = QUANTISED_BY.get(method)
     install = f"`pip install {needs}`" if needs else "the package of that method"
     return ModelError(
-        f"{folder} has {size}quantised weights ({method or 'of an unnamed method'}), and Retailor loads plain "
-        "ones (float32, float16, bfloat16): choose the model's folder that is not quantised. Or make one: "
-        f"{install}, load it with transformers, and save `model.dequantize()`.",
+        f"{folder} has {size}quantised weights ({method or 'of an unnamed method'}), and Retailor loads "
+        "plain ones (float32, float16, bfloat16): choose the model's folder that is not quantised. Or make "
+        f"one: {install}, load it with transformers, and save `model.dequantize()`.",
         asked=method or "quantised",
         can=PLAIN_DTYPES[:4],
     )
@@ -109,7 +111,9 @@ def no_safetensors(folder: Path, raw: Mapping[str, Any]) -> ModelError:
         if kind in names or any(name.endswith({"onnx": ".onnx", "openvino": "openvino_model.xml"}[kind])
                                 for name in names):  # fmt: skip
             return _without(
-                folder, f"weights for {kind} alone", "fetch its model.safetensors too: those are what is loaded"
+                folder,
+                f"weights for {kind} alone",
+                "fetch its model.safetensors too: those are what is loaded",
             )
     for end, what in ((".gguf", "GGUF weights"), ("tf_model.h5", "TensorFlow weights"),
                       (".msgpack", "Flax weights"), (".ot", "Rust weights")):  # fmt: skip
@@ -128,8 +132,8 @@ def _without(folder: Path, has: str, do: str) -> ModelError:
 
 
 def _pickle(folder: Path, name: str, raw: Mapping[str, Any]) -> ModelError:
-    place = str(folder)
-    code = f"from transformers import {keeping_class(raw)} as M; M.from_pretrained({place!r}).save_pretrained({place!r})"
+    auto, place = keeping_class(raw), str(folder)
+    code = f"from transformers import {auto} as M; M.from_pretrained({place!r}).save_pretrained({place!r})"
     return ModelError(
         f"{folder} has its weights as {name}, a pickle that can run code, so it is not "
         f"loaded: convert it once, if you trust it, with `{python_command(code)}`.",

@@ -56,7 +56,7 @@ class LocalGenerator:
         self.end_ids = tuple(dict.fromkeys([*own, *end_ids]))
         if not self.end_ids:
             raise ModelError(
-                f"{name} has no end mark: neither its tokenizer nor its generation config names an eos token.",
+                f"{name} has no end mark: neither its tokenizer nor a generation config names an eos token.",
                 asked="eos_token",
             )
         if tokenizer.eos_token_id is None:
@@ -149,7 +149,9 @@ class LocalGenerator:
         if self.system is None:
             return written(self.tokenizer, [{"role": "user", "content": prompt}])
         if not self._knows_system():
-            return written(self.tokenizer, [{"role": "user", "content": f"{self.system}\n\n{prompt}".strip()}])
+            return written(
+                self.tokenizer, [{"role": "user", "content": f"{self.system}\n\n{prompt}".strip()}]
+            )
         system = {"role": "system", "content": self.system}
         return written(self.tokenizer, [system, {"role": "user", "content": prompt}])
 

@@ -43,7 +43,7 @@ def _cuda_bf16() -> bool:
 def _cpu_bf16() -> bool:
     if sys.platform == "darwin":
         return _apple_bf16()
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     named = [bool(there) for name, there in known.items() if str(name).endswith("bf16")]
     if named:  # avx512_bf16 and amx_bf16, or Arm's own
         return any(named)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 Kind = Literal["encoder", "generator"]
 DECODERS = (
-    "gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "bloom", "llama", "mistral", "mixtral", "falcon", "phi", "phi3",
-    "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo", "olmo2", "granite", "stablelm", "cohere",
+    "gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "bloom", "llama", "mistral", "mixtral", "falcon", "phi",
+    "phi3", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo", "olmo2", "granite",
+    "stablelm", "cohere",
 )  # fmt: skip
 ENCODER_HALVES = {
     "t5": "T5EncoderModel",

@@ -32,14 +32,14 @@ def usable_positions(network: torch.nn.Module) -> int | None:
 
 
 def own_max_tokens(network: torch.nn.Module, tokenizer: Any) -> int:
-    """The length that a model was made for, where its folder states none: its positions or its tokenizer's."""
+    """The length that a model was made for, where its folder states none: by its positions or tokenizer."""
     limits = [usable_positions(network), tokenizer.model_max_length]
     known = [int(limit) for limit in limits if limit is not None and 0 < limit < 1 << 24]
     return min(known, default=WITHOUT_LIMIT)
 
 
 def check_max_tokens(network: torch.nn.Module, tokenizer: Any, asked: Any, name: str) -> int:
-    """`asked` when texts of that many tokens can be read. Raises ModelError when it is too many or too few."""
+    """`asked` when texts of that many tokens can be read. Raises ModelError when they are too many or few."""
     most = usable_positions(network)
     least = tokenizer.num_special_tokens_to_add() + 1
     whole = isinstance(asked, int) and not isinstance(asked, bool)
@@ -62,8 +62,8 @@ def check_ids(network: Any, tokenizer: Any, folder: Path, *, used: Sequence[str]
     top = max(tokenizer.get_vocab().values(), default=-1)
     if top >= rows:
         raise ModelError(
-            f"{folder}: the tokenizer knows {top + 1} tokens and the network has embeddings for {rows}: one of "
-            "the two is of another model, or its embeddings were never resized; fetch both again.",
+            f"{folder}: the tokenizer knows {top + 1} tokens and the network has embeddings for {rows}: one "
+            "of the two is of another model, or its embeddings were never resized; fetch both again.",
             asked=str(folder),
         )
     for name in used:
@@ -71,6 +71,6 @@ def check_ids(network: Any, tokenizer: Any, folder: Path, *, used: Sequence[str]
         for one in value if isinstance(value, list) else [value]:
             if one is not None and not 0 <= int(one) < rows:
                 raise ModelError(
-                    f"{folder}: config.json says {name} = {one}, and there are embeddings for 0 to {rows - 1}.",
+                    f"{folder}: config.json says {name} = {one}, and embeddings are for 0 to {rows - 1}.",
                     asked=name,
                 )

@@ -1,7 +1,7 @@
 """Models whose networks run here, and how to open their folders.
 
-`load_encoder` opens our artifacts, sentence-transformers folders, plain transformers folders and PEFT adapters
-with their base; `load_generator` opens the same of generators.
+`load_encoder` opens our artifacts, sentence-transformers folders, plain transformers folders and PEFT
+adapters with their base; `load_generator` opens the same of generators.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ def load_encoder(folder: Path | str) -> Encoder:
     if (folder / adapters.CONFIG).exists():
         return _open_adapted_encoder(folder)
     network, tokenizer = _transformer(folder)
-    return LocalEncoder(
-        network, tokenizer, name=folder.name, max_tokens=own_max_tokens(network, tokenizer)
-    )
+    return LocalEncoder(network, tokenizer, name=folder.name, max_tokens=own_max_tokens(network, tokenizer))
 
 
 def _existing(folder: Path | str) -> Path:
@@ -142,7 +140,7 @@ def _local_encoder(folder: Path) -> LocalEncoder:
 
 
 def _transformer(folder: Path) -> tuple[torch.nn.Module, Any]:
-    """The network and tokenizer of an encoder's folder, its adapter merged where it is one; proven to read."""
+    """The network and tokenizer of an encoder's folder, an adapter merged into its base; proven to read."""
     if (folder / adapters.CONFIG).exists():
         below = _local_encoder(adapters.base_folder(folder))
         network, tokenizer = adapters.merged_adapter(below.network, below.tokenizer, folder)
@@ -184,7 +182,8 @@ def _check_reads(network: torch.nn.Module, tokenizer: Any, folder: Path) -> None
         fits = hidden.shape[:2] == ids.shape and bool(torch.isfinite(hidden).all())
     except Exception as error:
         raise ModelError(
-            f"{folder} does not read texts: {first_line(error)}; it may be no text encoder.", asked=str(folder)
+            f"{folder} does not read texts: {first_line(error)}; it may be no text encoder.",
+            asked=str(folder),
         ) from None
     if not fits:
         raise ModelError(
@@ -238,7 +237,7 @@ def _open_generator(folder: Path) -> LocalGenerator:
 
 
 def _generation(network: Any, folder: Path) -> list[int]:
-    """The end marks that a folder's generation config names, or else its config; the network gets the config."""
+    """The end marks that a folder's generation config names, or its config; the network gets the former."""
     from transformers import GenerationConfig
 
     path, rows = folder / "generation_config.json", int(network.get_input_embeddings().weight.shape[0])

@@ -12,8 +12,8 @@ Pooling = str
 """One of POOLINGS, or several joined by '+', whose vectors stand one after another."""
 POOLINGS = ("mean", "cls", "last", "max", "mean_sqrt_len_tokens", "weightedmean")
 ACTIVATIONS = (
-    "Identity", "Tanh", "ReLU", "ReLU6", "GELU", "SiLU", "Sigmoid", "LeakyReLU", "ELU", "SELU", "Mish", "Softplus",
-    "Softsign", "Hardswish", "Hardtanh", "CELU", "LogSigmoid", "Tanhshrink",
+    "Identity", "Tanh", "ReLU", "ReLU6", "GELU", "SiLU", "Sigmoid", "LeakyReLU", "ELU", "SELU", "Mish",
+    "Softplus", "Softsign", "Hardswish", "Hardtanh", "CELU", "LogSigmoid", "Tanhshrink",
 )  # fmt: skip
 
 

@@ -41,7 +41,14 @@ ROLES = {
         "search_passage",
     ),
 }  # fmt: skip
-HARMLESS = ("torch_dtype", "dtype", "attn_implementation", "use_safetensors", "low_cpu_mem_usage", "trust_remote_code")
+HARMLESS = (
+    "torch_dtype",
+    "dtype",
+    "attn_implementation",
+    "use_safetensors",
+    "low_cpu_mem_usage",
+    "trust_remote_code",
+)
 """Arguments of loading that change nothing here: weights are float32, and remote code never runs."""
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
 
@@ -113,7 +120,11 @@ def _pooling(folder: Path, config: Mapping[str, Any]) -> Pooling:
     said = config.get("pooling_mode")
     if said is None:
         modes = [mode for flag, mode in FLAGS.items() if config.get(flag)]
-        modes += [name for name, on in config.items() if name.startswith("pooling_mode_") and on and name not in FLAGS]
+        modes += [
+            name
+            for name, on in config.items()
+            if name.startswith("pooling_mode_") and on and name not in FLAGS
+        ]
     else:
         modes = [str(mode) for mode in said] if isinstance(said, list) else [str(said)]
     own = [{"lasttoken": "last"}.get(mode, mode) for mode in modes] or ["mean"]
@@ -132,7 +143,14 @@ def _general(folder: Path) -> dict[str, Any]:
     path = folder / GENERAL
     found = read_object(path) if path.exists() else {}
     kind = found.get("model_type") or "SentenceTransformer"
-    known = ("__version__", "prompts", "default_prompt_name", "similarity_fn_name", "truncate_dim", "model_type")
+    known = (
+        "__version__",
+        "prompts",
+        "default_prompt_name",
+        "similarity_fn_name",
+        "truncate_dim",
+        "model_type",
+    )
     strange = [name for name, value in found.items() if name not in known and value]
     if kind != "SentenceTransformer" or strange:
         what = f"is a {kind}" if kind != "SentenceTransformer" else f"has the settings {bounded(strange)}"
@@ -146,8 +164,8 @@ def _general(folder: Path) -> dict[str, Any]:
         raise DataError(f"similarity_fn_name is '{measure}', which is no known measure.", path=path)
     if measure != "cosine":
         warnings.warn(
-            f"{folder} was made for comparison by {measure}; Retailor's vectors have length one and are compared "
-            "by cosine.",
+            f"{folder} was made for comparison by {measure}; Retailor's vectors have length one and are "
+            "compared by cosine.",
             stacklevel=5,
         )
     return found
@@ -166,12 +184,13 @@ def _prompts(config: Mapping[str, Any], folder: Path) -> dict[str, str]:
         )
     default = known.get(named) or ""
     return {
-        role: next((known[name] for name in names if known.get(name)), default) for role, names in ROLES.items()
+        role: next((known[name] for name in names if known.get(name)), default)
+        for role, names in ROLES.items()
     }
 
 
 def _length(inner: Path) -> tuple[int | None, bool]:
-    """The most tokens that the transformer's own file states, if any, and whether texts lose their capitals."""
+    """The most tokens that the transformer's file states, if any, and whether texts lose their capitals."""
     path = next((inner / name for name in LENGTH_FILES if (inner / name).exists()), None)
     if path is None:
         return None, False
@@ -226,7 +245,7 @@ def _step(kind: str, place: Path) -> nn.Module:
     if any(config.get(name, "sentence_embedding") not in (None, "sentence_embedding")
            for name in ("module_input_name", "module_output_name")):  # fmt: skip
         raise ModelError(
-            f"{place} works on {config['module_input_name']}; Retailor runs {kind} on the pooled vector alone.",
+            f"{place} works on {config['module_input_name']}; Retailor runs {kind} on pooled vectors alone.",
             asked=str(config["module_input_name"]),
         )
     if kind == "Normalize":
@@ -274,7 +293,9 @@ def _filled(step: nn.Module, place: Path) -> nn.Module:
         step.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except RuntimeError as error:
         why = " ".join(str(error).split())[:300]
-        raise ModelError(f"{place}: the weights and config.json do not fit: {why}", asked=str(place)) from None
+        raise ModelError(
+            f"{place}: the weights and config.json do not fit: {why}", asked=str(place)
+        ) from None
     check_finite(step, place)
     return step
 
@@ -312,7 +333,11 @@ def layout(description: Mapping[str, Any], head: Head | None) -> dict[str, Any]:
     modes = [{"last": "lasttoken"}.get(mode, mode) for mode in description["pooling"].split("+")]
     files["1_Pooling/config.json"] = {
         "word_embedding_dimension": description["hidden"],
-        **({flag: mode in modes for flag, mode in FLAGS.items()} if _in_old_order(modes) else {"pooling_mode": modes}),
+        **(
+            {flag: mode in modes for flag, mode in FLAGS.items()}
+            if _in_old_order(modes)
+            else {"pooling_mode": modes}
+        ),
         "include_prompt": description["pool_prompt"],
     }
     files[LENGTH_FILES[0]] = {"max_seq_length": description["max_tokens"], "do_lower_case": False}
