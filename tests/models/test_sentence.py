@@ -403,3 +403,17 @@ def test_a_decoder_as_the_transformer(tmp_path: Path) -> None:
     )
     found = ours(tmp_path / "st")
     np.testing.assert_allclose(found.encode(SAMPLE), theirs(tmp_path / "st", list(SAMPLE)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "values", [{"pooling": "max"}, {"pooling": "cls+mean"}, {"pool_prompt": False}, {"head": True}]
+)
+def test_what_cannot_be_compressed_is_said_before_any_work(tmp_path: Path, values: dict[str, Any]) -> None:
+    from retailor.compress.onnx import compress
+    from retailor.models.pooling import Head
+
+    made = tiny_encoder()
+    for name, value in values.items():
+        setattr(made, name, Head([], 5) if name == "head" else value)
+    with pytest.raises(ModelError, match="what is compressed pools by mean, cls, last"):
+        compress(made, tmp_path / "c", texts=SAMPLE)
