@@ -150,8 +150,8 @@ def _check_new_rows(network: Any, n_known: int, folder: Path) -> None:
         if layer is not None and not torch.isfinite(layer.weight[n_known:].sum()):
             raise ModelError(
                 f"{folder}: the adapter's tokenizer knows {len(layer.weight)} tokens, its base has "
-                f"embeddings for {n_known}, and the adapter does not bring the rows of the new ones: save it with "
-                "its embeddings (modules_to_save or save_embedding_layers of peft).",
+                f"embeddings for {n_known}, and the adapter does not bring the rows of the new ones: save it "
+                "with its embeddings (modules_to_save or save_embedding_layers of peft).",
                 asked=str(folder),
             )
 
