@@ -138,8 +138,8 @@ def _check_pooling(encoder: TrainableEncoder) -> None:
     if pooling in POOLINGS and not getattr(encoder, "head", None) and getattr(encoder, "pool_prompt", True):
         return
     raise ModelError(
-        f"the encoder '{encoder.name}' pools by '{pooling}', has layers after its pooling or leaves its prompt "
-        f"out; what is compressed pools by {', '.join(POOLINGS)} and no more.",
+        f"the encoder '{encoder.name}' pools by '{pooling}', has layers after its pooling or leaves its "
+        f"prompt out; what is compressed pools by {', '.join(POOLINGS)} and no more.",
         asked="compress",
         can=POOLINGS,
     )
