@@ -18,7 +18,7 @@ from retailor.compress.graph import Embeddings, export, quantise, quantise_block
 from retailor.compress.speed import Speeds, speeds
 from retailor.config import Field, as_dict, settings
 from retailor.errors import DataError, ModelError
-from retailor.models.onnx import OnnxEncoder
+from retailor.models.onnx import POOLINGS, OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.models.vectors import exact_vectors
 from retailor.seeds import stream
@@ -116,6 +116,7 @@ def compress(
             asked="compress",
             can=("encode",),
         )
+    _check_pooling(encoder)
     sample = _sample(texts, chosen)
     with tempfile.TemporaryDirectory() as place:
         plain = Path(place) / "float32.onnx"
@@ -129,6 +130,19 @@ def compress(
             for path in small.iterdir():
                 shutil.copy(path, new / path.name)
     return report
+
+
+def _check_pooling(encoder: TrainableEncoder) -> None:
+    """Raises ModelError when the vectors are not made as the runtime makes them."""
+    pooling = str(getattr(encoder, "pooling", "mean"))
+    if pooling in POOLINGS and not getattr(encoder, "head", None) and getattr(encoder, "pool_prompt", True):
+        return
+    raise ModelError(
+        f"the encoder '{encoder.name}' pools by '{pooling}', has layers after its pooling or leaves its "
+        f"prompt out; what is compressed pools by {', '.join(POOLINGS)} and no more.",
+        asked="compress",
+        can=POOLINGS,
+    )
 
 
 def _sample(texts: Sequence[str], chosen: CompressSettings) -> list[str]:

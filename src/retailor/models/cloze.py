@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from retailor import artifact
 from retailor.errors import ModelError
-from retailor.models.files import quiet, read_config, read_network, read_tokenizer
+from retailor.models.files import quiet, read_config, read_tokenizer
+from retailor.models.filling import read_network
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import InferenceCopy, by_length, default_device, device_of
+from retailor.models.limits import check_ids, own_max_tokens
 from retailor.models.local import load_generator
 from retailor.models.strings import well_formed
 
@@ -231,14 +233,13 @@ class MaskedCloze:
                 asked="prompt",
             )
         network = read_network(AutoModelForMaskedLM, folder).to(default_device()).eval()
-        return cls(network, read_tokenizer(folder), name=folder.name)
+        tokenizer = read_tokenizer(folder)
+        check_ids(network, tokenizer, folder)
+        return cls(network, tokenizer, name=folder.name)
 
     @property
     def context(self) -> int:
-        config: Any = self.network.config
-        own = getattr(config, "max_position_embeddings", None) or self.tokenizer.model_max_length
-        # Models of the RoBERTa family begin to count their places after the padding.
-        return int(min(own, self.tokenizer.model_max_length)) - 2
+        return own_max_tokens(self.network, self.tokenizer)
 
     def word_scores(self, templates: Sequence[str], texts: Sequence[str], words: Sequence[str]) -> Floats:
         """A word's score is the mean log-likelihood of its pieces, each at its own mask.

@@ -1,4 +1,4 @@
-"""Opens the files of a model folder: safetensors only, no code from the folder, no noise."""
+"""Opens the small files of a model folder: JSON, config, tokenizer; no code from the folder, no noise."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-
 from retailor.errors import DataError, ModelError
+from retailor.models.formats import refuse_config, refuse_remote_code
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "*.model", "*.spm", "*.tiktoken")
+WITHOUT_VOCABULARY = ("ByT5", "Canine", "Perceiver", "MyT5")
+"""Tokenizers that read bytes or characters, and have no file of pieces."""
+PROBE = "A red mug, 350 ml: très bien! 红色陶瓷杯"
 
 
 @contextmanager
@@ -38,86 +39,104 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError("the file is missing; fetch or make this model folder again.", path=path) from None
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(
             f"the file is not JSON ({error}); fetch this model folder again.", path=path
         ) from None
 
 
-def check_weights(folder: Path) -> None:
-    """Raises ModelError when the folder has no safetensors, DataError when they are cut off or corrupt."""
-    if not any((folder / name).is_file() for name in WEIGHTS):
-        raise _no_safetensors(folder)
-    for path in sorted(folder.glob("model*.safetensors")):
-        try:
-            with safe_open(path, "pt") as file:
-                file.keys()
-        except (SafetensorError, OSError) as error:
-            raise DataError(
-                f"the weights are corrupt or cut off ({error}); fetch the file again.", path=path
-            ) from None
-
-
-def _no_safetensors(folder: Path) -> ModelError:
-    if any(folder.glob("pytorch_model*.bin")):
-        return ModelError(
-            f"{folder} has its weights as pytorch_model.bin, a pickle that can run code, so it is not "
-            "loaded: convert it once, if you trust it, with `python -c "
-            '"from transformers import AutoModel as M; '
-            f"M.from_pretrained('{folder}').save_pretrained('{folder}')\"`.",
-            asked=str(folder),
-            can=WEIGHTS,
-        )
-    return ModelError(
-        f"{folder} has no model.safetensors, so there are no weights to load.", asked=str(folder), can=WEIGHTS
-    )
+def read_object(path: Path) -> dict[str, Any]:
+    """The object of a JSON file. Raises DataError that names the file when it holds anything else."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError("the file should hold a JSON object; fetch this model folder again.", path=path)
+    return found
 
 
 def read_config(folder: Path) -> Any:
-    """The transformers config of a folder. Raises DataError when there is none, ModelError when unknown."""
+    """The transformers config of a folder.
+
+    Raises DataError when there is none, ModelError when it is unknown, of a quantised model, or asks for
+    code from the folder.
+    """
     from transformers import AutoConfig
 
-    read_json(folder / "config.json")
+    raw = read_object(folder / "config.json")
+    refuse_config(folder, raw)
     try:
         with quiet():
             return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:
         raise ModelError(
-            f"{folder}: transformers does not know this model: {_first(error)}", asked=str(folder)
+            f"{folder}: transformers does not know this model, or its config.json is wrong: "
+            f"{first_line(error)}",
+            asked=str(folder),
         ) from None
-
-
-def read_network(auto: Any, folder: Path) -> torch.nn.Module:
-    """The network of a folder in float32, in evaluation mode; `auto` is AutoModel or one of its kind."""
-    check_weights(folder)
-    try:
-        with quiet():
-            network: torch.nn.Module = auto.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.float32,
-            )
-    except (ValueError, OSError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"{folder}: the weights and config.json do not fit: {_first(error)}", asked=str(folder)
-        ) from None
-    return network.eval()
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder. Raises ModelError when there is none."""
+    """The tokenizer of a folder. Raises ModelError when there is none, or none with a vocabulary."""
     from transformers import AutoTokenizer
 
+    path = folder / "tokenizer_config.json"
+    about = read_object(path) if path.exists() else {}
+    refuse_remote_code(folder, about)
+    _check_vocabulary_files(folder, about)
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        raise ModelError(
-            f"{folder}: no usable tokenizer (tokenizer.json) here: {_first(error)}", asked=str(folder)
-        ) from None
+            made = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the tokenizers library is no Exception
+        raise _no_tokenizer(folder, first_line(error)) from None
+    if len(made) <= len(set(made.all_special_ids)):
+        raise _no_tokenizer(folder, "it has no pieces but its special ones")
+    if not about:
+        _check_guess(folder, made)
+    return made
 
 
-def _first(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _check_vocabulary_files(folder: Path, about: dict[str, Any]) -> None:
+    """Without these files transformers would make a tokenizer that knows no words, and say nothing."""
+    if str(about.get("tokenizer_class")).startswith(WITHOUT_VOCABULARY):
+        return
+    if not any(True for name in VOCABULARIES for _ in folder.glob(name)):
+        raise _no_tokenizer(folder, "there is none of tokenizer.json, vocab.txt, *.model")
+    alone = not any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt"))
+    if alone and (folder / "vocab.json").exists() and not (folder / "merges.txt").exists():
+        raise _no_tokenizer(folder, "vocab.json is without its merges.txt")
+
+
+def _check_guess(folder: Path, made: Any) -> None:
+    """Without tokenizer_config.json its class is a guess: it must cut a text as tokenizer.json does."""
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        return
+    own = Tokenizer.from_file(str(path))
+    own.no_truncation()
+    own.no_padding()
+    if own.encode(PROBE).ids != made(PROBE)["input_ids"]:
+        raise _no_tokenizer(
+            folder, "tokenizer_config.json is missing, and tokenizer.json alone is not enough"
+        )
+
+
+def _no_tokenizer(folder: Path, why: str) -> ModelError:
+    return ModelError(
+        f"{folder}: no usable tokenizer (tokenizer.json) here: {why}; fetch this model folder again.",
+        asked=str(folder),
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its name; not over 300 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def bounded(names: Any, n: int = 5) -> str:
+    """The first few of some names, sorted, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - n} more" if len(ordered) > n else ""
+    return ", ".join(ordered[:n]) + more

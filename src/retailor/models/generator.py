@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retailor import artifact
 from retailor.errors import ModelError
+from retailor.models.chat import knows_system, written
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.sampling import sampler
@@ -28,8 +29,11 @@ DEFAULT_CONTEXT = 1024
 class LocalGenerator:
     """Prompts in, continuations out; a chat model reads each prompt as one user message.
 
-    `system` goes before it where the model's chat template knows such a message. In float32 a prompt gets
-    the same greedy continuation alone and in a batch; in bf16 a near tie may fall the other way.
+    `system` goes before it: as a message where the model's chat template knows such a one, else in the user's
+    turn. A continuation ends at the tokenizer's end mark or at any of `end_ids`. In float32 a prompt gets the
+    same greedy continuation alone and in a batch; in bf16 a near tie may fall the other way.
+
+    Raises ModelError when there is no end mark, or the chat template cannot write a question.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class LocalGenerator:
         name: str,
         system: str | None = None,
         precision: Precision = "auto",
+        end_ids: Sequence[int] = (),
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
@@ -47,8 +52,20 @@ class LocalGenerator:
         self.system = system
         self.precision: Precision = precision
         self._inference = InferenceCopy()
+        own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        self.end_ids = tuple(dict.fromkeys([*own, *end_ids]))
+        if not self.end_ids:
+            raise ModelError(
+                f"{name} has no end mark: neither its tokenizer nor a generation config names an eos token.",
+                asked="eos_token",
+            )
+        if tokenizer.eos_token_id is None:
+            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(self.end_ids[0])
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+        self._system_known: tuple[str, bool] | None = None
+        if self._template:
+            self._knows_system()
 
     @property
     def is_seq2seq(self) -> bool:
@@ -105,13 +122,18 @@ class LocalGenerator:
             max_new_tokens=max_tokens,
             do_sample=False,
             pad_token_id=self.tokenizer.pad_token_id,
-            eos_token_id=self.tokenizer.eos_token_id,
+            eos_token_id=list(self.end_ids),
             decoder_start_token_id=getattr(config, "decoder_start_token_id", None),
         )
         with torch.inference_mode(), quiet():
             rows = network.generate(**batch, generation_config=plan, logits_processor=processors)  # type: ignore[operator]
         new = rows[:, 1:] if self.is_seq2seq else rows[:, batch["input_ids"].shape[1] :]
-        return [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+        answers = [self._before_end(row) for row in new.tolist()]
+        return [text.strip() for text in self.tokenizer.batch_decode(answers, skip_special_tokens=True)]
+
+    def _before_end(self, row: list[int]) -> list[int]:
+        """The ids up to the first end mark, which need not be a special token of the tokenizer."""
+        return row[: next((i for i, one in enumerate(row) if one in self.end_ids), len(row))]
 
     def prompt_ids(self, prompts: Sequence[str], *, room: int) -> list[list[int]]:
         """Token ids a prompt, chat template included; at most `room`, the beginning of the prompt cut off."""
@@ -122,17 +144,31 @@ class LocalGenerator:
         ]
 
     def _templated(self, prompt: str) -> str:
-        if not getattr(self.tokenizer, "chat_template", None):
+        if not self._template:
             return f"{self.system}\n{prompt}" if self.system else prompt
-        messages = [{"role": "user", "content": prompt}]
-        if self.system is not None:
-            messages.insert(0, {"role": "system", "content": self.system})
-        return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+        if self.system is None:
+            return written(self.tokenizer, [{"role": "user", "content": prompt}])
+        if not self._knows_system():
+            return written(
+                self.tokenizer, [{"role": "user", "content": f"{self.system}\n\n{prompt}".strip()}]
+            )
+        system = {"role": "system", "content": self.system}
+        return written(self.tokenizer, [system, {"role": "user", "content": prompt}])
+
+    @property
+    def _template(self) -> str:
+        return str(getattr(self.tokenizer, "chat_template", None) or "")
+
+    def _knows_system(self) -> bool:
+        """Whether the template has a system message; asked once a template."""
+        if self._system_known is None or self._system_known[0] != self._template:
+            self._system_known = (self._template, knows_system(self.tokenizer, self.name))
+        return self._system_known[1]
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        own_marks = not getattr(self.tokenizer, "chat_template", None)
+        own_marks = not self._template
         made = self.tokenizer(well_formed(texts), add_special_tokens=own_marks, verbose=False)["input_ids"]
         # a decoder that ends its prompt with end-of-text would continue with nothing
         if not self.is_seq2seq:
@@ -238,7 +274,12 @@ class LocalGenerator:
     def with_network(self, network: torch.nn.Module) -> Self:
         """The same generator around another network of the same shape."""
         return type(self)(
-            network, self.tokenizer, name=self.name, system=self.system, precision=self.precision
+            network,
+            self.tokenizer,
+            name=self.name,
+            system=self.system,
+            precision=self.precision,
+            end_ids=self.end_ids,
         )
 
     def save(self, folder: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,16 +20,57 @@ Precision = Literal["auto", "32"]
 
 
 @cache
-def native_bf16() -> bool:
-    """Whether the default device multiplies bf16 in hardware: a recent GPU, AVX-512 BF16 or AMX.
+def native_bf16(device_type: str | None = None) -> bool:
+    """Whether a device (the default one when not named) multiplies bf16 in hardware.
 
-    Without it bf16 is emulated, and slower than float32.
+    A GPU of compute capability 8 or more, AVX-512 BF16 or AMX BF16, Arm's BF16, Apple's M2 or later. Without
+    it bf16 is emulated, and slower than float32, although torch calls it supported.
     """
-    if torch.cuda.is_available():
+    kind = device_type or default_device().type
+    if kind == "cuda":
+        return _cuda_bf16()
+    if kind == "mps":
+        return _apple_bf16()
+    return _cpu_bf16()
+
+
+def _cuda_bf16() -> bool:
+    if torch.version.hip:
         return bool(torch.cuda.is_bf16_supported())
-    cpu = torch.cpu
+    return torch.cuda.get_device_capability()[0] >= 8
+
+
+def _cpu_bf16() -> bool:
+    if sys.platform == "darwin":
+        return _apple_bf16()
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    named = [bool(there) for name, there in known.items() if str(name).endswith("bf16")]
+    if named:  # avx512_bf16 and amx_bf16, or Arm's own
+        return any(named)
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(cpu, name)()) for name in checks if hasattr(cpu, name))
+    return any(bool(getattr(torch.cpu, name)()) for name in checks if hasattr(torch.cpu, name)) or _arm_bf16()
+
+
+def _arm_bf16() -> bool:
+    """Whether Linux lists bf16 among the features of an Arm processor."""
+    if platform.machine().lower() not in ("aarch64", "arm64"):
+        return False
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(line.lower().startswith("features") and "bf16" in line.split() for line in lines)
+
+
+def _apple_bf16() -> bool:
+    """Whether macOS says that its processor has bf16."""
+    try:
+        said = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_BF16"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return said.stdout.strip() == "1"
 
 
 def default_device() -> torch.device:
@@ -64,7 +109,7 @@ class InferenceCopy:
 
     def of(self, network: torch.nn.Module, precision: Precision) -> torch.nn.Module:
         """The copy of today's weights, in evaluation mode; the network itself where it will do."""
-        half = precision == "auto" and native_bf16()
+        half = precision == "auto" and native_bf16(device_of(network).type)
         if not half and not network.training:
             return network
         with self._lock:

@@ -1,35 +1,42 @@
 """Models whose networks run here, and how to open their folders.
 
-`load_encoder` opens our artifacts, sentence-transformers folders and plain transformers folders;
-`load_generator` opens our artifacts, transformers folders and PEFT adapters with their base.
+`load_encoder` opens our artifacts, sentence-transformers folders, plain transformers folders and PEFT
+adapters with their base; `load_generator` opens the same of generators.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+import torch
 
 from retailor import artifact
-from retailor.errors import ModelError
+from retailor.errors import DataError, ModelError
+from retailor.models import adapters
 from retailor.models import encoder as encoder_file
 from retailor.models import generator as generator_file
-from retailor.models.encoder import POOLINGS, LocalEncoder, Pooling
-from retailor.models.files import read_config, read_json, read_network, read_tokenizer
+from retailor.models.encoder import LocalEncoder
+from retailor.models.files import first_line, quiet, read_config, read_object, read_tokenizer
+from retailor.models.filling import read_network
+from retailor.models.formats import no_safetensors
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import default_device
+from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
+from retailor.models.limits import check_ids, own_max_tokens, usable_positions
+from retailor.models.sentence import GENERAL, lower_cased, read_head, read_sentence_folder
 from retailor.models.shapes import Encoder, Generator
 
-__all__ = ["LocalEncoder", "LocalGenerator", "load_encoder", "load_generator"]
-
-DEFAULT_MAX_TOKENS = 256
-DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "smollm3")
+__all__ = ["LocalEncoder", "LocalGenerator", "folder_kind", "load_encoder", "load_generator", "model_kind"]
 
 
 def load_encoder(folder: Path | str) -> Encoder:
     """The encoder of a folder; which kind is read from its files.
 
-    Raises DataError that names a corrupt file, ModelError when the folder holds no encoder that can be used.
+    Raises DataError that names a corrupt file, ModelError when the folder holds no encoder that can be used,
+    or one whose settings cannot be honoured. What is loaded is filled whole: see `filling.read_network`.
     """
     folder = _existing(folder)
     if (folder / artifact.MANIFEST).exists():
@@ -39,13 +46,20 @@ def load_encoder(folder: Path | str) -> Encoder:
         return import_module("retailor.testing.toys").HashEncoder.load(folder)  # type: ignore[no-any-return]
     if (folder / "remote.json").exists():
         return _open_remote(folder)  # type: ignore[no-any-return]
-    if (folder / "model.onnx").exists() and not (folder / "model.safetensors").exists():
-        return import_module("retailor.models.onnx").OnnxEncoder.load(folder)  # type: ignore[no-any-return]
     if (folder / encoder_file.DESCRIPTION).exists():
-        return _open_encoder(folder, folder, read_json(folder / encoder_file.DESCRIPTION))
+        return _open_own(folder)
     if (folder / "modules.json").exists():
         return _open_sentence_transformer(folder)
-    return _open_encoder(folder, folder, {"name": folder.name})
+    if (folder / GENERAL).exists() or (folder / "1_Pooling").exists():
+        raise DataError(
+            "the file is missing, and without it nobody knows how this sentence-transformers folder pools: "
+            "fetch it again.",
+            path=folder / "modules.json",
+        )
+    if (folder / adapters.CONFIG).exists():
+        return _open_adapted_encoder(folder)
+    network, tokenizer = _transformer(folder)
+    return LocalEncoder(network, tokenizer, name=folder.name, max_tokens=own_max_tokens(network, tokenizer))
 
 
 def _existing(folder: Path | str) -> Path:
@@ -55,85 +69,126 @@ def _existing(folder: Path | str) -> Path:
     return folder
 
 
+def _open_own(folder: Path) -> Encoder:
+    """What Retailor saved: an encoder, or a compressed one."""
+    if (folder / "model.onnx").exists() and not (folder / "model.safetensors").exists():
+        return import_module("retailor.models.onnx").OnnxEncoder.load(folder)  # type: ignore[no-any-return]
+    path = folder / encoder_file.DESCRIPTION
+    about = read_object(path)
+    network, tokenizer = _transformer(folder)
+    try:
+        return LocalEncoder(
+            network,
+            tokenizer,
+            name=str(about.get("name") or folder.name),
+            pooling=about.get("pooling") or "mean",
+            prompts=about.get("prompts"),
+            max_tokens=_stated(about.get("max_tokens"), network, tokenizer, folder),
+            precision=about.get("precision") or "auto",
+            head=read_head(folder, about.get("truncate_dim")) if "pool_prompt" in about else None,
+            pool_prompt=bool(about.get("pool_prompt", True)),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"the description is wrong: {first_line(error)}", path=path) from None
+
+
 def _open_sentence_transformer(folder: Path) -> LocalEncoder:
-    paths = {
-        module["type"].rsplit(".", 1)[-1]: module["path"] for module in read_json(folder / "modules.json")
-    }
-    strange = sorted(set(paths) - {"Transformer", "Pooling", "Normalize"})
-    if strange or "Transformer" not in paths:
-        raise ModelError(
-            f"{folder} has the sentence-transformers module {strange or 'none of type Transformer'}; "
-            "Retailor runs Transformer, Pooling and Normalize: choose another model.",
-            asked=str(folder),
-            can=("Transformer", "Pooling", "Normalize"),
-        )
-    inner = folder / paths["Transformer"]
-    description: dict[str, Any] = {"name": folder.name, "pooling": _pooling(folder, paths)}
-    lengths = inner / "sentence_bert_config.json"
-    if lengths.exists():
-        description["max_tokens"] = read_json(lengths).get("max_seq_length")
-    general = folder / "config_sentence_transformers.json"
-    if general.exists():
-        description["prompts"] = _prompts(read_json(general))
-    return _open_encoder(folder, inner, description)
+    found = read_sentence_folder(folder)
+    network, tokenizer = _transformer(found.inner)
+    return LocalEncoder(
+        network,
+        lower_cased(tokenizer) if found.lower_case else tokenizer,
+        name=folder.name,
+        pooling=found.pooling,
+        prompts=found.prompts,
+        max_tokens=_stated(found.max_tokens, network, tokenizer, folder),
+        head=found.head,
+        pool_prompt=found.pool_prompt,
+    )
 
 
-def _pooling(folder: Path, paths: dict[str, str]) -> Pooling:
-    if "Pooling" not in paths:
-        return "mean"
-    config = read_json(folder / paths["Pooling"] / "config.json")
-    flags = {
-        "pooling_mode_cls_token": "cls",
-        "pooling_mode_lasttoken": "last",
-        "pooling_mode_mean_tokens": "mean",
-    }
-    modes = [str(config["pooling_mode"])] if "pooling_mode" in config else []
-    modes += [mode for flag, mode in flags.items() if config.get(flag)]
-    modes += [
-        flag for flag, on in config.items() if flag.startswith("pooling_mode_") and on and flag not in flags
-    ]
-    modes = [{"lasttoken": "last"}.get(mode, mode) for mode in modes] or ["mean"]
-    if len(modes) > 1 or modes[0] not in POOLINGS:
-        raise ModelError(
-            f"{folder} pools by {', '.join(modes)}; Retailor pools by one of {', '.join(POOLINGS)}.",
-            asked=modes[-1],
-            can=POOLINGS,
-        )
-    return modes[0]  # type: ignore[return-value]
+def _stated(length: int | None, network: torch.nn.Module, tokenizer: Any, folder: Path) -> int:
+    """The length that a folder states, lowered with a word to what the network has places for; or its own."""
+    if length is None:
+        return own_max_tokens(network, tokenizer)
+    most = usable_positions(network)
+    if most is None or length <= most:
+        return length
+    warnings.warn(
+        f"{folder} states texts of {length} tokens, and its network has positions for {most}: texts are cut "
+        f"at {most}.",
+        stacklevel=4,
+    )
+    return most
 
 
-def _prompts(config: dict[str, Any]) -> dict[str, str]:
-    """The prompts of the two roles; a default prompt stands for both where they have none of their own."""
-    known = config.get("prompts") or {}
-    default = known.get(config.get("default_prompt_name") or "", "")
-    passage = next((known[name] for name in ("passage", "document", "corpus") if known.get(name)), default)
-    return {"query": known.get("query") or default, "passage": passage}
+def _open_adapted_encoder(folder: Path) -> LocalEncoder:
+    """An adapter without settings of its own: pooled and prompted as its base is."""
+    below = _local_encoder(adapters.base_folder(folder))
+    network, tokenizer = adapters.merged_adapter(below.network, below.tokenizer, folder)
+    made = below.with_network(network)
+    made.tokenizer, made.name = tokenizer, folder.name
+    check_ids(network, tokenizer, folder)
+    return made
 
 
-def _open_encoder(folder: Path, inner: Path, description: dict[str, Any]) -> LocalEncoder:
-    from transformers import AutoModel, T5EncoderModel
+def _local_encoder(folder: Path) -> LocalEncoder:
+    found = load_encoder(folder)
+    if not isinstance(found, LocalEncoder):
+        raise ModelError(f"{folder} has no network here that an adapter could change.", asked=str(folder))
+    return found
 
-    config = read_config(inner)
-    auto = T5EncoderModel if config.model_type in ("t5", "mt5") else AutoModel
-    if config.is_encoder_decoder and auto is AutoModel:
+
+def _transformer(folder: Path) -> tuple[torch.nn.Module, Any]:
+    """The network and tokenizer of an encoder's folder, an adapter merged into its base; proven to read."""
+    if (folder / adapters.CONFIG).exists():
+        below = _local_encoder(adapters.base_folder(folder))
+        network, tokenizer = adapters.merged_adapter(below.network, below.tokenizer, folder)
+    else:
+        network = read_network(_encoder_class(folder), folder).to(default_device())
+        tokenizer = read_tokenizer(folder)
+    check_ids(network, tokenizer, folder)
+    _check_reads(network, tokenizer, folder)
+    return _without_pooler_gradient(network), tokenizer
+
+
+def _encoder_class(folder: Path) -> Any:
+    import transformers
+
+    config = read_config(folder)
+    if config.model_type in ENCODER_HALVES:
+        return getattr(transformers, ENCODER_HALVES[config.model_type])
+    if getattr(config, "is_encoder_decoder", False):
         raise ModelError(
             f"{folder} is a generator ('{config.model_type}'), not an encoder.", asked=str(folder)
         )
-    tokenizer = read_tokenizer(inner)
-    limits = (
-        description.get("max_tokens") or DEFAULT_MAX_TOKENS,
-        getattr(config, "max_position_embeddings", None) or 1 << 30,
-        tokenizer.model_max_length,
-    )
-    return LocalEncoder(
-        _without_pooler_gradient(read_network(auto, inner)).to(default_device()),
-        tokenizer,
-        name=description.get("name") or folder.name,
-        pooling=description.get("pooling") or "mean",
-        prompts=description.get("prompts"),
-        max_tokens=int(min(limits)),
-        precision=description.get("precision") or "auto",
-    )
+    return transformers.AutoModel
+
+
+def _check_reads(network: torch.nn.Module, tokenizer: Any, folder: Path) -> None:
+    """Raises ModelError when the network does not make finite hidden states of a short text."""
+    made = tokenizer("a", return_token_type_ids=True)
+    if any(made.get("token_type_ids") or ()):
+        raise ModelError(
+            f"{folder}: its tokenizer numbers the segments of a text ('{type(tokenizer).__name__}'), which "
+            "Retailor does not feed to the network: choose another model.",
+            asked=str(folder),
+        )
+    device = default_device()
+    ids = torch.tensor([made["input_ids"]], device=device)
+    try:
+        with torch.inference_mode():
+            hidden = network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        fits = hidden.shape[:2] == ids.shape and bool(torch.isfinite(hidden).all())
+    except Exception as error:
+        raise ModelError(
+            f"{folder} does not read texts: {first_line(error)}; it may be no text encoder.",
+            asked=str(folder),
+        ) from None
+    if not fits:
+        raise ModelError(
+            f"{folder}: its network makes no numbers of a text (NaN or infinite).", asked=str(folder)
+        )
 
 
 def _without_pooler_gradient(network: Any) -> Any:
@@ -162,17 +217,50 @@ def _open_remote(folder: Path) -> Any:
 
 
 def _open_generator(folder: Path) -> LocalGenerator:
-    if (folder / "adapter_config.json").exists():
-        return _open_adapter(folder)
+    if (folder / adapters.CONFIG).exists():
+        return _open_adapted_generator(folder)
     path = folder / generator_file.DESCRIPTION
-    description = read_json(path) if path.exists() else {}
+    description = read_object(path) if path.exists() else {}
+    network: Any = read_network(_auto_generator(folder), folder).to(default_device())
+    tokenizer = read_tokenizer(folder)
+    used = ("decoder_start_token_id",) if network.config.is_encoder_decoder else ()
+    check_ids(network, tokenizer, folder, used=used)
+    ends = _generation(network, folder)
     return LocalGenerator(
-        read_network(_auto_generator(folder), folder).to(default_device()),
-        read_tokenizer(folder),
-        name=description.get("name") or folder.name,
+        network,
+        tokenizer,
+        name=str(description.get("name") or folder.name),
         system=description.get("system"),
         precision=description.get("precision") or "auto",
+        end_ids=ends,
     )
+
+
+def _generation(network: Any, folder: Path) -> list[int]:
+    """The end marks that a folder's generation config names, or its config; the network gets the former."""
+    from transformers import GenerationConfig
+
+    path, rows = folder / "generation_config.json", int(network.get_input_embeddings().weight.shape[0])
+    named = [path, folder / "config.json"]
+    raw = [read_object(one) for one in named if one.exists()]
+    said = next((one["eos_token_id"] for one in raw if one.get("eos_token_id") is not None), None)
+    ends = [] if said is None else said if isinstance(said, list) else [said]
+    if any(not isinstance(one, int) or not 0 <= one < rows for one in ends):
+        raise DataError(f"eos_token_id is {said}, and there are tokens 0 to {rows - 1}.", path=folder)
+    if path.exists():
+        try:
+            with quiet():
+                network.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            raise DataError(f"the generation config is wrong: {first_line(error)}", path=path) from None
+    if network.config.is_encoder_decoder and network.config.decoder_start_token_id is None:
+        network.config.decoder_start_token_id = network.generation_config.decoder_start_token_id
+    if network.config.is_encoder_decoder and network.config.decoder_start_token_id is None:
+        raise ModelError(
+            f"{folder}: no config names decoder_start_token_id, with which this model begins to write.",
+            asked="decoder_start_token_id",
+        )
+    return ends
 
 
 def _auto_generator(folder: Path) -> Any:
@@ -188,52 +276,34 @@ def _auto_generator(folder: Path) -> Any:
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
-def folder_kind(
-    folder: Path, wanted: Literal["encoder", "generator"] | None
-) -> Literal["encoder", "generator"]:
+def folder_kind(folder: Path, wanted: Kind | None) -> Kind:
     """What a model folder holds; `wanted` decides where it could be either (a T5 has an encoder too)."""
     if (folder / artifact.MANIFEST).exists():
         kind = artifact.read_manifest(folder).kind
         if kind not in ("encoder", "generator"):
             raise ModelError(f"{folder} is an artifact of kind '{kind}', not a model.", asked=str(folder))
         return kind  # type: ignore[return-value]
-    if (folder / "adapter_config.json").exists():
-        return "generator"
-    if (folder / "modules.json").exists():
+    if (folder / "modules.json").exists() or (folder / encoder_file.DESCRIPTION).exists():
         return "encoder"
+    if (folder / adapters.CONFIG).exists():
+        return adapters.adapter_kind(folder) or folder_kind(adapters.base_folder(folder), wanted)
+    if not (folder / "config.json").exists() and not any(folder.glob("*.safetensors")):
+        raise no_safetensors(folder, {})
     config = read_config(folder)
-    if wanted == "encoder" and config.model_type in ("t5", "mt5"):
+    if wanted == "encoder" and config.model_type in ENCODER_HALVES:
         return "encoder"
     return model_kind(config)
 
 
-def model_kind(config: Any) -> Literal["encoder", "generator"]:
-    """Told from the architectures that a transformers config names."""
-    named = "".join(getattr(config, "architectures", None) or [])
-    if config.is_encoder_decoder:
-        return "generator"
-    if not named:
-        return "generator" if config.model_type in DECODERS else "encoder"
-    return "generator" if "CausalLM" in named or "LMHeadModel" in named else "encoder"
-
-
-def _open_adapter(folder: Path) -> LocalGenerator:
-    from peft import PeftModel
-
-    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path") or ""
-    place = folder / base if (folder / base).is_dir() else Path(base)
-    if not base or not place.is_dir():
-        raise ModelError(
-            f"{folder} is an adapter for '{base}', which is not a folder here: put the base model in "
-            "a folder and set base_model_name_or_path in adapter_config.json to it.",
-            asked=base,
-        )
-    below = _open_generator(place)
-    merged = PeftModel.from_pretrained(below.network, folder).merge_and_unload()
+def _open_adapted_generator(folder: Path) -> LocalGenerator:
+    below = _open_generator(adapters.base_folder(folder))
+    network, tokenizer = adapters.merged_adapter(below.network, below.tokenizer, folder)
+    check_ids(network, tokenizer, folder)
     return LocalGenerator(
-        merged.eval(),
-        read_tokenizer(folder) if (folder / "tokenizer_config.json").exists() else below.tokenizer,
+        network,
+        tokenizer,
         name=folder.name,
         system=below.system,
         precision=below.precision,
+        end_ids=[*below.end_ids, *_generation(network, folder)],
     )

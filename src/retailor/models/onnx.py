@@ -19,6 +19,7 @@ from retailor.models.strings import well_formed
 
 FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
 BUDGET_TOKENS = 4096
+POOLINGS = ("mean", "cls", "last")
 
 
 class OnnxEncoder:
@@ -36,6 +37,12 @@ class OnnxEncoder:
         about: Mapping[str, Any] = json.loads((self.folder / FILES[2]).read_text(encoding="utf-8"))
         self.name, self.dim = str(about["name"]), int(about["dim"])
         self.pooling = str(about["pooling"])
+        if self.pooling not in POOLINGS:
+            raise ModelError(
+                f"{folder} pools by '{self.pooling}'; a compressed encoder pools by {', '.join(POOLINGS)}.",
+                asked=self.pooling,
+                can=POOLINGS,
+            )
         self.prompts = {"query": "", "passage": "", **about["prompts"]}
         self.max_tokens = int(about["max_tokens"])
         self.tokenizer = _tokenizer(self.folder / FILES[1], self.max_tokens)

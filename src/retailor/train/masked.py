@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from retailor.models.encoder import Pooling, pool
+from retailor.models.encoder import pool
 from retailor.models.shapes import TrainableEncoder
 from retailor.train.losses import masked_lm
 from retailor.train.masking import IGNORED, Vocabulary, batch_randomness, draw_masks, hide, padded
@@ -143,10 +143,12 @@ def full_loss(
 
 class _Pooler:
     def __init__(self, encoder: TrainableEncoder) -> None:
-        self.pooling: Pooling = getattr(encoder, "pooling", "mean")
+        # An encoder's own way has its head in it.
+        self.pooled: Callable[[Tensor, Tensor], Tensor] | None = getattr(encoder, "pooled", None)
+        self.pooling = str(getattr(encoder, "pooling", "mean"))
 
     def __call__(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        return pool(hidden, mask, self.pooling)
+        return pool(hidden, mask, self.pooling) if self.pooled is None else self.pooled(hidden, mask)
 
 
 def mean_loss(model: MaskedModel, batches: Sequence[Batch]) -> float:
