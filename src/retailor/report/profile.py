@@ -16,7 +16,8 @@ _COUNTED = {
     "items_by_events": "Items by their number of events",
 }
 _SEEN = ("rows", "n_users", "n_pairs", "n_items", "density", "first_time", "last_time", "rows_by_time",
-         "languages", "missing", "duplicates", "rejects", "unread", "gaps", "events_per_user", *_COUNTED)  # fmt: skip
+         "languages", "missing", "duplicates", "rejects", "unread", "gaps",
+         "events_per_user", *_COUNTED)  # fmt: skip
 
 
 def profile_view(profile: Mapping[str, Any]) -> dict[str, Any]:

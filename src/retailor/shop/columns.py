@@ -96,7 +96,7 @@ class ColumnMap:
     day_first: bool | None = None
     """Of '03/04/2018'. None: the column settles it, or such a time is not read."""
     decimal: Literal[".", ","] | None = None
-    """The decimal sign of numbers in text. None: the column settles it, or a number like '1.299' is not read."""
+    """The decimal sign of numbers in text. None: the column settles it, or '1.299' is not read."""
     thousands: Literal[".", ",", "'", " "] | None = None
     """What groups digits. None: anything but the decimal sign."""
     currency: str | None = None
@@ -286,9 +286,9 @@ def canonical(
 
 
 def must(table: str, map: ColumnMap) -> tuple[str, ...]:
-    """Our columns whose unreadable cells reject the row: what the table needs, and a time that is no optional one.
+    """Our columns whose unreadable cells reject the row: what the table needs, and the time.
 
-    A row whose time is lost would stand on the wrong side of a split by time.
+    A row whose time is lost would stand on the wrong side of a split by time, so that the map must allow it.
     """
     return REQUIRED[table] if "time" in map.optional else (*REQUIRED[table], "time")
 
@@ -297,7 +297,9 @@ def _lost(map: ColumnMap, both: pl.DataFrame) -> dict[str, pl.Expr]:
     """Our column to where a cell has something in it and gave no value; columns without such are left out."""
     found = {}
     for name, source in map.columns.items():
-        if source in both.columns and both[_OURS + name].null_count():
+        if source not in both.columns or isinstance(both.schema[source], (pl.List, pl.Struct)):
+            continue
+        if both[_OURS + name].null_count():
             text = text_of(pl.col(source), both.schema[source])
             found[name] = pl.col(_OURS + name).is_null() & ~says_none(text).fill_null(True)
     return found
@@ -334,10 +336,10 @@ def _with_currency(map: ColumnMap, both: pl.DataFrame, at: pl.Series) -> tuple[p
     mapped = "currency" in map.columns and _OURS + "currency" in both.columns
     said = pl.col(_OURS + "currency") if mapped else pl.lit(map.currency, pl.String)
     fits = codes.is_null() | said.is_null() | codes.str.contains(said)
+    made: pl.Expr
     if mapped:
-        made = pl.when(fits).then(
-            pl.coalesce(said, single, pl.when(price.is_not_null()).then(pl.lit(map.currency)))
-        )
+        usual = pl.when(price.is_not_null()).then(pl.lit(map.currency, pl.String))
+        made = pl.when(fits).then(pl.coalesce(said, single, usual))
     elif "currency" in map.constants:
         made = pl.coalesce(single, pl.col(_OURS + "currency"))
     else:
@@ -380,8 +382,7 @@ def _faults(
         if name in must(table, map):
             source = map.columns[name]
             text = text_of(pl.col(source), both.schema[source]).str.strip_chars()
-            told = text.map_elements(partial(_words, how[name]), return_dtype=pl.String)
-            faults.append((gone, told))
+            faults.append((gone, text.map_elements(partial(_words, how[name]), return_dtype=pl.String)))
     if "time" in map.columns and map.columns["time"] in both.columns:
         limits = outside(how["time"], pl.col(_OURS + "time"))
         faults += [limits] if limits else []

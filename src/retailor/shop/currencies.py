@@ -10,57 +10,11 @@ from babel.core import get_global
 from retailor.shop.plain import plain
 
 _LOCALES = [
-    "en",
-    "en_GB",
-    "en_CA",
-    "en_AU",
-    "en_NZ",
-    "en_IN",
-    "en_SG",
-    "en_HK",
-    "en_ZA",
-    "zh",
-    "zh_Hant_TW",
-    "zh_Hant_HK",
-    "ja",
-    "ko",
-    "de",
-    "de_CH",
-    "fr",
-    "fr_CA",
-    "es",
-    "es_MX",
-    "es_AR",
-    "es_CO",
-    "es_CL",
-    "it",
-    "pt",
-    "pt_PT",
-    "nl",
-    "pl",
-    "cs",
-    "hu",
-    "ro",
-    "bg",
-    "ru",
-    "uk",
-    "tr",
-    "sv",
-    "nb",
-    "da",
-    "is",
-    "fi",
-    "el",
-    "he",
-    "ar",
-    "ar_EG",
-    "fa",
-    "hi",
-    "th",
-    "vi",
-    "id",
-    "ms",
-]
+    "en", "en_GB", "en_CA", "en_AU", "en_NZ", "en_IN", "en_SG", "en_HK", "en_ZA", "zh",
+    "zh_Hant_TW", "zh_Hant_HK", "ja", "ko", "de", "de_CH", "fr", "fr_CA", "es", "es_MX", "es_AR",
+    "es_CO", "es_CL", "it", "pt", "pt_PT", "nl", "pl", "cs", "hu", "ro", "bg", "ru", "uk", "tr",
+    "sv", "nb", "da", "is", "fi", "el", "he", "ar", "ar_EG", "fa", "hi", "th", "vi", "id", "ms",
+]  # fmt: skip
 _WORDS = {
     "rmb": "CNY",
     "人民币": "CNY",
@@ -114,31 +68,10 @@ def _codes(token: str) -> frozenset[str]:
     return _signs().get(token.casefold(), frozenset())
 
 
-_SAFE = frozenset(
-    [
-        "USD",
-        "EUR",
-        "GBP",
-        "CNY",
-        "JPY",
-        "CHF",
-        "INR",
-        "AUD",
-        "CAD",
-        "BRL",
-        "RUB",
-        "KRW",
-        "SEK",
-        "NOK",
-        "DKK",
-        "PLN",
-        "CZK",
-        "HUF",
-        "MXN",
-        "TWD",
-        "HKD",
-    ]
-)
+_SAFE = frozenset([
+    "USD", "EUR", "GBP", "CNY", "JPY", "CHF", "INR", "AUD", "CAD", "BRL", "RUB", "KRW", "SEK",
+    "NOK", "DKK", "PLN", "CZK", "HUF", "MXN", "TWD", "HKD",
+])  # fmt: skip
 """Codes read in small letters too; others are English words, as 'all', 'top' and 'try' are."""
 
 

@@ -1,4 +1,4 @@
-"""Tables that do not join: rows about items that the catalogue lacks, items without a title, silent customers."""
+"""Tables that do not join: rows about unknown items, items without a title, customers without events."""
 
 from __future__ import annotations
 
@@ -80,9 +80,8 @@ def _unknown_items(name: str, table: pl.LazyFrame, items: pl.Series) -> Gap | No
         return None
     n, of = int(unknown["n"].sum()), int(counts["n"].sum())
     if not len(items):
-        return Gap(
-            name, "rows are about items, and there is no catalogue", n, of, (), "read the items' file too"
-        )
+        what = "rows are about items, and there is no catalogue"
+        return Gap(name, what, n, of, (), "read the items' file too")
     what = "rows are about items that the catalogue lacks"
     return Gap(name, what, n, of, _examples(unknown["item_id"]), _near(unknown, items))
 

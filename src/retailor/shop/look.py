@@ -263,7 +263,7 @@ def _lines(profile: Profile) -> list[str]:
     for line in profile.unread[:_MAX_LINES]:
         add("unread", line)
     for line in profile.gaps:
-        add("no match", line)
+        add("gaps", line)
     return lines
 
 

@@ -37,8 +37,9 @@ def loaded(text: str) -> Any:
 
 
 def path_of_text(text: str) -> list[str] | None:
-    """The parts of a category path in a JSON or Python list; None where the text is no list."""
-    return path_of(loaded(text))
+    """The parts of a category path in a JSON or Python list, maybe none; None where the text is no list."""
+    value = loaded(text)
+    return path_of(value) or [] if isinstance(value, (list, tuple)) else None
 
 
 def path_of(value: Any) -> list[str] | None:

@@ -23,93 +23,22 @@ _TOKEN = re.compile(
 _EXPONENT = re.compile(r"[eE]")
 _TIMES = {"百": 100, "千": 1000, "万": 10_000, "萬": 10_000, "百万": 1_000_000, "亿": 10**8, "億": 10**8}
 _CHINESE = re.compile("[元圆块円百千万萬亿億币幣]")
-_LOW = frozenset(
-    [
-        "from",
-        "ab",
-        "od",
-        "desde",
-        "da",
-        "fra",
-        "från",
-        "vanaf",
-        "от",
-        "起",
-        "より",
-        "only",
-        "now",
-        "nur",
-        "jetzt",
-    ]
-)
-_NOTES = frozenset(
-    [
-        "incl",
-        "inkl",
-        "excl",
-        "exkl",
-        "zzgl",
-        "mwst",
-        "vat",
-        "tax",
-        "ttc",
-        "ht",
-        "iva",
-        "inc",
-        "ex",
-        "each",
-        "含税",
-        "促销价",
-        "特价",
-        "价格",
-        "约",
-        "整",
-        "正",
-        "仅",
-    ]
-)
-_FREE = frozenset(
-    [
-        "free",
-        "gratis",
-        "kostenlos",
-        "gratuit",
-        "gratuito",
-        "безкоштовно",
-        "бесплатно",
-        "免费",
-        "免費",
-        "無料",
-        "무료",
-    ]
-)
-NONE_WORDS = frozenset(
-    [
-        "n/a",
-        "na",
-        "n.a.",
-        "none",
-        "null",
-        "nil",
-        "nan",
-        "nat",
-        "-",
-        "--",
-        "---",
-        "?",
-        "tbd",
-        "tba",
-        "k.a.",
-        "unknown",
-        "无",
-        "無",
-        "暂无",
-        "待定",
-        "未知",
-        "\\n",
-        "#n/a",
-    ]
-)
+_LOW = frozenset([
+    "from", "ab", "od", "desde", "da", "fra", "från", "vanaf", "от", "起", "より", "only", "now",
+    "nur", "jetzt",
+])  # fmt: skip
+_NOTES = frozenset([
+    "incl", "inkl", "excl", "exkl", "zzgl", "mwst", "vat", "tax", "ttc", "ht", "iva", "inc", "ex",
+    "each", "含税", "促销价", "特价", "价格", "约", "整", "正", "仅",
+])  # fmt: skip
+_FREE = frozenset([
+    "free", "gratis", "kostenlos", "gratuit", "gratuito", "безкоштовно", "бесплатно", "免费", "免費",
+    "無料", "무료",
+])  # fmt: skip
+NONE_WORDS = frozenset([
+    "n/a", "na", "n.a.", "none", "null", "nil", "nan", "nat", "-", "--", "---", "?", "tbd", "tba",
+    "k.a.", "unknown", "无", "無", "暂无", "待定", "未知", "\\n", "#n/a", "[]", "{}",
+])  # fmt: skip
 _TO = frozenset(["to", "bis", "à", "a", "至", "到"])
 _BETWEEN = re.compile(r"#[^#]*(?:-|~|/|\bto\b|\bbis\b|\bà\b|\ba\b|至|到)[^#]*#")
 _WORD = re.compile(r"[^\s#\-+~()/,:;*]+")
@@ -143,7 +72,7 @@ def is_none(text: str) -> bool:
 
 
 def readings(token: str, thousands: str | None = None) -> dict[str, str]:
-    """Decimal sign ('.', ',') to the digits that the token means under it; signs that do not fit are left out."""
+    """Decimal sign ('.', ',') to the digits that the token means under it, where it fits."""
     if _EXPONENT.search(token):
         return {".": token, ",": token}
     token = re.sub(r"([.,])-+$", r"\g<1>00", token)  # '19,-'
@@ -155,7 +84,7 @@ def readings(token: str, thousands: str | None = None) -> dict[str, str]:
 
 
 def _under(token: str, decimal: str, thousands: str | None) -> str | None:
-    """The digits of a token under one decimal sign, grouped in threes or, in India, in twos; None if it is none."""
+    """The digits under one decimal sign, grouped in threes or, in India, in twos; None where it does not fit."""
     whole, *rest = token.split(decimal)
     if len(rest) > 1 or (rest and not rest[0].isdecimal()):
         return None
@@ -255,7 +184,8 @@ def read_amount(raw: str, form: NumberForm) -> Amount | str | None:
 
 def _words(shape: str, form: NumberForm) -> tuple[list[frozenset[str]], int, str]:
     """Possible currencies of each sign, the factor ('万' is 10,000), and the first word that is neither."""
-    codes, times = [], 1
+    codes: list[frozenset[str]] = []
+    times = 1
     between = shape.count("#") > 1
     for word in _WORD.findall(_APART.sub(r"\1", shape)):
         mark = re.match("百万|[百千万萬亿億]", word)

@@ -56,8 +56,8 @@ def read(
 
     A row that cannot be read is a row of `shop.rejects`, with file, line and reason.
     Raises ConfigError on an unknown reader; DataError on a file that is missing, empty, cut off, of another
-    format, or without a single good row, and on more rejects than `max_rejects`: an int is a number of rows, a
-    float from 0 to 1 the share of a file's rows, or of the cells of a column, that may be lost.
+    format, or without a single good row, and on more rejects than `max_rejects`: an int is a number of rows,
+    a float from 0 to 1 the share of a file's rows, or of the cells of a column, that may be lost.
     A cell that cannot be read is null, and counted in `shop.unread`, where its table can do without it.
     """
     with tempfile.TemporaryDirectory(prefix="retailor-") as folder:
@@ -145,7 +145,8 @@ def _read_file(reader: Reader, path: Path, sink: Sink, share: float | None) -> N
         return
     if lost > share * (lost + most):
         raise DataError(
-            f"{lost:,} of {lost + most:,} rows could not be read, and max_rejects is {share:.4g}; first: {first}.",
+            f"{lost:,} of {lost + most:,} rows could not be read, and max_rejects is {share:.4g}; "
+            f"first: {first}.",
             path=path,
         )
     for table, column, n in sink.unread.counts(str(path)):

@@ -1,7 +1,7 @@
-"""What all cells of a column together settle: the decimal sign, the order of day and month, the unit of its times.
+"""What all cells of a column together settle: the decimal sign, the order of day and month, the unit of times.
 
-Evidence is never outvoted: where two cells of a column contradict each other, nothing is settled, and the cells
-that can mean two things are not read.
+Evidence is never outvoted: where two cells of a column contradict each other, nothing is settled, and the
+cells that can mean two things are not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from retailor.shop.numbers import LONGEST, decimal_of, readings, tokens_of
 from retailor.shop.plain import plain
 from retailor.shop.times import LAST_MS, LIKELY_MS, UNITS_PER_MS, orders_of
 from retailor.shop.unread import Unread
-from retailor.shop.values import says_none
+from retailor.shop.values import plain_of, says_none
 
 NUMBERS = ("price", "grade")
 _MOST = 0.9
@@ -54,7 +54,7 @@ def open_columns(map: ColumnMap) -> list[str]:
 def survey(
     maps: Sequence[tuple[str, ColumnMap]], frames: Iterable[pl.DataFrame], unread: Unread, path: str
 ) -> Mapping[Key, Settled]:
-    """What each open column of the maps settles, from all frames of a file; `unread` gets what was decided."""
+    """What each open column of the maps settles, from all frames of a file; `unread` is told of it."""
     columns = [(i, name, map.columns[name]) for i, (_, map) in enumerate(maps) for name in open_columns(map)]
     seen: dict[str, _Evidence] = {}
     for frame in frames:
@@ -83,17 +83,22 @@ def _see_numbers(cells: pl.Series, seen: _Evidence) -> None:
 
 
 def _see_times(cells: pl.Series, seen: _Evidence) -> None:
-    text = cells.filter(~says_none_series(cells)).str.strip_chars()
+    said = cells.to_frame("c").filter(~says_none(pl.col("c")).fill_null(True))
+    text = said.select(plain_of(pl.col("c")).str.strip_chars())["c"]
     seen.n_cells += len(text)
-    number = text.filter(text.str.contains(r"^\d{9,20}(?:\.\d*)?$")).cast(pl.Float64, strict=False)
+    number = text.filter(text.str.contains(r"^[0-9]{9,20}(?:\.[0-9]*)?$")).cast(pl.Float64, strict=False)
     for unit, per_ms in UNITS_PER_MS.items():
         n = int(number.is_between(LIKELY_MS * per_ms, LAST_MS * per_ms, closed="left").sum())
         if n:
             seen.units[unit] = seen.units.get(unit, 0) + n
-    odd = text.filter(~text.str.contains(r"^\d{4}"))
-    heads = odd.str.extract(r"^(\D*\d+\D+\d+\D+\d+)").drop_nulls().unique(maintain_order=True)
+    odd = text.filter(~text.str.contains(r"^[0-9]{4}"))
+    heads = (
+        odd.str.extract(r"^(.{0,20}[0-9]{1,2}[-/.].{1,3}[-/.] ?[0-9]{2,4})")
+        .drop_nulls()
+        .unique(maintain_order=True)
+    )
     for head in heads:
-        found = _DATE.match(plain(head))
+        found = _DATE.match(head)
         if found is None:
             continue
         orders = orders_of(int(found[1]), int(found[3]), found[4])
@@ -103,11 +108,6 @@ def _see_times(cells: pl.Series, seen: _Evidence) -> None:
             seen.two_days = seen.two_days or head
     if not seen.no_zone:
         seen.no_zone = len(number) < len(text) and not bool(text.str.contains(_ZONED).all())
-
-
-def says_none_series(cells: pl.Series) -> pl.Series:
-    """True for null and for text that says that there is no value."""
-    return cells.to_frame("c").select(says_none(pl.col("c")).fill_null(True)).to_series()
 
 
 def _settled(seen: _Evidence, name: str, map: tuple[str, ColumnMap], unread: Unread, path: str) -> Settled:

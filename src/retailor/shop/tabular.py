@@ -97,7 +97,7 @@ def _fitting(maps: Maps, frame: pl.DataFrame) -> Maps:
 
 
 def _surveyed(maps: Maps, path: Path, sink: Sink) -> dict[str, Mapping[Key, Settled]]:
-    """What the columns of each stream settle, by the stream's name; nothing where no column leaves anything open."""
+    """What the columns of each stream settle, by the stream's name; the file is only read where one is open."""
     if not any(open_columns(map) for _, map in maps):
         return {}
     found = {}
@@ -286,17 +286,11 @@ def _target(ours: str) -> tuple[Any, Any]:
 
 
 def _path(value: Any) -> list[str] | None:
-    """A path; a text that may hold one stays as it is."""
-    if isinstance(value, str):
-        value = value.strip()
-        return (
-            path_of_text(value) or ([value] if value else None)
-            if value[:1] in "[({"
-            else [value]
-            if value
-            else None
-        )
-    return path_of(value)
+    """The path in a list; a text is one part, which may hold a whole path."""
+    if not isinstance(value, str):
+        return path_of(value)
+    listed = path_of_text(value.strip()) if value.strip()[:1] in ("[", "(", "{") else None
+    return [value] if listed is None and value.strip() else listed or None
 
 
 def _number(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The time in one cell, as the world writes it, in milliseconds since 1970; what it needs to know beyond the cell."""
+"""The time in one cell, as the world writes it, in milliseconds since 1970."""
 
 from __future__ import annotations
 
@@ -18,32 +18,9 @@ LIKELY_MS = 631_152_000_000  # 1990: no shop's clock stood earlier
 LONGEST = 80
 
 _LOCALES = [
-    "en",
-    "de",
-    "fr",
-    "es",
-    "it",
-    "pt",
-    "nl",
-    "pl",
-    "ru",
-    "uk",
-    "cs",
-    "sv",
-    "da",
-    "nb",
-    "fi",
-    "tr",
-    "hu",
-    "ro",
-    "id",
-    "el",
-    "ar",
-    "hi",
-    "ko",
-    "ja",
-    "zh",
-]
+    "en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "nb", "fi", "tr",
+    "hu", "ro", "id", "el", "ar", "hi", "ko", "ja", "zh",
+]  # fmt: skip
 _CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?![\d:])")
 _NAMED_ZONE = r"(?:Z|UTC|GMT|UT)"
 _ZONE = re.compile(rf"({_NAMED_ZONE})?\s*([+-]\d{{1,2}}(?::?\d{{2}})?)?(?:\s*[(\[].*[)\]])?", re.IGNORECASE)
@@ -61,34 +38,13 @@ _SIGNS = (
     (re.compile(r"(?<=\d) ?[日号일]"), " "),
     (re.compile(r"(?<=\d) ?[时時点點시] ?(?=\d)"), ":"),
     (re.compile(r"(?<=\d) ?[分분] ?(?=\d)"), ":"),
-    (re.compile(r"(?<=\d) ?[分秒분초]|[(（]?(?:星期|周|週|礼拜)[一二三四五六日天][)）]?|[(（][月火水木金土日월화수목금토일][)）]"), " "),
+    (re.compile(r"(?<=\d) ?[分秒분초]"), " "),
+    (re.compile(r"\(?(?:星期|周|週|礼拜)[一二三四五六日天]\)?|\([月火水木金土日월화수목금토일]\)"), " "),
 )  # fmt: skip
-_JOINING = frozenset(
-    [
-        "at",
-        "um",
-        "à",
-        "a",
-        "t",
-        "kl",
-        "klo",
-        "o",
-        "alle",
-        "ore",
-        "de",
-        "del",
-        "den",
-        "des",
-        "of",
-        "the",
-        "om",
-        "г",
-        "р",
-        "року",
-        "saat",
-        "las",
-    ]
-)
+_JOINING = frozenset([
+    "at", "um", "à", "a", "t", "kl", "klo", "o", "alle", "ore", "de", "del", "den", "des", "of",
+    "the", "om", "г", "р", "року", "saat", "las",
+])  # fmt: skip
 NOT_A_TIME = "is not ISO 8601; give time_unit or time_format"
 UNSETTLED = (
     "can be day or month first, and no other cell of the column settles it: give day_first = true or false"
@@ -113,7 +69,7 @@ def read_time(raw: str, form: TimeForm) -> int | str:
         return "is too long for a time"
     compact = _COMPACT.fullmatch(text)
     try:
-        made = _of_parts(*compact.groups(), form) if compact else _of_text(text, form)  # type: ignore[arg-type]
+        made = _of_parts(compact.groups(), form) if compact else _of_text(text, form)
     except (ValueError, OverflowError):
         return "is no day or hour of the calendar"
     if isinstance(made, str):
@@ -126,12 +82,9 @@ def year_of(ms: float) -> int:
     return int(1970 + ms // 31_556_952_000)
 
 
-def _of_parts(
-    year: str, month: str, day: str, hour: str | None, minute: str | None, second: str | None, zone: str | None,
-    form: TimeForm,
-) -> int | str:  # fmt: skip
-    at = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
-    return _placed(at, _offset(zone), form)
+def _of_parts(parts: tuple[str | None, ...], form: TimeForm) -> int | str:
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts[:6])
+    return _placed(datetime(year, month, day, hour, minute, second), _offset(parts[6]), form)
 
 
 def _of_text(text: str, form: TimeForm) -> int | str:

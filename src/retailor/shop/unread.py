@@ -20,7 +20,7 @@ Key = tuple[str, str, str, str]
 
 
 class Unread:
-    """Counts of lost cells, and remarks on how a column was read. Memory is bounded by files times columns."""
+    """Counts of lost cells, and remarks on how a column was read; bounded, whatever the files hold."""
 
     def __init__(self) -> None:
         self.remarks: list[str] = []

@@ -1,7 +1,7 @@
 """From raw columns to ours: the value of each kind of column, and what can be wrong with it.
 
-A plain cell is read by Polars, a cell of any other shape once a distinct text by Python. Both look at that cell
-alone and at what is known of its column (`Reading`), so a row means the same in any block.
+A plain cell is read by Polars, a cell of any other shape once a distinct text by Python. Both look at that
+cell alone and at what is known of its column (`Reading`), so a row means the same in any block.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from retailor.shop.times import (
     FIRST_MS,
     LAST_MS,
     LIKELY_MS,
+    NOT_A_TIME,
     UNITS_PER_MS,
     TimeForm,
     read_time,
@@ -42,11 +43,11 @@ from retailor.shop.times import (
 ALLOWED = {"kind": KINDS, "label": LABELS}
 PRICE_CODES = "codes of the price"
 """The made column beside a price: the currencies that its cell may mean, with commas between."""
-_PLAIN_NUMBER = r"^\d{1,15}(?:\.(?:\d{1,2}|\d{4,9}))?$"
-_PLAIN_WHOLE = r"^\d{1,15}$"
-_PLAIN_RATING = r"^[1-5](?:\.\d{1,9})?$"
+_PLAIN_NUMBER = r"^[0-9]{1,15}(?:\.(?:[0-9]{1,2}|[0-9]{4,9}))?$"
+_PLAIN_WHOLE = r"^[0-9]{1,15}$"
+_PLAIN_RATING = r"^[1-5](?:\.[0-9]{1,9})?$"
 _EPOCH = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_ISO = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?Z?$"
+_ISO = r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?Z?$"
 _ISO_FORMS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _SPLIT = r"\s*(?:>+|&gt;|\||»|›|→|->)\s*"
 _FAR_MS = 1e17
@@ -75,8 +76,12 @@ def text_of(raw: pl.Expr, given: Any) -> pl.Expr:
         whole = raw.cast(pl.Int64, strict=False).cast(pl.String)
         exact = (raw == raw.floor()) & (raw.abs() < 2**53)
         return pl.when(exact).then(whole).otherwise(raw.cast(pl.String))
+    if given == pl.Date or isinstance(given, pl.Datetime):
+        return _text_of_time(raw, given)
     if isinstance(given, pl.List):
-        if isinstance(given.inner, (pl.Struct, pl.List)):
+        if isinstance(given.inner, pl.List):
+            return raw.list.eval(pl.element().cast(pl.List(pl.String)).list.join(" ")).list.join("\n")
+        if isinstance(given.inner, pl.Struct):
             return raw.list.eval(pl.element().cast(pl.String, strict=False)).list.join("\n")
         return raw.cast(pl.List(pl.String)).list.join("\n")
     return raw.cast(pl.String)
@@ -128,6 +133,12 @@ def why(how: Reading, text: str) -> str:
 def says_none(text: pl.Expr) -> pl.Expr:
     """True for text that says that there is no value: '', 'N/A', '-'."""
     return text.str.strip_chars().str.to_lowercase().is_in(["", *NONE_WORDS])
+
+
+def plain_of(text: pl.Expr) -> pl.Expr:
+    """Text whose digits, spaces and dashes are those of ASCII."""
+    odd = text.str.len_bytes() != text.str.len_chars()
+    return pl.when(odd).then(_by_value(pl.when(odd).then(text), plain, pl.String)).otherwise(text)
 
 
 def _by_value(text: pl.Expr, read: Callable[[str], Any], kind: Any) -> pl.Expr:
@@ -267,11 +278,12 @@ def _category(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
 def _time(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
     zone = how.times.zone
     if given == pl.Date or isinstance(given, pl.Datetime):
+        ms, known = _ms_of_time(raw, given)
+        at = pl.when(known).then(ms).cast(pl.Datetime("ms"))
         own = getattr(given, "time_zone", None)
-        time = raw.cast(pl.Datetime("ms", own))
-        return _within((time.dt.convert_time_zone("UTC") if own else _in_zone(time, zone)).cast(TIME))
+        return _within((at.dt.replace_time_zone("UTC") if own else _in_zone(at, zone)).cast(TIME))
     if how.time_unit is not None:
-        number = text_of(raw, given).str.strip_chars() if not given.is_numeric() else raw
+        number = raw if given.is_numeric() else plain_of(text_of(raw, given)).str.strip_chars()
         ms = number.cast(pl.Float64, strict=False) / UNITS_PER_MS[how.time_unit]
         known = ms.is_between(FIRST_MS, LAST_MS, closed="left")
         if how.since is None:
@@ -283,7 +295,7 @@ def _time(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
         zoned = "%z" in how.time_format or "%#z" in how.time_format
         return _within(parsed.dt.convert_time_zone("UTC") if zoned else _in_zone(parsed, zone))
     iso = text.str.replace("T", " ", literal=True).str.replace_all("/", "-", literal=True)
-    is_plain = text.str.contains(_ISO.replace("-", "[-/]")).fill_null(True)
+    is_plain = text.str.contains(_ISO).fill_null(True)
     bare = pl.when(is_plain).then(iso.str.strip_suffix("Z"))
     at = pl.coalesce(bare.str.to_datetime(form, time_unit="ms", strict=False) for form in _ISO_FORMS)
     if zone == "UTC":
@@ -293,6 +305,21 @@ def _time(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
         placed = placed.otherwise(_in_zone(at, zone))
     odd = _by_value(pl.when(is_plain).then(None).otherwise(text), partial(_ms, how.times), pl.Int64)
     return _within(pl.coalesce(placed, _instant(odd)))
+
+
+def _ms_of_time(raw: pl.Expr, given: Any) -> tuple[pl.Expr, pl.Expr]:
+    """Milliseconds since 1970 of Polars' own times, and where they are in its calendar: others make it panic."""
+    number = raw.to_physical().cast(pl.Int64)
+    unit = getattr(given, "time_unit", None)
+    ms = number * 86_400_000 if unit is None else number // {"ms": 1, "us": 1000, "ns": 1_000_000}[unit]
+    return ms, ms.is_between(-_FAR_MS // 1000, _FAR_MS // 1000)
+
+
+def _text_of_time(raw: pl.Expr, given: Any) -> pl.Expr:
+    """ISO text; for a time that no calendar holds the number alone."""
+    ms, known = _ms_of_time(raw, given)
+    iso = pl.when(known).then(ms).otherwise(0).cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%dT%H:%M:%S")
+    return pl.when(known).then(iso).otherwise(raw.to_physical().cast(pl.String))
 
 
 def _ms(form: TimeForm, text: str) -> int | None:
@@ -315,14 +342,17 @@ def _in_zone(time: pl.Expr, zone: str) -> pl.Expr:
 
 
 def _of_another_unit(ms: pl.Expr) -> pl.Expr:
-    """True for a time before 1990 that would be one of our days if the unit were a thousand times as long."""
+    """True for a time before 1990 that a longer unit would put after it."""
     longer = [ms * 1000**power for power in (1, 2, 3)]
     return (ms < LIKELY_MS) & pl.any_horizontal(each.is_between(LIKELY_MS, LAST_MS) for each in longer)
 
 
 def _why_no_time(how: Reading, text: str) -> str:
     if how.time_unit is None and how.time_format is None:
-        return str(read_time(text, how.times))
+        told = str(read_time(text, how.times))
+        units = UNITS_PER_MS.values() if _EPOCH.fullmatch(text) else ()
+        none = units and not any(LIKELY_MS <= float(text) / per_ms < LAST_MS for per_ms in units)
+        return "is no time of the years 1970 to 2100" if told == NOT_A_TIME and none else told
     wanted = f"a number of {how.time_unit}" if how.time_unit else f"'{how.time_format}'"
     if how.time_format is not None or not _EPOCH.fullmatch(text):
         return f"is not {wanted}"
