@@ -75,9 +75,8 @@ def read(
 
     limit = None if max_rejects is None else limit_of(max_rejects)
     count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns))
-    for gap in gaps_in(out):
-        _print(f"  {gap}")
-    _print(f"{count}\nwritten to {out}; look at it with: retailor look {out}")
+    _print("\n".join([str(count), *(f"  {gap}" for gap in gaps_in(out))]))
+    _print(f"written to {out}; look at it with: retailor look {out}")
 
 
 @app.command()

@@ -28,8 +28,10 @@ from retailor.shop.tables import Shop
 from retailor.shop.times import TimeForm, read_time
 from retailor.shop.unread import Unread
 
-LOCALES = ("en_US", "en_GB", "en_IN", "de_DE", "de_CH", "fr_FR", "fr_CH", "es_ES", "it_IT", "pt_BR", "nl_NL", "pl_PL",
-           "cs_CZ", "sv_SE", "da_DK", "nb_NO", "fi_FI", "ru_RU", "tr_TR", "zh_CN", "zh_TW", "ja_JP", "ko_KR", "hi_IN",
+LOCALES = ("en_US", "en_GB", "en_IN", "de_DE", "de_CH", "fr_FR", "fr_CH", "es_ES", "it_IT", "pt_BR",
+    "nl_NL", "pl_PL",
+           "cs_CZ", "sv_SE", "da_DK", "nb_NO", "fi_FI", "ru_RU", "tr_TR", "zh_CN", "zh_TW", "ja_JP",
+            "ko_KR", "hi_IN",
            "ar_EG", "fa_IR", "vi_VN", "id_ID")  # fmt: skip
 NOON = datetime(2018, 1, 4, 9, 1, tzinfo=UTC)
 
@@ -109,7 +111,8 @@ def test_a_price_says_what_it_says(text: str, value: float, currency: str | None
 
 
 @pytest.mark.parametrize(
-    "text", ["1.299", "1,299", "12 34", "-5", "(5.00)", "15%", "pack of 6", "€5 USD", "20 - 10", "1,2345.6", "1.29.9",
+    "text", ["1.299", "1,299", "12 34", "-5", "(5.00)", "15%", "pack of 6", "€5 USD", "20 - 10",
+     "1,2345.6", "1.29.9",
              "5 items", "10K", "$20.00/kg", "9" * 80, "1,29,90", "0,299,000"],
 )  # fmt: skip
 def test_what_is_no_price_or_can_mean_two_is_null_and_counted(text: str, tmp_path: Path) -> None:
@@ -221,7 +224,8 @@ def canonical_items(texts: list[str]) -> tuple[pl.DataFrame, list[Any]]:
 
 @pytest.mark.parametrize(
     ("text", "stars"),
-    [("4,5", 4.5), ("4.5 out of 5", 4.5), ("4/5", 4.0), ("★★★★☆", 4.0), ("⭐⭐⭐", 3.0), ("4.5分", 4.5), ("5星", 5.0),
+    [("4,5", 4.5), ("4.5 out of 5", 4.5), ("4/5", 4.0), ("★★★★☆", 4.0), ("⭐⭐⭐", 3.0), ("4.5分", 4.5),
+     ("5星", 5.0),
      ("4,5 von 5 Sternen", 4.5), ("４.５", 4.5), ("5.0 stars", 5.0), ("N/A", None), ("4.500", 4.5)],
 )  # fmt: skip
 def test_stars(text: str, stars: float | None) -> None:
@@ -238,12 +242,17 @@ def test_what_are_no_stars_of_five_is_a_reason(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2018-01-04 18:01:00+09:00", "2018-01-04 04:01:00 -0500", "2018-01-04 09:01:00 UTC", "2018-01-04 09:01:00+00",
-     "2018-01-04T09:01Z", "2018-01-04T09:01:00.000Z", "2018-01-04 09:01", "2018/01/04 09:01:00", "2018年1月4日 09:01",
-     "2018年1月4日 上午9时01分", "Thu, 04 Jan 2018 09:01:00 +0000", "Thu Jan  4 09:01:00 2018", "20180104T090100Z",
+    ["2018-01-04 18:01:00+09:00", "2018-01-04 04:01:00 -0500", "2018-01-04 09:01:00 UTC",
+     "2018-01-04 09:01:00+00",
+     "2018-01-04T09:01Z", "2018-01-04T09:01:00.000Z", "2018-01-04 09:01", "2018/01/04 09:01:00",
+      "2018年1月4日 09:01",
+     "2018年1月4日 上午9时01分", "Thu, 04 Jan 2018 09:01:00 +0000", "Thu Jan  4 09:01:00 2018",
+      "20180104T090100Z",
      "Thu Jan 04 2018 10:01:00 GMT+0100 (Central European Standard Time)", "4. Januar 2018 um 09:01",
-     "4 janv. 2018, 09:01:00", "Jan 4, 2018, 9:01:00 AM", "Jan 4th 2018 9:01 am", "2018. 1. 4. 오전 9:01:00",
-     "2018-01-04T10:01:00+01:00[Europe/Berlin]", "Thu Jan 04 09:01:00 UTC 2018", "１５１５０５６４６０", "1515056460",
+     "4 janv. 2018, 09:01:00", "Jan 4, 2018, 9:01:00 AM", "Jan 4th 2018 9:01 am",
+      "2018. 1. 4. 오전 9:01:00",
+     "2018-01-04T10:01:00+01:00[Europe/Berlin]", "Thu Jan 04 09:01:00 UTC 2018", "１５１５０５６４６０",
+      "1515056460",
      "1515056460000", "1515056460000000", "1515056460000000000", "1515056460.0"],
 )  # fmt: skip
 def test_a_time_says_what_it_says(text: str, tmp_path: Path) -> None:
@@ -251,8 +260,10 @@ def test_a_time_says_what_it_says(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["15115440700000", "50000-01-01", "2018-02-30", "2018-01-04 25:00", "01/02/2018", "04/01/18", "29 days ago",
-             "2018-01-04 09:01 CST", "0018-01-04", "1890-01-01", "9:01", "1e300", "-1", "2018-13-45T99:99:99Z",
+    "text", ["15115440700000", "50000-01-01", "2018-02-30", "2018-01-04 25:00", "01/02/2018",
+     "04/01/18", "29 days ago",
+             "2018-01-04 09:01 CST", "0018-01-04", "1890-01-01", "9:01", "1e300", "-1",
+              "2018-13-45T99:99:99Z",
              "99999999999999999999999999", "9007199254740992000", "2018-01-04 09:01:00 +99:00", "²⁰¹⁸"],
 )  # fmt: skip
 def test_a_time_that_cannot_be_read_is_one_reject(text: str, tmp_path: Path) -> None:
@@ -336,7 +347,8 @@ def test_times_read_back_as_written_or_are_a_reject(
 
 
 cell = st.sampled_from(
-    ["1.299", "5,50", "5.50", "$5", "", "x", "-1", "1 299", "12", "2018-01-04", "01/02/2018", "1515056460", "13/01/2018",
+    ["1.299", "5,50", "5.50", "$5", "", "x", "-1", "1 299", "12", "2018-01-04", "01/02/2018",
+     "1515056460", "13/01/2018",
      "4/5", "9", "A > B", '["A >> B"]', "２", "1e5", "\ufeff3", "null"]
 )  # fmt: skip
 
@@ -456,10 +468,13 @@ def test_times_of_parquet_beyond_the_calendar_are_rejects(
 
 @pytest.mark.parametrize(
     ("text", "path"),
-    [('["A >> B"]', ["A", "B"]), ("A > B > C", ["A", "B", "C"]), ("A|B", ["A", "B"]), ('["A", "B"]', ["A", "B"]),
+    [('["A >> B"]', ["A", "B"]), ("A > B > C", ["A", "B", "C"]), ("A|B", ["A", "B"]), ('["A", "B"]',
+     ["A", "B"]),
      ("['A', 'B']", ["A", "B"]), ('[["A", "B"], ["C"]]', ["A", "B"]), ('["A > B", "A > C"]', ["A", "B"]),
-     ("A &gt; B", ["A", "B"]), ("A » B", ["A", "B"]), ("[Sale] Shoes", ["[Sale] Shoes"]), ("A/B", ["A/B"]),
-     ('[{"name": "A"}, {"name": "B"}]', ["A", "B"]), ("服装>>女装", ["服装", "女装"]), ("[]", None), ("A & B", ["A & B"])],
+     ("A &gt; B", ["A", "B"]), ("A » B", ["A", "B"]), ("[Sale] Shoes", ["[Sale] Shoes"]), ("A/B",
+      ["A/B"]),
+     ('[{"name": "A"}, {"name": "B"}]', ["A", "B"]), ("服装>>女装", ["服装", "女装"]), ("[]", None),
+      ("A & B", ["A & B"])],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_category_paths(text: str, path: list[str] | None, form: str, tmp_path: Path) -> None:

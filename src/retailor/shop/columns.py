@@ -12,7 +12,7 @@ import polars as pl
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError, DataError, nearest
-from retailor.shop.currencies import active
+from retailor.shop.currencies import active, known_first
 from retailor.shop.ids import content_ids
 from retailor.shop.numbers import NumberForm
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, label_of_rating
@@ -358,10 +358,9 @@ def _with_currency(map: ColumnMap, both: pl.DataFrame, at: pl.Series) -> tuple[p
 
 
 def _no_currency(codes: str) -> str:
-    several = codes.split(",")
-    if len(several) == 1:
+    if "," not in codes:
         return "names another currency than the row's own column"
-    return f"has a sign of several currencies ({', '.join(several[:4])}): give currency = one of them"
+    return f"has a sign of several currencies ({known_first(codes.split(','))}): give currency = one of them"
 
 
 def _told(rows: pl.DataFrame, faults: list[Fault]) -> pl.Series:

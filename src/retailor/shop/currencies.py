@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 from babel import Locale
@@ -73,6 +74,12 @@ _SAFE = frozenset([
     "NOK", "DKK", "PLN", "CZK", "HUF", "MXN", "TWD", "HKD",
 ])  # fmt: skip
 """Codes read in small letters too; others are English words, as 'all', 'top' and 'try' are."""
+
+
+def known_first(codes: Iterable[str]) -> str:
+    """Some of the codes in words, those that most people know first."""
+    order = sorted(codes, key=lambda code: (code not in _SAFE, code != "USD", code))
+    return ", ".join(order[:4]) + (" …" if len(order) > 4 else "")
 
 
 @cache

@@ -87,7 +87,7 @@ def _unknown_items(name: str, table: pl.LazyFrame, items: pl.Series) -> Gap | No
 
 
 def _near(unknown: pl.DataFrame, items: pl.Series) -> str:
-    """How the ids would have to be changed to join more rows than any other way, in words; '' where none does."""
+    """How the ids would have to be changed to join more rows than any other way, in words; '' without one."""
     best, words = 0, ""
     for way, key in _WAYS.items():
         known = items.to_frame("theirs").with_columns(key=key(pl.col("theirs"))).unique("key", keep="none")

@@ -24,7 +24,7 @@ _EXPONENT = re.compile(r"[eE]")
 _TIMES = {"百": 100, "千": 1000, "万": 10_000, "萬": 10_000, "百万": 1_000_000, "亿": 10**8, "億": 10**8}
 _CHINESE = re.compile("[元圆块円百千万萬亿億币幣]")
 _LOW = frozenset([
-    "from", "ab", "od", "desde", "da", "fra", "från", "vanaf", "от", "起", "より", "only", "now",
+    "from", "ab", "à", "a", "partir", "de", "od", "desde", "da", "fra", "från", "vanaf", "от", "起", "より", "only", "now",
     "nur", "jetzt",
 ])  # fmt: skip
 _NOTES = frozenset([
@@ -84,7 +84,7 @@ def readings(token: str, thousands: str | None = None) -> dict[str, str]:
 
 
 def _under(token: str, decimal: str, thousands: str | None) -> str | None:
-    """The digits under one decimal sign, grouped in threes or, in India, in twos; None where it does not fit."""
+    """The digits under one decimal sign, in groups of three or, in India, two; None where it does not fit."""
     whole, *rest = token.split(decimal)
     if len(rest) > 1 or (rest and not rest[0].isdecimal()):
         return None

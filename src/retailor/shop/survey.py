@@ -1,4 +1,4 @@
-"""What all cells of a column together settle: the decimal sign, the order of day and month, the unit of times.
+"""What all cells of a column together settle: decimal sign, order of day and month, unit of times.
 
 Evidence is never outvoted: where two cells of a column contradict each other, nothing is settled, and the
 cells that can mean two things are not read.
@@ -71,9 +71,10 @@ def survey(
 
 def _see_numbers(cells: pl.Series, seen: _Evidence) -> None:
     """Numbers of one shape say the same, so that a shape is looked at once."""
-    shapes = cells.str.strip_chars().str.replace_all(_SHAPED, "9")
-    for shape in shapes.filter(shapes.str.contains(r"[.,．，]")).unique(maintain_order=True):
-        text = plain(shape)
+    signed = cells.to_frame("cell").filter(pl.col("cell").str.contains(r"[.,．，]"))
+    shape = pl.col("cell").str.strip_chars().str.replace_all(_SHAPED, "9")
+    for cell in signed.unique(shape, keep="first", maintain_order=True)["cell"]:
+        text = plain(cell)
         for token in tokens_of(text) if len(text) <= LONGEST else []:
             sign = decimal_of(token)
             if sign:

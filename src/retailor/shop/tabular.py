@@ -97,7 +97,7 @@ def _fitting(maps: Maps, frame: pl.DataFrame) -> Maps:
 
 
 def _surveyed(maps: Maps, path: Path, sink: Sink) -> dict[str, Mapping[Key, Settled]]:
-    """What the columns of each stream settle, by the stream's name; the file is only read where one is open."""
+    """What the columns of each stream settle, by its name; the file is only read where one is open."""
     if not any(open_columns(map) for _, map in maps):
         return {}
     found = {}

@@ -21,11 +21,12 @@ _LOCALES = [
     "en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "da", "nb", "fi", "tr",
     "hu", "ro", "id", "el", "ar", "hi", "ko", "ja", "zh",
 ]  # fmt: skip
-_CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?![\d:])")
+_CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?(?![\d:])")
+_DOTTED_CLOCK = re.compile(r"(?<=[ ,])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?()(?= |$)")
 _NAMED_ZONE = r"(?:Z|UTC|GMT|UT)"
 _ZONE = re.compile(rf"({_NAMED_ZONE})?\s*([+-]\d{{1,2}}(?::?\d{{2}})?)?(?:\s*[(\[].*[)\]])?", re.IGNORECASE)
 _HALF = re.compile(
-    r"(?:(?P<am>a\.?\s?m\b\.?|上午|午前|오전|凌晨|早上|清晨|ص)|(?P<pm>p\.?\s?m\b\.?|下午|午後|오후|晚上|م))",
+    r"(?:(?P<am>a\.?\s?m\b\.?|上午|午前|오전|凌晨|早上|清晨|ص)|(?P<pm>p\.?\s?m\b\.?|下午|中午|午後|오후|晚上|م))",
     re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ]?(\d{2})(\d{2})(\d{2})?)?(Z|[+-]\d{2}:?\d{2})?")
@@ -90,7 +91,7 @@ def _of_parts(parts: tuple[str | None, ...], form: TimeForm) -> int | str:
 def _of_text(text: str, form: TimeForm) -> int | str:
     for sign, ours in _SIGNS:
         text = sign.sub(ours, text)
-    clock = _CLOCK.search(text)
+    clock = _CLOCK.search(text) or _DOTTED_CLOCK.search(text)
     before, after = (text[: clock.start()], text[clock.end() :]) if clock else (text, "")
     half = _HALF.search(after) or (_HALF.search(before) if clock else None)
     if half:
@@ -111,7 +112,7 @@ def _hour(hour: int, half: re.Match[str] | None) -> int:
     """The hour of the day; raises ValueError on 13 p.m. of a clock of twelve hours."""
     if half is None:
         return hour
-    if not 1 <= hour <= 12 and not half["pm"]:
+    if (not 1 <= hour <= 12 and not half["pm"]) or (half[0] == "晚上" and hour == 12):  # noon or midnight?
         raise ValueError
     return hour % 12 + 12 * bool(half["pm"]) if hour <= 12 else hour
 

@@ -72,7 +72,7 @@ def unread_lines(unread: pl.DataFrame) -> list[str]:
     order = ["table", "column", "reason"]
     counts = unread.group_by(order, maintain_order=True).agg(pl.col("n").sum(), pl.col("examples").first())
     return [
-        f"{table}.{column}: {n:,} cells left empty, like {', '.join((examples or [])[:3])}, which {reason}"
+        f"{table}.{column}: {n:,} {'cell' if n == 1 else 'cells'} left empty, like {', '.join((examples or [])[:3])}, which {reason}"
         for table, column, reason, n, examples in counts.sort(
             "n", descending=True, maintain_order=True
         ).iter_rows()

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from retailor.errors import ConfigError
-from retailor.shop.currencies import codes_of
+from retailor.shop.currencies import codes_of, known_first
 from retailor.shop.nested import NESTED, nested_of_text, path_of_text
 from retailor.shop.numbers import (
     NONE_WORDS,
@@ -147,7 +147,7 @@ def _by_value(text: pl.Expr, read: Callable[[str], Any], kind: Any) -> pl.Expr:
     def made(texts: pl.Series) -> pl.Series:
         distinct = texts.drop_nulls().unique()
         if not len(distinct):
-            return pl.Series(texts.name, [None] * len(texts), dtype=kind)
+            return pl.repeat(None, len(texts), dtype=kind, eager=True)
         values = pl.Series([read(each) for each in distinct], dtype=kind)
         table = pl.DataFrame({"text": distinct, "value": values})
         return texts.to_frame("text").join(table, on="text", how="left", maintain_order="left")["value"]
@@ -217,7 +217,7 @@ def _currency(default: str | None, text: str) -> str | None:
 
 def _why_no_currency(text: str) -> str:
     codes = codes_of(plain(text))
-    several = f"can mean {', '.join(sorted(codes)[:4])}: give currency = one of them"
+    several = f"can mean {known_first(codes)}: give currency = one of them"
     return several if codes else "is no currency's code or sign"
 
 
@@ -283,12 +283,9 @@ def _time(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
         own = getattr(given, "time_zone", None)
         return _within((at.dt.replace_time_zone("UTC") if own else _in_zone(at, zone)).cast(TIME))
     if how.time_unit is not None:
-        number = raw if given.is_numeric() else plain_of(text_of(raw, given)).str.strip_chars()
-        ms = number.cast(pl.Float64, strict=False) / UNITS_PER_MS[how.time_unit]
-        known = ms.is_between(FIRST_MS, LAST_MS, closed="left")
-        if how.since is None:
-            known = known & ~_of_another_unit(ms)
-        return _instant(pl.when(known).then(ms.round()).cast(pl.Int64, strict=False))
+        number = raw if given.is_numeric() else text_of(raw, given).str.strip_chars()
+        read = partial(_epoch, UNITS_PER_MS[how.time_unit], how.since is not None)
+        return _instant(number.map_batches(read, return_dtype=pl.Int64))
     text = text_of(raw, given).str.strip_chars()
     if how.time_format is not None:
         parsed = text.str.to_datetime(how.time_format, time_unit="ms", strict=False)
@@ -308,7 +305,7 @@ def _time(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
 
 
 def _ms_of_time(raw: pl.Expr, given: Any) -> tuple[pl.Expr, pl.Expr]:
-    """Milliseconds since 1970 of Polars' own times, and where they are in its calendar: others make it panic."""
+    """Milliseconds since 1970 of Polars' times, and where its calendar holds them: others make it panic."""
     number = raw.to_physical().cast(pl.Int64)
     unit = getattr(given, "time_unit", None)
     ms = number * 86_400_000 if unit is None else number // {"ms": 1, "us": 1000, "ns": 1_000_000}[unit]
@@ -320,6 +317,36 @@ def _text_of_time(raw: pl.Expr, given: Any) -> pl.Expr:
     ms, known = _ms_of_time(raw, given)
     iso = pl.when(known).then(ms).otherwise(0).cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%dT%H:%M:%S")
     return pl.when(known).then(iso).otherwise(raw.to_physical().cast(pl.String))
+
+
+def _epoch(per_ms: float, may_be_early: bool, cells: pl.Series) -> pl.Series:
+    """Milliseconds since 1970 of numbers of a unit, or of their texts; null for what is no time of ours.
+
+    A time before 1990 that a longer unit would put after it is none, unless the map names so early a start.
+    """
+    numbers = _floats(cells) if cells.dtype == pl.String else cells.cast(pl.Float64, strict=False)
+    ms = (numbers / per_ms).round()
+    low, high = ms.min(), ms.max()
+    first = FIRST_MS if may_be_early else LIKELY_MS
+    if low is None or (low >= first and high < LAST_MS):  # type: ignore[operator]
+        return ms.cast(pl.Int64)
+    known = ms.is_between(FIRST_MS, LAST_MS, closed="left")
+    if not may_be_early:
+        for longer in (ms * 1e3, ms * 1e6, ms * 1e9):
+            known &= (ms >= LIKELY_MS) | ~longer.is_between(LIKELY_MS, LAST_MS)
+    return ms.zip_with(known.fill_null(False), pl.repeat(None, len(ms), dtype=pl.Float64, eager=True)).cast(
+        pl.Int64
+    )
+
+
+def _floats(texts: pl.Series) -> pl.Series:
+    """The numbers of texts, also in digits of other scripts; null for what is none."""
+    numbers = texts.cast(pl.Float64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    odd = (numbers.is_null() & texts.is_not_null()).arg_true()
+    again = pl.Series([plain(text) for text in texts.gather(odd)], dtype=pl.String)
+    return numbers.scatter(odd, again.cast(pl.Float64, strict=False))
 
 
 def _ms(form: TimeForm, text: str) -> int | None:
@@ -339,12 +366,6 @@ def _within(time: pl.Expr) -> pl.Expr:
 def _in_zone(time: pl.Expr, zone: str) -> pl.Expr:
     placed = time.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return placed.dt.convert_time_zone("UTC")
-
-
-def _of_another_unit(ms: pl.Expr) -> pl.Expr:
-    """True for a time before 1990 that a longer unit would put after it."""
-    longer = [ms * 1000**power for power in (1, 2, 3)]
-    return (ms < LIKELY_MS) & pl.any_horizontal(each.is_between(LIKELY_MS, LAST_MS) for each in longer)
 
 
 def _why_no_time(how: Reading, text: str) -> str:
