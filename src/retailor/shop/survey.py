@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from retailor.shop.columns import ColumnMap, Settled
-from retailor.shop.numbers import LONGEST, decimal_of, readings, tokens_of
+from retailor.shop.numbers import Amount, NumberForm, decimal_of, read_amount, readings, tokens_of
 from retailor.shop.plain import plain
 from retailor.shop.times import LAST_MS, LIKELY_MS, UNITS_PER_MS, orders_of
 from retailor.shop.unread import Unread
@@ -74,8 +74,10 @@ def _see_numbers(cells: pl.Series, seen: _Evidence) -> None:
     signed = cells.to_frame("cell").filter(pl.col("cell").str.contains(r"[.,．，]"))
     shape = pl.col("cell").str.strip_chars().str.replace_all(_SHAPED, "9")
     for cell in signed.unique(shape, keep="first", maintain_order=True)["cell"]:
+        if not any(isinstance(read_amount(cell, NumberForm(sign)), Amount) for sign in ".,"):
+            continue  # prose settles nothing
         text = plain(cell)
-        for token in tokens_of(text) if len(text) <= LONGEST else []:
+        for token in tokens_of(text):
             sign = decimal_of(token)
             if sign:
                 seen.decimals.setdefault(sign, text)

@@ -71,9 +71,9 @@ def unread_lines(unread: pl.DataFrame) -> list[str]:
     """A line for each table, column and reason: how many cells, why, and an example."""
     order = ["table", "column", "reason"]
     counts = unread.group_by(order, maintain_order=True).agg(pl.col("n").sum(), pl.col("examples").first())
+    counts = counts.sort("n", descending=True, maintain_order=True)
     return [
-        f"{table}.{column}: {n:,} {'cell' if n == 1 else 'cells'} left empty, like {', '.join((examples or [])[:3])}, which {reason}"
-        for table, column, reason, n, examples in counts.sort(
-            "n", descending=True, maintain_order=True
-        ).iter_rows()
+        f"{table}.{column}: {n:,} {'cell' if n == 1 else 'cells'} left empty, like "
+        f"{', '.join((examples or [])[:3])}, which {reason}"
+        for table, column, reason, n, examples in counts.iter_rows()
     ]
