@@ -24,8 +24,8 @@ _EXPONENT = re.compile(r"[eE]")
 _TIMES = {"百": 100, "千": 1000, "万": 10_000, "萬": 10_000, "百万": 1_000_000, "亿": 10**8, "億": 10**8}
 _CHINESE = re.compile("[元圆块円百千万萬亿億币幣]")
 _LOW = frozenset([
-    "from", "ab", "à", "a", "partir", "de", "od", "desde", "da", "fra", "från", "vanaf", "от", "起", "より", "only",
-    "now", "nur", "jetzt",
+    "from", "ab", "à", "a", "partir", "de", "od", "desde", "da", "fra", "från", "vanaf", "от", "起", "より",
+    "only", "now", "nur", "jetzt",
 ])  # fmt: skip
 _NOTES = frozenset([
     "incl", "inkl", "excl", "exkl", "zzgl", "mwst", "vat", "tax", "ttc", "ht", "iva", "inc", "ex",
