@@ -504,3 +504,11 @@ def test_codes_are_known() -> None:
 def test_a_day_is_a_day() -> None:
     made = read_time("4 Jan 2018", TimeForm())
     assert made == int((NOON - timedelta(hours=9, minutes=1)).timestamp() * 1000)
+
+
+def test_no_page_calls_a_price_without_a_currency_dollars() -> None:
+    import retailor.serve
+
+    page = Path(str(retailor.serve.__file__)).parent / "page"
+    scripts = list(page.glob("*.js"))
+    assert scripts and not [path.name for path in scripts if "USD" in path.read_text(encoding="utf-8")]
