@@ -45,7 +45,10 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")
 Files = Annotated[list[Path], typer.Argument(help="The raw files, in any order.")]
 Count = Annotated[int, typer.Option("-k", help="How many.")]
 MaxRejects = Annotated[
-    int | None, typer.Option("--max-rejects", help="More unreadable rows than this are an error.")
+    str | None,
+    typer.Option(
+        "--max-rejects", help="More unreadable rows than this are an error: a number, or a share such as 5%."
+    ),
 ]
 Columns = Annotated[
     Path | None,
@@ -67,10 +70,13 @@ def read(
     columns: Columns = None,
 ) -> None:
     """Reads raw files into a shop: canonical tables as Parquet, unreadable rows counted and kept."""
-    from retailor.shop.read import read_into
+    from retailor.shop.joins import gaps_in
+    from retailor.shop.read import limit_of, read_into
 
-    count = read_into(reader, files, out, max_rejects=max_rejects, tables=_columns(columns))
-    _print(f"{count}\nwritten to {out}; look at it with: retailor look {out}")
+    limit = None if max_rejects is None else limit_of(max_rejects)
+    count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns))
+    _print("\n".join([str(count), *(f"  {gap}" for gap in gaps_in(out))]))
+    _print(f"written to {out}; look at it with: retailor look {out}")
 
 
 @app.command()

@@ -99,7 +99,8 @@ helpful 100.0%, time 100.0%, language 50.0%, text 25.0%
 duplicates   1 items by title, 1 reviews by text
 time         2024-01-01T00:00 to 2024-01-09T00:00 UTC
 rejects      2
-             2 × kind … is wrong"""
+             2 × kind … is wrong
+gaps         items: 1 of 4 have no title, like 'd'"""
 
 
 def test_a_profile_is_json() -> None:

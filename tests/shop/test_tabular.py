@@ -213,8 +213,12 @@ def test_values_outside_the_map_are_rejects(tmp_path: Path) -> None:
 def test_labels_follow_stars_or_a_map(tmp_path: Path) -> None:
     stars = {"columns": {"text": "t", "rating": "s"}}
     shop = read_text(tmp_path, "t,s\ngood,5\nmeh,3\nbad,1\nodd,9\nnone,x\n", {"reviews": stars})
-    assert shop.reviews["label"].to_list() == ["positive", "neutral", "negative"]
-    assert shop.rejects["reason"].to_list() == ["rating 9.0 is not within 1 to 5", "rating 'x' is no number"]
+    assert shop.reviews["label"].to_list() == ["positive", "neutral", "negative", None, None]
+    assert shop.reviews["rating"].to_list() == [5, 3, 1, None, None] and not len(shop.rejects)
+    assert shop.unread.sort("reason").select("column", "reason", "n", "examples").rows() == [
+        ("rating", "9.0 is not within 1 to 5", 1, ["'9' (line 5)"]),
+        ("rating", "is no number", 1, ["'x' (line 6)"]),
+    ]
     mapped = {"columns": {"text": "t", "label": "s"}, "values": {"label": {"+": "positive"}}}
     assert read_text(tmp_path, "t,s\ngood,+\n", {"reviews": mapped}).reviews["label"].to_list() == [
         "positive"
@@ -447,8 +451,8 @@ def test_attributes_are_read_out_of_json_text_and_structs(tmp_path: Path) -> Non
     table = {"items": {"columns": {"item_id": "id", "attributes": "a"}}}
     text = 'id;a\n1;{"Colour": "red"}\n2;\n3;red\n'
     shop = read_text(tmp_path, text, {"items": {**table["items"], "quote": ""}})
-    assert shop.items["attributes"].to_list() == [[{"name": "Colour", "value": "red"}], None]
-    assert shop.rejects["reason"].to_list() == ["attributes 'red' is no JSON of that kind"]
+    assert shop.items["attributes"].to_list() == [[{"name": "Colour", "value": "red"}], None, None]
+    assert shop.unread.row(0)[2:] == ("attributes", "is no JSON of that kind", 1, ["'red' (line 4)"])
     more = {"id": ["1"], "a": [[{"name": "Size", "value": "5", "unit": "cm"}]]}
     pl.DataFrame(more).write_parquet(tmp_path / "t.parquet")
     shop = read("tabular", tmp_path / "t.parquet", tables=table)

@@ -58,11 +58,21 @@ def run(
     (folder / "plan.toml").write_text(resolved_toml(plan), encoding="utf-8")
     write_json(folder / "versions.json", versions())
     done = run_stages(stages, folder, tell)
+    for line in _found_in_shop(folder, done):
+        tell(line)
     write_json(
         folder / "run.json",
         {"name": plan.head.name, "seed": plan.head.seed, "stages": [as_record(each) for each in done]},
     )
     return _result(folder, done)
+
+
+def _found_in_shop(folder: Path, done: list[Done]) -> list[str]:
+    """What was lost in reading and what does not join, a line each, as the profile says."""
+    looks = [read_json(folder / each.folder / "profile.json") for each in done if each.kind == "profile"]
+    return [
+        f"shop: {line}" for profile in looks for key in ("unread", "gaps") for line in profile.get(key, [])
+    ]
 
 
 def _result(folder: Path, done: list[Done]) -> Run:

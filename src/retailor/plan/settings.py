@@ -32,8 +32,8 @@ class ShopPlan:
     """Paths; relative ones are relative to the plan's folder."""
     size: int = Field(200, ge=20, le=1_000_000)
     """Number of items of the demo shop."""
-    max_rejects: int | None = Field(None, ge=0)
-    """More unreadable rows than this stop the run."""
+    max_rejects: int | float | None = Field(None, ge=0)
+    """More unreadable rows than this stop the run: a number of rows, or the share of them, 0.05."""
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
 

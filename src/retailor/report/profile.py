@@ -16,7 +16,8 @@ _COUNTED = {
     "items_by_events": "Items by their number of events",
 }
 _SEEN = ("rows", "n_users", "n_pairs", "n_items", "density", "first_time", "last_time", "rows_by_time",
-         "languages", "missing", "duplicates", "rejects", "events_per_user", *_COUNTED)  # fmt: skip
+         "languages", "missing", "duplicates", "rejects", "unread", "gaps",
+         "events_per_user", *_COUNTED)  # fmt: skip
 
 
 def profile_view(profile: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def profile_view(profile: Mapping[str, Any]) -> dict[str, Any]:
             for title, rows in (
                 ("Languages, by table", _pivoted(_rows(profile.get("languages")))),
                 ("Missing values, where there are any", _missing(_rows(profile.get("missing")))),
+                ("Tables that do not match", _told(profile.get("gaps"))),
+                ("Cells that could not be read, and are empty", _told(profile.get("unread"))),
             )
             if rows
         ],
@@ -87,6 +90,11 @@ def _pivoted(rows: Sequence[Row]) -> list[dict[str, str]]:
         {"table": table, **{name: _percent(share.get((table, name), 0.0)) for name in languages}}
         for table in tables
     ]
+
+
+def _told(lines: Any) -> list[dict[str, str]]:
+    """A row a line."""
+    return [{"what": str(line)} for line in lines[:50]] if isinstance(lines, (list, tuple)) else []
 
 
 def _missing(rows: Sequence[Row]) -> list[dict[str, str]]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from retailor.shop.tables import SCHEMAS, Shop
+from retailor.shop.joins import gaps
+from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
+from retailor.shop.unread import unread_lines
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -19,6 +21,7 @@ _TEXTS = {
 }
 _MAX_TEXTS = 100_000
 _MAX_STEPS = 48
+_MAX_LINES = 20
 _SCRIPTS = (
     ("ja", r"[\u3040-\u30ff]"),
     ("ko", r"[\uac00-\ud7af]"),
@@ -55,6 +58,10 @@ class Profile:
     last_time: str | None
     rows_by_time: list[dict[str, Any]]
     rejects: dict[str, int]
+    unread: list[str]
+    """Cells that could not be read and are null: by table, column and reason, with examples."""
+    gaps: list[str]
+    """Tables that do not join, in words."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -72,7 +79,7 @@ def look(shop: Shop) -> Profile:
     counts = _events_per_item(shop)
     first, last = _span(shop)
     return Profile(
-        rows={name: len(table) for name, table in shop.tables().items()},
+        rows={name: len(table) for name, table in shop.tables().items() if name != "unread"},
         n_users=n_users,
         n_items=len(counts),
         n_pairs=pairs,
@@ -92,6 +99,8 @@ def look(shop: Shop) -> Profile:
         last_time=last,
         rows_by_time=_by_time(shop),
         rejects=_reasons(shop),
+        unread=unread_lines(shop.unread),
+        gaps=[str(gap) for gap in gaps(shop)],
     )
 
 
@@ -137,7 +146,7 @@ def _missing(shop: Shop) -> list[dict[str, Any]]:
     found = []
     for name in SCHEMAS:
         table = shop.tables()[name]
-        if not len(table) or name == "rejects":
+        if not len(table) or name in NOT_FILLED:
             continue
         for column, kind in table.schema.items():
             none = pl.col(column).is_null()
@@ -251,6 +260,10 @@ def _lines(profile: Profile) -> list[str]:
     n_rejects = profile.rows.get("rejects", 0)
     add("rejects", f"{n_rejects:,}" if n_rejects else "none")
     lines += [f"{'':<13}{n:,} × {reason}" for reason, n in list(profile.rejects.items())[:10]]
+    for line in profile.unread[:_MAX_LINES]:
+        add("unread", line)
+    for line in profile.gaps:
+        add("gaps", line)
     return lines
 
 

@@ -16,6 +16,7 @@ from retailor.shop.lines import found
 from retailor.shop.sink import Sink
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.tabular import maps_of, read_tabular
+from retailor.shop.unread import unread_lines
 
 Reader = Callable[[Sequence[Path], Sink], None]
 READERS: dict[str, Reader] = {**amazon.READ, **presets.READ}
@@ -32,25 +33,32 @@ class ReadCount:
     rejects: int
     reasons: Mapping[str, int]
     """The first reject of a kind to how many there are."""
+    unread: tuple[str, ...] = ()
+    """Cells that could not be read and are null: by column and reason, with examples."""
+    remarks: tuple[str, ...] = ()
+    """How columns were read that could have been read otherwise."""
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{n:,} {name}" for name, n in self.rows.items() if n) or "no rows"
         lines = [f"{sizes}; {self.rejects:,} rows could not be read" + (":" if self.reasons else "")]
         lines += [f"  {n:,} × like {reason}" for reason, n in self.reasons.items()]
+        lines += [f"  {line}" for line in (*self.unread, *self.remarks)]
         return "\n".join(lines)
 
 
 def read(
     reader: str,
     *files: str | Path,
-    max_rejects: int | None = None,
+    max_rejects: int | float | None = None,
     tables: Mapping[str, Any] | None = None,
 ) -> Shop:
     """The shop in `files`. `reader` is a name in READERS, or 'tabular' with a column map a table in `tables`.
 
     A row that cannot be read is a row of `shop.rejects`, with file, line and reason.
     Raises ConfigError on an unknown reader; DataError on a file that is missing, empty, cut off, of another
-    format, or without a single good row, and on more rejects than `max_rejects`.
+    format, or without a single good row, and on more rejects than `max_rejects`: an int is a number of rows,
+    a float from 0 to 1 the share of a file's rows, or of the cells of a column, that may be lost.
+    A cell that cannot be read is null, and counted in `shop.unread`, where its table can do without it.
     """
     with tempfile.TemporaryDirectory(prefix="retailor-") as folder:
         read_into(reader, files, Path(folder) / "shop", max_rejects=max_rejects, tables=tables)
@@ -62,7 +70,7 @@ def read_into(
     files: Sequence[str | Path],
     folder: str | Path,
     *,
-    max_rejects: int | None = None,
+    max_rejects: int | float | None = None,
     tables: Mapping[str, Any] | None = None,
 ) -> ReadCount:
     """Counts of what was read into `folder`, a 'shop' artifact. Like `read`, but rows stream to Parquet.
@@ -76,20 +84,78 @@ def read_into(
     for path in paths:
         if sum(path.samefile(other) for other in paths) > 1:
             raise DataError("this file is named twice: its rows would count double.", path=path)
-    if max_rejects is not None and max_rejects < 0:
-        raise ConfigError(
-            f"max_rejects = {max_rejects}: 0 or more, please.", key="max_rejects", value=max_rejects
-        )
+    count, share = _limits(max_rejects)
     settings = {"reader": reader, "files": [path.name for path in paths]}
     with artifact.writing(Path(folder), "shop", settings=settings) as new:
-        with Sink(new, max_rejects) as sink:
-            chosen(paths, sink)
+        with Sink(new, count) as sink:
+            for path in paths:
+                _read_file(chosen, path, sink, share)
             if not sink.n_good():
                 raise DataError(
                     f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
                 )
         rows = {name: n for name, n in sink.rows.items() if name != "rejects"}
-        return ReadCount(rows=rows, rejects=sink.rows["rejects"], reasons=sink.reasons())
+        return ReadCount(
+            rows=rows,
+            rejects=sink.rows["rejects"],
+            reasons=sink.reasons(),
+            unread=tuple(unread_lines(sink.unread.frame())),
+            remarks=tuple(sink.unread.remarks),
+        )
+
+
+def limit_of(text: str) -> int | float:
+    """The `max_rejects` that a text means: '100' rows, or a share of them, '5%' or '0.05'."""
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text) if "." in text else int(text)
+    except ValueError:
+        raise ConfigError(
+            f"max_rejects = '{text}': give a number of rows, or a share such as 5%.",
+            key="max_rejects",
+            value=text,
+        ) from None
+
+
+def _limits(max_rejects: int | float | None) -> tuple[int | None, float | None]:
+    """The most rejects as a number of rows, and as a share of them: an int is the one, a float the other."""
+    if max_rejects is None:
+        return None, None
+    if isinstance(max_rejects, float) and 0 <= max_rejects <= 1:
+        return None, max_rejects
+    if max_rejects < 0 or max_rejects != int(max_rejects):
+        raise ConfigError(
+            f"max_rejects = {max_rejects}: 0 or more rows, or a share from 0.0 to 1.0, please.",
+            key="max_rejects",
+            value=max_rejects,
+        )
+    return int(max_rejects), None
+
+
+def _read_file(reader: Reader, path: Path, sink: Sink, share: float | None) -> None:
+    """Reads one file. Raises DataError where all of it, or more than `share`, could not be read."""
+    before, repeats = sink.rows.copy(), sink.repeats
+    reader([path], sink)
+    found = {name: n - before[name] for name, n in sink.rows.items()}
+    lost = found.pop("rejects", 0) - (sink.repeats - repeats)
+    most = max(found.values(), default=0)
+    first = sink.first_rejects()
+    if lost and not most and sink.repeats == repeats:
+        raise DataError(f"none of its {lost:,} rows could be read; first: {first}.", path=path)
+    if share is None:
+        return
+    if lost > share * (lost + most):
+        raise DataError(
+            f"{lost:,} of {lost + most:,} rows could not be read, and max_rejects is {share:.4g}; "
+            f"first: {first}.",
+            path=path,
+        )
+    for table, column, n in sink.unread.counts(str(path)):
+        if n > share * found.get(table, 0):
+            raise DataError(
+                f"{n:,} of {found.get(table, 0):,} cells of {table}.{column} could not be read, "
+                f"and max_rejects is {share:.4g}: {'; '.join(unread_lines(sink.unread.frame())[:3])}.",
+                path=path,
+            )
 
 
 def reader_of(reader: str, tables: Mapping[str, Any] | None = None) -> Reader:

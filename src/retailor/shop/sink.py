@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError
 from retailor.shop.tables import SCHEMAS, conform, empty
+from retailor.shop.unread import Unread
 
 _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
@@ -31,6 +32,8 @@ class Sink:
 
     def __init__(self, folder: Path, max_rejects: int | None = None) -> None:
         self.rows: Counter[str] = Counter()
+        self.unread = Unread()
+        self.repeats = 0
         self._kinds: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self._folder = folder
@@ -51,6 +54,7 @@ class Sink:
         with self._thread:
             if error is None:
                 self._flush()
+                self._write("unread", self.unread.frame())
                 self._wait()
                 for table in SCHEMAS:
                     if table not in self._writers:
@@ -77,6 +81,7 @@ class Sink:
         self.add("items", frame.filter(fresh))
         if lines is not None:
             again = frame.select("item_id", line=lines).filter(~fresh)
+            self.repeats += len(again)
             for item, line in again.iter_rows():
                 self.reject(path, line, f"item '{item}' was already described: the first row is kept")
 

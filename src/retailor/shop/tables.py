@@ -59,8 +59,19 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "judgments": {"query": pl.String, "item_id": pl.String, "grade": pl.Float32},
     "rejects": {"path": pl.String, "line": pl.Int64, "reason": pl.String},
+    "unread": {
+        "path": pl.String,
+        "table": pl.String,
+        "column": pl.String,
+        "reason": pl.String,
+        "n": pl.Int64,
+        "examples": pl.List(pl.String),
+    },
 }
-"""Column name to Polars type, a table. `rejects` holds the rows that could not be read."""
+"""Column name to Polars type, a table. `rejects` holds the rows that could not be read, `unread` counts the
+cells that could not: they are null in rows that are there."""
+NOT_FILLED = ("rejects", "unread")
+"""What reading says about itself, not what it read."""
 
 
 def empty(table: str) -> pl.DataFrame:
@@ -98,6 +109,7 @@ class Shop:
     questions: pl.DataFrame
     judgments: pl.DataFrame
     rejects: pl.DataFrame
+    unread: pl.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pl.DataFrame] | None = None, /, **more: pl.DataFrame) -> Self:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import polars as pl
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError
 from retailor.progress import track
-from retailor.shop.amazon_items import category_of
-from retailor.shop.columns import ColumnMap, canonical, check_map, missing_column, sources
+from retailor.shop.columns import ColumnMap, Settled, canonical, check_map, missing_column, sources
 from retailor.shop.delimited import Frames, delimited
 from retailor.shop.lines import Reject, bad_byte, streams
-from retailor.shop.nested import evidence_of, pairs_of
+from retailor.shop.nested import evidence_of, pairs_of, path_of, path_of_text
 from retailor.shop.records import Row, any_objects, as_text
 from retailor.shop.sink import Sink
+from retailor.shop.survey import Key, open_columns, survey
 from retailor.shop.tables import SCHEMAS
 
 Maps = Sequence[tuple[str, ColumnMap]]
@@ -60,21 +61,28 @@ def read_tabular(maps: Maps, files: Sequence[Path], sink: Sink) -> None:
 
 
 def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
-    """Reads a file by maps of one layout; the error, not raised, when the file fits none of them."""
+    """Reads a file by maps of one layout; the error, not raised, when the file fits none of them.
+
+    Where the maps leave open how a column is written, the file is read twice, first to see the whole column.
+    Raises DataError where every row that a table was to get could not be read.
+    """
     failure: DataError | None = None
     fitted = False
-    for name, frames in _frames(maps, path, sink):
+    settled = _surveyed(maps, path, sink)
+    for name, frames in _frames(maps, path, sink.reject):
         chosen: Maps | None = None
+        tally: dict[str, list[int]] = {}
         for frame, lines in track(frames, f"reading {path.name}"):
             if chosen is None:
-                chosen = [(t, m) for t, m in maps if all(s in frame.columns for s in sources(m))]
+                chosen = _fitting(maps, frame)
                 if not chosen:
                     absent = next(s for s in sources(maps[0][1]) if s not in frame.columns)
                     failure = failure or missing_column(name, absent, list(frame.columns), 1)
                     break
             if len(frame):
-                add_frame(chosen, name, frame, lines, sink)
+                add_frame(chosen, name, frame, lines, sink, settled.get(name, {}), tally)
         fitted = fitted or bool(chosen)
+        _refuse_all_lost(name, tally, sink)
     if fitted or failure:
         return None if fitted else failure
     first = sink.first_rejects()
@@ -83,41 +91,90 @@ def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
     )
 
 
-def add_frame(maps: Maps, name: str, frame: pl.DataFrame, lines: pl.Series, sink: Sink) -> None:
-    """Puts the rows into every table; derived tables see only the rows that another table took."""
+def _fitting(maps: Maps, frame: pl.DataFrame) -> Maps:
+    """The maps whose columns are there."""
+    return [(table, map) for table, map in maps if all(source in frame.columns for source in sources(map))]
+
+
+def _surveyed(maps: Maps, path: Path, sink: Sink) -> dict[str, Mapping[Key, Settled]]:
+    """What the columns of each stream settle, by its name; the file is only read where one is open."""
+    if not any(open_columns(map) for _, map in maps):
+        return {}
+    found = {}
+    for name, frames in _frames(maps, path, lambda name, line, reason: None):
+        only = (frame for frame, _ in track(frames, f"surveying {path.name}"))
+        first = next(only, None)
+        chosen = [] if first is None else _fitting(maps, first)
+        if chosen:
+            settled = survey(chosen, only, sink.unread, name)
+            found[name] = settled
+    return found
+
+
+def _refuse_all_lost(name: str, tally: Mapping[str, list[int]], sink: Sink) -> None:
+    for table, (n_rows, n_good) in tally.items():
+        if n_rows and not n_good:
+            first = sink.first_rejects()
+            raise DataError(
+                f"none of the {n_rows:,} rows could be read into {table}; first: {first}.", path=name
+            )
+
+
+def add_frame(
+    maps: Maps,
+    name: str,
+    frame: pl.DataFrame,
+    lines: pl.Series,
+    sink: Sink,
+    settled: Mapping[Key, Settled] | None = None,
+    tally: dict[str, list[int]] | None = None,
+) -> None:
+    """Puts the rows into every table; derived tables see only the rows that another table took.
+
+    `settled` is what whole columns say, `tally` counts rows seen and rows taken, a table.
+    """
     taken: pl.Series | None = None
-    for table, map in maps:
+    columns = [
+        {ours: each for (at, ours), each in (settled or {}).items() if at == i} for i in range(len(maps))
+    ]
+    for (table, map), known in zip(maps, columns, strict=True):
         if map.derived:
             continue
-        rows, good, reasons = canonical(table, map, frame)
+        rows, good, reasons, losses = canonical(table, map, frame, known)
         taken = good if taken is None else taken | good
         for line, reason in zip(lines.filter(~good), reasons, strict=True):
             sink.reject(name, line, reason)
+        for loss in losses:
+            cells = [(lines[at], text) for at, text in loss.examples]
+            sink.unread.add(name, table, loss.column, loss.reason, loss.n, cells)
+        counts = (tally if tally is not None else {}).setdefault(table, [0, 0])
+        counts[0] += len(frame)
+        counts[1] += len(rows)
         if table == "items":
             sink.add_items(name, rows, lines.filter(good))
         else:
             sink.add(table, rows)
     if taken is not None and not taken.all():
         frame = frame.filter(taken)
-    for table, map in maps:
+    for (table, map), known in zip(maps, columns, strict=True):
         if map.derived and table == "items":
             once = frame.filter(pl.col(map.columns["item_id"]).hash().is_first_distinct())
-            sink.add_items(name, canonical(table, map, once)[0], None)
+            sink.add_items(name, canonical(table, map, once, known)[0], None)
         elif map.derived:
-            sink.add(table, canonical(table, map, frame)[0])
+            sink.add(table, canonical(table, map, frame, known)[0])
 
 
-def _frames(maps: Maps, path: Path, sink: Sink) -> Iterator[tuple[str, Frames]]:
+def _frames(maps: Maps, path: Path, told: Callable[[str, int, str], None]) -> Iterator[tuple[str, Frames]]:
     """Frames of each stream in the file, with the stream's name."""
     layout = maps[0][1]
     wanted = tuple(dict.fromkeys(source for _, map in maps for source in map.columns.values()))
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     if is_parquet or layout.format == "parquet":
-        yield str(path), _parquet(path, wanted, partial(sink.reject, str(path)))
+        yield str(path), _parquet(path, wanted, partial(told, str(path)))
         return
     for name, stream in streams(path):
-        reject = partial(sink.reject, name)
+        reject = partial(told, name)
         if layout.format == "jsonl" or (
             layout.format == "auto" and _suffix(name) in (".json", ".jsonl", ".ndjson")
         ):
@@ -223,8 +280,28 @@ def _target(ours: str) -> tuple[Any, Any]:
         return SCHEMAS["items"]["attributes"], pairs_of
     if ours == "evidence":
         return SCHEMAS["questions"]["evidence"], evidence_of
-    return pl.String, as_text
+    if ours in ("price", "grade", "rating", "helpful"):
+        return pl.String, _number
+    return pl.String, _id if ours.endswith("_id") else as_text
 
 
 def _path(value: Any) -> list[str] | None:
-    return category_of({"categories": value})
+    """The path in a list; a text is one part, which may hold a whole path."""
+    if not isinstance(value, str):
+        return path_of(value)
+    listed = path_of_text(value.strip()) if value.strip()[:1] in ("[", "(", "{") else None
+    return [value] if listed is None and value.strip() else listed or None
+
+
+def _number(value: Any) -> str | None:
+    """Text, in which a number has one meaning: 1.299 of JSON is no thousand."""
+    if isinstance(value, float):
+        return repr(value) if "e" in repr(value) or not math.isfinite(value) else f"{value!r}e0"
+    return as_text(value)
+
+
+def _id(value: Any) -> str | None:
+    """An id as text, whole floats without their '.0', and none of a float that is told from no neighbour."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value)) if abs(value) < 2**53 else None
+    return as_text(value)

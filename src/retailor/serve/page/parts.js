@@ -67,10 +67,9 @@ export function tile(item, itemId, small = false) {
 export function price(item) {
   if (item?.price === null || item?.price === undefined) return "";
   try {
-    return new Intl.NumberFormat(currentLanguage(), {
-      style: "currency",
-      currency: item.currency || "USD",
-    }).format(item.price);
+    // A price without a currency is a number: nobody said that it is in dollars.
+    const how = item.currency ? { style: "currency", currency: item.currency } : { minimumFractionDigits: 2 };
+    return new Intl.NumberFormat(currentLanguage(), how).format(item.price);
   } catch {
     return `${item.price} ${item.currency ?? ""}`.trim();
   }
