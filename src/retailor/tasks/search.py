@@ -99,7 +99,8 @@ class Search:
     def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
         """Indexes the catalogue, with the weights that `before` learned."""
         self._index(shop, work)
-        self.weights, self._held_out = before.weights, before._held_out
+        self.weights, self.unread_weights = before.weights, before.unread_weights
+        self._held_out = before._held_out
         self.log = {**before.log, "refit": self.log}
         return self
 
