@@ -50,54 +50,54 @@ def parse_reviews(era: Era, block: Block, reject: Reject, foreign: Foreign) -> p
 
 def _usual(era: Era, rows: Sequence[tuple[int, Row]]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
     """The rows with nothing unusual about them, and which of `rows` they are."""
-    signs = {s for other, its in SIGNS["reviews"].items() if other != era.name for s in its}
-    signs -= {era.user, era.item, era.rating, era.title, era.text, era.helpful, era.time}
-    usual = np.fromiter((signs.isdisjoint(row) for _, row in rows), bool, len(rows))
-    columns: dict[str, list[Any]] = {"line": [line for line, _ in rows]}
+    own = {era.user, era.item, era.rating, era.title, era.text, era.helpful, era.time}
+    signs = {s for other, its in SIGNS["reviews"].items() if other != era.name for s in its} - own
+    found = [row for _, row in rows]
+    usual = np.fromiter(map(signs.isdisjoint, found), bool, len(found))
+    columns = {"line": pl.Series([line for line, _ in rows], dtype=pl.Int64)}
     for column, key, kinds in (
         ("user_id", era.user, _TEXT),
         ("item_id", era.item, _TEXT),
         ("rating", era.rating, _NUMBER),
         ("title", era.title, _OPTIONAL_TEXT),
         ("text", era.text, _OPTIONAL_TEXT),
-        ("helpful", era.helpful, None),
+        ("helpful", era.helpful, _VOTES),
         ("time", era.time, _WHOLE),
     ):
-        values = [row.get(key) for _, row in rows]
-        if kinds is None:
-            values = [_usual_votes(era, value) for value in values]
-            kinds = _VOTES
+        values = [row.get(key) for row in found]
+        if column == "helpful":
+            values = [None if value is None else _usual_votes(era, value) for value in values]
         if not kinds.issuperset(map(type, values)):
-            usual &= np.fromiter((type(value) in kinds for value in values), bool, len(rows))
+            usual &= np.fromiter((type(value) in kinds for value in values), bool, len(values))
             values = [value if type(value) in kinds else None for value in values]
-        columns[column] = values
-    frame = _framed(era, columns)
-    usual &= frame.select(_is_usual()).to_series().to_numpy()
+        columns[column] = _series(values, SOURCE[column])
+    frame = pl.DataFrame(columns)
+    usual &= frame.select(_is_usual(era)).to_series().to_numpy()
+    frame = frame.with_columns(pl.col("time") * era.ms)
+    if era.helpful_type == pl.String:
+        frame = frame.with_columns(pl.col("helpful").fill_null(0))
     return (frame if usual.all() else frame.filter(usual)), usual
 
 
-def _framed(era: Era, columns: dict[str, list[Any]]) -> pl.DataFrame:
-    """Columns in the SOURCE schema; a whole number that is none of 64 bits becomes null."""
+def _series(values: list[Any], kind: Any) -> pl.Series:
+    """The values in their type; a whole number of more than 62 bits becomes null."""
     try:
-        columns["time"] = [None if time is None else time * era.ms for time in columns["time"]]
-        return pl.DataFrame(columns, schema=SOURCE, strict=False)
-    except OverflowError:
-        small = [time if time is None or abs(time) < 1 << 62 else None for time in columns["time"]]
-        return pl.DataFrame({**columns, "time": small}, schema=SOURCE, strict=False)
+        return pl.Series(values, dtype=kind)
+    except (OverflowError, TypeError, pl.exceptions.PolarsError):
+        small = [v if type(v) is not int or abs(v) < 1 << 62 else None for v in values]
+        return pl.Series(small, dtype=kind)
 
 
 def _usual_votes(era: Era, value: Any) -> Any:
     """A whole number or None; a text where it takes a second look."""
     if era.helpful_type == pl.List(pl.Int64) and type(value) is list and value:
         value = value[0]
-    if value is None:
-        return 0 if era.helpful_type == pl.String else None
     if type(value) is str and len(value) < 16 and value.isascii() and value.isdigit():
         return int(value)
     return value if type(value) is int and abs(value) <= _MOST_VOTES else ""
 
 
-def _is_usual() -> pl.Expr:
+def _is_usual(era: Era) -> pl.Expr:
     """True for rows whose values need no second look."""
     ids = [(pl.col(c) != "") & (pl.col(c) == pl.col(c).str.strip_chars()) for c in ("user_id", "item_id")]
     texts = [pl.col(c).str.contains("\0", literal=True) for c in ("user_id", "item_id", "title", "text")]
@@ -105,7 +105,7 @@ def _is_usual() -> pl.Expr:
         *(known.fill_null(False) for known in ids),
         *(~strange.fill_null(False) for strange in texts),
         pl.col("rating").is_between(1, 5).fill_null(False),
-        pl.col("time").is_between(_EARLIEST_MS, _LATEST_MS).fill_null(False),
+        pl.col("time").is_between(_EARLIEST_MS // era.ms, _LATEST_MS // era.ms).fill_null(False),
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import math
-import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -16,29 +16,48 @@ from retailor.shop.lines import Block, Reject, unreadable
 
 Row = dict[str, Any]
 _LONGEST_LITERAL = 1 << 20  # a syntax tree takes a hundred times its text
-_LONG_NUMBER = re.compile(rb"\d{19}")  # of which orjson makes a float beyond 64 bits
+_LONG_NUMBER = b"0" * 19
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _LOADS = orjson.loads
 
 
 def objects(block: Block, reject: Reject) -> Iterator[tuple[int, Row]]:
     """Line number and object of each line; what is no object goes to `reject`, blank lines are skipped."""
     raws = block.data.split(b"\n")[:-1]
-    has_long = _LONG_NUMBER.search(block.data) is not None
-    for i, raw in enumerate(raws):
+    if not _has_long_number(block.data):
         try:
-            row = _LOADS(raw)
-            if type(row) is dict and not has_long:
-                yield block.number(i), row
-                continue
+            rows = _parsed(raws)
+            if {*map(type, rows)} <= {dict}:
+                lines = block.numbers or range(block.line, block.line + len(raws))
+                yield from zip(lines, rows, strict=True)
+                return
         except orjson.JSONDecodeError:
-            if not raw.strip():
-                continue
+            pass  # every line is parsed by itself in either way: this one is but quicker
+    for i, raw in enumerate(raws):
+        if not raw.strip():
+            continue
         row = parse_object(raw)
         if isinstance(row, str):
             cut = block.cut and i == len(raws) - 1
             reject(block.number(i), row + (" (the last line, without an end: it is cut off)" if cut else ""))
         else:
             yield block.number(i), row
+
+
+def _parsed(raws: list[bytes]) -> list[Any]:
+    """The values of lines of JSON. Counting references to find cycles would take as long as parsing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return [_LOADS(raw) for raw in raws]
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _has_long_number(data: bytes) -> bool:
+    """Whether so many digits stand in a row that orjson would make a float of a whole number."""
+    return _LONG_NUMBER in data.translate(_DIGITS)
 
 
 def parse_object(raw: bytes) -> Row | str:
@@ -49,7 +68,7 @@ def parse_object(raw: bytes) -> Row | str:
     """
     try:
         value = _LOADS(raw)
-        if _LONG_NUMBER.search(raw):
+        if _has_long_number(raw):
             value = json.loads(raw)
     except (ValueError, RecursionError) as error:
         value = _loose(raw, str(error))
