@@ -122,7 +122,7 @@ def _unpacked(name: str, stream: IO[bytes], size_bytes: int) -> IO[bytes]:
                 f"the packed file is cut off or corrupt here ({error}); download it again.", path=name, row=1
             ) from None
         if magic.startswith(b"\x1f\x8b"):
-            inner = cast(IO[bytes], gzip.GzipFile(fileobj=inner))
+            inner = cast(IO[bytes], gzip.GzipFile(fileobj=inner, mode="rb"))
         elif magic.startswith(b"BZh"):
             inner = cast(IO[bytes], bz2.BZ2File(inner))
         elif magic == b"\xfd7zXZ\x00":

@@ -120,7 +120,7 @@ def read_evidence(layout: EvidenceLayout, files: Sequence[Path], sink: Sink) -> 
                 for line in rows.filter(pl.col(column).is_null())["line"]:
                     sink.reject(name, line, f"no {column}")
                 rows = rows.filter(pl.col(column).is_not_null())
-            if layout.title and layout.title in rows.columns:
+            if layout.title and {layout.title, layout.item} <= {*rows.columns}:
                 items = rows.select(item_id=layout.item, title=layout.title, language=pl.lit("en"))
                 sink.add_items(name, items.drop_nulls("item_id"), None)
             sink.add("questions", _questions(layout, rows))
