@@ -1,6 +1,6 @@
 """Mutated files for every reader: none may end in a traceback, none may take long.
 
-    python tests/shop/fuzz_files.py --files 50000 --seed 1
+python tests/shop/fuzz_files.py --files 50000 --seed 1
 """
 
 from __future__ import annotations
@@ -35,7 +35,19 @@ from retailor.shop.sink import Sink
 MOST_S_PER_MB = 20.0
 _TIMES = ["2024-01-02 10:00:00", "1588687728923", "15115440700000", "50000-01-01", "", "01/02/2024", "NaN"]
 _NUMBERS = ["1", "-0", "5e0", "1e999", "9" * 25, "NaN", "4.5", "19,99 €", "1'299.90", "true", "null", "0x1"]
-_TEXTS = ["fine", "好 gift", "a\0b", '12" screen', "x,y;z|t\tq", "it's", "\\d", "[1]", "{'a': 1}", " ", "\u2028é"]
+_TEXTS = [
+    "fine",
+    "好 gift",
+    "a\0b",
+    '12" screen',
+    "x,y;z|t\tq",
+    "it's",
+    "\\d",
+    "[1]",
+    "{'a': 1}",
+    " ",
+    "\u2028é",
+]
 _NASTY = [
     b"\0", b"\xff\xfe", b'"', b"'", b"\\", b"\\ud83d", b"{", b"}", b"[", b"]", b",", b"\n", b"\r", b"\r\n", b"\t",
     b"NaN", b"Infinity", b"-", b"1e999", b"9" * 40, b"\xef\xbb\xbf", b"\\u0000", b"null", b":", b"PK\x03\x04",
@@ -88,22 +100,52 @@ def _amazon(era: str, role: str) -> Callable[[random.Random], list[dict[str, Any
         new = era == "amazon-2023"
         made = []
         for i in range(draw.randint(1, 12)):
-            text, number = draw.choice([*_TEXTS, None, 5, ["a"], True]), draw.choice([1, 5.0, "4", 9, None, True])
+            text, number = (
+                draw.choice([*_TEXTS, None, 5, ["a"], True]),
+                draw.choice([1, 5.0, "4", 9, None, True]),
+            )
             if role == "questions":
-                row = {"asin": f"B{i}", "question": text, "answer": text, "unixTime": draw.choice([1403852400, *_TIMES])}
+                row = {
+                    "asin": f"B{i}",
+                    "question": text,
+                    "answer": text,
+                    "unixTime": draw.choice([1403852400, *_TIMES]),
+                }
                 if draw.random() < 0.3:
-                    row = {"asin": f"B{i}", "questions": [{"questionText": text, "answers": [{"answerText": text}]}]}
+                    row = {
+                        "asin": f"B{i}",
+                        "questions": [{"questionText": text, "answers": [{"answerText": text}]}],
+                    }
             elif role == "metadata":
-                row = {"parent_asin" if new else "asin": f"B{i}", "title": text, "price": draw.choice(_NUMBERS),
-                       "details": draw.choice([{"Weight": text}, '{"a": 1}', "{x", None, [1]]),
-                       "categories": draw.choice([[["A", "B"]], ["A"], None, "A", 5]), "images": [{"large": text}]}
+                row = {
+                    "parent_asin" if new else "asin": f"B{i}",
+                    "title": text,
+                    "price": draw.choice(_NUMBERS),
+                    "details": draw.choice([{"Weight": text}, '{"a": 1}', "{x", None, [1]]),
+                    "categories": draw.choice([[["A", "B"]], ["A"], None, "A", 5]),
+                    "images": [{"large": text}],
+                }
             elif new:
-                row = {"user_id": f"A{i}", "parent_asin": f"B{i}", "rating": number, "text": text, "title": text,
-                       "timestamp": draw.choice([1588687728923, 2**70, *_TIMES]), "helpful_vote": number}
+                row = {
+                    "user_id": f"A{i}",
+                    "parent_asin": f"B{i}",
+                    "rating": number,
+                    "text": text,
+                    "title": text,
+                    "timestamp": draw.choice([1588687728923, 2**70, *_TIMES]),
+                    "helpful_vote": number,
+                }
             else:
-                row = {"reviewerID": f"A{i}", "asin": f"B{i}", "overall": number, "reviewText": text, "summary": text,
-                       "unixReviewTime": draw.choice([1252800000, -1, 2**62, *_TIMES]),
-                       "helpful": draw.choice([[1, 2], [], "x", None]), "vote": draw.choice(["1,234", None, 3])}
+                row = {
+                    "reviewerID": f"A{i}",
+                    "asin": f"B{i}",
+                    "overall": number,
+                    "reviewText": text,
+                    "summary": text,
+                    "unixReviewTime": draw.choice([1252800000, -1, 2**62, *_TIMES]),
+                    "helpful": draw.choice([[1, 2], [], "x", None]),
+                    "vote": draw.choice(["1,234", None, 3]),
+                }
             made.append(row)
         return made
 
@@ -128,7 +170,9 @@ def _json(draw: random.Random, rows: list[dict[str, Any]]) -> bytes:
         case 0:
             text = json.dumps(rows, ensure_ascii=ascii, indent=draw.choice([None, 1, 4]))
         case 1:
-            text = json.dumps({"count": len(rows), "products": rows}, ensure_ascii=ascii, indent=draw.choice([None, 2]))
+            text = json.dumps(
+                {"count": len(rows), "products": rows}, ensure_ascii=ascii, indent=draw.choice([None, 2])
+            )
         case 2:
             text = "\n".join(json.dumps(row, ensure_ascii=ascii, indent=2) for row in rows)
         case 3:
@@ -166,7 +210,16 @@ def _lines(draw: random.Random) -> bytes:
 def a_file(draw: random.Random) -> tuple[str, str, bytes]:
     """A reader, a file name and the bytes of a good file."""
     if draw.random() < 0.15:
-        plain = ["taobao", "amazon-polarity", "amazon2014-beauty", "hetpqa", "epqa", "online-shopping-10-cats", "eprstmt", "icecat"]
+        plain = [
+            "taobao",
+            "amazon-polarity",
+            "amazon2014-beauty",
+            "hetpqa",
+            "epqa",
+            "online-shopping-10-cats",
+            "eprstmt",
+            "icecat",
+        ]
         return draw.choice(plain), draw.choice(["t.csv", "t.txt", "t.json"]), _lines(draw)
     if draw.random() < 0.45:
         era = draw.choice(["amazon-2014", "amazon-2018", "amazon-2023"])
@@ -205,7 +258,16 @@ def broken(draw: random.Random, data: bytes) -> bytes:
             case 7:
                 data = data[:at] + draw.randbytes(to - at) + data[to:]
             case 8:
-                a, b = draw.choice([(b'"', b"'"), (b",", b";"), (b":", b"="), (b"\n", b"\r"), (b"{", b"["), (b"0", b"9" * 20)])
+                a, b = draw.choice(
+                    [
+                        (b'"', b"'"),
+                        (b",", b";"),
+                        (b":", b"="),
+                        (b"\n", b"\r"),
+                        (b"{", b"["),
+                        (b"0", b"9" * 20),
+                    ]
+                )
                 data = data.replace(a, b, draw.choice([1, 5, 1000]))
     return data
 

@@ -21,6 +21,10 @@ _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
 _VALUE = re.compile(r"'[^']*'|\d[\d.,:+TZ-]*")
 _N_REASONS = 100
+_HOPELESS = 1_000_000
+"""At so many rejects, and at each multiple, a file with hardly a good row is given up …"""
+_HOPELESS_TIMES = 99
+"""… when there are more than so many rejects a good row."""
 
 
 class Sink:
@@ -48,16 +52,17 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._thread:
-            if error is None:
-                self._flush()
-                self._wait()
-                for table in SCHEMAS:
-                    if table not in self._writers:
-                        self._write(table, empty(table))
-                self._wait()
-        for writer in self._writers.values():
-            writer.close()
+        try:
+            with self._thread:
+                if error is None:
+                    self._flush()
+                    self._wait()
+                    for table in SCHEMAS:
+                        if table not in self._writers:
+                            self._write(table, empty(table))
+                    self._wait()
+        finally:
+            self._close(quietly=error is not None)
 
     def add(self, table: str, frame: pl.DataFrame) -> None:
         """Appends rows; absent columns are null."""
@@ -81,7 +86,8 @@ class Sink:
                 self.reject(path, line, f"item '{item}' was already described: the first row is kept")
 
     def reject(self, path: str, line: int, reason: str) -> None:
-        """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`."""
+        """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
+        hardly anything else."""
         reason = " ".join(reason.split())
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
@@ -96,6 +102,13 @@ class Sink:
             raise DataError(
                 f"{self.rows['rejects']} rows could not be read, and max_rejects is {self._max_rejects}; "
                 f"first: {'; '.join(self._first)}",
+                path=path,
+                row=line,
+            )
+        if self.rows["rejects"] % _HOPELESS == 0 and self.rows["rejects"] > _HOPELESS_TIMES * self.n_good():
+            raise DataError(
+                f"{self.rows['rejects']:,} rows could not be read and {self.n_good():,} could: is this the right "
+                f"reader? First: {'; '.join(self._first)}",
                 path=path,
                 row=line,
             )
@@ -138,6 +151,17 @@ class Sink:
                 path, batch.schema, compression="zstd", write_statistics=False
             )
         self._writers[table].write_table(batch)
+
+    def _close(self, *, quietly: bool) -> None:
+        """Closes every file; an error of one (the disk is full) is raised unless another is on its way."""
+        failed: Exception | None = None
+        for writer in self._writers.values():
+            try:
+                writer.close()
+            except Exception as error:
+                failed = failed or error
+        if failed is not None and not quietly:
+            raise failed
 
     def _wait(self) -> None:
         """Raises what the last write raised: a full disk, say."""
