@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import retailor
 from retailor.extras import EXTRAS
 from retailor.shop.demo import demo_shop
 
@@ -48,7 +50,11 @@ size = 40
 def said(extra: str, tmp_path: Path, commands: list[list[str]]) -> list[tuple[list[str], object, str]]:
     """Command, exit status and words of each, in one process without the packages of an extra."""
     given = [sys.executable, "-c", _CHILD, json.dumps(EXTRAS[extra]), json.dumps(commands)]
-    done = subprocess.run(given, capture_output=True, text=True, cwd=tmp_path, timeout=600)
+    home = str(Path(retailor.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": home}
+    done = subprocess.run(
+        given, capture_output=True, text=True, cwd=tmp_path, timeout=600, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]  # type: ignore[misc]
 
