@@ -102,7 +102,10 @@ def test_a_broken_packing_is_told_wherever_it_breaks(
     broken = (
         data[:at] if how == "cut" else data[:at] + bytes(b ^ 0x5A for b in data[at : at + 9]) + data[at + 9 :]
     )
-    with pytest.raises(DataError, match="cut off or corrupt here"):
+    told = (
+        "cut off or corrupt here" if how == "cut" else r"t\.csv\.x"
+    )  # text may be broken before a checksum is
+    with pytest.raises(DataError, match=told):
         read_bytes(tmp_path, broken, "t.csv.x")
 
 
@@ -125,8 +128,12 @@ def test_pipes_devices_and_what_may_not_be_read(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(DataError, match="file name too long"):
         read("tabular", tmp_path / ("x" * 300), tables=EVENTS)
 
-    def denied(*args: Any, **more: Any) -> Any:
-        raise PermissionError(errno.EACCES, "Permission denied")
+    opened = Path.open
+
+    def denied(path: Path, *args: Any, **more: Any) -> Any:
+        if path.name == "t.csv":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *args, **more)
 
     (tmp_path / "t.csv").write_bytes(TEXT)
     monkeypatch.setattr(Path, "open", denied)
@@ -157,9 +164,11 @@ def test_a_hundred_thousand_columns_take_no_long_time(tmp_path: Path) -> None:
     assert time.process_time() - start < 20
 
 
-def test_hardly_a_good_row_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_good_row_for_long_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink, "_HOPELESS", 1000)
-    with pytest.raises(DataError, match="1,000 rows could not be read and 1 could: is this the right reader"):
+    with pytest.raises(
+        DataError, match="none of the last 1,000 rows could be read: is this the right reader"
+    ):
         read_bytes(tmp_path, b"u,i,k\na,b,buy\n" + b"x\n" * 5000)
 
 

@@ -21,10 +21,7 @@ _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
 _VALUE = re.compile(r"'[^']*'|\d[\d.,:+TZ-]*")
 _N_REASONS = 100
-_HOPELESS = 1_000_000
-"""At so many rejects, and at each multiple, a file with hardly a good row is given up …"""
-_HOPELESS_TIMES = 99
-"""… when there are more than so many rejects a good row."""
+_HOPELESS = 4_500_000  # more than the lines of a block: what is good in it is added after its rejects
 
 
 class Sink:
@@ -42,6 +39,7 @@ class Sink:
         self._writers: dict[str, Any] = {}
         self._rejects: list[tuple[str, int, str]] = []
         self._first: list[str] = []
+        self._since_good = 0
         self._seen = _Seen()
         self._thread = ThreadPoolExecutor(1)  # packing one batch while the next is read
         self._writing: Future[None] | None = None
@@ -67,12 +65,14 @@ class Sink:
     def add(self, table: str, frame: pl.DataFrame) -> None:
         """Appends rows; absent columns are null."""
         if len(frame):
+            self._since_good = 0
             self.rows[table] += len(frame)
             self._write(table, conform(table, frame))
 
     def add_later(self, table: str, n_rows: int, make: Callable[[], pl.DataFrame]) -> None:
         """Appends what `make` gives, which another thread calls while the next rows are read."""
         if n_rows:
+            self._since_good = 0
             self.rows[table] += n_rows
             self._submit(table, lambda: conform(table, make()))
 
@@ -87,7 +87,7 @@ class Sink:
 
     def reject(self, path: str, line: int, reason: str) -> None:
         """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
-        hardly anything else."""
+        nothing else for long."""
         reason = " ".join(reason.split())
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
@@ -105,10 +105,11 @@ class Sink:
                 path=path,
                 row=line,
             )
-        if self.rows["rejects"] % _HOPELESS == 0 and self.rows["rejects"] > _HOPELESS_TIMES * self.n_good():
+        self._since_good += 1
+        if self._since_good >= _HOPELESS:
             raise DataError(
-                f"{self.rows['rejects']:,} rows could not be read and {self.n_good():,} could: is this the right "
-                f"reader? First: {'; '.join(self._first)}",
+                f"none of the last {_HOPELESS:,} rows could be read: is this the right reader? "
+                f"First: {'; '.join(self._first)}",
                 path=path,
                 row=line,
             )
