@@ -249,14 +249,14 @@ class _Document:
                 if self._in_list:
                     self._check_gap(begin, place, newlines)
                     lines.append(line)
-                elif self._depth == 1:
-                    self._reject(line, "an object beside the array that holds the rows")
             elif kind == _END:
                 begin = place + 1
                 if self._in_list:
                     kept.append(data[start:begin].replace(b"\n", b"\r"))
             elif kind == _HOLDER:
                 self._in_list, begin = data[place] == ord("["), place + 1
+                if self._depth == 1 and not self._in_list:
+                    self._reject(line, "an object beside the array that holds the rows")
             elif self._depth:
                 if self._in_list:
                     self._check_gap(begin, place, newlines)

@@ -170,7 +170,7 @@ def _unmarked_utf16(head: bytes) -> str | None:
             text = codecs.getincrementaldecoder(name)().decode(head) if zeros.count(0) else ""
         except UnicodeDecodeError:
             continue
-        if text and "\0" not in text:
+        if text and "\0" not in text and ("\n" in text or b"\n" not in head):
             shares[name] = sum(letter.isascii() for letter in text) / len(text)
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best and shares[best] > 0.05 else None
