@@ -20,7 +20,7 @@ EXTRAS = {
 
 
 class naming_extras(ContextDecorator):  # noqa: N801
-    """Around work, or a function: a package that is not installed becomes a MissingExtra that names the extra."""
+    """Around work or a function: a package that is not installed is a MissingExtra that names its extra."""
 
     def __enter__(self) -> None:
         return None

@@ -49,13 +49,50 @@ _TEXTS = [
     "\u2028é",
 ]
 _NASTY = [
-    b"\0", b"\xff\xfe", b'"', b"'", b"\\", b"\\ud83d", b"{", b"}", b"[", b"]", b",", b"\n", b"\r", b"\r\n", b"\t",
-    b"NaN", b"Infinity", b"-", b"1e999", b"9" * 40, b"\xef\xbb\xbf", b"\\u0000", b"null", b":", b"PK\x03\x04",
-    b"[" * 3000, b'{"a":' * 1200, b" " * 5000, b"\n" * 5000, b"PAR1", b"\x1f\x8b", b'""', b'","', b"$LABEL$",
-]  # fmt: skip
+    b"\0",
+    b"\xff\xfe",
+    b'"',
+    b"'",
+    b"\\",
+    b"\\ud83d",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\t",
+    b"NaN",
+    b"Infinity",
+    b"-",
+    b"1e999",
+    b"9" * 40,
+    b"\xef\xbb\xbf",
+    b"\\u0000",
+    b"null",
+    b":",
+    b"PK\x03\x04",
+    b"[" * 3000,
+    b'{"a":' * 1200,
+    b" " * 5000,
+    b"\n" * 5000,
+    b"PAR1",
+    b"\x1f\x8b",
+    b'""',
+    b'","',
+    b"$LABEL$",
+]
 MAPS: dict[str, Any] = {
     "items": {
-        "columns": {"item_id": "id", "title": "name", "price": "price", "category": "path", "attributes": "specs"},
+        "columns": {
+            "item_id": "id",
+            "title": "name",
+            "price": "price",
+            "category": "path",
+            "attributes": "specs",
+        },
         "optional": ["price", "category", "attributes", "title"],
     },
     "events": {
@@ -67,32 +104,48 @@ MAPS: dict[str, Any] = {
         "optional": ["user_id", "time"],
         "time_unit": "ms",
     },
-}  # fmt: skip
+}
 
 
 def _items(draw: random.Random) -> list[dict[str, Any]]:
     return [
-        {"id": draw.choice([i, str(i), 2**70 + i]), "name": draw.choice(_TEXTS), "price": draw.choice(_NUMBERS),
-         "path": draw.choice([None, ["A", "B"], [["A"], ["B"]], "A > B", {"x": 1}]),
-         "specs": draw.choice([None, {"colour": "red", "n": 3}, [{"name": "a", "value": 1}], '{"a": 1}', 7])}
+        {
+            "id": draw.choice([i, str(i), 2**70 + i]),
+            "name": draw.choice(_TEXTS),
+            "price": draw.choice(_NUMBERS),
+            "path": draw.choice([None, ["A", "B"], [["A"], ["B"]], "A > B", {"x": 1}]),
+            "specs": draw.choice(
+                [None, {"colour": "red", "n": 3}, [{"name": "a", "value": 1}], '{"a": 1}', 7]
+            ),
+        }
         for i in range(draw.randint(1, 12))
-    ]  # fmt: skip
+    ]
 
 
 def _events(draw: random.Random) -> list[dict[str, Any]]:
     return [
-        {"u": f"u{i}", "i": i % 3, "k": draw.choice(["buy", "view", "rate", "x"]), "t": draw.choice(_TIMES),
-         "s": draw.choice([None, 5, *_NUMBERS])}
+        {
+            "u": f"u{i}",
+            "i": i % 3,
+            "k": draw.choice(["buy", "view", "rate", "x"]),
+            "t": draw.choice(_TIMES),
+            "s": draw.choice([None, 5, *_NUMBERS]),
+        }
         for i in range(draw.randint(1, 12))
-    ]  # fmt: skip
+    ]
 
 
 def _reviews(draw: random.Random) -> list[dict[str, Any]]:
     return [
-        {"who": draw.choice([{"id": i}, None, i]), "item": f"i{i}", "stars": draw.choice([1, "5", 9, None]),
-         "body": draw.choice([*_TEXTS, None, 5, ["a", "b"]]), "at": draw.choice([1588687728923, *_TIMES])}
+        {
+            "who": draw.choice([{"id": i}, None, i]),
+            "item": f"i{i}",
+            "stars": draw.choice([1, "5", 9, None]),
+            "body": draw.choice([*_TEXTS, None, 5, ["a", "b"]]),
+            "at": draw.choice([1588687728923, *_TIMES]),
+        }
         for i in range(draw.randint(1, 12))
-    ]  # fmt: skip
+    ]
 
 
 def _amazon(era: str, role: str) -> Callable[[random.Random], list[dict[str, Any]]]:
@@ -149,7 +202,7 @@ def _amazon(era: str, role: str) -> Callable[[random.Random], list[dict[str, Any
             made.append(row)
         return made
 
-    return rows  # fmt: skip
+    return rows
 
 
 def _csv(draw: random.Random, rows: list[dict[str, Any]]) -> bytes:
@@ -185,14 +238,28 @@ def _json(draw: random.Random, rows: list[dict[str, Any]]) -> bytes:
 def _parquet(draw: random.Random, rows: list[dict[str, Any]]) -> bytes:
     n = len(rows)
     kinds = [
-        pa.array([str(row) for row in rows]), pa.array(range(n)), pa.array([2**53] * n, pa.timestamp("s")),
-        pa.array([1] * n, pa.timestamp("ms", "Mars/Phobos")), pa.nulls(n), pa.array([[("a", 1)]] * n, pa.map_(pa.string(), pa.int64())),
-        pa.array([[None]] * n, pa.list_(pa.null())), pa.array([{"a": None}] * n, pa.struct([("a", pa.null())])),
-        pa.array([1] * n, pa.decimal256(60, 2)), pa.array(["x"] * n).dictionary_encode(), pa.array([1] * n, pa.duration("s")),
-        pa.array([b"\xff\0"] * n), pa.array([float("nan")] * n), pa.array([1] * n, pa.time32("s")), pa.array([True] * n),
-        pa.array([[["a"]]] * n), pa.array([2**62] * n, pa.timestamp("ns", "UTC")), pa.array([1] * n, pa.date32()),
-        pa.array([[{"name": "a", "value": 1}]] * n), pa.array(["view"] * n), pa.array([5] * n, pa.float16()),
-    ]  # fmt: skip
+        pa.array([str(row) for row in rows]),
+        pa.array(range(n)),
+        pa.array([2**53] * n, pa.timestamp("s")),
+        pa.array([1] * n, pa.timestamp("ms", "Mars/Phobos")),
+        pa.nulls(n),
+        pa.array([[("a", 1)]] * n, pa.map_(pa.string(), pa.int64())),
+        pa.array([[None]] * n, pa.list_(pa.null())),
+        pa.array([{"a": None}] * n, pa.struct([("a", pa.null())])),
+        pa.array([1] * n, pa.decimal256(60, 2)),
+        pa.array(["x"] * n).dictionary_encode(),
+        pa.array([1] * n, pa.duration("s")),
+        pa.array([b"\xff\0"] * n),
+        pa.array([float("nan")] * n),
+        pa.array([1] * n, pa.time32("s")),
+        pa.array([True] * n),
+        pa.array([[["a"]]] * n),
+        pa.array([2**62] * n, pa.timestamp("ns", "UTC")),
+        pa.array([1] * n, pa.date32()),
+        pa.array([[{"name": "a", "value": 1}]] * n),
+        pa.array(["view"] * n),
+        pa.array([5] * n, pa.float16()),
+    ]
     table = pa.table({key: draw.choice(kinds) for key in rows[0]})
     out = io.BytesIO()
     pq.write_table(table, out, compression=draw.choice(["none", "snappy", "zstd"]))
@@ -201,10 +268,17 @@ def _parquet(draw: random.Random, rows: list[dict[str, Any]]) -> bytes:
 
 def _lines(draw: random.Random) -> bytes:
     return "".join(
-        draw.choice([f"{t}$LABEL${draw.randrange(3)}\n", f"u{i} i1 i2\n", f"u{i},i,c,{draw.choice(['pv', 'buy'])},1511544070\n",
-                     f"1\t2\t{t}\tage\t0\n", f"qid,question,candidate,label,title\n{i},{t},x,1,t\n"])
+        draw.choice(
+            [
+                f"{t}$LABEL${draw.randrange(3)}\n",
+                f"u{i} i1 i2\n",
+                f"u{i},i,c,{draw.choice(['pv', 'buy'])},1511544070\n",
+                f"1\t2\t{t}\tage\t0\n",
+                f"qid,question,candidate,label,title\n{i},{t},x,1,t\n",
+            ]
+        )
         for i, t in enumerate(draw.choices(_TEXTS, k=9))
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 def a_file(draw: random.Random) -> tuple[str, str, bytes]:

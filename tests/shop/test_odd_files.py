@@ -80,10 +80,14 @@ def tarred(mode: str) -> bytes:
         ("t.csv", lambda: b"\n<!DOCTYPE html><html><form>Log in", "a web page, not data: .* log in"),
         ("t.xml", lambda: b"<?xml version='1.0'?><a/>", "this is XML"),
         ("t.csv", lambda: b"\n" * 9000 + b"  \n", "the file holds no rows"),
-        ("t.csv", lambda: b"u,i,k" + b",x" * 300_000 + b"\n", "300,003 columns, and a table may have 200,000"),
+        (
+            "t.csv",
+            lambda: b"u,i,k" + b",x" * 300_000 + b"\n",
+            "300,003 columns, and a table may have 200,000",
+        ),
         ("t.csv", lambda: b"a" * (17 << 20) + b"\nu,i,k\na,b,buy\n", "line 1: the first line is too long"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_is_named(
     name: str, make: Callable[[], bytes], message: str, tmp_path: Path
 ) -> None:

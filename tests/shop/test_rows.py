@@ -27,28 +27,96 @@ FEW = settings(max_examples=60, deadline=None)
 GOOD = b'{"overall": 5.0, "reviewerID": "A0", "asin": "B0", "reviewText": "ok", "unixReviewTime": 1529193600}'
 
 raw_values = st.sampled_from(
-    [b"5", b"5.0", b"5e0", b"-0", b"0.5e1", b"1e999", b"NaN", b"-Infinity", b"true", b"null", b'"5"', b'"4.0"', b"[5]",
-     b"{}", b'["a", "b"]', b'[{"a": 1}]', b'"\\u0000"', b'"a\\u0000b"', b'"\\ud83d"', b'"\\ud83d\\ude00"', b'" x "', b'""',
-     b'"[sic]"', b'"{"', b"18446744073709551616", b"9007199254740993", b"123456789012345678901234567890", b"1529193600",
-     b'"1529193600"', b"1529193600.7", b"4611686018427387904", b'"1,234"', b'" 3 "', b'"1e3"', b"01", b"1.", b"[1,]", b"'q'",
-     b'"caf\xc3\xa9"', b'"\xff"', b"[" * 1100 + b"]" * 1100, b'"\\u2028"', b'"\x1c"']
-)  # fmt: skip
+    [
+        b"5",
+        b"5.0",
+        b"5e0",
+        b"-0",
+        b"0.5e1",
+        b"1e999",
+        b"NaN",
+        b"-Infinity",
+        b"true",
+        b"null",
+        b'"5"',
+        b'"4.0"',
+        b"[5]",
+        b"{}",
+        b'["a", "b"]',
+        b'[{"a": 1}]',
+        b'"\\u0000"',
+        b'"a\\u0000b"',
+        b'"\\ud83d"',
+        b'"\\ud83d\\ude00"',
+        b'" x "',
+        b'""',
+        b'"[sic]"',
+        b'"{"',
+        b"18446744073709551616",
+        b"9007199254740993",
+        b"123456789012345678901234567890",
+        b"1529193600",
+        b'"1529193600"',
+        b"1529193600.7",
+        b"4611686018427387904",
+        b'"1,234"',
+        b'" 3 "',
+        b'"1e3"',
+        b"01",
+        b"1.",
+        b"[1,]",
+        b"'q'",
+        b'"caf\xc3\xa9"',
+        b'"\xff"',
+        b"[" * 1100 + b"]" * 1100,
+        b'"\\u2028"',
+        b'"\x1c"',
+    ]
+)
 keys = st.sampled_from(
-    [b'"overall"', b'"reviewerID"', b'"asin"', b'"reviewText"', b'"summary"', b'"unixReviewTime"', b'"vote"', b'"style"',
-     b'"helpful"', b'"rating"', b'"revie\\u0077Text"', b'"reviewTime"', b"'asin'"]
-)  # fmt: skip
+    [
+        b'"overall"',
+        b'"reviewerID"',
+        b'"asin"',
+        b'"reviewText"',
+        b'"summary"',
+        b'"unixReviewTime"',
+        b'"vote"',
+        b'"style"',
+        b'"helpful"',
+        b'"rating"',
+        b'"revie\\u0077Text"',
+        b'"reviewTime"',
+        b"'asin'",
+    ]
+)
 
 
 @st.composite
 def review_lines(draw: st.DrawFn) -> bytes:
     """A good row with a few pairs more, some of them again, or a line that is broken otherwise."""
     pairs = draw(st.lists(st.tuples(keys, raw_values), max_size=4))
-    pairs = [(b'"overall"', b"4"), (b'"reviewerID"', b'"A1"'), (b'"asin"', b'"B1"'), (b'"unixReviewTime"', b"1529193600"), *pairs]  # fmt: skip
+    pairs = [
+        (b'"overall"', b"4"),
+        (b'"reviewerID"', b'"A1"'),
+        (b'"asin"', b'"B1"'),
+        (b'"unixReviewTime"', b"1529193600"),
+        *pairs,
+    ]
     line = b"{" + b", ".join(key + b": " + value for key, value in draw(st.permutations(pairs))) + b"}"
     breaks = [
-        lambda: line, lambda: line[:-1], lambda: line + b",", lambda: line + line, lambda: b"\xef\xbb\xbf" + line,
-        lambda: b"  " + line + b" \r", lambda: b"[" + line + b"]", lambda: b"", lambda: b"\0", lambda: b"{", lambda: b"[1]",
-    ]  # fmt: skip
+        lambda: line,
+        lambda: line[:-1],
+        lambda: line + b",",
+        lambda: line + line,
+        lambda: b"\xef\xbb\xbf" + line,
+        lambda: b"  " + line + b" \r",
+        lambda: b"[" + line + b"]",
+        lambda: b"",
+        lambda: b"\0",
+        lambda: b"{",
+        lambda: b"[1]",
+    ]
     return draw(st.sampled_from([breaks[0]] * 12 + breaks))()
 
 
@@ -80,10 +148,17 @@ def test_a_review_alone_is_the_review_in_any_block(lines: list[bytes], block_byt
 
 
 def test_one_meaning_of_a_row_is_the_last_of_a_key_and_exact_numbers() -> None:
-    lines = [GOOD[:-1] + more + b"}" for more in (
-        b', "asin": "B9"', b', "asin": 123456789012345678901', b', "asin": 123456789012345678902', b', "overall": 5e0',
-        b', "asin": "\\u0000"', b', "asin": NaN',
-    )]  # fmt: skip
+    lines = [
+        GOOD[:-1] + more + b"}"
+        for more in (
+            b', "asin": "B9"',
+            b', "asin": 123456789012345678901',
+            b', "asin": 123456789012345678902',
+            b', "overall": 5e0',
+            b', "asin": "\\u0000"',
+            b', "asin": NaN',
+        )
+    ]
     for beside in ([], [b"{broken"]):
         found = reviews_of([*lines, *beside, GOOD, GOOD])
         assert [found[i][1] for i in (1, 2, 3, 4)] == [

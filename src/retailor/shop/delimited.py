@@ -120,7 +120,7 @@ def _without_blank_start(block: Block) -> Block:
 def _columns(name: str, line: int, fields: list[str], header: bool, names: tuple[str, ...]) -> list[str]:
     if len(fields) > _MOST_COLUMNS:
         raise DataError(
-            f"it has {len(fields):,} columns, and a table may have {_MOST_COLUMNS:,}: is it laid out sideways?",
+            f"it has {len(fields):,} columns, and a table may have {_MOST_COLUMNS:,}: is it sideways?",
             path=name,
             row=line,
         )
@@ -164,11 +164,11 @@ def _plain(block: Block, layout: _Layout, reject: Reject) -> tuple[pl.DataFrame,
     mark = layout.delimiter.encode()
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
-    if n_columns > 1 and b"\0" not in data and b"\r" not in data and _is_utf8(data):
-        if _count(data, mark) == n_lines * (n_columns - 1):
-            frame = _parse(data, layout)
-            if frame is not None and len(frame) == n_lines:
-                return frame, pl.int_range(block.line, block.line + n_lines, dtype=pl.Int64, eager=True)
+    clean = n_columns > 1 and b"\0" not in data and b"\r" not in data and _is_utf8(data)
+    if clean and _count(data, mark) == n_lines * (n_columns - 1):
+        frame = _parse(data, layout)
+        if frame is not None and len(frame) == n_lines:
+            return frame, pl.int_range(block.line, block.line + n_lines, dtype=pl.Int64, eager=True)
     good, lines = [], []
     for i, raw in enumerate(data.split(b"\n")[:-1]):
         if not raw.strip() and mark not in raw:
@@ -295,7 +295,7 @@ class _Quoted:
         return start if final or at - start > _MAX_SPAN else None
 
     def _closes(self, text: str) -> bool | None:
-        """Whether a quoted field that is open before a line is closed after it; None where a quote is stray."""
+        """Whether a quoted field open before a line is closed after it; None where a quote is stray."""
         at = 0
         while True:
             at = self._inside.match(text, at).end()  # type: ignore[union-attr]

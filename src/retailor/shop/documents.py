@@ -90,7 +90,7 @@ def _depth_of_rows(name: str, head: bytes, is_row: Callable[[Row], bool]) -> int
 
 
 def _is_a_row_a_line(lines: Sequence[bytes], is_row: Callable[[Row], bool]) -> bool:
-    """Whether most lines after the first are objects, or one is a row that no comma parts from its neighbours."""
+    """Whether most lines after the first are objects, or one is a row without a comma beside it."""
     alone = [raw.startswith(b"{") and raw.endswith(b"}") for raw in lines]
     if 2 * sum(alone[1:]) > len(lines) - 1:
         return True
