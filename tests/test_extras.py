@@ -68,7 +68,8 @@ def commands(tmp_path: Path) -> list[list[str]]:
     return [
         ["read", "tabular", "t.csv", "--columns", "map.toml", "-o", "out"],
         ["look", "shop"], ["look", "shop", "--picture", "x.png"], ["terms", "shop"],
-        ["adapt", "shop", "--steps", "1"], ["run", "plan.toml", "-o", "run"], ["report", "run"],
+        ["adapt", "shop", "--steps", "1"], ["run", "plan.toml", "-o", "run"],
+        ["report", "run"],
         ["prove", "shop", "--steps", "1", "--seeds", "1"], ["choose", "shop", "--models", "minilm"],
         ["serve", "run"], ["recommend", "run", "--user", "a"], ["search", "run", "x"], ["answer", "run", "x?"],
         ["sentiment", "run", "x"], ["review", "run", "x"],

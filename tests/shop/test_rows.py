@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +18,6 @@ from retailor.shop.amazon_eras import ERAS, Foreign
 from retailor.shop.amazon_reviews import parse_reviews
 from retailor.shop.delimited import delimited
 from retailor.shop.documents import any_objects, row_blocks
-from retailor.shop.lines import Block
 from retailor.shop.read import read, read_into
 
 FEW = settings(max_examples=60, deadline=None)
@@ -274,7 +271,7 @@ def test_what_is_wrong_in_a_document_is_told_with_its_line() -> None:
     text = '[\n {"id": 1},\n 7, "x",\n {"id": tru},\n [1],\n {"id": 2}, 8\n]\n'
     assert [row for _, row in objects_of(text, told)] == [{"id": 1}, {"id": 2}]
     assert sorted(line for line, _ in told) == [3, 3, 4, 5, 6]
-    told = []
+    told.clear()
     assert objects_of('[{"id": 1}] {"id": 2}\n{"x":\n3}', told) == [(1, {"id": 1})]
     assert [line for line, _ in told] == [1, 2]
     for text in ('[\n{"id": 1},\n{"id": 2,', '{\n"products": [\n{"id": 1},\n{"id"', '[{"id": 1}', "[\n\n{"):

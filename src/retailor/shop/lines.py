@@ -21,9 +21,10 @@ LONGEST_BYTES = 16 << 20
 Reject = Callable[[int, str], None]
 """Takes a line number and a reason."""
 
+_FEW_LINES = 2_000  # blank ones: a quoted field may hold half as many
 UNDECODED = b"\xff"
 """Stands for a line that is not in the encoding of its file; no UTF-8 text holds it."""
-_BLANKS = re.compile(rb"(?:\A|\n)\s{255,}\n")
+_BLANKS = re.compile(rb"(?:\A|\n)\s{2000,}\n")
 _CONTROL = np.array([*range(0x09), *range(0x0E, 0x20)], np.uint8)
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -219,11 +220,13 @@ def blocks_of(name: str, pieces: Iterable[bytes], reject: Reject) -> Iterator[Bl
 
 def _without_blanks(block: Block) -> Iterator[Block]:
     """The parts of a block between runs of blank lines; a packed file may hold gigabytes of these."""
-    if 4 * block.n_lines < len(block.data):
+    if 4 * block.n_lines < len(block.data) or block.n_lines < _FEW_LINES:
         yield block
         return
     at, line = 0, block.line
     for run in _BLANKS.finditer(block.data) if block.data.strip() else ():
+        if count(run[0], b"\n") < _FEW_LINES:
+            continue
         data = block.data[at : run.start() + 1] if run.start() or run[0][0] == 10 else b""
         n_lines = count(data, b"\n")
         if data.strip():
