@@ -71,7 +71,8 @@ def commands(tmp_path: Path) -> list[list[str]]:
         ["adapt", "shop", "--steps", "1"], ["run", "plan.toml", "-o", "run"],
         ["report", "run"],
         ["prove", "shop", "--steps", "1", "--seeds", "1"], ["choose", "shop", "--models", "minilm"],
-        ["serve", "run"], ["recommend", "run", "--user", "a"], ["search", "run", "x"], ["answer", "run", "x?"],
+        ["serve", "run"], ["recommend", "run", "--user", "a"], ["search", "run", "x"],
+        ["answer", "run", "x?"],
         ["sentiment", "run", "x"], ["review", "run", "x"],
     ]  # fmt: skip
 

@@ -183,8 +183,8 @@ def cells_of(parts: list[bytes]) -> tuple[dict[int, Any], list[int]]:
     """Line to the record or the reason, and the line on which each part starts."""
     told: dict[int, Any] = {}
     data = b"\n".join([b"a,b,c", *parts, b""])
-    for frame, lines in delimited("t", io.BytesIO(data), lambda line, reason: told.update({line: reason})):
-        told |= dict(zip(lines, frame.rows(), strict=True))
+    for frame, lines in delimited("t", io.BytesIO(data), told.__setitem__):
+        told.update(zip(lines, frame.rows(), strict=True))
     starts = [2]
     for part in parts:
         starts.append(starts[-1] + 1 + part.count(b"\n"))
@@ -275,7 +275,7 @@ def test_what_is_wrong_in_a_document_is_told_with_its_line() -> None:
     assert objects_of('[{"id": 1}] {"id": 2}\n{"x":\n3}', told) == [(1, {"id": 1})]
     assert [line for line, _ in told] == [1, 2]
     for text in ('[\n{"id": 1},\n{"id": 2,', '{\n"products": [\n{"id": 1},\n{"id"', '[{"id": 1}', "[\n\n{"):
-        with pytest.raises(DataError, match="line [134]: the JSON .* is cut off or broken"):
+        with pytest.raises(DataError, match=r"line [134]: the JSON .* is cut off or broken"):
             objects_of(text)
     with pytest.raises(DataError, match=r"several lists \(a, b\)"):
         objects_of('{"a": [{"x": 1}], "b": [{"y": 1}]}')
