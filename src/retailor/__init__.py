@@ -55,7 +55,10 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'retailor' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+    from retailor.extras import naming_extras
+
+    with naming_extras():
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ It is written beside its place and renamed into it, so that a kill leaves the ol
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -59,7 +60,8 @@ def writing(
     """A fresh folder to fill; on success it gets its manifest and takes the place of `folder`.
 
     On an error nothing is left behind and the old artifact, if any, is untouched. What a killed call left
-    beside its place is swept away. Raises DataError rather than take the place of something else.
+    beside its place is swept away. Raises DataError rather than take the place of something else, and when
+    the disk is full.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
@@ -75,9 +77,25 @@ def writing(
             (new / CARD).write_text(card, encoding="utf-8")
         _write_manifest(new, kind, dict(settings or {}))
         _replace(new, folder, folder.with_name(f".{folder.name}.{mark}.old"))
+    except Exception as error:
+        if is_full_disk(error):
+            left = shutil.disk_usage(folder.parent).free
+            raise DataError(
+                f"the disk is full: {left / 1e6:,.1f} MB are left there; make room, or name another place.",
+                path=folder,
+            ) from error
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
         _release(lock)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether a write failed for want of room; Polars and safetensors tell it in words only."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    words = str(error).lower()
+    return any(sign in words for sign in ("no space left on device", "disk quota exceeded", "os error 28"))
 
 
 def _refuse_foreign(folder: Path) -> None:

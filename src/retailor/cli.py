@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 from retailor.errors import ConfigError, RetailorError
+from retailor.extras import naming_extras
 
 app = typer.Typer(
     name="retailor",
@@ -414,7 +415,8 @@ def _print(text: str, *, err: bool = False) -> None:
 def main() -> NoReturn:
     """The `retailor` command: exit status 0, 1 for an error (one line), 130 when interrupted."""
     try:
-        app(standalone_mode=True)
+        with naming_extras():
+            app(standalone_mode=True)
     except RetailorError as error:
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
         _print(f"retailor: {error}{notes}", err=True)

@@ -88,6 +88,7 @@ def test_the_three_eras_of_reviews(tmp_path: Path) -> None:
         assert review["item_id"] == ("P1" if era == "amazon-2023" else "B1")
 
 
+ID = {"amazon-2014": "asin", "amazon-2018": "asin", "amazon-2023": "parent_asin"}
 ROWS = {
     "reviews": {"amazon-2014": REVIEW_2014, "amazon-2018": REVIEW_2018, "amazon-2023": REVIEW_2023},
     "metadata": META,
@@ -97,26 +98,28 @@ ROWS = {
 @pytest.mark.parametrize("role", ROWS)
 @pytest.mark.parametrize("mine", META)
 @pytest.mark.parametrize("other", META)
-def test_a_row_of_another_era_is_named_wherever_it_stands(
+def test_a_row_of_another_era_is_a_reject_wherever_it_stands(
     role: str, mine: str, other: str, tmp_path: Path
 ) -> None:
     if mine == other:
         return
-    with pytest.raises(
-        DataError, match=f"jsonl line 17: no '.*', but '.*': this is {other}, read it as that"
-    ):
-        read_rows(tmp_path, mine, *[ROWS[role][mine]] * 16, ROWS[role][other])
+    own = [ROWS[role][mine] | {ID[mine]: f"B{i}"} for i in range(16)]
+    for at in (0, 7, 16):
+        shop = read_rows(tmp_path, mine, *own[:at], ROWS[role][other], *own[at:])
+        assert len(shop.reviews if role == "reviews" else shop.items) == 16
+        assert shop.rejects["line"].to_list() == [at + 1]
+        assert f": this is {other}, read it as that" in shop.rejects["reason"][0]
 
 
 def test_the_message_of_a_wrong_era(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read_rows(tmp_path, "amazon-2023", *[REVIEW_2023] * 16, REVIEW_2018)
+        read_rows(tmp_path, "amazon-2023", *[REVIEW_2023] * 2, *[REVIEW_2018] * 16)
     message = str(caught.value).removeprefix(f"{tmp_path}/")
     assert (
         message
-        == "All_Beauty.jsonl line 17: no 'rating', but 'overall': this is amazon-2018, read it as that."
+        == "All_Beauty.jsonl line 3: no 'rating', but 'overall': this is amazon-2018, read it as that."
     )
-    assert caught.value.row == 17
+    assert caught.value.row == 3
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,6 @@ def test_bad_values_are_rejects(change: dict[str, Any], reason: str, tmp_path: P
         ({"vote": None}, "helpful", 0),
         ({"unixReviewTime": "1529193600"}, "rating", 5.0),
         ({"unixReviewTime": None, "reviewTime": "06 17, 2018"}, "rating", 5.0),
-        ({"reviewText": "\ud83d"}, "text", "?"),
         ({"style": {"Color:": ["x"]}, "image": ["y"]}, "text", "fine"),
     ],
 )
@@ -160,6 +162,14 @@ def test_odd_types_are_read_as_they_are_meant(
     assert len(shop.reviews) == 3 and not len(shop.rejects)
     assert shop.reviews[column][1] == value
     assert shop.reviews["time"].dt.strftime("%Y-%m-%d").to_list() == ["2018-06-17"] * 3
+
+
+@pytest.mark.parametrize("key", ["reviewText", "reviewerID", "style"])
+def test_half_a_character_anywhere_is_a_reject(key: str, tmp_path: Path) -> None:
+    odd = REVIEW_2018 | {key: "a\ud83d"}
+    shop = read_rows(tmp_path, "amazon-2018", REVIEW_2018, odd, repr(odd))
+    assert len(shop.reviews) == 1 and shop.rejects["line"].to_list() == [2, 3]
+    assert "half of a character" in shop.rejects["reason"][0]
 
 
 def test_lines_of_literals_and_nan_among_json(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 
 from retailor.artifact import file_sha256
 from retailor.errors import DataError, MissingExtra, ModelError, nearest
+from retailor.extras import naming_extras
 from retailor.models.cache import cached
 from retailor.models.shapes import Encoder, Generator
 
@@ -99,6 +100,7 @@ def load_model(name: str | Path, *, kind: Literal["encoder"]) -> Encoder: ...
 def load_model(name: str | Path, *, kind: Literal["generator"]) -> Generator: ...
 @overload
 def load_model(name: str | Path, *, kind: Kind | None = None) -> Any: ...
+@naming_extras()
 def load_model(name: str | Path, *, kind: Kind | None = None) -> Encoder | Generator:
     """The encoder or generator of that name.
 

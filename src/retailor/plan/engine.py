@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from retailor import artifact, provenance
-from retailor.errors import DataError, MissingTable, RetailorError
+from retailor.errors import DataError, MissingExtra, MissingTable, ModelError, RetailorError
+from retailor.extras import naming_extras
 
 ABSENT = "absent"
 """The kind of a stage's artifact when the shop's data do not allow the stage."""
@@ -32,6 +33,8 @@ class Stage:
     """Everything beside the needed stages that the result depends on, JSON-able."""
     may_be_absent: bool = False
     """A missing table makes this stage absent, with the reason kept, instead of ending the run."""
+    may_fail: bool = False
+    """Neither does a shop or a model that it cannot be made with; a broken file still ends the run."""
     takes_absent: bool = False
     """A stage it needs may be absent: `make` looks for itself. Otherwise it is absent with that one."""
 
@@ -108,9 +111,16 @@ def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work:
             return _write_absent(folder, done[name].reason)
     inputs = {name: out / done[name].folder for name in stage.needs}
     try:
-        stage.make(inputs, folder, work)
+        with naming_extras():
+            stage.make(inputs, folder, work)
     except MissingTable as error:
         if not stage.may_be_absent:
+            raise
+        return _write_absent(folder, str(error))
+    except (DataError, ModelError, MissingExtra) as error:
+        about_a_file = isinstance(error, DataError) and error.path is not None  # corrupt, or the disk is full
+        if not stage.may_fail or about_a_file:
+            error.add_note(f"in the stage '{stage.name}'")
             raise
         return _write_absent(folder, str(error))
     except RetailorError as error:

@@ -204,17 +204,17 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     key = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
     fit = Stage(
         f"fit-{name}", name, partial(_fit, plan, name), needs, key,
-        may_be_absent=True, takes_absent=True,
+        may_be_absent=True, may_fail=True, takes_absent=True,
     )  # fmt: skip
     evaluate = Stage(
         f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
-        (plan.head.seed,), may_be_absent=True,
+        (plan.head.seed,), may_be_absent=True, may_fail=True,
     )  # fmt: skip
     if "refit" in plan.head.skip:
         return [fit, evaluate]
     # What is served comes last, and has seen the held-out part too; the figures are of the fit before.
     refit = Stage(f"refit-{name}", name, partial(_refit, plan, name), (*needs, "clean", f"fit-{name}"), key,
-                  may_be_absent=True, takes_absent=True)  # fmt: skip
+                  may_be_absent=True, may_fail=True, takes_absent=True)  # fmt: skip
     return [fit, evaluate, refit]
 
 

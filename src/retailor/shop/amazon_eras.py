@@ -92,11 +92,11 @@ def eras_of(role: str, row: Row) -> list[str]:
     return ["amazon-2014", "amazon-2018"] if any(key in row for key in _OLD_REVIEW) else list(ERAS)
 
 
-def check_era(era: Era, role: str, name: str, line: int, row: Row) -> None:
-    """Raises DataError when the row shows signs of another era and none of this one."""
+def foreign_reason(era: Era, role: str, row: Row) -> str | None:
+    """Why the row is no row of the era: it shows signs of another one and none of this one. Else None."""
     shown = eras_of(role, row)
     if era.name in shown:
-        return
+        return None
     other = " or ".join(shown)
     signs = [*SIGNS[role][shown[0]], *(_OLD_REVIEW if role == "reviews" else ())]
     if era.name == "amazon-2023" and role == "reviews":
@@ -105,4 +105,25 @@ def check_era(era: Era, role: str, name: str, line: int, row: Row) -> None:
     lacks = "rating" if (era.name, role) == ("amazon-2023", "reviews") else SIGNS[role][era.name][0]
     if shown == ["amazon-2023"] and role == "reviews":
         lacks = "overall"
-    raise DataError(f"no '{lacks}', but '{sign}': this is {other}, read it as that.", path=name, row=line)
+    return f"no '{lacks}', but '{sign}': this is {other}, read it as that"
+
+
+@dataclass
+class Foreign:
+    """The rows of other eras in one file: a few are rejects, more than there are good ones an error."""
+
+    n_rows: int = 0
+    first: tuple[int, str] | None = None
+
+    def reason(self, era: Era, role: str, line: int, row: Row) -> str | None:
+        """Why the row is of another era, which is counted; None where it is of this one."""
+        told = foreign_reason(era, role, row)
+        if told is not None:
+            self.n_rows += 1
+            self.first = self.first or (line, told)
+        return told
+
+    def check(self, name: str, n_good: int) -> None:
+        """Raises DataError, with the first of them, when they are more than the file's good rows so far."""
+        if self.first is not None and self.n_rows > n_good:
+            raise DataError(f"{self.first[1]}.", path=name, row=self.first[0])

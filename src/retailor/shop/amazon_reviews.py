@@ -1,4 +1,4 @@
-"""Review rows of Amazon Reviews, all eras: a block at once where it is plain JSON, else line by line."""
+"""Review rows of Amazon Reviews, all eras: the usual rows a block at once, the others one by one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from retailor.shop.amazon_eras import SIGNS, Era, check_era, role_of
+from retailor.shop.amazon_eras import SIGNS, Era, Foreign, role_of
 from retailor.shop.ids import content_ids
 from retailor.shop.lines import Block, Reject
-from retailor.shop.records import Row, as_number, as_text, objects, parse_object
+from retailor.shop.records import Row, as_number, as_text, objects
 from retailor.shop.tables import label_of_rating
 
 SOURCE = {
@@ -27,86 +29,90 @@ SOURCE = {
 _EARLIEST_MS = 757_382_400_000  # 1994, when the shop opened
 _MOST_VOTES = 1e15
 _LATEST_MS = 4_102_444_800_000  # 2100
+_NONE = type(None)
+_TEXT, _OPTIONAL_TEXT = frozenset({str}), frozenset({str, _NONE})
+_WHOLE, _NUMBER, _VOTES = frozenset({int}), frozenset({int, float}), frozenset({int, _NONE})
 
 
-def parse_reviews(era: Era, name: str, block: Block, reject: Reject) -> pl.DataFrame:
+def parse_reviews(era: Era, block: Block, reject: Reject, foreign: Foreign) -> pl.DataFrame:
     """The good rows of a block in the SOURCE schema, in file order.
 
-    The whole block is parsed at once; what that does not vouch for is parsed again line by line.
+    Every line is parsed by itself. Rows whose values have the usual types are checked a column at once, the
+    others one by one: what a row means depends on nothing beside it.
     """
-    frame = _parse_fast(era, block)
-    if frame is None:
-        return _parse_slow(era, name, list(objects(block, reject)), reject)
-    good = frame.filter(_vouched())
-    if len(good) == len(frame):
-        return good.select(*SOURCE)
-    doubtful = frame.filter(~_vouched())["line"]
-    raws = block.data.split(b"\n")
-    rows = [(line, parse_object(raws[line - block.line])) for line in doubtful]
-    for line, row in rows:
-        if isinstance(row, str):
-            reject(line, row)
-    slow = _parse_slow(era, name, [(line, row) for line, row in rows if isinstance(row, dict)], reject)
-    return pl.concat([good.select(*SOURCE), slow]).sort("line")
+    rows = list(objects(block, reject))
+    usual, is_usual = _usual(era, rows)
+    if is_usual.all():
+        return usual
+    odd = _one_by_one(era, [rows[i] for i in np.flatnonzero(~is_usual)], reject, foreign)
+    return pl.concat([usual, odd]).sort("line")
 
 
-def _parse_fast(era: Era, block: Block) -> pl.DataFrame | None:
-    """SOURCE and the column `foreign` (signs of other eras), or None where one line is not plain JSON."""
-    own = {
-        era.user: pl.String,
-        era.item: pl.String,
-        era.rating: pl.Float64,
-        era.title: pl.String,
-        era.text: pl.String,
-        era.helpful: era.helpful_type,
-        era.time: pl.Int64,
-    }
-    others = [
-        s for other, signs in SIGNS["reviews"].items() if other != era.name for s in signs if s not in own
-    ]
+def _usual(era: Era, rows: Sequence[tuple[int, Row]]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+    """The rows with nothing unusual about them, and which of `rows` they are."""
+    own = {era.user, era.item, era.rating, era.title, era.text, era.helpful, era.time}
+    signs = {s for other, its in SIGNS["reviews"].items() if other != era.name for s in its} - own
+    found = [row for _, row in rows]
+    usual = np.fromiter(map(signs.isdisjoint, found), bool, len(found))
+    columns = {"line": pl.Series([line for line, _ in rows], dtype=pl.Int64)}
+    for column, key, kinds in (
+        ("user_id", era.user, _TEXT),
+        ("item_id", era.item, _TEXT),
+        ("rating", era.rating, _NUMBER),
+        ("title", era.title, _OPTIONAL_TEXT),
+        ("text", era.text, _OPTIONAL_TEXT),
+        ("helpful", era.helpful, _VOTES),
+        ("time", era.time, _WHOLE),
+    ):
+        values = [row.get(key) for row in found]
+        if column == "helpful":
+            values = [None if value is None else _usual_votes(era, value) for value in values]
+        if not kinds.issuperset(map(type, values)):
+            usual &= np.fromiter((type(value) in kinds for value in values), bool, len(values))
+            values = [value if type(value) in kinds else None for value in values]
+        columns[column] = _series(values, SOURCE[column])
+    frame = pl.DataFrame(columns)
+    usual &= frame.select(_is_usual(era)).to_series().to_numpy()
+    frame = frame.with_columns(pl.col("time") * era.ms)
+    if era.helpful_type == pl.String:
+        frame = frame.with_columns(pl.col("helpful").fill_null(0))
+    return (frame if usual.all() else frame.filter(usual)), usual
+
+
+def _series(values: list[Any], kind: Any) -> pl.Series:
+    """The values in their type; a whole number of more than 62 bits becomes null."""
     try:
-        frame = pl.read_ndjson(block.data, schema={**own, **dict.fromkeys(others, pl.String)})
-    except pl.exceptions.PolarsError:
-        return None
-    if len(frame) != block.n_lines:  # blank lines: the numbers would be off
-        return None
-    helpful = pl.col(era.helpful)
-    if era.helpful_type == pl.List(pl.Int64):
-        helpful = helpful.list.get(0, null_on_oob=True)
-    elif era.helpful_type == pl.String:
-        helpful = helpful.str.replace_all(",", "", literal=True).cast(pl.Int64, strict=False).fill_null(0)
-    return frame.select(
-        pl.int_range(block.line, block.line + pl.len(), dtype=pl.Int64).alias("line"),
-        pl.col(era.user).alias("user_id"),
-        pl.col(era.item).alias("item_id"),
-        pl.col(era.rating).alias("rating"),
-        pl.col(era.title).alias("title"),
-        pl.col(era.text).alias("text"),
-        helpful.alias("helpful"),
-        (pl.col(era.time) * era.ms).alias("time"),
-        pl.any_horizontal(pl.col(sign).is_not_null() for sign in others).alias("foreign"),
-    )
+        return pl.Series(values, dtype=kind)
+    except (OverflowError, TypeError, pl.exceptions.PolarsError):
+        small = [v if type(v) is not int or abs(v) < 1 << 62 else None for v in values]
+        return pl.Series(small, dtype=kind)
 
 
-def _vouched() -> pl.Expr:
-    """True for rows that need no second look."""
+def _usual_votes(era: Era, value: Any) -> Any:
+    """A whole number or None; a text where it takes a second look."""
+    if era.helpful_type == pl.List(pl.Int64) and type(value) is list and value:
+        value = value[0]
+    if type(value) is str and len(value) < 16 and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int and abs(value) <= _MOST_VOTES else ""
+
+
+def _is_usual(era: Era) -> pl.Expr:
+    """True for rows whose values need no second look."""
     ids = [(pl.col(c) != "") & (pl.col(c) == pl.col(c).str.strip_chars()) for c in ("user_id", "item_id")]
-    # lists come as JSON text, lone surrogates as NUL: the line itself says what they were
-    odd = [pl.col(c).str.contains("^[\\[{]|\0").fill_null(False) for c in ("title", "text")]
+    texts = [pl.col(c).str.contains("\0", literal=True) for c in ("user_id", "item_id", "title", "text")]
     return pl.all_horizontal(
-        ~pl.col("foreign"),
         *(known.fill_null(False) for known in ids),
-        *(~strange for strange in odd),
+        *(~strange.fill_null(False) for strange in texts),
         pl.col("rating").is_between(1, 5).fill_null(False),
-        pl.col("time").is_between(_EARLIEST_MS, _LATEST_MS).fill_null(False),
+        pl.col("time").is_between(_EARLIEST_MS // era.ms, _LATEST_MS // era.ms).fill_null(False),
     )
 
 
-def _parse_slow(era: Era, name: str, rows: Sequence[tuple[int, Row]], reject: Reject) -> pl.DataFrame:
+def _one_by_one(era: Era, rows: Sequence[tuple[int, Row]], reject: Reject, foreign: Foreign) -> pl.DataFrame:
     good = []
     for line, row in rows:
-        check_era(era, "reviews", name, line, row)
-        made = review_row(era, row)
+        made = foreign.reason(era, "reviews", line, row) or review_row(era, row)
         if isinstance(made, str):
             reject(line, made)
         else:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import itertools
-import lzma
-import zipfile
-import zlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
-from retailor.errors import DataError, nearest
+from retailor.errors import DataError
+from retailor.shop.packed import BROKEN, refuse_other_formats
 
 BLOCK_BYTES = 8 << 20
 LONGEST_BYTES = 16 << 20
@@ -25,18 +21,10 @@ LONGEST_BYTES = 16 << 20
 Reject = Callable[[int, str], None]
 """Takes a line number and a reason."""
 
-_PACKED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile)
-_NO_TEXT = {
-    b"\x89PNG": "a PNG image",
-    b"%PDF-": "a PDF",
-    b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it (`zstd -d`)",
-    b"7z\xbc\xaf": "a 7z archive: unpack it",
-    b"Rar!": "a RAR archive: unpack it",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as CSV",
-    b"SQLite format 3": "an SQLite database: export its tables as CSV",
-    b"ARROW1": "an Arrow file: write it as Parquet",
-    b"PAR1": "a Parquet file: read it with reader 'tabular' and a column map",
-}
+_FEW_LINES = 2_000  # blank ones: a quoted field may hold half as many
+UNDECODED = b"\xff"
+"""Stands for a line that is not in the encoding of its file; no UTF-8 text holds it."""
+_BLANKS = re.compile(rb"(?:\A|\n)\s{2000,}\n")
 _CONTROL = np.array([*range(0x09), *range(0x0E, 0x20)], np.uint8)
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -56,73 +44,26 @@ class Block:
     n_lines: int
     cut: bool = False
     """True where the last line of the file had no newline of its own: it may be cut off."""
+    numbers: tuple[int, ...] | None = None
+    """Where each line stands in the file, if not one after another: rows of a JSON document."""
 
-
-def found(path: str | Path) -> Path:
-    """The path, when it is a file with something in it.
-
-    Raises DataError for a missing file (with the nearest name there is), a folder and an empty file.
-    """
-    path = Path(path)
-    if path.is_dir():
-        names = sorted(entry.name for entry in path.iterdir() if entry.is_file())
-        inside = f"; it holds {', '.join(names[:5])}{' …' if len(names) > 5 else ''}" if names else ""
-        raise DataError(f"this is a folder; name the files in it{inside}.", path=path)
-    if not path.exists():
-        names = [e.name for e in path.parent.iterdir() if e.is_file()] if path.parent.is_dir() else []
-        like = nearest(path.name, names)
-        hint = f" Did you mean '{path.with_name(like)}'?" if like else ""
-        raise DataError(f"there is no such file.{hint}", path=path)
-    if not path.stat().st_size:
-        raise DataError("the file is empty; download or export it again.", path=path)
-    return path
-
-
-def streams(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """The unpacked byte streams of a file, each with the name that messages and rejects call it by.
-
-    One stream, but for a zip: there one a member, called `x.zip/member`. Packing is told by the first bytes.
-    """
-    with path.open("rb") as raw:
-        magic = raw.read(6)
-        raw.seek(0)
-        if magic.startswith(b"PK\x03\x04"):
-            yield from _members(path, raw)
-        elif magic.startswith(b"\x1f\x8b"):
-            yield str(path), cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-        elif magic.startswith(b"BZh"):
-            yield str(path), cast(IO[bytes], bz2.BZ2File(raw))
-        elif magic == b"\xfd7zXZ\x00":
-            yield str(path), cast(IO[bytes], lzma.LZMAFile(raw))  # noqa: SIM115
-        else:
-            yield str(path), raw
-
-
-def _members(path: Path, raw: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
-    try:
-        archive = zipfile.ZipFile(raw)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"the zip is cut off or corrupt ({error}); download it again.", path=path) from None
-    with archive:
-        if "[Content_Types].xml" in archive.namelist():
-            raise DataError("this is an office file (Excel, Word), not text: save it as CSV.", path=path)
-        for entry in archive.infolist():
-            if not entry.is_dir() and not entry.filename.startswith("__MACOSX"):
-                with archive.open(entry) as member:
-                    yield f"{path}/{entry.filename}", member
+    def number(self, i: int) -> int:
+        """The line in the file of the block's line i, from 0."""
+        return self.line + i if self.numbers is None else self.numbers[i]
 
 
 def chunks(name: str, stream: IO[bytes], encoding: str | None = None) -> Iterator[bytes]:
     """The bytes of a stream in pieces, as UTF-8 without a byte order mark where that can be told.
 
-    Raises DataError with the line reached where the packing is cut off or the encoding breaks.
+    A line that is not in the encoding becomes UNDECODED. Raises DataError for a file of another kind, and
+    with the line reached where the packing is cut off.
     """
     line, decoder = 1, None
     pieces = _pieces(stream)
     for i in itertools.count():
         try:
             piece = next(pieces, b"")
-        except _PACKED as error:
+        except BROKEN as error:
             raise DataError(
                 f"the packed file is cut off or corrupt here ({error}); download it again.",
                 path=name,
@@ -130,10 +71,19 @@ def chunks(name: str, stream: IO[bytes], encoding: str | None = None) -> Iterato
             ) from None
         if i == 0:
             piece, known = _start(piece, encoding)
-            decoder = codecs.getincrementaldecoder(known)() if known else None
+            decoder = _Decoder(known) if known else None
+            if decoder is None:
+                refuse_other_formats(name, piece)
         final = not piece
         if decoder is not None:
-            piece = _decoded(decoder, piece, name, line)
+            try:
+                piece = decoder.decode(piece, final)
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"this is not {error.encoding} ({error.reason}).", path=name, row=line
+                ) from None
+            if i == 0:
+                refuse_other_formats(name, piece)
         line += count(piece, b"\n")
         if piece:
             yield piece
@@ -148,24 +98,59 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     while True:
         try:
             part = stream.read1(BLOCK_BYTES)  # type: ignore[attr-defined]
-        except _PACKED:
+        except BROKEN:
             yield b"".join(parts)
             raise
         parts.append(part)
         size += len(part)
         if not part or size >= BLOCK_BYTES:
-            yield b"".join(parts)
+            yield parts[0] if len(parts) == 1 else b"".join(parts)
             parts, size = [], 0
         if not part:
             return
 
 
-def _decoded(decoder: codecs.IncrementalDecoder, piece: bytes, name: str, line: int) -> bytes:
+class _Decoder:
+    """UTF-8 out of another encoding, piece by piece; lines that are not in it become UNDECODED."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._is_wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if self._is_wide else "strict")
+        self._rest = b""
+
+    def decode(self, piece: bytes, final: bool) -> bytes:
+        """The text of whole lines so far (of whole units, where a unit is several bytes)."""
+        if self._is_wide:
+            try:
+                text = self._decoder.decode(piece, final)
+            except UnicodeDecodeError:
+                if not final:
+                    raise
+                return UNDECODED  # it ends within a unit
+            return text.encode() if text.isascii() else b"\n".join(map(_utf8, text.split("\n")))
+        self._rest += piece
+        end = len(self._rest) if final else self._rest.rfind(b"\n") + 1
+        if not end and len(self._rest) > LONGEST_BYTES:
+            end = len(self._rest)
+        whole, self._rest = self._rest[:end], self._rest[end:]
+        try:
+            return codecs.decode(whole, self._encoding).encode()
+        except UnicodeError:
+            return b"\n".join(self._line(raw) for raw in whole.split(b"\n"))
+
+    def _line(self, raw: bytes) -> bytes:
+        try:
+            return codecs.decode(raw, self._encoding).encode()
+        except UnicodeError:
+            return UNDECODED
+
+
+def _utf8(text: str) -> bytes:
     try:
-        return decoder.decode(piece, not piece).encode("utf-8", "replace")
-    except UnicodeDecodeError as error:
-        line += error.object[: error.start].count(b"\n")
-        raise DataError(f"this is not {error.encoding} ({error.reason}).", path=name, row=line) from None
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return UNDECODED
 
 
 def _start(piece: bytes, encoding: str | None) -> tuple[bytes, str | None]:
@@ -186,7 +171,7 @@ def _unmarked_utf16(head: bytes) -> str | None:
             text = codecs.getincrementaldecoder(name)().decode(head) if zeros.count(0) else ""
         except UnicodeDecodeError:
             continue
-        if text and "\0" not in text:
+        if text and "\0" not in text and ("\n" in text or b"\n" not in head):
             shares[name] = sum(letter.isascii() for letter in text) / len(text)
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best and shares[best] > 0.05 else None
@@ -202,32 +187,55 @@ def blocks(name: str, stream: IO[bytes], reject: Reject, encoding: str | None = 
 
 
 def blocks_of(name: str, pieces: Iterable[bytes], reject: Reject) -> Iterator[Block]:
-    """The same, from pieces that `chunks` gave."""
-    rest, line, skipping = b"", 1, False
+    """The same, from pieces that `chunks` gave. Long runs of blank lines are counted and left out."""
+    rest, line, skipping, checked = b"", 1, False, False
     for piece in pieces:
         if skipping:  # the end of a line that was too long
             end = piece.find(b"\n") + 1
             if not end:
                 continue
             piece, skipping, line = piece[end:], False, line + 1
-        rest += piece
-        end = rest.rfind(b"\n") + 1
+        end = piece.rfind(b"\n") + 1
         if end:
-            data = rest[:end]
+            data = rest + piece[:end] if rest else piece[:end]
+            rest = piece[end:]
             block = Block(line, data, count(data, b"\n"))
-            rest = rest[end:]
-            if line == 1:
-                refuse_other_encoding(name, block)
-            yield block
             line += block.n_lines
+            for part in _without_blanks(block):
+                if not checked:
+                    refuse_other_encoding(name, part)
+                    checked = True
+                yield part
+        else:
+            rest += piece
         if len(rest) > LONGEST_BYTES:
             reject(line, f"the line is longer than {LONGEST_BYTES >> 20} MiB")
             rest, skipping = b"", True
     if rest.strip():
         block = Block(line, rest + b"\n", 1, cut=True)
-        if line == 1:
+        if not checked:
             refuse_other_encoding(name, block)
         yield block
+
+
+def _without_blanks(block: Block) -> Iterator[Block]:
+    """The parts of a block between runs of blank lines; a packed file may hold gigabytes of these."""
+    if 4 * block.n_lines < len(block.data) or block.n_lines < _FEW_LINES:
+        yield block
+        return
+    at, line = 0, block.line
+    for run in _BLANKS.finditer(block.data) if block.data.strip() else ():
+        if count(run[0], b"\n") < _FEW_LINES:
+            continue
+        data = block.data[at : run.start() + 1] if run.start() or run[0][0] == 10 else b""
+        n_lines = count(data, b"\n")
+        if data.strip():
+            yield Block(line, data, n_lines)
+        line += n_lines + count(block.data[at + len(data) : run.end()], b"\n")
+        at = run.end()
+    data = block.data[at:]
+    if data.strip():
+        yield Block(line, data, count(data, b"\n"))
 
 
 def count(data: bytes, byte: bytes) -> int:
@@ -251,6 +259,12 @@ def refuse_other_encoding(name: str, block: Block) -> None:
                 bad.append((block.line + i, raw))
     if len(bad) >= 3 and 2 * len(bad) > n_other:
         line, raw = bad[0]
+        if raw == UNDECODED:
+            raise DataError(
+                "most lines are not in the encoding that the column map gives: name another or leave it out.",
+                path=name,
+                row=line,
+            )
         guess = _guess([row for _, row in bad[:200]])
         raise DataError(
             f"not UTF-8 (byte 0x{bad_byte(raw) or 0:02x}), it looks like {guess}: "
@@ -262,9 +276,6 @@ def refuse_other_encoding(name: str, block: Block) -> None:
 
 def refuse_no_text(name: str, block: Block) -> None:
     """Raises DataError for a file of bytes that no text has, or whose lines end in a bare carriage return."""
-    if any(block.data.startswith(magic) for magic in _NO_TEXT):
-        kind = next(kind for magic, kind in _NO_TEXT.items() if block.data.startswith(magic))
-        raise DataError(f"this is {kind}, not text.", path=name)
     head = np.frombuffer(block.data[:65_536], np.uint8)
     strange = np.isin(head, _CONTROL) & (head != 0)
     if strange.mean() > 0.02:
@@ -282,6 +293,15 @@ def bad_byte(raw: bytes) -> int | None:
     except UnicodeDecodeError as error:
         return raw[error.start]
     return None
+
+
+def unreadable(raw: bytes) -> str | None:
+    """Why the bytes of a line are no text, or None when they are."""
+    if b"\0" in raw:
+        return "NUL bytes in the line"
+    if (byte := bad_byte(raw)) is None:
+        return None
+    return "not in the encoding of the file" if raw == UNDECODED else f"not UTF-8 (byte 0x{byte:02x})"
 
 
 def _guess(rows: list[bytes]) -> str:

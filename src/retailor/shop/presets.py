@@ -13,10 +13,12 @@ import polars as pl
 from retailor.progress import track
 from retailor.shop.columns import missing_column
 from retailor.shop.delimited import delimited
+from retailor.shop.documents import any_objects
 from retailor.shop.ids import content_ids
-from retailor.shop.lines import Block, Reject, bad_byte, blocks, streams
+from retailor.shop.lines import Block, Reject, blocks, unreadable
 from retailor.shop.nested import pairs_of
-from retailor.shop.records import Row, any_objects, as_number, as_text
+from retailor.shop.packed import streams
+from retailor.shop.records import Row, as_number, as_text
 from retailor.shop.sink import Sink
 from retailor.shop.tables import SCHEMAS
 from retailor.shop.tabular import maps_of, read_tabular
@@ -118,7 +120,7 @@ def read_evidence(layout: EvidenceLayout, files: Sequence[Path], sink: Sink) -> 
                 for line in rows.filter(pl.col(column).is_null())["line"]:
                     sink.reject(name, line, f"no {column}")
                 rows = rows.filter(pl.col(column).is_not_null())
-            if layout.title and layout.title in rows.columns:
+            if layout.title and {layout.title, layout.item} <= {*rows.columns}:
                 items = rows.select(item_id=layout.item, title=layout.title, language=pl.lit("en"))
                 sink.add_items(name, items.drop_nulls("item_id"), None)
             sink.add("questions", _questions(layout, rows))
@@ -192,8 +194,8 @@ def _texts(block: Block, reject: Reject) -> list[tuple[int, str]]:
     """Line number and text of the lines that hold something."""
     found = []
     for i, raw in enumerate(block.data.split(b"\n")[:-1]):
-        if b"\0" in raw or bad_byte(raw) is not None:
-            reject(block.line + i, "NUL bytes in the line" if b"\0" in raw else "not UTF-8")
+        if (reason := unreadable(raw)) is not None:
+            reject(block.line + i, reason)
         elif raw.strip():
             found.append((block.line + i, raw.decode()))
     return found
@@ -229,7 +231,7 @@ def read_icecat(files: Sequence[Path], sink: Sink) -> None:
             continue
         for name, stream in streams(path):
             reject = partial(sink.reject, name)
-            for batch in track(any_objects(name, stream, reject), f"reading {path.name}"):
+            for batch in track(any_objects(name, stream, reject, is_row=_is_product), f"reading {path.name}"):
                 good = []
                 for line, row in batch:
                     if not (as_text(row.get("id")) and as_text(row.get("title"))):
@@ -238,6 +240,10 @@ def read_icecat(files: Sequence[Path], sink: Sink) -> None:
                         good.append((line, _product(row)))
                 frame = pl.DataFrame([made for _, made in good], schema=SCHEMAS["items"], orient="row")
                 sink.add_items(name, frame, pl.Series([line for line, _ in good], dtype=pl.Int64))
+
+
+def _is_product(row: Row) -> bool:
+    return "id" in row or "title" in row
 
 
 def _product(row: Row) -> Row:

@@ -12,7 +12,7 @@ from typing import Any
 from retailor import artifact
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop import amazon, presets
-from retailor.shop.lines import found
+from retailor.shop.packed import found
 from retailor.shop.sink import Sink
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.tabular import maps_of, read_tabular

@@ -1,62 +1,85 @@
-"""Objects out of files: one JSON object a line, one Python literal a line, or one JSON array."""
+"""Objects out of lines, one JSON object or one Python literal each, and what their values mean."""
 
 from __future__ import annotations
 
 import ast
-import codecs
-import itertools
+import gc
 import json
 import math
-import re
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 
-from retailor.errors import DataError
-from retailor.shop.lines import LONGEST_BYTES, Block, Reject, bad_byte, blocks_of, chunks
+from retailor.shop.lines import Block, Reject, unreadable
 
 Row = dict[str, Any]
 _LONGEST_LITERAL = 1 << 20  # a syntax tree takes a hundred times its text
-_SPACE = re.compile(r"[ \t\r\n,]*")
-_DECODE = json.JSONDecoder().raw_decode
+_LONG_NUMBER = b"0" * 19
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
+_LOADS = orjson.loads
 
 
 def objects(block: Block, reject: Reject) -> Iterator[tuple[int, Row]]:
     """Line number and object of each line; what is no object goes to `reject`, blank lines are skipped."""
     raws = block.data.split(b"\n")[:-1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old literals hold escapes that Python frowns on
-        for i, raw in enumerate(raws):
-            if not raw.strip():
-                continue
-            row = parse_object(raw)
-            if isinstance(row, str):
-                cut = (
-                    " (the last line, without an end: it is cut off)"
-                    if block.cut and i == len(raws) - 1
-                    else ""
-                )
-                reject(block.line + i, row + cut)
-            else:
-                yield block.line + i, row
+    if not _has_long_number(block.data):
+        try:
+            rows = _parsed(raws)
+            if {*map(type, rows)} <= {dict}:
+                lines = block.numbers or range(block.line, block.line + len(raws))
+                yield from zip(lines, rows, strict=True)
+                return
+        except orjson.JSONDecodeError:
+            pass  # every line is parsed by itself in either way: this one is but quicker
+    for i, raw in enumerate(raws):
+        if not raw.strip():
+            continue
+        row = parse_object(raw)
+        if isinstance(row, str):
+            cut = block.cut and i == len(raws) - 1
+            reject(block.number(i), row + (" (the last line, without an end: it is cut off)" if cut else ""))
+        else:
+            yield block.number(i), row
+
+
+def _parsed(raws: list[bytes]) -> list[Any]:
+    """The values of lines of JSON. Counting references to find cycles would take as long as parsing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return [_LOADS(raw) for raw in raws]
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _has_long_number(data: bytes) -> bool:
+    """Whether so many digits stand in a row that orjson would make a float of a whole number."""
+    return _LONG_NUMBER in data.translate(_DIGITS)
 
 
 def parse_object(raw: bytes) -> Row | str:
-    """The object that a line holds as JSON or as a Python literal, or the reason why it holds none."""
+    """The object that a line holds as JSON or as a Python literal, or the reason why it holds none.
+
+    The meaning is orjson's: of a repeated key the last value counts. Beyond it: whole numbers of any length
+    are exact, NaN and infinities are read (and are no numbers later), and so are Python literals.
+    """
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        value = _LOADS(raw)
+        if _has_long_number(raw):
+            value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
         value = _loose(raw, str(error))
         if isinstance(value, _Bad):
             return value
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        return f"{_name(value)} where an object is expected"
+        return f"{name_of(value)} where an object is expected"
     return value
 
 
-def _name(value: Any) -> str:
+def name_of(value: Any) -> str:
     """What JSON calls it."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -73,96 +96,48 @@ class _Bad(str):
 
 
 def _loose(raw: bytes, reason: str) -> Any:
-    """What the standard reader makes of it (NaN, lone surrogates), else the Python literal, else a reason."""
-    if b"\0" in raw:
-        return _Bad("NUL bytes in the line")
-    if (byte := bad_byte(raw)) is not None:
-        return _Bad(f"not UTF-8 (byte 0x{byte:02x})")
+    """What the standard reader makes of it (NaN, long numbers), else the Python literal, else a reason."""
+    if (broken := unreadable(raw)) is not None:
+        return _Bad(broken)
     try:
-        return json.loads(raw)
+        value = json.loads(raw)
     except (ValueError, RecursionError):
-        pass
-    if raw.lstrip().startswith(b"{"):
-        if len(raw) > _LONGEST_LITERAL:
-            return _Bad(f"no JSON ({reason}), and a Python literal may have {_LONGEST_LITERAL >> 20} MiB")
+        value = _literal(raw, reason)
+    return _Bad("half of a character (a lone surrogate) in the line") if _has_half(raw, value) else value
+
+
+def _literal(raw: bytes, reason: str) -> Any:
+    if not raw.lstrip().startswith(b"{"):
+        return _Bad(f"neither JSON nor a Python literal ({reason})")
+    if len(raw) > _LONGEST_LITERAL:
+        return _Bad(f"no JSON ({reason}), and a Python literal may have {_LONGEST_LITERAL >> 20} MiB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old literals hold escapes that Python frowns on
         try:
             return ast.literal_eval(raw.decode().strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            pass
-    return _Bad(f"neither JSON nor a Python literal ({reason})")
+            return _Bad(f"neither JSON nor a Python literal ({reason})")
 
 
-def any_objects(
-    name: str, stream: IO[bytes], reject: Reject, encoding: str | None = None
-) -> Iterator[list[tuple[int, Row]]]:
-    """Batches of objects with their lines, from JSON lines or one JSON array: the first character tells."""
-    pieces = chunks(name, stream, encoding)
-    first = next(pieces, b"")
-    whole = itertools.chain([first], pieces)
-    if first.lstrip().startswith(b"["):
-        yield from _array(name, whole, reject)
-    else:
-        for block in blocks_of(name, whole, reject):
-            yield list(objects(block, reject))
-
-
-def _array(name: str, pieces: Iterable[bytes], reject: Reject) -> Iterator[list[tuple[int, Row]]]:
-    """Objects of one JSON array, a batch a piece, so that no more than one element is held unparsed.
-
-    Raises DataError with the line where an element is broken or the array has no end.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text, line, opened = "", 1, False
-    for piece in pieces:
-        text += decoder.decode(piece)
-        values, at, n_lines, opened, closed = _elements(text, opened)
-        batch = []
-        for offset, value in values:
-            if isinstance(value, dict):
-                batch.append((line + offset, value))
-            else:
-                reject(line + offset, f"{_name(value)} where an object is expected")
-        yield batch
-        if closed:
-            return
-        text, line = text[at:], line + n_lines
-        if len(text) > LONGEST_BYTES:
-            break
-    raise DataError(
-        "the JSON array is cut off or broken in the element that starts here.", path=name, row=line
-    )
-
-
-def _elements(text: str, opened: bool) -> tuple[list[tuple[int, Any]], int, int, bool, bool]:
-    """Whole elements with line offsets; where the rest starts, lines before it; opened, closed."""
-    values: list[tuple[int, Any]] = []
-    at = n_lines = 0
-    while True:
-        start = _SPACE.match(text, at).end()  # type: ignore[union-attr]
-        n_lines += text.count("\n", at, start)
-        at = start
-        if at < len(text) and not opened:
-            opened, at = True, at + 1
-            continue
-        if at >= len(text) or text[at] == "]":
-            return values, at, n_lines, opened, at < len(text)
-        try:
-            value, end = _DECODE(text, at)
-        except (ValueError, RecursionError):
-            return values, at, n_lines, opened, False
-        values.append((n_lines, value))
-        n_lines += text.count("\n", at, end)
-        at = end
+def _has_half(raw: bytes, value: Any) -> bool:
+    """Whether a text in the value cannot be written: only an escape can bring half a character in."""
+    if b"\\u" not in raw and b"\\U" not in raw:
+        return False
+    try:
+        json.dumps(value, ensure_ascii=False, default=str, skipkeys=True).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return True
+    return False
 
 
 def as_text(value: Any) -> str | None:
-    """Any value as text without NULs: numbers and structures as JSON; None for nothing but white space."""
+    """Any value as text without NULs: numbers and structures as JSON; None for NaN and mere white space."""
     if value is None:
         return None
     if isinstance(value, str):
         text = value
     elif type(value) is int or type(value) is float:
-        return repr(value)
+        return None if value != value or value in (math.inf, -math.inf) else repr(value)
     elif isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
         text = "\n".join(part for part in value if part.strip())
     else:

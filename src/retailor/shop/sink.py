@@ -22,6 +22,7 @@ _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
 _VALUE = re.compile(r"'[^']*'|\d[\d.,:+TZ-]*")
 _N_REASONS = 100
+_HOPELESS = 4_500_000  # more than the lines of a block: what is good in it is added after its rejects
 
 
 class Sink:
@@ -41,6 +42,7 @@ class Sink:
         self._writers: dict[str, Any] = {}
         self._rejects: list[tuple[str, int, str]] = []
         self._first: list[str] = []
+        self._since_good = 0
         self._seen = _Seen()
         self._thread = ThreadPoolExecutor(1)  # packing one batch while the next is read
         self._writing: Future[None] | None = None
@@ -51,27 +53,30 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._thread:
-            if error is None:
-                self._flush()
-                self._write("unread", self.unread.frame())
-                self._wait()
-                for table in SCHEMAS:
-                    if table not in self._writers:
-                        self._write(table, empty(table))
-                self._wait()
-        for writer in self._writers.values():
-            writer.close()
+        try:
+            with self._thread:
+                if error is None:
+                    self._flush()
+                    self._write("unread", self.unread.frame())
+                    self._wait()
+                    for table in SCHEMAS:
+                        if table not in self._writers:
+                            self._write(table, empty(table))
+                    self._wait()
+        finally:
+            self._close(quietly=error is not None)
 
     def add(self, table: str, frame: pl.DataFrame) -> None:
         """Appends rows; absent columns are null."""
         if len(frame):
+            self._since_good = 0
             self.rows[table] += len(frame)
             self._write(table, conform(table, frame))
 
     def add_later(self, table: str, n_rows: int, make: Callable[[], pl.DataFrame]) -> None:
         """Appends what `make` gives, which another thread calls while the next rows are read."""
         if n_rows:
+            self._since_good = 0
             self.rows[table] += n_rows
             self._submit(table, lambda: conform(table, make()))
 
@@ -86,7 +91,8 @@ class Sink:
                 self.reject(path, line, f"item '{item}' was already described: the first row is kept")
 
     def reject(self, path: str, line: int, reason: str) -> None:
-        """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`."""
+        """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
+        nothing else for long."""
         reason = " ".join(reason.split())
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
@@ -101,6 +107,14 @@ class Sink:
             raise DataError(
                 f"{self.rows['rejects']} rows could not be read, and max_rejects is {self._max_rejects}; "
                 f"first: {'; '.join(self._first)}",
+                path=path,
+                row=line,
+            )
+        self._since_good += 1
+        if self._since_good >= _HOPELESS:
+            raise DataError(
+                f"none of the last {_HOPELESS:,} rows could be read: is this the right reader? "
+                f"First: {'; '.join(self._first)}",
                 path=path,
                 row=line,
             )
@@ -143,6 +157,17 @@ class Sink:
                 path, batch.schema, compression="zstd", write_statistics=False
             )
         self._writers[table].write_table(batch)
+
+    def _close(self, *, quietly: bool) -> None:
+        """Closes every file; an error of one (the disk is full) is raised unless another is on its way."""
+        failed: Exception | None = None
+        for writer in self._writers.values():
+            try:
+                writer.close()
+            except Exception as error:
+                failed = failed or error
+        if failed is not None and not quietly:
+            raise failed
 
     def _wait(self) -> None:
         """Raises what the last write raised: a full disk, say."""

@@ -15,9 +15,12 @@ from retailor.errors import ConfigError, DataError
 from retailor.progress import track
 from retailor.shop.columns import ColumnMap, Settled, canonical, check_map, missing_column, sources
 from retailor.shop.delimited import Frames, delimited
-from retailor.shop.lines import Reject, bad_byte, streams
+from retailor.shop.documents import any_objects
+from retailor.shop.lines import Reject
 from retailor.shop.nested import evidence_of, pairs_of, path_of, path_of_text
-from retailor.shop.records import Row, any_objects, as_text
+from retailor.shop.packed import streams
+from retailor.shop.parquet import parquet
+from retailor.shop.records import Row, as_text
 from retailor.shop.sink import Sink
 from retailor.shop.survey import Key, open_columns, survey
 from retailor.shop.tables import SCHEMAS
@@ -171,7 +174,7 @@ def _frames(maps: Maps, path: Path, told: Callable[[str, int, str], None]) -> It
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     if is_parquet or layout.format == "parquet":
-        yield str(path), _parquet(path, wanted, partial(told, str(path)))
+        yield str(path), parquet(path, wanted, partial(told, str(path)))
         return
     for name, stream in streams(path):
         reject = partial(told, name)
@@ -201,52 +204,17 @@ def _suffix(name: str) -> str:
     return path.with_suffix("").suffix if path.suffix in (".gz", ".bz2", ".xz") else path.suffix
 
 
-def _parquet(path: Path, wanted: tuple[str, ...], reject: Reject) -> Frames:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        columns = [name for name in file.schema_arrow.names if name in wanted]
-        yield pl.DataFrame(schema=file.schema_arrow.names).clear(), pl.Series([], dtype=pl.Int64)
-        line = 1
-        for batch in file.iter_batches(batch_size=65_536, columns=columns):
-            frame = pl.DataFrame(pl.from_arrow(pa.table(batch)))
-            lines = pl.int_range(line, line + len(frame), dtype=pl.Int64, eager=True)
-            line += len(frame)
-            yield _plain_types(frame, lines, reject, path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"the Parquet file is cut off or corrupt ({error}).", path=path) from None
-
-
-def _plain_types(
-    frame: pl.DataFrame, lines: pl.Series, reject: Reject, path: Path
-) -> tuple[pl.DataFrame, pl.Series]:
-    """The rows with bytes as text and without NULs; raises DataError on a type that no column can hold."""
-    for name, kind in frame.schema.items():
-        if isinstance(kind, (pl.Duration, pl.Object)):
-            raise DataError(
-                f"column '{name}' is of type {kind}, which cannot be read.", path=path, column=name
-            )
-    for name in [name for name, kind in frame.schema.items() if kind == pl.Binary]:
-        text = frame[name].map_elements(_decoded, return_dtype=pl.String)
-        broken = text.is_null() & frame[name].is_not_null()
-        for line in lines.filter(broken):
-            reject(line, f"column '{name}' is not UTF-8")
-        frame, lines = frame.with_columns(text.alias(name)).filter(~broken), lines.filter(~broken)
-    return frame.with_columns(pl.col(pl.String).str.replace_all("\0", "", literal=True)), lines
-
-
-def _decoded(raw: bytes) -> str | None:
-    return None if bad_byte(raw) is not None else raw.decode()
-
-
 def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
     """Frames of text columns, and list columns where ours hold lists; a line is where the object starts."""
     wanted = {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
     encoding = maps[0][1].encoding
+    tops = {*wanted, *(source.split(".")[0] for source in wanted)}
+
+    def is_row(row: Row) -> bool:
+        return not tops.isdisjoint(row)
+
     started = False
-    for batch in any_objects(name, stream, reject, encoding):
+    for batch in any_objects(name, stream, reject, encoding, is_row):
         if not batch:
             continue
         columns = {

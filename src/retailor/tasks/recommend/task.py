@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
+from retailor.extras import naming_extras
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
@@ -47,18 +48,21 @@ class Recommender:
         self.log: dict[str, Any] = {}
         self._fitted: model.Fitted | None = None
 
+    @naming_extras()
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Learns the parts and their blend. Raises MissingTable without events that say something."""
         shop.require("recommend", "events")
         self._fitted, self.log = fit(shop, self.encoder, self.settings, work)
         return self
 
+    @naming_extras()
     def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
         """Counts, solves and indexes the whole shop; weights, encoder and trained networks are `before`'s."""
         self._fitted, done = refitted(before._made, shop, self.settings, before.log.get("scales") or {}, work)
         self.log = {**before.log, "refit": done}
         return self
 
+    @naming_extras()
     def update(self, shop: Shop) -> Self:
         """Takes in new events and items at once, such as a day's; what needs a fit stays until the next one.
 
@@ -134,6 +138,7 @@ class Recommender:
                 column="text",
             )
 
+    @naming_extras()
     def evaluate(self, shop: Shop) -> Scores:
         """Every system's figures on the events of `shop`, each asked for given the history known by fit.
 
@@ -200,6 +205,7 @@ class Recommender:
             (new / "log.json").write_text(json.dumps(self.log, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
+    @naming_extras()
     def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """The saved task. Raises DataError that names a missing or corrupt file."""
         folder = Path(folder)

@@ -16,6 +16,7 @@ import polars as pl
 from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
+from retailor.extras import naming_extras
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score, Scores
 from retailor.models.local import load_generator
@@ -75,6 +76,7 @@ class ReviewWriter:
 
     # fit --------------------------------------------------------------------------------------------
 
+    @naming_extras()
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """The writer, fitted on the shop's reviews. Raises DataError when they are missing."""
         shop.require("review", "items", "reviews")
