@@ -131,7 +131,7 @@ def _ranks(
         own = histories.at(baskets.customers[start:stop])
         z = {
             name: standardise(parts[name].scores(own))
-            for name in {name for blend in systems.values() for name in blend.used()}
+            for name in dict.fromkeys(name for blend in systems.values() for name in blend.used())
         }
         for row, blend in systems.items():
             started = time.perf_counter()

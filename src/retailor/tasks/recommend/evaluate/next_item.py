@@ -87,7 +87,7 @@ def _rank_block(
     seen = own.matrix(len(ties)).tocoo()
     cold_rows = own.lengths() == 0
     z, took = {}, {}
-    for name in {name for blend in systems.values() for name in blend.used()}:
+    for name in dict.fromkeys(name for blend in systems.values() for name in blend.used()):
         started = time.perf_counter()
         z[name] = standardise(parts[name].scores(own))
         took[name] = time.perf_counter() - started
