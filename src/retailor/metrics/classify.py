@@ -48,7 +48,11 @@ def class_f1(true: ArrayLike, predicted: ArrayLike, n_classes: int) -> Floats:
 
 
 def macro_f1(true: ArrayLike, predicted: ArrayLike, n_classes: int) -> float:
-    """The unweighted mean F1 over classes that are true or predicted somewhere; nan for no cases."""
+    """The unweighted mean F1 over the classes that are true in some case; nan for no cases.
+
+    So every system on the same cases is averaged over the same classes, whatever it predicts: a class that
+    never occurs lowers the recall of those that do, where it is predicted.
+    """
     return _macro_f1_of(confusion(true, predicted, n_classes))
 
 
@@ -155,8 +159,7 @@ def _f1_of(counts: Floats) -> Floats:
 
 
 def _macro_f1_of(counts: Floats) -> float:
-    found = _f1_of(counts)
-    return _mean(found[~np.isnan(found)])
+    return _mean(_f1_of(counts)[counts.sum(axis=1) > 0])
 
 
 def _recall_of(counts: Floats) -> float:
