@@ -39,9 +39,9 @@ def test_every_interval_is_of_95_percent() -> None:
     assert less is not None and half(less.low, less.high) == wide
     hits = VALUES > 0
     f1 = classify.score_macro_f1("mine", np.ones(400, int), hits.astype(int), 2)
-    # One class is true; its F1 is 2p / (1 + p), that of the other is 0.
+    # One class is true, and its F1 is 2p / (1 + p).
     p = hits.mean()
-    by_hand = 0.5 * 2 / (1 + p) ** 2 * np.sqrt(p * (1 - p) / 400)
+    by_hand = 2 / (1 + p) ** 2 * np.sqrt(p * (1 - p) / 400)
     assert half(f1.low, f1.high) == pytest.approx(NINETY_FIVE * by_hand, rel=0.15)
     assert bounds(np.linspace(0, 1, 1001)) == pytest.approx((0.025, 0.975))
 

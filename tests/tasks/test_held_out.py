@@ -56,7 +56,7 @@ def judged(**relevant: str) -> Shop:
 
 
 def test_a_query_is_scored_with_weights_that_never_saw_its_judgments() -> None:
-    """Words are right about one query, meaning about the other; each is scored by the weights of the other."""
+    """Words are right about one query, meaning about the other; each is scored by weights of the other."""
     settings = SearchSettings(min_queries=2, n_folds=2)
     shop = judged(red="i1", blue="i4")
     scores = Search(Meaning(), settings).fit(shop).evaluate(shop)
