@@ -174,6 +174,7 @@ def test_the_seed_decides_a_random_split_and_the_same_seed_repeats_it() -> None:
     )
     tests = [split_at_random(shop, test=0.5, seed=seed)[1] for seed in (0, 1, 2)]
     again = split_at_random(shop, test=0.5, seed=1)[1]
+    assert_frame_equal(split_at_random(shop, test=0.5)[1].reviews, tests[0].reviews)
     for name in ("reviews", "events", "questions", "judgments"):
         drawn = [set(test.tables()[name].to_series().to_list()) for test in tests]
         assert set(again.tables()[name].to_series().to_list()) == drawn[1]
@@ -243,8 +244,10 @@ def test_an_item_known_by_its_held_out_rows_alone_is_no_secret_told_to_train() -
 
 
 def test_bad_shares_are_config_errors() -> None:
-    with pytest.raises(ConfigError, match="'test' = 1"):
-        split_by_time(Shop.of(), test=1)
+    for split in (split_by_time, split_at_random):
+        for share in (0, 1, -0.5, 1.5):
+            with pytest.raises(ConfigError, match=f"'test' = {share}"):
+                split(Shop.of(), test=share)
     with pytest.raises(ConfigError, match="'n' = 0"):
         leave_last_out(Shop.of(), n=0)
 

@@ -17,6 +17,7 @@ from retailor.tasks.answer.features import FEATURES
 from retailor.tasks.answer.ranker import Listed, learn_ranker
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.linear import Head, fit_head
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.testing.models import tiny_encoder
@@ -188,4 +189,8 @@ def test_a_temperature_is_applied_to_what_is_said(temperature: float) -> None:
     scaled = Head(weight / temperature, np.zeros(3))
     said = Head(weight, np.zeros(3), temperature=temperature).probabilities(rows)
     np.testing.assert_allclose(said, scaled.probabilities(rows))
+    words, network = (rng.dirichlet(np.ones(3), 20) for _ in range(2))
+    both: Any = BlendedReader(None, None, 0.3, temperature).of(words, network)  # type: ignore[arg-type]
+    logits = (0.3 * np.log(words) + 0.7 * np.log(network)) / temperature
+    np.testing.assert_allclose(both, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
     assert temperature == 1.0 or np.abs(said - Head(weight, np.zeros(3)).probabilities(rows)).max() > 0.05

@@ -364,7 +364,7 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
             signal.signal(number, handler)
             signal.raise_signal(number)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
         signal.signal(number, stop)
     try:
