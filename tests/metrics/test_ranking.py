@@ -116,7 +116,7 @@ def test_a_scorer_that_says_nothing_reads_what_a_random_order_reads(case: list[t
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=1, max_size=60).filter(any))
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0, 2.0]), min_size=1, max_size=60).filter(any))
 def test_a_perfect_order_reads_one_at_every_k(grades: list[float]) -> None:
     found = values(Ranked.cases([ranking.graded_ranks(grades, grades)]))
     for name, value in found.items():
