@@ -120,6 +120,12 @@ def test_the_pieces_of_a_word_share_their_mean_weight() -> None:
     assert (masks[ids == 4] == masks[ids == 14]).all()
 
 
+def test_equal_weights_change_nothing_however_long_the_words() -> None:
+    ids = some_rows(40, 30)
+    plain = draw_masks(ids, KNOWN, 0.2, np.random.default_rng(3))
+    assert (plain == draw_masks(ids, KNOWN, 0.2, np.random.default_rng(3), weights=np.full(20, 7.0))).all()
+
+
 def test_a_vocabulary_is_read_off_the_tokens() -> None:
     tokenizer = tiny_encoder().tokenizer
     known = vocabulary(tokenizer)
