@@ -147,3 +147,12 @@ def test_similarity_distillation_ignores_rotation_and_sees_change() -> None:
     assert similarity_distillation(vectors @ turn, vectors).item() == pytest.approx(0, abs=1e-5)
     assert similarity_distillation(vectors.flip(1) * vectors, vectors).item() > 0.01
     assert similarity_distillation(vectors[:2], vectors[:2]).item() == 0
+
+
+def test_the_temperatures_that_are_taken_when_none_is_given() -> None:
+    generator = torch.Generator().manual_seed(8)
+    a, b = torch.randn(4, 6, generator=generator), torch.randn(4, 6, generator=generator)
+    assert contrastive(a, b) == contrastive(a, b, temperature=0.05, symmetric=True)
+    assert distillation(a, b) == distillation(a, b, temperature=2.0)
+    assert similarity_distillation(a, b) == similarity_distillation(a, b, temperature=0.05)
+    assert similarity_distillation(a, b) != similarity_distillation(a, b, temperature=1.05)
