@@ -33,11 +33,3 @@ def test_dictionaries_and_back_without_the_draws() -> None:
     again = Scores.from_dicts(told)
     assert again == ROWS and again.rows[0].draws is None
     assert "draws" not in repr(ROWS.rows[0])
-
-
-def test_as_text_a_line_a_system_and_bucket() -> None:
-    assert str(ROWS).splitlines() == [
-        "system    bucket  mrr             map             n",
-        "bm25      all     0.5000 ±0.1000  0.2500 ±0.1000  1,200",
-        "retailor  new                     0.1250 ±0.0500  7",
-    ]

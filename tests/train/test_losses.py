@@ -149,6 +149,18 @@ def test_similarity_distillation_ignores_rotation_and_sees_change() -> None:
     assert similarity_distillation(vectors[:2], vectors[:2]).item() == 0
 
 
+def test_similarity_distillation_is_the_kl_of_softmaxed_cosines_with_all_others() -> None:
+    generator = torch.Generator().manual_seed(9)
+    student, teacher = torch.randn(4, 3, generator=generator), torch.randn(4, 5, generator=generator)
+
+    def near(rows: list[list[float]], i: int) -> list[float]:
+        return softmax([cosine(rows[i], rows[j]) / 0.5 for j in range(4) if j != i])
+
+    pairs = [(near(teacher.tolist(), i), near(student.tolist(), i)) for i in range(4)]
+    kl = sum(a * math.log(a / b) for p, q in pairs for a, b in zip(p, q, strict=True)) / 4
+    assert similarity_distillation(student, teacher, temperature=0.5).item() == pytest.approx(kl, rel=1e-4)
+
+
 def test_the_temperatures_that_are_taken_when_none_is_given() -> None:
     generator = torch.Generator().manual_seed(8)
     a, b = torch.randn(4, 6, generator=generator), torch.randn(4, 6, generator=generator)
