@@ -32,4 +32,5 @@ def test_dictionaries_and_back_without_the_draws() -> None:
     }  # fmt: skip
     again = Scores.from_dicts(told)
     assert again == ROWS and again.rows[0].draws is None
+    assert (ROWS.rows[1].seconds, ROWS.rows[1].bucket) == (0.0, "all")
     assert "draws" not in repr(ROWS.rows[0])
