@@ -115,3 +115,5 @@ def test_paired_macro_f1_is_tighter_than_two_single_intervals() -> None:
     single = ours.score_macro_f1("better", true, better, 3)
     assert high - low < single.high - single.low
     assert ours.paired_macro_f1(true, worse, worse, 3) == (0.0, 0.0, 0.0)
+    assert ours.paired_macro_f1(true, better, worse, 3, seed=0) == (value, low, high)
+    assert ours.paired_macro_f1(true, better, worse, 3, seed=1) != (value, low, high)
