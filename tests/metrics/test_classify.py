@@ -23,13 +23,27 @@ def test_labels_metrics_agree_with_sklearn(cases: list[tuple[int, int]]) -> None
     true, predicted = np.array(cases).T
     assert ours.accuracy(true, predicted) == pytest.approx(sk.accuracy_score(true, predicted))
     assert ours.macro_f1(true, predicted, 3) == pytest.approx(
-        sk.f1_score(true, predicted, average="macro", zero_division=0)
+        sk.f1_score(true, predicted, labels=np.unique(true), average="macro", zero_division=0)
     )
     recalls = sk.recall_score(true, predicted, labels=np.unique(true), average=None, zero_division=0)
     assert ours.balanced_accuracy(true, predicted, 3) == pytest.approx(recalls.mean())
     assert (
         ours.confusion(true, predicted, 3) == sk.confusion_matrix(true, predicted, labels=[0, 1, 2])
     ).all()
+
+
+def test_every_row_of_a_table_is_averaged_over_the_same_classes() -> None:
+    """The classes of the cases: one that never occurs counts for nobody, whoever predicts it."""
+    true = [0, 0, 0, 1, 1, 1]
+    careful, wild = [0, 0, 1, 1, 1, 1], [0, 0, 2, 1, 1, 1]
+    assert ours.macro_f1(true, careful, 3) == pytest.approx((4 / 5 + 6 / 7) / 2)
+    assert ours.macro_f1(true, wild, 3) == pytest.approx((4 / 5 + 1) / 2)
+    assert ours.macro_f1(true, [0] * 6, 3) == pytest.approx(1 / 3)
+    for predicted in (careful, wild):
+        rows = np.eye(3)[predicted]
+        assert ours.score_classes("x", true, rows).value("x", "macro_f1") == pytest.approx(
+            ours.macro_f1(true, predicted, 3)
+        )
 
 
 def test_class_f1_agrees_with_sklearn_and_is_nan_for_a_class_that_never_occurs() -> None:
@@ -101,3 +115,5 @@ def test_paired_macro_f1_is_tighter_than_two_single_intervals() -> None:
     single = ours.score_macro_f1("better", true, better, 3)
     assert high - low < single.high - single.low
     assert ours.paired_macro_f1(true, worse, worse, 3) == (0.0, 0.0, 0.0)
+    assert ours.paired_macro_f1(true, better, worse, 3, seed=0) == (value, low, high)
+    assert ours.paired_macro_f1(true, better, worse, 3, seed=1) != (value, low, high)

@@ -18,6 +18,7 @@ import pytest
 
 from retailor.errors import ConfigError, DataError
 from retailor.serve.app import ServeSettings, serve
+from retailor.serve.service import Service
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_LOADERS, toy_run
 
@@ -231,8 +232,50 @@ def test_sigterm_lets_requests_finish_and_takes_no_new_ones(start_server: Start,
         with pytest.raises(httpx.TransportError):
             HTTP.get(f"{server.url}/health")
         assert [future.result().status_code for future in asked] == [200] * 5
-    assert server.stop() == 0
+    assert server.process.wait(60) == 0
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_stop_right_after_the_start_is_heard(start_server: Start, run_folder: Path) -> None:
+    """The first line of the log is the sign that it can be stopped: nothing later may be needed for it."""
+    assert [start_server(run_folder).stop(timeout_s=60) for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_at_any_moment_ends_in_order(
+    number: signal.Signals, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before uvicorn listens, after it is done, and while all is closed; before that the stop is not ours."""
+    heard: list[str] = []
+    before = signal.signal(number, lambda *_: heard.append("somebody else"))
+    close, load = Service.close, Service.load
+
+    def closed(service: Service) -> None:
+        signal.raise_signal(number)
+        close(service)
+        heard.append("closed")
+
+    def loaded(*given: Any) -> Service:
+        made = load(*given)
+        if heard == ["start"]:
+            signal.raise_signal(number)
+        return made
+
+    def run(server: Any, sockets: Any) -> None:
+        signal.raise_signal(number)
+        heard.append(f"stopped {server.should_exit}")
+
+    monkeypatch.setattr(Service, "close", closed)
+    monkeypatch.setattr("uvicorn.Server.run", run)
+    monkeypatch.setattr(Service, "load", loaded)
+    try:
+        serve(run_folder, TOY_LOADERS, ServeSettings(port=0))
+        assert heard == ["stopped True", "closed"]
+        heard[:] = ["start"]
+        serve(run_folder, TOY_LOADERS, ServeSettings(port=0))
+        assert heard == ["start", "somebody else", "stopped True", "closed"]
+    finally:
+        signal.signal(number, before)
 
 
 def test_hangup_serves_the_new_run_without_a_pause(start_server: Start, shop: Shop, tmp_path: Path) -> None:

@@ -164,6 +164,60 @@ def test_without_times_the_split_goes_by_content() -> None:
     assert 60 < len(split_at_random(shop, test=0.1, seed=1)[1].reviews) < 140
 
 
+def test_the_seed_decides_a_random_split_and_the_same_seed_repeats_it() -> None:
+    texts = [f"review {i}" for i in range(400)]
+    shop = Shop.of(
+        reviews=pl.DataFrame({"review_id": [str(i) for i in range(400)], "text": texts}),
+        events=pl.DataFrame({"user_id": texts, "item_id": texts, "kind": ["buy"] * 400}),
+        questions=pl.DataFrame({"question_id": texts, "question": texts}),
+        judgments=pl.DataFrame({"query": texts, "item_id": texts, "grade": [1.0] * 400}),
+    )
+    tests = [split_at_random(shop, test=0.5, seed=seed)[1] for seed in (0, 1, 2)]
+    again = split_at_random(shop, test=0.5, seed=1)[1]
+    assert_frame_equal(split_at_random(shop, test=0.5)[1].reviews, tests[0].reviews)
+    for name in ("reviews", "events", "questions", "judgments"):
+        drawn = [set(test.tables()[name].to_series().to_list()) for test in tests]
+        assert set(again.tables()[name].to_series().to_list()) == drawn[1]
+        for a, b in ((0, 1), (1, 2), (0, 2)):
+            # Two halves that know nothing of each other share half of what they have.
+            assert 60 < len(drawn[a] & drawn[b]) < 140
+
+
+def test_what_nobody_wrote_or_asked_is_split_by_what_is_known_of_it() -> None:
+    """Rows without a customer or a text fall back on the next best; equal ones stay together."""
+    n = 200
+    shop = Shop.of(
+        events=pl.DataFrame({"user_id": [f"u{i % 50}" for i in range(n)], "kind": ["view"] * n}),
+        reviews=pl.DataFrame(
+            {"review_id": [f"r{i}" for i in range(n)], "title": [f"t{i % 60}" for i in range(n)]}
+        ),
+        questions=pl.DataFrame({"question_id": [f"q{i}" for i in range(n)]}),
+    )
+    train, test = split_at_random(shop, test=0.5)
+    assert 0 < len(test.events) < n and 0 < len(test.reviews) < n and 60 < len(test.questions) < 140
+    assert not set(train.events["user_id"]) & set(test.events["user_id"])
+    assert not set(train.reviews["title"]) & set(test.reviews["title"])
+
+
+def test_the_cut_is_the_instant_nearest_to_the_share() -> None:
+    shop = Shop.of(
+        events=table("events user_id item_id kind time", [("u", str(i), "buy", at(i)) for i in range(10)])
+    )
+    for share, n_test in ((0.1, 1), (0.3, 3), (0.34, 3), (0.36, 4), (0.99, 9), (0.01, 1)):
+        assert len(split_by_time(shop, test=share)[1].events) == n_test
+    # Rows without a time stay in train, and a table without any is split by its content.
+    odd = shop.with_tables(events=shop.events.with_columns(time=pl.lit(None, pl.Datetime("ms", "UTC"))))
+    assert 0 <= len(split_by_time(odd, test=0.1)[1].events) <= 5
+
+
+def test_rejects_stay_in_train_and_questions_of_the_last_out_go_by_content() -> None:
+    shop = demo_shop(60)
+    train, test = leave_last_out(shop)
+    assert not len(test.rejects) and len(train.rejects) == len(shop.rejects)
+    assert 0 < len(test.questions) < 0.3 * len(shop.questions)
+    assert 0 < len(test.judgments) < 0.3 * len(shop.judgments)
+
+
 def test_ties_are_broken_by_the_order_of_the_file() -> None:
     events = pl.DataFrame(
         {"user_id": ["u"] * 3, "item_id": ["x", "y", "z"], "kind": "buy", "time": [at(1)] * 3}
@@ -190,8 +244,10 @@ def test_an_item_known_by_its_held_out_rows_alone_is_no_secret_told_to_train() -
 
 
 def test_bad_shares_are_config_errors() -> None:
-    with pytest.raises(ConfigError, match="'test' = 1"):
-        split_by_time(Shop.of(), test=1)
+    for split in (split_by_time, split_at_random):
+        for share in (0, 1, -0.5, 1.5):
+            with pytest.raises(ConfigError, match=f"'test' = {share}"):
+                split(Shop.of(), test=share)
     with pytest.raises(ConfigError, match="'n' = 0"):
         leave_last_out(Shop.of(), n=0)
 

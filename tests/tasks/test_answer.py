@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from retailor.errors import DataError, MissingTable, ModelError
+from retailor.metrics.ranking import Ranked, graded_ranks
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
@@ -15,7 +16,7 @@ from retailor.tasks.answer.dialogue import standalone
 from retailor.tasks.answer.features import asked_concepts, is_yes_no, told_concepts, wants_number
 from retailor.tasks.answer.passages import passages, plain, sentences
 from retailor.tasks.answer.ranker import Listed, Ranker, caution_of, default_ranker, learn_ranker
-from retailor.tasks.answer.scores import measure, risks
+from retailor.tasks.answer.scores import measures, risks
 from retailor.tasks.answer.wording import checked, compose, unknown_text
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 from retailor.testing.models import tiny_decoder, tiny_encoder
@@ -298,7 +299,8 @@ def test_what_a_question_asks_for() -> None:
 
 
 def test_measures_of_a_list_are_those_worked_out_by_hand() -> None:
-    found = measure(np.array([0.9, 0.8, 0.7, 0.1]), np.array([0, 1, 0, 1], dtype=np.float32))
+    ranked = Ranked.cases([graded_ranks([0.9, 0.8, 0.7, 0.1], [0, 1, 0, 1])])
+    found = {metric: float(values[0]) for metric, values in measures(ranked).items()}
     assert found["map"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     assert (found["mrr"], found["hit@1"]) == (0.5, 0.0)
     gained = 1 / np.log2(3) + 1 / np.log2(5)
@@ -306,7 +308,7 @@ def test_measures_of_a_list_are_those_worked_out_by_hand() -> None:
 
 
 def test_risks_count_the_errors_among_the_surest() -> None:
-    assert risks(np.array([0.1, 0.9, 0.5]), np.array([True, True, False])).tolist() == [0, 1 / 2, 1 / 3]
+    assert risks(np.array([0.1, 0.9, 0.5]), np.array([1.0, 1, 0])).tolist() == [0, 1 / 2, 1 / 3]
 
 
 def toy_lists(rng: np.random.Generator, n: int) -> list[Listed]:

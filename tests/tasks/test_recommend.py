@@ -264,7 +264,7 @@ def test_scores_know_the_checkerboard(fitted: Recommender) -> None:
     assert scores.value("retailor", "miscalibration@10") < scores.value("popularity", "miscalibration@10")
 
 
-def test_a_tie_counts_against_us_and_the_own_history_is_masked() -> None:
+def test_a_tie_has_all_its_places_and_the_own_history_is_masked() -> None:
     links = ItemToItem(
         sp.csr_matrix(np.array([[0, 1, 1, 0], [9, 0, 0, 0], [0] * 4, [0] * 4], np.float32)), 0.0
     )
@@ -274,7 +274,7 @@ def test_a_tie_counts_against_us_and_the_own_history_is_masked() -> None:
     ranks = rank_cases(
         parts, {"knn": Blend(("knn",), (1.0,))}, cases, histories, np.arange(4, dtype=np.uint64)
     )
-    assert ranks.ranks["knn"].tolist() == [2, 1, 2]
+    assert ranks.ranks["knn"].tolist() == [[1, 2], [1, 1], [2, 2]]
 
 
 def test_a_repeat_and_a_seen_item_are_not_asked_for(fitted: Recommender) -> None:
@@ -283,7 +283,7 @@ def test_a_repeat_and_a_seen_item_are_not_asked_for(fitted: Recommender) -> None
     events = _events([("u00", seen), ("u00", "i22"), ("u00", "i22"), ("stranger", "i03")])
     cases = fitted.cases(shop.with_tables(events=events))
     assert sorted(cases.customers.tolist()) == [-1, 0]
-    assert fitted.ranks(cases).ranks["retailor"].shape == (2,)
+    assert fitted.ranks(cases).ranks["retailor"].shape == (2, 2)
 
 
 # reading ------------------------------------------------------------------------------------------

@@ -12,19 +12,21 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from retailor import provenance
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.testing.models import SAMPLE, tiny_encoder
+from retailor.train import losses
 from retailor.train.checkpoint import Checkpoints, weights_of
-from retailor.train.loop import TrainLog, TrainSettings, layer_groups, train
+from retailor.train.loop import Batch, TrainLog, TrainSettings, layer_groups, train
 from retailor.train.schedule import epoch_batches, rate_factor, steps_of
 
 X = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
@@ -104,6 +106,67 @@ def test_accumulation_equals_a_larger_batch() -> None:
         settings = TrainSettings(epochs=1, batch_size=size, accumulate=accumulate, learning_rate=0.01)
         assert train(network, range(64), collate, loss, settings).curve[-1][0] == 4
     torch.testing.assert_close(weights(one), weights(two))
+
+
+# Kinds of losses over logits [B, T, 3]: by tokens, by tokens that look ahead, by weighted classes of texts.
+CLASS_WEIGHTS = torch.tensor([0.2, 1.0, 5.0])
+
+
+def _ahead(batch: Batch) -> float:
+    return losses.n_labels(batch["labels"][:, 1:])
+
+
+def _weighed(batch: Batch) -> float:
+    return losses.n_labels(batch["labels"][:, 0], weights=CLASS_WEIGHTS)
+
+
+KINDS: dict[str, tuple[Any, Any]] = {
+    "masked": (losses.masked_lm, lambda batch: losses.n_labels(batch["labels"])),
+    "seq2seq": (losses.seq2seq_lm, lambda batch: losses.n_labels(batch["labels"])),
+    "causal": (losses.causal_lm, _ahead),
+    "weighted": (lambda z, y: losses.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS), _weighed),
+    "smoothed": (
+        lambda z, y: losses.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS, smoothing=0.1), _weighed
+    ),
+    "examples": (lambda z, y: z.square().mean(), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None, max_examples=10)
+@given(
+    labels=st.lists(
+        st.lists(st.sampled_from([-100, -100, 0, 1, 2]), min_size=4, max_size=4), min_size=3, max_size=32
+    ),
+    size=st.integers(1, 9),
+)
+def test_a_step_of_several_batches_is_that_of_one(kind: str, labels: list[list[int]], size: int) -> None:
+    """The first step's gradient, whatever each batch has to count and however small the last one is."""
+    loss_of, weigh = KINDS[kind]
+    table = torch.tensor(labels)
+    n = len(labels)
+
+    def some(rows: Sequence[int]) -> Batch:
+        return {"x": X[list(rows)], "labels": table[list(rows)]}
+
+    def gradient(batch_size: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = nn.Linear(8, 12)
+        before = weights(network)
+        dials = TrainSettings(
+            batch_size=batch_size, accumulate=-(-n // batch_size), max_steps=1, clip=0, warmup=0.0,
+            learning_rate=1.0, schedule="constant", weight_decay=0,
+        )  # fmt: skip
+
+        def mean(module: nn.Module, batch: Batch) -> torch.Tensor:
+            return loss_of(module(batch["x"]).view(-1, 4, 3), batch["labels"])  # type: ignore[no-any-return]
+
+        with mock.patch("torch.optim.AdamW", lambda groups, lr, fused: torch.optim.SGD(groups, lr=lr)):
+            log = train(network, range(n), some, mean, dials, weigh=weigh)
+        assert len(log.curve) == 1
+        return torch.cat([weights(network) - before, torch.tensor([log.curve[0][1]])])
+
+    torch.testing.assert_close(gradient(n), gradient(size), atol=1e-5, rtol=1e-4)
 
 
 def test_a_loss_that_is_not_finite_says_what_to_lower() -> None:

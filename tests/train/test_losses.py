@@ -13,6 +13,7 @@ from retailor.train.losses import (
     cross_entropy,
     distillation,
     masked_lm,
+    n_labels,
     seq2seq_lm,
     similarity_distillation,
 )
@@ -78,15 +79,43 @@ def test_contrastive() -> None:
     assert one_way.item() == pytest.approx(forth, rel=1e-5)
 
 
-def test_contrastive_spares_pairs_that_belong_together() -> None:
-    left = torch.randn(3, 6, generator=torch.Generator().manual_seed(3))
-    same = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
-    scores = [[cosine(a, b) / 0.05 for b in left.tolist()] for a in left.tolist()]
-    kept = [[0, 2], [1, 2], [0, 1, 2]]
-    forth = sum(nll([scores[i][j] for j in kept[i]], kept[i].index(i)) for i in range(3)) / 3
-    assert contrastive(left, left, same=same, symmetric=False).item() == pytest.approx(
-        forth, rel=1e-4, abs=1e-6
-    )
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_contrastive_spares_pairs_that_belong_together(symmetric: bool) -> None:
+    generator = torch.Generator().manual_seed(3)
+    left, right = torch.randn(3, 6, generator=generator), torch.randn(3, 6, generator=generator)
+    same = torch.tensor([[True, True, False], [False, True, False], [False, False, True]])
+    scores = [[cosine(a, b) / 0.5 for b in right.tolist()] for a in left.tolist()]
+
+    def mean(rows: list[list[float]], spared: torch.Tensor) -> float:
+        kept = [[j for j in range(3) if i == j or not spared[i, j]] for i in range(3)]
+        return sum(nll([rows[i][j] for j in kept[i]], kept[i].index(i)) for i in range(3)) / 3
+
+    expected = mean(scores, same)
+    if symmetric:
+        turned = [[scores[i][j] for i in range(3)] for j in range(3)]
+        expected = (expected + mean(turned, same.T)) / 2
+    found = contrastive(left, right, same=same, symmetric=symmetric, temperature=0.5)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+    ignored = contrastive(left, right, symmetric=symmetric, temperature=0.5)
+    assert abs(ignored.item() - expected) > 0.01
+
+
+def test_labels_are_counted_by_the_weight_of_their_class() -> None:
+    assert n_labels(LABELS) == 4
+    assert n_labels(LABELS, weights=torch.tensor([1.0, 2.0, 4.0, 8.0])) == 1 + 2 + 4 + 8
+    assert n_labels(torch.full((2, 3), -100)) == 0
+
+
+def test_cross_entropy_of_nothing_labelled_is_zero_with_a_gradient() -> None:
+    rows = torch.randn(2, 3, requires_grad=True)
+    for labels, weights in (
+        ([-100, -100], None),
+        ([-100, -100], torch.ones(3)),
+        ([0, 0], torch.tensor([0.0, 1, 1])),
+    ):
+        loss = cross_entropy(rows, torch.tensor(labels), weights=weights)
+        loss.backward()
+        assert loss.item() == 0 and rows.grad is not None and not rows.grad.any()
 
 
 def test_cross_entropy_with_smoothing_and_weights() -> None:
@@ -118,3 +147,24 @@ def test_similarity_distillation_ignores_rotation_and_sees_change() -> None:
     assert similarity_distillation(vectors @ turn, vectors).item() == pytest.approx(0, abs=1e-5)
     assert similarity_distillation(vectors.flip(1) * vectors, vectors).item() > 0.01
     assert similarity_distillation(vectors[:2], vectors[:2]).item() == 0
+
+
+def test_similarity_distillation_is_the_kl_of_softmaxed_cosines_with_all_others() -> None:
+    generator = torch.Generator().manual_seed(9)
+    student, teacher = torch.randn(4, 3, generator=generator), torch.randn(4, 5, generator=generator)
+
+    def near(rows: list[list[float]], i: int) -> list[float]:
+        return softmax([cosine(rows[i], rows[j]) / 0.5 for j in range(4) if j != i])
+
+    pairs = [(near(teacher.tolist(), i), near(student.tolist(), i)) for i in range(4)]
+    kl = sum(a * math.log(a / b) for p, q in pairs for a, b in zip(p, q, strict=True)) / 4
+    assert similarity_distillation(student, teacher, temperature=0.5).item() == pytest.approx(kl, rel=1e-4)
+
+
+def test_the_temperatures_that_are_taken_when_none_is_given() -> None:
+    generator = torch.Generator().manual_seed(8)
+    a, b = torch.randn(4, 6, generator=generator), torch.randn(4, 6, generator=generator)
+    assert contrastive(a, b) == contrastive(a, b, temperature=0.05, symmetric=True)
+    assert distillation(a, b) == distillation(a, b, temperature=2.0)
+    assert similarity_distillation(a, b) == similarity_distillation(a, b, temperature=0.05)
+    assert similarity_distillation(a, b) != similarity_distillation(a, b, temperature=1.05)

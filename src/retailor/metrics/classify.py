@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retailor.metrics.interval import score_mean
+from retailor.metrics.interval import bounds, score_mean
 from retailor.metrics.scores import Score, Scores
 from retailor.seeds import stream
 
@@ -48,7 +48,11 @@ def class_f1(true: ArrayLike, predicted: ArrayLike, n_classes: int) -> Floats:
 
 
 def macro_f1(true: ArrayLike, predicted: ArrayLike, n_classes: int) -> float:
-    """The unweighted mean F1 over classes that are true or predicted somewhere; nan for no cases."""
+    """The unweighted mean F1 over the classes that are true in some case; nan for no cases.
+
+    So every system on the same cases is averaged over the same classes, whatever it predicts: a class that
+    never occurs lowers the recall of those that do, where it is predicted.
+    """
     return _macro_f1_of(confusion(true, predicted, n_classes))
 
 
@@ -115,7 +119,8 @@ def paired_macro_f1(
         return first - _macro_f1_of(confusion(true, b, n_classes, weights=weights))
 
     value = difference(None)
-    return value, *_bounds(_resampled(difference, len(np.asarray(true)), seed=seed), value)
+    draws = _resampled(difference, len(np.asarray(true)), seed=seed)
+    return value, *bounds(draws, around=value)
 
 
 def score_classes(
@@ -154,8 +159,7 @@ def _f1_of(counts: Floats) -> Floats:
 
 
 def _macro_f1_of(counts: Floats) -> float:
-    found = _f1_of(counts)
-    return _mean(found[~np.isnan(found)])
+    return _mean(_f1_of(counts)[counts.sum(axis=1) > 0])
 
 
 def _recall_of(counts: Floats) -> float:
@@ -169,17 +173,5 @@ def _resampled(metric: Callable[[Floats], float], n: int, *, n_resamples: int = 
     return np.array([metric(rng.poisson(1.0, n).astype(np.float64)) for _ in range(n_resamples if n else 0)])
 
 
-def _bounds(draws: Floats, value: float) -> tuple[float, float]:
-    """The 95 % percentile interval, widened to hold `value`.
-
-    Widened, because ECE is biased upwards under resampling: its percentiles can all lie above the figure.
-    """
-    if not draws.size:
-        return float("nan"), float("nan")
-    known = draws[~np.isnan(draws)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (value, value)
-    return min(float(low), value), max(float(high), value)
-
-
 def _score(row: str, metric: str, value: float, draws: Floats, n: int, seconds: float, bucket: str) -> Score:
-    return Score(row, metric, value, *_bounds(draws, value), n, seconds, bucket, draws)
+    return Score(row, metric, value, *bounds(draws, around=value), n, seconds, bucket, draws)

@@ -1,4 +1,7 @@
-"""Intervals: percentile bootstrap of a mean, and of a paired difference (Efron & Tibshirani 1993)."""
+"""Intervals: percentile bootstrap of a mean, and of a paired difference (Efron & Tibshirani 1993).
+
+Every interval of Retailor is of 95 %, and ends in `bounds`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from retailor.metrics.scores import Score, Scores
 from retailor.seeds import stream
+
+TAILS = (0.025, 0.975)
+
+
+def bounds(draws: ArrayLike, *, around: float | None = None) -> tuple[float, float]:
+    """The 95 % percentile interval of a figure's `draws`, widened to hold `around`; NaN for no draws.
+
+    Draws that are NaN are left out. A figure that is biased under resampling (ECE is, upwards) can lie
+    outside the percentiles of its own draws: that is what `around` is for.
+    """
+    known = np.asarray(draws, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if not known.size:
+        return (np.nan, np.nan) if around is None else (around, around)
+    low, high = (float(edge) for edge in np.quantile(known, TAILS))
+    return (low, high) if around is None else (min(low, around), max(high, around))
 
 
 def bootstrap_means(values: ArrayLike, *, n_resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
@@ -25,10 +44,7 @@ def bootstrap_means(values: ArrayLike, *, n_resamples: int = 1000, seed: int = 0
 def interval(values: ArrayLike, *, n_resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean of `values` [n]; (nan, nan) when there are none."""
     array = np.asarray(values, dtype=np.float64)
-    if not array.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(bootstrap_means(array, n_resamples=n_resamples, seed=seed), [0.025, 0.975])
-    return float(low), float(high)
+    return bounds(bootstrap_means(array, n_resamples=n_resamples, seed=seed) if array.size else [])
 
 
 def paired_interval(a: ArrayLike, b: ArrayLike, *, seed: int = 0) -> tuple[float, float, float]:
@@ -46,10 +62,7 @@ def score_mean(
     if not array.size:
         return Score(row, metric, np.nan, np.nan, np.nan, 0, seconds, bucket)
     draws = bootstrap_means(array, seed=seed)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Score(
-        row, metric, float(array.mean()), float(low), float(high), int(array.size), seconds, bucket, draws
-    )
+    return Score(row, metric, float(array.mean()), *bounds(draws), array.size, seconds, bucket, draws)
 
 
 def difference(a: Score, b: Score) -> Score | None:
@@ -61,9 +74,8 @@ def difference(a: Score, b: Score) -> Score | None:
         return None
     if a.draws.shape != b.draws.shape or not np.isfinite(a.draws - b.draws).any():
         return None
-    low, high = np.nanquantile(a.draws - b.draws, [0.025, 0.975])
     name = f"{a.row} less {b.row}"
-    return Score(name, a.metric, a.value - b.value, float(low), float(high), a.n, 0.0, a.bucket)
+    return Score(name, a.metric, a.value - b.value, *bounds(a.draws - b.draws), a.n, 0.0, a.bucket)
 
 
 def differences(scores: Scores, row: str = "retailor") -> Scores:

@@ -1,7 +1,12 @@
 """Ranking metrics, one value a test case, so that intervals and paired tests work.
 
-Ties are broken against us: an item tied with others ranks behind all of them that are less relevant. A model
-that scores everything alike gets nothing, and the order of a table's rows can never help.
+Ties count as what they are worth on average: a thing that is tied with others may have any of their places,
+all equally likely, and each metric is its exact expectation over these orders (McSherry & Najork, ECIR 2008).
+A scorer that says nothing gets what a random order gets, and the order of a table's rows can never help.
+
+Every metric of the first k is over what the first k can hold at most, so that a perfect order gets 1: the
+ideal of nDCG has the k best grades, recall and average precision divide by the smaller of k and the number of
+relevant things. A case without anything relevant gets 0 in all of them, and so does an empty list.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -23,9 +29,9 @@ NOT_FOUND = 1 << 40
 
 
 def target_ranks(scores: ArrayLike, targets: ArrayLike) -> Ints:
-    """The rank, from 1, of the one target of each row: 1 + the number of other items that score as much.
+    """The worst rank, from 1, that the target of each row may have [B]: to choose dials by, not to report.
 
-    `scores` [B, I]: −inf hides an item, and a target that is hidden or NaN ranks last. `targets` [B].
+    `scores` [B, I]: −inf hides an item; a target that is hidden or NaN ranks last. `targets` [B].
     """
     table, columns = np.asarray(scores), np.asarray(targets)
     own = table[np.arange(len(table)), columns][:, None]
@@ -34,12 +40,42 @@ def target_ranks(scores: ArrayLike, targets: ArrayLike) -> Ints:
     return ranks
 
 
+def tied_ranks(scores: ArrayLike, targets: ArrayLike) -> Ints:
+    """The best and the worst rank, from 1, that the one target of each row may have [B, 2].
+
+    `scores` [B, I]: −inf hides an item, and a target that is hidden or NaN is not found. `targets` [B].
+    """
+    table, columns = np.asarray(scores), np.asarray(targets)
+    own = table[np.arange(len(table)), columns][:, None]
+    best, worst = np.count_nonzero(table > own, axis=1) + 1, np.count_nonzero(table >= own, axis=1)
+    found = own[:, 0] > -np.inf
+    return np.where(found[:, None], np.stack([best, worst], axis=1), NOT_FOUND).astype(np.int64)
+
+
+def item_ranks(scores: ArrayLike, items: ArrayLike) -> Ints:
+    """The best and the worst rank of each of several items of one case [R, 2], in the order given.
+
+    `scores` [I]; `items` [R] are columns of it. One whose score is −inf or NaN is not found.
+    """
+    score = np.asarray(scores)
+    own, ordered = score[np.asarray(items, dtype=np.int64)], np.sort(score[~np.isnan(score)])
+    best = len(ordered) - np.searchsorted(ordered, own, side="right") + 1
+    worst = len(ordered) - np.searchsorted(ordered, own, side="left")
+    found = np.where((own > -np.inf)[:, None], np.stack([best, worst], axis=1), NOT_FOUND)
+    return found.astype(np.int64)
+
+
 def graded_ranks(scores: ArrayLike, grades: ArrayLike) -> tuple[Ints, Floats]:
-    """Ranks and grades of the relevant items of one case, by rank. Arguments [I]; grade 0 is irrelevant."""
-    score, grade = np.asarray(scores, dtype=np.float64), np.asarray(grades, dtype=np.float64)
-    order = np.lexsort((grade, -np.nan_to_num(score, nan=-np.inf)))
-    found = np.flatnonzero(grade[order] > 0)
-    return found + 1, grade[order][found]
+    """Best and worst ranks [R, 2] and grades [R] of the relevant items of one case, the first ones first.
+
+    `scores` and `grades` [I]: grade 0 is irrelevant. Equal ranks are ordered by grade, so that not even the
+    last digit of a metric hangs on the order of the items.
+    """
+    grade = np.asarray(grades, dtype=np.float64)
+    relevant = np.flatnonzero(grade > 0)
+    ranks = item_ranks(scores, relevant)
+    order = np.lexsort((grade[relevant], ranks[:, 1], ranks[:, 0]))
+    return ranks[order], grade[relevant][order]
 
 
 def top_items(scores: NDArray[np.floating], k: int, tie: NDArray[np.integer] | None = None) -> Ints:
@@ -63,27 +99,27 @@ def top_items(scores: NDArray[np.floating], k: int, tie: NDArray[np.integer] | N
 
 @dataclass(frozen=True)
 class Ranked:
-    """Where the relevant things of `n` cases came: three arrays [R], and the number of cases."""
+    """Where the relevant things of `n` cases came: three arrays of R rows, and the number of cases."""
 
-    case: Ints
-    rank: Ints
-    grade: Floats
+    case: Ints  # [R]
+    ranks: Ints  # [R, 2]: the best and the worst place of each; all things of a tie have the same two
+    grade: Floats  # [R]
     n: int
 
     @classmethod
     def single(cls, ranks: ArrayLike) -> Ranked:
-        """One relevant thing a case, at `ranks` [n]."""
-        rank = np.asarray(ranks, dtype=np.int64)
-        return cls(np.arange(len(rank)), rank, np.ones(len(rank)), len(rank))
+        """One relevant thing a case, at `ranks` [n], or [n, 2] where there may be ties."""
+        places = _places(ranks)
+        return cls(np.arange(len(places)), places, np.ones(len(places)), len(places))
 
     @classmethod
     def cases(cls, cases: Sequence[tuple[ArrayLike, ArrayLike]]) -> Ranked:
         """Several relevant things a case: (ranks, grades) each, as `graded_ranks` gives them."""
-        pairs = [(np.atleast_1d(np.asarray(r)), np.atleast_1d(np.asarray(g))) for r, g in cases]
+        pairs = [(_places(ranks), np.atleast_1d(np.asarray(grades, np.float64))) for ranks, grades in cases]
         return cls(
-            np.repeat(np.arange(len(pairs)), [len(r) for r, _ in pairs]),
-            np.concatenate([r for r, _ in pairs] or [np.zeros(0)]).astype(np.int64),
-            np.concatenate([g for _, g in pairs] or [np.zeros(0)]).astype(np.float64),
+            np.repeat(np.arange(len(pairs)), [len(places) for places, _ in pairs]),
+            np.concatenate([places for places, _ in pairs] or [_places([])]),
+            np.concatenate([grades for _, grades in pairs] or [np.zeros(0)]),
             len(pairs),
         )
 
@@ -97,59 +133,121 @@ class Ranked:
             cases.append(([place.get(one, NOT_FOUND) for one in good], [grades[one] for one in good]))
         return cls.cases(cases)
 
-    def _sum(self, values: Floats) -> Floats:
+    def n_relevant(self) -> Ints:
+        """How many relevant things each case has [n]."""
+        return np.bincount(self.case, minlength=self.n)
+
+    def sum(self, values: Floats) -> Floats:
+        """The sum of one value a relevant thing [R] over those of each case [n]."""
         return np.bincount(self.case, values, minlength=self.n).astype(np.float64)
 
-    def n_relevant(self) -> Floats:
-        """How many relevant things each case has [n]."""
-        return np.bincount(self.case, minlength=self.n).astype(np.float64)
+
+@dataclass(frozen=True)
+class _Ties:
+    """The relevant things of each case that share their places, best first: arrays [G]."""
+
+    case: Ints
+    before: Ints  # places before the first of the tie
+    size: Ints  # places that it takes
+    relevant: Ints  # relevant things in it
+    above: Ints  # relevant things of the case that are better
+
+    @classmethod
+    def of(cls, ranked: Ranked) -> _Ties:
+        keys = np.column_stack([ranked.case, ranked.ranks])
+        groups, relevant = np.unique(keys, axis=0, return_counts=True)
+        case, first, last = groups.T
+        upto = np.cumsum(relevant)
+        so_far = np.append(0, upto)[np.searchsorted(case, case)]
+        # What no list has shares a place without being tied there.
+        size = np.where(first == NOT_FOUND, relevant, last - first + 1)
+        return cls(case, first - 1, size, relevant, upto - relevant - so_far)
+
+    def inside(self, k: int | None) -> Ints:
+        """How many of the places of each tie are among the first k [G]."""
+        return np.clip((NOT_FOUND - 1 if k is None else k) - self.before, 0, self.size)
+
+
+def _places(ranks: ArrayLike) -> Ints:
+    found = np.atleast_1d(np.asarray(ranks)).astype(np.int64)
+    return found if found.ndim == 2 else np.column_stack([found, found])
 
 
 # accuracy, one value a case -----------------------------------------------------------------------
 
 
 def recall_at(ranked: Ranked, k: int) -> Floats:
-    """The part of the relevant things among the first k [n]; 0 for a case without any."""
-    return ranked._sum((ranked.rank <= k).astype(np.float64)) / np.maximum(ranked.n_relevant(), 1)
+    """Relevant things among the first k, over the smaller of k and all there are [n]."""
+    best, worst = ranked.ranks.T
+    part = np.clip(k - best + 1, 0, worst - best + 1) / (worst - best + 1)
+    return ranked.sum(part) / np.clip(ranked.n_relevant(), 1, k)
 
 
 def hit_at(ranked: Ranked, k: int) -> Floats:
-    """1 where any relevant thing is among the first k, else 0 [n]."""
-    return (ranked._sum((ranked.rank <= k).astype(np.float64)) > 0).astype(np.float64)
+    """1 where any relevant thing is among the first k, else 0 [n]; the chance of it where there are ties."""
+    ties = _Ties.of(ranked)
+    inside = ties.inside(k)
+    missed = np.ones(len(inside))
+    # None of r things, thrown into `size` places one after the other, hits the first `inside` of them.
+    for done in range(int(ties.relevant.max(initial=0))):
+        left = np.maximum(ties.size - inside - done, 0) / np.maximum(ties.size - done, 1)
+        missed = np.where(done < ties.relevant, missed * left, missed)
+    all_missed = np.ones(ranked.n)
+    np.multiply.at(all_missed, ties.case, missed)
+    return 1 - all_missed
 
 
 def reciprocal_rank(ranked: Ranked, k: int | None = None) -> Floats:
     """1 / the rank of the first relevant thing [n]; 0 when it is not among the first k. Its mean is MRR."""
-    best = np.full(ranked.n, np.inf)
-    np.minimum.at(best, ranked.case, ranked.rank.astype(np.float64))
-    found = best <= (NOT_FOUND - 1 if k is None else k)
-    return np.where(found, 1 / np.maximum(best, 1), 0.0)
+    ties = _Ties.of(ranked)
+    inside = ties.inside(k)
+    value = np.where(inside > 0, _harmonic(ties.before, inside) / ties.size, 0.0)
+    for i in np.flatnonzero((ties.relevant > 1) & (ties.size > 1) & (inside > 0) & (ties.above == 0)):
+        value[i] = _first_of(int(ties.before[i]), int(ties.size[i]), int(ties.relevant[i]), int(inside[i]))
+    first = ties.above == 0
+    return np.bincount(ties.case[first], value[first], minlength=ranked.n).astype(np.float64)
+
+
+def average_precision_at(ranked: Ranked, k: int | None = None) -> Floats:
+    """Average precision of the first k, or of the whole order [n]. Its mean is MAP@k."""
+    ties = _Ties.of(ranked)
+    inside, size = ties.inside(k), ties.size
+    # A relevant thing at the i-th place of its tie has (i − 1)(r − 1) / (size − 1) others before it there.
+    others = (ties.relevant - 1) / np.maximum(size - 1, 1)
+    harmonic = _harmonic(ties.before, inside)
+    precisions = (ties.above + 1) * harmonic + others * (inside - (ties.before + 1) * harmonic)
+    total = np.bincount(ties.case, ties.relevant / size * precisions, minlength=ranked.n)
+    return np.asarray(total / np.clip(ranked.n_relevant(), 1, k), dtype=np.float64)
 
 
 def ndcg_at(ranked: Ranked, k: int, *, exponential: bool = False) -> Floats:
     """Normalised discounted cumulative gain of the first k [n], gain = grade (Järvelin & Kekäläinen 2002).
 
-    `exponential` takes the gain 2^grade − 1 (Burges 2005). The ideal order has all relevant things in front.
+    `exponential` takes the gain 2^grade − 1 (Burges 2005).
     """
     gain = np.exp2(ranked.grade) - 1 if exponential else ranked.grade
     order = np.lexsort((-gain, ranked.case))
     first = np.searchsorted(ranked.case[order], np.arange(ranked.n))
-    ideal_rank = np.arange(len(order)) - first[ranked.case[order]] + 1
-    ideal = np.bincount(ranked.case[order], _discounted(gain[order], ideal_rank, k), minlength=ranked.n)
-    return ranked._sum(_discounted(gain, ranked.rank, k)) / np.where(ideal > 0, ideal, 1.0)
+    ideal_rank = np.arange(len(order)) - first[ranked.case[order]]
+    discounts = np.append(0.0, np.cumsum(1 / np.log2(np.arange(2, k + 2))))  # of the first 0, 1, … k places
+    upto, before = np.minimum(ideal_rank + 1, k), np.minimum(ideal_rank, k)
+    ideal = np.bincount(ranked.case[order], gain[order] * (discounts[upto] - discounts[before]), ranked.n)
+    best, worst = ranked.ranks.T
+    mean = (discounts[np.minimum(worst, k)] - discounts[np.minimum(best - 1, k)]) / (worst - best + 1)
+    return ranked.sum(gain * mean) / np.where(ideal > 0, ideal, 1.0)
 
 
-def _discounted(gain: Floats, rank: Ints, k: int) -> Floats:
-    return np.where(rank <= k, gain / np.log2(rank.astype(np.float64) + 1), 0.0)
+def _harmonic(before: Ints, n: Ints) -> Floats:
+    """1 / (before + 1) + … + 1 / (before + n)."""
+    one = 1 / (before + 1)
+    return np.where(n == 1, one, np.where(n > 0, digamma(before + n + 1.0) - digamma(before + 1.0), 0.0))
 
 
-def average_precision_at(ranked: Ranked, k: int) -> Floats:
-    """Average precision of the first k [n], over all relevant things of the case. Its mean is MAP@k."""
-    order = np.lexsort((ranked.rank, ranked.case))
-    case, rank = ranked.case[order], ranked.rank[order]
-    n_before = np.arange(len(order)) - np.searchsorted(case, np.arange(ranked.n))[case] + 1
-    precision = np.where(rank <= k, n_before / rank, 0.0)
-    return np.bincount(case, precision, minlength=ranked.n) / np.maximum(ranked.n_relevant(), 1)
+def _first_of(before: int, size: int, relevant: int, inside: int) -> float:
+    """1 / the rank of the first of several relevant things in a tie, where it is among the first `inside`."""
+    i = np.arange(min(inside, size - relevant + 1))
+    passed = np.append(1.0, np.cumprod(1 - relevant / (size - i[:-1])))  # none at the places before
+    return float((passed * relevant / (size - i) / (before + i + 1)).sum())
 
 
 # beyond accuracy ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.metrics.interval import bounds
 from retailor.seeds import stream
 
 Floats = NDArray[np.float64]
@@ -95,8 +96,7 @@ def interval(values: Floats, *, seed: int = 0) -> tuple[float, float]:
         chosen = np.bincount(rng.integers(0, n_seeds, n_seeds), minlength=n_seeds) / n_seeds
         counts = rng.multinomial(n, np.full(n, 1 / n)) / n
         means[i] = chosen @ values @ counts
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    return bounds(means)
 
 
 def verdict(step: str, rows: Sequence[Row]) -> str:

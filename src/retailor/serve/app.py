@@ -8,9 +8,10 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -255,18 +256,18 @@ def serve(folder: Path, loaders: Loaders, settings: ServeSettings | None = None)
     settings = settings or ServeSettings()
     settings.api_key()
     few_arenas()
-    with _bind(settings) as listener:
-        service = Service.load(Path(folder), loaders, settings)
-        try:
-            _reload_on_hangup(service)
-            server = _Server(_uvicorn(make_app(service, settings), settings))
-            with _naming_the_address(settings):
-                listener.listen(BACKLOG)
-            _log_start(service, settings, listener.getsockname()[1])
-            with _quiet_after_stop():
-                server.run(sockets=[listener])
-        finally:
-            service.close()
+    with (
+        _bind(settings) as listener,
+        _stops() as serving,
+        closing(Service.load(Path(folder), loaders, settings)) as service,
+    ):
+        _reload_on_hangup(service)
+        server = _Server(_uvicorn(make_app(service, settings), settings))
+        serving.append(server)
+        with _naming_the_address(settings):
+            listener.listen(BACKLOG)
+        _log_start(service, settings, listener.getsockname()[1])
+        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -342,15 +343,32 @@ def _log_start(service: Service, settings: ServeSettings, port: int) -> None:
 
 
 @contextmanager
-def _quiet_after_stop() -> Iterator[None]:
-    """uvicorn raises the signal that stopped it once more, which would end the process before we close."""
+def _stops() -> Iterator[list[uvicorn.Server]]:
+    """A list for the server that stop signals end; while it is empty they do what they did before.
+
+    From before the first word in the log until all is closed: uvicorn listens later, and raises the signal
+    that stopped it once more when it is done, either of which would end the process in the middle.
+    """
+    serving: list[uvicorn.Server] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield serving
         return
-    stops = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda number, frame: None) for number in stops}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        handler = before[number]
+        if serving:
+            serving[0].should_exit = True
+        elif callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            signal.raise_signal(number)
+
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, stop)
     try:
-        yield
+        yield serving
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

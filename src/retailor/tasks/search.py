@@ -287,10 +287,8 @@ class Search:
 
     def _ndcg(self, z: F32, grades: F32) -> F32:
         """ndcg@10 of one query for every weighting of GRID [66]."""
-        top = top_items((GRID @ z).astype(np.float32), 10, self._tie)
-        discount = 1 / np.log2(np.arange(2, 2 + top.shape[1]))
-        ideal = np.sort(grades)[::-1][: top.shape[1]] @ discount
-        return np.asarray(grades[top] @ discount / ideal, dtype=np.float32)
+        ranked = Ranked.cases([graded_ranks(scores, grades) for scores in (GRID @ z).astype(np.float32)])
+        return ndcg_at(ranked, 10).astype(np.float32)
 
 
 def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:

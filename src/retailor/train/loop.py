@@ -68,6 +68,7 @@ def train(
     *,
     validate: Callable[[], float] | None = None,
     lengths: Sequence[int] | None = None,
+    weigh: Callable[[Batch], float] | None = None,
     work: Path | None = None,
     label: str = "train",
     dials: object = None,
@@ -79,6 +80,9 @@ def train(
     from torch's global generator, and from nothing else that is random. `validate` is called with the network
     in evaluation mode, before the first step and then every `validate_every` steps; higher is better, and the
     best weights are put back at the end. `lengths` (one an example) makes batches of similar length.
+    `weigh` says what the loss of a batch is a mean over (`losses.n_labels` of its labels, for one over tokens
+    or weighted classes); its examples when not given. Batches that share a step count by it, so that the step
+    is that of one large batch. A term that compares the rows of a batch still sees those of its own alone.
     With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
     trainings that share a folder different labels. The same is what has the same settings, start, code and
     libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
@@ -99,7 +103,7 @@ def train(
         run.resume(work, examples, collate, dials)
         try:
             if not run.state.done:
-                run.train(examples, collate, loss, validate)
+                run.train(examples, collate, loss, validate, weigh)
         finally:
             network.train(was_training)
         return run.log()
@@ -174,6 +178,7 @@ class _Run:
         collate: Callable[[Sequence[E]], Batch],
         loss: Loss,
         validate: Callable[[], float] | None,
+        weigh: Callable[[Batch], float] | None,
     ) -> None:
         state = self.state
         before, started = state.seconds, time.perf_counter()
@@ -183,7 +188,7 @@ class _Run:
             self._validated(validate)
         self.network.train()
         for batches in track(self._steps(), self.label, total=self.total - state.step):
-            self._step([[examples[i] for i in batch] for batch in batches], collate, loss)
+            self._step([[examples[i] for i in batch] for batch in batches], collate, loss, weigh)
             now = time.perf_counter()
             state.seconds = before + now - started
             last = state.step == self.total
@@ -215,17 +220,25 @@ class _Run:
                 if self.state.step < self.total:
                     yield batches[step * size : (step + 1) * size]
 
-    def _step(self, groups: list[list[E]], collate: Callable[[Sequence[E]], Batch], loss: Loss) -> None:
+    def _step(
+        self,
+        groups: list[list[E]],
+        collate: Callable[[Sequence[E]], Batch],
+        loss: Loss,
+        weigh: Callable[[Batch], float] | None,
+    ) -> None:
         state, settings = self.state, self.settings
         step = state.step + 1
         _seed(seeds.derive(settings.seed, "step", str(step)), self.device)
         mean = 0.0
-        for group in groups:
-            batch = {name: tensor.to(self.device) for name, tensor in collate(group).items()}
+        given = [collate(group) for group in groups]
+        parts = _parts([weigh(batch) for batch in given] if weigh else [len(group) for group in groups])
+        for batch, part in zip(given, parts, strict=True):
+            there = {name: tensor.to(self.device) for name, tensor in batch.items()}
             with self.autocast:
-                value = loss(self.network, batch)
-            (value / len(groups)).backward()  # type: ignore[no-untyped-call]
-            mean += value.item() / len(groups)
+                value = loss(self.network, there)
+            (value * part).backward()  # type: ignore[no-untyped-call]
+            mean += value.item() * part
         self._check(mean, "loss", step)
         if settings.clip:
             norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
@@ -298,6 +311,12 @@ class _Run:
             n_parameters_trained=sum(p.numel() for p in self.trained),
             best_step=state.best_step,
         )
+
+
+def _parts(weights: Sequence[float]) -> list[float]:
+    """What each batch of a step counts, 1 in all; alike where none has any weight."""
+    total = sum(weights)
+    return [weight / total if total else 1 / len(weights) for weight in weights]
 
 
 def _half(settings: TrainSettings, network: nn.Module) -> bool:

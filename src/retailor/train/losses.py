@@ -12,6 +12,15 @@ from torch.nn import functional as F
 IGNORED = -100
 
 
+def n_labels(labels: Tensor, *, weights: Tensor | None = None) -> float:
+    """How many labels a mean loss is over, each counted by the weight of its class where there are `weights`.
+
+    `labels` of any shape, −100 for none; `weights` [C]. What the training loop weighs a batch by.
+    """
+    known = labels[labels != IGNORED]
+    return float(len(known) if weights is None else weights[known].double().sum())
+
+
 def masked_lm(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy at the masked places.
 
@@ -83,11 +92,15 @@ def cross_entropy(
 
     Needs: labelled examples. Takes: logits [B, C]; labels [B], −100 for unknown; smoothing in [0, 1) moves
     that part of the target to all classes alike; weights [C] multiply the classes. When: classification;
-    weights where classes are rare, smoothing where labels are noisy. Szegedy et al., CVPR 2016.
+    weights where classes are rare, smoothing where labels are noisy. Szegedy et al., CVPR 2016. Zero, with a
+    gradient, where nothing is labelled.
     """
-    return F.cross_entropy(
-        logits.float(), labels, weight=weights, label_smoothing=smoothing, ignore_index=IGNORED
-    )
+    total = F.cross_entropy(
+        logits.float(), labels, weight=weights, label_smoothing=smoothing, ignore_index=IGNORED,
+        reduction="sum",
+    )  # fmt: skip
+    n = n_labels(labels, weights=weights)
+    return total / n if n else total * 0.0
 
 
 def distillation(student: Tensor, teacher: Tensor, *, temperature: float = 2.0) -> Tensor:

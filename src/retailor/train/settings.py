@@ -27,7 +27,7 @@ class TrainSettings:
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Factor on the learning rate for every layer further from the output; 1 treats all alike."""
     accumulate: int = Field(default=1, ge=1)
-    """Batches whose gradients are averaged into one optimiser step."""
+    """Batches whose gradients make one optimiser step, that of one batch with all their examples."""
     clip: float = Field(default=1.0, ge=0)
     """Longest gradient norm; 0 does not clip."""
     precision: Literal["auto", "32", "bf16"] = "auto"

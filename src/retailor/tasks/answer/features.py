@@ -188,7 +188,7 @@ def features(
     asked = [word for word in dict.fromkeys(content_words(question)) if word not in topic]
     idf = {word: index.idf(word) for word in asked}
     total = sum(idf.values()) or 1.0
-    bound = sum(index.idf(word) for word in set(words(question)) - topic) or 1.0
+    bound = sum(index.idf(word) for word in dict.fromkeys(words(question)) if word not in topic) or 1.0
     lexical = index.weigh(question, texts)
     wanted, yes_no, number = asked_concepts(question), is_yes_no(question), wants_number(question)
     rows = np.zeros((len(texts), len(FEATURES)), dtype=np.float32)
@@ -203,7 +203,7 @@ def features(
             np.log1p(score) / 3,
             cosine,
             (cosine - chance.mean) / chance.spread / 3,
-            sum(idf[word] for word in set(told) & idf.keys()) / total,
+            sum(idf[word] for word in dict.fromkeys(told) if word in idf) / total,
             sum(word in idf for word in told) / max(len(told), 1),
             len(name & idf.keys()) / len(name) if name else 0.0,
             shared,

@@ -1,4 +1,8 @@
-"""How well evidence is ranked, answers worded and ignorance admitted, beside BM25 and the bare encoder."""
+"""How well evidence is ranked, answers worded and ignorance admitted, beside BM25 and the bare encoder.
+
+Where several passages are tied for the best, every figure is the mean over them: the order in which a list
+came can help no system.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,14 @@ from numpy.typing import NDArray
 
 from retailor.metrics.generation import rouge_l, token_f1
 from retailor.metrics.interval import score_mean
+from retailor.metrics.ranking import (
+    Ranked,
+    average_precision_at,
+    graded_ranks,
+    hit_at,
+    ndcg_at,
+    reciprocal_rank,
+)
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder
 from retailor.tasks.answer import wording
@@ -28,7 +40,7 @@ ROWS = ("bm25", "encoder", "retailor")
 
 
 @dataclass(frozen=True)
-class Ranked:
+class Scored:
     """A case's passages with three systems' scores [3, n], in the order of ROWS.
 
     `relevant` [m] is of the first m: whether the earlier answers after them are relevant, nobody has said.
@@ -67,7 +79,7 @@ def evaluate_cases(
 
 def _rank(
     case: Case, index: PassageIndex, asked: NDArray[np.float32], vector: Vectors, ranker: Ranker
-) -> Ranked:
+) -> Scored:
     """The evidence of the case first, then the rest of the item's page, then its earlier answers."""
     rows = np.array([*case.page, *case.earlier], dtype=np.int64)
     told = np.array([vector("passage", text) for text in case.texts], dtype=np.float32).reshape(
@@ -81,12 +93,12 @@ def _rank(
     scores = np.stack([index.lexical.weigh(case.question, texts), cosines, ranker.logits(found)])
     relevant = np.array([*case.relevant, *(0.0 for _ in case.page)], dtype=np.float32)
     shown = (*case.texts, *(index.texts[row] for row in rows))
-    return Ranked(case, shown, sources, relevant, scores)
+    return Scored(case, shown, sources, relevant, scores)
 
 
-def _ranking(ranked: Sequence[Ranked]) -> list[Figure]:
+def _ranking(ranked: Sequence[Scored]) -> list[Figure]:
     """Over the labelled list where it has both kinds of evidence, else over the list and the item's page."""
-    figures: dict[tuple[str, str], list[float]] = {}
+    ranks: dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {row: [] for row in ROWS}
     for each in ranked:
         n = len(each.case.texts)
         labelled = each.relevant[:n]
@@ -95,56 +107,65 @@ def _ranking(ranked: Sequence[Ranked]) -> list[Figure]:
         if not relevant.any() or relevant.all():
             continue
         for row, scores in zip(ROWS, each.scores, strict=True):
-            for metric, value in measure(scores[:n], relevant).items():
-                figures.setdefault((metric, row), []).append(value)
-    return [(metric, row, values) for (metric, row), values in figures.items()]
+            ranks[row].append(graded_ranks(scores[:n], relevant))
+    return [
+        (metric, row, values.tolist())
+        for row, cases in ranks.items()
+        for metric, values in measures(Ranked.cases(cases)).items()
+    ]
 
 
-def measure(scores: NDArray[np.float64], relevant: NDArray[np.float32]) -> dict[str, float]:
-    """map, mrr, hit@1 and ndcg@5 of one list with at least one relevant passage; ties in the list's order."""
-    hits = relevant[np.argsort(-scores, kind="stable")] > 0
-    ranks = np.flatnonzero(hits) + 1
-    discount = 1 / np.log2(np.arange(2, 7))
-    gained = float(hits[:5] @ discount[: len(hits[:5])])
+def measures(ranked: Ranked) -> dict[str, NDArray[np.float64]]:
+    """map, mrr, hit@1 and ndcg@5 of each case [n]."""
     return {
-        "map": float(np.mean(np.arange(1, len(ranks) + 1) / ranks)),
-        "mrr": float(1 / ranks[0]),
-        "hit@1": float(hits[0]),
-        "ndcg@5": gained / float(discount[: min(5, len(ranks))].sum()),
+        "map": average_precision_at(ranked),
+        "mrr": reciprocal_rank(ranked),
+        "hit@1": hit_at(ranked, 1),
+        "ndcg@5": ndcg_at(ranked, 5),
     }
 
 
-def _wording(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[Figure]:
+def _wording(ranked: Sequence[Scored], ranker: Ranker, caution: float) -> list[Figure]:
     """Overlap of what is said with what a person answered; the baselines quote their best passage.
 
     Where there is no passage at all, the baselines say nothing.
     """
     answered = [each for each in ranked if each.case.answer and answerable(each.case)]
-    references = [each.case.answer or "" for each in answered]
-    said = {name: [_quote(each, row) for each in answered] for row, name in enumerate(ROWS[:2])}
-    said["retailor"] = [_say(each, ranker, caution) for each in answered]
-    scorers = {"rouge_l": rouge_l, "token_f1": token_f1}
+    said = {
+        name: [(_quotes(each, row), each.case.answer or "") for each in answered]
+        for row, name in enumerate(ROWS[:2])
+    }
+    said["retailor"] = [(_sayings(each, ranker, caution), each.case.answer or "") for each in answered]
     return [
-        (metric, row, scorer(texts, references).tolist())
-        for metric, scorer in scorers.items()
-        for row, texts in said.items()
+        (metric, row, [float(scorer(any_of, [told] * len(any_of)).mean()) for any_of, told in pairs])
+        for metric, scorer in {"rouge_l": rouge_l, "token_f1": token_f1}.items()
+        for row, pairs in said.items()
     ]
 
 
-def _quote(each: Ranked, row: int) -> str:
-    return each.texts[int(np.argmax(each.scores[row]))] if each.texts else ""
+def _best(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The places of the highest score."""
+    return np.flatnonzero(scores == scores.max())
 
 
-def _say(each: Ranked, ranker: Ranker, caution: float) -> str:
+def _quotes(each: Scored, row: int) -> list[str]:
+    return [each.texts[top] for top in _best(each.scores[row])] if each.texts else [""]
+
+
+def _sayings(each: Scored, ranker: Ranker, caution: float) -> list[str]:
     logits = each.scores[2]
-    top = int(np.argmax(logits)) if len(logits) else -1
-    if top < 0 or ranker.confidence(float(logits[top])) < caution:
-        return wording.unknown_text(each.case.question, item=True)
-    best = Evidence(each.texts[top], each.sources[top], each.case.item_id or "", float(logits[top]))
-    return wording.compose(each.case.question, best)
+    if not len(logits) or ranker.confidence(float(logits.max())) < caution:
+        return [wording.unknown_text(each.case.question, item=True)]
+    return [
+        wording.compose(
+            each.case.question,
+            Evidence(each.texts[top], each.sources[top], each.case.item_id or "", float(logits[top])),
+        )
+        for top in _best(logits)
+    ]
 
 
-def _ignorance(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list[Figure]:
+def _ignorance(ranked: Sequence[Scored], ranker: Ranker, caution: float) -> list[Figure]:
     """Whether it answers just what can be answered, and the errors when the surest are answered first.
 
     `known_accuracy` is over questions with and without an answer; where all have one, each is asked a second
@@ -159,17 +180,20 @@ def _ignorance(ranked: Sequence[Ranked], ranker: Ranker, caution: float) -> list
         trials += [(s[:, r <= 0], r[r <= 0]) for s, r in trials if (r <= 0).any()]
     figures: list[Figure] = []
     for row, name in enumerate(ROWS):
-        tops = [int(np.argmax(scores[row])) for scores, _ in trials]
-        best = [float(scores[row, top]) for (scores, _), top in zip(trials, tops, strict=True)]
-        right = [bool(relevant[top] > 0) for (_, relevant), top in zip(trials, tops, strict=True)]
+        best = [float(scores[row].max()) for scores, _ in trials]
+        right = [float((relevant[_best(scores[row])] > 0).mean()) for scores, relevant in trials]
         known = [name != "retailor" or ranker.confidence(value) >= caution for value in best]
         told = [bool(relevant.any()) for _, relevant in trials]
         figures.append(("known_accuracy", name, [float(a == b) for a, b in zip(known, told, strict=True)]))
-        figures.append(("aurc", name, risks(np.array(best), np.array(right, dtype=bool)).tolist()))
+        figures.append(("aurc", name, risks(np.array(best), np.array(right)).tolist()))
     return figures
 
 
-def risks(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Errors among the i surest, as a share [n]; their mean is the AURC (Geifman & El-Yaniv 2017)."""
-    order = np.argsort(-confidence, kind="stable")
-    return np.asarray(np.cumsum(~right[order]) / np.arange(1, len(order) + 1))
+def risks(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Errors among the i surest, as a share [n]; their mean is the AURC (Geifman & El-Yaniv 2017).
+
+    `right` is 1, 0, or between them the chance of being right. Equally sure ones come in any order.
+    """
+    _, group, counts = np.unique(-confidence, return_inverse=True, return_counts=True)
+    wrong = np.bincount(group, 1 - right) / counts
+    return np.asarray(np.cumsum(np.repeat(wrong, counts)) / np.arange(1, len(group) + 1))

@@ -51,7 +51,7 @@ class Catalogue:
         """Category name, in lower case, to the rows of its items."""
         rows: dict[str, list[int]] = {}
         for row, path in enumerate(self.categories):
-            for name in {step.strip().lower() for step in path}:
+            for name in dict.fromkeys(step.strip().lower() for step in path):
                 rows.setdefault(name, []).append(row)
         return {name: np.array(found) for name, found in rows.items()}
 

@@ -142,9 +142,9 @@ class Recommender:
     def evaluate(self, shop: Shop) -> Scores:
         """Every system's figures on the events of `shop`, each asked for given the history known by fit.
 
-        The whole catalogue is ranked, ties against us, the customer's own history masked; so an event that
-        repeats the history is not asked for, unless the setting `repeats` has nothing masked. Under the
-        protocol 'next-basket' a case is every item of a customer's first order in `shop`. Raises
+        The whole catalogue is ranked, a tie as the mean of its orders, the customer's own history masked; so
+        an event that repeats the history is not asked for, unless the setting `repeats` has nothing masked.
+        Under the protocol 'next-basket' a case is every item of a customer's first order in `shop`. Raises
         MissingTable without events.
         """
         if self.settings.protocol == "next-basket":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.generation import bleu, distinct_n, rouge_l, tokens
-from retailor.metrics.interval import bootstrap_means, score_mean
+from retailor.metrics.interval import bootstrap_means, bounds, score_mean
 from retailor.metrics.scores import Score
 from retailor.tasks.review.checks import Judge
 from retailor.tasks.review.past import Past
@@ -83,6 +83,5 @@ def perplexity_score(row: str, sums: NDArray[np.float64], counts: NDArray[np.flo
     # The same seed draws the same reviews for both means, so their ratio is a bootstrap of the ratio.
     means = bootstrap_means(sums, seed=seed) / np.maximum(bootstrap_means(counts, seed=seed), 1e-9)
     value = float(sums.sum() / counts.sum())
-    low, high = np.quantile(means, [0.025, 0.975])
-    bounded = [float(np.exp(min(figure, 700.0))) for figure in (value, min(low, value), max(high, value))]
+    bounded = [float(np.exp(min(figure, 700.0))) for figure in (value, *bounds(means, around=value))]
     return Score(row, "perplexity", bounded[0], bounded[1], bounded[2], len(sums))

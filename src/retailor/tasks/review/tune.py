@@ -19,6 +19,7 @@ from retailor.models.hardware import device_of, native_bf16
 from retailor.models.shapes import TrainableGenerator
 from retailor.seeds import derive
 from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.losses import n_labels
 
 IGNORED = -100
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -65,6 +66,7 @@ def tune(
     """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after."""
     tuned = generator.copy()
     network = _with_lora(tuned, rank, alpha, settings.seed)
+    first = 0 if network.config.is_encoder_decoder else 1  # nothing comes before a decoder's first token
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         found, labels = _token_losses(model, batch)
@@ -86,6 +88,7 @@ def tune(
         settings,
         validate=lambda: -held_out_loss(),
         lengths=[len(pair.prompt) + len(pair.text) for pair in pairs],
+        weigh=lambda batch: n_labels(batch["labels"][:, first:]),
         work=work,
         label="review",
         dials=(rank, alpha, max_tokens, list(map(str, held_out))),

@@ -161,8 +161,12 @@ class SentimentReader:
     def readings(self, queries: Sequence[SentimentQuery]) -> dict[str, tuple[Floats, float]]:
         """By row of `evaluate`: unrounded probabilities [n, 3] over LABELS, and the seconds they took."""
         found: dict[str, tuple[Floats, float]] = {}
-        for row, reader in self._rows().items():
+        readers = self._rows()
+        for row, reader in readers.items():
             start = time.perf_counter()
+            if row == "retailor" and (same := [name for name in found if readers[name] is reader]):
+                found[row] = found[same[0]]
+                continue
             heard = None
             if isinstance(reader, BlendedReader):
                 heard = found[self._made.row_of(reader.words)][0], found[ALONE][0]

@@ -28,7 +28,7 @@ from retailor.train.adapt.settings import (
 )
 from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
-from retailor.train.losses import similarity_distillation
+from retailor.train.losses import n_labels, similarity_distillation
 from retailor.train.masked import MaskedHead, MaskedModel, Masker, full_loss, head_loss, mean_loss
 from retailor.train.masking import vocabulary
 
@@ -66,7 +66,8 @@ def adapt_masked(
     log = train(
         job.joined, range(len(job.lengths)), job.masker.collate, with_order(loss) if order else loss,
         train_settings(given, rate_of(given, "masked"), len(job.masker.place)),
-        validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths, work=work, label="adapt",
+        validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths,
+        weigh=lambda batch: n_labels(batch["labels"]), work=work, label="adapt",
         dials=(as_dict(given), order, texts.held_out),
     )  # fmt: skip
     job.joined.eval()

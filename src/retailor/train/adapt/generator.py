@@ -13,7 +13,7 @@ from retailor.config import as_dict
 from retailor.train.adapt.settings import AdaptSettings, Objective, Outcome, Texts, rate_of, train_settings
 from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
-from retailor.train.losses import causal_lm, seq2seq_lm
+from retailor.train.losses import causal_lm, n_labels, seq2seq_lm
 from retailor.train.masking import IGNORED, batch_randomness, cut_spans, sentinels
 
 Collate = Callable[[Sequence[Any]], Any]
@@ -26,6 +26,7 @@ def adapt_generator(
     made = with_lora(model, given.lora_rank, seed=given.seed) if given.lora_rank else model.copy()
     collate = _spans(made, given) if objective == "span" else _plain(made, given)
     loss_of = causal_lm if not made.is_seq2seq else seq2seq_lm
+    first = 0 if made.is_seq2seq else 1  # nothing comes before a decoder's first token
 
     def loss(network: Any, batch: Any) -> torch.Tensor:
         return loss_of(network(**batch).logits, batch["labels"])
@@ -41,7 +42,8 @@ def adapt_generator(
     log = train(
         made.network, examples, how, loss,
         train_settings(given, rate_of(given, objective), len(made.tokenizer)),
-        validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths, work=work, label="adapt",
+        validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths,
+        weigh=lambda batch: n_labels(batch["labels"][:, first:]), work=work, label="adapt",
         dials=(as_dict(given), texts.held_out),
     )  # fmt: skip
     after = measured()

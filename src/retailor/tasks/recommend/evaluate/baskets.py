@@ -88,21 +88,21 @@ def basket_scores(
     n_items: int,
     settings: RecommendSettings,
 ) -> Scores:
-    """Recall@10 and NDCG@10 of every system, an order a case, over the whole catalogue, ties against us.
+    """Recall@10 and NDCG@10 of every system, an order a case, over the whole catalogue.
 
     In all; by what the customer had before ('repeats') and by the others ('new items').
     """
-    ranks, seconds = _ranks(parts, systems, baskets, histories, n_items, masked=not settings.repeats)
+    found, seconds = _ranks(parts, systems, baskets, histories, n_items, masked=not settings.repeats)
     inside = {"all": np.ones(len(baskets.items), bool)}
     if settings.repeats:
         inside |= {"repeats": baskets.known, "new items": ~baskets.known}
     rows: list[Score] = []
-    for row, rank in ranks.items():
+    for row, ranks in found.items():
         for bucket, some in inside.items():
             if not some.any():
                 continue
             cases, number = np.unique(baskets.owners[some], return_inverse=True)
-            ranked = Ranked(number.astype(np.int64), rank[some], np.ones(len(number)), len(cases))
+            ranked = Ranked(number.astype(np.int64), ranks[some], np.ones(len(number)), len(cases))
             for metric, value in (
                 ("recall@10", ranking.recall_at(ranked, 10)),
                 ("ndcg@10", ranking.ndcg_at(ranked, 10)),
@@ -120,8 +120,8 @@ def _ranks(
     *,
     masked: bool,
 ) -> tuple[dict[str, I64], dict[str, float]]:
-    """The rank of each item asked for [T] under each system, and the seconds of each."""
-    ranks = {row: np.full(len(baskets.items), NOT_FOUND, np.int64) for row in systems}
+    """Best and worst rank of each item asked for [T, 2] under each system, and the seconds of each."""
+    ranks = {row: np.full((len(baskets.items), 2), NOT_FOUND, np.int64) for row in systems}
     seconds = dict.fromkeys(systems, 0.0)
     starts = np.searchsorted(baskets.owners, np.arange(len(baskets) + 1))
     groups = item_groups(parts["popularity"].scores(histories.at(slice(0, 1)))[0])
@@ -131,7 +131,7 @@ def _ranks(
         own = histories.at(baskets.customers[start:stop])
         z = {
             name: standardise(parts[name].scores(own))
-            for name in {name for blend in systems.values() for name in blend.used()}
+            for name in dict.fromkeys(name for blend in systems.values() for name in blend.used())
         }
         for row, blend in systems.items():
             started = time.perf_counter()
@@ -146,12 +146,8 @@ def _ranks(
 
 
 def ranks_of(scores: NDArray[np.float32], targets: I64) -> I64:
-    """The ranks of several targets in one row of scores [I]; others that tie with one come before it."""
-    ranks = np.full(len(targets), NOT_FOUND, np.int64)
-    there = np.flatnonzero(targets >= 0)
-    own = scores[targets[there]]
-    for place, j in enumerate(np.argsort(-own, kind="stable")):
-        if np.isfinite(own[j]):
-            others = np.count_nonzero(scores >= own[j]) - np.count_nonzero(own >= own[j])
-            ranks[there[j]] = others + place + 1
+    """Best and worst ranks [n, 2] of several targets in one row of scores [I]; −1 is not found."""
+    there = targets >= 0
+    ranks = np.full((len(targets), 2), NOT_FOUND, np.int64)
+    ranks[there] = ranking.item_ranks(scores, targets[there])
     return ranks

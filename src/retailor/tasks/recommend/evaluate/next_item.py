@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retailor.metrics import ranking
 from retailor.metrics.interval import score_mean
-from retailor.metrics.ranking import Ranked
+from retailor.metrics.ranking import NOT_FOUND, Ranked
 from retailor.metrics.scores import Score, Scores
 from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
@@ -32,7 +32,7 @@ BUCKETS = (
 
 @dataclass
 class Ranks:
-    """Of each system: the rank of every case's target [n], the items shown [n, 10], the seconds taken."""
+    """Of each system: best and worst rank of each case's target [n, 2], items shown [n, 10], seconds."""
 
     ranks: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     shown: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -51,13 +51,13 @@ def rank_cases(
     """Ranks over the whole catalogue with the customer's own history `masked`, in blocks of customers.
 
     A customer without history gets the most popular items from every blend. A system of one part has nothing
-    to say of them: there every item ties, and the target comes last.
+    to say of them: there every item ties. A target that is hidden or not in the catalogue is not found.
     """
     n_items = len(ties)
     found = Ranks()
     n = len(cases)
     for row in systems:
-        found.ranks[row] = np.full(n, n_items, np.int64)
+        found.ranks[row] = np.full((n, 2), NOT_FOUND, np.int64)
         found.shown[row] = np.full((n, min(10, n_items)), -1, np.int64)
         found.seconds[row] = 0.0
     known = np.append(histories.lengths(), 0)
@@ -87,7 +87,7 @@ def _rank_block(
     seen = own.matrix(len(ties)).tocoo()
     cold_rows = own.lengths() == 0
     z, took = {}, {}
-    for name in {name for blend in systems.values() for name in blend.used()}:
+    for name in dict.fromkeys(name for blend in systems.values() for name in blend.used()):
         started = time.perf_counter()
         z[name] = standardise(parts[name].scores(own))
         took[name] = time.perf_counter() - started
@@ -104,8 +104,8 @@ def _rank_block(
         shown = ranking.top_items(scores, 10, ties)
         scores = scores[back]
         there = targets >= 0
-        ranks = ranking.target_ranks(scores, np.maximum(targets, 0))
-        found.ranks[row][block] = np.where(there, ranks, len(ties))
+        ranks = ranking.tied_ranks(scores, np.maximum(targets, 0))
+        found.ranks[row][block] = np.where(there[:, None], ranks, NOT_FOUND)
         found.shown[row][block] = shown[back]
         found.seconds[row] += time.perf_counter() - started + sum(took[name] for name in blend.used())
 

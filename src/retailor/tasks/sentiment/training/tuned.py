@@ -23,6 +23,7 @@ from retailor.train.adversarial import AdversarialSettings, adversarial
 from retailor.train.domain import Contested, DomainSettings, domain_adversarial
 from retailor.train.loop import TrainLog, TrainSettings, train
 from retailor.train.lora import merged, with_lora
+from retailor.train.losses import cross_entropy, n_labels
 from retailor.train.mixup import MixupSettings, mixup
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose
@@ -115,12 +116,8 @@ def fine_tune(
     def loss(module: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         logits = module(encoder.vectors(inputs)).float()
-        return nn.functional.cross_entropy(
-            logits,
-            batch["labels"],
-            weight=by_class.to(logits.device),
-            label_smoothing=tuning.label_smoothing,
-        )
+        classes = by_class.to(logits.device)
+        return cross_entropy(logits, batch["labels"], smoothing=tuning.label_smoothing, weights=classes)
 
     mixed = mixup(loss, MixupSettings(alpha=tuning.mixup), representation=_representation)
     trained: nn.Module = network
@@ -143,6 +140,7 @@ def fine_tune(
         replace(tuning.settings, batch_size=size),
         validate=validate if len(held) and tuning.stop_by != "last" else None,
         lengths=[len(text) for text in texts],
+        weigh=lambda batch: n_labels(batch["labels"], weights=by_class),
         work=work,
         label="sentiment",
         dials=(str(tuning), held_texts, held.y.tolist()),

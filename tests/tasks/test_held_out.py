@@ -1,0 +1,196 @@
+"""What a figure, a weight or a calibration is made from has not seen what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from retailor.shop.tables import Shop
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.cases import cases_of
+from retailor.tasks.answer.features import FEATURES
+from retailor.tasks.answer.ranker import Listed, learn_ranker
+from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.sentiment import SentimentReader, SentimentSettings
+from retailor.tasks.sentiment.readers.blended import BlendedReader
+from retailor.tasks.sentiment.readers.linear import Head, fit_head
+from retailor.tasks.sentiment.readers.plain import VectorReader
+from retailor.testing.models import tiny_encoder
+from retailor.testing.toys import HashEncoder
+
+# search -------------------------------------------------------------------------------------------
+
+
+class Meaning:
+    """Knows two queries, and which item is meant by each; all else is noise."""
+
+    dim = 16
+    name = "meaning"
+    meant = {"red kettle": "item 3", "blue towel": "item 4"}  # noqa: RUF012
+
+    def encode(self, texts: Sequence[str], *, role: str = "passage") -> NDArray[np.float32]:
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            told = self.meant.get(text, text)
+            number = [int(word) for word in told.split() if word.isdigit()]
+            row[number[0] if number else 15] = 1.0
+        return rows
+
+
+def judged(**relevant: str) -> Shop:
+    titles = [f"item {i}" for i in range(12)]
+    titles[1], titles[2] = "item 1 red kettle", "item 2 blue towel"
+    queries = {"red": "red kettle", "blue": "blue towel"}
+    return Shop.of(
+        items=pl.DataFrame({"item_id": [f"i{i}" for i in range(12)], "title": titles}),
+        judgments=pl.DataFrame(
+            [(queries[name], item, 1.0) for name, item in relevant.items()],
+            schema=["query", "item_id", "grade"],
+            orient="row",
+        ),
+    )
+
+
+def test_a_query_is_scored_with_weights_that_never_saw_its_judgments() -> None:
+    """Words are right about one query, meaning about the other; each is scored by weights of the other."""
+    settings = SearchSettings(min_queries=2, n_folds=2)
+    shop = judged(red="i1", blue="i4")
+    scores = Search(Meaning(), settings).fit(shop).evaluate(shop)
+    assert scores.value("bm25", "mrr") == pytest.approx(scores.value("encoder", "mrr"))
+    assert scores.value("retailor", "mrr") < 0.9 * scores.value("bm25", "mrr")
+    # Told another answer to one query, the search still scores that query as it did.
+    told = Search(Meaning(), settings).fit(judged(red="i3", blue="i4"))
+    for name in ("ndcg@10", "mrr"):
+        asked = shop.with_tables(judgments=shop.judgments.filter(query="red kettle"))
+        before = Search(Meaning(), settings).fit(shop).evaluate(asked).value("retailor", name)
+        assert told.evaluate(asked).value("retailor", name) == before
+
+
+# answers ------------------------------------------------------------------------------------------
+
+ANSWERED = Shop.of(
+    items=pl.DataFrame({"item_id": ["a", "b"], "title": ["Mug", "Lamp"], "description": ["Round.", "Tall."]}),
+    questions=pl.DataFrame(
+        {
+            "question_id": ["1", "2", "3", "4"],
+            "item_id": ["a", "a", "b", "b"],
+            "question": ["Does it leak?", "Is it heavy?", "Is it loud?", "Does it dim?"],
+            "answer": [
+                "Watertight as a drum, never leaks.", "Heavy, about a pound.", "Silent, never loud.",
+                "Dims by a turning knob.",
+            ],
+        }
+    ),
+)  # fmt: skip
+
+
+def test_the_own_answer_of_a_question_is_no_evidence_for_it() -> None:
+    answerer = Answerer(HashEncoder(), None, AnswerSettings(min_questions=5)).fit(ANSWERED)
+    index = answerer._fitted()
+    cases = cases_of(ANSWERED.questions, index, max_page=40)
+    assert len(cases) == 4
+    for case, own in zip(cases, ("1", "2", "3", "4"), strict=True):
+        others = [index.question_ids[row] for row in case.earlier]
+        assert len(others) == 1 and own not in others
+        assert not any(index.sources[row] == "answer" for row in case.page)
+    # An own answer among the passages would be quoted word for word.
+    scores = answerer.evaluate(ANSWERED)
+    assert max(scores.value(row, "token_f1") for row in ("bm25", "encoder", "retailor")) < 0.5
+
+
+def noise(n: int, seed: int, signal: float) -> list[Listed]:
+    """Questions of six passages; the first feature tells the right one a little, the others nothing."""
+    rng = np.random.default_rng(seed)
+    lists = []
+    for _ in range(n):
+        features = rng.standard_normal((6, len(FEATURES))).astype(np.float32)
+        features[0, 0] += signal
+        lists.append(Listed(features, np.eye(6, dtype=np.float32)[0]))
+    return lists
+
+
+def test_confidence_is_learned_from_questions_that_the_ranker_has_not_seen() -> None:
+    """On few questions the ranker knows its own by heart; its confidence must be that on new ones.
+
+    Each new question is asked twice, the second time without its answer, as calibration does.
+    """
+    sure, right = [], []
+    for seed in range(6):
+        lists = noise(40, seed, signal=2.0)
+        ranker = learn_ranker(lists, lists, [], seed=seed)
+        for each in noise(200, seed + 100, signal=2.0):
+            logits = ranker.logits(each.features)
+            sure += [ranker.confidence(float(logits.max())), ranker.confidence(float(logits[1:].max()))]
+            right += [float(np.argmax(logits) == 0), 0.0]
+    assert np.mean(right) - 0.08 < np.mean(sure) < np.mean(right) + 0.03
+
+
+# sentiment ----------------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+def test_the_head_that_fine_tuning_starts_at_has_not_seen_the_held_out_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    words = ["a", "red", "blue", "mug", "lamp", "broke", "fine", "good", "bad", "it", "was"]
+    texts = [" ".join(rng.permutation(words)) + f" {i}" for i in range(90)]
+    shop = Shop.of(
+        reviews=pl.DataFrame(
+            {
+                "review_id": [str(i) for i in range(90)],
+                "text": texts,
+                "rating": rng.choice([1.0, 3.0, 5.0], 90).tolist(),
+                "language": ["en"] * 90,
+            }
+        )
+    )
+    seen: dict[str, Any] = {}
+
+    def stop(encoder: Any, start: Any, examples: Any, held: Any, weights: Any, *_: Any) -> None:
+        seen.update(start=start, examples=examples, held=held, weights=weights)
+        raise Stop
+
+    monkeypatch.setattr("retailor.tasks.sentiment.training.tuned.fine_tune", stop)
+    task = SentimentReader(tiny_encoder(), SentimentSettings(mode="fine-tuned"))
+    with pytest.raises(Stop):
+        task.fit(shop)
+    examples, held = seen["examples"], seen["held"]
+    assert len(held) and len(examples) + len(held) == 90
+    assert not {q.text for q in examples.queries} & {q.text for q in held.queries}
+    blank = VectorReader(tiny_encoder(), Head(np.zeros((0, 0)), np.zeros(0)), SentimentSettings().max_tokens)
+
+    def head(queries: list[Any], y: Any, strength: float) -> Head:
+        rows = blank.vectors(blank.inputs(queries), exact=False)
+        return fit_head(rows, y, "logistic", strength, seen["weights"])
+
+    def nearest(queries: list[Any], y: Any) -> float:
+        """How far the start is from a head of these texts, at the strength that fits best."""
+        heads = [head(queries, y, strength) for strength in SentimentSettings().strengths]
+        return min(float(np.abs(one.weight - seen["start"].weight).max()) for one in heads)
+
+    without = nearest(list(examples.queries), examples.y)
+    both = nearest([*examples.queries, *held.queries], np.concatenate([examples.y, held.y]))
+    assert without < 1e-6 < 1e-3 < both
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_a_temperature_is_applied_to_what_is_said(temperature: float) -> None:
+    rng = np.random.default_rng(0)
+    rows, weight = rng.normal(size=(20, 4)), rng.normal(size=(3, 4))
+    scaled = Head(weight / temperature, np.zeros(3))
+    said = Head(weight, np.zeros(3), temperature=temperature).probabilities(rows)
+    np.testing.assert_allclose(said, scaled.probabilities(rows))
+    words, network = (rng.dirichlet(np.ones(3), 20) for _ in range(2))
+    both: Any = BlendedReader(None, None, 0.3, temperature).of(words, network)  # type: ignore[arg-type]
+    logits = (0.3 * np.log(words) + 0.7 * np.log(network)) / temperature
+    np.testing.assert_allclose(both, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    assert temperature == 1.0 or np.abs(said - Head(weight, np.zeros(3)).probabilities(rows)).max() > 0.05
