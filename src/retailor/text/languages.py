@@ -79,7 +79,7 @@ def reads(tokenizer: Any, text: str) -> bool:
         whole = _SYLLABLE.search(letter) and (start, end) != before[1]
         strange += word is not None and (token == unknown or (spelled and not whole))
         before = word, (start, end)
-    return strange <= MOST_STRANGE * sum(made.attention_mask)  # padding is no text
+    return bool(strange <= MOST_STRANGE * sum(made.attention_mask))  # padding is no text
 
 
 def _asian(word: str) -> bool:
