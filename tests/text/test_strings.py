@@ -107,7 +107,9 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
 @given(NASTY)
 def test_what_counts_as_clean_is_what_no_step_changes(text: str) -> None:
     if strings._is_clean(text):
-        assert strings._pass(text) == text
+        assert strings._pass(text, strings._STEPS) == text
+        lines = strings._pass(text, strings._STEPS_OF_LINES)
+        assert lines == text
 
 
 @given(NASTY)

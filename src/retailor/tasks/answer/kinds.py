@@ -66,7 +66,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("size", "fact", r"\bhow (?:big|large|small|tall|high|wide|deep|thick)\b|what(?:'s| is)? (?:the )?size|\bsizes?\b|dimensions?|measure(?:s|ments?)?\b|diameter|\blength\b|\bwidth\b|\bheight\b|\bdepth\b|thickness|\bhow long (?:is|are)\b|how many (?:cm|inches|feet|met(?:er|re)s)|多大|多长(?!时间)|多高|多宽|多深|多厚|多粗|尺寸|大小|长度|宽度|高度|直径|占地|占多大", r"\bsize|dimension|length|width|height|depth|diameter|thickness|measures?\b|\b(?:long|wide|tall|thick)\b|尺寸|[长宽高厚]|直径|大小", "length", ""),
     ("power", "fact", r"\bwatts?\b|wattage|how (?:powerful|strong)\b.{0,20}(?:motor|engine|it\b|blender|speaker|vacuum|drill)?|\bpower (?:rating|output|consumption)|what(?:'s| is) the power\b|功率|多少瓦|几瓦", r"\bpower\b|\bwatts?\b|\boutput\b|功率|瓦", "power", "size"),
     ("voltage", "fact", r"\bvolt(?:s|age)?\b|\b(?:110|120|220|230|240) ?v\b|电压|多少伏|几伏", r"volt|电压|伏", "voltage", "size power"),
-    ("brightness", "fact", r"how bright|lumens?|brightness|多亮|亮度|流明|亮不亮", r"lumen|bright|亮|流明", "brightness", "size"),
+    ("brightness", "fact", r"how bright|\blumens\b|brightness|多亮|亮度|流明|亮不亮", r"lumen|bright|亮|流明", "brightness", "size"),
     ("frequency", "fact", r"\b[gmk]?hz\b|frequency|refresh rate|频率|赫兹|刷新率", r"hz\b|frequency|refresh rate|频率|赫兹|刷新率", "frequency", "size"),
     ("range", "fact", r"how far\b|what(?:'s| is) the range|\brange\b.{0,12}\?|reach(?:es)?\b.{0,12}\bfar|多远|距离|范围", r"\brange\b|distance|reach|距离|范围|远", "length", "size"),
     ("temperature", "fact", r"temperatures?|how (?:hot|cold|warm)\b|degrees|celsius|fahrenheit|温度|多少度|几度|多冷|多热|零下|耐热|耐温|耐高温", r"temperature|degrees|°|℃|温|度", "temperature", "size"),

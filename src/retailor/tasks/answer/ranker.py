@@ -14,6 +14,8 @@ from retailor.tasks.answer.features import FEATURES
 
 N_FOLDS = 5
 MIN_UNANSWERED = 20
+MIN_TRIALS = 10
+"""Right and wrong answers, each, that a calibration needs."""
 MIXTURES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the learned weights that are tried; the rest are the default's."""
 
@@ -33,6 +35,8 @@ DEFAULT = {
     "length": -1.13,
 }
 DEFAULT_BIAS = -2.81
+DEFAULT_SLOPE, DEFAULT_OFFSET = 2.0, 2.5
+"""Of a shop with too little to calibrate on: about what calibration finds on the demo and on Gift Cards."""
 REFUSED = -6.0
 """What being of another kind weighs, always: no list of a few questions may learn to answer with it."""
 
@@ -80,7 +84,8 @@ class Listed:
 
 def default_ranker() -> Ranker:
     """The ranker of a shop that has no questions, not yet calibrated."""
-    return Ranker(tuple(DEFAULT.get(name, 0.0) for name in FEATURES), DEFAULT_BIAS)
+    weights = tuple(DEFAULT.get(name, 0.0) for name in FEATURES)
+    return Ranker(weights, DEFAULT_BIAS, DEFAULT_SLOPE, DEFAULT_OFFSET)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,8 @@ def _right(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Sequenc
 def mixed(default: Ranker, learned: Ranker, share: float) -> Ranker:
     """The ranker whose weights lie at `share` of the way from the default's to the learned ones."""
     weights = (1 - share) * np.array(default.weights) + share * np.array(learned.weights)
-    return Ranker(tuple(weights.tolist()), (1 - share) * default.bias + share * learned.bias)
+    bias = (1 - share) * default.bias + share * learned.bias
+    return Ranker(tuple(weights.tolist()), bias, DEFAULT_SLOPE, DEFAULT_OFFSET)
 
 
 def folds_of(groups: Sequence[str], *, seed: int) -> NDArray[np.int64]:
@@ -193,7 +199,7 @@ def _calibrated(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Se
     from sklearn.linear_model import LogisticRegression
 
     best, right, told = _trials(logits, pages)
-    if len(set(right)) < 2:
+    if min(sum(right), len(right) - sum(right)) < MIN_TRIALS:
         return ranker
     # Platt (1999) in one dimension; the weak penalty only guards against perfectly separable trials.
     spread = float(np.std(best)) or 1.0
