@@ -163,13 +163,13 @@ def main() -> None:
                 answerer, _ = fitted(encoder, (given.runs or Path(fresh)) / encoder, questions=questions)
                 sys.stdout.write(f"== {name}\n{_brief(answerer.log)}\n")
                 rows += measure(answerer, asked, name, given.show)
+            if given.part == "kept":
+                write_results("answer_by_hand", rows, [0], " ".join(sys.argv))
     for score in rows:
         if score.bucket == "all":
             sys.stdout.write(
                 f"{score.row:40} {score.metric:26} {score.value:.3f} {score.low:.3f}-{score.high:.3f}\n"
             )
-    if given.part == "kept":
-        write_results("answer_by_hand", rows, [0], " ".join(sys.argv))
 
 
 def _brief(log: dict[str, Any]) -> dict[str, Any]:

@@ -222,4 +222,6 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _spaces,
     _repeats,
 )
-_STEPS_OF_LINES = tuple({_markup: _markup_of_lines, _spaces: _spaces_of_lines}.get(step, step) for step in _STEPS)
+_STEPS_OF_LINES = tuple(
+    {_markup: _markup_of_lines, _spaces: _spaces_of_lines}.get(step, step) for step in _STEPS
+)

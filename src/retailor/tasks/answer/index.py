@@ -114,7 +114,9 @@ class PassageIndex:
         """How many reviews say one of the sentences."""
         said = {(each.item_id, each.text) for each in quoted}
         rows = (row for item in {each.item_id for each in quoted} for row in self.page(item).tolist())
-        return len({r for row in rows if (self.items[row], self.texts[row]) in said for r in self.reviews[row]})
+        return len(
+            {r for row in rows if (self.items[row], self.texts[row]) in said for r in self.reviews[row]}
+        )
 
     def named_in(self, question: str, *, but: str | None) -> str | None:
         """The one item, other than `but`, that the question names: by most of its title's weight; None for none."""

@@ -39,9 +39,7 @@ _MATERIALS_EN = (
     r"alumin(?:i)?um|bamboo|ceramic|copper|brass|titanium|vinyl|paper|cardboard|foam|velvet|denim)\b"
 )
 _MATERIALS_ZH = "真皮|牛皮|皮革|塑料|木头|实木|木制|玻璃|硅胶|金属|不锈钢|陶瓷|纯棉|含棉|羊毛|丝绸|尼龙|涤纶|橡胶|亚克力|钛合金|铝合金"
-_COLOURS_EN = (
-    r"\b(?:black|white|red|blue|green|yellow|pink|gr[ea]y|brown|purple|orange|beige|navy|silver|golden|ivory|turquoise)\b"
-)
+_COLOURS_EN = r"\b(?:black|white|red|blue|green|yellow|pink|gr[ea]y|brown|purple|orange|beige|navy|silver|golden|ivory|turquoise)\b"
 _COLOURS_ZH = "[黑白红蓝绿黄粉灰紫棕橙金银青]色"
 _FEATURES = (
     r"\b(?:wi-?fi|bluetooth|gps|nfc|hdmi|ethernet|cameras?|screens?|display|resolution|pixels?|alarms?|timers?|remote|"
@@ -109,7 +107,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     # what customers think
     ("smell", "opinion", r"scent\w*|smell\w*|fragran\w*|perfume\w*|stink\w*|odou?r\w*|aroma|气味|异味|香味|什么味|味道|闻|香不香|臭|香精", r"scent|smell|fragran|perfume|stink|stench|odou?r|reek|aroma|味|香|臭|闻", "", ""),
     ("flavour", "fact", r"flavou?rs?\b|\btaste|口味|好吃|好喝", r"flavou?r|tast|口味|好吃|好喝", "", ""),
-    ("sound", "opinion", r"\bsounds?\b|audio|\bbass\b|treble|nois\w*|\bloud\w*|quiet|音质|声音|好听|低音|噪音|吵", r"sound|bass|treble|hiss|noise|loud|quiet|音|声|好听|吵|杂音", "", "size"),
+    ("sound", "opinion", r"\bsounds?\b|audio|\bbass\b|treble|nois\w*|\bloud\w*|quiet|音质|声音|好听|低音|噪音|吵", r"sound|bass|treble|hiss|noise|loud|quiet|[音杂低高]音|音[质色]|声|好听|吵", "", "size"),
     ("texture", "opinion", r"greasy|oily|sticky|absorb\w*|油|黏|粘|吸收|质地|清爽", r"greas|oily|stick|absorb|silky|texture|film|油|黏|粘|吸收|滑|清爽|稠", "", ""),
     ("cleaning", "opinion", r"(?:easy|hard|difficult)\b.{0,6}\bto (?:clean|wash)|\bclean(?:s|ed|ing)?\b|\bwash(?:ed|ing)?\b|好.{0,2}洗|难洗|清洗|清洁|擦", r"clean|wash|rins|wip|scrub|洗|擦|锈|干净", "", ""),
     ("comfort", "opinion", r"comfort\w*|\bsoft\w*|itch\w*|scratch|shoulders?|舒服|舒适|累不累|柔软|扎不扎|软不软", r"comfort|shoulder|soft|gentle|scratch|rough|hard\b|stiff|舒服|柔软|肩|扎|硬|软", "", ""),
@@ -142,7 +140,8 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b|[一二两三四五六七八九十百千]", re.IGNORECASE
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b|[一二两三四五六七八九十百千]",
+    re.IGNORECASE,
 )
 _WANTS_NUMBER = re.compile(
     r"\bhow (?:many|much|long|tall|high|big|large|wide|deep|thick|heavy|old|far|fast|hot|cold|bright|often|small|quickly)\b"

@@ -95,7 +95,14 @@ def _of_items(items: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
             yield item_id, "attribute", f"Brand: {item['brand']}", None, None, None
         if item["price"] is not None and not named & {"price", "价格"}:
             name = "价格" if HAS_CHINESE.search(item["title"] or "") else "Price"
-            yield item_id, "attribute", f"{name}: {item['price']:.10g} {item['currency'] or ''}".strip(), None, None, None
+            yield (
+                item_id,
+                "attribute",
+                f"{name}: {item['price']:.10g} {item['currency'] or ''}".strip(),
+                None,
+                None,
+                None,
+            )
         for sentence in sentences(item["description"] or ""):
             yield item_id, "description", sentence, None, None, None
 

@@ -37,7 +37,7 @@ DEFAULT = {
 DEFAULT_BIAS = -2.81
 DEFAULT_SLOPE, DEFAULT_OFFSET = 2.0, 2.5
 """Of a shop with too little to calibrate on: about what calibration finds on the demo and on Gift Cards."""
-REFUSED = -6.0
+REFUSED = -3.0
 """What being of another kind weighs, always: no list of a few questions may learn to answer with it."""
 
 _OF_ANOTHER_KIND = FEATURES.index("of_another_kind")
@@ -111,7 +111,9 @@ def choose_ranker(
     base = found[0.0][1]
     fair = [s for s, (_, right) in found.items() if all(right[name] >= base[name] for name in right)]
     best = max(fair, key=lambda s: (round(sum(found[s][1].values()), 6), -s))
-    right = {share: {name: round(value, 4) for name, value in each.items()} for share, (_, each) in found.items()}
+    right = {
+        share: {name: round(value, 4) for name, value in each.items()} for share, (_, each) in found.items()
+    }
     return found[best][0], {"learned_share": best, "right_by_share": right}
 
 
@@ -144,7 +146,9 @@ def _tried(
     }
     whole = mixed(default, learned[-1] if learned else default, share)
     ranker = _calibrated(
-        whole, [x for each in logits.values() for x in each], [p for each in held.values() for p in each.pages]
+        whole,
+        [x for each in logits.values() for x in each],
+        [p for each in held.values() for p in each.pages],
     )
     return ranker, {name: _right(ranker, logits[name], each.pages) for name, each in held.items()}
 
