@@ -10,10 +10,9 @@ from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.ranking import Ranked, graded_ranks
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer import Answerer, AnswerSettings, kinds
 from retailor.tasks.answer.dialogue import checked as checked_rewriting
 from retailor.tasks.answer.dialogue import standalone
-from retailor.tasks.answer import kinds
 from retailor.tasks.answer.features import FEATURES, is_yes_no
 from retailor.tasks.answer.passages import passages, plain, sentences
 from retailor.tasks.answer.ranker import (
@@ -22,9 +21,7 @@ from retailor.tasks.answer.ranker import (
     Ranker,
     caution_of,
     choose_ranker,
-    default_ranker,
     folds_of,
-    logistic,
 )
 from retailor.tasks.answer.scores import measures, risks
 from retailor.tasks.answer.wording import checked, compose, unknown_text

@@ -97,8 +97,8 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 def clean_text(text: str, *, lines: bool = False) -> str:
     """The text without what no reader needs: one line, readable characters, contacts masked.
 
-    With `lines` its lines stay: those of plain text, and of HTML what stands in a block of its own (an item of
-    a list, a paragraph); no more than one blank line in a row.
+    With `lines` its lines stay: those of plain text, and in HTML the blocks (an item of a list, a paragraph);
+    no more than one blank line in a row.
     Nothing is repeated more than three times in a row; links, e-mail addresses and phone numbers become
     `[link]`, `[email]` and `[phone]`; prices, dates, ISBN and model numbers stay.
     Cleaning twice changes nothing.

@@ -85,7 +85,7 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
 
 
 def skeleton(case: Case, index: PassageIndex) -> str:
-    """The wording of a question without what names its item or an attribute: questions of one template share it."""
+    """The wording without what names the item or an attribute: questions of one template share it."""
     names = {
         word
         for row in case.page

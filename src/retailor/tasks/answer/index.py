@@ -119,7 +119,7 @@ class PassageIndex:
         )
 
     def named_in(self, question: str, *, but: str | None) -> str | None:
-        """The one item, other than `but`, that the question names: by most of its title's weight; None for none."""
+        """The item, other than `but`, that the question names, by its title; None for none or for several."""
         said = set(words(question))
         best: list[tuple[float, str]] = []
         for item, topic in self._topics.items():

@@ -1,4 +1,4 @@
-"""Questions made for a shop that has none, or few: attributes asked for in many wordings, and what no page tells."""
+"""Questions made from a catalogue: attributes asked for in many wordings, and what no page tells."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ def made_cases(
     rng = stream(seed, "answer", f"made to {use}")
     chosen = np.sort(rng.permutation(len(rows))[:n])
     answered = [_answered(index, rows[int(i)], use, max_page, rng) for i in chosen]
-    asked_of = [row for i in rng.permutation(len(rows)) if (row := rows[int(i)]) is not None]
     unknown: list[Case] = []
-    for row in asked_of:
+    for i in rng.permutation(len(rows)):
         if len(unknown) >= UNANSWERABLE * len(answered):
             break
-        unknown += _unanswerable(index, row, rows, use, max_page, rng)
+        unknown += _unanswerable(index, rows[int(i)], rows, use, max_page, rng)
     return answered + unknown
 
 
@@ -86,7 +85,7 @@ def _answered(index: PassageIndex, row: int, use: Use, max_page: int, rng: np.ra
 def _unanswerable(
     index: PassageIndex, row: int, rows: Sequence[int], use: Use, max_page: int, rng: np.random.Generator
 ) -> list[Case]:
-    """A question about another kind of goods, or for what only other items tell; [] where the page may tell it."""
+    """One about other goods, or for what only other items tell; [] where the page may tell it."""
     item = index.items[row]
     page = [int(r) for r in index.page(item)]
     chinese = HAS_CHINESE.search(_name(index, row)) is not None

@@ -7,9 +7,14 @@ import re
 from retailor.tasks.answer import kinds
 
 MAX_PARTS = 3
-_JOINT = re.compile(r"[?？;；,，、]\s*(?:and |as well as )?|\s+(?:and|as well as|plus)\s+|(?<=[\u4e00-\u9fff])(?:和|还有|以及)(?=[\u4e00-\u9fff])", re.IGNORECASE)  # fmt: skip
+_JOINT = re.compile(
+    r"[?？;；,，、]\s*(?:and |as well as )?|\s+(?:and|as well as|plus)\s+"
+    r"|(?<=[\u4e00-\u9fff])(?:和|还有|以及)(?=[\u4e00-\u9fff])",
+    re.IGNORECASE,
+)
 _COMPARES = re.compile(
-    r"\bcompar(?:e|es|ed|ing|ison)\b|\bversus\b|\bvs\b|\bdiffer\w*|\bthan (?!\d)|\bbetter (?:one|choice|buy)\b|"
+    r"\bcompar(?:e|es|ed|ing|ison)\b|\bversus\b|\bvs\b|\bdiffer\w*|\bthan (?!\d)|"
+    r"\bbetter (?:one|choice|buy)\b|"
     r"\bwhich (?:one )?(?:is|are|has|have|holds|weighs|lasts)\b.{0,40}\bor\b|\bthis (?:one )?or\b|"
     r"(?<!性价)比(?![例赛如价])|区别|不同|差别|哪个(?:更|比较)|[和跟与].{1,20}哪个",
     re.IGNORECASE,

@@ -20,7 +20,7 @@ SCHEMA: dict[str, Any] = {
     "question_id": pl.String,
     "review": pl.UInt32,
 }
-"""`question`: what an earlier answer answered; `review`: the row of the review that says it. Null for others."""
+"""`question`: what an earlier answer answered; `review`: the row of the review that says it; else null."""
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 _BREAK = re.compile(r"<(?:br|/?p|/?li|/?ul|/?div|/?tr|/?h\d)\b[^>]{0,200}>|[\r\n]+", re.IGNORECASE)
@@ -57,7 +57,7 @@ def plain(text: str) -> str:
 
 
 def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_chars: int) -> pl.DataFrame:
-    """The passages of the shop, an item's together; no text twice an item, with all the `reviews` that say it.
+    """The passages of the shop, an item's together; no text twice an item, with the `reviews` that say it.
 
     An item keeps at most `max_per_item`; reviews are read most helpful first.
     """

@@ -90,7 +90,7 @@ def default_ranker() -> Ranker:
 
 @dataclass(frozen=True)
 class Held:
-    """Questions that choose between rankers: `pages` [n], and the fold of each, -1 where no fold learned it."""
+    """Questions that choose between rankers: `pages` [n] and their folds, -1 where none is learned from."""
 
     pages: Sequence[Listed]
     folds: NDArray[np.int64]

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -20,22 +19,14 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
-from retailor.tasks.answer import dialogue, wording
-from retailor.tasks.answer.cases import (
-    Case,
-    answerable,
-    answers_as_evidence,
-    cases_of,
-    featurise,
-    learning_lists,
-    skeleton,
-)
+from retailor.tasks.answer import dialogue, kinds, wording
+from retailor.tasks.answer.cases import Case, cases_of
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.learn import Learner, Made
 from retailor.tasks.answer.made import made_cases
-from retailor.tasks.answer.kinds import asked, tells, told
 from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
-from retailor.tasks.answer.ranker import Held, Listed, Ranker, choose_ranker, default_ranker, folds_of
+from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import evaluate_cases
 from retailor.tasks.answer.templates import Use
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
@@ -121,65 +112,22 @@ class Answerer:
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def _learn(self, shop: Shop) -> None:
-        """From evidence where the questions have it, else from their answers, and from made questions.
-
-        What is learned is kept as far as it wins on wordings that it was not learned from.
-        """
+        """The ranker, from the shop's questions and from made ones. See `learn`."""
         index, settings = self._fitted(), self.settings
         sample = shop.questions.sample(
             min(len(shop.questions), settings.max_questions), seed=settings.seed, shuffle=True
         )
         cases = cases_of(sample, index, max_page=settings.n_candidates)
-        taught, told = self._taught(cases)
-        learn, choose = (self._made(shop, use) for use in ("learn", "choose"))
-        lists, folds, held = self._from_questions(cases, told, with_page=taught != "answers")
-        if taught != "answers":
-            lists = [*lists, *self._pages([case for case in learn if case.texts])]
-            folds = np.concatenate([folds, np.full(len(lists) - len(folds), -2)])
-        if choose:
-            held["made"] = Held(self._pages(choose), np.full(len(choose), -1))
-        self.ranker, how = choose_ranker(lists, folds, held)
-        self.log |= {"taught_by": taught if how["learned_share"] else "the default", **how}
-        self.log |= {"n_questions": len(told), "n_made": len(learn) + len(choose)}
-
-    def _taught(self, cases: Sequence[Case]) -> tuple[str, list[Case]]:
-        """What teaches, and the answered cases that do."""
-        for name, told in (
-            ("evidence", [case for case in cases if any(case.relevant)]),
-            ("answers", answers_as_evidence(cases)),
-        ):
-            if len(told) >= self.settings.min_questions:
-                return name, told
-        return "made questions", []
-
-    def _from_questions(
-        self, cases: Sequence[Case], told: Sequence[Case], *, with_page: bool
-    ) -> tuple[list[Listed], NDArray[np.int64], dict[str, Held]]:
-        """The lists to learn from, the fold of each, and the same questions and unanswered ones to choose on."""
-        if not told:
-            return [], np.zeros(0, dtype=np.int64), {}
-        index, settings = self._fitted(), self.settings
-        drawn = learning_lists(told, n_negatives=settings.n_negatives, seed=settings.seed)
-        # Answers are drawn against answers alone: beside other sources, the source would give them away.
-        lists = featurise(drawn, index, self.encoder, with_page=with_page)
-        whole = [replace(each, page=case.page) for each, case in zip(drawn, told, strict=True)]
-        pages = self._pages(whole) if with_page else lists
-        nobody_knew = [case for case in cases if (case.texts or case.page) and not answerable(case)]
-        groups = [skeleton(case, index) for case in (*told, *nobody_knew)]
-        folds = folds_of(groups, seed=settings.seed)
-        self.log["n_unanswered"] = len(nobody_knew)
-        # Of one wording nothing can be held out: it is learned from, and not chosen on.
-        held = {"questions": Held([*pages, *self._pages(nobody_knew)], folds)} if folds.max() > 0 else {}
-        return list(lists), folds[: len(told)], held
+        made = Made(self._made(shop, "learn"), self._made(shop, "choose"))
+        learner = Learner(index, self.encoder, settings.min_questions, settings.n_negatives, settings.seed)
+        self.ranker, log = learner.ranker(cases, made)
+        self.log |= log
 
     def _made(self, shop: Shop, use: Use) -> list[Case]:
         items, settings = shop.items["item_id"].to_list(), self.settings
         return made_cases(
             self._fitted(), items, use, n=N_MADE, max_page=settings.n_candidates, seed=settings.seed
         )
-
-    def _pages(self, cases: Sequence[Case]) -> list[Listed]:
-        return featurise(cases, self._fitted(), self.encoder, with_page=True)
 
     def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
         """One answer a query. Raises DataError on an empty or over-long question or turn."""
@@ -197,7 +145,7 @@ class Answerer:
     def _joined(
         self, index: PassageIndex, query: AnswerQuery, each_part: Sequence[tuple[str, NDArray[np.float32]]]
     ) -> Answered:
-        """The answers of a question's parts in one; it is as sure as the surest, and says what is not known."""
+        """The answers of a question's parts in one, as sure as the surest; it says what is not known."""
         answers = [self._answer(index, query, part, vector) for part, vector in each_part]
         known = [each for each in answers if each.known]
         if len(answers) == 1 or not known:
@@ -234,7 +182,7 @@ class Answerer:
 
     def _opinions(self, question: str, found: Sequence[Evidence]) -> list[Evidence]:
         """The sentences of customers that are sure enough and about the same, best first."""
-        kinds = [kind for kind in asked(question) if kind.sort == "opinion"]
+        about = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
         return [
             each
             for n, each in enumerate(found)
@@ -242,16 +190,16 @@ class Answerer:
             or (
                 each.source == "review"
                 and self.ranker.confidence(each.score) >= self._caution()
-                and (not kinds or any(tells(kind, question, each.text) for kind in kinds))
+                and (not about or any(kinds.tells(kind, question, each.text) for kind in about))
             )
         ]
 
     def _compared(
         self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
     ) -> Answered:
-        """The same fact of both items, where the question names the other and asks for a fact; else unknown."""
+        """The same fact of both items, where the question names another and asks for a fact; else unknown."""
         own, other = query.item_id, index.named_in(question, but=query.item_id)
-        facts = [kind for kind in asked(question) if kind.sort == "fact"]
+        facts = any(kind.sort == "fact" for kind in kinds.asked(question))
         if own is None or other is None or not facts:
             return self._unknown(query, 0.0)
         best = [self._named_fact(index, item, question, vector) for item in (own, other)]
@@ -265,9 +213,9 @@ class Answerer:
         self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
     ) -> Evidence | None:
         """The item's best attribute whose name tells a fact that is asked for."""
+        wanted = {kind.name for kind in kinds.asked(question)}
         for each in self._on_page(index, item_id, question, vector):
-            label = each.text.partition(":")[0]
-            if each.source == "attribute" and any(kind.name in told(label) for kind in asked(question)):
+            if each.source == "attribute" and wanted & kinds.told(each.text.partition(":")[0]):
                 return each
         return None
 
