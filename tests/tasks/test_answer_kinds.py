@@ -70,6 +70,7 @@ def test_a_question_for_opinions_or_for_nothing_known_refuses_nothing() -> None:
         ("Is it good for kids and adults?", 1),
         ("Can I return it, and how long do I have?", 1),
         ("尺寸和大小？", 1),
+        ("和云岭的烧水壶比，哪个重？", 1),
     ],
 )
 def test_a_question_is_taken_apart_where_it_asks_for_several_facts(question: str, n: int) -> None:

@@ -222,6 +222,8 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _spaces,
     _repeats,
 )
-_STEPS_OF_LINES = tuple(
-    {_markup: _markup_of_lines, _spaces: _spaces_of_lines}.get(step, step) for step in _STEPS
-)
+_LINEWISE: dict[Callable[[str], str], Callable[[str], str]] = {
+    _markup: _markup_of_lines,
+    _spaces: _spaces_of_lines,
+}
+_STEPS_OF_LINES = tuple(_LINEWISE.get(step, step) for step in _STEPS)

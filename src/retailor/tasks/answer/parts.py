@@ -24,8 +24,10 @@ _COMPARES = re.compile(
 def parts(question: str) -> list[str]:
     """The parts of a question that asks for several facts, each part alone; else the question itself.
 
-    Each part must ask for a kind that the others do not; a rule of the shop is not taken apart.
+    Each part must ask for a kind that the others do not; rules of the shop and comparisons stay whole.
     """
+    if compares(question):
+        return [question]
     found: list[str] = []
     seen: set[str] = set()
     for piece in _JOINT.split(question):
