@@ -14,7 +14,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
 from retailor.tasks.answer.cases import cases_of
 from retailor.tasks.answer.features import FEATURES
-from retailor.tasks.answer.ranker import Listed, learn_ranker
+from retailor.tasks.answer.ranker import Held, Listed, choose_ranker, folds_of
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.blended import BlendedReader
@@ -109,6 +109,7 @@ def noise(n: int, seed: int, signal: float) -> list[Listed]:
     lists = []
     for _ in range(n):
         features = rng.standard_normal((6, len(FEATURES))).astype(np.float32)
+        features[:, FEATURES.index("of_another_kind")] = 0
         features[0, 0] += signal
         lists.append(Listed(features, np.eye(6, dtype=np.float32)[0]))
     return lists
@@ -122,7 +123,8 @@ def test_confidence_is_learned_from_questions_that_the_ranker_has_not_seen() -> 
     sure, right = [], []
     for seed in range(6):
         lists = noise(40, seed, signal=2.0)
-        ranker = learn_ranker(lists, lists, [], seed=seed)
+        folds = folds_of([str(i) for i in range(len(lists))], seed=seed)
+        ranker, _ = choose_ranker(lists, folds, {"questions": Held(lists, folds)})
         for each in noise(200, seed + 100, signal=2.0):
             logits = ranker.logits(each.features)
             sure += [ranker.confidence(float(logits.max())), ranker.confidence(float(logits[1:].max()))]

@@ -52,7 +52,7 @@ def test_a_scraped_gift_card() -> None:
     assert row["title"] == "Maggiano's $50 Gift Card, Pack of 3"
     assert row["brand"] == "Maggiano's"
     assert row["category"] == ["Gift Cards"]
-    assert row["description"] == "For any occasion! It never expires. Redeem it in store."
+    assert row["description"] == "For any occasion!\nIt never expires. Redeem it in store."
     assert row["attributes"] == [
         {"name": "Product dimensions", "value": "3.4 x 2.1 inches ; 1.44 ounces"},
         {"name": "Shipping weight", "value": "1.8 pounds"},

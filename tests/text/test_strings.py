@@ -107,7 +107,9 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
 @given(NASTY)
 def test_what_counts_as_clean_is_what_no_step_changes(text: str) -> None:
     if strings._is_clean(text):
-        assert strings._pass(text) == text
+        assert strings._pass(text, strings._STEPS) == text
+        lines = strings._pass(text, strings._STEPS_OF_LINES)
+        assert lines == text
 
 
 @given(NASTY)
@@ -124,3 +126,48 @@ def test_hostile_texts_take_no_time(text: str) -> None:
     start = time.process_time()
     clean_text(text)
     assert time.process_time() - start < 3.0
+
+
+@pytest.mark.parametrize(
+    ("dirty", "lines"),
+    [
+        ("<ul><li>One two</li><li>Three</ul>after", "One two\nThree\nafter"),
+        ("<p>One</p>\n<p>Two\nstill two</p>", "One\n\nTwo still two"),
+        ("a\r\nb\n\n\n\nc  d \n e", "a\nb\n\nc d\ne"),
+        ("• a\n• b", "• a\n• b"),
+        ("a\n<b>c</b>", "a\nc"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></table>", "a b\nc"),
+        ("好\u2028吗", "好\n吗"),
+    ],
+)
+def test_lines_stay_where_they_are_asked_for(dirty: str, lines: str) -> None:
+    assert clean_text(dirty, lines=True) == lines
+    assert "\n" not in clean_text(dirty)
+
+
+LINES = st.sampled_from(
+    [
+        "\n",
+        "\r\n",
+        "\r",
+        "\u2028",
+        "\x85",
+        "\x0b",
+        "<p>",
+        "</p>",
+        "<br/>",
+        "<li>",
+        "</li>",
+        "<tr>",
+        "<td>",
+        "&lt;br&gt;",
+    ]
+)
+
+
+@given(st.lists(st.one_of(LINES, SCRAPS), max_size=14).map("".join))
+def test_cleaning_lines_twice_changes_nothing(text: str) -> None:
+    once = clean_text(text, lines=True)
+    assert clean_text(once, lines=True) == once
+    assert once == once.strip() and "\n\n\n" not in once
+    assert all(line == line.strip() and "  " not in line for line in once.split("\n"))

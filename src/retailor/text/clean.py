@@ -20,6 +20,8 @@ _TEXTS = {
     "questions": ("question", "answer"),
     "judgments": ("query",),
 }
+_LINES = frozenset({("items", "description"), ("reviews", "text"), ("questions", "answer")})
+"""Texts that keep their lines: what a bullet says is not glued to the next one."""
 _LISTS = {"items": ("category",)}
 _STRUCTS: dict[str, dict[str, tuple[str, ...]]] = {
     "items": {"attributes": ("name", "value")},
@@ -66,7 +68,10 @@ def clean(shop: Shop) -> Shop:
 
 
 def _texts(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    columns = [_cleaned(frame[column], pl.col(column)).alias(column) for column in _TEXTS.get(name, ())]
+    columns = [
+        _cleaned(frame[column], pl.col(column), lines=(name, column) in _LINES).alias(column)
+        for column in _TEXTS.get(name, ())
+    ]
     for column in _LISTS.get(name, ()):
         # null inside a list means that cleaning left nothing of it
         inner = _cleaned(frame[column].explode(), pl.element())
@@ -84,11 +89,11 @@ def _cleaned_structs(frame: pl.DataFrame, column: str, fields: tuple[str, ...]) 
     return pl.col(column).list.eval(element).list.eval(pl.element().filter(said)).alias(column)
 
 
-def _cleaned(values: pl.Series, where: pl.Expr) -> pl.Expr:
+def _cleaned(values: pl.Series, where: pl.Expr, *, lines: bool = False) -> pl.Expr:
     """The expression that cleans `where`, whose values are `values`: each distinct text is cleaned once."""
     changed = {}
     for text in values.drop_nulls().unique():
-        better = clean_text(text)
+        better = clean_text(text, lines=lines)
         if better != text or not text:
             changed[text] = better or None
     old = pl.Series(list(changed), dtype=pl.String)

@@ -54,7 +54,7 @@ def structure(item: Mapping[str, Any], brands: Iterable[str] = ()) -> dict[str, 
     if "title" in row:
         row["title"] = title or None
     if row.get("description"):
-        row["description"] = clean_text(row["description"]) or None
+        row["description"] = clean_text(row["description"], lines=True) or None
     row["brand"] = clean_text(row.get("brand") or "") or _brand_in(title, brands)
     if row.get("category"):
         row["category"] = _path(row["category"])
@@ -161,7 +161,7 @@ def item_text(
             text, left = _joined(text, part, asian), left - cost
         elif not text:
             return _cut(part, max_tokens, count)
-    for number, sentence in enumerate(sentences(clean_text(item.get("description") or ""))):
+    for number, sentence in enumerate(sentences(clean_text(item.get("description") or "", lines=True))):
         cost = count(sentence)
         if cost > left:
             # a first sentence longer than what is left still says more than none

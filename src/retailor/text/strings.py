@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 KANA = "\u3041-\u30ff\u31f0-\u31ff"
@@ -36,6 +36,11 @@ _CSS = re.compile(r"[.#][A-Za-z][\w-]*\s*\{[^}]*(?:\}|$)")
 _CODE = re.compile(r"\(?function\s*\([\w, ]*\)\s*\{[^\n]*", re.IGNORECASE)
 _BLOCK = re.compile(
     r"<(?=/?(?:br|p|div|li|ul|ol|h[1-6]|tr|td|th|table|hr|dd|dt|dl|section|article|blockquote)\b)",
+    re.IGNORECASE,
+)
+# of these, what begins or ends a line: not a cell of a row, nor an end after which the next item begins
+_LINE = re.compile(
+    r"<(?=/?(?:br|p|div|ul|ol|h[1-6]|table|hr|dl|section|article|blockquote)\b|(?:li|tr|dd|dt)\b)",
     re.IGNORECASE,
 )
 _UNREADABLE = re.compile(
@@ -84,19 +89,25 @@ _REPEAT_PHRASE = re.compile(rf"([{HAN}][^\d]{{1,11}}?)\1{{3,}}")
 _NO_MARKUP = dict.fromkeys(map(ord, "<>&{}"))
 _MAX_ROUNDS = 12
 _SPACE = re.compile(r"\s+")
+_LINE_END = re.compile(r"[^\S\n]*(?:\r\n?|[\n\x0b\x0c\x85\u2028\u2029])[^\S\n]*")
+_SPACE_IN_LINE = re.compile(r"[^\S\n]+")
+_BLANK_LINES = re.compile(r"\n{3,}")
 
 
-def clean_text(text: str) -> str:
+def clean_text(text: str, *, lines: bool = False) -> str:
     """The text without what no reader needs: one line, readable characters, contacts masked.
 
+    With `lines` its lines stay: those of plain text, and in HTML the blocks (an item of a list, a paragraph);
+    no more than one blank line in a row.
     Nothing is repeated more than three times in a row; links, e-mail addresses and phone numbers become
     `[link]`, `[email]` and `[phone]`; prices, dates, ISBN and model numbers stay.
     Cleaning twice changes nothing.
     """
     if _is_clean(text):
         return text
+    steps = _STEPS_OF_LINES if lines else _STEPS
     rounds = 0
-    while (better := _pass(text)) != text:
+    while (better := _pass(text, steps)) != text:
         rounds += 1
         # markup nested this deep is an attack, and costs one round a level
         text = better.translate(_NO_MARKUP) if rounds % _MAX_ROUNDS == 0 else better
@@ -113,9 +124,9 @@ def _is_odd(text: str) -> bool:
     return bool(_REPEAT_PHRASE.search(text)) or not unicodedata.is_normalized("NFC", text)
 
 
-def _pass(text: str) -> str:
+def _pass(text: str, steps: Sequence[Callable[[str], str]]) -> str:
     """One round; rounds are needed because an entity may hide a tag, and a tag a link."""
-    for step in _STEPS:
+    for step in steps:
         text = step(text)
     return text
 
@@ -165,6 +176,13 @@ def _markup(text: str) -> str:
     return _CODE.sub("", _CSS.sub("", text)) if "{" in text else text
 
 
+def _markup_of_lines(text: str) -> str:
+    if _TAG.search(text) and _LINE.search(text):
+        # Where blocks make the lines, a line of the source is only white space.
+        text = _LINE.sub("\n<", _SPACE.sub(" ", text))
+    return _markup(text)
+
+
 def _mask_links(text: str) -> str:
     def mark(found: re.Match[str]) -> str:
         link = found[0].rstrip(".,;:!?)*~")
@@ -189,6 +207,10 @@ def _spaces(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
+def _spaces_of_lines(text: str) -> str:
+    return _BLANK_LINES.sub("\n\n", _SPACE_IN_LINE.sub(" ", _LINE_END.sub("\n", text))).strip()
+
+
 _STEPS: tuple[Callable[[str], str], ...] = (
     _mojibake,
     _characters,
@@ -200,3 +222,8 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _spaces,
     _repeats,
 )
+_LINEWISE: dict[Callable[[str], str], Callable[[str], str]] = {
+    _markup: _markup_of_lines,
+    _spaces: _spaces_of_lines,
+}
+_STEPS_OF_LINES = tuple(_LINEWISE.get(step, step) for step in _STEPS)

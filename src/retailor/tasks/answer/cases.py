@@ -11,9 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.models.shapes import Encoder
-from retailor.retrieval.words import HAS_CHINESE
+from retailor.retrieval.words import words
 from retailor.seeds import stream
-from retailor.shop.tables import Shop
 from retailor.tasks.answer.features import SOURCES, features
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.passages import plain
@@ -85,6 +84,20 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
     )
 
 
+def skeleton(case: Case, index: PassageIndex) -> str:
+    """The wording without what names the item or an attribute: questions of one template share it."""
+    names = {
+        word
+        for row in case.page
+        if index.sources[row] == "attribute"
+        for word in words(index.texts[row].partition(":")[0])
+    }
+    named = names | index.topic(case.item_id)
+    for text, source in zip(case.texts, case.sources, strict=True):
+        named |= set(words(text.partition(":")[0])) if source == "attribute" else set()
+    return " ".join(word for word in words(case.question, bigrams=False) if word not in named)
+
+
 def answerable(case: Case) -> bool:
     """Whether somebody found an answer: relevant evidence, or an answer in words."""
     return any(case.relevant) or (not case.labelled and bool(case.answer))
@@ -97,36 +110,6 @@ def answers_as_evidence(cases: Sequence[Case]) -> list[Case]:
         for case in cases
         if case.answer
     ]
-
-
-def made_from_attributes(shop: Shop, index: PassageIndex, *, n: int, max_page: int, seed: int) -> list[Case]:
-    """Questions made from the catalogue: 'what is the material?', answered by that attribute alone."""
-    rows = [row for row, source in enumerate(index.sources) if source == "attribute"]
-    known = set(shop.items["item_id"].to_list())
-    rows = [row for row in rows if index.items[row] in known]
-    chosen = stream(seed, "answer", "made").permutation(len(rows))[:n]
-    cases = []
-    for row in (rows[int(i)] for i in np.sort(chosen)):
-        name, _, value = index.texts[row].partition(":")
-        asked = (
-            f"{name.strip()}是什么？" if HAS_CHINESE.search(name) else f"What is the {name.strip().lower()}?"
-        )
-        others = tuple(
-            int(r) for r in index.page(index.items[row]) if r != row and value not in index.texts[r]
-        )
-        cases.append(
-            Case(
-                asked,
-                index.items[row],
-                (index.texts[row],),
-                ("attribute",),
-                (1.0,),
-                True,
-                value.strip(),
-                others[:max_page],
-            )
-        )
-    return cases
 
 
 def learning_lists(cases: Sequence[Case], *, n_negatives: int, seed: int) -> list[Case]:

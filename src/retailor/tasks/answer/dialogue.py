@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.words import content_words
-from retailor.tasks.answer.features import asked_concepts
+from retailor.tasks.answer import kinds
 
 _REFERS = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|that|these|those|one|ones|the same)\b|它|他|她|这|那|其",
@@ -16,6 +16,8 @@ _CONTINUES = re.compile(
     r"^\s*(?:and|or|what about|how about|also|then)\b|^(?:那|还有|另外|以及)|呢[？?]?\s*$", re.IGNORECASE
 )
 _ONE = re.compile(r"\b(?:the|that|this|a) (?:\w+ )?ones?\b|[那这]个", re.IGNORECASE)
+_WHICH = frozenset(("colour", "material", "people", "edition", "liking"))
+_NAMED = re.compile(r"colou?r|material|\bmade?\b|颜色|材质|材料", re.IGNORECASE)
 _ASKING_WORDS = "else more tell know please thank thanks help want need like get much many"
 _ASKING = frozenset(_ASKING_WORDS.split())
 
@@ -39,14 +41,19 @@ def _missing(question: str, earlier: str) -> list[str] | None:
     own = set(content_words(question))
     follows = bool(_CONTINUES.search(question))
     things, asked = _split(earlier)
-    if own and _ONE.search(question) and not asked_concepts(question):
+    if own and _ONE.search(question) and not _asks(question):
         return [word for word in (*asked, *things) if word not in own]
     has_thing = bool(_split(question)[0])
-    if (follows or not own) and has_thing and not asked_concepts(question):
+    if (follows or not own) and has_thing and not _asks(question):
         return [word for word in asked if word not in own]
     if (follows or _REFERS.search(question) or not own) and not has_thing:
         return [word for word in things if word not in own]
     return None
+
+
+def _asks(text: str) -> bool:
+    """Whether the text asks for something, rather than only saying which one ('the red one')."""
+    return any(kind.name not in _WHICH for kind in kinds.asked(text)) or bool(_NAMED.search(text))
 
 
 def _split(question: str) -> tuple[list[str], list[str]]:
@@ -55,7 +62,7 @@ def _split(question: str) -> tuple[list[str], list[str]]:
     asked: list[str] = []
     for word in dict.fromkeys(content_words(question)):
         if word not in _ASKING:
-            (asked if asked_concepts(word) else things).append(word)
+            (asked if _asks(word) else things).append(word)
     return things, asked
 
 

@@ -19,8 +19,11 @@ from retailor.retrieval.lexical import BM25Index
 from retailor.retrieval.words import words
 from retailor.seeds import stream
 from retailor.tasks.answer.features import Chance, features
+from retailor.tasks.shapes import Evidence
 
 N_CHANCE = 512
+NAMED = 0.4
+"""The share of a title's weight that names the item."""
 
 
 class PassageIndex:
@@ -32,6 +35,7 @@ class PassageIndex:
         self.sources: list[str] = table["source"].to_list()
         self.items: list[str] = table["item_id"].to_list()
         self.question_ids: list[str | None] = table["question_id"].to_list()
+        self.reviews: list[list[int]] = table["reviews"].to_list()
         self.matches = match_texts(table)
         self._places = _places(self.items)
         self.titles: dict[str, str] = {}
@@ -105,6 +109,28 @@ class PassageIndex:
         together = _z(self._item_words.score(question)) + _z(self._item_vectors @ vector)
         order = np.argsort(-together, kind="stable")[:n]
         return {self._item_ids[int(row)]: float(together[row]) for row in order}
+
+    def writers(self, quoted: Sequence[Evidence]) -> int:
+        """How many reviews say one of the sentences."""
+        said = {(each.item_id, each.text) for each in quoted}
+        rows = (row for item in {each.item_id for each in quoted} for row in self.page(item).tolist())
+        return len(
+            {r for row in rows if (self.items[row], self.texts[row]) in said for r in self.reviews[row]}
+        )
+
+    def named_in(self, question: str, *, but: str | None) -> str | None:
+        """The item, other than `but`, that the question names, by its title; None for none or for several."""
+        said = set(words(question))
+        best: list[tuple[float, str]] = []
+        for item, topic in self._topics.items():
+            shared = topic & said
+            if item != but and len(shared) > 1:
+                best.append((sum(map(self.lexical.idf, shared)), item))
+        best.sort(reverse=True)
+        if not best or (len(best) > 1 and best[1][0] == best[0][0]):
+            return None
+        whole = sum(map(self.lexical.idf, self._topics[best[0][1]]))
+        return best[0][1] if best[0][0] >= NAMED * whole else None
 
     def features(
         self, question: str, vector: NDArray[np.float32], rows: NDArray[np.int64], topic: frozenset[str]

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from retailor.retrieval.words import HAS_CHINESE
 from retailor.shop.tables import Shop
 
 SCHEMA: dict[str, Any] = {
@@ -17,12 +18,13 @@ SCHEMA: dict[str, Any] = {
     "text": pl.String,
     "question": pl.String,
     "question_id": pl.String,
+    "review": pl.UInt32,
 }
-"""`question`: what an earlier answer answered; null for the other sources."""
+"""`question`: what an earlier answer answered; `review`: the row of the review that says it; else null."""
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 _BREAK = re.compile(r"<(?:br|/?p|/?li|/?ul|/?div|/?tr|/?h\d)\b[^>]{0,200}>|[\r\n]+", re.IGNORECASE)
-_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'“(\d])|(?<=[。！？；])|\.\.+(?=\S)")
+_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'“(\d])|(?<=[。！？；])|\.\.+(?=\S)|\s*[•●▪◦■►★◆✔✓]\s*")
 _SPACE = re.compile(r"\s+")
 _UNIT_FIRST = re.compile(r"\bunit:\s*([\w ]+?),\s*(?:normalized_value:\{[^{}]*\},\s*)?value:\s*([\d.]+)")
 _VALUE = re.compile(r"\b(?:value|unit):\s*")
@@ -55,7 +57,7 @@ def plain(text: str) -> str:
 
 
 def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_chars: int) -> pl.DataFrame:
-    """The passages of the shop, an item's together; no text twice an item.
+    """The passages of the shop, an item's together; no text twice an item, with the `reviews` that say it.
 
     An item keeps at most `max_per_item`; reviews are read most helpful first.
     """
@@ -70,7 +72,8 @@ def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_ch
     )
     return (
         rows.with_columns(pl.col("text").str.slice(0, max_chars))
-        .unique(["item_id", "text", "question"], keep="first", maintain_order=True)
+        .group_by("item_id", "text", "question", maintain_order=True)
+        .agg(pl.col("source", "question_id").first(), pl.col("review").drop_nulls().alias("reviews"))
         .with_columns(n=pl.int_range(pl.len()).over("item_id"))
         .filter(pl.col("n") < max_per_item)
         .drop("n")
@@ -83,15 +86,25 @@ def _of_items(items: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
     for item in items.select(columns).iter_rows(named=True):
         item_id = item["item_id"]
         if item["title"]:
-            yield item_id, "title", item["title"], None, None
+            yield item_id, "title", item["title"], None, None, None
         named = {each["name"].casefold() for each in item["attributes"] or [] if each["name"]}
         for each in item["attributes"] or []:
             if each["name"] and each["value"]:
-                yield item_id, "attribute", plain(f"{each['name']}: {each['value']}"), None, None
+                yield item_id, "attribute", plain(f"{each['name']}: {each['value']}"), None, None, None
         if item["brand"] and not named & {"brand", "品牌"}:
-            yield item_id, "attribute", f"Brand: {item['brand']}", None, None
+            yield item_id, "attribute", f"Brand: {item['brand']}", None, None, None
+        if item["price"] is not None and not named & {"price", "价格"}:
+            name = "价格" if HAS_CHINESE.search(item["title"] or "") else "Price"
+            yield (
+                item_id,
+                "attribute",
+                f"{name}: {item['price']:.10g} {item['currency'] or ''}".strip(),
+                None,
+                None,
+                None,
+            )
         for sentence in sentences(item["description"] or ""):
-            yield item_id, "description", sentence, None, None
+            yield item_id, "description", sentence, None, None, None
 
 
 def _of_answers(questions: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
@@ -99,17 +112,19 @@ def _of_answers(questions: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
     for row in answered.select("item_id", "answer", "question", "question_id").iter_rows():
         item_id, answer, question, question_id = row
         if answer.strip():
-            yield item_id, "answer", _SPACE.sub(" ", answer).strip(), question, question_id
+            yield item_id, "answer", _SPACE.sub(" ", answer).strip(), question, question_id, None
 
 
 def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[tuple[Any, ...]]:
     seen: dict[str, int] = {}
-    ordered = reviews.filter(pl.col("text").is_not_null()).sort(
-        pl.col("helpful").fill_null(0), descending=True, maintain_order=True
+    ordered = (
+        reviews.with_row_index("review")
+        .filter(pl.col("text").is_not_null())
+        .sort(pl.col("helpful").fill_null(0), descending=True, maintain_order=True)
     )
-    for item_id, text in ordered.select("item_id", "text").iter_rows():
+    for item_id, text, review in ordered.select("item_id", "text", "review").iter_rows():
         for sentence in sentences(text):
             if seen.get(item_id, 0) >= max_sentences:
                 break
             seen[item_id] = seen.get(item_id, 0) + 1
-            yield item_id, "review", sentence, None, None
+            yield item_id, "review", sentence, None, None, review

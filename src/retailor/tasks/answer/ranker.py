@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -14,21 +14,33 @@ from retailor.tasks.answer.features import FEATURES
 
 N_FOLDS = 5
 MIN_UNANSWERED = 20
+MIN_TRIALS = 10
+"""Right and wrong answers, each, that a calibration needs."""
+MIXTURES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the learned weights that are tried; the rest are the default's."""
 
 # For shops that have no questions: learned on HetPQA's training questions with MiniLM, as printed by
 # `benchmarks/answer_hetpqa.py --weights`. Only features whose scale does not hang on the encoder or the shop.
 DEFAULT = {
-    "words_log": 0.32,
-    "cosine_above_chance": 2.34,
-    "question_covered": 1.61,
-    "name_in_question": 1.24,
-    "concept_shared": 0.62,
-    "concept_missed": -0.29,
-    "number_given": 0.56,
-    "number_missed": -0.93,
-    "length": -1.1,
+    "words_log": 0.57,
+    "cosine_above_chance": 2.14,
+    "question_covered": 1.68,
+    "name_in_question": 0.86,
+    "kind_told": 1.07,
+    "kind_missed": -0.42,
+    "kind_named": 0.09,
+    "quantity_told": 0.18,
+    "number_given": 0.45,
+    "number_missed": -0.6,
+    "length": -1.13,
 }
-DEFAULT_BIAS = -2.93
+DEFAULT_BIAS = -2.81
+DEFAULT_SLOPE, DEFAULT_OFFSET = 2.0, 2.5
+"""Of a shop with too little to calibrate on: about what calibration finds on the demo and on Gift Cards."""
+REFUSED = -3.0
+"""What being of another kind weighs, always: no list of a few questions may learn to answer with it."""
+
+_OF_ANOTHER_KIND = FEATURES.index("of_another_kind")
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,8 @@ class Ranker:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """One logit a passage [n]: higher answers better."""
-        return np.asarray(features.astype(np.float64) @ np.array(self.weights) + self.bias)
+        refused = features[:, _OF_ANOTHER_KIND] * REFUSED
+        return np.asarray(features.astype(np.float64) @ np.array(self.weights) + self.bias + refused)
 
     def confidence(self, best_logit: float) -> float:
         """The probability that the best passage of a page answers the question."""
@@ -71,25 +84,37 @@ class Listed:
 
 def default_ranker() -> Ranker:
     """The ranker of a shop that has no questions, not yet calibrated."""
-    return Ranker(tuple(DEFAULT.get(name, 0.0) for name in FEATURES), DEFAULT_BIAS)
+    weights = tuple(DEFAULT.get(name, 0.0) for name in FEATURES)
+    return Ranker(weights, DEFAULT_BIAS, DEFAULT_SLOPE, DEFAULT_OFFSET)
 
 
-def learn_ranker(
-    lists: Sequence[Listed], pages: Sequence[Listed], unanswered: Sequence[Listed], *, seed: int
-) -> Ranker:
-    """A ranker learned from `lists`, calibrated on `pages` (of the same questions) and on `unanswered`.
+@dataclass(frozen=True)
+class Held:
+    """Questions that choose between rankers: `pages` [n] and their folds, -1 where none is learned from."""
 
-    The calibration sees only logits of rankers that were learned without the question.
+    pages: Sequence[Listed]
+    folds: NDArray[np.int64]
+
+
+def choose_ranker(
+    lists: Sequence[Listed], folds: NDArray[np.int64], held: Mapping[str, Held]
+) -> tuple[Ranker, dict[str, Any]]:
+    """A ranker between the default and the one learned from `lists`, calibrated; with how it was chosen.
+
+    It is the mixture that decides best over the held-out sets, behind the default on none of them; a question
+    of fold f is judged by what was learned without f. The default is what wins a tie.
     """
-    folds = stream(seed, "answer", "folds").permutation(len(lists)) % N_FOLDS
-    out_of_fold: list[NDArray[np.float64]] = [np.zeros(0)] * len(lists)
-    for fold in np.unique(folds):
-        part = logistic([each for each, f in zip(lists, folds, strict=True) if f != fold])
-        for i in np.flatnonzero(folds == fold).tolist():
-            out_of_fold[i] = part.logits(pages[i].features)
-    ranker = logistic(lists)
-    logits = [*out_of_fold, *(ranker.logits(page.features) for page in unanswered)]
-    return _calibrated(ranker, logits, [*pages, *unanswered])
+    default, learned = default_ranker(), _by_fold(lists, folds)
+    found: dict[float, tuple[Ranker, dict[str, float]]] = {}
+    for share in MIXTURES if learned else (0.0,):
+        found[share] = _tried(default, learned, share, held)
+    base = found[0.0][1]
+    fair = [s for s, (_, right) in found.items() if all(right[name] >= base[name] for name in right)]
+    best = max(fair, key=lambda s: (round(sum(found[s][1].values()), 6), -s))
+    right = {
+        share: {name: round(value, 4) for name, value in each.items()} for share, (_, each) in found.items()
+    }
+    return found[best][0], {"learned_share": best, "right_by_share": right}
 
 
 def calibrate(ranker: Ranker, pages: Sequence[Listed]) -> Ranker:
@@ -97,12 +122,70 @@ def calibrate(ranker: Ranker, pages: Sequence[Listed]) -> Ranker:
     return _calibrated(ranker, [ranker.logits(page.features) for page in pages], pages)
 
 
+def _by_fold(lists: Sequence[Listed], folds: NDArray[np.int64]) -> dict[int, Ranker]:
+    """What is learned without each fold, and without none of them (-1); {} where nothing can be learned."""
+    if not lists:
+        return {}
+    found = {-1: logistic(lists)}
+    for fold in np.unique(folds[folds >= 0]).tolist():
+        rest = [each for each, f in zip(lists, folds, strict=True) if f != fold]
+        found[fold] = logistic(rest) if rest else default_ranker()
+    return found
+
+
+def _tried(
+    default: Ranker, learned: Mapping[int, Ranker], share: float, held: Mapping[str, Held]
+) -> tuple[Ranker, dict[str, float]]:
+    """The mixture, calibrated on all that is held, and the share of right decisions on each set."""
+    logits = {
+        name: [
+            mixed(default, learned[fold] if learned else default, share).logits(page.features)
+            for page, fold in zip(each.pages, each.folds.tolist(), strict=True)
+        ]
+        for name, each in held.items()
+    }
+    whole = mixed(default, learned[-1] if learned else default, share)
+    ranker = _calibrated(
+        whole,
+        [x for each in logits.values() for x in each],
+        [p for each in held.values() for p in each.pages],
+    )
+    return ranker, {name: _right(ranker, logits[name], each.pages) for name, each in held.items()}
+
+
+def _right(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Sequence[Listed]) -> float:
+    """The share of questions that are answered by what answers, or left alone where nothing does."""
+    best, right, told = _trials(logits, pages)
+    sure = [ranker.confidence(logit) >= ranker.caution for logit in best]
+    good = [r if s else not t for s, r, t in zip(sure, right, told, strict=True)]
+    return float(np.mean(good)) if good else 0.0
+
+
+def mixed(default: Ranker, learned: Ranker, share: float) -> Ranker:
+    """The ranker whose weights lie at `share` of the way from the default's to the learned ones."""
+    weights = (1 - share) * np.array(default.weights) + share * np.array(learned.weights)
+    bias = (1 - share) * default.bias + share * learned.bias
+    return Ranker(tuple(weights.tolist()), bias, DEFAULT_SLOPE, DEFAULT_OFFSET)
+
+
+def folds_of(groups: Sequence[str], *, seed: int) -> NDArray[np.int64]:
+    """A fold [n] for each: equal groups share one; all -1 where there is only one group."""
+    known = sorted(set(groups))
+    if len(known) < 2:
+        return np.full(len(groups), -1, dtype=np.int64)
+    order = stream(seed, "answer", "folds").permutation(len(known)) % min(N_FOLDS, len(known))
+    place = dict(zip(known, order.tolist(), strict=True))
+    return np.array([place[group] for group in groups], dtype=np.int64)
+
+
 def logistic(lists: Sequence[Listed], features: Sequence[str] = FEATURES) -> Ranker:
     """The ranker that logistic regression over all passages finds, of the named features alone."""
     from sklearn.linear_model import LogisticRegression
 
     table = np.concatenate([each.features for each in lists]).astype(np.float64)
-    relevant = np.concatenate([each.relevant for each in lists]) > 0
+    compete = table[:, _OF_ANOTHER_KIND] == 0
+    table = table[compete]
+    relevant = np.concatenate([each.relevant for each in lists])[compete] > 0
     if relevant.all() or not relevant.any():
         return default_ranker()
     mean, spread = table.mean(axis=0), table.std(axis=0)
@@ -120,7 +203,7 @@ def _calibrated(ranker: Ranker, logits: Sequence[NDArray[np.float64]], pages: Se
     from sklearn.linear_model import LogisticRegression
 
     best, right, told = _trials(logits, pages)
-    if len(set(right)) < 2:
+    if min(sum(right), len(right) - sum(right)) < MIN_TRIALS:
         return ranker
     # Platt (1999) in one dimension; the weak penalty only guards against perfectly separable trials.
     spread = float(np.std(best)) or 1.0

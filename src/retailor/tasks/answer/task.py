@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -20,21 +19,20 @@ from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
-from retailor.tasks.answer import dialogue, wording
-from retailor.tasks.answer.cases import (
-    Case,
-    answerable,
-    answers_as_evidence,
-    cases_of,
-    featurise,
-    learning_lists,
-    made_from_attributes,
-)
+from retailor.tasks.answer import dialogue, kinds, wording
+from retailor.tasks.answer.cases import Case, cases_of
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.learn import Learner, Made
+from retailor.tasks.answer.made import made_cases
+from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
-from retailor.tasks.answer.ranker import Ranker, calibrate, default_ranker, learn_ranker
+from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import evaluate_cases
+from retailor.tasks.answer.templates import Use
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
+
+N_MADE = 300
+"""Questions that attributes answer, made for each use."""
 
 
 @settings
@@ -56,7 +54,7 @@ class AnswerSettings:
     n_items: int = Field(default=5, ge=1)
     """Items that a question asked on no page may be about."""
     min_questions: int = Field(default=20, ge=5)
-    """Below this many answered questions the ranker is the default one, calibrated on the catalogue."""
+    """Below this many answered questions the ranker learns from made questions alone."""
     max_questions: int = Field(default=5000, ge=20)
     n_negatives: int = Field(default=6, ge=2)
     wording: Literal["quote", "generator"] = "quote"
@@ -114,64 +112,116 @@ class Answerer:
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def _learn(self, shop: Shop) -> None:
-        """From evidence where the questions have it, else from their answers, else the default."""
+        """The ranker, from the shop's questions and from made ones. See `learn`."""
         index, settings = self._fitted(), self.settings
-        asked = shop.questions.sample(
+        sample = shop.questions.sample(
             min(len(shop.questions), settings.max_questions), seed=settings.seed, shuffle=True
         )
-        cases = cases_of(asked, index, max_page=settings.n_candidates)
-        told = [case for case in cases if any(case.relevant)]
-        taught = "evidence"
-        if len(told) < settings.min_questions:
-            told, taught = answers_as_evidence(cases), "answers"
-        if len(told) < settings.min_questions:
-            told = made_from_attributes(
-                shop, index, n=300, max_page=settings.n_candidates, seed=settings.seed
-            )
-            pages = featurise(told, index, self.encoder, with_page=True)
-            self.ranker = calibrate(default_ranker(), pages)
-            self.log |= {"taught_by": "the default", "calibrated_on": len(told)}
-            return
-        lists = learning_lists(told, n_negatives=settings.n_negatives, seed=settings.seed)
-        # Answers are drawn against answers alone: beside other sources, the source would give them away.
-        with_page = taught == "evidence"
-        learned = featurise(lists, index, self.encoder, with_page=with_page)
-        whole = [replace(drawn, page=case.page) for drawn, case in zip(lists, told, strict=True)]
-        pages = featurise(whole, index, self.encoder, with_page=True) if with_page else learned
-        nobody_knew = [case for case in cases if case.page and not answerable(case)]
-        unanswered = featurise(nobody_knew, index, self.encoder, with_page=True)
-        self.ranker = learn_ranker(learned, pages, unanswered, seed=settings.seed)
-        self.log |= {"taught_by": taught, "n_questions": len(told), "n_unanswered": len(unanswered)}
+        cases = cases_of(sample, index, max_page=settings.n_candidates)
+        made = Made(self._made(shop, "learn"), self._made(shop, "choose"))
+        learner = Learner(index, self.encoder, settings.min_questions, settings.n_negatives, settings.seed)
+        self.ranker, log = learner.ranker(cases, made)
+        self.log |= log
+
+    def _made(self, shop: Shop, use: Use) -> list[Case]:
+        items, settings = shop.items["item_id"].to_list(), self.settings
+        return made_cases(
+            self._fitted(), items, use, n=N_MADE, max_page=settings.n_candidates, seed=settings.seed
+        )
 
     def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
         """One answer a query. Raises DataError on an empty or over-long question or turn."""
         index = self._fitted()
         for query in queries:
             self._check(query)
-        asked = self._standalone(queries)
-        vectors = self.encoder.encode(asked, role="query")
+        split = [parts(question) for question in self._standalone(queries)]
+        vectors = iter(self.encoder.encode([part for each in split for part in each], role="query"))
         answers = [
-            self._answer(index, query, question, vector)
-            for query, question, vector in zip(queries, asked, vectors, strict=True)
+            self._joined(index, query, [(part, next(vectors)) for part in each])
+            for query, each in zip(queries, split, strict=True)
         ]
         return self._generated(queries, answers)
+
+    def _joined(
+        self, index: PassageIndex, query: AnswerQuery, each_part: Sequence[tuple[str, NDArray[np.float32]]]
+    ) -> Answered:
+        """The answers of a question's parts in one, as sure as the surest; it says what is not known."""
+        answers = [self._answer(index, query, part, vector) for part, vector in each_part]
+        known = [each for each in answers if each.known]
+        if len(answers) == 1 or not known:
+            return answers[0]
+        said = list(dict.fromkeys(each.text for each in known))
+        if len(known) < len(answers):
+            said.append(wording.unknown_rest(query.question))
+        evidence = tuple(dict.fromkeys(passage for each in known for passage in each.evidence[:1]))
+        text = wording.sentences_joined(said)
+        return Answered(text, True, max(each.confidence for each in known), evidence)
 
     def _answer(
         self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
     ) -> Answered:
+        if query.item_id is not None and compares(question):
+            return self._compared(index, query, question, vector)
         on_page = query.item_id is not None
         found = self._on_page(index, query.item_id, question, vector) if query.item_id is not None else (
             self._anywhere(index, question, vector)
         )  # fmt: skip
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self._caution():
-            text = wording.unknown_text(query.question, item=on_page)
-            return Answered(text, known=False, confidence=confidence)
+            return self._unknown(query, confidence)
         # Further evidence is shown only when it is about the same item as the best.
-        shown = tuple(each for each in found if each.item_id == found[0].item_id)[: self.settings.n_evidence]
+        same = [each for each in found if each.item_id == found[0].item_id]
         title = None if on_page else index.titles.get(found[0].item_id)
-        text = wording.compose(question, shown[0], title=title)
-        return Answered(text, known=True, confidence=confidence, evidence=shown)
+        if same[0].source == "review":
+            same = self._opinions(question, same)
+            writers = index.writers(same[: wording.MAX_QUOTES])
+            text = wording.opinions(question, same[: wording.MAX_QUOTES], writers, title=title)
+        else:
+            text = wording.compose(question, same[0], title=title)
+        return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]))
+
+    def _opinions(self, question: str, found: Sequence[Evidence]) -> list[Evidence]:
+        """The sentences of customers that are sure enough and about the same, best first."""
+        about = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
+        return [
+            each
+            for n, each in enumerate(found)
+            if n == 0
+            or (
+                each.source == "review"
+                and self.ranker.confidence(each.score) >= self._caution()
+                and (not about or any(kinds.tells(kind, question, each.text) for kind in about))
+            )
+        ]
+
+    def _compared(
+        self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
+    ) -> Answered:
+        """The same fact of both items, where the question names another and asks for a fact; else unknown."""
+        own, other = query.item_id, index.named_in(question, but=query.item_id)
+        facts = any(kind.sort == "fact" for kind in kinds.asked(question))
+        if own is None or other is None or not facts:
+            return self._unknown(query, 0.0)
+        best = [self._named_fact(index, item, question, vector) for item in (own, other)]
+        if best[0] is None or best[1] is None:
+            return self._unknown(query, 0.0)
+        text = wording.comparison(question, best[0], best[1], index.titles.get(other, other))
+        sure = min(self.ranker.confidence(each.score) for each in best if each)
+        return Answered(text, True, round(sure, 6), (best[0], best[1]))
+
+    def _named_fact(
+        self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
+    ) -> Evidence | None:
+        """The item's best attribute whose name tells a fact that is asked for."""
+        wanted = {kind.name for kind in kinds.asked(question)}
+        for each in self._on_page(index, item_id, question, vector):
+            if each.source == "attribute" and wanted & kinds.told(each.text.partition(":")[0]):
+                return each
+        return None
+
+    def _unknown(self, query: AnswerQuery, confidence: float) -> Answered:
+        text = wording.unknown_text(query.question, item=query.item_id is not None)
+        return Answered(text, known=False, confidence=confidence)
 
     def _on_page(
         self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
@@ -257,10 +307,8 @@ class Answerer:
         bucket = "all"
         cases: list[Case] = cases_of(shop.questions, index, max_page=settings.n_candidates)
         if not cases:
-            bucket = "made from attributes"
-            cases = made_from_attributes(
-                shop, index, n=500, max_page=settings.n_candidates, seed=settings.seed + 1
-            )
+            bucket = "made questions"
+            cases = self._made(shop, "judge")
         if not cases:
             raise MissingTable(
                 "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "

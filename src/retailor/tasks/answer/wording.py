@@ -34,6 +34,7 @@ _GLUE = frozenset(
     )
 )
 MAX_QUOTE_CHARS = 240
+MAX_QUOTES = 3
 
 
 def is_chinese(text: str) -> bool:
@@ -49,6 +50,39 @@ def unknown_text(question: str, *, item: bool) -> str:
         )
     where = "this product's page" if item else "the shop's catalogue"
     return f"I don't know: nothing in {where} answers that."
+
+
+def unknown_rest(question: str) -> str:
+    """That a part of the question has no answer."""
+    return "其余的我不知道。" if is_chinese(question) else "The rest I don't know."
+
+
+def sentences_joined(texts: Sequence[str]) -> str:
+    """Sentences in a row, with a space where their language has one."""
+    joined = ""
+    for text in texts:
+        joined += text if not joined or joined[-1] in "。！？”" else f" {text}"
+    return joined
+
+
+def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: str | None = None) -> str:
+    """What customers write, in their words; with how many of them where there are several."""
+    if len(quoted) == 1 and writers <= 1:
+        return compose(question, quoted[0], title=title)
+    chinese = is_chinese(question)
+    name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
+    texts = [each.text[: 2 * MAX_QUOTE_CHARS] for each in quoted]
+    if chinese:
+        return f"{name}有{writers}位顾客写到：" + "".join(f"“{text}”" for text in texts)
+    return f"{name}{writers} customers write about it: " + " ".join(f"“{text}”" for text in texts)
+
+
+def comparison(question: str, own: Evidence, other: Evidence, title: str) -> str:
+    """The same fact of two items, side by side."""
+    chinese = is_chinese(question)
+    this = "本商品" if chinese else "This one"
+    facts = [_attribute(each.text, chinese) for each in (own, other)]
+    return f"{this}，{facts[0]}{title}，{facts[1]}" if chinese else f"{this}: {facts[0]} {title}: {facts[1]}"
 
 
 def compose(question: str, best: Evidence, *, title: str | None = None) -> str:

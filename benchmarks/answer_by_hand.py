@@ -1,0 +1,180 @@
+"""Questions as customers ask them, on the demo shop: useful, rightly silent, or not.
+
+    python benchmarks/answer_by_hand.py --part develop --show
+    python benchmarks/answer_by_hand.py
+
+`questions/demo_answers.jsonl` was written before the answerer was changed for it, from what the pages say and
+not from what the answerer says; half of it ('develop') was looked at while working, the other half ('kept')
+was asked once, at the end. The shop, its cleaning and the adapted encoder are those of `plans/demo.toml`.
+
+An answer is `useful` when it holds what the question asks for; `silent` is right where no page tells, and
+allowed where two items are compared. Of the others, `wrong` misleads (a contrary yes or no, another quantity
+of the same kind, a yes or no that nothing supports) and `beside` is another matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from remembering import Remembering
+from schema import write_results
+
+from retailor.catalogue import TASKS
+from retailor.metrics.interval import score_mean
+from retailor.metrics.scores import Score
+from retailor.models.local import load_encoder
+from retailor.plan.run import run
+from retailor.plan.settings import read_plan
+from retailor.shop.demo_words_en import ENGLISH
+from retailor.shop.demo_words_zh import CHINESE
+from retailor.shop.tables import Shop, open_shop
+from retailor.tasks.answer import Answerer
+from retailor.tasks.shapes import Answered, AnswerQuery
+from retailor.text.quantities import parse_quantities
+
+HERE = Path(__file__).parent
+QUESTIONS = HERE / "questions" / "demo_answers.jsonl"
+LABELS = ("useful", "rightly silent", "wrong", "beside the point", "wrongly silent")
+_LEAD = {
+    "yes": re.compile(r"^(?:[^.。:：]*[:：]\s*)?(?:yes\b|是的|是，|可以，|有，|会，|能，)", re.IGNORECASE),
+    "no": re.compile(r"^(?:[^.。:：]*[:：]\s*)?(?:no\b[.,]|不是|没有，|不会，|不能，|不，)", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with what a right answer says.
+
+    `right`: of each group one must be said; or a sentence of customers about `aspect`. `false`: what must not
+    be said; `verdict`: the yes or no that must not be turned round. `silent`: 'must', 'may' or 'no'.
+    """
+
+    id: str
+    part: str
+    kind: str
+    language: str
+    item_id: str
+    question: str
+    right: Sequence[Sequence[str]]
+    false: Sequence[str]
+    verdict: str | None
+    aspect: str | None
+    silent: str
+
+
+def read_questions(part: str) -> list[Asked]:
+    """The questions of 'develop' or 'kept', in the file's order."""
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    return [Asked(**row) for row in rows if row["part"] == part]
+
+
+def judge(asked: Asked, answer: Answered) -> str:
+    """One of LABELS."""
+    lead = next((name for name, pattern in _LEAD.items() if pattern.match(answer.text)), None)
+    if not answer.known:
+        return "wrongly silent" if asked.silent == "no" else "rightly silent"
+    if asked.silent == "must":
+        return "wrong" if lead else "beside the point"
+    if any(_says(answer.text, each) for each in asked.false):
+        return "wrong"
+    if asked.verdict and lead and lead != asked.verdict:
+        return "wrong"
+    told = asked.right and all(any(_says(answer.text, each) for each in group) for group in asked.right)
+    if told or any(_says(answer.text, each) for each in _sentences_about(asked.aspect)):
+        return "useful"
+    return "wrong" if lead or _another_quantity(asked, answer.text) else "beside the point"
+
+
+def _says(text: str, part: str) -> bool:
+    before = r"(?<![\d.])" if part[0].isdigit() else ""
+    return re.search(before + re.escape(part), text, re.IGNORECASE) is not None
+
+
+def _sentences_about(aspect: str | None) -> list[str]:
+    aspects = [
+        each
+        for language in (ENGLISH, CHINESE)
+        for each in (*language.aspects, *(own for theme in language.themes for own in theme.aspects))
+        if each.key == aspect
+    ]
+    return [said.rstrip(".!。！") for each in aspects for said in (*each.good, *each.bad)]
+
+
+def _another_quantity(asked: Asked, text: str) -> bool:
+    wanted = {q.dimension for group in asked.right for part in group for q in parse_quantities(part)}
+    return bool(wanted & {q.dimension for q in parse_quantities(text)})
+
+
+def fitted(encoder: str, folder: Path, *, questions: bool) -> tuple[Answerer, Shop]:
+    """The answerer of the demo's plan over this encoder, with or without the shop's own questions."""
+    skipped = json.dumps(["adapt-generator", "compress", *TASKS])
+    plan = HERE.parent / "plans" / "demo.toml"
+    only = read_plan(plan, {"models.encoder": f'"{encoder}"', "skip": skipped})
+    made = {stage.name: folder / stage.folder for stage in run(only, folder).stages}
+    train = open_shop(made["split"] / "train")
+    if not questions:
+        train = train.with_tables(questions=train.questions.head(0))
+    adapted = Remembering(load_encoder(made["adapt"] / "model"))
+    return Answerer(adapted, None, only.sections["answer"]).fit(train), train
+
+
+def measure(answerer: Answerer, asked: Sequence[Asked], row: str, show: bool) -> list[Score]:
+    """The share of each label, by kind of question and in all."""
+    started = time.perf_counter()
+    answers = answerer.predict([AnswerQuery(each.question, each.item_id) for each in asked])
+    seconds = time.perf_counter() - started
+    labels = [judge(each, answer) for each, answer in zip(asked, answers, strict=True)]
+    if show:
+        for each, answer, label in zip(asked, answers, labels, strict=True):
+            sys.stdout.write(f"{label:16} {each.id} {each.kind:12} {each.question}\n{'':17}{answer.text}\n")
+    scores = []
+    for kind in ("all", *dict.fromkeys(each.kind for each in asked)):
+        own = [label for each, label in zip(asked, labels, strict=True) if kind in ("all", each.kind)]
+        good = [label in ("useful", "rightly silent") for label in own]
+        metrics: dict[str, list[bool]] = {"useful or rightly silent": good}
+        metrics |= {name: [label == name for label in own] for name in LABELS}
+        scores += [score_mean(row, m, v, bucket=kind, seconds=seconds) for m, v in metrics.items()]
+    return scores
+
+
+def main() -> None:
+    """Writes results/answer_by_hand.json, of the kept half; of the other half it prints."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--part", choices=("develop", "kept"), default="kept")
+    arguments.add_argument("--encoders", nargs="+", default=["minilm", "e5"])
+    arguments.add_argument("--runs", type=Path, help="a folder that keeps the adapted encoders")
+    arguments.add_argument("--show", action="store_true", help="print each answer with its label")
+    given = arguments.parse_args()
+    asked = read_questions(given.part)
+    rows: list[Score] = []
+    with tempfile.TemporaryDirectory() as fresh:
+        for encoder in given.encoders:
+            for questions in (True, False):
+                name = encoder if questions else f"{encoder}, a shop without questions"
+                answerer, _ = fitted(encoder, (given.runs or Path(fresh)) / encoder, questions=questions)
+                sys.stdout.write(f"== {name}\n{_brief(answerer.log)}\n")
+                rows += measure(answerer, asked, name, given.show)
+            if given.part == "kept":
+                write_results("answer_by_hand", rows, [0], " ".join(sys.argv))
+    for score in rows:
+        if score.bucket == "all":
+            sys.stdout.write(
+                f"{score.row:40} {score.metric:26} {score.value:.3f} {score.low:.3f}-{score.high:.3f}\n"
+            )
+
+
+def _brief(log: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in log.items() if key != "ranker"}
+
+
+if __name__ == "__main__":
+    main()

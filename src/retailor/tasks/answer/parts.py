@@ -1,0 +1,48 @@
+"""A question taken apart: the several things it asks for, and whether it compares."""
+
+from __future__ import annotations
+
+import re
+
+from retailor.tasks.answer import kinds
+
+MAX_PARTS = 3
+_JOINT = re.compile(
+    r"[?？;；,，、]\s*(?:and |as well as )?|\s+(?:and|as well as|plus)\s+"
+    r"|(?<=[\u4e00-\u9fff])(?:和|还有|以及)(?=[\u4e00-\u9fff])",
+    re.IGNORECASE,
+)
+_COMPARES = re.compile(
+    r"\bcompar(?:e|es|ed|ing|ison)\b|\bversus\b|\bvs\b|\bdiffer\w*|\bthan (?!\d)|"
+    r"\bbetter (?:one|choice|buy)\b|"
+    r"\bwhich (?:one )?(?:is|are|has|have|holds|weighs|lasts)\b.{0,40}\bor\b|\bthis (?:one )?or\b|"
+    r"(?<!性价)比(?![例赛如价])|区别|不同|差别|哪个(?:更|比较)|[和跟与].{1,20}哪个",
+    re.IGNORECASE,
+)
+
+
+def parts(question: str) -> list[str]:
+    """The parts of a question that asks for several facts, each part alone; else the question itself.
+
+    Each part must ask for a kind that the others do not; rules of the shop and comparisons stay whole.
+    """
+    if compares(question):
+        return [question]
+    found: list[str] = []
+    seen: set[str] = set()
+    for piece in _JOINT.split(question):
+        own = {kind.name for kind in kinds.asked(piece)}
+        if any(kind.sort == "rule" for kind in kinds.asked(piece)):
+            return [question]
+        if not own or own <= seen:
+            if piece.strip() and not own:
+                return [question]
+            continue
+        seen |= own
+        found.append(piece.strip())
+    return found if 1 < len(found) <= MAX_PARTS else [question]
+
+
+def compares(question: str) -> bool:
+    """Whether the question compares its item with something else."""
+    return _COMPARES.search(question) is not None
