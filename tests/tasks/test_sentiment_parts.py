@@ -16,6 +16,7 @@ from sklearn.svm import LinearSVC
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
 from retailor.tasks.sentiment.fit import _choose, choose_by_loss, fit_readers
+from retailor.tasks.sentiment.job import loop_of
 from retailor.tasks.sentiment.readers.linear import (
     Head,
     calibration,
@@ -308,3 +309,14 @@ def test_something_to_read(text: str) -> None:
 @given(st.text(alphabet="!?.,;-_…。！？~ ", max_size=30).filter(lambda text: not re.search(r"[;_-]", text)))
 def test_marks_alone_say_nothing(text: str) -> None:
     assert not says_something(text)
+
+
+@pytest.mark.parametrize(
+    ("n_pieces", "asked", "frozen"),
+    [(250_000, None, True), (30_000, None, False), (30_000, True, True), (250_000, False, False)],
+)
+def test_the_word_embeddings_of_a_large_vocabulary_are_left_alone(
+    n_pieces: int, asked: bool | None, frozen: bool
+) -> None:
+    encoder: Any = SimpleNamespace(tokenizer=range(n_pieces))
+    assert loop_of(SentimentSettings(freeze_embeddings=asked), encoder, 0).freeze_embeddings is frozen

@@ -20,8 +20,7 @@ from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, read_examples
-
-LARGE_VOCABULARY = 100_000
+from retailor.train.settings import LARGE_VOCABULARY
 
 
 @dataclass(frozen=True)

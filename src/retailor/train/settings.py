@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from retailor.config import Field, settings
 
+LARGE_VOCABULARY = 100_000
+"""With more pieces the word embeddings are most of a network, and training them most of its time."""
+
 
 @settings
 class TrainSettings:

@@ -224,8 +224,10 @@ def _fit_tuned(
     train = np.setdiff1d(np.arange(len(y)), held)
     start = job.probe_without(held, before)
     stop_by = _stop_by(chosen, len(held))
+    encoder = before.reader.encoder
+    assert isinstance(encoder, TrainableEncoder), "nothing else is tuned"
     tuning = Tuning(
-        settings=replace(loop_of(chosen, job.seed), unfreeze_every=chosen.unfreeze_every),
+        settings=replace(loop_of(chosen, encoder, job.seed), unfreeze_every=chosen.unfreeze_every),
         max_tokens=chosen.max_tokens,
         dropout=chosen.dropout,
         label_smoothing=chosen.label_smoothing,
@@ -239,8 +241,6 @@ def _fit_tuned(
     )
     if chosen.domain_weight and not unlabelled:
         job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"
-    encoder = before.reader.encoder
-    assert isinstance(encoder, TrainableEncoder), "nothing else is tuned"
     tuned = fine_tune(
         encoder,
         start if chosen.start_head == "probe" else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import derive
 from retailor.tasks.sentiment.readers.linear import Fitted, Floats, Head, Labels, choose_head, fit_head
 from retailor.tasks.sentiment.readers.plain import VectorReader
@@ -97,10 +97,11 @@ def rate_of(chosen: SentimentSettings) -> float:
     return chosen.learning_rate or (LORA_RATE if chosen.lora_rank else RATE)
 
 
-def loop_of(chosen: SentimentSettings, seed: int) -> TrainSettings:
+def loop_of(chosen: SentimentSettings, encoder: TrainableEncoder, seed: int) -> TrainSettings:
     """The loop's dials for the fine-tuned network; other trainings replace some."""
-    from retailor.train.loop import TrainSettings
+    from retailor.train.settings import LARGE_VOCABULARY, TrainSettings
 
+    frozen = chosen.freeze_embeddings
     return TrainSettings(
         epochs=chosen.epochs,
         max_steps=chosen.max_steps,
@@ -115,7 +116,7 @@ def loop_of(chosen: SentimentSettings, seed: int) -> TrainSettings:
         validate_every=chosen.validate_every,
         patience=chosen.patience,
         precision=chosen.precision,
-        freeze_embeddings=chosen.freeze_embeddings,
+        freeze_embeddings=len(encoder.tokenizer) > LARGE_VOCABULARY if frozen is None else frozen,
         freeze_layers=chosen.freeze_layers,
         seed=seed,
     )

@@ -78,8 +78,9 @@ class SentimentSettings:
     patience: int | None = Field(default=3, ge=1)
     """Training stops after so many validations without a better one."""
     precision: Literal["auto", "32", "bf16"] = "auto"
-    freeze_embeddings: bool = False
-    """Leave the word embeddings as they are: much faster where the vocabulary is large."""
+    freeze_embeddings: bool | None = None
+    """Leave the word embeddings as they are; when not given, where the vocabulary is large: there they are most
+    of the network, and of the time that it trains."""
     freeze_layers: int = Field(default=0, ge=0)
     """Leave so many of the lowest layers as they are, and all embeddings with them."""
     unfreeze_every: int | None = Field(default=None, ge=1)

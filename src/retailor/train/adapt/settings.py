@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from retailor.config import Field, settings
-from retailor.train.settings import TrainLog, TrainSettings
+from retailor.train.settings import LARGE_VOCABULARY, TrainLog, TrainSettings
 
 Objective = Literal["masked", "order", "contrastive", "causal", "span"]
 LEARNING_RATES = {
     "masked": 3e-5, "contrastive": 2e-5, "causal": 2e-5, "span": 1e-4, "lora": 2e-4, "head": 1e-3,
 }  # fmt: skip
-LARGE_VOCABULARY = 100_000
 
 
 @settings

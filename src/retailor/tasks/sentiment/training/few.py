@@ -72,7 +72,7 @@ def fit_pseudo(
     start, chosen = time.perf_counter(), job.settings
     tuning = PseudoTuning(
         loop=replace(
-            loop_of(chosen, seed_of(chosen.seed)),
+            loop_of(chosen, encoder, seed_of(chosen.seed)),
             epochs=chosen.pseudo_epochs,
             learning_rate=chosen.pseudo_rate,
         ),
@@ -102,7 +102,7 @@ def fit_contrast(job: Job, encoder: TrainableEncoder) -> VectorReader:
     blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
     texts = blank.inputs(job.examples.queries)
     loop = replace(
-        loop_of(chosen, job.seed),
+        loop_of(chosen, encoder, job.seed),
         epochs=1e6,
         max_steps=min(chosen.contrastive_steps, chosen.max_steps or chosen.contrastive_steps),
         learning_rate=chosen.pseudo_rate,
