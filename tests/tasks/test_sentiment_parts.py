@@ -315,7 +315,7 @@ def test_marks_alone_say_nothing(text: str) -> None:
     ("n_pieces", "asked", "frozen"),
     [(250_000, None, True), (30_000, None, False), (30_000, True, True), (250_000, False, False)],
 )
-def test_the_word_embeddings_of_a_large_vocabulary_are_left_alone(
+def test_word_embeddings_of_a_large_vocabulary_are_left_alone(
     n_pieces: int, asked: bool | None, frozen: bool
 ) -> None:
     encoder: Any = SimpleNamespace(tokenizer=range(n_pieces))
