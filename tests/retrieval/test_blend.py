@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from retailor.errors import DataError
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
-from retailor.retrieval.blend import Blend, choose_weights, standardise
+from retailor.retrieval.blend import ENOUGH, Blend, choose_weights, shrunk, standardise, trust
 
 
 @given(st.floats(0.01, 100), st.floats(-50, 50))
@@ -64,3 +64,27 @@ def test_weights_are_learned_and_noise_is_dropped() -> None:
     assert log["value"] == pytest.approx(measure(blend.join(blocks)))
     strict, log = choose_weights(blocks, measure, least_gain=0.9)
     assert len(strict.used()) == 1
+
+
+WEIGHTS = st.lists(st.floats(0, 10), min_size=3, max_size=3)
+NAMES = ("a", "b", "c")
+
+
+@given(WEIGHTS, WEIGHTS, st.integers(0, 2 * ENOUGH))
+def test_few_cases_leave_the_default_and_enough_leave_what_was_learned(
+    learned: list[float], default: list[float], n: int
+) -> None:
+    blend, prior = Blend(NAMES, tuple(learned)), dict(zip(NAMES, default, strict=True))
+    assert shrunk(blend, prior, ENOUGH) is blend and shrunk(blend, prior, 10 * ENOUGH) is blend
+    if not sum(learned) or not sum(default):
+        return
+    ends = [np.array(one) / sum(one) for one in (default, learned)]
+    np.testing.assert_allclose(shrunk(blend, prior, 0).weights, ends[0])
+    some = np.array(shrunk(blend, prior, n).weights)
+    some = some / some.sum()
+    np.testing.assert_allclose(some, ends[0] + trust(n) * (ends[1] - ends[0]), atol=1e-9)
+    assert trust(n) <= trust(n + 1) <= 1
+
+
+def test_without_a_default_for_any_name_all_weigh_alike() -> None:
+    assert shrunk(Blend(("a", "b"), (1.0, 0.0)), {}, 0).weights == (0.5, 0.5)

@@ -175,3 +175,19 @@ def test_tensors_give_the_same_scorer_back() -> None:
     for one in kinds:
         again = one.kind.of(one.fitted.tensors())
         np.testing.assert_array_equal(again.scores(histories), one.fitted.scores(histories))
+
+
+@pytest.mark.parametrize("kernel", [False, True])
+def test_few_customers_are_solved_by_their_number_and_not_by_that_of_the_items(
+    kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    matrix = _histories(n_users=8, n_items=40).matrix(40)
+    kernels = [(3.0, sp.csr_matrix(rng.random((40, 4)).astype(np.float32)))] if kernel else []
+    few = collab.fit_ease(matrix, regularisation=2.0, kernels=kernels)
+    monkeypatch.setattr(collab, "_inverse_of_few", None)  # not to be called: customers are many
+    idle = sp.vstack([matrix, sp.csr_matrix((40, 40), dtype=np.float32)], format="csr")
+    many = collab.fit_ease(idle, regularisation=2.0, kernels=kernels)
+    np.testing.assert_allclose(few.links.toarray(), many.links.toarray(), atol=1e-5)
+    assert few.inverse_diagonal is not None and many.inverse_diagonal is not None
+    np.testing.assert_allclose(few.inverse_diagonal, many.inverse_diagonal, rtol=1e-4)

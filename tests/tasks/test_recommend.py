@@ -129,7 +129,7 @@ def test_a_new_item_is_recommended_from_its_text_alone(fitted: Recommender) -> N
         ids = [item.item_id for item in items]
         assert ids.index(new) < 7, ids
         assert all(_side(one) == _side(new) for one in ids[: ids.index(new)])
-        assert "new here" in items[ids.index(new)].reason
+        assert "nobody has chosen it yet; its text is close to" in items[ids.index(new)].reason
 
 
 def test_new_customers_by_items_by_words_and_by_nothing(fitted: Recommender) -> None:
@@ -157,25 +157,79 @@ def test_because_names_items_of_the_history(fitted: Recommender) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "title", "because", "n", "said"),
+    ("part", "title", "because", "n", "shared", "said"),
     [
         (
             "word kernel",
             "Steel kettles, 1.7 l",
             "A kettle of STEEL",
             3,
-            "shares “Steel”, “kettles” and customers with",
+            True,
+            "shares “Steel”, “kettles” and customers with “A kettle of STEEL”",
         ),
-        ("word kernel", "Steel pan", "Wool sock", 3, "shares words and customers with “Wool sock”"),
-        ("sequence", "Steel pan", "Pan", 0, "new here, and its text is close to “Pan” (“pan”)"),
-        ("similar", "不锈钢水壶 黑色", "水壶 白色", 3, "its text is close to that of “水壶 白色” (“水壶”)"),
-        ("taste", "Steel pan", None, 3, "chosen by 3 customers"),
+        ("word kernel", "Steel pan", "Pan", 3, False, "shares “pan” with “Pan”"),
+        ("word kernel", "Steel pan", "Wool sock", 3, True, "customers who chose “Wool sock” chose this too"),
+        (
+            "word kernel",
+            "Steel pan",
+            "Wool sock",
+            3,
+            False,
+            "chosen by customers with a history like this one",
+        ),
+        ("meaning kernel", "Steel pan", "Pot", 3, True, "close to “Pot” in meaning and in who chose it"),
+        ("meaning kernel", "Steel pan", "Pot", 3, False, "close to “Pot” in meaning"),
+        ("sequential-knn", "Steel pan", "Pot", 3, True, "customers who chose “Pot” went on to this"),
+        ("sequential-knn", "Steel pan", "Pot", 1, True, "a customer who chose “Pot” went on to this"),
+        ("taste", "Pan", "Pan", 0, False, "nobody has chosen it yet; its text is close to “Pan” (“Pan”)"),
+        ("sequence", "Steel pan", None, 0, False, "nobody has chosen it yet"),
+        ("popularity", "Steel pan", None, 0, False, "nobody has chosen it yet"),
+        ("popularity", "Steel pan", None, 1, False, "chosen by one customer"),
+        ("popularity", "Steel pan", None, 1234, False, "chosen by 1,234 customers"),
+        (
+            "similar",
+            "不锈钢水壶 黑色",
+            "水壶 白色",
+            3,
+            False,
+            "its text is close to that of “水壶 白色” (“水壶”)",
+        ),
+        ("together", "Steel pan", "Pot", 1, True, "chosen by a customer of “Pot”"),
+        ("own words", "Steel pan", None, 0, False, "its text is close to what the customer wrote"),
     ],
 )
-def test_reasons_name_the_words_that_two_items_share(
-    part: str, title: str, because: str | None, n: int, said: str
+def test_reasons_say_what_the_tables_bear_out(
+    part: str, title: str, because: str | None, n: int, shared: bool, said: str
 ) -> None:
-    assert said in reasons.sentence(part, title, because, n)
+    assert reasons.sentence(part, title, because, n, shared=shared) == said
+
+
+def test_a_reason_is_of_the_strongest_part_that_has_one_and_names_the_item_that_it_is_from() -> None:
+    pulls = {"taste": np.array([0.1, 0.9]), "sequential-knn": np.array([0.5, 0.0])}
+    shares = {"taste": 0.4, "sequential-knn": 0.6, "popularity": 0.1}
+    assert reasons.reason_of(shares, pulls, True) == ("sequential-knn", 0)
+    assert reasons.reason_of({**shares, "taste": 0.7}, pulls, True) == ("taste", 1)
+    assert reasons.reason_of({**shares, "popularity": 0.7}, pulls, True) == ("popularity", None)
+    assert reasons.reason_of({**shares, "popularity": 0.7}, pulls, False) == ("sequential-knn", 0)
+    nothing = {name: -np.ones(2) for name in pulls}
+    assert reasons.reason_of(shares, nothing, True) == ("popularity", None)
+    assert reasons.reason_of(shares, {name: np.zeros(0) for name in pulls}, False) == ("popularity", None)
+
+
+def test_no_reason_contradicts_the_tables(fitted: Recommender) -> None:
+    """Of every item recommended to some customers: whether anybody chose it, and whether one chose both."""
+    shop = _checkerboard()
+    titles = dict(zip(shop.items["item_id"], shop.items["title"], strict=True))
+    has = {user: set(some["item_id"]) for (user,), some in shop.events.group_by("user_id")}
+    queries = [RecommendQuery(user_id=f"u{user:02}", k=24) for user in range(0, 80, 7)]
+    for query, answer in zip(queries, fitted.predict(queries), strict=True):
+        for item in answer.items:
+            owners = [own for own in has.values() if item.item_id in own]
+            assert ("nobody has chosen it yet" in item.reason) == (not owners)
+            assert set(item.because) <= has[str(query.user_id)]
+            if "who chose “" in item.reason or "and customers" in item.reason:
+                named = next(one for one in item.because if f"“{titles[one]}”" in item.reason)
+                assert any(named in own for own in owners)
 
 
 def test_filters_leave_only_what_was_asked_for(fitted: Recommender) -> None:
@@ -474,7 +528,7 @@ def test_diversity_takes_what_is_unlike_the_items_before() -> None:
 
 def test_a_diverse_list_is_asked_for_by_a_dial(fitted: Recommender) -> None:
     plain, mixed = fitted.predict(
-        [RecommendQuery(user_id="u00", k=6), RecommendQuery(user_id="u00", k=6, diversity=0.8)]
+        [RecommendQuery(user_id="u00", k=6), RecommendQuery(user_id="u00", k=6, diversity=0.95)]
     )
     assert len(mixed.items) == 6 and mixed.items[0] == plain.items[0]
     assert {_side(item.item_id) for item in mixed.items} == {0, 1}

@@ -47,7 +47,7 @@ def test_a_part_that_is_right_about_seldom_seen_items_only_weighs_more_there() -
     noise["sequential-knn"][np.flatnonzero(~rare), targets[~rare]] += 3
     asked = Histories.of([[]] * n)
     cases = Cases(np.arange(n), targets)
-    found, log = choose_by_coldness(BLEND, noise, asked, cases, item_groups(seen))
+    found, log = choose_by_coldness(ColdBlend.of(BLEND), noise, asked, cases, item_groups(seen))
     seldom, often = (found.weights[0, group] / found.weights[0, group].sum() for group in (1, 2))
     assert seldom[0] > often[0]
     assert log and all(step["after"] > step["before"] for step in log)

@@ -13,6 +13,8 @@ from retailor.errors import DataError
 
 F32 = NDArray[np.float32]
 Measure = Callable[[F32], float]
+ENOUGH = 1_000
+"""So many cases choose the weights by themselves."""
 GRID = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 
@@ -69,6 +71,26 @@ class Blend:
     def to_dict(self) -> dict[str, float]:
         """Name to weight."""
         return dict(zip(self.names, self.weights, strict=True))
+
+
+def trust(n_cases: int) -> float:
+    """The say of weights learned on so many cases, beside a default: 0 of none, 1 from ENOUGH on."""
+    return min(1.0, n_cases / ENOUGH)
+
+
+def shrunk(learned: Blend, default: Mapping[str, float], n_cases: int) -> Blend:
+    """The learned blend drawn towards the default weights: they alone of no case, itself from ENOUGH on.
+
+    Both are brought to a sum of 1 before they are mixed, since a blend's scale says nothing. Names that
+    `default` lacks weigh nothing there; where it has none of them, all weigh alike.
+    """
+    share = trust(n_cases)
+    if share == 1:
+        return learned
+    prior = np.array([default.get(name, 0.0) for name in learned.names])
+    own = np.array(learned.weights)
+    prior, own = (w / w.sum() if w.sum() else np.full(len(w), 1 / len(w)) for w in (prior, own))
+    return Blend(learned.names, tuple((share * own + (1 - share) * prior).tolist()))
 
 
 def choose_weights(

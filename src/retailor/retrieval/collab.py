@@ -206,14 +206,17 @@ def fit_ease(
 
     Each of `kernels` is (weight, features [I, d]): weight × features @ features.T is added to the Gram
     matrix, as if every feature were a customer, so that items without events are linked by what they share.
-    Time grows with I³ and memory with 8 × I² bytes: for some ten thousand items. Of every item's links the
-    n_links largest in size are kept.
+    Time grows with I³, or with I² × (U + d) where customers and features are few; memory with 8 × I² bytes:
+    for some ten thousand items. Of every item's links the n_links largest in size are kept.
     """
-    gram = np.asfortranarray((matrix.T @ matrix).toarray(), dtype=np.float32)
-    for weight, features in kernels:
-        _add_kernel(gram, weight, features)
-    gram[np.diag_indices_from(gram)] += regularisation
-    inverse = _inverse(gram)
+    if matrix.shape[0] + sum(features.shape[1] for _, features in kernels) < matrix.shape[1] / 2:
+        inverse = _inverse_of_few(_stacked(matrix, kernels), regularisation)
+    else:
+        gram = np.asfortranarray((matrix.T @ matrix).toarray(), dtype=np.float32)
+        for weight, features in kernels:
+            _add_kernel(gram, weight, features)
+        gram[np.diag_indices_from(gram)] += regularisation
+        inverse = _inverse(gram)
     diagonal = np.diag(inverse).copy()
     blocks = []
     for start in range(0, len(inverse), BLOCK):
@@ -256,10 +259,14 @@ def with_new_items(
     return ItemToItem(strongest(links, n_links), known.decay, whole)
 
 
+def _check_kernel(features: F32 | sp.csr_matrix, n_items: int) -> None:
+    if features.shape[0] != n_items:
+        raise DataError(f"the kernel has features of {features.shape[0]:,} items, not of {n_items:,}.")
+
+
 def _add_kernel(gram: F32, weight: float, features: F32 | sp.csr_matrix) -> None:
     """Adds in place, a block of rows at a time: the kernel itself never exists whole."""
-    if features.shape[0] != len(gram):
-        raise DataError(f"the kernel has features of {features.shape[0]:,} items, not of {len(gram):,}.")
+    _check_kernel(features, len(gram))
     for start in range(0, len(gram), BLOCK):
         part: Any = features[start : start + BLOCK] @ features.T
         gram[start : start + BLOCK] += np.float32(weight) * (part.toarray() if sp.issparse(part) else part)
@@ -275,6 +282,31 @@ def _inverse(gram: F32) -> F32:
     if failed:
         raise ModelError("EASE: the Gram matrix is not positive definite; raise the regularisation.")
     return np.asarray(inverse, dtype=np.float32)
+
+
+def _stacked(matrix: sp.csr_matrix, kernels: Sequence[tuple[float, F32 | sp.csr_matrix]]) -> F32:
+    """Customers and weighted features as the rows of one table [U + d, I]: its Gram matrix is theirs."""
+    blocks = [matrix.toarray()]
+    for weight, features in kernels:
+        _check_kernel(features, matrix.shape[1])
+        dense = features.toarray() if sp.issparse(features) else features  # type: ignore[union-attr]
+        blocks.append(np.float32(np.sqrt(weight)) * dense.T)
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def _inverse_of_few(rows: F32, ridge: float) -> F32:
+    """The lower triangle of (ridge + rowsᵀ rows)⁻¹ [I, I], for fewer rows than columns (Woodbury 1950)."""
+    from scipy.linalg import blas, lapack
+
+    small = rows @ rows.T
+    small[np.diag_indices_from(small)] += ridge
+    factor, failed = lapack.spotrf(small, lower=1)
+    if failed or ridge <= 0:
+        raise ModelError("EASE: the Gram matrix is not positive definite; raise the regularisation.")
+    half = blas.strsm(1.0, factor, rows, lower=1)
+    eye = np.asfortranarray(np.eye(rows.shape[1], dtype=np.float32))
+    found = blas.ssyrk(-1 / ridge, half, beta=1 / ridge, c=eye, trans=1, lower=1, overwrite_c=1)
+    return np.asarray(found, dtype=np.float32)
 
 
 def fit_ials(

@@ -221,6 +221,8 @@ def rows_in(column: str, ids: pl.Series) -> pl.Expr:
 
 
 SCORES_AT_ONCE = 60_000_000
+UNSOLD_A_CASE = 10
+"""So many items that nobody has chosen stand beside each that a case asks for: its odds are then theirs."""
 
 
 def n_scored(n: int, n_items: int, *, least: int = 30) -> int:
@@ -244,11 +246,15 @@ class Cases:
         return Cases(self.customers[:n], self.targets[:n])
 
 
-def hold_out(histories: Histories, n: int, seed: int, *, repeats: bool = False) -> tuple[Histories, Cases]:
+def hold_out(
+    histories: Histories, n: int, seed: int, *, repeats: bool = False, n_unsold: int = 0
+) -> tuple[Histories, Cases]:
     """The histories without the last event of n customers at most, and those events as cases.
 
-    Only customers whose last item is new to them and not their first are asked, and only of items that keep
-    an event: otherwise to have none would itself be a sign of the answer.
+    Only customers whose last item is new to them and not their first are asked. `n_unsold` items of the
+    catalogue have no event: of items that are left without one, at most one in UNSOLD_A_CASE of that many is
+    asked for. With fewer unsold items, to have no event would itself be a sign of the answer; and if no such
+    item were asked for, a shop of many unsold items would choose its weights on the easy cases alone.
     """
     last = histories.offsets[1:] - 1
     lengths = histories.lengths()
@@ -258,11 +264,12 @@ def hold_out(histories: Histories, n: int, seed: int, *, repeats: bool = False) 
         same = histories.items == np.repeat(histories.items[last[asked]], lengths[asked])
         again[asked] = np.add.reduceat(same, histories.offsets[asked], dtype=np.int64)
     able = np.flatnonzero((lengths > 1) & (repeats | (again == 1)))
-    chosen = np.sort(stream(seed, "validation").permutation(able)[:n])
+    chosen = stream(seed, "validation").permutation(able)[:n]
     held = histories.items[last[chosen]]
     n_items = int(histories.items.max(initial=-1)) + 1
     n_left = np.bincount(histories.items, minlength=n_items) - np.bincount(held, minlength=n_items)
-    chosen = chosen[n_left[held] > 0]
+    new = n_left[held] == 0
+    chosen = np.sort(chosen[~new | (np.cumsum(new) <= n_unsold // UNSOLD_A_CASE)])
     keep = np.ones(len(histories.items), bool)
     keep[last[chosen]] = False
     lengths[chosen] -= 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retailor.kept import digest
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.models.vectors import kept_vectors
-from retailor.retrieval.blend import Blend
+from retailor.retrieval.blend import Blend, trust
 from retailor.retrieval.collab import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
@@ -63,7 +63,11 @@ def fit(
     customers, written = with_written(shop, catalogue, customers, n_written)
     n_items, histories = len(catalogue), customers.histories
     held = hold_out(
-        histories, _n_held_out(n_items, settings), settings.validation_seed, repeats=settings.repeats
+        histories,
+        _n_held_out(n_items, settings),
+        settings.validation_seed,
+        repeats=settings.repeats,
+        n_unsold=n_items - len(np.unique(histories.items)),
     )
     rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
     understanding, vectors = understand(texts, encoder, work)
@@ -99,7 +103,7 @@ def fit(
     )
     log["training"] = log.get("training", {}) | found["training"]
     log["seconds"]["parts"] = found["seconds"]
-    systems, blend = blends or default_blends(list(parts))
+    systems, blend = blends or default_blends(list(parts), len(customers))
     finder = finder_of(parts, blend, catalogue, settings, indexes)
     fitted = Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
     log["retrieval"] = {"method": "exact"} if finder is None else compared(fitted, settings.seed)
@@ -220,9 +224,13 @@ def learn_blends(
     return (systems, blend), {name: parts[name] for name in keep}, indexes, made
 
 
-def default_blends(names: list[str]) -> tuple[dict[str, Blend], ColdBlend]:
-    """Every system that these parts allow, and the one that answers, with weights that suit most shops."""
+def default_blends(names: list[str], n_customers: int) -> tuple[dict[str, Blend], ColdBlend]:
+    """Every system that these parts allow, and the one that answers, with weights that suit most shops.
+
+    Networks that nothing held out has checked weigh the less, the fewer customers they have learned from.
+    """
     some = {name: WEIGHTS.get(name, 1.0) for name in names}
+    some |= {name: some[name] * trust(n_customers) for name in NETWORKS if name in some}
     systems = {
         row: Blend(inside, tuple(some[name] for name in inside) if len(inside) > 1 else (1.0,))
         for row, inside in systems_of(some).items()

@@ -35,8 +35,27 @@ class ColdBlend:
 
         The others then weigh as much more as makes up for them, so that new items are not behind by default.
         """
-        weights = np.tile(np.array(blend.weights, np.float64), (len(CUSTOMERS), len(ITEMS), 1))
-        return cls(blend.names, without_say(blend.names, weights))
+        plain = cls.plain(blend)
+        return cls(blend.names, without_say(blend.names, plain.weights))
+
+    @classmethod
+    def plain(cls, blend: Blend) -> Self:
+        """The weights of `blend` for all groups alike."""
+        weights = np.array(blend.weights, np.float64)
+        return cls(blend.names, np.tile(weights, (len(CUSTOMERS), len(ITEMS), 1)))
+
+    @classmethod
+    def only(cls, part: str, rest: Blend, *, told: bool) -> Self:
+        """One part alone. New items that it does not know keep what the text parts of `rest` say of them,
+        unless it was chosen by cases that asked for such items too (`told`)."""
+        names = tuple(dict.fromkeys((*rest.names, part)))
+        alone = cls.plain(Blend(names, tuple(float(name == part) for name in names)))
+        if told or part in BY_TEXT:
+            return alone
+        by_text = np.array([rest.to_dict().get(name, 0.0) * (name in BY_TEXT) for name in names])
+        if by_text.any():
+            alone.weights[:, 0] = by_text / by_text.sum()
+        return alone
 
     def used(self) -> tuple[str, ...]:
         """The parts that weigh anything to anybody."""
@@ -60,7 +79,7 @@ class ColdBlend:
         """Weights by customer group, item group and part."""
         return {
             customer: {
-                item: dict(zip(self.names, self.weights[i, j].round(4).tolist(), strict=True))
+                item: dict(zip(self.names, self.weights[i, j].tolist(), strict=True))
                 for j, item in enumerate(ITEMS)
             }
             for i, customer in enumerate(CUSTOMERS)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
 from retailor.progress import track
-from retailor.retrieval.blend import GRID, Blend, choose_weights, standardise
+from retailor.retrieval.blend import GRID, Blend, choose_weights, shrunk, standardise, trust
 from retailor.retrieval.collab import Histories, Scorer
 from retailor.tasks.recommend.blend.coldness import (
     CUSTOMERS,
@@ -22,34 +21,44 @@ from retailor.tasks.recommend.blend.coldness import (
     item_groups,
     without_say,
 )
+from retailor.tasks.recommend.blend.folds import Rows, Values, leading_part
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.query.candidates import Finder
-from retailor.tasks.recommend.scorers.parts import OURS, Features, closed_forms, systems_of
+from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, closed_forms, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
+F32 = NDArray[np.float32]
 ROUNDS = 2
 LEAST_CASES = 200
+LEAST_COLD = 30
 LEAST_GROUP_GAIN = 0.003
 SCALES = (1.0, 0.01, 0.03, 0.1, 0.3, 3.0)
 """Tried in this order: where several are equally good the setting as it is wins."""
 
 
-def measure_of(
-    asked: Histories, cases: Cases, n_items: int, *, masked: bool = True
-) -> Callable[[NDArray[np.float32]], float]:
-    """NDCG@10 of scores [B, I] on the cases, own histories masked; it leaves the scores as they are."""
-    rows = np.arange(len(cases))
-    seen = asked.matrix(n_items).tocoo()
-    if not masked:
-        seen = sp.coo_matrix(seen.shape)
+def values_of(asked: Histories, cases: Cases, n_items: int, *, masked: bool = True) -> Values:
+    """NDCG@10 of each of some cases, own histories masked; it leaves the scores as they are."""
+    seen = asked.matrix(n_items)
 
-    def ndcg(scores: NDArray[np.float32]) -> float:
-        own = scores[rows, cases.targets]
-        hidden = scores[seen.row, seen.col] >= own[seen.row]
-        ranks = target_ranks(scores, cases.targets) - np.bincount(seen.row[hidden], minlength=len(rows))
-        return float(ndcg_at(Ranked.single(ranks), 10).mean())
+    def ndcg(scores: F32, rows: Rows) -> NDArray[np.float64]:
+        targets = cases.targets[rows]
+        ranks = target_ranks(scores, targets)
+        if masked:
+            own = scores[np.arange(len(targets)), targets]
+            mine = seen[rows].tocoo()
+            hidden = scores[mine.row, mine.col] >= own[mine.row]
+            ranks = ranks - np.bincount(mine.row[hidden], minlength=len(targets))
+        return ndcg_at(Ranked.single(ranks), 10)
 
     return ndcg
+
+
+def measure_of(
+    asked: Histories, cases: Cases, n_items: int, *, masked: bool = True
+) -> Callable[[F32], float]:
+    """The mean of `values_of` over all cases."""
+    values = values_of(asked, cases, n_items, masked=masked)
+    return lambda scores: float(values(scores, slice(None)).mean())
 
 
 def choose_scales(
@@ -78,26 +87,56 @@ def choose_blends(
     cases: Cases,
     settings: RecommendSettings,
 ) -> tuple[dict[str, Blend], ColdBlend, dict[str, Any]]:
-    """The best weights on the cases, of each system and of the one that answers, and how they were found.
+    """The weights of each system and of the one that answers, and how they were found.
 
-    The one that answers has weights of its own for cold customers and items.
+    They are the best on the cases, drawn towards the defaults where those are few. The one that answers has
+    weights of its own for cold customers and items, and is a single part where that is ahead out of fold.
     """
     asked = histories.at(cases.customers)
-    measure = measure_of(asked, cases, n_items, masked=not settings.repeats)
+    values = values_of(asked, cases, n_items, masked=not settings.repeats)
+    z = {name: standardise(part.scores(asked)) for name, part in parts.items()}
+    systems, log = _systems(z, values, len(cases))
+    start = systems.pop(OURS)
+    alone, log[OURS]["out of fold"] = leading_part(z, start.names, values, len(cases))
+    seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
+    items, told = item_groups(seen), int((seen[cases.targets] == 0).sum()) >= LEAST_COLD
+    if alone is not None:
+        log[OURS] |= {"by coldness": [], "dropped": {}}
+        return systems, ColdBlend.only(alone, start, told=told), log
+    z = {name: z[name] for name in start.names}
+    begin = cold_start(start, z, asked, items, values, told=told)
+    blend, log[OURS]["by coldness"] = choose_by_coldness(
+        begin, z, asked, cases, items, told=told, masked=not settings.repeats
+    )
+    sure = trust(len(cases)) == 1
+    blend, log[OURS]["dropped"] = drop_parts(
+        blend,
+        z,
+        asked,
+        items,
+        lambda scores: float(values(scores, slice(None)).mean()),
+        settings.least_gain,
+        told=told,
+        sure=sure,
+    )
+    return systems, blend, log
+
+
+def _systems(
+    z: Mapping[str, F32], values: Values, n_cases: int, *, least_gain: float = 0.0
+) -> tuple[dict[str, Blend], dict[str, Any]]:
+    """The blend of each system that the parts allow, and how it was found; `least_gain` is for ours."""
     systems: dict[str, Blend] = {}
     log: dict[str, Any] = {}
-    scores = {name: part.scores(asked) for name, part in parts.items()}
-    for row, names in systems_of(parts).items():
-        systems[row], log[row] = choose_weights({name: scores[name] for name in names}, measure)
-    start = systems.pop(OURS)
-    seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
-    z = {name: standardise(scores.pop(name)) for name in start.names}
-    scores.clear()
-    blend, log[OURS]["by coldness"] = choose_by_coldness(
-        start, z, asked, cases, item_groups(seen), masked=not settings.repeats
-    )
-    blend, log[OURS]["dropped"] = drop_parts(blend, z, asked, item_groups(seen), measure, settings.least_gain)
-    return systems, blend, log
+    for row, names in systems_of(z).items():
+        learned, log[row] = choose_weights(
+            {name: z[name] for name in names},
+            lambda scores: float(values(scores, slice(None)).mean()),
+            least_gain=least_gain if row == OURS else 0.0,
+            standardised=True,
+        )
+        systems[row] = shrunk(learned, WEIGHTS, n_cases)
+    return systems, log
 
 
 def choose_among(
@@ -129,40 +168,58 @@ def choose_among(
             z[name][i, : len(pool.rows)] = pool.z[name]
     del pools
 
-    def ndcg(scores: NDArray[np.float32]) -> float:
-        shown = np.where(hidden, np.float32(-np.inf), scores)
-        ranks = np.where(place >= 0, target_ranks(shown, np.maximum(place, 0)), NOT_FOUND)
-        return float(ndcg_at(Ranked.single(ranks), 10).mean())
+    def ndcg(scores: F32, rows: Rows) -> NDArray[np.float64]:
+        shown = np.where(hidden[rows], np.float32(-np.inf), scores)
+        spot = place[rows]
+        ranks = np.where(spot >= 0, target_ranks(shown, np.maximum(spot, 0)), NOT_FOUND)
+        return ndcg_at(Ranked.single(ranks), 10)
 
-    systems: dict[str, Blend] = {}
-    log: dict[str, Any] = {}
-    for row, some in systems_of(parts).items():
-        least = settings.least_gain if row == OURS else 0.0
-        blocks = {name: z[name] for name in some}
-        systems[row], log[row] = choose_weights(blocks, ndcg, least_gain=least, standardised=True)
+    least = settings.least_gain if trust(len(cases)) == 1 else 0.0
+    systems, log = _systems(z, ndcg, len(cases), least_gain=least)
+    ours = systems.pop(OURS)
+    alone, log[OURS]["out of fold"] = leading_part(z, ours.names, ndcg, len(cases))
     log[OURS]["by coldness"] = []
     log[OURS]["found"] = float((place >= 0).mean())
-    return systems, ColdBlend.of(systems.pop(OURS)), log
+    return systems, ColdBlend.of(ours) if alone is None else ColdBlend.only(alone, ours, told=False), log
+
+
+def cold_start(
+    start: Blend, z: Mapping[str, F32], asked: Histories, items: Groups, values: Values, *, told: bool
+) -> ColdBlend:
+    """`start` for all groups; about new items only what parts say that know them by their text.
+
+    Where the cases ask for new items (`told`), all parts have a say about them if that is better.
+    """
+    derived, plain = ColdBlend.of(start), ColdBlend.plain(start)
+    if not told:
+        return derived
+    customers = customer_groups(asked)
+    with_say, without = (
+        values(blend.join_standardised(z, customers, items), slice(None)).mean() for blend in (plain, derived)
+    )
+    return plain if with_say > without else derived
 
 
 def choose_by_coldness(
-    start: Blend,
-    z: Mapping[str, NDArray[np.float32]],
+    start: ColdBlend,
+    z: Mapping[str, F32],
     asked: Histories,
     cases: Cases,
     items: Groups,
     *,
+    told: bool = False,
     masked: bool = True,
 ) -> tuple[ColdBlend, list[dict[str, Any]]]:
     """The weights a group of customers and items that are best on the cases, and the steps to them.
 
-    Starts from `start` for all and goes ROUNDS times through the parts: another weight of a part in one pair
-    of groups is taken where NDCG on that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer
-    than LEAST_CASES customers keep `start`.
+    Goes ROUNDS times through the parts: another weight of a part in one pair of groups is taken where NDCG on
+    that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer than LEAST_CASES customers keep
+    `start`, those of fewer than ENOUGH are drawn towards it. The weights of new items follow from the others'
+    unless the cases ask for such items (`told`).
     """
-    blend = ColdBlend.of(start)
-    weights, log = blend.weights.copy(), []
+    weights, log = start.weights.copy(), []
     customers = customer_groups(asked)
+    groups = (0, 1, 2) if told else (1, 2)
     for i, customer in enumerate(CUSTOMERS):
         rows = np.flatnonzero(customers == i)
         if len(rows) < LEAST_CASES:
@@ -171,10 +228,10 @@ def choose_by_coldness(
         measure = measure_of(
             asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items), masked=masked
         )
-        total = blend.join_standardised(inside, customers[rows], items)
+        total = start.join_standardised(inside, customers[rows], items)
         best = measure(total)
-        for j, p in [(j, p) for _ in range(ROUNDS) for j in (1, 2) for p in range(len(blend.names))]:
-            name, own = blend.names[p], weights[i, j, p]
+        for j, p in [(j, p) for _ in range(ROUNDS) for j in groups for p in range(len(start.names))]:
+            name, own = start.names[p], weights[i, j, p]
             step = inside[name] * (items == j).astype(np.float32)
             values = {w: measure(total + np.float32(w - own) * step) for w in GRID if w != own}
             weight = max(values, key=lambda w: values[w])
@@ -183,33 +240,38 @@ def choose_by_coldness(
                 log.append({"customers": customer, "items": ITEMS[j], "part": name, "weight": weight})
                 log[-1] |= {"before": best, "after": values[weight]}
                 best, weights[i, j, p] = values[weight], weight
-    return ColdBlend(blend.names, without_say(blend.names, weights)), log
+        share = trust(len(rows))
+        weights[i] = share * weights[i] + (1 - share) * start.weights[i]
+    return ColdBlend(start.names, weights if told else without_say(start.names, weights)), log
 
 
 def drop_parts(
     blend: ColdBlend,
-    z: Mapping[str, NDArray[np.float32]],
+    z: Mapping[str, F32],
     asked: Histories,
     items: Groups,
-    measure: Callable[[NDArray[np.float32]], float],
+    measure: Callable[[F32], float],
     least_gain: float,
+    *,
+    told: bool = False,
+    sure: bool = True,
 ) -> tuple[ColdBlend, dict[str, float]]:
     """The blend without the parts that do not pay, and what NDCG would be without each of those.
 
     A part that weighs least is looked at first; it is dropped when NDCG without it is at least 1 − least_gain
-    of the best.
+    of the best. Unless the cases are enough to be `sure`, only parts that weigh nothing are dropped.
     """
     customers = customer_groups(asked)
 
     def without(weights: NDArray[np.float64]) -> ColdBlend:
-        return ColdBlend(blend.names, without_say(blend.names, weights))
+        return ColdBlend(blend.names, weights if told else without_say(blend.names, weights))
 
     weights, dropped = blend.weights.copy(), {}
     best = measure(blend.join_standardised(z, customers, items))
     for p in np.argsort(weights.sum(axis=(0, 1))):
         changed = weights.copy()
         changed[:, :, p] = 0
-        if not changed.any():
+        if not changed.any() or not (sure or (changed == weights).all()):
             break
         value = measure(without(changed).join_standardised(z, customers, items))
         if value >= best * (1 - least_gain):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collab import Histories, ItemToItem, between
 from retailor.tasks.recommend.blend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query import reasons
@@ -96,7 +96,7 @@ def _neighbours(fitted: Fitted, query: RecommendQuery, history: Histories) -> Re
             Recommended(
                 catalogue.item_ids[one],
                 round(float(scores[one]), 5),
-                reasons.sentence(query.by, catalogue.title(one), title, 1),
+                reasons.sentence(query.by, catalogue.title(one), title, int(fitted.n_seen[one])),
                 because,
             )
             for one in found
@@ -177,14 +177,24 @@ def explained(
     catalogue = fitted.catalogue
     customer, groups = int(customer_groups(history)[0]), fitted.item_groups[rows]
     weights = {name: fitted.blend.of_items(name, customer, groups) for name in shares.spread}
-    items, carried = reasons.carried(fitted.parts, weights, shares.spread, history, rows)
+    items, pulls = reasons.carried(fitted.parts, weights, shares.spread, history, rows)
+    carried = np.asarray(sum(pulls.values(), np.zeros((len(items), len(rows)))), np.float32)
+    links = fitted.parts["item-knn"]
+    assert isinstance(links, ItemToItem)
+    both = between(links.links, items, rows) > 0
     found = []
     for column, row in enumerate(rows):
-        order = np.lexsort((catalogue.ties[items], -carried[:, column]))
-        because = [int(items[i]) for i in order[:N_BECAUSE] if carried[i, column] > 0]
-        part = reasons.strongest_part({name: float(share[column]) for name, share in shares.added.items()})
-        title = catalogue.title(because[0]) if because else None
-        reason = reasons.sentence(part, catalogue.title(row), title, int(fitted.n_seen[row]))
-        ids = tuple(catalogue.item_ids[one] for one in because)
+        n_seen = int(fitted.n_seen[row])
+        part, lead = reasons.reason_of(
+            {name: float(share[column]) for name, share in shares.added.items()},
+            {name: pull[:, column] for name, pull in pulls.items()},
+            n_seen > 0,
+        )
+        order = [i for i in np.lexsort((catalogue.ties[items], -carried[:, column])) if i != lead]
+        because = ([] if lead is None else [lead]) + [i for i in order if carried[i, column] > 0]
+        title = None if lead is None else catalogue.title(int(items[lead]))
+        shared = lead is not None and bool(both[lead, column])
+        reason = reasons.sentence(part, catalogue.title(row), title, n_seen, shared=shared)
+        ids = tuple(catalogue.item_ids[int(items[i])] for i in because[:N_BECAUSE])
         found.append(Recommended(catalogue.item_ids[row], round(float(total[column]), 5), reason, ids))
     return tuple(found)

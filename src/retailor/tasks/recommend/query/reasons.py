@@ -1,4 +1,8 @@
-"""Why an item is recommended: which history items carried it, and a sentence that says so."""
+"""Why an item is recommended: which history items carried it, and a sentence that says so.
+
+A sentence claims only what the shop's tables bear out: shared customers where there is one, shared words
+where there are some, and that an item was chosen where somebody has chosen it.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +18,11 @@ from retailor.tasks.recommend.scorers.taste import Taste
 from retailor.tasks.recommend.scorers.words import SharedWords
 
 F32 = NDArray[np.float32]
-
-SENTENCES = {
-    "sequential-knn": "customers who chose “{item}” often went on to this",
-    "item-knn": "customers who chose “{item}” often chose this too",
-    "ease": "customers who chose “{item}” often chose this too",
-    "ials": "customers with a history like this one often chose it",
-    "word kernel": "shares {words} and customers with “{item}”",
-    "meaning kernel": "close to “{item}” in meaning and in who chose it",
-    "shared words": "shares {words} with “{item}”",
-    "taste": "its text is close to what customers of “{item}” choose next",
-    "sequence": "often the next choice of customers with a history like this one",
-    "own words": "its text is close to what the customer wrote",
-    "own choices": "chosen before",
-    "own latest": "chosen before, not long ago",
-    "similar": "its text is close to that of “{item}”{so}",
-    "together": "often chosen by customers of “{item}”",
-    "text": "its text fits the words asked for",
-    "popularity": "chosen by {n} customers",
-}
-NEW = "new here, and its text is close to “{item}”{so}"
 N_WORDS = 3
+BY_TEXT = ("text", "own words")
+"""Parts that speak of no item of the history, and need nobody who chose this one."""
+BY_OTHERS = ("ials", "sequence", "popularity")
+"""Parts that speak of no item of the history, but of others who chose this one."""
 
 
 def carried(
@@ -43,34 +31,35 @@ def carried(
     spread: Mapping[str, float],
     history: Histories,
     rows: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], F32]:
-    """The different items of one history [E], and what each adds to the score of `rows` [E, len(rows)].
+) -> tuple[NDArray[np.int32], dict[str, F32]]:
+    """The different items of one history [E], and what each adds to the score of `rows`, a part at a time
+    [E, len(rows)].
 
     `part_weights` are what each part weighs for each of the rows, `spread` the deviation of its scores, by
     which the blend divides them. Exact for item-to-item parts and shared words; of the taste it is what the
     untrained half of W says; factors and the transformer have no share.
     """
     items = np.unique(history.items)
-    total = np.zeros((len(items), len(rows)), np.float32)
+    found: dict[str, F32] = {}
     for name, own in part_weights.items():
         part, scale = parts[name], spread.get(name, 0.0)
         if scale <= 0:
             continue
         if isinstance(part, ItemToItem):
             weights = history.weighed(part.decay)[2]  # in the order of `items`
-            total += (own / scale) * weights[:, None] * between(part.links, items, rows)
+            found[name] = (own / scale) * weights[:, None] * between(part.links, items, rows)
         elif isinstance(part, SharedWords):
             weights = history.weighed(part.decay)[2]
             words = np.unique(part.features.indices[entries(part.features, rows)[1]])
             shared = between(part.features, items, words) @ between(part.features, rows, words).T
-            total += (own / scale) * weights[:, None] * shared
+            found[name] = (own / scale) * weights[:, None] * shared
         elif isinstance(part, OwnChoices):
             _, own_items, values = part.each(history)
             sums = np.bincount(np.searchsorted(items, own_items), values, minlength=len(items))
-            total += (own / scale) * sums[:, None] * (items[:, None] == rows)
+            found[name] = (own / scale) * sums[:, None] * (items[:, None] == rows)
         elif isinstance(part, Taste):
-            total += (own / scale) * _pulls(part, history, items, rows)
-    return items, total
+            found[name] = (own / scale) * _pulls(part, history, items, rows)
+    return items, found
 
 
 def _pulls(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
@@ -81,31 +70,67 @@ def _pulls(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDA
     return np.asarray(each @ taste.candidates[rows].T / length, np.float32)
 
 
-def strongest_part(shares: Mapping[str, float]) -> str:
-    """The name of the part that gave an item most, the first in the alphabet of equals."""
-    return min(shares, key=lambda name: (-shares[name], name))
+def reason_of(shares: Mapping[str, float], pulls: Mapping[str, F32], chosen: bool) -> tuple[str, int | None]:
+    """The part that gave an item most and has a true sentence about it, and the place of the history item
+    from which it has it: None where it speaks of no item.
+
+    `shares` are the parts' shares of its score, `pulls` what each history item adds by part [E]; `chosen`
+    says that some customer has it. The first in the alphabet of equals; 'popularity' where no part has
+    anything to say.
+    """
+    for name in sorted(shares, key=lambda name: (-shares[name], name)):
+        if shares[name] <= 0:
+            break
+        if name in BY_TEXT or (name in BY_OTHERS and chosen):
+            return name, None
+        if name in pulls and len(pulls[name]) and pulls[name].max() > 0:
+            return name, int(pulls[name].argmax())
+    return "popularity", None
 
 
-def sentence(part: str, title: str, because: str | None, n_customers: int) -> str:
+def sentence(part: str, title: str, because: str | None, n_customers: int, *, shared: bool = False) -> str:
     """The reason why the item of this title is shown, in words.
 
-    `because` is the title of the history item that carried most, if any did.
+    `because` is the title of the history item that `part` has it from, if it is from one; `n_customers` have
+    chosen the item, and `shared` says that one of them has chosen both.
     """
-    pattern = SENTENCES[part]
+    words = ", ".join(f"“{word}”" for word in shared_words(title, because or "")[:N_WORDS])
+    item, so = _short(because or ""), f" ({words})" if words else ""
+    who = "a customer" if n_customers == 1 else "customers"
+    if part == "text":
+        return "its text fits the words asked for"
+    if part in ("similar", "together"):
+        return (
+            f"its text is close to that of “{item}”{so}"
+            if part == "similar"
+            else f"chosen by {who} of “{item}”"
+        )
     if because is None:
-        known = part in ("text", "popularity", "ials", "sequence", "own words")
-        pattern = SENTENCES[part if known else "popularity"]
-    elif not n_customers and part not in ("text", "popularity"):
-        pattern = NEW
-    words = ""
-    if because is not None and ("{words}" in pattern or "{so}" in pattern):
-        words = ", ".join(f"“{word}”" for word in shared_words(title, because)[:N_WORDS])
-    return pattern.format(
-        item=_short(because or ""),
-        n=f"{n_customers:,}",
-        words=words or "words",
-        so=f" ({words})" if words else "",
-    )
+        return _by_history(part, n_customers)
+    if part in ("own choices", "own latest"):
+        return "chosen before" + (", not long ago" if part == "own latest" else "")
+    if not n_customers:
+        return f"nobody has chosen it yet; its text is close to “{item}”{so}"
+    if part == "taste":
+        return f"its text is close to what customers of “{item}” choose next"
+    if part in ("word kernel", "shared words") and words:
+        return f"shares {words}{' and customers' if shared and part == 'word kernel' else ''} with “{item}”"
+    if part == "meaning kernel":
+        return f"close to “{item}” in meaning{' and in who chose it' if shared else ''}"
+    if not shared:
+        return f"chosen by {who} with a history like this one"
+    return f"{who} who chose “{item}” {'went on to this' if part == 'sequential-knn' else 'chose this too'}"
+
+
+def _by_history(part: str, n_customers: int) -> str:
+    """The sentence of a part that names no item."""
+    if part == "own words":
+        return "its text is close to what the customer wrote"
+    if not n_customers:
+        return "nobody has chosen it yet"
+    if part in ("ials", "sequence"):
+        return "customers with a history like this one chose it" + (" next" if part == "sequence" else "")
+    return "chosen by one customer" if n_customers == 1 else f"chosen by {n_customers:,} customers"
 
 
 def _short(title: str, n_chars: int = 60) -> str:
