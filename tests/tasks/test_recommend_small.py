@@ -16,7 +16,7 @@ from retailor.retrieval.collab import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups
-from retailor.tasks.recommend.blend.folds import Rows, Values, leading_part, out_of_fold
+from retailor.tasks.recommend.blend.folds import Rows, Values, ahead, leading_part, out_of_fold
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness, cold_start, drop_parts, values_of
 from retailor.tasks.recommend.customers import UNSOLD_A_CASE, Cases, hold_out
 from retailor.tasks.recommend.fit import default_blends
@@ -98,6 +98,15 @@ def test_a_part_outside_the_blend_can_be_served_and_the_others_stay_known() -> N
 def test_enough_cases_need_no_folds() -> None:
     z, targets = _blocks(ENOUGH, {"word kernel": 0.0, "popularity": 3.0}, n_items=12)
     assert leading_part(z, tuple(z), _measure(targets), ENOUGH) == (None, {})
+
+
+@given(st.integers(2, 3 * ENOUGH), st.floats(1e-6, 2) | st.just(-1e-6))
+def test_few_cases_must_show_a_clear_lead_and_enough_only_a_lead(n: int, shift: float) -> None:
+    noise = np.random.default_rng(0).standard_normal(n)
+    noise -= noise.mean()
+    found = ahead(noise + shift, np.zeros(n))
+    assert found == (shift > (0 if n >= ENOUGH else 1.96 * noise.std() / np.sqrt(n)))
+    assert not ahead(np.zeros(n), noise + shift + 1e-9)
 
 
 def test_no_case_is_scored_by_weights_that_saw_it() -> None:

@@ -20,7 +20,8 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.behaviour import fit_encoder
 from retailor.tasks.recommend.blend.coldness import ColdBlend
-from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, choose_scales, measure_of
+from retailor.tasks.recommend.blend.folds import ahead
+from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, choose_scales, values_of
 from retailor.tasks.recommend.customers import (
     Cases,
     Catalogue,
@@ -178,14 +179,14 @@ def tuned(
     if cases is not None:
         cases = cases.first(n_scored(len(cases), len(texts)))
         asked = histories.at(cases.customers)
-        measure = measure_of(asked, cases, len(texts), masked=not settings.repeats)
-        found = [
-            measure(untrained(known.features.meaning, settings.decay).scores(asked))
+        values = values_of(asked, cases, len(texts), masked=not settings.repeats)
+        came, learned = (
+            values(untrained(known.features.meaning, settings.decay).scores(asked), slice(None))
             for known in (before, after)
             if known.features.meaning is not None
-        ]
-        log["ndcg@10"] = {"as it came": found[0], "fine-tuned": found[1]}
-        log["kept"] = found[1] > found[0]
+        )
+        log["ndcg@10"] = {"as it came": float(came.mean()), "fine-tuned": float(learned.mean())}
+        log["kept"] = ahead(learned, came)
     return after if log["kept"] else before, log
 
 

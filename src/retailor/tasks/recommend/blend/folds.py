@@ -36,14 +36,23 @@ def leading_part(
     alone = {name: values(block, slice(None)) for name, block in z.items()}
     best = max(alone, key=lambda name: alone[name].mean())
     lead = alone[best] - ours
-    error = float(lead.std() / np.sqrt(n_cases))
     log = {
         "blend": float(ours.mean()),
         "best part": best,
         "lead": float(lead.mean()),
-        "standard error": error,
+        "standard error": float(lead.std() / np.sqrt(n_cases)),
     }
-    return (best if lead.mean() > N_ERRORS * error else None), log
+    return (best if ahead(alone[best], ours) else None), log
+
+
+def ahead(challenger: Floats, holder: Floats) -> bool:
+    """Whether the first leads the second, case by case [n]: by more than its paired interval.
+
+    With enough cases to choose by themselves a higher mean will do.
+    """
+    lead = challenger - holder
+    error = lead.std() / np.sqrt(max(len(lead), 1)) if trust(len(lead)) < 1 else 0.0
+    return bool(lead.mean() > N_ERRORS * error)
 
 
 def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> Floats:
