@@ -1,4 +1,4 @@
-"""Out of fold: whether a blend learned on some held-out customers leads its parts on others."""
+"""Out of fold: what leads a blend on held-out customers that its weights have not seen."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Values = Callable[[F32, Rows], Floats]
 """The measure of each of the cases `rows` [m], given their scores [m, I]."""
 N_FOLDS = 5
 N_ERRORS = 1.96
-"""Standard errors by which a part must be ahead: an interval of 95 %."""
+"""Standard errors by which a challenger must be ahead: an interval of 95 %."""
+AS_LEARNED = "weights as learned"
 
 
-def leading_part(
+def leader(
     z: Mapping[str, F32], names: Sequence[str], values: Values, n_cases: int
 ) -> tuple[str | None, dict[str, Any]]:
-    """The part that is ahead of the blend of `names` by more than its paired interval, if any; and the log.
+    """What leads the shrunk blend of `names`: AS_LEARNED, the name of a part alone, or None; and the log.
 
-    The blend is scored out of fold, case by case, beside every part of `z` (z-scores [n, I]). None, with an
+    The blends are scored out of fold, case by case, beside every part of `z` (z-scores [n, I]). The better of
+    the best part and the blend as it was learned must lead by more than the paired interval. None, with an
     empty log, where there are enough cases to choose weights by themselves.
     """
     if trust(n_cases) == 1:
         return None, {}
-    ours = out_of_fold({name: z[name] for name in names}, values, n_cases)
+    ours, learned = out_of_fold({name: z[name] for name in names}, values, n_cases)
     alone = {name: values(block, slice(None)) for name, block in z.items()}
-    best = max(alone, key=lambda name: alone[name].mean())
-    lead = alone[best] - ours
-    log = {
-        "blend": float(ours.mean()),
-        "best part": best,
-        "lead": float(lead.mean()),
-        "standard error": float(lead.std() / np.sqrt(n_cases)),
-    }
-    return (best if ahead(alone[best], ours) else None), log
+    part = max(alone, key=lambda name: alone[name].mean())
+    rivals = {part: alone[part], AS_LEARNED: learned}  # of equals the part: it is the simpler
+    best = max(rivals, key=lambda name: rivals[name].mean())
+    served = best if ahead(rivals[best], ours) else None
+    means = {"blend": ours, **rivals}
+    log: dict[str, Any] = {name: float(value.mean()) for name, value in means.items()}
+    return served, log | {"served": served or "blend"}
 
 
 def ahead(challenger: Floats, holder: Floats) -> bool:
@@ -55,10 +55,13 @@ def ahead(challenger: Floats, holder: Floats) -> bool:
     return bool(lead.mean() > N_ERRORS * error)
 
 
-def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> Floats:
-    """The measure of every case [n] under the weights that the cases of the other folds give."""
+def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> tuple[Floats, Floats]:
+    """The measure of every case [n] under the weights that the cases of the other folds give.
+
+    Of those drawn towards the default, and of those as they were learned.
+    """
     fold = stream(0, "folds").permutation(n_cases) % N_FOLDS
-    found = np.zeros(n_cases)
+    found = np.zeros((2, n_cases))
     for one in range(N_FOLDS):
         rows, others = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
         if not len(rows) or not len(others):
@@ -67,6 +70,7 @@ def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> Floats:
         learned, _ = choose_weights(
             inside, lambda scores, at=others: float(values(scores, at).mean()), standardised=True
         )
-        blend = shrunk(learned, WEIGHTS, len(others))
-        found[rows] = values(blend.join_standardised({name: z[name][rows] for name in z}), rows)
-    return found
+        outside = {name: block[rows] for name, block in z.items()}
+        for i, blend in enumerate((shrunk(learned, WEIGHTS, len(others)), learned)):
+            found[i, rows] = values(blend.join_standardised(outside), rows)
+    return found[0], found[1]

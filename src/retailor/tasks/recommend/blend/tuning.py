@@ -21,7 +21,7 @@ from retailor.tasks.recommend.blend.coldness import (
     item_groups,
     without_say,
 )
-from retailor.tasks.recommend.blend.folds import Rows, Values, leading_part
+from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, leader
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, closed_forms, systems_of
@@ -96,8 +96,7 @@ def choose_blends(
     values = values_of(asked, cases, n_items, masked=not settings.repeats)
     z = {name: standardise(part.scores(asked)) for name, part in parts.items()}
     systems, log = _systems(z, values, len(cases))
-    start = systems.pop(OURS)
-    alone, log[OURS]["out of fold"] = leading_part(z, start.names, values, len(cases))
+    start, alone = _started(systems.pop(OURS), log[OURS], z, values, len(cases))
     seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
     items, told = item_groups(seen), int((seen[cases.targets] == 0).sum()) >= LEAST_COLD
     if alone is not None:
@@ -139,6 +138,16 @@ def _systems(
     return systems, log
 
 
+def _started(
+    blend: Blend, log: dict[str, Any], z: Mapping[str, F32], values: Values, n_cases: int
+) -> tuple[Blend, str | None]:
+    """The blend, drawn to the default or as it was learned, and the part that answers alone if one does."""
+    served, log["out of fold"] = leader(z, blend.names, values, n_cases)
+    if served == AS_LEARNED:
+        return Blend(blend.names, tuple(log["weights"][name] for name in blend.names)), None
+    return blend, served
+
+
 def choose_among(
     parts: Mapping[str, Scorer],
     finder: Finder,
@@ -176,8 +185,7 @@ def choose_among(
 
     least = settings.least_gain if trust(len(cases)) == 1 else 0.0
     systems, log = _systems(z, ndcg, len(cases), least_gain=least)
-    ours = systems.pop(OURS)
-    alone, log[OURS]["out of fold"] = leading_part(z, ours.names, ndcg, len(cases))
+    ours, alone = _started(systems.pop(OURS), log[OURS], z, ndcg, len(cases))
     log[OURS]["by coldness"] = []
     log[OURS]["found"] = float((place >= 0).mean())
     return systems, ColdBlend.of(ours) if alone is None else ColdBlend.only(alone, ours, told=False), log
