@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from recommend_beauty import read_shop
 from schema import write_results
 
+from retailor.artifact import fingerprint
 from retailor.kept import kept
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
@@ -60,7 +61,7 @@ def fitted(shop: Shop, share: float, seed: int, steps: int, model: str, work: Pa
         started = time.perf_counter()
         encoder = load_model(model, kind="encoder")
         task = Recommender(encoder, settings).fit(train, work=work / "parts")  # type: ignore[arg-type]
-        cases, made = task.cases(test), task._made
+        cases, made = task.cases(test), task._made  # the parts, to rank with each alone
         alone = {f"{name} alone": Blend((name,), (1.0,)) for name in made.parts}
         learned = task.log["validation"]["systems"][OURS]["weights"]
         systems = {
@@ -74,8 +75,7 @@ def fitted(shop: Shop, share: float, seed: int, steps: int, model: str, work: Pa
         seconds = np.array([round(time.perf_counter() - started)])
         return {"seconds": seconds, **{f"ranks {row}": rank for row, rank in ranks.items()}}
 
-    name = f"share {share} draw {seed} steps {steps}"
-    return kept(work, name, f"{name} {model}" + "-" * 16, make)
+    return kept(work, f"share {share} draw {seed}", fingerprint(share, seed, steps, model), make)
 
 
 def rows_of(share: float, fits: Sequence[Tensors]) -> Iterator[Score]:
