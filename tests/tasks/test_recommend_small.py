@@ -146,7 +146,7 @@ def test_weights_of_a_group_are_drawn_to_those_of_all_by_its_size(monkeypatch: p
     z, asked, cases, items = _shop_of_groups(250)
     start = ColdBlend.plain(Blend(tuple(z), (1.0, 0.1)))
     some, log = choose_by_coldness(start, z, asked, cases, items, told=True)
-    monkeypatch.setattr("retailor.retrieval.blend.ENOUGH", 250)
+    monkeypatch.setattr("retailor.tasks.recommend.blend.tuning.trust", lambda n: 1.0)
     whole, again = choose_by_coldness(start, z, asked, cases, items, told=True)
     assert log and log == again
     np.testing.assert_allclose(some.weights, 0.25 * whole.weights + 0.75 * start.weights)

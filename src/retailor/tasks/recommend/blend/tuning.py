@@ -21,7 +21,7 @@ from retailor.tasks.recommend.blend.coldness import (
     item_groups,
     without_say,
 )
-from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, leader
+from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, closed_forms, systems_of
@@ -57,7 +57,10 @@ def measure_of(
     asked: Histories, cases: Cases, n_items: int, *, masked: bool = True
 ) -> Callable[[F32], float]:
     """The mean of `values_of` over all cases."""
-    values = values_of(asked, cases, n_items, masked=masked)
+    return _mean(values_of(asked, cases, n_items, masked=masked))
+
+
+def _mean(values: Values) -> Callable[[F32], float]:
     return lambda scores: float(values(scores, slice(None)).mean())
 
 
@@ -113,7 +116,7 @@ def choose_blends(
         z,
         asked,
         items,
-        lambda scores: float(values(scores, slice(None)).mean()),
+        _mean(values),
         settings.least_gain,
         told=told,
         sure=sure,
@@ -130,7 +133,7 @@ def _systems(
     for row, names in systems_of(z).items():
         learned, log[row] = choose_weights(
             {name: z[name] for name in names},
-            lambda scores: float(values(scores, slice(None)).mean()),
+            _mean(values),
             least_gain=least_gain if row == OURS else 0.0,
             standardised=True,
         )
@@ -221,9 +224,9 @@ def choose_by_coldness(
     """The weights a group of customers and items that are best on the cases, and the steps to them.
 
     Goes ROUNDS times through the parts: another weight of a part in one pair of groups is taken where NDCG on
-    that group's customers gains LEAST_GROUP_GAIN of itself. Groups of fewer than LEAST_CASES customers keep
-    `start`, those of fewer than ENOUGH are drawn towards it. The weights of new items follow from the others'
-    unless the cases ask for such items (`told`).
+    that group's customers gains LEAST_GROUP_GAIN of itself, and clearly where they are few. Groups of fewer
+    than LEAST_CASES customers keep `start`, those of fewer than ENOUGH are drawn towards it. The weights of
+    new items follow from the others' unless the cases ask for such items (`told`).
     """
     weights, log = start.weights.copy(), []
     customers = customer_groups(asked)
@@ -233,20 +236,20 @@ def choose_by_coldness(
         if len(rows) < LEAST_CASES:
             continue
         inside = {name: block[rows] for name, block in z.items()}
-        measure = measure_of(
-            asked.at(rows), Cases(cases.customers[rows], cases.targets[rows]), len(items), masked=masked
-        )
+        some = Cases(cases.customers[rows], cases.targets[rows])
+        measure = values_of(asked.at(rows), some, len(items), masked=masked)
         total = start.join_standardised(inside, customers[rows], items)
-        best = measure(total)
+        best = measure(total, slice(None))
         for j, p in [(j, p) for _ in range(ROUNDS) for j in groups for p in range(len(start.names))]:
             name, own = start.names[p], weights[i, j, p]
             step = inside[name] * (items == j).astype(np.float32)
-            values = {w: measure(total + np.float32(w - own) * step) for w in GRID if w != own}
-            weight = max(values, key=lambda w: values[w])
-            if values[weight] > best * (1 + LEAST_GROUP_GAIN):
+            values = {w: measure(total + np.float32(w - own) * step, slice(None)) for w in GRID if w != own}
+            weight = max(values, key=lambda w: values[w].mean())
+            gains = values[weight].mean() > best.mean() * (1 + LEAST_GROUP_GAIN)
+            if gains and ahead(values[weight], best):
                 total += np.float32(weight - own) * step
                 log.append({"customers": customer, "items": ITEMS[j], "part": name, "weight": weight})
-                log[-1] |= {"before": best, "after": values[weight]}
+                log[-1] |= {"before": float(best.mean()), "after": float(values[weight].mean())}
                 best, weights[i, j, p] = values[weight], weight
         share = trust(len(rows))
         weights[i] = share * weights[i] + (1 - share) * start.weights[i]
