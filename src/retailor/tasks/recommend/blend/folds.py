@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,12 @@ def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> tuple[Flo
         if not len(rows) or not len(others):
             continue
         inside = {name: block[others] for name, block in z.items()}
-        learned, _ = choose_weights(
-            inside, lambda scores, at=others: float(values(scores, at).mean()), standardised=True
-        )
+        learned, _ = choose_weights(inside, partial(_mean_at, values, others), standardised=True)
         outside = {name: block[rows] for name, block in z.items()}
         for i, blend in enumerate((shrunk(learned, WEIGHTS, len(others)), learned)):
             found[i, rows] = values(blend.join_standardised(outside), rows)
     return found[0], found[1]
+
+
+def _mean_at(values: Values, rows: Rows, scores: F32) -> float:
+    return float(values(scores, rows).mean())
