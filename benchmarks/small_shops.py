@@ -62,7 +62,8 @@ def fitted(shop: Shop, share: float, seed: int, steps: int, model: str, work: Pa
         encoder = load_model(model, kind="encoder")
         task = Recommender(encoder, settings).fit(train, work=work / "parts")  # type: ignore[arg-type]
         cases, made = task.cases(test), task._made  # the parts, to rank with each alone
-        alone = {f"{name} alone": Blend((name,), (1.0,)) for name in made.parts}
+        shown = {blend.names for blend in made.systems.values()}
+        alone = {f"{name} alone": Blend((name,), (1.0,)) for name in made.parts if (name,) not in shown}
         learned = task.log["validation"]["systems"][OURS]["weights"]
         systems = {
             **made.systems,
