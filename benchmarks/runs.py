@@ -39,6 +39,7 @@ RUNS = (
     Run("search_icecat", 6, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
+    Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("recommend_cold", 25, ("amazon2014-beauty",)),
     Run("recommend_scale", 60),

@@ -1,6 +1,6 @@
 """A shop of few customers: whether what answers is ever behind the best of its own parts.
 
-    python benchmarks/small_shops.py --data ../shared/data/amazon2014-beauty
+    python benchmarks/small_shops.py
 
 Of Amazon Beauty's customers a share is drawn; the catalogue stays whole. The last item of each is the test,
 ranked among all items, the customer's own history masked and ties counted against us. A draw is another
@@ -12,28 +12,28 @@ command can be given again, or with one share more.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from bench import begin, parser_of
+from encoders import encoder_of
 from numpy.typing import NDArray
-from recommend_beauty import read_shop
-from schema import write_results
+from recommend_beauty import read_shop, some_customers
 
-from retailor.artifact import fingerprint
-from retailor.kept import kept
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
-from retailor.models.weights import load_model
+from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import Blend
 from retailor.seeds import stream
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend.blend.coldness import ColdBlend
+from retailor.tasks.recommend.customers import read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 
 OURS = "retailor"
@@ -50,33 +50,24 @@ def drawn(shop: Shop, share: float, seed: int) -> Shop:
     return shop.with_tables(events=shop.events.filter(pl.col("user_id").is_in(kept_users)))
 
 
-def fitted(shop: Shop, share: float, seed: int, steps: int, model: str, work: Path) -> Tensors:
+def fitted(shop: Shop, share: float, seed: int, steps: int, encoder: Encoder, work: Path) -> Tensors:
     """'ranks ROW' [n] of every system and part of one draw, and the seconds that it took."""
+    started = time.perf_counter()
     train, test = leave_last_out(drawn(shop, share, seed))
     settings = RecommendSettings(
         sequence=False, max_network_steps=steps, seed=seed, validation_seed=seed, taste=steps > 0
     )
-
-    def make() -> Tensors:
-        started = time.perf_counter()
-        encoder = load_model(model, kind="encoder")
-        task = Recommender(encoder, settings).fit(train, work=work / "parts")  # type: ignore[arg-type]
-        cases, made = task.cases(test), task._made  # the parts, to rank with each alone
-        shown = {blend.names for blend in made.systems.values()}
-        alone = {f"{name} alone": Blend((name,), (1.0,)) for name in made.parts if (name,) not in shown}
-        learned = task.log["validation"]["systems"][OURS]["weights"]
-        systems = {
-            **made.systems,
-            **alone,
-            AS_LEARNED: Blend(tuple(learned), tuple(learned.values())),
-            OURS: made.blend,
-        }
-        ranks = rank_cases(made.parts, systems, cases, made.customers.histories, made.catalogue.ties).ranks
-        print(share, seed, task.log, flush=True)
-        seconds = np.array([round(time.perf_counter() - started)])
-        return {"seconds": seconds, **{f"ranks {row}": rank for row, rank in ranks.items()}}
-
-    return kept(work, f"share {share} draw {seed}", fingerprint(share, seed, steps, model), make)
+    task = Recommender(encoder, settings).fit(train, work=work)
+    cases, made = task.cases(test), task._made  # the parts, to rank with each alone
+    systems: dict[str, Blend | ColdBlend] = {**made.systems, OURS: made.blend}
+    shown = {blend.names for blend in made.systems.values()}
+    systems |= {f"{name} alone": Blend((name,), (1.0,)) for name in made.parts if (name,) not in shown}
+    if found := task.log["validation"].get("systems"):
+        learned = found[OURS]["weights"]
+        systems[AS_LEARNED] = Blend(tuple(learned), tuple(learned.values()))
+    ranks = rank_cases(made.parts, systems, cases, made.customers.histories, made.catalogue.ties).ranks
+    seconds = np.array([round(time.perf_counter() - started)])
+    return {"seconds": seconds, **{f"ranks {row}": rank for row, rank in ranks.items()}}
 
 
 def rows_of(share: float, fits: Sequence[Tensors]) -> Iterator[Score]:
@@ -102,25 +93,32 @@ def rows_of(share: float, fits: Sequence[Tensors]) -> Iterator[Score]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.06, 0.2, 1.0])
     parser.add_argument("--draws", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=30, help="of f(u, i) at most; 0 leaves it out")
     parser.add_argument("--model", default="minilm")
-    parser.add_argument("--work", type=Path, default=Path("build/small_shops"))
-    given = parser.parse_args()
-    shop = read_shop(given.data)
+    parser.add_argument("--customers", type=int, help="so many customers, and the items that they chose")
+    canary = {"shares": [0.5], "draws": [0], "steps": 2, "model": "tiny", "customers": 150}
+    bench = begin(parser, canary=canary, no_key=("shares", "draws"))
+    given = bench.given
+    shop = read_shop(given.data / "amazon2014-beauty")
+    if given.customers:
+        shop = some_customers(shop, given.customers)
+    encoder = encoder_of(given.model, read_catalogue(shop).texts)
     rows: list[Score] = []
     for share in given.shares:
-        fits = [fitted(shop, share, seed, given.steps, given.model, given.work) for seed in given.draws]
+        fits = [
+            bench.store.tensors(
+                f"share {share} draw {seed}",
+                lambda work, share=share, seed=seed: fitted(shop, share, seed, given.steps, encoder, work),
+                share,
+                seed,
+            )
+            for seed in given.draws
+        ]
         rows += rows_of(share, fits)
-    shares, draws = (" ".join(map(str, some)) for some in (given.shares, given.draws))
-    command = (
-        "python benchmarks/small_shops.py --data ../shared/data/amazon2014-beauty"
-        f" --shares {shares} --draws {draws} --steps {given.steps}"
-    )
-    write_results("small_shops", rows, given.draws, command)
+    bench.write(rows, given.draws)
     for row in rows:
         if row.metric == "ndcg@10":
             around = f"[{row.low:.4f}, {row.high:.4f}]"
