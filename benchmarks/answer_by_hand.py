@@ -1,6 +1,6 @@
 """Questions as customers ask them, on the demo shop: useful, rightly silent, or not.
 
-    python benchmarks/answer_by_hand.py --part develop --show
+    python benchmarks/answer_by_hand.py --part develop --show --out build/rehearsals
     python benchmarks/answer_by_hand.py
 
 `questions/demo_answers.jsonl` was written before the answerer was changed for it, from what the pages say and
@@ -14,19 +14,17 @@ of the same kind, a yes or no that nothing supports) and `beside` is another mat
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import begin, parser_of
 from remembering import Remembering
-from schema import write_results
 
 from retailor.catalogue import TASKS
 from retailor.metrics.interval import score_mean
@@ -147,24 +145,24 @@ def measure(answerer: Answerer, asked: Sequence[Asked], row: str, show: bool) ->
 
 
 def main() -> None:
-    """Writes results/answer_by_hand.json, of the kept half; of the other half it prints."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--part", choices=("develop", "kept"), default="kept")
-    arguments.add_argument("--encoders", nargs="+", default=["minilm", "e5"])
-    arguments.add_argument("--runs", type=Path, help="a folder that keeps the adapted encoders")
-    arguments.add_argument("--show", action="store_true", help="print each answer with its label")
-    given = arguments.parse_args()
+    """Writes results/answer_by_hand.json, of the half that was put away."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--part", choices=("develop", "kept"), default="kept")
+    parser.add_argument("--encoders", nargs="+", default=["e5", "minilm"], help="the plan's, and the smaller")
+    parser.add_argument("--show", action="store_true", help="print each answer with its label")
+    bench = begin(parser, canary={"part": "develop", "encoders": ["minilm"]}, no_key=["show"])
+    given = bench.given
     asked = read_questions(given.part)
     rows: list[Score] = []
-    with tempfile.TemporaryDirectory() as fresh:
-        for encoder in given.encoders:
-            for questions in (True, False):
-                name = encoder if questions else f"{encoder}, a shop without questions"
-                answerer, _ = fitted(encoder, (given.runs or Path(fresh)) / encoder, questions=questions)
-                sys.stdout.write(f"== {name}\n{_brief(answerer.log)}\n")
-                rows += measure(answerer, asked, name, given.show)
-            if given.part == "kept":
-                write_results("answer_by_hand", rows, [0], " ".join(sys.argv))
+    for encoder in given.encoders:
+        # A run keeps its own stages, keyed by all that made them.
+        place = (given.work or HERE.parent / "build" / "answer_by_hand") / encoder
+        for questions in (True,) if given.canary else (True, False):
+            name = encoder if questions else f"{encoder}, a shop without questions"
+            answerer, _ = fitted(encoder, place, questions=questions)
+            sys.stdout.write(f"== {name}\n{_brief(answerer.log)}\n")
+            rows += measure(answerer, asked, name, given.show)
+    bench.write(rows, [0])
     for score in rows:
         if score.bucket == "all":
             sys.stdout.write(

@@ -61,6 +61,13 @@ CLAIMS = (
           {"popularity": "popularity", "item-knn": "item-kNN", "ials": "iALS", "sequential-knn": "kNN",
            "shared words + knn": "words of categories + kNN"}),
     *(
+        Claim("small_shops", f"next item, {share} of Amazon Beauty's customers, three draws", "ndcg@10",
+              {"popularity": "popularity", "ease + sequential-knn": "EASE + kNN",
+               "tf-idf kernel + knn": "TF-IDF kernel + kNN", "retailor, weights as learned": "weights as learned"},
+              bucket=f"{share} of the customers", setting="sequence = false, 30 steps of f(u, i)")
+        for share in ("2%", "6%", "20%", "100%")
+    ),
+    *(
         Claim("recommend_scale", f"ten best of {size:,} items of a simulated shop, one by one, milliseconds",
               "p99_ms", {"scan": "scan of every item"}, ours="candidates", bucket=f"{size} items",
               setting=LARGE)
@@ -78,6 +85,14 @@ CLAIMS = (
           setting="plans/gift-cards.toml"),
     Claim("search_icecat", "search, Icecat, weights learned on other judged queries", "ndcg@10",
           {"bm25": "BM25", "encoder": "encoder"}),
+    Claim("search_icecat", "search, Icecat, without judgments", "ndcg@10",
+          {"bm25": "BM25", "encoder": "encoder"}, ours="without judgments"),
+    Claim("answer_by_hand", "questions as customers ask them, the simulated demo shop, English and Chinese",
+          "useful or rightly silent", {"e5, a shop without questions": "without the shop's questions"},
+          ours="e5"),
+    Claim("answer_by_hand", "the same", "useful or rightly silent",
+          {"minilm, a shop without questions": "without the shop's questions"}, ours="minilm",
+          setting="encoder = 'minilm'"),
     *(
         Claim("answer_hetpqa", f"evidence for a question, {bucket}", "map",
               {"bm25": "BM25", "encoder": "encoder"}, bucket=bucket)

@@ -38,6 +38,8 @@ RUNS = (
     Run("recommend_taobao", 4, ("taobao",)),
     Run("search_icecat", 6, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
+    Run("answer_by_hand", 10),
+    Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),

@@ -1,18 +1,16 @@
 """Which rule should choose between readers of sentiment: what each would have lost, on the same fits.
 
-    python benchmarks/sentiment_auto.py --data ../shared/data
+    python benchmarks/sentiment_auto.py
 
 Three shops: English reviews of two labels, magazines' reviews with stars (three labels, few of them bad),
 and Chinese reviews before an encoder that reads English only. A draw fits every candidate of 'auto' once
 and keeps what each said to test texts. Random parts of these stand for held-out texts, by which rules
 choose; the rest is then the truth, and a rule's regret is what the best candidate has on it less what the
-chosen one has. Draws below 100 served to settle the rule, on test texts of their own. A draw that is done
-is kept in the work folder.
+chosen one has. Draws below 100 served to settle the rule, on test texts of their own.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +19,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from bench import begin, parser_of
+from keeping import Store
 from numpy.typing import NDArray
 from remembering import Remembering
-from safetensors.numpy import load_file, save_file
-from schema import write_results
 
 from retailor.metrics.classify import accuracy, log_loss_cases, macro_f1
 from retailor.metrics.interval import score_mean
@@ -122,18 +120,21 @@ def shop_of(examples: Examples) -> Shop:
     )
 
 
-def drawn(work: Path, data: Path, seeds: Sequence[int], n_labels: int, n_test: int) -> list[Draw]:
+def drawn(store: Store, data: Path, seeds: Sequence[int], n_labels: int, n_test: int) -> list[Draw]:
     """The draws of every shop; made now where they are not kept."""
     encoder = load_model("minilm", kind="encoder")
     assert isinstance(encoder, LocalEncoder)
     frozen, draws = Remembering(encoder), []
     for shop, examples in shops(data).items():
         for seed in seeds:
-            path = work / f"{shop.replace(' ', '-')}-{seed}-{n_labels}-{n_test}.safetensors"
-            if not path.exists():
-                learn, test = (examples.take(rows) for rows in parts(len(examples), seed, n_labels, n_test))
-                save_file(fitted(encoder, frozen, learn, test, seed), path)
-            kept = load_file(path)
+            learn, test = (examples.take(rows) for rows in parts(len(examples), seed, n_labels, n_test))
+
+            def make(
+                work: Path, learn: Examples = learn, test: Examples = test, seed: int = seed
+            ) -> dict[str, NDArray[Any]]:
+                return fitted(encoder, frozen, learn, test, seed)
+
+            kept = store.tensors(f"{shop}, draw {seed}", make, shop, seed)
             draws.append(Draw(shop, {row: kept[f"test {row}"] for row in ROWS}, kept["test y"]))
     return draws
 
@@ -216,20 +217,14 @@ def rows_of(draws: Sequence[Draw]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Writes results/sentiment_auto.json."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data"))
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103, 104, 105])
-    arguments.add_argument("--labels", type=int, default=240)
-    arguments.add_argument("--test", type=int, default=300)
-    arguments.add_argument("--work", type=Path, default=Path("build/sentiment_auto"))
-    given = arguments.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    rows = rows_of(drawn(given.work, given.data, given.seeds, given.labels, given.test))
-    seeds = " ".join(map(str, given.seeds))
-    command = (
-        f"python benchmarks/sentiment_auto.py --labels {given.labels} --test {given.test} --seeds {seeds}"
-    )
-    path = write_results("sentiment_auto", rows, given.seeds, command)
+    parser = parser_of(__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103, 104, 105])
+    parser.add_argument("--labels", type=int, default=240)
+    parser.add_argument("--test", type=int, default=300)
+    bench = begin(parser, canary={"seeds": [100], "labels": 80, "test": 150})
+    given = bench.given
+    rows = rows_of(drawn(bench.store, given.data, given.seeds, given.labels, given.test))
+    path = bench.write(rows, given.seeds)
     lines = [
         f"{r['row']:<50} {r['metric']:<20} {r['value']:.4f} ({r['low']:.4f}–{r['high']:.4f})" for r in rows
     ]

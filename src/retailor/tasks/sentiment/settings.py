@@ -79,8 +79,8 @@ class SentimentSettings:
     """Training stops after so many validations without a better one."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     freeze_embeddings: bool | None = None
-    """Leave the word embeddings as they are; when not given, where the vocabulary is large: they are most of it
-    there, and of the time that it trains."""
+    """Leave the word embeddings as they are. When not given, where the vocabulary is large: there they are
+    most of the network, and of the time that it trains."""
     freeze_layers: int = Field(default=0, ge=0)
     """Leave so many of the lowest layers as they are, and all embeddings with them."""
     unfreeze_every: int | None = Field(default=None, ge=1)
