@@ -8,7 +8,7 @@ from types import TracebackType
 from retailor.errors import MissingExtra
 
 EXTRAS = {
-    "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu", "filelock",
+    "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),

@@ -59,7 +59,7 @@ def test_the_share_of_the_words_is_the_one_with_the_least_loss() -> None:
     y = draw.integers(0, 3, 400)
     told = np.eye(3)[y]
     words, tuned = told + draw.normal(0, 0.8, told.shape), told + draw.normal(0, 0.8, told.shape)
-    both, figures = blended(*readers(), words, tuned, y)
+    both, figures, logits = blended(*readers(), words, tuned, y)
     assert 0.3 < both.share < 0.7
 
     def loss(share: float) -> float:
@@ -68,13 +68,14 @@ def test_the_share_of_the_words_is_the_one_with_the_least_loss() -> None:
 
     assert loss(both.share) <= min(loss(0.0), loss(0.95))
     assert figures["accuracy"] > (tuned.argmax(axis=1) == y).mean()
+    assert figures["accuracy"] == pytest.approx((logits.argmax(axis=1) == y).mean())
 
 
 def test_words_that_say_nothing_are_left_out() -> None:
     draw = np.random.default_rng(0)
     y = draw.integers(0, 3, 400)
     told = np.eye(3)[y] * 2 + draw.normal(0, 0.5, (400, 3))
-    both, _ = blended(*readers(), draw.normal(0, 1, told.shape), told, y)
+    both, _, _ = blended(*readers(), draw.normal(0, 1, told.shape), told, y)
     assert both.share <= 0.1
     assert isinstance(both, BlendedReader) and both.probabilities([]).shape == (0, 3)
     logits = mixed(softmax(told), softmax(told * 2), 0.25)

@@ -115,7 +115,7 @@ def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> Non
 
 
 def test_fine_tuning_starts_at_the_encoder_tuned_on_pseudo_labels() -> None:
-    dials = {"mode": "fine-tuned", "few_labels": 0, "max_steps": 2, "learning_rate": 1e-6, **QUICK}
+    dials = {"mode": "fine-tuned", "few_labels": 0, "epochs": 2.0, "learning_rate": 1e-6, **QUICK}
     readers = {
         start: SentimentReader(encoder(), SentimentSettings(start_encoder=start, **dials)).fit(
             with_unlabelled(16, 320)

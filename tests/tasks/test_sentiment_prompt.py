@@ -69,6 +69,14 @@ class TestPrompted(TaskContract):
     def queries(self) -> list[SentimentQuery]:
         return QUERIES
 
+    def test_a_batch_gives_what_singles_give(self, fitted: SentimentReader) -> None:
+        """To the fourth digit: a language model's padding moves the seventh, and that may turn the fourth."""
+        queries = self.queries()
+        for query, together in zip(queries, fitted.predict(queries), strict=True):
+            alone = fitted.predict([query])[0]
+            assert alone.label == together.label
+            assert alone.probabilities == pytest.approx(together.probabilities, abs=1.5e-4)
+
 
 def test_it_answers_by_prompts_and_opens_again(tmp_path: Path) -> None:
     made = reader().fit(toy_shop(30), work=tmp_path / "work")

@@ -48,7 +48,8 @@ class SentimentReader:
 
     Answers are computed in float32 and probabilities rounded to four decimals, so that a text gets the same
     answer alone and in any batch. (An int8 encoder scales each batch as a whole, and a language model that
-    prompts ask runs in bf16 where it can, unless its `precision` is '32': there they may differ.)
+    prompts ask runs in bf16 where it can, unless its `precision` is '32': there they may differ, a prompt in
+    float32 by its last digit.)
     """
 
     kind: ClassVar[str] = "sentiment"
