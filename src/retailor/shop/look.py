@@ -8,9 +8,14 @@ from typing import Any
 
 import polars as pl
 
+<<<<<<< HEAD
 from retailor.shop.joins import gaps
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
 from retailor.shop.unread import unread_lines
+=======
+from retailor.shop.pseudonyms import personal_ids, personal_note
+from retailor.shop.tables import SCHEMAS, Shop
+>>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -58,10 +63,15 @@ class Profile:
     last_time: str | None
     rows_by_time: list[dict[str, Any]]
     rejects: dict[str, int]
+<<<<<<< HEAD
     unread: list[str]
     """Cells that could not be read and are null: by table, column and reason, with examples."""
     gaps: list[str]
     """Tables that do not join, in words."""
+=======
+    personal_ids: dict[str, int]
+    """How many customers' ids are an e-mail address ('email'), a phone number ('phone') and the like."""
+>>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -99,8 +109,12 @@ def look(shop: Shop) -> Profile:
         last_time=last,
         rows_by_time=_by_time(shop),
         rejects=_reasons(shop),
+<<<<<<< HEAD
         unread=unread_lines(shop.unread),
         gaps=[str(gap) for gap in gaps(shop)],
+=======
+        personal_ids=personal_ids(shop),
+>>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
     )
 
 
@@ -257,6 +271,7 @@ def _lines(profile: Profile) -> list[str]:
     add("duplicates", ", ".join(f"{n:,} {name}" for name, n in profile.duplicates.items() if n))
     if profile.first_time:
         add("time", f"{profile.first_time[:16]} to {(profile.last_time or '')[:16]} UTC")
+    add("personal", personal_note(profile.personal_ids, None))
     n_rejects = profile.rows.get("rejects", 0)
     add("rejects", f"{n_rejects:,}" if n_rejects else "none")
     lines += [f"{'':<13}{n:,} × {reason}" for reason, n in list(profile.rejects.items())[:10]]

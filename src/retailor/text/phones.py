@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 Span = tuple[int, int]
 
@@ -15,7 +16,7 @@ _WORDS = (
 _CUE = (
     r"(?<![A-Za-z])(?:tel(?:ephone|efon\w{0,2}|éfono)?|t[ée]l[ée]phone|ph|phones?|mob(?:ile)?|móvil|handy(?:nummer)?|"
     r"cell(?: ?phone)?|fax|whats ?app|telegram|viber|call(?:s|ed|ing)?|ring|rang|dial(?:l?ed|l?ing)?|text(?:ed|ing)?|sms|"
-    r"contact|reach(?:ed)?|hotline|helpline|landline|number is|number was|numbers are)(?![A-Za-z])"
+    r"contact|reach(?:ed)?|hotline|helpline|landline|number is|number was|numbers are)(?![A-Za-z0-9])"
     rf"(?: ?(?:(?:{_WORDS})(?![A-Za-z])|[.:#=(-])){{0,6}} ?"
 )
 _ASIAN_CUE = (
@@ -34,7 +35,7 @@ _INTERNATIONAL = re.compile(
     r"|00 ?[1-9]\d{0,2}[ .\-/(]{1,2}\d(?:[ ().\-/]{0,3}\d){6,12})(?!\d|[.,]\d)"
 )
 _SURE = re.compile(
-    r"(?<![A-Za-z0-9_.,$¥€£+#-])(?:"
+    r"(?<![A-Za-z0-9_.,$¥€£+#/-])(?<!\d )(?:"
     r"(?:1[-. ]?)?\([2-9]\d\d\)[-. ]{0,2}[2-9]\d\d[-. ]\d{4}"  # (555) 555-5555
     r"|(?:1[-. ])?[2-9]\d\d([-.])[2-9]\d\d\1\d{4}"  # 1-800-555-5555
     r"|(?:1 )?[2-9]\d\d [2-9]\d\d[ -]\d{4}"
@@ -43,13 +44,14 @@ _SURE = re.compile(
     r"|(?:86[- ])?\(?0\d{2,3}(?:[- ]|\) ?)\d{7,8}(?:-\d{1,5})?"  # Chinese landline
     r"|0(?:10|2\d)[2-8]\d{7}"
     r"|[48]00([- ])\d{3,4}\3\d{3,4}"
-    r"|0[1-9]\d{0,4}(?: ?[-/] ?| )\d{2,8}(?:[- ]\d{2,6}){0,4}"  # national, with the 0 of a trunk
+    r"|0[1-9]\d{0,4}(?: ?[-/] ?| )(?:\d{2,8}[- ]){0,4}(?:\d{3,8}|\d\d[- ]\d\d)"  # with the 0 of a trunk
     r"|0[1-9](?:\.\d\d){4}"
     r"|\(0?\d{1,5}\) ?-? ?\d{2,8}(?:[- ]\d{2,6}){0,3}"  # an area in brackets
     r"|0[1-9]\d{8,9}"
     r"|8 ?\(\d{3,5}\) ?\d{1,3}(?:[- ]\d{2,3}){1,2}|8 \d{3} \d{3}[- ]\d\d[- ]\d\d"
-    r"|[5-79]\d\d \d{2} \d{2} \d{2}|[6-9]\d{4} \d{5}|\d\d \d{3} \d\d \d\d"
-    r"|[2-9]\d{2,3}-\d{4}"  # without an area
+    r"|[2-9]\d{1,2} \d{3} \d{4}|[5-79]\d\d \d{2} \d{2} \d{2}|[6-9]\d{4} \d{5}|\d\d \d{3} \d\d \d\d"
+    r"|[2-9]\d{2,3}[- ]\d{4}"  # without an area
+    r"|[2-9]\d(?: \d\d){3}"
     r")(?![A-Za-z0-9_%]|[-.,/]\d| \d)"
 )
 
@@ -61,8 +63,8 @@ _UNIT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _FACT_BEFORE = re.compile(
-    r"(?:[$¥€£₹₽]|\b(?:usd|eur|gbp|rmb|cny|rs\.?) ?"
-    r"|\b(?:models?|parts?|items?|sku|art(?:icle)?|ref(?:erence)?|serial|isbn(?:-?1[03])?|asin|upc|ean|gtin|orders?|type|series|code|"
+    r"(?:[$¥€£₹₽]|(?<![A-Za-z])(?:usd|eur|gbp|rmb|cny|rs\.?) ?"
+    r"|(?<![A-Za-z])(?:models?|parts?|items?|sku|art(?:icle)?|ref(?:erence)?|serial|isbn(?:-?1[03])?|asin|upc|ean|gtin|orders?|type|series|code|"
     r"mpn|version|product|invoice|lot|batch|p/?n|s/?n|from|between|years?|range|sizes?|about|approx\.?)"
     r"(?: ?(?:no|nr|numbers?|id|code|is))*[ .:#]*"
     r"|(?:型号|货号|编号|订单号?|款号|批号|条码|书号|尺寸|规格|价格?|约|从)[ :：是为]*)$",
@@ -73,6 +75,8 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12]\d|3[01]) ?[-./ ] ?(?:0?[1-9]|[12]\d|3[01]) ?[-./ ] ?(?:1[89]|20)\d\d"
     r"|(?:1[89]|20)\d\d ?[-./ ] ?(?:1[89]|20)\d\d|(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)"
 )
+
+_MODEL_OF_YEAR = re.compile(r"\d{4}[- ](?:1[89]|20)\d\d")
 
 
 def phones(text: str) -> Iterator[Span]:
@@ -99,16 +103,19 @@ def _international(text: str) -> Iterator[Span]:
 def _cued(text: str) -> Iterator[Span]:
     for found in _CUED.finditer(text):
         for number in _ONE.finditer(text, found.start(1), found.end()):
-            if not (_DATE.match(text, number.start()) or _is_measure(text, number)):
+            slash = "/" in number[0] and number[0][0] not in "0(+"
+            if not (slash or _DATE.match(text, number.start()) or _is_measured(text, number)):
                 yield number.span()
 
 
 def _national(text: str) -> Iterator[Span]:
     for found in _SURE.finditer(text):
         digits = re.sub(r"\D", "", found[0])
-        if not 7 <= len(digits) <= 12 or _DATE.match(text, found.start()) or _is_measure(text, found):
+        if not 7 <= len(digits) <= 12 or _DATE.match(text, found.start()) or _is_measured(text, found):
             continue
         if _FACT_BEFORE.search(text[max(0, found.start() - 24) : found.start()]):
+            continue
+        if _MODEL_OF_YEAR.fullmatch(found[0]):
             continue
         if len(digits) < 9 and (_is_range(found[0]) or found[0][0] in "0("):
             continue
@@ -117,14 +124,17 @@ def _national(text: str) -> Iterator[Span]:
         yield found.span()
 
 
-def _is_measure(text: str, number: re.Match[str]) -> bool:
-    return _UNIT_AFTER.match(text, number.end()) is not None
+def _is_measured(text: str, number: re.Match[str]) -> bool:
+    """Whether a unit follows a number of less than nine digits."""
+    short = sum(map(str.isdigit, number[0])) < 9
+    return short and _UNIT_AFTER.match(text, number.end()) is not None
 
 
 def _is_range(text: str) -> bool:
-    """Whether it is like "200-1500": from a number to a larger one, both round."""
-    low, _, high = text.partition("-")
-    return high.isdigit() and low.isdigit() and int(low) < int(high) and low[-1] in "05" and high[-1] in "05"
+    """Whether it is like "200-1500" or "36 38 40 42": each number larger, and two of them round."""
+    numbers = re.findall(r"\d+", text)
+    rises = all(int(low) < int(high) for low, high in pairwise(numbers))
+    return rises and (len(numbers) > 2 or all(number[-1] in "05" for number in numbers))
 
 
 def _is_isbn(digits: str) -> bool:

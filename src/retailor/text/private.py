@@ -12,12 +12,14 @@ LINK, EMAIL, PHONE, ACCOUNT, ID, ADDRESS = "[link]", "[email]", "[phone]", "[acc
 
 Span = tuple[int, int]
 
-# one character for one, so that places stay: every digit, dash and space of the world as the ASCII one
-_DIGIT_ZEROS = (0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50, 0xFF10)
-_PLAIN = {
-    **{zero + i: 0x30 + i for zero in _DIGIT_ZEROS for i in range(10)},
+# One character for one, so that places stay: every digit, dash and space of the world as the ASCII one.
+_ZEROS = (0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50, 0xFF10)
+_PLAIN: dict[int, int | str] = {
+    **{zero + i: 0x30 + i for zero in _ZEROS for i in range(10)},
+    **{0xFF21 + i + case: 0x41 + i + case for case in (0, 32) for i in range(26)},
     **dict.fromkeys([0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212, 0xFE63, 0xFF0D], "-"),
     **dict.fromkeys([0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " "),
+<<<<<<< HEAD
     **{
         0xFF08: "(",
         0xFF09: ")",
@@ -28,6 +30,9 @@ _PLAIN = {
         0xFF20: "@",
         0x2024: ".",
     },
+=======
+    **{0xFF08: "(", 0xFF09: ")", 0xFF0B: "+", 0xFF0E: ".", 0xFF0F: "/", 0xFF1A: ":", 0xFF20: "@"},
+>>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
 }
 _HINT = re.compile(
     r"@|://|www\.|\.\w+/|\d(?:[^\dA-Za-z\n]{0,4}\d){5}|\d\.\d{1,3}\.\d|[0-9a-f]:[0-9a-f]{0,4}:"
@@ -150,9 +155,10 @@ def _name_start(text: str, at: int, least: int) -> int:
         if not han and "\u3400" <= text[start - 1] <= "\u9fff":
             break
         start -= 1
+    begin = start
     while start < at and not (text[start].isalnum() or text[start] in "_+"):
         start += 1
-    return start
+    return start if start < at else begin
 
 
 def _spelled(text: str) -> Iterator[Span]:
