@@ -73,8 +73,12 @@ def test_facts_of_products_stay(text: str) -> None:
     assert mask(f"它是{text}，good") == f"它是{text}，good"
 
 
-@pytest.mark.parametrize("after", list("{}[]()<>,;:!?\"'|/\\*#~") + list("，。！？；：、（）【】《》“”…好") + ["{x}", "\n"])
-@pytest.mark.parametrize("found", ["me.you+x@mail.example.org", "555-234-5678", "+442071838750", "13800138000"])
+@pytest.mark.parametrize(
+    "after", list("{}[]()<>,;:!?\"'|/\\*#~") + list("，。！？；：、（）【】《》“”…好") + ["{x}", "\n"]
+)
+@pytest.mark.parametrize(
+    "found", ["me.you+x@mail.example.org", "555-234-5678", "+442071838750", "13800138000"]
+)
 def test_whatever_follows(found: str, after: str) -> None:
     for text in (f"{found}{after}", f"ok {found}{after} ok", f"给{found}{after}"):
         assert found[:6] not in clean_text(text) and "[" in clean_text(text), text
@@ -140,7 +144,9 @@ def test_a_real_catalogue_stays() -> None:
             for name in archive.namelist():
                 if name.endswith(".json") and not name.startswith("__"):
                     rows = json.loads(archive.read(name))
-                    texts |= {str(v) for row in rows for v in row.values() if isinstance(v, (str, float, int))}
+                    texts |= {
+                        str(v) for row in rows for v in row.values() if isinstance(v, (str, float, int))
+                    }
     assert len(texts) > 30_000
     assert _share_touched({text for text in texts if len(text) < 400}) <= 0.001
 
@@ -149,7 +155,9 @@ def test_a_real_catalogue_stays() -> None:
 def test_titles_and_prices_of_gift_cards_stay() -> None:
     with gzip.open(data("amazon2018-gift-cards") / "meta_Gift_Cards.json.gz", "rt") as file:
         rows = [json.loads(line) for line in file]
-    facts = {str(row[key]) for row in rows for key in ("title", "brand", "price", "asin", "rank") if row.get(key)}
+    facts = {
+        str(row[key]) for row in rows for key in ("title", "brand", "price", "asin", "rank") if row.get(key)
+    }
     assert len(facts) > 1000 and _share_touched(facts) <= 0.001
 
 
@@ -168,7 +176,11 @@ def test_masking_twice_changes_nothing(text: str) -> None:
     assert mask(once) == once
 
 
-@given(st.emails(), st.sampled_from(["", " ", "好", "，", "(", "{"]), st.sampled_from(["", " ", "好", "。", ")", "{}", "}"]))
+@given(
+    st.emails(),
+    st.sampled_from(["", " ", "好", "，", "(", "{"]),
+    st.sampled_from(["", " ", "好", "。", ")", "{}", "}"]),
+)
 def test_any_address_is_masked(address: str, before: str, after: str) -> None:
     assert address not in mask(before + address + after)
     assert "@" not in mask(before + address + after)

@@ -38,7 +38,7 @@ class Stage:
     may_fail: bool = False
     """Neither does a shop or a model that it cannot be made with; a broken file still ends the run."""
     takes_absent: bool = False
-    """A stage it needs may be absent, or passed: `make` looks for itself. Otherwise it is absent with that one."""
+    """A stage it needs may be absent, or passed: `make` looks for itself. Otherwise it is absent too."""
     passing: bool = False
     """Its artifact is emptied when the stages that need it stand, for it is not to be kept; it is made again
     when one of them must be made again."""

@@ -29,7 +29,7 @@ from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
-from retailor.shop.pseudonyms import Pseudonyms, personal_note
+from retailor.shop.pseudonyms import Pseudonyms, personal_note, without_quotes
 from retailor.shop.read import read_into
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
@@ -77,8 +77,10 @@ def _shop_stages(plan: Plan) -> list[Stage]:
     known = (hidden.about(),) if hidden else ()
     return [
         # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
-        Stage("read", "shop", partial(_read, plan), (), (settings, names, source, plan.head.seed), passing=True),
-        Stage("look", "profile", _look, needs=("read",)),
+        Stage(
+            "read", "shop", partial(_read, plan), (), (settings, names, source, plan.head.seed), passing=True
+        ),
+        Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
         Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
         Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
     ]
@@ -92,8 +94,9 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
 
 
-def _look(inputs: Inputs, folder: Path, work: Path) -> None:
-    profile = look(open_shop(inputs["read"]))
+def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = open_shop(inputs["read"])
+    profile = look(without_quotes(shop) if quiet else shop)
     with artifact.writing(folder, "profile") as new:
         write_json(new / "profile.json", profile.to_dict())
 

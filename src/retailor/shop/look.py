@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-<<<<<<< HEAD
 from retailor.shop.joins import gaps
+from retailor.shop.pseudonyms import personal_ids, personal_note
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
 from retailor.shop.unread import unread_lines
-=======
-from retailor.shop.pseudonyms import personal_ids, personal_note
-from retailor.shop.tables import SCHEMAS, Shop
->>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
+from retailor.text.private import mask
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -63,15 +61,12 @@ class Profile:
     last_time: str | None
     rows_by_time: list[dict[str, Any]]
     rejects: dict[str, int]
-<<<<<<< HEAD
     unread: list[str]
     """Cells that could not be read and are null: by table, column and reason, with examples."""
     gaps: list[str]
     """Tables that do not join, in words."""
-=======
     personal_ids: dict[str, int]
     """How many customers' ids are an e-mail address ('email'), a phone number ('phone') and the like."""
->>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -109,12 +104,9 @@ def look(shop: Shop) -> Profile:
         last_time=last,
         rows_by_time=_by_time(shop),
         rejects=_reasons(shop),
-<<<<<<< HEAD
         unread=unread_lines(shop.unread),
         gaps=[str(gap) for gap in gaps(shop)],
-=======
         personal_ids=personal_ids(shop),
->>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
     )
 
 
@@ -236,7 +228,11 @@ def _by_time(shop: Shop) -> list[dict[str, Any]]:
 
 def _reasons(shop: Shop) -> dict[str, int]:
     """Reasons with the values in them left out, most frequent first."""
-    return _counted(shop.rejects["reason"].str.replace_all(r"'[^']*'|\d+", "…"))
+    kinds = _counted(shop.rejects["reason"].str.replace_all(r"'[^']*'|\"[^\"]*\"|\d+", "…"))
+    told: Counter[str] = Counter()
+    for reason, n in kinds.items():
+        told[mask(reason)] += n
+    return dict(told.most_common())
 
 
 def _lines(profile: Profile) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pseudonyms: ids of people as a keyed hash, the same for the same key, and nothing that leads back without it."""
+"""Pseudonyms: ids of people as a keyed hash, the same for the same key; without it nothing leads back."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Pseudonyms:
         return hmac.digest(self.key, b"retailor: which key", hashlib.sha256).hex()[:16]
 
     def shop(self, shop: Shop) -> Shop:
-        """The shop with the ids of `COLUMNS` as pseudonyms; what rejects quote is left out, it may hold one."""
+        """The shop with the ids of `COLUMNS` as pseudonyms, and nothing that a reject quotes."""
         tables = {
-            name: shop.tables()[name].with_columns(self._column(shop.tables()[name][each]) for each in columns)
+            name: shop.tables()[name].with_columns(
+                self._column(shop.tables()[name][each]) for each in columns
+            )
             for name, columns in COLUMNS.items()
         }
-        reasons = [_QUOTED.sub("…", reason) for reason in shop.rejects["reason"]]
-        rejects = shop.rejects.with_columns(pl.Series("reason", reasons, SCHEMAS["rejects"]["reason"]))
-        return shop.with_tables(**tables, rejects=rejects)
+        return without_quotes(shop.with_tables(**tables))
 
     def _column(self, values: pl.Series) -> pl.Series:
         old = values.drop_nulls().unique()
@@ -80,6 +80,15 @@ class Pseudonyms:
     def about(self) -> dict[str, Any]:
         """What a folder says of them: where the key is, and which it is; never the key."""
         return {"pseudonyms": {"key_env": self.key_env, "key": self.fingerprint()}}
+
+
+def without_quotes(shop: Shop) -> Shop:
+    """The shop whose reading says what was wrong without the values, of which one may be an id."""
+    quiet = pl.col("reason").map_elements(lambda reason: _QUOTED.sub("…", reason), return_dtype=pl.String)
+    none = pl.lit([], SCHEMAS["unread"]["examples"]).alias("examples")
+    return shop.with_tables(
+        rejects=shop.rejects.with_columns(quiet), unread=shop.unread.with_columns(quiet, none)
+    )
 
 
 def pseudonyms_of(folder: Path) -> Pseudonyms | None:
@@ -125,7 +134,12 @@ def personal_note(counts: dict[str, int], key_env: str | None) -> str:
         return f"Customers' ids are pseudonyms, under the key in the environment variable '{key_env}'."
     if not counts:
         return ""
-    words = {"email": "e-mail addresses", "phone": "phone numbers", "account": "account numbers", "id": "identity numbers"}
+    words = {
+        "email": "e-mail addresses",
+        "phone": "phone numbers",
+        "account": "account numbers",
+        "id": "identity numbers",
+    }
     told = " and ".join(f"{n:,} {words[kind]}" for kind, n in counts.items())
     return (
         f"PERSONAL DATA: {told} stand as customers' ids, in every table and in what is served. "

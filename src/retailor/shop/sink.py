@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError
 from retailor.shop.tables import SCHEMAS, conform, empty
-<<<<<<< HEAD
 from retailor.shop.unread import Unread
-=======
 from retailor.text.private import mask
->>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
 
 _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
@@ -95,14 +92,9 @@ class Sink:
                 self.reject(path, line, f"item '{item}' was already described: the first row is kept")
 
     def reject(self, path: str, line: int, reason: str) -> None:
-<<<<<<< HEAD
         """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
         nothing else for long."""
-        reason = " ".join(reason.split())
-=======
-        """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`."""
         reason = mask(" ".join(reason.split()))
->>>>>>> c66278e (Pseudonyms under a key of the shop; what was read goes when it is cleaned; personal ids are said)
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
         self.rows["rejects"] += 1

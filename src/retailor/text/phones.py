@@ -15,7 +15,8 @@ _WORDS = (
 )
 _CUE = (
     r"(?<![A-Za-z])(?:tel(?:ephone|efon\w{0,2}|éfono)?|t[ée]l[ée]phone|ph|phones?|mob(?:ile)?|móvil|handy(?:nummer)?|"
-    r"cell(?: ?phone)?|fax|whats ?app|telegram|viber|call(?:s|ed|ing)?|ring|rang|dial(?:l?ed|l?ing)?|text(?:ed|ing)?|sms|"
+    r"cell(?: ?phone)?|fax|whats ?app|telegram|viber|call(?:s|ed|ing)?|ring|rang|dial(?:l?ed|l?ing)?|"
+    r"text(?:ed|ing)?|sms|"
     r"contact|reach(?:ed)?|hotline|helpline|landline|number is|number was|numbers are)(?![A-Za-z0-9])"
     rf"(?: ?(?:(?:{_WORDS})(?![A-Za-z])|[.:#=(-])){{0,6}} ?"
 )
@@ -56,9 +57,10 @@ _SURE = re.compile(
 )
 
 _UNIT_AFTER = re.compile(
-    r" ?(?:[x×*/] ?\d|[%°\"'″′²³]|(?:[munpk]?m|cm|inch(?:es)?|in|ft|feet|yards?|[kmgt]?hz|[kmg]?bit|[kmgt]b|[km]?w|kwh|[km]?v|m?ah|"
-    r"k?g|mg|lbs?|oz|m?l|rpm|dpi|ppi|lm|lux|nits?|k|cd|fps|mbps|pages?|pcs|pieces?|sheets|watts?|volts?|usd|eur|gbp|rmb|"
-    r"dollars?|euros?|pixels?|mp|years?|days?|hours?|times|people|units?|points?|stars?|reviews?|items?)(?![A-Za-z])"
+    r" ?(?:[x×*/] ?\d|[%°\"'″′²³]|(?:[munpk]?m|cm|inch(?:es)?|in|ft|feet|yards?|[kmgt]?hz|[kmg]?bit|[kmgt]b|"
+    r"[km]?w|kwh|[km]?v|m?ah|k?g|mg|lbs?|oz|m?l|rpm|dpi|ppi|lm|lux|nits?|k|cd|fps|mbps|mp|pixels?|pages?|"
+    r"pcs|pieces?|sheets|watts?|volts?|usd|eur|gbp|rmb|dollars?|euros?|years?|days?|hours?|times|people|"
+    r"units?|points?|stars?|reviews?|items?)(?![A-Za-z])"
     r"|[元块圆円万亿千百个件只台套条张页次年月天日号人本毫厘米克斤升度寸像瓦伏分折])",
     re.IGNORECASE,
 )
@@ -73,7 +75,8 @@ _FACT_BEFORE = re.compile(
 _DATE = re.compile(
     r"\(?(?:(?:1[89]|20)\d\d ?[-./ ] ?(?:0?[1-9]|1[0-2]) ?[-./ ] ?(?:0?[1-9]|[12]\d|3[01])"
     r"|(?:0?[1-9]|[12]\d|3[01]) ?[-./ ] ?(?:0?[1-9]|[12]\d|3[01]) ?[-./ ] ?(?:1[89]|20)\d\d"
-    r"|(?:1[89]|20)\d\d ?[-./ ] ?(?:1[89]|20)\d\d|(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)"
+    r"|(?:1[89]|20)\d\d ?[-./ ] ?(?:1[89]|20)\d\d"
+    r"|(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)"
 )
 
 _MODEL_OF_YEAR = re.compile(r"\d{4}[- ](?:1[89]|20)\d\d")
