@@ -63,7 +63,8 @@ CLAIMS = (
     *(
         Claim("small_shops", f"next item, {share} of Amazon Beauty's customers, three draws", "ndcg@10",
               {"popularity": "popularity", "ease + sequential-knn": "EASE + kNN",
-               "tf-idf kernel + knn": "TF-IDF kernel + kNN", "retailor, weights as learned": "weights as learned"},
+               "tf-idf kernel + knn": "TF-IDF kernel + kNN",
+               "retailor, weights as learned": "weights as learned"},
               bucket=f"{share} of the customers", setting="sequence = false, 30 steps of f(u, i)")
         for share in ("2%", "6%", "20%", "100%")
     ),

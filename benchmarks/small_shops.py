@@ -3,10 +3,10 @@
     python benchmarks/small_shops.py
 
 Of Amazon Beauty's customers a share is drawn; the catalogue stays whole. The last item of each is the test,
-ranked among all items, the customer's own history masked, a tie worth the mean of its orders. A draw is another
-sample of customers; with all of them, another sample of held-out customers. The encoder is frozen, there is
-no transformer, and f(u, i) learns for at most `--steps` steps. "Weights as learned" is the same fit with the
-blend that the validation cases give by themselves. A fit that is done is kept in the work folder: the same
+ranked among all items, the customer's own history masked, a tie worth the mean of its orders. A draw is
+another sample of customers; with all of them, another sample of held-out customers. The encoder is frozen,
+there is no transformer, and f(u, i) learns for at most `--steps` steps. "Weights as learned" is the same fit
+with the blend that the validation cases give by themselves. A fit that is done is kept in the work folder: the same
 command can be given again, or with one share more.
 """
 

@@ -39,7 +39,8 @@ def planted(size: int, seed: int) -> Shop:
     says = pl.lit(f" I am {SAID[0]}x}}, call {SAID[1]}. ") + pl.lit(f"电话{SAID[3]}，{SAID[2]} {SAID[4]}")
     named = (pl.col("user_id") + MARK + "#" + pl.col("review_id")).alias("review_id")
     return shop.with_tables(
-        events=shop.events.with_columns(who),
+        # one of them wrote and did nothing else, which is told
+        events=shop.events.filter(pl.col("user_id") != shop.reviews["user_id"][0]).with_columns(who),
         reviews=shop.reviews.with_columns(named, who, pl.col("text") + says),
         questions=shop.questions.with_columns(pl.col("question") + says, pl.col("answer") + says),
         rejects=pl.DataFrame({"path": ["a"], "line": [1], "reason": [f"customer 'u1{MARK}': no {SAID[0]}"]}),
@@ -115,6 +116,7 @@ def test_no_file_holds_what_was_planted(left: Left) -> None:
 def test_nothing_that_is_told_names_a_customer(left: Left) -> None:
     said = "\n".join((*left.told, *left.run.notes, left.run.report.read_text(encoding="utf-8")))
     assert not [word for word in (*WORDS, MARK, KEY) if word in said]
+    assert "customers have no events" in said
     assert f"pseudonyms, under the key in the environment variable '{ENV}'" in said
 
 

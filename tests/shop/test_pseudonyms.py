@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from retailor.errors import ConfigError
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, personal_ids, pseudonyms_of
-from retailor.shop.tables import Shop
+from retailor.shop.read import read_into
+from retailor.shop.tables import Shop, open_shop
+from retailor.text.clean import clean
 
 ENV, KEY = "RETAILOR_TEST_PSEUDONYMS", "0123456789abcdef"
 
@@ -107,3 +110,19 @@ def test_ids_that_reach_a_person_are_seen(ids: list[str | None], counts: dict[st
     assert ("PERSONAL DATA" in str(profile)) == bool(counts)
     assert "pseudonym_key_env" in str(profile) or not counts
     assert "me@x.org" not in str(profile) and "me@x.org" not in str(profile.to_dict())
+
+
+def test_what_could_not_be_read_is_told_without_contacts(hidden: Pseudonyms, tmp_path: Path) -> None:
+    rows: list[object] = [{"user": "u17", "item": "i", "said": "good", "stars": stars} for stars in (1, 5, 4)]
+    rows += [{"user": "u17", "item": "i", "said": "bad", "stars": "mail me@x.org{} or +4930123456"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"user": me@x.org\n')
+    columns = {"user_id": "user", "item_id": "item", "text": "said", "rating": "stars"}
+    tables = {"reviews": {"columns": columns}}
+    count = read_into("tabular", [tmp_path / "rows.jsonl"], tmp_path / "shop", tables=tables)
+    shop = open_shop(tmp_path / "shop")
+    assert len(shop.unread) + len(shop.rejects) >= 2
+    told = [str(count), look(shop).to_dict(), *(table.to_dicts() for table in clean(shop).tables().values())]
+    assert not any(word in str(told) for word in ("me@x.org", "4930123456"))
+    quiet = hidden.shop(clean(shop))
+    assert not any(word in str(quiet.unread.to_dicts()) for word in ("mail", "u17"))
+    assert quiet.unread["n"].to_list() == shop.unread["n"].to_list()

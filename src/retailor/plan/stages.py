@@ -75,6 +75,7 @@ def _shop_stages(plan: Plan) -> list[Stage]:
     names = [path.name for path in plan.files()]
     hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
     known = (hidden.about(),) if hidden else ()
+    look_at = partial(_look, hidden is not None)
     return [
         # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
         Stage(

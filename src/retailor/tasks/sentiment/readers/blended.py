@@ -77,6 +77,7 @@ def _share(said: tuple[Floats, Floats], y: Labels) -> float:
 
     def loss(share: float) -> float:
         logits = mixed(*said, share)
-        return float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).sum())
+        total: float = log_loss_cases(y, softmax(logits / temperature_of(logits, y))).sum()
+        return float(total)
 
     return min(SHARES, key=loss)
