@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -185,3 +187,17 @@ def test_ids_that_stay_as_they_came_are_said(tmp_path: Path, monkeypatch: pytest
     assert "PERSONAL DATA" in done.report.read_text(encoding="utf-8")
     texts = [text for name, text in said_in(done.out) if "/read-" in name or name.endswith("reviews.parquet")]
     assert texts and not [word for word in WORDS for text in texts if word in text]
+
+
+def test_the_part_that_the_docs_copy_is_enough_to_serve(left: Left, tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    script = docs.split("<<'END'\n")[1].split("END\n")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=left.run.out, capture_output=True, text=True, check=True
+    )
+    for name in done.stdout.split():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (left.run.out / name).is_dir() else shutil.copyfile
+        copy(left.run.out / name, tmp_path / name)
+    with closing(Service.load(tmp_path, LOADERS, ServeSettings())) as service:
+        assert set(service.ready()["tasks"]) == set(LOADERS) and service.customers().n_total
