@@ -366,10 +366,17 @@ def review(
 
 def _ask(folder: Path, name: str, query: Any) -> Any:
     """The answer of one task of a run to one query."""
+    from dataclasses import replace
+
     from retailor.catalogue import LOADERS
     from retailor.plan.run import open_run
+    from retailor.shop.pseudonyms import pseudonyms_of
 
     done = open_run(folder)
+    clean = next((stage.folder for stage in done.stages if stage.name == "clean"), None)
+    hidden = pseudonyms_of(done.out / clean) if clean else None
+    if hidden and getattr(query, "user_id", None):
+        query = replace(query, user_id=hidden.of(query.user_id))
     for stage in reversed(done.stages):  # the last of a kind is the one that is served
         if stage.kind == name:
             return LOADERS[name](done.out / stage.folder).predict([query])[0]

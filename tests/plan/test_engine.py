@@ -16,7 +16,7 @@ import pytest
 
 from retailor import artifact, provenance
 from retailor.errors import DataError, MissingTable
-from retailor.plan.engine import ABSENT, Done, Stage, is_made, run_stages
+from retailor.plan.engine import ABSENT, PASSED, Done, Stage, is_made, run_stages
 
 
 def write(text: str, inputs: Mapping[str, Path], folder: Path, work: Path) -> None:
@@ -153,3 +153,42 @@ def test_an_update_of_code_or_a_library_makes_every_stage_again_and_says_why(
     run_stages(chain("a", "x"), tmp_path, lines.append)
     assert lines[0].startswith("s0: made again, because numpy ") and lines[0].endswith("→ 9.9 …")
     assert lines[2] == "s1: …"  # of other dials: never made before
+
+
+def test_a_passing_stage_is_emptied_when_who_needs_it_stands(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def make(name: str, inputs: object, folder: Path, work: Path) -> None:
+        made.append(name)
+        assert name == "raw" or (inputs["raw"] / "rows").read_text() == "private"  # type: ignore[index]
+        with artifact.writing(folder, "note") as new:
+            (new / "rows").write_text("private" if name == "raw" else "masked")
+
+    def stages(key: str = "") -> list[Stage]:
+        return [
+            Stage("raw", "note", partial(make, "raw"), passing=True),
+            Stage("one", "note", partial(make, "one"), ("raw",)),
+            Stage("two", "note", partial(make, "two"), ("raw",), (key,)),
+            Stage("end", "note", _end, ("raw", "two"), takes_absent=True),
+        ]
+
+    done = run_stages(stages(), tmp_path)
+    assert made == ["raw", "one", "two"] and done[0].kind == PASSED
+    assert not [path for path in tmp_path.rglob("rows") if path.read_text() == "private"]
+    assert all(each.skipped for each in run_stages(stages(), tmp_path))
+    made.clear()
+    run_stages(stages("changed"), tmp_path)
+    assert made == ["raw", "two"]
+    assert not [path for path in tmp_path.rglob("rows") if path.read_text() == "private"]
+    assert len(list((tmp_path / "stages").glob("two-*/"))) == 2
+    run_stages(stages("changed"), tmp_path, forget=True)
+    assert len(list((tmp_path / "stages").glob("two-*/"))) == 1
+    stale = tmp_path / "stages" / "raw-0123456789ab"
+    (stale / "rows").parent.mkdir()
+    run_stages(stages("changed"), tmp_path)
+    assert not stale.exists()
+
+
+def _end(inputs: object, folder: Path, work: Path) -> None:
+    with artifact.writing(folder, "note"):
+        pass

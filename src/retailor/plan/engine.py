@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from retailor.extras import naming_extras
 
 ABSENT = "absent"
 """The kind of a stage's artifact when the shop's data do not allow the stage."""
+PASSED = "passed"
+"""The kind of the artifact of a passing stage when what it held has been passed on, and is gone."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Stage:
     may_fail: bool = False
     """Neither does a shop or a model that it cannot be made with; a broken file still ends the run."""
     takes_absent: bool = False
-    """A stage it needs may be absent: `make` looks for itself. Otherwise it is absent with that one."""
+    """A stage it needs may be absent, or passed: `make` looks for itself. Otherwise it is absent too."""
+    passing: bool = False
+    """Its artifact is emptied when the stages that need it stand, for it is not to be kept; it is made again
+    when one of them must be made again."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +60,71 @@ class Done:
 
 
 def run_stages(
-    stages: Sequence[Stage], out: Path, tell: Callable[[str], None] = lambda line: None
+    stages: Sequence[Stage],
+    out: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    *,
+    forget: bool = False,
 ) -> list[Done]:
     """Every stage in order, made or found; `tell` gets a line a stage.
+
+    With `forget` the artifacts of other settings, which are kept for the day these come back, are removed;
+    those of a passing stage always are.
 
     Raises DataError when another run holds the folder. A stage's own error passes through, with its name.
     """
     with _locked(out):
         _sweep(out)
         done: dict[str, Done] = {}
+        known = {stage.name: stage for stage in stages}
         for stage in stages:
-            done[stage.name] = _one(stage, out, done, tell)
+            done[stage.name] = _one(stage, out, done, known, tell)
+            for name in _passed(known, done):
+                done[name] = _emptied(out, done[name])
+        _forget(out, known, {Path(each.folder).name for each in done.values()}, everything=forget)
         return list(done.values())
 
 
-def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str], None]) -> Done:
+def _passed(known: Mapping[str, Stage], done: Mapping[str, Done]) -> list[str]:
+    """Passing stages that still hold what every stage that needs it has taken."""
+    return [
+        name
+        for name, one in done.items()
+        if known[name].passing and one.kind not in (PASSED, ABSENT)
+        and all(each.name in done for each in known.values() if name in each.needs and not each.takes_absent)
+    ]  # fmt: skip
+
+
+def _emptied(out: Path, done: Done) -> Done:
+    with artifact.writing(out / done.folder, PASSED, settings={"was": done.kind}):
+        pass
+    return replace(done, kind=PASSED)
+
+
+def _forget(out: Path, known: Mapping[str, Stage], kept: set[str], *, everything: bool) -> None:
+    for folder in list((out / "stages").iterdir()):
+        stage = known.get(folder.name.rpartition("-")[0])
+        if not folder.is_dir() or folder.name in kept:
+            continue
+        if everything or (stage is not None and stage.passing):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _one(
+    stage: Stage,
+    out: Path,
+    done: dict[str, Done],
+    known: Mapping[str, Stage],
+    tell: Callable[[str], None],
+    *,
+    full: bool = False,
+) -> Done:
+    """The stage, made or found; `full` does not take one that has been emptied."""
     asked = artifact.fingerprint(stage.name, stage.key, [done[name].asked for name in stage.needs])
     fingerprint = provenance.key(asked)
     place = f"{stage.name}-{fingerprint[:12]}"
     folder = out / "stages" / place
-    found = _found(stage, folder, tell)
+    found = _found(stage, folder, tell, full)
     if found is not None:
         seconds = float(_record(folder).get("seconds", 0.0))
         tell(f"{stage.name}: nothing changed, kept" + (f" ({found})" if found else ""))
@@ -84,6 +134,9 @@ def _one(stage: Stage, out: Path, done: Mapping[str, Done], tell: Callable[[str]
     tell(f"{stage.name}: " + (f"made again, because {why} …" if why else "…"))
     work = out / "work" / place
     work.mkdir(parents=True, exist_ok=True)
+    for name in stage.needs:
+        if done[name].kind == PASSED and not stage.takes_absent:
+            done[name] = _one(known[name], out, done, known, tell, full=True)
     reason = _make(stage, out, done, folder, work)
     artifact.share_files(folder, [out / each.folder for each in done.values()])
     seconds = round(time.monotonic() - started, 2)
@@ -135,7 +188,7 @@ def _write_absent(folder: Path, reason: str) -> str:
     return reason
 
 
-def _found(stage: Stage, folder: Path, tell: Callable[[str], None]) -> str | None:
+def _found(stage: Stage, folder: Path, tell: Callable[[str], None], full: bool) -> str | None:
     """None when the stage must be made; else why it is absent, or ''."""
     if not folder.exists():
         return None
@@ -143,6 +196,8 @@ def _found(stage: Stage, folder: Path, tell: Callable[[str], None]) -> str | Non
         manifest = artifact.verify(folder)
     except DataError as error:
         tell(f"{stage.name}: made again, because {error}")
+        return None
+    if manifest.kind == PASSED and (full or not stage.passing):
         return None
     return str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
 
@@ -152,7 +207,7 @@ def _done(
 ) -> Done:
     manifest = artifact.read_manifest(folder)
     reason = str(manifest.settings.get("reason", "")) if manifest.kind == ABSENT else ""
-    kind = ABSENT if manifest.kind == ABSENT else stage.kind
+    kind = manifest.kind if manifest.kind in (ABSENT, PASSED) else stage.kind
     place = folder.relative_to(out).as_posix()
     return Done(stage.name, kind, place, fingerprint, seconds, skipped, reason, asked)
 

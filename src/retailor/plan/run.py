@@ -57,7 +57,9 @@ def run(
     stages = stages_of(plan)
     (folder / "plan.toml").write_text(resolved_toml(plan), encoding="utf-8")
     write_json(folder / "versions.json", versions())
-    done = run_stages(stages, folder, tell)
+    # What an earlier run left may hold the ids as they came.
+    hidden = plan.sections["shop"].pseudonym_key_env is not None
+    done = run_stages(stages, folder, tell, forget=hidden)
     for line in _found_in_shop(folder, done):
         tell(line)
     write_json(

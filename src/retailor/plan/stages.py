@@ -29,6 +29,7 @@ from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
+from retailor.shop.pseudonyms import Pseudonyms, personal_note, without_quotes
 from retailor.shop.read import read_into
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
@@ -70,12 +71,18 @@ def _shop_stages(plan: Plan) -> list[Stage]:
     if shop.reader != "demo" and not shop.files:
         raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
-    settings = {key: value for key, value in as_dict(shop).items() if key != "files"}
+    settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "pseudonym_key_env")}
     names = [path.name for path in plan.files()]
+    hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
+    known = (hidden.about(),) if hidden else ()
+    look_at = partial(_look, hidden is not None)
     return [
-        Stage("read", "shop", partial(_read, plan), key=(settings, names, source, plan.head.seed)),
-        Stage("look", "profile", _look, needs=("read",)),
-        Stage("clean", "shop", _clean, needs=("read",)),
+        # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
+        Stage(
+            "read", "shop", partial(_read, plan), (), (settings, names, source, plan.head.seed), passing=True
+        ),
+        Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
+        Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
         Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
     ]
 
@@ -88,15 +95,17 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
 
 
-def _look(inputs: Inputs, folder: Path, work: Path) -> None:
-    profile = look(open_shop(inputs["read"]))
+def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = open_shop(inputs["read"])
+    profile = look(without_quotes(shop) if quiet else shop)
     with artifact.writing(folder, "profile") as new:
         write_json(new / "profile.json", profile.to_dict())
 
 
-def _clean(inputs: Inputs, folder: Path, work: Path) -> None:
+def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
     shop = clean(open_shop(inputs["read"]))
-    shop.with_tables(items=structure_items(shop.items)).save(folder)
+    shop = shop.with_tables(items=structure_items(shop.items))
+    (hidden.shop(shop) if hidden else shop).save(folder, settings=hidden.about() if hidden else None)
 
 
 def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -324,10 +333,14 @@ def _check_labels(train: Shop, test: Shop) -> None:
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     train = open_shop(inputs["split"] / "train")
     terms = mine_terms(texts(train), n_terms=40)
-    note = encoder_note(plan.sections["models"].encoder, train)
+    profile = read_json(inputs["look"] / "profile.json")
+    found = (
+        personal_note(profile["personal_ids"], plan.sections["shop"].pseudonym_key_env),
+        encoder_note(plan.sections["models"].encoder, train),
+    )
     out = folder.parent.parent
     commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")
-    data = report_data(plan, inputs, terms, versions(), commands, notes=[note] if note else [])
+    data = report_data(plan, inputs, terms, versions(), commands, notes=[note for note in found if note])
     with artifact.writing(folder, "report") as new:
         write_report(data, new / "report.html")
         write_json(new / "notes.json", data.notes)

@@ -20,6 +20,7 @@ from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shelf import Page, Shelf
 from retailor.serve.vectors import shared_encoders
+from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
 from retailor.shop.tables import open_shop
 from retailor.tasks.shapes import (
     Answered,
@@ -79,6 +80,11 @@ class _Run:
     tasks: Mapping[str, _Loaded]
     absent: Mapping[str, str]
     shelf: Shelf
+    pseudonyms: Pseudonyms | None = None
+
+    def own(self, user_id: str | None) -> str | None:
+        """The id that this run knows a customer by, from the shop's own id or from that one itself."""
+        return user_id if user_id is None or self.pseudonyms is None else self.pseudonyms.of(user_id)
 
     def task(self, kind: str) -> _Loaded:
         if kind not in self.tasks:
@@ -141,7 +147,8 @@ class Service:
             for kind, path in contents.tasks.items()
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}
-        return _Run(contents.name, tasks, contents.absent, shelf)
+        hidden = pseudonyms_of(contents.shop) if contents.shop else None
+        return _Run(contents.name, tasks, contents.absent, shelf, hidden)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -168,7 +175,8 @@ class Service:
 
     def recommend(self, query: RecommendQuery) -> Reply[Recommendations]:
         """Recommendations. ServeError 404 when all the query names is items that do not exist."""
-        shelf = self._now().shelf
+        run = self._now()
+        shelf, query = run.shelf, replace(query, user_id=run.own(query.user_id))
         known = None if query.user_id is None else shelf.knows_customer(query.user_id)
         unknown = tuple(each for each in query.item_ids if not shelf.knows_item(each))
         needs_item = query.by != "customer" or not (query.user_id or query.text)
@@ -195,7 +203,7 @@ class Service:
     def review(self, query: ReviewQuery) -> Reply[Draft]:
         """A drafted review, marked as generated. ServeError 404 when the item does not exist."""
         self._check_item(query.item_id)
-        return self._ask("review", query, Draft)
+        return self._ask("review", replace(query, user_id=self._now().own(query.user_id)), Draft)
 
     def _check_item(self, item_id: str | None) -> None:
         if item_id is not None and not self._now().shelf.knows_item(item_id):
@@ -256,12 +264,16 @@ class Service:
     def customers(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Customers by a part of the id, those with the longest history first. 403 when not to be shown."""
         self._check_customers_shown()
-        return self._now().shelf.find_customers(text, page, size)
+        run = self._now()
+        own = run.own(text) or ""
+        # Whoever types the shop's own id finds who goes by its pseudonym; part of an id is part of that.
+        return run.shelf.find_customers(own if run.shelf.knows_customer(own) else text, page, size)
 
     def customer(self, user_id: str, n: int = 20) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """A customer and the last `n` events. ServeError 404 for an unknown one, 403 when not to be shown."""
         self._check_customers_shown()
-        found = self._now().shelf.history(user_id, n)
+        run = self._now()
+        found = run.shelf.history(run.own(user_id) or user_id, n)
         if found is None:
             raise ServeError("there is no customer with this id and a history.", status=404)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from retailor.shop.joins import gaps
+from retailor.shop.pseudonyms import personal_ids, personal_note
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
 from retailor.shop.unread import unread_lines
+from retailor.text.private import mask
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
 _QUANTILES = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -62,6 +65,8 @@ class Profile:
     """Cells that could not be read and are null: by table, column and reason, with examples."""
     gaps: list[str]
     """Tables that do not join, in words."""
+    personal_ids: dict[str, int]
+    """How many customers' ids are an e-mail address ('email'), a phone number ('phone') and the like."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -101,6 +106,7 @@ def look(shop: Shop) -> Profile:
         rejects=_reasons(shop),
         unread=unread_lines(shop.unread),
         gaps=[str(gap) for gap in gaps(shop)],
+        personal_ids=personal_ids(shop),
     )
 
 
@@ -222,7 +228,11 @@ def _by_time(shop: Shop) -> list[dict[str, Any]]:
 
 def _reasons(shop: Shop) -> dict[str, int]:
     """Reasons with the values in them left out, most frequent first."""
-    return _counted(shop.rejects["reason"].str.replace_all(r"'[^']*'|\d+", "…"))
+    kinds = _counted(shop.rejects["reason"].str.replace_all(r"'[^']*'|\"[^\"]*\"|\d+", "…"))
+    told: Counter[str] = Counter()
+    for reason, n in kinds.items():
+        told[mask(reason)] += n
+    return dict(told.most_common())
 
 
 def _lines(profile: Profile) -> list[str]:
@@ -257,6 +267,7 @@ def _lines(profile: Profile) -> list[str]:
     add("duplicates", ", ".join(f"{n:,} {name}" for name, n in profile.duplicates.items() if n))
     if profile.first_time:
         add("time", f"{profile.first_time[:16]} to {(profile.last_time or '')[:16]} UTC")
+    add("personal", personal_note(profile.personal_ids, None))
     n_rejects = profile.rows.get("rejects", 0)
     add("rejects", f"{n_rejects:,}" if n_rejects else "none")
     lines += [f"{'':<13}{n:,} × {reason}" for reason, n in list(profile.rejects.items())[:10]]

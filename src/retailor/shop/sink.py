@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from retailor.errors import DataError
 from retailor.shop.tables import SCHEMAS, conform, empty
 from retailor.shop.unread import Unread
+from retailor.text.private import mask
 
 _REJECTS_A_BATCH = 20_000
 _REASON_LENGTH = 300
@@ -93,7 +94,7 @@ class Sink:
     def reject(self, path: str, line: int, reason: str) -> None:
         """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
         nothing else for long."""
-        reason = " ".join(reason.split())
+        reason = mask(" ".join(reason.split()))
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
         self.rows["rejects"] += 1

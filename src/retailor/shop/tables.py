@@ -134,9 +134,9 @@ class Shop:
             if not len(getattr(self, name)):
                 raise MissingTable(f"{task} needs the table '{name}', and this shop has no rows in it.")
 
-    def save(self, folder: Path) -> None:
-        """Writes an artifact of kind 'shop': one Parquet file a table."""
-        with artifact.writing(folder, "shop") as new:
+    def save(self, folder: Path, *, settings: Mapping[str, Any] | None = None) -> None:
+        """Writes an artifact of kind 'shop': one Parquet file a table; `settings` go into its manifest."""
+        with artifact.writing(folder, "shop", settings=settings) as new:
             for name, frame in self.tables().items():
                 frame.write_parquet(new / f"{name}.parquet")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from retailor.shop.tables import SCHEMAS
+from retailor.text.private import mask
 
 _N_EXAMPLES = 5
 _N_REASONS = 40
@@ -31,7 +32,7 @@ class Unread:
         self, path: str, table: str, column: str, reason: str, n: int, cells: Iterable[tuple[int, str]]
     ) -> None:
         """Counts `n` cells that are null for one reason; `cells` are the lines and texts of some."""
-        place = (path, table, column)
+        place, reason = (path, table, column), mask(reason)
         key = (*place, _VALUE.sub("…", reason))
         if key not in self._found:
             self._n_reasons[place] = self._n_reasons.get(place, 0) + 1
@@ -39,7 +40,7 @@ class Unread:
                 key = (*place, "other reasons")
                 reason = key[-1]
         first, before, examples = self._found.get(key, (reason, 0, []))
-        more = [f"'{text[:_LETTERS]}' (line {line})" for line, text in cells]
+        more = [f"'{mask(text[:_LETTERS])}' (line {line})" for line, text in cells]
         self._found[key] = (first, before + n, [*examples, *more][:_N_EXAMPLES])
 
     def remark(self, path: str, text: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from retailor.progress import track
-from retailor.shop.tables import SCHEMAS, Shop
+from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
 from retailor.text.languages import language_of
+from retailor.text.private import mask
 from retailor.text.strings import clean_text
 
 __all__ = ["clean", "clean_text", "language_of"]
@@ -46,12 +47,13 @@ def clean(shop: Shop) -> Shop:
 
     Rows that repeat an earlier one, and ratings outside 1 to 5, leave their table. An item whose title is
     empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds a
-    row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason.
+    row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason. What rejects
+    quote is masked.
     """
     tables: dict[str, pl.DataFrame] = {}
-    rejects = [shop.rejects]
+    rejects = [shop.rejects.with_columns(pl.col("reason").map_elements(mask, return_dtype=pl.String))]
     for name, frame in track(shop.tables().items(), "clean", total=len(SCHEMAS)):
-        if name == "rejects" or not len(frame):
+        if name in NOT_FILLED or not len(frame):
             continue
         cleaned = _languages(name, _texts(name, frame)).with_row_index("line", offset=1)
         rejects.extend(_remarks(name, frame, cleaned))

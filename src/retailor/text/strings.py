@@ -7,18 +7,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from retailor.text.private import mask, may_hold
+
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 KANA = "\u3041-\u30ff\u31f0-\u31ff"
 HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 
-LINK, EMAIL, PHONE = "[link]", "[email]", "[phone]"
-
 # anything that some step below could change; a text without it is clean already
 _SUSPICIOUS = re.compile(
-    r"[<>&@{\x00-\x1f\x7f-\u024f\u02c6-\u02dc\u0370-\u058f\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2122"
+    r"[<>&{\x00-\x1f\x7f-\u024f\u02c6-\u02dc\u0370-\u058f\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2122"
     r"\u3000\ud800-\uf8ff\ufeff"
     r"\uff02-\uff07\uff0a\uff0b\uff0d-\uff19\uff1c-\uff1e\uff20-\uff5e\uffe0-\uffff]"
-    r"|^ | $|  |://|[Ww][Ww][Ww]\.|\d[\d .()-]{5,}\d|\.\w+/|锟斤拷"
+    r"|^ | $|  |锟斤拷"
 )
 _ENTITY = re.compile(r"&(?:#\d{1,7};?|#[xX][0-9a-fA-F]{1,6};?|[A-Za-z][A-Za-z0-9]{1,30};|nbsp\b)")
 _NAMES = (
@@ -55,35 +55,6 @@ _WIDE_SIGNS = {code: to for code, to in _LATIN_WIDTH.items() if code not in _HAN
 _WIDE = re.compile("[\uff01-\uff5e\u3000\uffe5\uffe1\uffe0]")
 _ASIAN = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 
-_STOP = rf"\s<>\"'，。；：！？、（）【】《》…\[\]{HAN}{KANA}{HANGUL}"
-_LINK = re.compile(
-    rf"(?:https?|ftp)://[^{_STOP}]+|(?<![\w@.])www\.[A-Za-z0-9-]+\.[^{_STOP}]+"
-    r"|(?<![\w@./-])(?:[A-Za-z0-9-]+\.)+(?:com|net|org|info|cn|io|co|uk|de|jp|fr|ca|edu|gov|biz)"
-    rf"/[^{_STOP}]+",
-    re.IGNORECASE | re.ASCII,
-)
-_LINKISH = re.compile(r"://|[Ww][Ww][Ww]\.|\.[A-Za-z]+/")
-_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}", re.ASCII)
-_EDGE, _END = r"(?<![A-Za-z0-9_.,$¥€£+-])", r"(?![A-Za-z0-9_%]|[-.,]\d)"
-_PHONE = re.compile(
-    rf"{_EDGE}(?:"
-    r"(?:\+?1[-. ]?)?\([2-9]\d\d\)[-. ]?[2-9]\d\d[-. ]\d{4}"  # (555) 555-5555
-    r"|(?:\+?1[-. ])?[2-9]\d\d([-.])[2-9]\d\d\1\d{4}"  # 1-800-555-5555
-    r"|\+1 [2-9]\d\d [2-9]\d\d \d{4}"
-    r"|(?=(?:\D?\d){8})\+\d{1,3}[-. ]?\(?\d{1,4}\)?(?:[-. ]?\d{2,4}){2,4}"
-    r"|(?:86[- ]?)?1[3-9]\d(?:\d{8}|([- ])\d{4}\2\d{4})"  # Chinese mobile
-    r"|(?:86[- ])?\(?0\d{2,3}(?:[- ]|\) ?)\d{7,8}"  # Chinese landline
-    r"|[48]00([- ])\d{3,4}\3\d{3,4}"
-    r"|0\d{2,4} \d{3,4} \d{3,4}"
-    rf"){_END}"
-)
-_CUED = re.compile(
-    r"((?:QQ群?|微信|电话|热线|致电|传真|\b(?:tel|call|fax|whatsapp)\b)[^\dA-Za-z\n]{0,6})"
-    r"\d(?:[\d -]{5,13})\d(?!\d)",
-    re.IGNORECASE,
-)
-
-_MANY_DIGITS = re.compile(r"\d(?:[ .()-]*\d){6}")
 _REPEAT = re.compile(r"([^\d])\1{3,}")
 _REPEAT_PHRASE = re.compile(rf"([{HAN}][^\d]{{1,11}}?)\1{{3,}}")
 _NO_MARKUP = dict.fromkeys(map(ord, "<>&{}"))
@@ -99,8 +70,8 @@ def clean_text(text: str, *, lines: bool = False) -> str:
 
     With `lines` its lines stay: those of plain text, and in HTML the blocks (an item of a list, a paragraph);
     no more than one blank line in a row.
-    Nothing is repeated more than three times in a row; links, e-mail addresses and phone numbers become
-    `[link]`, `[email]` and `[phone]`; prices, dates, ISBN and model numbers stay.
+    Nothing is repeated more than three times in a row; links, e-mail addresses, phone numbers and the like
+    become `[link]`, `[email]`, `[phone]` (see `private.mask`); prices, dates, ISBN and model numbers stay.
     Cleaning twice changes nothing.
     """
     if _is_clean(text):
@@ -115,7 +86,9 @@ def clean_text(text: str, *, lines: bool = False) -> str:
 
 
 def _is_clean(text: str) -> bool:
-    return not (_SUSPICIOUS.search(text) or _REPEAT.search(text) or (not text.isascii() and _is_odd(text)))
+    if _SUSPICIOUS.search(text) or _REPEAT.search(text) or may_hold(text):
+        return False
+    return text.isascii() or not _is_odd(text)
 
 
 def _is_odd(text: str) -> bool:
@@ -183,22 +156,6 @@ def _markup_of_lines(text: str) -> str:
     return _markup(text)
 
 
-def _mask_links(text: str) -> str:
-    def mark(found: re.Match[str]) -> str:
-        link = found[0].rstrip(".,;:!?)*~")
-        return LINK + found[0][len(link) :]
-
-    return _LINK.sub(mark, text) if _LINKISH.search(text) else text
-
-
-def _mask_people(text: str) -> str:
-    if "@" in text:
-        text = _EMAIL.sub(EMAIL, text)
-    if not _MANY_DIGITS.search(text):
-        return text
-    return _CUED.sub(rf"\1{PHONE}", _PHONE.sub(PHONE, text))
-
-
 def _repeats(text: str) -> str:
     return _REPEAT_PHRASE.sub(r"\1\1\1", _REPEAT.sub(r"\1\1\1", text))
 
@@ -216,9 +173,9 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     _characters,
     _width,
     _entities,
+    mask,  # before the markup goes: a rule of CSS is like the end of an address before a brace
     _markup,
-    _mask_links,
-    _mask_people,
+    mask,  # and after it: a tag may stand inside of an address
     _spaces,
     _repeats,
 )

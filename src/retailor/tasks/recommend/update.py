@@ -72,7 +72,8 @@ def refitted(
     n, old = len(catalogue), fitted.understanding
     understanding, new = _understood(old, texts)
     customers = read_customers(shop, catalogue, settings)
-    n_written = settings.max_written if old.features.written is not None else 0
+    # A loaded recommender keeps what customers wrote in the part alone.
+    n_written = settings.max_written if "own words" in fitted.parts else 0
     customers, written = with_written(shop, catalogue, customers, n_written)
     if written and understanding.encoder is not None and understanding.whitening is not None:
         said = understanding.whitening(kept_vectors(understanding.encoder, list(written), work=work))
