@@ -14,7 +14,7 @@ from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.texts import folds
 from retailor.tasks.shapes import SentimentQuery
 
-SHARES = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
+SHARES: tuple[float, ...] = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
 """Of the words; 0 leaves them out."""
 _LEAST, _NEVER = 1e-30, -1e9
 
@@ -77,7 +77,6 @@ def _share(said: tuple[Floats, Floats], y: Labels) -> float:
 
     def loss(share: float) -> float:
         logits = mixed(*said, share)
-        total: float = log_loss_cases(y, softmax(logits / temperature_of(logits, y))).sum()
-        return float(total)
+        return float(log_loss_cases(y, softmax(logits / temperature_of(logits, y))).sum())
 
     return min(SHARES, key=loss)
