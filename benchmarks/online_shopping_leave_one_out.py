@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from online_shopping import reviews
 
 from retailor.metrics.classify import accuracy_cases
-from retailor.metrics.interval import bootstrap_means
+from retailor.metrics.interval import bootstrap_means, bounds
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
 from retailor.seeds import stream
@@ -172,8 +172,7 @@ def cells_of(
 def mean_over_categories(values: list[Hits]) -> tuple[float, float, float]:
     """The mean of the categories' means, and its 95 % interval over test reviews within each of them."""
     draws = np.mean([bootstrap_means(one, seed=i) for i, one in enumerate(values)], axis=0)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(np.mean([one.mean() for one in values])), float(low), float(high)
+    return float(np.mean([one.mean() for one in values])), *bounds(draws)
 
 
 def rows_of(found: dict[str, list[tuple[Hits, float]]], categories: list[str]) -> list[dict[str, Any]]:

@@ -333,3 +333,13 @@ def test_what_is_stale_is_made_again_and_a_failure_stops_nothing(
     with pytest.raises(SystemExit) as ended:
         make_again.main()
     assert ended.value.code == 0 and len(called) == 1
+
+
+def test_the_interval_over_categories_is_the_one_of_the_package(place: Path) -> None:
+    """Of a single category it is that category's own; the tails are decided in one place."""
+    import online_shopping_leave_one_out as benchmark
+
+    from retailor.metrics.interval import interval
+
+    hits = np.random.default_rng(0).integers(0, 2, 60).astype(np.float64)
+    assert benchmark.mean_over_categories([hits]) == (hits.mean(), *interval(hits, seed=0))

@@ -280,3 +280,10 @@ def test_miscalibration_by_hand() -> None:
         0.25 / (0.99 * 0.5 + 0.01 * 0.25)
     )
     np.testing.assert_allclose(found, [uneven, 0.0, np.log(100), np.nan], atol=1e-12)
+
+
+@pytest.mark.parametrize("grade", [1.0, 0.5, 1e-3])
+def test_a_perfect_order_reads_1_whatever_the_unit_of_the_grades(grade: float) -> None:
+    scores, grades = np.array([3.0, 2.0, 1.0]), np.array([grade, grade / 2, 0.0])
+    ranked = Ranked.cases([ranking.graded_ranks(scores, grades)])
+    assert ranking.ndcg_at(ranked, 2) == pytest.approx([1.0])

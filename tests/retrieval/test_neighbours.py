@@ -51,3 +51,9 @@ def test_entries_between_some_rows_and_columns() -> None:
     rows, columns = np.array([7, 3, 199]), np.random.default_rng(1).permutation(60)[:20]
     np.testing.assert_array_equal(between(matrix, rows, columns), matrix[rows][:, columns].toarray())
     assert between(matrix, rows, columns[:1]).shape == (3, 1)
+
+
+def test_a_pair_counts_by_its_gap_and_half_in_the_order_that_did_not_happen() -> None:
+    links = neighbours.fit_sequential_knn(Histories.of([[0, 1, 2]]), 3, popularity=0.0).links.toarray()
+    far = 1 / np.sqrt(2)
+    np.testing.assert_allclose(links, [[0, 1, far], [0.5, 0, 1], [far / 2, 0.5, 0]], rtol=1e-6)

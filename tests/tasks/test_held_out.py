@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
 from retailor.tasks.answer.cases import cases_of
 from retailor.tasks.answer.features import FEATURES
-from retailor.tasks.answer.ranker import Held, Listed, choose_ranker, folds_of
+from retailor.tasks.answer.ranker import Held, Listed, Ranker, choose_ranker, folds_of
+from retailor.tasks.recommend.behaviour import _loss as behaviour_loss
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.blended import BlendedReader
-from retailor.tasks.sentiment.readers.linear import Head, fit_head
+from retailor.tasks.sentiment.readers.linear import Head, choose_head, fit_head
 from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.testing.models import tiny_encoder
 from retailor.testing.toys import HashEncoder
@@ -106,6 +108,26 @@ def test_the_own_answer_of_a_question_is_no_evidence_for_it() -> None:
     # An own answer among the passages would be quoted word for word.
     scores = answerer.evaluate(ANSWERED)
     assert max(scores.value(row, "token_f1") for row in ("bm25", "encoder", "retailor")) < 0.5
+
+
+@pytest.mark.parametrize("ids", [[None] * 4, ["1", "2", "3", None], ["9", "2", "3", "4"]])
+def test_an_own_answer_is_known_by_its_question_where_no_number_tells(ids: list[str | None]) -> None:
+    """Null numbers, some null, and a question that was entered again under another number."""
+    told = ANSWERED.questions
+    index = Answerer(HashEncoder(), None, AnswerSettings(min_questions=5)).fit(ANSWERED)._fitted()
+    bare = ANSWERED.with_tables(questions=told.with_columns(question_id=pl.lit(None, pl.String)))
+    unnumbered = Answerer(HashEncoder(), None, AnswerSettings(min_questions=5)).fit(bare)._fitted()
+    asked = told.with_columns(question_id=pl.Series(ids, dtype=pl.String))
+    for one in (index, unnumbered):
+        for case, own in zip(cases_of(asked, one, max_page=40), told["answer"], strict=True):
+            assert len(case.earlier) == 1 and one.texts[case.earlier[0]] != own
+
+
+def test_an_answer_of_the_same_number_is_no_evidence_for_another_wording() -> None:
+    index = Answerer(HashEncoder(), None, AnswerSettings(min_questions=5)).fit(ANSWERED)._fitted()
+    asked = ANSWERED.questions.with_columns(question=pl.lit("In other words?"))
+    for case, own in zip(cases_of(asked, index, max_page=40), ANSWERED.questions["answer"], strict=True):
+        assert len(case.earlier) == 1 and index.texts[case.earlier[0]] != own
 
 
 def noise(n: int, seed: int, signal: float) -> list[Listed]:
@@ -201,3 +223,38 @@ def test_a_temperature_is_applied_to_what_is_said(temperature: float) -> None:
     logits = (0.3 * np.log(words) + 0.7 * np.log(network)) / temperature
     np.testing.assert_allclose(both, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
     assert temperature == 1.0 or np.abs(said - Head(weight, np.zeros(3)).probabilities(rows)).max() > 0.05
+
+
+def test_a_chosen_head_keeps_the_temperature_that_was_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 90)
+    rows = np.eye(3)[y] + rng.normal(0, 1, (90, 3))
+    fitted = choose_head(rows, y, "logistic", [100.0], np.ones(3), None, 0)
+    assert fitted.head.temperature == pytest.approx(fitted.figures["temperature"])
+    assert abs(fitted.head.temperature - 1) > 0.01
+
+
+# recommend ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 2.0])
+def test_learning_from_behaviour_is_at_the_temperature_that_was_set(temperature: float) -> None:
+    """Two orthogonal pairs, each the other's wrong answer: a loss of log(1 + exp(−1 / temperature))."""
+
+    class Same:
+        def vectors(self, tokens: dict[str, Any]) -> Any:
+            return tokens["ids"]
+
+    eye = torch.eye(2)
+    batch = {"ids": eye, "left": eye, "right": torch.arange(2), "same": eye.bool()}
+    found = float(behaviour_loss(Same(), temperature)(None, batch))  # type: ignore[arg-type]
+    assert found == pytest.approx(np.log1p(np.exp(-1 / temperature)), rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(0.5, 0.0), (2.0, -1.0)])
+def test_confidence_in_an_answer_is_at_the_slope_and_offset_that_were_calibrated(
+    slope: float, offset: float
+) -> None:
+    ranker = Ranker(np.zeros(len(FEATURES)), 0.0, slope, offset)
+    for logit in (-1.0, 0.3, 2.0):
+        assert ranker.confidence(logit) == pytest.approx(1 / (1 + np.exp(-(slope * logit + offset))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -94,6 +95,34 @@ def test_the_first_order_after_the_history_is_asked_and_an_unknown_item_cannot_b
     found = read_baskets(Shop.of(events=later), made.catalogue, made.customers, fitted.settings)
     assert len(found) == 1 and found.owners.tolist() == [0, 0]
     assert found.items.tolist() == [made.catalogue.ix["fashion1"], -1]
+
+
+def test_without_repeats_what_was_chosen_before_is_not_asked_for(fitted: Recommender) -> None:
+    before, made = next(iter(_counts("u00"))), fitted._made
+    never = next(item for item in made.catalogue.ix if item not in _counts("u00"))
+    later = Shop.of(events=_orders([("u00", 9, [before, never])]))
+    for repeats, asked in ((True, {before, never}), (False, {never})):
+        settings = replace(fitted.settings, repeats=repeats)
+        found = read_baskets(later, made.catalogue, made.customers, settings)
+        assert set(found.items.tolist()) == {made.catalogue.ix[item] for item in asked}
+        assert found.known.tolist() == [int(row) == made.catalogue.ix[before] for row in found.items]
+
+
+def test_the_figures_of_a_basket_are_of_ten_places(
+    fitted: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two items, one is at the first place and the other at the last that counts, or just behind it."""
+    from retailor.tasks.recommend.evaluate import baskets as room
+
+    for last, recall in ((10, 1.0), (11, 0.5)):
+        ranks = np.array([[1, 1], [last, last]])
+        monkeypatch.setattr(room, "_ranks", lambda *_, ranks=ranks, **__: ({"one": ranks}, {"one": 0.0}))
+        asked = room.Baskets(np.array([0]), np.array([0, 0]), np.array([0, 1]), np.array([True, True]))
+        scores = room.basket_scores({}, {}, asked, Histories.of([[0]]), 20, fitted.settings)
+        assert scores.value("one", "recall@10") == recall
+        second = np.log(2) / np.log(last + 1) if last == 10 else 0.0
+        ideal = 1 + np.log(2) / np.log(3)
+        assert scores.value("one", "ndcg@10") == pytest.approx((1 + second) / ideal)
 
 
 def test_without_an_order_to_ask_for_it_says_so(fitted: Recommender) -> None:

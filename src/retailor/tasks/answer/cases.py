@@ -67,10 +67,7 @@ def _case(row: dict[str, Any], index: PassageIndex, max_page: int) -> Case:
     rows = [int(r) for r in index.page(row["item_id"]) if index.texts[r] not in evidence]
     # An earlier answer may well answer this question too, and nobody has said that it does not.
     page = [r for r in rows if index.sources[r] != "answer"]
-    own = row["question_id"]
-    earlier = [
-        r for r in rows if index.sources[r] == "answer" and (own is None or index.question_ids[r] != own)
-    ]
+    earlier = [r for r in rows if index.sources[r] == "answer" and not _answers(row, index, r)]
     return Case(
         question=row["question"],
         item_id=row["item_id"],
@@ -96,6 +93,16 @@ def skeleton(case: Case, index: PassageIndex) -> str:
     for text, source in zip(case.texts, case.sources, strict=True):
         named |= set(words(text.partition(":")[0])) if source == "attribute" else set()
     return " ".join(word for word in words(case.question, bigrams=False) if word not in named)
+
+
+def _answers(question: dict[str, Any], index: PassageIndex, row: int) -> bool:
+    """Whether the passage is an answer to this very question: of its number, or to the same words.
+
+    A question may have no number, and one that was entered twice has two.
+    """
+    asked, own = index.questions[row], question["question_id"]
+    by_number = own is not None and index.question_ids[row] == own
+    return by_number or (asked is not None and asked.split() == question["question"].split())
 
 
 def answerable(case: Case) -> bool:

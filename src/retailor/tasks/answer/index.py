@@ -34,6 +34,7 @@ class PassageIndex:
         self.texts: list[str] = table["text"].to_list()
         self.sources: list[str] = table["source"].to_list()
         self.items: list[str] = table["item_id"].to_list()
+        self.questions: list[str | None] = table["question"].to_list()
         self.question_ids: list[str | None] = table["question_id"].to_list()
         self.reviews: list[list[int]] = table["reviews"].to_list()
         self.matches = match_texts(table)
