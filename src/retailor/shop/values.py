@@ -325,7 +325,7 @@ def _epoch(per_ms: float, may_be_early: bool, cells: pl.Series) -> pl.Series:
     A time before 1990 that a longer unit would put after it is none, unless the map names so early a start.
     """
     numbers = _floats(cells) if cells.dtype == pl.String else cells.cast(pl.Float64, strict=False)
-    ms = (numbers / per_ms).round()
+    ms = (numbers / per_ms).round().fill_nan(None)
     low, high = ms.min(), ms.max()
     first = FIRST_MS if may_be_early else LIKELY_MS
     if low is None or (low >= first and high < LAST_MS):  # type: ignore[operator]
