@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,7 @@ def _view(data: ReportData, now: datetime) -> dict[str, Any]:
         "compression": _compression(data.compression),
         "ledger": _ledger(data.ledger),
         "profile": _profile(data.profile),
-        "examples": {
-            task: [_shown(example) for example in some] for task, some in data.examples.items() if some
-        },
+        "examples": {task: _cards(some) for task, some in data.examples.items() if some},
         "settings": _settings(data.settings),
         "titles": TITLES,
     }
@@ -160,6 +159,7 @@ def _table(scores: Scores, bucket: str) -> dict[str, Any]:
     best = {metric: _best(part, metric) for metric in metrics}
     cells = [found.get((row, metric)) for row in {score.row for score in part} for metric in metrics]
     return {
+        "n_cases": max((score.n for score in part), default=0),
         "gaps": any(cell is None or not math.isfinite(cell.value) for cell in cells),
         "metrics": metrics,
         "lower": [metric for metric in metrics if lower_is_better(metric)],
@@ -198,6 +198,22 @@ def _cell(score: Score | None, best: float) -> dict[str, Any] | None:
 
 
 # the rest -------------------------------------------------------------------------------------------
+
+
+def _cards(some: Sequence[Mapping[str, Any]]) -> list[list[tuple[bool, dict[str, Any]]]]:
+    """The fields of each example in their order, those in a row that are short in every example together.
+
+    A field that is short in one card only keeps its place, so that cards can be read side by side.
+    """
+    examples = [_shown(example) for example in some]
+    long = {key for example in examples for key, value in example.items() if not is_short(value)}
+
+    def is_together(field: tuple[str, Any]) -> bool:
+        return field[0] not in long
+
+    return [
+        [(both, dict(fields)) for both, fields in groupby(each.items(), is_together)] for each in examples
+    ]
 
 
 def _trainings(data: ReportData) -> list[dict[str, Any]]:
