@@ -123,7 +123,7 @@ def adapt(
     objective: Annotated[
         str, typer.Option(help="masked, order or contrastive (encoders); causal or span (generators).")
     ] = "auto",
-    steps: Annotated[int | None, typer.Option(help="At most this many training steps.")] = None,
+    steps: Annotated[int | None, typer.Option(help="At most this many steps a training.", min=1)] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of [adapt], e.g. --set term_boost=3")
     ] = None,
@@ -139,7 +139,9 @@ def adapt(
     from retailor.text.pairs import shop_pairs
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
-    given = {"objective": objective, **({} if steps is None else {"max_steps": steps})}
+    given: dict[str, Any] = {"objective": objective}
+    if steps is not None:
+        given |= {"max_steps": steps, "head_steps": min(AdaptSettings().head_steps, steps)}
     settings = changed(AdaptSettings, given, _changes(change or [], "setting=value"), "retailor adapt")
     tables = open_shop(shop)
     pairs = None if settings.pairs == "none" else shop_pairs(tables, settings.pairs)
@@ -235,7 +237,7 @@ def prove(
         tell=lambda line: _print(line, err=True),
     )  # fmt: skip
     write_ledger(ledger, out)
-    _print(f"{ledger}\n\nwritten to {out}")
+    _print(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or labels can go on from")
 
 
 @app.command()

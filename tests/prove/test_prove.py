@@ -77,6 +77,17 @@ def test_each_row_differs_from_the_one_above_by_its_step_alone() -> None:
     assert changed == [set(), {"augment"}, {"adversarial"}, {"layer_decay"}]
 
 
+@pytest.mark.parametrize("most", [1, 5, 60, None])
+@pytest.mark.parametrize("step", STEPS[2:])
+def test_the_most_steps_bound_every_row(step, most) -> None:
+    for n_labels in (8, 512, 5000):
+        made = reader_settings(step, 0, n_labels, encoder(), ProveSettings(max_steps=most))
+        assert made.max_steps is None or most is None or made.max_steps <= most
+    n = ProveSettings().min_steps * (ProveSettings().scratch_times if step == "from scratch" else 1)
+    made = reader_settings(step, 0, 8, encoder(), ProveSettings())
+    assert made.max_steps in (None, n)
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     work = tmp_path_factory.mktemp("ledger")

@@ -9,7 +9,9 @@ import pytest
 from retailor.errors import ConfigError
 from retailor.metrics.scores import Score, Scores, decimals
 from retailor.report.data import ReportData
-from retailor.report.page import figure, kind_of, page, plain, seconds, words, write_report
+from retailor.report.page import TITLES, figure, kind_of, page, plain, seconds, words, write_report
+from retailor.report.texts import CHINESE, note
+from retailor.report.verdicts import _SENTENCES
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
 
@@ -186,6 +188,78 @@ def test_figures_that_are_none_do_not_break_the_page() -> None:
         outline(page(ReportData(title="x", scores={"search": rows}, curves={"a": [(1, nan)]}))).words
     )
     assert "There was no test case" in text
+
+
+def test_cards_keep_the_order_of_their_fields() -> None:
+    texts = ["good", "a long text that tells all about the cup and its handle"]
+    some = [{"text": each, "stars": 5.0, "label": "positive", "why": each} for each in texts]
+    html = page(ReportData(title="x", examples={"sentiment": some}))
+    for card in html.split('<div class="card">')[1:]:
+        places = [card.index(f">{name}<") for name in ("Text", "Stars", "Label", "Why")]
+        assert places == sorted(places)
+
+
+def test_no_case_is_said_in_words() -> None:
+    nan = float("nan")
+    none = Scores((Score("retailor", "map", nan, nan, nan, 0, 0.1, "all"),))
+    some = scores(("retailor", "map", 0.4, 0.1), ("bm25", "map", nan, nan))
+    for language, told in (("en", "There was no test case"), ("zh", "没有测试样例")):
+        html = page(ReportData(title="x", scores={"search": none}), languages=(language,))
+        assert html.count(told) == 2 and "nan" not in html and "–" not in html.split("<footer>")[0]
+    assert "–: not measured" in page(ReportData(title="x", scores={"search": some}))
+    assert "–: not measured" not in page(
+        ReportData(title="x", scores={"search": scores(("retailor", "map", 0.4, 0.1))})
+    )
+
+
+KEYS = re.compile(r"""\bt\(\s*('[^']*'|"[^"]*")""")
+A_SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}")
+
+
+def test_every_text_of_the_report_has_its_chinese() -> None:
+    template = Path("src/retailor/report/body.jinja").read_text(encoding="utf-8")
+    used = {found[1:-1] for found in KEYS.findall(template)} | set(_SENTENCES.values()) | set(TITLES.values())
+    assert len(used) > 50 and used <= set(CHINESE)
+    fields = re.compile(r"\{\w*\}")
+    for english, chinese in CHINESE.items():
+        assert sorted(fields.findall(english)) == sorted(fields.findall(chinese)), english
+        assert re.search("[一-鿿]|^–", chinese), english
+
+
+def test_the_chinese_report_has_no_english_sentence_and_the_same_figures() -> None:
+    data = full()
+    english, chinese = (outline(page(data, languages=(each,))) for each in ("en", "zh"))
+    without = re.sub("<svg.*?</svg>", "", page(data, languages=("zh",)).split("<body>")[1], flags=re.DOTALL)
+    body = " | ".join(word.replace(HOSTILE, "") for word in outline(f"<html><body>{without}").words)
+    assert "值得吗" in body and "This shop is simulated." in body
+    theirs = (
+        "This shop is simulated.",
+        "item never seen",
+        "retailor run plan.toml",
+        "Times faster than torch",
+    )
+    for each in theirs:
+        body = body.replace(each, "")
+    assert not A_SENTENCE.findall(body)
+    number = re.compile(r"\d+\.\d+")
+    assert sorted(number.findall(" ".join(english.words))) == sorted(number.findall(" ".join(chinese.words)))
+
+
+def test_notes_are_read_in_chinese() -> None:
+    assert note("review was left out: no: reviews\nhere", "zh") == "review 未做：no: reviews\nhere"
+    assert note("The plan skips: adapt, review.", "zh") == "计划跳过：adapt, review。"
+    assert note("something of the shop", "zh") == "something of the shop"
+    assert note("The plan skips: adapt.", "en") == "The plan skips: adapt."
+
+
+def test_one_file_holds_both_languages_and_a_reader_chooses(tmp_path: Path) -> None:
+    html = write_report(full(), tmp_path / "report.html").read_text(encoding="utf-8")
+    found = outline(html)
+    ids = [value for name, value in found.attributes if name == "id" and value]
+    assert {"show-en", "show-zh", "summary", "zh-summary"} <= set(ids)
+    targets = [value for name, value in found.attributes if name == "href" and value]
+    assert {target[1:] for target in targets} <= set(ids) and html.count(" checked") == 1
+    assert "Did it pay?" in html and "值得吗？" in html and "script" not in found.tags
 
 
 def test_write_report_takes_a_mapping_and_replaces_the_file(tmp_path: Path) -> None:

@@ -52,6 +52,22 @@ class TestAnswers:
         first = reply["items"][0]
         assert first["item"]["title"] and first["reason"] and first["because"][0]["title"]
 
+    def test_reasons_come_in_the_language_of_the_reader_though_the_answer_is_remembered(
+        self, client: TestClient, user_id: str
+    ) -> None:
+        body, said = {"user_id": user_id, "k": 4}, []
+        for language in ("en", "zh-CN,zh;q=0.9", "en", None):
+            headers = {} if language is None else {"Accept-Language": language}
+            for reply in (
+                client.post("/recommend", json=body, headers=headers),
+                client.get("/recommend", params=body, headers=headers),
+            ):
+                said.append(reply.json()["items"][0]["reason"])
+        assert reply.json()["cached"] is True
+        english, chinese = said[0], said[2]
+        assert said == [english, english, chinese, chinese, english, english, english, english]
+        assert english.startswith("chosen by") and chinese.endswith("顾客选过")
+
     def test_get_gives_what_post_gives(self, client: TestClient, user_id: str, item_id: str) -> None:
         for path, values in {
             "/recommend": {"user_id": user_id, "k": 2, "item_ids": [item_id, item_id]},

@@ -109,6 +109,16 @@ def test_a_merchant_does_everything(page: Any, server: Any) -> None:
     assert page.inner_text(".chip-text >> nth=0") == user_id
 
 
+def test_reasons_come_in_the_language_of_the_page(page: Any, server: Any) -> None:
+    page.goto(server.url)
+    page.wait_for_selector(".card .reason")
+    assert "chosen by" in page.inner_text(".card .reason >> nth=0")
+    page.click("#language")
+    page.wait_for_selector(".card .reason:has-text('顾客选过')")
+    page.click("#language")
+    page.wait_for_selector(".card .reason:has-text('chosen by')")
+
+
 def test_by_keyboard_alone(page: Any, server: Any) -> None:
     page.goto(server.url)
     page.wait_for_selector(".card")

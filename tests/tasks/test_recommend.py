@@ -201,7 +201,7 @@ def test_because_names_items_of_the_history(fitted: Recommender) -> None:
 def test_reasons_say_what_the_tables_bear_out(
     part: str, title: str, because: str | None, n: int, shared: bool, said: str
 ) -> None:
-    assert reasons.sentence(part, title, because, n, shared=shared) == said
+    assert reasons.why(part, title, because, n, shared=shared).text() == said
 
 
 def test_a_reason_is_of_the_strongest_part_that_has_one_and_names_the_item_that_it_is_from() -> None:

@@ -82,6 +82,7 @@ def run_stages(
             for name in _passed(known, done):
                 done[name] = _emptied(out, done[name])
         _forget(out, known, {Path(each.folder).name for each in done.values()}, everything=forget)
+        shutil.rmtree(out / "work", ignore_errors=True)  # also of stages that an earlier plan never ended
         return list(done.values())
 
 

@@ -137,7 +137,7 @@ def reader_settings(
         learning_rate=settings.scratch_rate if scratch else settings.learning_rate,
         layer_decay=settings.layer_decay if _has("layer-wise rates", step, settings) else 1.0,
         epochs=1e6,
-        max_steps=_n_steps(n_labels, settings) * (settings.scratch_times if scratch else 1),
+        max_steps=_n_steps(n_labels, settings, settings.scratch_times if scratch else 1),
         batch_size=settings.batch_size,
         freeze_embeddings=(large if frozen is None else frozen) and not scratch,
         augment={"method": "edits" if _has("augmentation", step, settings) else "none"},  # type: ignore[arg-type]
@@ -146,6 +146,7 @@ def reader_settings(
     )
 
 
-def _n_steps(n_labels: int, settings: ProveSettings) -> int:
-    n = max(settings.min_steps, math.ceil(settings.epochs * n_labels / settings.batch_size))
+def _n_steps(n_labels: int, settings: ProveSettings, times: int) -> int:
+    """So many times the steps that the labels ask for, and never more than `max_steps`."""
+    n = times * max(settings.min_steps, math.ceil(settings.epochs * n_labels / settings.batch_size))
     return min(n, settings.max_steps or n)

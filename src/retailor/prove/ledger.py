@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,15 +144,18 @@ def _adapted(
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
     # A head is fitted on the vectors, so they need not stay near where they were.
+    usual, most = AdaptSettings().head_steps, given.adapt_steps
     chosen = AdaptSettings(
-        max_steps=given.adapt_steps, max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0
-    )
+        max_steps=most, head_steps=usual if most is None else min(usual, most),
+        max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0,
+    )  # fmt: skip
     mark = provenance.key(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
     folder = work / f"adapted-{mark}"
     if not (folder / "log.json").exists():
         made, log = adapt_with_log(encoder, texts(train), chosen, work=work / f"adapting-{mark}")
         made.save(folder / "model")
         (folder / "log.json").write_text(json.dumps({"seconds": log.seconds}), encoding="utf-8")
+        shutil.rmtree(work / f"adapting-{mark}", ignore_errors=True)
     opened = load_encoder(folder / "model")
     assert isinstance(opened, LocalEncoder)
     return opened, float(json.loads((folder / "log.json").read_text(encoding="utf-8"))["seconds"])

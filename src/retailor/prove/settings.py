@@ -39,6 +39,7 @@ class ProveSettings:
     min_steps: int = Field(default=40, ge=1)
     """Few labels get more epochs, so that a training has so many steps."""
     max_steps: int | None = Field(default=None, ge=1)
+    """At most so many steps a training, of every row."""
     scratch_times: int = Field(default=2, ge=1)
     """A network that knows nothing gets so many times the steps, at `scratch_rate`."""
     scratch_rate: float = Field(default=3e-4, gt=0, lt=1)

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from retailor.report.compression import compression_view
 from retailor.report.data import ReportData
 from retailor.report.ledger import ledger_view
 from retailor.report.profile import profile_view
+from retailor.report.texts import LANGUAGES, note, said
 from retailor.report.verdicts import (
     REFERENCES,
     Verdict,
@@ -27,6 +29,7 @@ from retailor.report.verdicts import (
     main_metric,
     verdict,
 )
+from retailor.tasks.reasons import Language
 
 __all__ = ["ReportData", "page", "write_report"]
 
@@ -42,7 +45,7 @@ MAX_TEXT = 600
 
 
 def write_report(run: ReportData | Mapping[str, Any], path: Path) -> Path:
-    """The path of the written file: one HTML page that loads nothing from anywhere.
+    """The path of the written file: one HTML page in both languages that loads nothing from anywhere.
 
     `run` is a ReportData, or a mapping of its parts. Raises MissingExtra without the extra 'report'.
     """
@@ -50,36 +53,55 @@ def write_report(run: ReportData | Mapping[str, Any], path: Path) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.new")
-    half.write_text(page(data), encoding="utf-8")
+    half.write_text(page(data, languages=tuple(LANGUAGES)), encoding="utf-8")
     half.replace(path)
     return path
 
 
-def page(data: ReportData, *, now: datetime | None = None) -> str:
-    """The page as text; `now` is the time it says it was made."""
+def page(data: ReportData, *, now: datetime | None = None, languages: Sequence[Language] = ("en",)) -> str:
+    """The page as text, a reader's choice among `languages`; `now` is the time it says it was made."""
     now = now or datetime.now(UTC)
-    return str(
-        _template().render(
-            data=data,
-            made=now.strftime("%Y-%m-%d %H:%M UTC"),
-            version=retailor_version(),
-            verdicts=[_verdict(task, data) for task in data.scores],
-            results=[_results(task, data) for task in data.scores],
-            trainings=_trainings(data),
-            stages=_stages(data.stages),
-            compression=_compression(data.compression),
-            ledger=_ledger(data.ledger),
-            profile=_profile(data.profile),
-            examples={
-                task: [_shown(example) for example in some] for task, some in data.examples.items() if some
-            },
-            settings=_settings(data.settings),
-            titles=TITLES,
-        )
+    shown = _view(data, now)
+    bodies = [(each, LANGUAGES[each], _safe(_body(data, shown, each))) for each in languages]
+    template = _environment().from_string(_text("page.jinja"))
+    return str(template.render(data=data, version=retailor_version(), bodies=bodies, language=languages[0]))
+
+
+def _view(data: ReportData, now: datetime) -> dict[str, Any]:
+    """Figures and pictures, which are the same in every language."""
+    return {
+        "data": data,
+        "made": now.strftime("%Y-%m-%d %H:%M UTC"),
+        "version": retailor_version(),
+        "results": [_results(task, data) for task in data.scores],
+        "trainings": _trainings(data),
+        "stages": _stages(data.stages),
+        "compression": _compression(data.compression),
+        "ledger": _ledger(data.ledger),
+        "profile": _profile(data.profile),
+        "examples": {task: _cards(some) for task, some in data.examples.items() if some},
+        "settings": _settings(data.settings),
+        "titles": TITLES,
+    }
+
+
+def _body(data: ReportData, view: Mapping[str, Any], language: Language) -> str:
+    environment = _environment()
+    environment.filters["plain"] = lambda value, key="": said(plain(value, key), language)
+    environment.globals.update(
+        t=lambda text: said(text, language),
+        told_note=lambda text: note(text, language),
+        mark="" if language == "en" else f"{language}-",
     )
+    verdicts = [_verdict(task, data, language) for task in data.scores]
+    return str(environment.from_string(_text("body.jinja")).render(**view, verdicts=verdicts))
 
 
-def _template() -> Any:
+def _text(name: str) -> str:
+    return files("retailor.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _environment() -> Any:
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError:
@@ -92,17 +114,15 @@ def _template() -> Any:
     environment.filters.update(
         plain=plain, words=words, kind=kind_of, seconds=seconds, short=is_short, handful=is_handful
     )
-    return environment.from_string(
-        files("retailor.report").joinpath("page.jinja").read_text(encoding="utf-8")
-    )
+    return environment
 
 
 # the tasks ------------------------------------------------------------------------------------------
 
 
-def _verdict(task: str, data: ReportData) -> Verdict:
+def _verdict(task: str, data: ReportData, language: Language) -> Verdict:
     paired = data.paired.get(task, Scores())
-    return verdict(task, data.scores[task], data.main_metrics.get(task, ""), paired=paired)
+    return verdict(task, data.scores[task], data.main_metrics.get(task, ""), paired=paired, language=language)
 
 
 def _results(task: str, data: ReportData) -> dict[str, Any]:
@@ -137,7 +157,10 @@ def _table(scores: Scores, bucket: str) -> dict[str, Any]:
     metrics = list(dict.fromkeys(score.metric for score in part))
     found = {(score.row, score.metric): score for score in part}
     best = {metric: _best(part, metric) for metric in metrics}
+    cells = [found.get((row, metric)) for row in {score.row for score in part} for metric in metrics]
     return {
+        "n_cases": max((score.n for score in part), default=0),
+        "gaps": any(cell is None or not math.isfinite(cell.value) for cell in cells),
         "metrics": metrics,
         "lower": [metric for metric in metrics if lower_is_better(metric)],
         "rows": [
@@ -175,6 +198,22 @@ def _cell(score: Score | None, best: float) -> dict[str, Any] | None:
 
 
 # the rest -------------------------------------------------------------------------------------------
+
+
+def _cards(some: Sequence[Mapping[str, Any]]) -> list[list[tuple[bool, dict[str, Any]]]]:
+    """The fields of each example in their order, those in a row that are short in every example together.
+
+    A field that is short in one card only keeps its place, so that cards can be read side by side.
+    """
+    examples = [_shown(example) for example in some]
+    long = {key for example in examples for key, value in example.items() if not is_short(value)}
+
+    def is_together(field: tuple[str, Any]) -> bool:
+        return field[0] not in long
+
+    return [
+        [(both, dict(fields)) for both, fields in groupby(each.items(), is_together)] for each in examples
+    ]
 
 
 def _trainings(data: ReportData) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from retailor.metrics.scores import OURS, Score, Scores, decimals
+from retailor.report.texts import said
+from retailor.tasks.reasons import Language
 
 REFERENCES = ("real review",)
 """Rows that show the truth itself: nothing to beat."""
@@ -83,8 +85,10 @@ def our_score(scores: Scores, metric: str) -> Score | None:
     return None
 
 
-def verdict(task: str, scores: Scores, wanted: str = "", *, paired: Scores | None = None) -> Verdict:
-    """What the figures of a task say.
+def verdict(
+    task: str, scores: Scores, wanted: str = "", *, paired: Scores | None = None, language: Language = "en"
+) -> Verdict:
+    """What the figures of a task say, in a language.
 
     The paired difference with the best baseline decides where `paired` has it ('retailor less NAME'); else
     the two intervals are compared, which is the more careful reading.
@@ -92,20 +96,24 @@ def verdict(task: str, scores: Scores, wanted: str = "", *, paired: Scores | Non
     metric = main_metric(scores, wanted)
     ours, base = our_score(scores, metric), best_baseline(scores, metric)
     if ours is None or not ours.n:
-        return Verdict(task, "unknown", "There was no test case, so nothing can be said.", metric)
+        nothing = said("There was no test case, so nothing can be said.", language)
+        return Verdict(task, "unknown", nothing, metric)
     if base is None:
-        return Verdict(task, "unknown", f"{metric} {_figure(ours)}; there is no baseline beside it.", metric)
+        alone = said("{metric} {ours}; there is no baseline beside it.", language)
+        return Verdict(task, "unknown", alone.format(metric=metric, ours=_figure(ours)), metric)
     gap = next((s for s in paired or () if _key(s) == (f"{OURS} less {base.row}", metric, "all")), None)
     outcome = _outcome(ours, base, gap, lower_is_better(metric))
-    sentence = _SENTENCES[outcome].format(
+    sentence = said(_SENTENCES[outcome], language).format(
         metric=metric,
         ours=_figure(ours),
         base=_figure(base),
         name=base.row,
         n=f"{ours.n:,}",
-        proof=_proof(gap, ours, base),
+        proof=_proof(gap, ours, base, language),
     )
-    return Verdict(task, outcome, f"{sentence}{_tuning(scores, metric)}{_gap(ours, base)}", metric)
+    return Verdict(
+        task, outcome, f"{sentence}{_tuning(scores, metric, language)}{_gap(ours, base, language)}", metric
+    )
 
 
 def _key(score: Score) -> tuple[str, str, str]:
@@ -120,13 +128,14 @@ def _apart(gap: Score | None, ours: Score, base: Score) -> bool:
     return ours.low > base.high or base.low > ours.high
 
 
-def _proof(gap: Score | None, ours: Score, base: Score) -> str:
+def _proof(gap: Score | None, ours: Score, base: Score, language: Language) -> str:
     """What speaks for it or against it, in words."""
     if gap is not None:
         n = decimals(gap.low, gap.high)
         found = (f"{value:+.{n}f}" for value in (gap.value, gap.low, gap.high))
-        return "the paired difference is {}, 95 % interval {} to {}".format(*found)
-    return f"the 95 % intervals {'are apart' if _apart(gap, ours, base) else 'overlap'}"
+        return said("the paired difference is {}, 95 % interval {} to {}", language).format(*found)
+    apart = _apart(gap, ours, base)
+    return said("the 95 % intervals are apart" if apart else "the 95 % intervals overlap", language)
 
 
 def _outcome(ours: Score, base: Score, gap: Score | None, lower: bool) -> Outcome:
@@ -157,14 +166,18 @@ def _figure(score: Score) -> str:
     return f"{score.value:,.{decimals(score.low, score.high)}f}"
 
 
-def _tuning(scores: Scores, metric: str) -> str:
+def _tuning(scores: Scores, metric: str, language: Language) -> str:
     """What the row 'before tuning', where there is one, says about the tuning itself."""
     before = next(
         (score for score in scores if score.row == f"{OURS} before tuning" and score.metric == metric), None
     )
-    return "" if before is None else f" Before tuning it was {_figure(before)}."
+    if before is None:
+        return ""
+    return said(" Before tuning it was {before}.", language).format(before=_figure(before))
 
 
-def _gap(ours: Score, base: Score) -> str:
+def _gap(ours: Score, base: Score, language: Language) -> str:
     few = min(ours.n, base.n)
-    return f" With {few} cases, only large differences can show." if few < 100 else ""
+    if few >= 100:
+        return ""
+    return said(" With {few} cases, only large differences can show.", language).format(few=few)

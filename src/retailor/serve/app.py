@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 import uvicorn
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Header, Query, Response
 
 from retailor.artifact import retailor_version
 from retailor.errors import ConfigError, RetailorError
@@ -52,6 +52,7 @@ from retailor.serve.problems import install, problem
 from retailor.serve.reference import described, reference_page
 from retailor.serve.service import Loaders, Service
 from retailor.serve.settings import ServeSettings
+from retailor.tasks.reasons import language_of
 
 __all__ = ["ServeSettings", "make_app", "serve"]
 
@@ -79,6 +80,7 @@ _TEXT = (
     "Recommendations, search, answers, sentiment and review drafts from one shop's fitted tasks. "
     "Where the server asks for a key, send it as `X-API-Key` or `Authorization: Bearer`."
 )
+Spoken = Annotated[str, Header(description="The language of the reasons: English (the default) or Chinese.")]
 _log = logging.getLogger("retailor.serve")
 
 
@@ -123,24 +125,26 @@ def _lifespan(settings: ServeSettings) -> Any:
 
 def _add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
     @app.post("/recommend", tags=["tasks"])
-    def recommend(body: RecommendBody) -> RecommendReply:
+    def recommend(body: RecommendBody, accept_language: Spoken = "") -> RecommendReply:
         """Items for a customer, best first."""
-        return replies.recommended(service, service.recommend(body.query()))
+        return replies.recommended(service, service.recommend(body.query()), language_of(accept_language))
 
     @app.get("/recommend", tags=["tasks"])
-    def recommend_by_url(body: Annotated[RecommendUrl, Query()]) -> RecommendReply:
+    def recommend_by_url(
+        body: Annotated[RecommendUrl, Query()], accept_language: Spoken = ""
+    ) -> RecommendReply:
         """Items for a customer, best first."""
-        return recommend(body)
+        return recommend(body, accept_language)
 
     @app.post("/search", tags=["tasks"])
-    def search(body: SearchBody) -> SearchReply:
+    def search(body: SearchBody, accept_language: Spoken = "") -> SearchReply:
         """Items found by words, best first."""
-        return replies.found(service, service.search(body.query()))
+        return replies.found(service, service.search(body.query()), language_of(accept_language))
 
     @app.get("/search", tags=["tasks"])
-    def search_by_url(body: Annotated[SearchUrl, Query()]) -> SearchReply:
+    def search_by_url(body: Annotated[SearchUrl, Query()], accept_language: Spoken = "") -> SearchReply:
         """Items found by words, best first."""
-        return search(body)
+        return search(body, accept_language)
 
     @app.post("/answer", tags=["tasks"])
     def answer(body: DialogueBody) -> AnswerReply:

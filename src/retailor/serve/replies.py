@@ -22,25 +22,26 @@ from retailor.serve.bodies import (
     SentimentReply,
 )
 from retailor.serve.service import Reply, Service
+from retailor.tasks.reasons import Language
 from retailor.tasks.shapes import Answered, Draft, Found, Recommendations, Recommended, Sentiment
 
 
-def recommended(service: Service, reply: Reply[Recommendations]) -> RecommendReply:
-    """Recommendations with item cards."""
+def recommended(service: Service, reply: Reply[Recommendations], language: Language = "en") -> RecommendReply:
+    """Recommendations with item cards, their reasons in the reader's language."""
     return RecommendReply(
-        items=_hits(service, reply.answer.items),
+        items=_hits(service, reply.answer.items, language),
         known_customer=reply.known_customer,
         unknown_items=list(reply.unknown_items),
         cached=reply.cached,
     )
 
 
-def found(service: Service, reply: Reply[Found]) -> SearchReply:
-    """Found items with their cards."""
-    return SearchReply(items=_hits(service, reply.answer.items), cached=reply.cached)
+def found(service: Service, reply: Reply[Found], language: Language = "en") -> SearchReply:
+    """Found items with their cards, their reasons in the reader's language."""
+    return SearchReply(items=_hits(service, reply.answer.items, language), cached=reply.cached)
 
 
-def _hits(service: Service, items: Sequence[Recommended]) -> list[Hit]:
+def _hits(service: Service, items: Sequence[Recommended], language: Language) -> list[Hit]:
     named = {item_id for each in items for item_id in (each.item_id, *each.because)}
     cards = {item_id: Card(**card) for item_id, card in service.cards(sorted(named)).items() if card}
     titles = {item_id: card.title for item_id, card in cards.items()}
@@ -48,7 +49,7 @@ def _hits(service: Service, items: Sequence[Recommended]) -> list[Hit]:
         Hit(
             item_id=each.item_id,
             score=each.score,
-            reason=each.reason,
+            reason=each.reason if each.why is None else each.why.text(language),
             because=[Because(item_id=one, title=titles.get(one, one)) for one in each.because],
             item=cards.get(each.item_id),
         )

@@ -29,6 +29,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.lexical import BM25Index
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
+from retailor.tasks.reasons import Why
 from retailor.tasks.shapes import Found, Recommended, SearchQuery
 from retailor.text.clean import clean_text
 from retailor.text.fields import is_language, item_texts
@@ -233,7 +234,7 @@ class Search:
         scores = np.array(self.weights_of(query.text), dtype=np.float32) @ standardise(raw)
         return Found(
             tuple(
-                Recommended(self._item_ids[row], round(float(scores[row]), 5), _reason(raw[:, row]))
+                Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row]))
                 for row in top_items(scores[None], query.k, self._tie)[0]
             )
         )
@@ -333,8 +334,8 @@ def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
     return texts
 
 
-def _reason(raw: F32) -> str:
-    return "shares words with the query" if raw[:2].any() else "close in meaning"
+def _why(raw: F32) -> Why:
+    return Why("query words" if raw[:2].any() else "query meaning")
 
 
 def _write(path: Path, value: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, runtime_chec
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import Shop
+from retailor.tasks.reasons import Why
 
 Query = TypeVar("Query", contravariant=True)
 Answer = TypeVar("Answer")
@@ -82,6 +83,13 @@ class Recommended:
     reason: str = ""
     because: tuple[str, ...] = ()
     """The history items that carried it, strongest first."""
+    why: Why | None = None
+    """The reason as a code with its parts, for a reader of another language; `reason` is its English."""
+
+    @classmethod
+    def of(cls, item_id: str, score: float, why: Why, because: tuple[str, ...] = ()) -> Self:
+        """One item whose reason is worded here; the score is rounded to five digits."""
+        return cls(item_id, round(score, 5), why.text(), because, why)
 
 
 @dataclass(frozen=True)

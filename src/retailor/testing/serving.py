@@ -13,6 +13,7 @@ from retailor import artifact
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import LABELS, Shop
+from retailor.tasks.reasons import Why
 from retailor.tasks.shapes import (
     Answered,
     AnswerQuery,
@@ -72,8 +73,8 @@ class ToyRecommender(_Toy):
         history = (*self.state["seen"].get(query.user_id, ()), *query.item_ids)
         without = {*query.exclude, *(history if query.exclude_seen else ())}
         items = [(each, n) for each, n in self.state["popular"] if each not in without][: query.k]
-        reason = "popular with customers"
-        return Recommendations(tuple(Recommended(each, float(n), reason, history[-1:]) for each, n in items))
+        found = (Recommended.of(each, float(n), Why("popular", "", (), n), history[-1:]) for each, n in items)
+        return Recommendations(tuple(found))
 
 
 class ToySearch(_Toy):

@@ -1,6 +1,6 @@
 // Asking the server. Where it wants a key, the key is asked for once and kept until the tab is closed.
 
-import { say } from "./words.js";
+import { currentLanguage, say } from "./words.js";
 
 class Problem extends Error {
   constructor(status, text) {
@@ -12,6 +12,7 @@ class Problem extends Error {
 export async function ask(path, body) {
   const key = sessionStorage.getItem("retailor-key");
   const headers = {
+    "Accept-Language": currentLanguage(),
     ...(key ? { "X-API-Key": key } : {}),
     ...(body ? { "Content-Type": "application/json" } : {}),
   };

@@ -93,10 +93,10 @@ def _neighbours(fitted: Fitted, query: RecommendQuery, history: Histories) -> Re
     title, because = catalogue.title(rows[0]), (catalogue.item_ids[rows[0]],)
     return Recommendations(
         tuple(
-            Recommended(
+            Recommended.of(
                 catalogue.item_ids[one],
-                round(float(scores[one]), 5),
-                reasons.sentence(query.by, catalogue.title(one), title, int(fitted.n_seen[one])),
+                float(scores[one]),
+                reasons.why(query.by, catalogue.title(one), title, int(fitted.n_seen[one])),
                 because,
             )
             for one in found
@@ -194,7 +194,7 @@ def explained(
         because = ([] if lead is None else [lead]) + [i for i in order if carried[i, column] > 0]
         title = None if lead is None else catalogue.title(int(items[lead]))
         shared = lead is not None and bool(both[lead, column])
-        reason = reasons.sentence(part, catalogue.title(row), title, n_seen, shared=shared)
+        why = reasons.why(part, catalogue.title(row), title, n_seen, shared=shared)
         ids = tuple(catalogue.item_ids[int(items[i])] for i in because[:N_BECAUSE])
-        found.append(Recommended(catalogue.item_ids[row], round(float(total[column]), 5), reason, ids))
+        found.append(Recommended.of(catalogue.item_ids[row], float(total[column]), why, ids))
     return tuple(found)

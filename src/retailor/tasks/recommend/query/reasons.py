@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
 from retailor.retrieval.words import shared_words
+from retailor.tasks.reasons import Why
 from retailor.tasks.recommend.scorers.own import OwnChoices
 from retailor.tasks.recommend.scorers.taste import Taste
 from retailor.tasks.recommend.scorers.words import SharedWords
@@ -88,49 +89,45 @@ def reason_of(shares: Mapping[str, float], pulls: Mapping[str, F32], chosen: boo
     return "popularity", None
 
 
-def sentence(part: str, title: str, because: str | None, n_customers: int, *, shared: bool = False) -> str:
-    """The reason why the item of this title is shown, in words.
+def why(part: str, title: str, because: str | None, n_customers: int, *, shared: bool = False) -> Why:
+    """The reason why the item of this title is shown.
 
     `because` is the title of the history item that `part` has it from, if it is from one; `n_customers` have
     chosen the item, and `shared` says that one of them has chosen both.
     """
-    words = ", ".join(f"“{word}”" for word in shared_words(title, because or "")[:N_WORDS])
-    item, so = _short(because or ""), f" ({words})" if words else ""
-    who = "a customer" if n_customers == 1 else "customers"
-    if part == "text":
-        return "its text fits the words asked for"
-    if part in ("similar", "together"):
-        return (
-            f"its text is close to that of “{item}”{so}"
-            if part == "similar"
-            else f"chosen by {who} of “{item}”"
-        )
-    if because is None:
+    words = tuple(shared_words(title, because or "")[:N_WORDS])
+    code = _code(part, because is not None, bool(words), n_customers, shared)
+    return Why(code, _short(because or ""), words, n_customers)
+
+
+def _code(part: str, from_one: bool, has_words: bool, n_customers: int, shared: bool) -> str:
+    """The code of the sentence; `from_one` says that `part` has the item from one of the history."""
+    if part in ("text", "similar", "together"):
+        return part
+    if not from_one:
         return _by_history(part, n_customers)
     if part in ("own choices", "own latest"):
-        return "chosen before" + (", not long ago" if part == "own latest" else "")
+        return part
     if not n_customers:
-        return f"nobody has chosen it yet; its text is close to “{item}”{so}"
+        return "unsold, close"
     if part == "taste":
-        return f"its text is close to what customers of “{item}” choose next"
-    if part in ("word kernel", "shared words") and words:
-        return f"shares {words}{' and customers' if shared and part == 'word kernel' else ''} with “{item}”"
+        return part
+    if part in ("word kernel", "shared words") and has_words:
+        return "words and customers" if shared and part == "word kernel" else "words"
     if part == "meaning kernel":
-        return f"close to “{item}” in meaning{' and in who chose it' if shared else ''}"
+        return "meaning and customers" if shared else "meaning"
     if not shared:
-        return f"chosen by {who} with a history like this one"
-    return f"{who} who chose “{item}” {'went on to this' if part == 'sequential-knn' else 'chose this too'}"
+        return "alike"
+    return "next" if part == "sequential-knn" else "too"
 
 
 def _by_history(part: str, n_customers: int) -> str:
-    """The sentence of a part that names no item."""
+    """The code of a part that names no item."""
     if part == "own words":
-        return "its text is close to what the customer wrote"
+        return part
     if not n_customers:
-        return "nobody has chosen it yet"
-    if part in ("ials", "sequence"):
-        return "customers with a history like this one chose it" + (" next" if part == "sequence" else "")
-    return "chosen by one customer" if n_customers == 1 else f"chosen by {n_customers:,} customers"
+        return "unsold"
+    return {"ials": "history", "sequence": "history, next"}.get(part, "popular")
 
 
 def _short(title: str, n_chars: int = 60) -> str:
