@@ -39,8 +39,11 @@ def test_twice_the_load_is_shed_and_memory_stays_flat(
             number = next(numbers)
             due = began + number / RATE
             time.sleep(max(0.0, min(due - now, until - now)))
-            reply = client.post(f"{server.url}/sentiment", json={"text": f"sleep {QUERY_S}{number:08d}"})
-            statuses[reply.status_code] += 1
+            body = {"text": f"sleep {QUERY_S}{number:08d}"}
+            try:
+                statuses[client.post(f"{server.url}/sentiment", json=body).status_code] += 1
+            except httpx.TransportError:  # an idle connection may be closed just as the client takes it up
+                statuses[0] += 1
 
     with (
         httpx.Client(timeout=60, limits=httpx.Limits(max_connections=200)) as client,
@@ -52,7 +55,8 @@ def test_twice_the_load_is_shed_and_memory_stays_flat(
             memory.append(resident_bytes(server.process.pid))
         for future in asked:
             future.result()
-        assert set(statuses) == {200, 429} and statuses[429] > 0.2 * statuses[200], statuses
+        assert set(statuses) <= {0, 200, 429} and statuses[429] > 0.2 * statuses[200], statuses
+        assert statuses[0] <= 0.001 * statuses.total(), statuses
         time.sleep(2)
         replies = [client.post(f"{server.url}/sentiment", json={"text": f"good {i}"}) for i in range(10)]
         assert [reply.status_code for reply in replies] == [200] * 10
