@@ -24,6 +24,7 @@ Reject = Callable[[int, str], None]
 _FEW_LINES = 2_000  # blank ones: a quoted field may hold half as many
 UNDECODED = b"\xff"
 """Stands for a line that is not in the encoding of its file; no UTF-8 text holds it."""
+_PRINTABLE = frozenset((*range(0x20, 0x7F), *b"\t\n\r"))
 _BLANKS = re.compile(rb"(?:\A|\n)\s{2000,}\n")
 _CONTROL = np.array([*range(0x09), *range(0x0E, 0x20)], np.uint8)
 _BOMS = (
@@ -164,7 +165,12 @@ def _start(piece: bytes, encoding: str | None) -> tuple[bytes, str | None]:
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: NULs, and read so there are none, but digits, commas and the like instead."""
+    """UTF-16 without a mark: NULs, and read so there are none, but digits, commas and the like instead.
+
+    Of bytes that are nearly all printable it is not: half of them would be the other halves of letters.
+    """
+    if sum(byte in _PRINTABLE for byte in head) > 0.7 * len(head):
+        return None
     shares = {}
     for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         try:
