@@ -46,7 +46,7 @@ test: lint results-check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-slow: install-dev
-	$(BIN)/pytest -m slow
+	RETAILOR_EXAMPLES=new $(BIN)/pytest -m slow
 
 clean:
 	rm -rf $(VENV) out build *.egg-info

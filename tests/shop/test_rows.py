@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from retailor.errors import DataError
@@ -194,6 +194,8 @@ def cells_of(parts: list[bytes]) -> tuple[dict[int, Any], list[int]]:
 @FEW
 @given(st.lists(st.one_of(records.map(written), broken_lines), max_size=9), st.integers(3, 200))
 def test_a_record_alone_is_the_record_in_any_block(parts: list[bytes], block_bytes: int) -> None:
+    # Three lines that are no UTF-8 and nothing else beyond ASCII: the file is refused, its encoding named.
+    assume(parts.count(b"\xff,b,c") < 3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_module, "BLOCK_BYTES", block_bytes)
         together, starts = cells_of(parts)
