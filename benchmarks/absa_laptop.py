@@ -27,7 +27,7 @@ from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.shapes import Encoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.job import TUNED
+from retailor.tasks.sentiment.fitting import TUNED
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
 OURS = "blended, transferred"

@@ -36,7 +36,7 @@ from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.panel import headed, seat
 from retailor.tasks.sentiment.texts import Examples, read_examples
-from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
+from retailor.tasks.sentiment.training.pseudo_labels import PseudoTuning, opinion_tuned
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 

@@ -26,16 +26,16 @@ from typing import Any
 from bench import begin, parser_of
 from remembering import Remembering
 
-from retailor.catalogue import TASKS
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.local import load_encoder
 from retailor.plan.run import run
 from retailor.plan.settings import read_plan
-from retailor.shop.demo_words_en import ENGLISH
-from retailor.shop.demo_words_zh import CHINESE
+from retailor.shop.demo.words_en import ENGLISH
+from retailor.shop.demo.words_zh import CHINESE
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.answer import Answerer
+from retailor.tasks.registry import TASKS
 from retailor.tasks.shapes import Answered, AnswerQuery
 from retailor.text.quantities import parse_quantities
 

@@ -30,9 +30,9 @@ import canaries
 import runs
 from keeping import Store, code_of, now
 
-from retailor import provenance
-from retailor.kept import files_sha256
 from retailor.metrics.scores import Score
+from retailor.store import keys
+from retailor.store.memo import files_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -109,7 +109,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.started, self.head, self.code = time.perf_counter(), commit(), code_of(self.name)
         self.sources = sources()
-        provenance.code()  # as it is now, whatever is edited while this runs
+        keys.code()  # as it is now, whatever is edited while this runs
 
     @cached_property
     def data_sha256(self) -> dict[str, str]:
@@ -175,7 +175,7 @@ class Bench:
             "data": self.data_sha256,
             "seeds": list(seeds),
             "machine": machine(),
-            "libraries": provenance.made_by(),
+            "libraries": keys.made_by(),
             "date": now(),
             "seconds": round(time.perf_counter() - self.started, 1),
             "stages": self.store.stages,
@@ -226,7 +226,7 @@ def commit() -> str:
 
 def sources() -> str:
     """A hash of the package's sources as they are now."""
-    return provenance.sources_sha256(Path(provenance.__file__).parent)
+    return keys.sources_sha256(Path(keys.__file__).parent)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -34,11 +34,11 @@ from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.readers.linear import Head, choose_head, class_weights
+from retailor.tasks.sentiment.readers.heads import Head, choose_head, class_weights
+from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import Panel, seat
 from retailor.tasks.sentiment.readers.panel import headed as panel_headed
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
-from retailor.tasks.sentiment.training.pseudo import PseudoTuning, opinion_tuned
+from retailor.tasks.sentiment.training.pseudo_labels import PseudoTuning, opinion_tuned
 from retailor.tasks.shapes import SentimentQuery
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings

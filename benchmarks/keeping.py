@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.kept import kept_folder, place
+from retailor.store.memo import kept_folder, place
 
 HERE = Path(__file__).parent
 HARNESS = ("bench", "canaries", "keeping", "make_again", "readme_table", "runs")

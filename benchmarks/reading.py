@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.tasks.sentiment import SentimentReader
-from retailor.tasks.sentiment.job import ALONE, TUNED
+from retailor.tasks.sentiment.fitting import ALONE, TUNED
 from retailor.tasks.shapes import SentimentQuery
 
 Stage = dict[str, NDArray[np.float64]]

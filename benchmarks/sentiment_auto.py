@@ -34,7 +34,7 @@ from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.fit import choose_by_loss
 from retailor.tasks.sentiment.readers.blended import BlendedReader
-from retailor.tasks.sentiment.readers.linear import cross_calibrated
+from retailor.tasks.sentiment.readers.heads import cross_calibrated
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import ModelError
 from retailor.models.shapes import Role
-from retailor.tasks.recommend.scorers.words import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import WordSpace
 
 
 class WordVectors:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from retailor.artifact import retailor_version
 from retailor.cli import main
 from retailor.errors import ConfigError
 from retailor.plan.settings import read_plan
 from retailor.serve.settings import ServeSettings
+from retailor.store.artifact import retailor_version
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:

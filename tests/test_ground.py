@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import retailor
-from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
 from retailor.metrics.classify import paired_macro_f1, score_classes
@@ -23,6 +22,7 @@ from retailor.metrics.interval import differences, interval, paired_interval, sc
 from retailor.metrics.scores import Score, Scores, as_text
 from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, SCHEMAS, Shop, label_of_rating, open_shop
+from retailor.store import artifact
 
 
 @settings
@@ -44,7 +44,7 @@ def test_public_names_are_pinned() -> None:
 def test_importing_retailor_and_its_shapes_loads_no_torch() -> None:
     code = (
         "import sys, retailor, retailor.cli, retailor.shop.tables, retailor.models.shapes, "
-        "retailor.tasks.shapes, retailor.artifact, retailor.config; print('torch' in sys.modules)"
+        "retailor.tasks.shapes, retailor.store.artifact, retailor.config; print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retailor.tasks.review import ReviewWriter as ReviewWriter
     from retailor.tasks.search import Search as Search
     from retailor.tasks.sentiment import SentimentReader as SentimentReader
-    from retailor.text.clean import clean as clean
+    from retailor.text.clean_shop import clean as clean
     from retailor.text.fields import texts as texts
     from retailor.text.terms import mine_terms as mine_terms
     from retailor.train.adapt import adapt as adapt
@@ -36,7 +36,7 @@ _HOME = {
     "SentimentReader": "retailor.tasks.sentiment",
     "Shop": "retailor.shop.tables",
     "adapt": "retailor.train.adapt",
-    "clean": "retailor.text.clean",
+    "clean": "retailor.text.clean_shop",
     "demo_shop": "retailor.shop.demo",
     "leave_last_out": "retailor.shop.split",
     "load_model": "retailor.models.weights",

@@ -25,7 +25,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from retailor.artifact import retailor_version
+        from retailor.store.artifact import retailor_version
 
         _print(f"retailor {retailor_version()}")
         raise typer.Exit
@@ -273,11 +273,11 @@ def serve(
     ] = None,
 ) -> None:
     """Serves a run over HTTP, with a page at /, by the section [serve] of its plan and the options."""
-    from retailor.catalogue import LOADERS
     from retailor.config import as_dict
     from retailor.plan.settings import changed, read_plan
     from retailor.serve.app import ServeSettings
     from retailor.serve.app import serve as serve_folder
+    from retailor.tasks.registry import LOADERS
 
     options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env}
     plan = folder / "plan.toml"
@@ -370,9 +370,9 @@ def _ask(folder: Path, name: str, query: Any) -> Any:
     """The answer of one task of a run to one query."""
     from dataclasses import replace
 
-    from retailor.catalogue import LOADERS
     from retailor.plan.run import open_run
     from retailor.shop.pseudonyms import pseudonyms_of
+    from retailor.tasks.registry import LOADERS
 
     done = open_run(folder)
     clean = next((stage.folder for stage in done.stages if stage.name == "clean"), None)

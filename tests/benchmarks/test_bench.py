@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retailor import provenance
+from retailor.store import keys
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 ROWS = [{"row": "ours", "metric": "accuracy", "value": 0.5, "n": 4}]
@@ -80,8 +80,8 @@ CHANGES: dict[str, Change] = {
     "data": lambda place, _: (place / "data" / "set" / "rows.csv").write_text("1,3\n") and None,
     "code of the benchmark": lambda place, _: (place / "fake.py").write_text("import near # 2\n") and None,
     "code it imports": lambda place, _: (place / "near.py").write_text("DIAL = 2\n") and None,
-    "code of the package": lambda _, patch: patch.setattr(provenance, "code", lambda: "other"),
-    "libraries": lambda _, patch: patch.setattr(provenance, "libraries", dict),
+    "code of the package": lambda _, patch: patch.setattr(keys, "code", lambda: "other"),
+    "libraries": lambda _, patch: patch.setattr(keys, "libraries", dict),
 }
 
 
@@ -130,7 +130,7 @@ def test_a_result_says_what_made_it(place: Path) -> None:
     assert path == place / "results" / "fake.json"
     assert told["command"] == "python benchmarks/fake.py" and told["commit"] == "0123abc"
     assert told["dials"] == {"rate": 1.0, "seeds": [0]} and told["canary"] == "song"
-    assert told["libraries"] == provenance.made_by() and told["seeds"] == [0]
+    assert told["libraries"] == keys.made_by() and told["seeds"] == [0]
     assert told["machine"] and told["seconds"] >= 0 and set(told["data"]) == {"set"}
     assert told["stages"]["old"]["made"] == "kept" and told["rows"][0]["made"] == "kept"
 
@@ -168,7 +168,7 @@ def test_no_result_comes_from_code_that_changed_meanwhile(
     if change == "benchmark":
         (place / "near.py").write_text("DIAL = 3\n")
     if change == "package":
-        monkeypatch.setattr(provenance, "sources_sha256", lambda folder: "newer")
+        monkeypatch.setattr(keys, "sources_sha256", lambda folder: "newer")
     with pytest.raises(SystemExit, match="changed while this ran"):
         found.write(ROWS, [0])
     assert not (place / "results").exists()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from retailor.errors import RetailorError
-from retailor.models.filling import POOLER
+from retailor.models.formats.filling import POOLER
 from retailor.models.local import LocalEncoder, LocalGenerator
 from retailor.models.weights import load_model
 from retailor.testing.models import SAMPLE, tiny_decoder, tiny_encoder, tiny_seq2seq

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from retailor.errors import DataError, ModelError, RetailorError
+from retailor.models.formats.sentence_transformers import LENGTH_FILES
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.sentence import LENGTH_FILES
 from retailor.models.weights import load_model
 from retailor.testing.models import SAMPLE, tiny_decoder, tiny_encoder
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from retailor import artifact
 from retailor.errors import DataError, ModelError
 from retailor.models.encoder import pool
 from retailor.models.hardware import by_length
 from retailor.models.local import LocalEncoder, LocalGenerator, load_encoder, load_generator
 from retailor.models.sampling import nucleus, sampler
 from retailor.models.shapes import TrainableEncoder, TrainableGenerator
-from retailor.models.strings import well_formed
 from retailor.models.weights import load_model
+from retailor.models.well_formed import well_formed
+from retailor.store import artifact
 from retailor.testing.models import (
     SAMPLE,
     EncoderContract,

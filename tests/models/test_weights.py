@@ -14,8 +14,8 @@ import pytest
 
 from retailor.errors import DataError, MissingExtra, ModelError
 from retailor.models import weights
-from retailor.models.cache import cache_folder, cached
-from retailor.models.e5 import q4_values
+from retailor.models.conversions import cache_folder, cached
+from retailor.models.formats.e5 import q4_values
 from retailor.models.local import LocalEncoder, LocalGenerator
 from retailor.models.weights import BUILT_IN, load_model, package_path
 from retailor.testing.models import EncoderContract, tiny_encoder

@@ -14,17 +14,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from retailor import artifact
-from retailor.catalogue import LOADERS
 from retailor.errors import ConfigError
-from retailor.plan import stages
-from retailor.plan.engine import PASSED
+from retailor.plan import main_job
 from retailor.plan.run import Run, run
 from retailor.plan.settings import Plan, make_plan
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
+from retailor.store import artifact
+from retailor.store.stages import PASSED
+from retailor.tasks.registry import LOADERS
 from retailor.tasks.shapes import RecommendQuery, ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_encoder
 
@@ -82,7 +82,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     tiny_decoder().save(folder / "generator")
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "demo_shop", planted)
+        patch.setattr(main_job, "demo_shop", planted)
         patch.setenv(ENV, KEY)
         stale = folder / "out" / "stages" / "clean-of-an-earlier-run"
         stale.mkdir(parents=True)
@@ -177,7 +177,7 @@ def test_a_run_without_the_key_does_not_begin(left: Left, monkeypatch: pytest.Mo
 
 
 def test_ids_that_stay_as_they_came_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "demo_shop", planted)
+    monkeypatch.setattr(main_job, "demo_shop", planted)
     plan = make_plan(
         {"skip": ["adapt", "refit", "compress", "recommend", "search", "answer", "sentiment", "review"],
          "shop": {"size": 20}}, tmp_path)  # fmt: skip

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from retailor.errors import DataError
+from retailor.plan.main_job import stages_of
 from retailor.plan.run import open_run, run
 from retailor.plan.settings import make_plan
-from retailor.plan.stages import stages_of
 from retailor.testing.models import tiny_encoder
 
 

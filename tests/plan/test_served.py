@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from retailor import artifact
-from retailor.catalogue import LOADERS
 from retailor.plan.run import Run, run
 from retailor.plan.settings import make_plan
 from retailor.serve.opening import contents_of
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import open_shop
+from retailor.store import artifact
 from retailor.tasks.recommend import Recommender
+from retailor.tasks.registry import LOADERS
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.models import tiny_encoder
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retailor.retrieval import neighbours
-from retailor.retrieval.collab import Histories, ItemToItem, between
+from retailor.retrieval.collaborative import Histories, ItemToItem, between
 
 
 def _histories(n_users: int = 200, n_items: int = 60, seed: int = 0) -> Histories:

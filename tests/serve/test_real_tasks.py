@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from retailor import artifact
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Role
 from retailor.serve.app import ServeSettings, make_app
 from retailor.serve.service import Loader, Service
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from retailor.tasks.answer import Answerer
 from retailor.tasks.recommend import Recommender
 from retailor.tasks.review import ReviewSettings, ReviewWriter
@@ -26,7 +26,7 @@ from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.shapes import RecommendQuery, SearchQuery, SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.toys import HashEncoder
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 
 LOADERS: dict[str, Loader] = {
     task.kind: task.load  # type: ignore[attr-defined]

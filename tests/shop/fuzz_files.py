@@ -28,9 +28,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retailor.errors import RetailorError
-from retailor.shop.packed import found
+from retailor.shop.files.packed import found
+from retailor.shop.files.sink import Sink
 from retailor.shop.read import read_into, reader_of
-from retailor.shop.sink import Sink
 
 MOST_S_PER_MB = 20.0
 _TIMES = ["2024-01-02 10:00:00", "1588687728923", "15115440700000", "50000-01-01", "", "01/02/2024", "NaN"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from retailor.errors import ConfigError, DataError
-from retailor.shop.amazon_items import item_row, price_of
 from retailor.shop.read import READERS, read
+from retailor.shop.readers.amazon_items import item_row, price_of
 from retailor.shop.tables import Shop
 
 REVIEW_2018: dict[str, Any] = {

@@ -11,10 +11,10 @@ import pytest
 
 from retailor.errors import ConfigError
 from retailor.shop.demo import DemoTruth, demo_shop, demo_truth
-from retailor.shop.demo_words_en import ENGLISH
-from retailor.shop.demo_words_zh import CHINESE
+from retailor.shop.demo.words_en import ENGLISH
+from retailor.shop.demo.words_zh import CHINESE
 from retailor.shop.tables import KINDS, SCHEMAS, Shop, label_of_rating
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 from retailor.text.languages import language_of
 
 SIZE = 120

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retailor import artifact
 from retailor.errors import DataError
-from retailor.shop import packed, sink
+from retailor.shop.files import packed, sink
 from retailor.shop.read import read, read_into
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from tests.shop.fuzz_files import fuzz
 
 EVENTS: dict[str, Any] = {"events": {"columns": {"user_id": "u", "item_id": "i", "kind": "k"}}}

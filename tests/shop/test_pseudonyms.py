@@ -16,7 +16,7 @@ from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, personal_ids, pseudonyms_of
 from retailor.shop.read import read_into
 from retailor.shop.tables import Shop, open_shop
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 
 ENV, KEY = "RETAILOR_TEST_PSEUDONYMS", "0123456789abcdef"
 

@@ -12,13 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from retailor.errors import DataError
-from retailor.shop import documents as documents_module
-from retailor.shop import lines as lines_module
-from retailor.shop.amazon_eras import ERAS, Foreign
-from retailor.shop.amazon_reviews import parse_reviews
-from retailor.shop.delimited import delimited
-from retailor.shop.documents import any_objects, row_blocks
+from retailor.shop.files import documents as documents_module
+from retailor.shop.files import lines as lines_module
+from retailor.shop.files.delimited import delimited
+from retailor.shop.files.documents import any_objects, row_blocks
 from retailor.shop.read import read, read_into
+from retailor.shop.readers.amazon_eras import ERAS, Foreign
+from retailor.shop.readers.amazon_reviews import parse_reviews
 
 FEW = settings(max_examples=60, deadline=None)
 GOOD = b'{"overall": 5.0, "reviewerID": "A0", "asin": "B0", "reviewText": "ok", "unixReviewTime": 1529193600}'

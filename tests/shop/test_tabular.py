@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.errors import ConfigError, DataError
-from retailor.shop import delimited as delimited_module
-from retailor.shop import lines as lines_module
-from retailor.shop.delimited import delimited
-from retailor.shop.lines import blocks
+from retailor.shop.files import delimited as delimited_module
+from retailor.shop.files import lines as lines_module
+from retailor.shop.files.delimited import delimited
+from retailor.shop.files.lines import blocks
 from retailor.shop.read import read, read_into
 from retailor.shop.tables import Shop
 
@@ -358,7 +358,7 @@ def test_presets_take_no_maps(tmp_path: Path) -> None:
 
 
 def test_memory_of_rejects_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retailor.shop import sink
+    from retailor.shop.files import sink
 
     monkeypatch.setattr(sink, "_REJECTS_A_BATCH", 10)
     text = "u,i,k\na,b,buy\n" + "".join(f"bad{i}\n" for i in range(95))

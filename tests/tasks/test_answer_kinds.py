@@ -10,12 +10,12 @@ from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings, kinds, templates
 from retailor.tasks.answer.cases import answerable
 from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.made import made_cases
 from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.synthetic import made_cases
 from retailor.tasks.shapes import Answered, AnswerQuery
 from retailor.testing.toys import HashEncoder
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 
 USES: tuple[templates.Use, ...] = ("learn", "choose", "judge")
 

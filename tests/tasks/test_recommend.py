@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import (
+from retailor.retrieval.collaborative import (
     Histories,
     ItemToItem,
     Popularity,
@@ -31,8 +31,8 @@ from retailor.tasks.recommend.evaluate.next_item import rank_cases
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.related import diverse
 from retailor.tasks.recommend.scorers.parts import Features
-from retailor.tasks.recommend.scorers.taste import Whitening, fit_taste, untrained
-from retailor.tasks.recommend.scorers.words import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.two_tower import Whitening, fit_taste, untrained
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder

@@ -11,12 +11,12 @@ import pytest
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import hold_out
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
-from retailor.tasks.recommend.scorers.own import OwnChoices
+from retailor.tasks.recommend.scorers.user_history import OwnChoices
 from retailor.tasks.shapes import RecommendQuery
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

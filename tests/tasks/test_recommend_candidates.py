@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity
+from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
@@ -18,7 +18,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.query import candidates as room
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.scorers.parts import paired
-from retailor.tasks.recommend.scorers.words import SharedWords, WordSpace
+from retailor.tasks.recommend.scorers.tfidf import SharedWords, WordSpace
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.tasks.recommend.blend.coldness import ColdBlend, customer_groups, item_groups, joined
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness
 from retailor.tasks.recommend.customers import Cases

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.tasks.recommend import RecommendSettings
 from retailor.tasks.recommend.behaviour import Moments, clusters_of, fit_encoder
 from retailor.tasks.recommend.customers import hold_out
-from retailor.tasks.recommend.scorers.sequence import NextItem, fit_sequence, padded
+from retailor.tasks.recommend.scorers.sasrec import NextItem, fit_sequence, padded
 from retailor.testing.models import tiny_encoder
 
 N_ITEMS = 12

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.blend import ENOUGH, Blend
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups

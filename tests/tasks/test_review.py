@@ -33,7 +33,7 @@ from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import ScriptedGenerator
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 
 GOOD = "The kettle boils fast and the lid fits well."
 SMALL = ReviewSettings(max_steps=6, max_evaluated=6, max_tokens=24, max_tries=2, learning_rate=3e-3)

@@ -9,8 +9,8 @@ from retailor.metrics.classify import log_loss_cases
 from retailor.shop.tables import Shop
 from retailor.tasks.sentiment import SentimentReader
 from retailor.tasks.sentiment.readers.blended import BlendedReader, blended, mixed
-from retailor.tasks.sentiment.readers.linear import Head, softmax, temperature_of
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
+from retailor.tasks.sentiment.readers.heads import Head, softmax, temperature_of
+from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder

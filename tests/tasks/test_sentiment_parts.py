@@ -16,8 +16,8 @@ from sklearn.svm import LinearSVC
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
 from retailor.tasks.sentiment.fit import _choose, choose_by_loss, fit_readers
-from retailor.tasks.sentiment.job import loop_of
-from retailor.tasks.sentiment.readers.linear import (
+from retailor.tasks.sentiment.fitting import loop_of
+from retailor.tasks.sentiment.readers.heads import (
     Head,
     calibration,
     class_weights,
@@ -25,7 +25,7 @@ from retailor.tasks.sentiment.readers.linear import (
     softmax,
     temperature_of,
 )
-from retailor.tasks.sentiment.readers.plain import WordReader, ngrams
+from retailor.tasks.sentiment.readers.linear import WordReader, ngrams
 from retailor.tasks.sentiment.texts import (
     Examples,
     MiddleCut,
@@ -145,7 +145,7 @@ def test_an_nb_svm_is_an_svm_over_unit_rows_of_scaled_features(n_classes: int) -
 
 
 def test_an_nb_svm_says_the_bias_of_a_text_without_its_words_and_survives_its_file(tmp_path) -> None:
-    from retailor.tasks.sentiment.readers.linear import read_head
+    from retailor.tasks.sentiment.readers.heads import read_head
 
     rows, y = bags(100, 2)
     head = fit_head(rows, y, "nb-svm", 1.0, np.array([0.5, 1.0, 1.5]))
@@ -205,7 +205,7 @@ def test_class_weights_leave_the_mean_at_one() -> None:
 
 
 def test_a_head_survives_its_file(tmp_path) -> None:
-    from retailor.tasks.sentiment.readers.linear import read_head
+    from retailor.tasks.sentiment.readers.heads import read_head
 
     head = Head(np.arange(6.0).reshape(3, 2), np.array([0.0, -1e9, 1.0]), 1.7)
     head.save(tmp_path / "head.safetensors")

@@ -127,8 +127,8 @@ def test_the_encoders_own_head_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_run_asks_the_plans_generator(tmp_path: Path) -> None:
+    from retailor.plan.main_job import stages_of
     from retailor.plan.settings import make_plan
-    from retailor.plan.stages import stages_of
 
     def needs(**sentiment: object) -> tuple[str, ...]:
         plan = make_plan({"skip": ["review"], "sentiment": sentiment}, tmp_path)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from retailor.errors import ConfigError, DataError
 from retailor.seeds import stream
 from retailor.testing.toys import ScriptedGenerator
-from retailor.text.augment import AugmentSettings, augment, augmented, word_neighbours
-from retailor.text.augment_facts import facts, is_negation, names_in
-from retailor.text.augment_words import pieces
+from retailor.text.augmentation.edits import AugmentSettings, augment, augmented, word_neighbours
+from retailor.text.augmentation.facts import facts, is_negation, names_in
+from retailor.text.augmentation.substitutes import pieces
 from retailor.text.quantities import parse_quantities
 
 EDITS = AugmentSettings(method="edits", copies=3, rate=0.5)

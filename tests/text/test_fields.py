@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import SCHEMAS, Shop
-from retailor.text.clean import clean
+from retailor.text.clean_shop import clean
 from retailor.text.fields import (
     count_words,
     item_text,

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.shop.demo import demo_shop
+from retailor.text.clean_text import clean_text
 from retailor.text.private import mask
-from retailor.text.strings import clean_text
 
 MASKED = {
     "write to me@x.org{} now": "write to [email]{} now",

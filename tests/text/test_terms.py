@@ -21,7 +21,7 @@ from retailor.errors import ConfigError
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
 from retailor.text.fields import texts
-from retailor.text.grams import frequent_grams
+from retailor.text.ngrams import frequent_grams
 from retailor.text.terms import Term, TermSettings, mine_terms
 
 DATA = Path(os.environ.get("RETAILOR_DATA", "../shared/data"))

@@ -17,8 +17,8 @@ from retailor.models.shapes import Encoder
 from retailor.testing.models import tiny_decoder, tiny_encoder, tiny_seq2seq
 from retailor.testing.toys import HashEncoder, ScriptedGenerator
 from retailor.train.adapt import AdaptSettings, adapt, adapt_with_log
-from retailor.train.masked import MaskedModel
-from retailor.train.masking import Vocabulary, cut_spans, draw_masks, hide, vocabulary
+from retailor.train.objectives.masked_head import MaskedModel
+from retailor.train.objectives.masking import Vocabulary, cut_spans, draw_masks, hide, vocabulary
 
 TEXTS = [
     f"{colour} {stuff} {thing} with a {size} handle"

@@ -18,11 +18,11 @@ from retailor.shop.demo import demo_shop
 from retailor.testing.models import tiny_decoder, tiny_encoder, tiny_seq2seq
 from retailor.text.pairs import shop_pairs
 from retailor.train.adapt import AdaptSettings, adapt, adapt_with_log
-from retailor.train.adapt.generator import packed_rows
-from retailor.train.adapt.growth import grown, new_pieces
-from retailor.train.adapt.order import second_half
 from retailor.train.lora import merged, with_lora
-from retailor.train.masked import swapped
+from retailor.train.objectives.causal_span import packed_rows
+from retailor.train.objectives.growth import grown, new_pieces
+from retailor.train.objectives.masked_head import swapped
+from retailor.train.objectives.order import second_half
 
 THINGS = ("mug", "lamp", "bowl", "chair", "shirt", "phone", "table", "spoon")
 TEXTS = [f"{c} {s} {t}. it has a {z} handle" for c in ("red", "blue") for s in ("glass", "steel", "wooden")

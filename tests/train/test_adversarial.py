@@ -12,10 +12,15 @@ from torch import Tensor, nn
 
 from retailor.errors import ConfigError
 from retailor.testing.models import tiny_decoder, tiny_encoder
-from retailor.train.adversarial import AdversarialSettings, adversarial, check_adversarial, word_embedding
-from retailor.train.domain import Contested, DomainSettings, domain_adversarial, reverse
 from retailor.train.loop import TrainSettings, train
-from retailor.train.mixup import MixupSettings, mixup
+from retailor.train.losses.adversarial import (
+    AdversarialSettings,
+    adversarial,
+    check_adversarial,
+    word_embedding,
+)
+from retailor.train.losses.domain_adversarial import Contested, DomainSettings, domain_adversarial, reverse
+from retailor.train.losses.mixup import MixupSettings, mixup
 
 Batch = Mapping[str, Tensor]
 METHODS = ("fgm", "pgd", "freelb")

@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from retailor import provenance
 from retailor.errors import ConfigError, DataError, ModelError
+from retailor.store import keys
 from retailor.testing.models import SAMPLE, tiny_encoder
-from retailor.train import losses
 from retailor.train.checkpoint import Checkpoints, weights_of
 from retailor.train.loop import Batch, TrainLog, TrainSettings, layer_groups, train
+from retailor.train.losses import functions
 from retailor.train.schedule import epoch_batches, rate_factor, steps_of
 
 X = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
@@ -113,20 +113,20 @@ CLASS_WEIGHTS = torch.tensor([0.2, 1.0, 5.0])
 
 
 def _ahead(batch: Batch) -> float:
-    return losses.n_labels(batch["labels"][:, 1:])
+    return functions.n_labels(batch["labels"][:, 1:])
 
 
 def _weighed(batch: Batch) -> float:
-    return losses.n_labels(batch["labels"][:, 0], weights=CLASS_WEIGHTS)
+    return functions.n_labels(batch["labels"][:, 0], weights=CLASS_WEIGHTS)
 
 
 KINDS: dict[str, tuple[Any, Any]] = {
-    "masked": (losses.masked_lm, lambda batch: losses.n_labels(batch["labels"])),
-    "seq2seq": (losses.seq2seq_lm, lambda batch: losses.n_labels(batch["labels"])),
-    "causal": (losses.causal_lm, _ahead),
-    "weighted": (lambda z, y: losses.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS), _weighed),
+    "masked": (functions.masked_lm, lambda batch: functions.n_labels(batch["labels"])),
+    "seq2seq": (functions.seq2seq_lm, lambda batch: functions.n_labels(batch["labels"])),
+    "causal": (functions.causal_lm, _ahead),
+    "weighted": (lambda z, y: functions.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS), _weighed),
     "smoothed": (
-        lambda z, y: losses.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS, smoothing=0.1), _weighed
+        lambda z, y: functions.cross_entropy(z[:, 0], y[:, 0], weights=CLASS_WEIGHTS, smoothing=0.1), _weighed
     ),
     "examples": (lambda z, y: z.square().mean(), None),
 }  # fmt: skip
@@ -260,9 +260,9 @@ def test_only_the_same_training_goes_on(change: str, tmp_path: Path, monkeypatch
     if change == "one value":
         values[63, 7] += 1e-3
     if change == "code":
-        monkeypatch.setattr(provenance, "code", lambda: "other")
+        monkeypatch.setattr(keys, "code", lambda: "other")
     if change == "library":
-        monkeypatch.setattr(provenance, "libraries", dict)
+        monkeypatch.setattr(keys, "libraries", dict)
     again = once(seed=int(change == "seed"), dials={"margin": 0.2} if change == "dials" else None)
     assert again == (0 if change == "nothing" else 16)
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from retailor.train.losses import (
+from retailor.train.losses.functions import (
     causal_lm,
     contrastive,
     cross_entropy,

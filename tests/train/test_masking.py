@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from retailor.errors import ModelError
 from retailor.testing.models import tiny_encoder
-from retailor.train.masked import swapped
-from retailor.train.masking import (
+from retailor.train.objectives.masked_head import swapped
+from retailor.train.objectives.masking import (
     IGNORED,
     Vocabulary,
     batch_randomness,

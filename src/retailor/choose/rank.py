@@ -18,7 +18,7 @@ from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
-from retailor.tasks.sentiment.readers.linear import choose_head, class_weights
+from retailor.tasks.sentiment.readers.heads import choose_head, class_weights
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
 LICENCES = {"minilm": "Apache-2.0", "e5": "MIT"}

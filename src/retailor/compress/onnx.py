@@ -13,15 +13,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.compress.graph import Embeddings, export, quantise, quantise_blocks, shrink_embeddings
 from retailor.compress.speed import Speeds, speeds
 from retailor.config import Field, as_dict, settings
 from retailor.errors import DataError, ModelError
+from retailor.models.encoding import exact_vectors
 from retailor.models.onnx import POOLINGS, OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.models.vectors import exact_vectors
 from retailor.seeds import stream
+from retailor.store import artifact
 
 __all__ = ["CompressReport", "CompressSettings", "Parity", "compress"]
 

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.errors import ModelError
 from retailor.models.files import quiet, read_config, read_tokenizer
-from retailor.models.filling import read_network
+from retailor.models.formats.filling import read_network
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import InferenceCopy, by_length, default_device, device_of
 from retailor.models.limits import check_ids, own_max_tokens
 from retailor.models.local import load_generator
-from retailor.models.strings import well_formed
+from retailor.models.well_formed import well_formed
+from retailor.store import artifact
 
 TEXT, WORD = "{text}", "{word}"
 """What a template has once each: 'Review: {text} All in all, it was {word}.'"""

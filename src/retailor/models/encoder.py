@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.models.files import quiet, read_object
+from retailor.models.formats.sentence_transformers import layout
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.limits import check_max_tokens
 from retailor.models.pooling import POOLINGS, Head, Pooling, pool
-from retailor.models.sentence import layout
 from retailor.models.shapes import Role
-from retailor.models.strings import well_formed
+from retailor.models.well_formed import well_formed
+from retailor.store import artifact
 
 DESCRIPTION = "retailor_encoder.json"
 BUDGET_TOKENS = {"cpu": 1024, "cuda": 32768}

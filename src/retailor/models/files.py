@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retailor.errors import DataError, ModelError
-from retailor.models.formats import refuse_config, refuse_remote_code
+from retailor.models.formats.refused import refuse_config, refuse_remote_code
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "*.model", "*.spm", "*.tiktoken")
 WITHOUT_VOCABULARY = ("ByT5", "Canine", "Perceiver", "MyT5")

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.errors import ModelError
 from retailor.models.chat import knows_system, written
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.sampling import sampler
-from retailor.models.strings import well_formed
+from retailor.models.well_formed import well_formed
+from retailor.store import artifact
 
 DESCRIPTION = "retailor_generator.json"
 BUDGET_TOKENS = 16384

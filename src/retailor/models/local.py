@@ -13,21 +13,26 @@ from typing import Any
 
 import torch
 
-from retailor import artifact
 from retailor.errors import DataError, ModelError
-from retailor.models import adapters
 from retailor.models import encoder as encoder_file
 from retailor.models import generator as generator_file
 from retailor.models.encoder import LocalEncoder
 from retailor.models.files import first_line, quiet, read_config, read_object, read_tokenizer
-from retailor.models.filling import read_network
-from retailor.models.formats import no_safetensors
+from retailor.models.formats import adapters
+from retailor.models.formats.filling import read_network
+from retailor.models.formats.refused import no_safetensors
+from retailor.models.formats.sentence_transformers import (
+    GENERAL,
+    lower_cased,
+    read_head,
+    read_sentence_folder,
+)
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import default_device
 from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
 from retailor.models.limits import check_ids, own_max_tokens, usable_positions
-from retailor.models.sentence import GENERAL, lower_cased, read_head, read_sentence_folder
 from retailor.models.shapes import Encoder, Generator
+from retailor.store import artifact
 
 __all__ = ["LocalEncoder", "LocalGenerator", "folder_kind", "load_encoder", "load_generator", "model_kind"]
 

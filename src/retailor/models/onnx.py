@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.errors import DataError, MissingExtra, ModelError
 from retailor.models.shapes import Role
-from retailor.models.strings import well_formed
+from retailor.models.well_formed import well_formed
+from retailor.store import artifact
 
 FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
 BUDGET_TOKENS = 4096

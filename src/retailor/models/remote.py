@@ -13,11 +13,11 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.endpoint import Endpoint, Refused, RemoteSettings, Usage, estimate_tokens
 from retailor.models.shapes import Role
+from retailor.store import artifact
 
 __all__ = [
     "RemoteEncoder",

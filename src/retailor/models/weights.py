@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from retailor.artifact import file_sha256
 from retailor.errors import DataError, MissingExtra, ModelError, nearest
 from retailor.extras import naming_extras
-from retailor.models.cache import cached
+from retailor.models.conversions import cached
 from retailor.models.shapes import Encoder, Generator
+from retailor.store.artifact import file_sha256
 
 __all__ = ["BUILT_IN", "load_model", "package_path"]
 
@@ -184,11 +184,11 @@ def _convert(name: str, folder: Path) -> None:
     """Writes the artifact of a built-in model whose package has it in a format of its own."""
     path = package_path(name)
     if name == "e5":
-        from retailor.models.e5 import read_e5
+        from retailor.models.formats.e5 import read_e5
 
         read_e5(path).save(folder)
     else:
-        from retailor.models.gguf import read_gguf
+        from retailor.models.formats.gguf import read_gguf
 
         read_gguf(path, name).save(folder)
 

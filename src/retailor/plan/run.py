@@ -12,11 +12,11 @@ import tomli_w
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
-from retailor.plan.engine import ABSENT, Done, as_record, run_stages, write_json
+from retailor.plan.main_job import stages_of
 from retailor.plan.settings import Plan, read_plan
-from retailor.plan.stages import stages_of
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
+from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from retailor.catalogue import TASKS
 from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
+from retailor.tasks.registry import TASKS
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")

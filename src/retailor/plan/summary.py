@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retailor import artifact
 from retailor.metrics.scores import Scores
-from retailor.plan.engine import ABSENT
 from retailor.plan.settings import Plan
 from retailor.report.data import ReportData
+from retailor.store import artifact
+from retailor.store.stages import ABSENT
 from retailor.text.terms import Term
 
 Inputs = Mapping[str, Path]

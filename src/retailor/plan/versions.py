@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from retailor.artifact import retailor_version
-from retailor.provenance import made_by
+from retailor.store.artifact import retailor_version
+from retailor.store.keys import made_by
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from retailor.artifact import retailor_version
 from retailor.errors import MissingExtra
 from retailor.metrics.scores import OURS, Score, Scores, decimals
 from retailor.report import charts
@@ -29,6 +28,7 @@ from retailor.report.verdicts import (
     main_metric,
     verdict,
 )
+from retailor.store.artifact import retailor_version
 from retailor.tasks.reasons import Language
 
 __all__ = ["ReportData", "page", "write_report"]

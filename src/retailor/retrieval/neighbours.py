@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval.collab import Histories, ItemToItem, strongest
+from retailor.retrieval.collaborative import Histories, ItemToItem, strongest
 
 PAIRS = 20_000_000
 """Pairs of events that are in memory at once while neighbours are counted."""

@@ -18,7 +18,6 @@ import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI, Header, Query, Response
 
-from retailor.artifact import retailor_version
 from retailor.errors import ConfigError, RetailorError
 from retailor.serve import replies
 from retailor.serve.bodies import (
@@ -52,6 +51,7 @@ from retailor.serve.problems import install, problem
 from retailor.serve.reference import described, reference_page
 from retailor.serve.service import Loaders, Service
 from retailor.serve.settings import ServeSettings
+from retailor.store.artifact import retailor_version
 from retailor.tasks.reasons import language_of
 
 __all__ = ["ServeSettings", "make_app", "serve"]

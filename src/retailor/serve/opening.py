@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retailor import artifact
 from retailor.errors import DataError
+from retailor.store import artifact
 
 RUN = "run.json"
 

@@ -11,17 +11,17 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from retailor import artifact, provenance
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.serve.batching import Batcher, Tally
+from retailor.serve.encoders import shared_encoders
 from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
-from retailor.serve.shelf import Page, Shelf
-from retailor.serve.vectors import shared_encoders
+from retailor.serve.shop_view import Page, Shelf
 from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
 from retailor.shop.tables import open_shop
+from retailor.store import artifact, keys
 from retailor.tasks.shapes import (
     Answered,
     AnswerQuery,
@@ -143,7 +143,7 @@ class Service:
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         prints = {
-            kind: provenance.key(artifact.read_manifest(path).fingerprint, small)
+            kind: keys.key(artifact.read_manifest(path).fingerprint, small)
             for kind, path in contents.tasks.items()
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from retailor.shop.cells.unread import unread_lines
 from retailor.shop.joins import gaps
 from retailor.shop.pseudonyms import personal_ids, personal_note
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
-from retailor.shop.unread import unread_lines
 from retailor.text.private import mask
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))

@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from retailor import artifact
 from retailor.errors import ConfigError
 from retailor.shop.tables import SCHEMAS, Shop
+from retailor.store import artifact
 from retailor.text.private import mask
 
 LEAST_KEY = 16

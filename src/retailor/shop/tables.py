@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import polars as pl
 
-from retailor import artifact
 from retailor.errors import DataError, MissingTable
+from retailor.store import artifact
 
 TIME = pl.Datetime("ms", "UTC")
 KINDS = ("view", "cart", "buy", "favourite", "rate")

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from retailor import artifact
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import LABELS, Shop
+from retailor.store import artifact
 from retailor.tasks.reasons import Why
 from retailor.tasks.shapes import (
     Answered,

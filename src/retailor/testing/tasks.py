@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from retailor import artifact
 from retailor.errors import DataError
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from retailor.tasks.shapes import Refittable
 
 

@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.models.shapes import Role
+from retailor.store import artifact
 
 _WORD = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]")
 

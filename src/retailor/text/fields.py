@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from retailor.shop.tables import Shop, conform
+from retailor.text.clean_text import HAN, HANGUL, KANA, clean_text
 from retailor.text.quantities import Quantity, parse_quantities
-from retailor.text.strings import HAN, HANGUL, KANA, clean_text
 
 __all__ = ["Quantity", "item_text", "item_texts", "parse_quantities", "structure", "structure_items", "texts"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from retailor.text.strings import HAN, HANGUL, KANA
+from retailor.text.clean_text import HAN, HANGUL, KANA
 
 _SCRIPTS = {
     "ja": re.compile(f"[{KANA}]"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.text.strings import HAN, HANGUL, KANA
+from retailor.text.clean_text import HAN, HANGUL, KANA
 
 # Words that mean the same about every product: no size, colour, taste or speed.
 PRAISE = tuple(re.findall(r"\S+", """

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from retailor.config import Field, settings
-from retailor.text.general import CHINESE_GENERAL, ENGLISH_STOP_WORDS, OPINIONS, english_share, surprise
-from retailor.text.grams import BREAK, Grams, Ints, frequent_grams
+from retailor.text.clean_text import HAN, clean_text
+from retailor.text.common_words import CHINESE_GENERAL, ENGLISH_STOP_WORDS, OPINIONS, english_share, surprise
 from retailor.text.languages import language_of
-from retailor.text.strings import HAN, clean_text
+from retailor.text.ngrams import BREAK, Grams, Ints, frequent_grams
 
 _TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f][\w'&+-]*(?:\.(?:com|net|org|[a-z](?=\.)))?|\d[\w.,]*|[^\w\s]")
 _MARK = re.compile(r"\[(?:link|email|phone)\]")

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.models.shapes import Encoder
-from retailor.retrieval.words import words
+from retailor.retrieval.tokens import words
 from retailor.seeds import stream
 from retailor.tasks.answer.features import SOURCES, features
 from retailor.tasks.answer.index import PassageIndex

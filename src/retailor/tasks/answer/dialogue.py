@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retailor.retrieval.words import content_words
+from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer import kinds
 
 _REFERS = re.compile(

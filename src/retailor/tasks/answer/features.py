@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.retrieval.lexical import BM25Index
-from retailor.retrieval.words import content_words, words
+from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import content_words, words
 from retailor.tasks.answer import kinds
 
 SOURCES = ("attribute", "title", "description", "review", "answer")

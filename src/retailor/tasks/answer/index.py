@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
+from retailor.models.encoding import kept_vectors
 from retailor.models.shapes import Encoder
-from retailor.models.vectors import kept_vectors
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.lexical import BM25Index
-from retailor.retrieval.words import words
+from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import words
 from retailor.seeds import stream
 from retailor.tasks.answer.features import Chance, features
 from retailor.tasks.shapes import Evidence

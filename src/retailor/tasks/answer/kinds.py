@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from retailor.retrieval.words import UNITS, content_words, words
+from retailor.retrieval.tokens import UNITS, content_words, words
 from retailor.text.quantities import parse_quantities
 
 Sort = Literal["fact", "word", "opinion", "rule"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from retailor.retrieval.words import HAS_CHINESE
+from retailor.retrieval.tokens import HAS_CHINESE
 from retailor.shop.tables import Shop
 
 SCHEMA: dict[str, Any] = {

@@ -12,22 +12,22 @@ from typing import Any, ClassVar, Literal, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from retailor.tasks.answer import dialogue, kinds, wording
 from retailor.tasks.answer.cases import Case, cases_of
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.learn import Learner, Made
-from retailor.tasks.answer.made import made_cases
 from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
 from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import evaluate_cases
+from retailor.tasks.answer.synthetic import made_cases
 from retailor.tasks.answer.templates import Use
 from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retailor.retrieval.words import HAS_CHINESE, STOP_WORDS, content_words, words
+from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.passages import sentences
 from retailor.tasks.shapes import Evidence

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.models.shapes import TrainableEncoder
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.seeds import derive, stream
 from retailor.tasks.recommend.settings import RecommendSettings
 
@@ -162,7 +162,7 @@ def _loss(encoder: TrainableEncoder, temperature: float) -> Callable[[Any, Mappi
     import torch
     from torch.nn import functional as F
 
-    from retailor.train.losses import contrastive
+    from retailor.train.losses.functions import contrastive
 
     def loss(network: Any, batch: Mapping[str, Any]) -> torch.Tensor:
         tokens = {name: value for name, value in batch.items() if name not in ("left", "right", "same")}

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.settings import RecommendSettings

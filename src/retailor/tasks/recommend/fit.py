@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.kept import digest
+from retailor.models.encoding import kept_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
-from retailor.models.vectors import kept_vectors
 from retailor.retrieval.blend import Blend, trust
-from retailor.retrieval.collab import Histories, Scorer
+from retailor.retrieval.collaborative import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
+from retailor.store.memo import digest
 from retailor.tasks.recommend.behaviour import fit_encoder
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.blend.folds import ahead
@@ -35,8 +35,8 @@ from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
-from retailor.tasks.recommend.scorers.taste import Whitening, untrained
-from retailor.tasks.recommend.scorers.words import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.two_tower import Whitening, untrained
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.shapes import RecommendQuery
 from retailor.text.fields import is_language

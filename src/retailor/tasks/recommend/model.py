@@ -17,14 +17,14 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories, Popularity, Scorer
+from retailor.retrieval.collaborative import Histories, Popularity, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features, parts_of, tensors_of
-from retailor.tasks.recommend.scorers.taste import Whitening
-from retailor.tasks.recommend.scorers.words import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.two_tower import Whitening
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]

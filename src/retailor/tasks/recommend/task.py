@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
@@ -19,6 +18,7 @@ from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases

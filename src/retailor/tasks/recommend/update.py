@@ -12,9 +12,9 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.models.vectors import kept_vectors
-from retailor.retrieval import collab, neighbours
-from retailor.retrieval.collab import Factors, Histories, ItemToItem, Scorer
+from retailor.models.encoding import kept_vectors
+from retailor.retrieval import collaborative, neighbours
+from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import (
     Catalogue,
@@ -25,10 +25,10 @@ from retailor.tasks.recommend.customers import (
 )
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
 from retailor.tasks.recommend.scorers.parts import NETWORKS, OWN, Features, fit_parts, own_part, paired
-from retailor.tasks.recommend.scorers.sequence import NextItem
-from retailor.tasks.recommend.scorers.taste import Taste
-from retailor.tasks.recommend.scorers.words import SharedWords
-from retailor.tasks.recommend.scorers.written import OwnWords
+from retailor.tasks.recommend.scorers.sasrec import NextItem
+from retailor.tasks.recommend.scorers.tfidf import SharedWords
+from retailor.tasks.recommend.scorers.two_tower import Taste
+from retailor.tasks.recommend.scorers.user_reviews import OwnWords
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -170,7 +170,7 @@ def _counted(histories: Histories, n_items: int, settings: RecommendSettings) ->
     near, links = paired(histories, settings.max_pairs), settings.links(n_items)
     return {
         **own,
-        "popularity": collab.fit_popularity(histories.matrix(n_items)),
+        "popularity": collaborative.fit_popularity(histories.matrix(n_items)),
         "item-knn": neighbours.fit_item_knn(near.matrix(n_items), n_links=links),
         "sequential-knn": neighbours.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),
     }
@@ -195,7 +195,7 @@ def _grown(
         if kernel is None:
             weight, kernel = 0.0, sp.csr_matrix((part.links.shape[0], n), dtype=np.float32)
         own = scale * (weight + settings.regularisation)
-        return collab.with_new_items(part, scale * weight * kernel, own, n_links=settings.n_links)
+        return collaborative.with_new_items(part, scale * weight * kernel, own, n_links=settings.n_links)
     return part
 
 

@@ -11,7 +11,7 @@ from retailor.metrics.generation import CopyIndex, tokens
 from retailor.models.shapes import Generator
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, instructions_of
-from retailor.text.clean import language_of
+from retailor.text.clean_shop import language_of
 from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 
 MIN_WORDS = 4

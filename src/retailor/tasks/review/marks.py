@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from retailor.artifact import retailor_version
+from retailor.store.artifact import retailor_version
 from retailor.tasks.shapes import Draft
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"

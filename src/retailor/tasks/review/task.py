@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 
-from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
@@ -24,6 +23,7 @@ from retailor.models.shapes import Generator, OpenEncoder, TrainableGenerator
 from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
+from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
 from retailor.tasks.review.draft import Drafter, ReviewSettings, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.generation import CopyIndex, tokens
-from retailor.text.clean import clean_text
+from retailor.text.clean_shop import clean_text
 from retailor.text.fields import sentences
 
 _LABEL = re.compile(r"^\s*(?:(?:customer |product )?review|draft|评论|评价|草稿)(?: text)?\s*[:：]\s*", re.I)

@@ -19,7 +19,7 @@ from retailor.models.hardware import device_of, native_bf16
 from retailor.models.shapes import TrainableGenerator
 from retailor.seeds import derive
 from retailor.train.loop import TrainLog, TrainSettings, train
-from retailor.train.losses import n_labels
+from retailor.train.losses.functions import n_labels
 
 IGNORED = -100
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -15,7 +15,7 @@ from retailor.errors import ConfigError, DataError
 from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment.job import (
+from retailor.tasks.sentiment.fitting import (
     BLENDED,
     BY_MODE,
     CONTRAST,
@@ -32,7 +32,7 @@ from retailor.tasks.sentiment.job import (
     loop_of,
 )
 from retailor.tasks.sentiment.readers.blended import BlendedReader, blended
-from retailor.tasks.sentiment.readers.linear import (
+from retailor.tasks.sentiment.readers.heads import (
     Fitted,
     Floats,
     Kind,
@@ -41,12 +41,12 @@ from retailor.tasks.sentiment.readers.linear import (
     class_weights,
     cross_calibrated,
 )
+from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import PanelReader
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, stratified
-from retailor.tasks.sentiment.training.few import fit_contrast, fit_panel, fit_prompt, fit_pseudo
+from retailor.tasks.sentiment.training.few_labels import fit_contrast, fit_panel, fit_prompt, fit_pseudo
 
 if TYPE_CHECKING:
     from retailor.models.cloze import Cloze
@@ -128,8 +128,8 @@ def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None
     """Raises ConfigError, ModelError or MissingExtra, before any work, when the network cannot train so."""
     if settings.mode not in ("auto", "fine-tuned", "blended", "pseudo-labels", "contrastive"):
         return
-    from retailor.train.adversarial import AdversarialSettings, check_adversarial
     from retailor.train.lora import check_lora
+    from retailor.train.losses.adversarial import AdversarialSettings, check_adversarial
     from retailor.train.schedule import check_layers
 
     check_layers(encoder.network, settings.freeze_layers)
@@ -217,7 +217,7 @@ def _fit_tuned(
 ) -> dict[str, AnyReader]:
     """The fine-tuned reader, which starts at a probe, and the one that hears the words too."""
     from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
-    from retailor.train.adversarial import AdversarialSettings
+    from retailor.train.losses.adversarial import AdversarialSettings
 
     chosen, y = job.settings, job.examples.y
     held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held

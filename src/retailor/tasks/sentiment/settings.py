@@ -6,7 +6,7 @@ from typing import Literal
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
-from retailor.text.augment import AugmentSettings
+from retailor.text.augmentation.edits import AugmentSettings
 
 
 @settings

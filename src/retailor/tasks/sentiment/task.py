@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from retailor import artifact
 from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.metrics.classify import score_classes
@@ -22,12 +21,13 @@ from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, OpenEncoder, TrainableEncoder
 from retailor.shop.tables import LABELS, Shop
+from retailor.store import artifact
 from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.job import ALONE, BLENDED, BY_MODE, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
+from retailor.tasks.sentiment.fitting import ALONE, BLENDED, BY_MODE, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
 from retailor.tasks.sentiment.readers.blended import BlendedReader
-from retailor.tasks.sentiment.readers.linear import Floats, read_head
+from retailor.tasks.sentiment.readers.heads import Floats, read_head
+from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import PanelReader
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import (
@@ -38,7 +38,7 @@ from retailor.tasks.sentiment.texts import (
     unlabelled_texts,
 )
 from retailor.tasks.shapes import UNKNOWN, Sentiment, SentimentQuery
-from retailor.text.clean import clean_text
+from retailor.text.clean_shop import clean_text
 
 __all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]
 

@@ -16,7 +16,7 @@ from retailor.errors import DataError
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.shapes import SentimentQuery
-from retailor.text.clean import clean_text, language_of
+from retailor.text.clean_shop import clean_text, language_of
 
 CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _SENTENCE = re.compile(r"(?<=[.!?。！？；;])\s*|\n+")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collab import Histories
+from retailor.retrieval.collaborative import Histories
 
 F32 = NDArray[np.float32]
 Groups = NDArray[np.int64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
 from retailor.progress import track
 from retailor.retrieval.blend import GRID, Blend, choose_weights, shrunk, standardise, trust
-from retailor.retrieval.collab import Histories, Scorer
+from retailor.retrieval.collaborative import Histories, Scorer
 from retailor.tasks.recommend.blend.coldness import (
     CUSTOMERS,
     ITEMS,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collab import Histories, ItemToItem, between
+from retailor.retrieval.collaborative import Histories, ItemToItem, between
 from retailor.tasks.recommend.blend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query import reasons

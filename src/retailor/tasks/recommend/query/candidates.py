@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, entries
+from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity, Scorer, entries
 from retailor.retrieval.vectors import VectorIndex
-from retailor.tasks.recommend.scorers.own import OwnChoices
-from retailor.tasks.recommend.scorers.sequence import NextItem
-from retailor.tasks.recommend.scorers.taste import Taste
-from retailor.tasks.recommend.scorers.words import SharedWords
+from retailor.tasks.recommend.scorers.sasrec import NextItem
+from retailor.tasks.recommend.scorers.tfidf import SharedWords
+from retailor.tasks.recommend.scorers.two_tower import Taste
+from retailor.tasks.recommend.scorers.user_history import OwnChoices
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]

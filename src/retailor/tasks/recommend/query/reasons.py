@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.retrieval.collab import Histories, ItemToItem, Scorer, between, entries
-from retailor.retrieval.words import shared_words
+from retailor.retrieval.collaborative import Histories, ItemToItem, Scorer, between, entries
+from retailor.retrieval.tokens import shared_words
 from retailor.tasks.reasons import Why
-from retailor.tasks.recommend.scorers.own import OwnChoices
-from retailor.tasks.recommend.scorers.taste import Taste
-from retailor.tasks.recommend.scorers.words import SharedWords
+from retailor.tasks.recommend.scorers.tfidf import SharedWords
+from retailor.tasks.recommend.scorers.two_tower import Taste
+from retailor.tasks.recommend.scorers.user_history import OwnChoices
 
 F32 = NDArray[np.float32]
 N_WORDS = 3

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collab import ItemToItem
+from retailor.retrieval.collaborative import ItemToItem
 from retailor.tasks.recommend.model import Fitted
 from retailor.tasks.recommend.scorers.parts import Features
 

@@ -13,16 +13,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.artifact import fingerprint
-from retailor.kept import digest, kept
-from retailor.retrieval import collab, neighbours
-from retailor.retrieval.collab import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
+from retailor.retrieval import collaborative, neighbours
+from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
+from retailor.store.artifact import fingerprint
+from retailor.store.memo import digest, kept
 from retailor.tasks.recommend.customers import Cases
-from retailor.tasks.recommend.scorers.own import OwnChoices
-from retailor.tasks.recommend.scorers.sequence import NextItem, fit_sequence
-from retailor.tasks.recommend.scorers.taste import Taste, fit_taste
-from retailor.tasks.recommend.scorers.words import SharedWords
-from retailor.tasks.recommend.scorers.written import OwnWords
+from retailor.tasks.recommend.scorers.sasrec import NextItem, fit_sequence
+from retailor.tasks.recommend.scorers.tfidf import SharedWords
+from retailor.tasks.recommend.scorers.two_tower import Taste, fit_taste
+from retailor.tasks.recommend.scorers.user_history import OwnChoices
+from retailor.tasks.recommend.scorers.user_reviews import OwnWords
 from retailor.tasks.recommend.settings import RecommendSettings
 
 OURS = "retailor"
@@ -133,7 +133,7 @@ def fit_parts(
     near_matrix = matrix if near is histories else near.matrix(n_items)
     n_links = settings.links(n_items)
     makers: dict[str, Callable[[], Scorer | None]] = {
-        "popularity": lambda: collab.fit_popularity(matrix),
+        "popularity": lambda: collaborative.fit_popularity(matrix),
         "item-knn": lambda: neighbours.fit_item_knn(near_matrix, n_links=n_links),
         "sequential-knn": lambda: neighbours.fit_sequential_knn(
             near, n_items, decay=settings.decay, n_links=n_links
@@ -217,7 +217,7 @@ def closed_forms(
     """
     if matrix.shape[1] > settings.max_closed_form:
         return {
-            "ials": lambda scale: collab.fit_ials(
+            "ials": lambda scale: collaborative.fit_ials(
                 matrix, n_factors=settings.factors, regularisation=0.05 * scale, seed=settings.seed
             )
         }
@@ -228,7 +228,7 @@ def closed_forms(
 
         def solve() -> Tensors:
             kernels = [] if table is None else [(kernel, table)]
-            return collab.fit_ease(
+            return collaborative.fit_ease(
                 matrix, regularisation=ridge, kernels=kernels, decay=settings.decay, n_links=settings.n_links
             ).tensors()
 

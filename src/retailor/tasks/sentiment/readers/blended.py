@@ -9,8 +9,8 @@ import numpy as np
 
 from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder
-from retailor.tasks.sentiment.readers.linear import Floats, Labels, calibration, softmax, temperature_of
-from retailor.tasks.sentiment.readers.plain import VectorReader, WordReader
+from retailor.tasks.sentiment.readers.heads import Floats, Labels, calibration, softmax, temperature_of
+from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.texts import folds
 from retailor.tasks.shapes import SentimentQuery
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retailor.tasks.sentiment.readers.linear import Floats
-from retailor.tasks.sentiment.readers.plain import ngrams
+from retailor.tasks.sentiment.readers.heads import Floats
+from retailor.tasks.sentiment.readers.linear import ngrams
 from retailor.tasks.sentiment.texts import CJK
 from retailor.text.opinions import OpinionWords
 

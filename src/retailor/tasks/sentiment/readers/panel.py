@@ -17,9 +17,9 @@ import numpy as np
 from retailor.models.shapes import Encoder
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS
-from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, fit_head, read_head
+from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, fit_head, read_head
+from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.readers.opinions import WordPolarity, word_polarity
-from retailor.tasks.sentiment.readers.plain import VectorReader
 from retailor.tasks.sentiment.texts import about, folds
 from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.opinions import OpinionWords

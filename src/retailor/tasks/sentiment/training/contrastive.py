@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retailor.models.shapes import TrainableEncoder
-from retailor.tasks.sentiment.readers.linear import Labels
+from retailor.tasks.sentiment.readers.heads import Labels
 from retailor.train.loop import TrainLog, TrainSettings, train
 
 TEMPERATURE = 0.1

@@ -14,17 +14,17 @@ from retailor.metrics.classify import accuracy, log_loss_cases, macro_f1
 from retailor.models.hardware import device_of
 from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive, stream
-from retailor.tasks.sentiment.readers.linear import Floats, Head, Labels, calibration, softmax, temperature_of
-from retailor.tasks.sentiment.readers.plain import VectorReader
+from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, softmax, temperature_of
+from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.texts import Examples
 from retailor.tasks.shapes import SentimentQuery
-from retailor.text.augment import AugmentSettings, augmented
-from retailor.train.adversarial import AdversarialSettings, adversarial
-from retailor.train.domain import Contested, DomainSettings, domain_adversarial
+from retailor.text.augmentation.edits import AugmentSettings, augmented
 from retailor.train.loop import TrainLog, TrainSettings, train
 from retailor.train.lora import merged, with_lora
-from retailor.train.losses import cross_entropy, n_labels
-from retailor.train.mixup import MixupSettings, mixup
+from retailor.train.losses.adversarial import AdversarialSettings, adversarial
+from retailor.train.losses.domain_adversarial import Contested, DomainSettings, domain_adversarial
+from retailor.train.losses.functions import cross_entropy, n_labels
+from retailor.train.losses.mixup import MixupSettings, mixup
 
 # The length of a random head's rows: long enough for confident logits over unit vectors, whose
 # directions then do the learning (a step of 2e-5 could not grow the head itself).

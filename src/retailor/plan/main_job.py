@@ -1,0 +1,346 @@
+"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, prove, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retailor.compress.onnx import compress
+from retailor.compress.tasks import answers_by, task_loss
+from retailor.config import as_dict
+from retailor.errors import ConfigError, MissingTable
+from retailor.metrics.interval import differences
+from retailor.metrics.scores import Scores
+from retailor.models.local import load_encoder, load_generator
+from retailor.models.shapes import Encoder, Generator
+from retailor.models.weights import Kind, load_model
+from retailor.plan.encoder import encoder_for, encoder_note
+from retailor.plan.examples import examples
+from retailor.plan.settings import Plan
+from retailor.plan.summary import read_json, report_data
+from retailor.plan.versions import versions
+from retailor.prove.ledger import LEAST_TEST, prove
+from retailor.prove.picture import write_ledger
+from retailor.report.page import write_report
+from retailor.shop.demo import demo_shop
+from retailor.shop.look import look
+from retailor.shop.pseudonyms import Pseudonyms, personal_note, without_quotes
+from retailor.shop.read import read_into
+from retailor.shop.split import leave_last_out, split_by_time
+from retailor.shop.tables import Shop, open_shop
+from retailor.store import artifact
+from retailor.store.stages import Stage, is_made, write_json
+from retailor.tasks.registry import TASKS
+from retailor.tasks.sentiment.texts import read_examples
+from retailor.tasks.shapes import Refittable
+from retailor.text.clean_shop import clean
+from retailor.text.fields import structure_items, texts
+from retailor.text.pairs import shop_pairs
+from retailor.text.terms import mine_terms
+from retailor.train.adapt import adapt_with_log, general_texts
+
+Inputs = Mapping[str, Path]
+
+LEAST_TEXTS = 10
+"""As `train.adapt` needs them."""
+
+
+def stages_of(plan: Plan) -> list[Stage]:
+    """The stages of a plan, in order; what `skip` names is left out."""
+    tasks = [name for name in TASKS if name not in plan.head.skip]
+    steps = [*_shop_stages(plan), *_adapt_stages(plan)]
+    for name in tasks:
+        steps += _task_stages(plan, name)
+    if "compress" not in plan.head.skip:
+        steps.append(_compress_stage(plan, [name for name in tasks if TASKS[name].uses_encoder]))
+    if "prove" in plan.sections and "prove" not in plan.head.skip:
+        steps.append(_prove_stage(plan))
+    needs = tuple(stage.name for stage in steps)
+    made = partial(_report, plan)
+    steps.append(Stage("report", "report", made, needs, key=(plan.to_dict(),), takes_absent=True))
+    return steps
+
+
+# the shop -----------------------------------------------------------------------------------------
+
+
+def _shop_stages(plan: Plan) -> list[Stage]:
+    shop = plan.sections["shop"]
+    if shop.reader != "demo" and not shop.files:
+        raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
+    source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
+    settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "pseudonym_key_env")}
+    names = [path.name for path in plan.files()]
+    hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
+    known = (hidden.about(),) if hidden else ()
+    look_at = partial(_look, hidden is not None)
+    return [
+        # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
+        Stage(
+            "read", "shop", partial(_read, plan), (), (settings, names, source, plan.head.seed), passing=True
+        ),
+        Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
+        Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
+        Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
+    ]
+
+
+def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = plan.sections["shop"]
+    if shop.reader == "demo":
+        demo_shop(shop.size, plan.head.seed).save(folder)
+        return
+    read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
+
+
+def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = open_shop(inputs["read"])
+    profile = look(without_quotes(shop) if quiet else shop)
+    with artifact.writing(folder, "profile") as new:
+        write_json(new / "profile.json", profile.to_dict())
+
+
+def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
+    shop = clean(open_shop(inputs["read"]))
+    shop = shop.with_tables(items=structure_items(shop.items))
+    (hidden.shop(shop) if hidden else shop).save(folder, settings=hidden.about() if hidden else None)
+
+
+def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    settings = plan.sections["split"]
+    shop = open_shop(inputs["clean"])
+    by_time = settings.by == "time"
+    train, test = split_by_time(shop, test=settings.test) if by_time else leave_last_out(shop)
+    with artifact.writing(folder, "split", settings=as_dict(settings)) as new:
+        train.save(new / "train")
+        test.save(new / "test")
+
+
+# the models ---------------------------------------------------------------------------------------
+
+
+def _adapt_stages(plan: Plan) -> list[Stage]:
+    settings, models = plan.sections["adapt"], plan.sections["models"]
+    stages = []
+    steps: tuple[tuple[str, Kind, str], ...] = (
+        ("adapt", "encoder", models.encoder),
+        ("adapt-generator", "generator", models.generator),
+    )
+    for name, kind, model in steps:
+        if name in plan.head.skip:
+            continue
+        if name == "adapt-generator" and not any(_uses_generator(plan, task) for task in TASKS):
+            continue
+        make = partial(_adapt, plan, kind)
+        key = (as_dict(settings), _model_key(plan, model), general_texts(settings, plan.folder))
+        stages.append(Stage(name, "adapted", make, ("split",), key, may_be_absent=True))
+    return stages
+
+
+def _uses_generator(plan: Plan, name: str) -> bool:
+    return name not in plan.head.skip and TASKS[name].uses_generator(plan.sections[name])
+
+
+def _model_name(plan: Plan, name: str) -> str:
+    """A relative folder in a plan is relative to the plan."""
+    beside = plan.folder / name
+    return str(beside) if beside.is_dir() else name
+
+
+def _model_key(plan: Plan, name: str) -> Any:
+    """A folder is known by its bytes, anything else by its name."""
+    folder = plan.folder / name
+    if not folder.is_dir():
+        return name
+    return {
+        str(path.relative_to(folder)): artifact.file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:
+    train = open_shop(inputs["split"] / "train")
+    said = texts(train)
+    n_texts = len(set(said))
+    if n_texts < LEAST_TEXTS:
+        raise MissingTable(
+            f"adapting needs {LEAST_TEXTS} different texts, and this shop has {n_texts}: "
+            "the model stays as it came."
+        )
+    model = _as_it_came(plan, kind, train)
+    adapted: Any
+    settings = plan.sections["adapt"]
+    pairs = shop_pairs(train, settings.pairs) if kind == "encoder" and settings.pairs != "none" else None
+    general = general_texts(settings, plan.folder)
+    adapted, log = adapt_with_log(model, said, settings, pairs=pairs, general=general, work=work)
+    with artifact.writing(folder, "adapted", settings=as_dict(plan.sections["adapt"])) as new:
+        adapted.save(new / "model")
+        write_json(new / "log.json", log.to_dict())
+
+
+def _encoder(plan: Plan, inputs: Inputs) -> Encoder:
+    if is_made(inputs, "adapt"):
+        return load_encoder(inputs["adapt"] / "model")
+    made: Encoder = _as_it_came(plan, "encoder", open_shop(inputs["split"] / "train"))
+    return made
+
+
+def _as_it_came(plan: Plan, kind: Kind, train: Shop) -> Any:
+    """The model that the plan names, before anything has changed it."""
+    named = getattr(plan.sections["models"], kind)
+    name = encoder_for(named, train) if kind == "encoder" else named
+    return load_model(_model_name(plan, name), kind=kind)
+
+
+def _generator(plan: Plan, inputs: Inputs) -> Generator:
+    if is_made(inputs, "adapt-generator"):
+        return load_generator(inputs["adapt-generator"] / "model")
+    made: Generator = _as_it_came(plan, "generator", open_shop(inputs["split"] / "train"))
+    return made
+
+
+# the tasks ----------------------------------------------------------------------------------------
+
+
+def _task_stages(plan: Plan, name: str) -> list[Stage]:
+    models = plan.sections["models"]
+    used = [("adapt", models.encoder)] if TASKS[name].uses_encoder else []
+    used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
+    needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
+    key = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    fit = Stage(
+        f"fit-{name}", name, partial(_fit, plan, name), needs, key,
+        may_be_absent=True, may_fail=True, takes_absent=True,
+    )  # fmt: skip
+    evaluate = Stage(
+        f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
+        (plan.head.seed,), may_be_absent=True, may_fail=True,
+    )  # fmt: skip
+    if "refit" in plan.head.skip:
+        return [fit, evaluate]
+    # What is served comes last, and has seen the held-out part too; the figures are of the fit before.
+    refit = Stage(f"refit-{name}", name, partial(_refit, plan, name), (*needs, "clean", f"fit-{name}"), key,
+                  may_be_absent=True, may_fail=True, takes_absent=True)  # fmt: skip
+    return [fit, evaluate, refit]
+
+
+def _fit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    _made(plan, name, inputs).fit(open_shop(inputs["split"] / "train"), work=work).save(folder)
+
+
+def _refit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    """The task as it is served: of the whole shop, with what the fit on the training part chose."""
+    if not is_made(inputs, f"fit-{name}"):
+        raise MissingTable(f"there is no fit-{name} to go on from.")
+    task, shop = _made(plan, name, inputs), open_shop(inputs["clean"])
+    before: Any = TASKS[name].load(inputs[f"fit-{name}"])
+    if isinstance(task, Refittable):
+        task.refit(shop, before, work=work)
+    else:
+        task.fit(shop, work=work)
+    task.save(folder)
+
+
+def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
+    """The task of the plan, not fitted yet."""
+    entry = TASKS[name]
+    encoder = _encoder(plan, inputs) if entry.uses_encoder else None
+    generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
+    return entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
+
+
+def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    task = TASKS[name].load(inputs[f"fit-{name}"])
+    train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
+    scores = task.evaluate(test)
+    with artifact.writing(folder, "evaluation") as new:
+        write_json(new / "scores.json", scores.to_dicts())
+        write_json(new / "paired.json", differences(scores).to_dicts())
+        write_json(new / "examples.json", examples(name, task, train, test, seed=plan.head.seed))
+        write_json(new / "log.json", getattr(task, "log", {}))
+
+
+# the rest -----------------------------------------------------------------------------------------
+
+
+def _compress_stage(plan: Plan, tasks: Sequence[str]) -> Stage:
+    needs = ("split",) if "adapt" in plan.head.skip else ("split", "adapt")
+    fitted = tuple(f"{step}-{name}" for name in tasks for step in ("fit", "evaluate"))
+    key = (as_dict(plan.sections["compress"]), _model_key(plan, plan.sections["models"].encoder))
+    make = partial(_compress, plan, tasks)
+    return Stage("compress", "compressed", make, needs + fitted, key, may_be_absent=True, takes_absent=True)
+
+
+def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, work: Path) -> None:
+    """The shop's encoder as one file, and what compression costs each task that can take another encoder."""
+    test = open_shop(inputs["split"] / "test")
+    said = list(dict.fromkeys(text for text in texts(test) if text.strip()))
+    if len(said) < 2:
+        raise MissingTable("compressing needs two different texts in the test part to compare vectors on.")
+    settings = plan.sections["compress"]
+    about: dict[str, Any] = {**as_dict(settings), "stands_for": []}
+    with artifact.writing(folder, "compressed", settings=about) as new:
+        encoder = _encoder(plan, inputs)
+        report = compress(encoder, new / "encoder", texts=said, settings=settings)
+        small = load_encoder(new / "encoder")
+        scores = {}
+        for name in tasks:
+            if not is_made(inputs, f"fit-{name}"):
+                continue
+            fitted = inputs[f"fit-{name}"]
+            task = TASKS[name].load(fitted)
+            if answers_by(task, encoder, said):
+                # A server then puts the compressed encoder in its place: this is the one measured here.
+                about["stands_for"].append(artifact.read_manifest(fitted / "encoder").fingerprint)
+            if is_made(inputs, f"evaluate-{name}"):
+                before = Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
+                found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
+                if found:
+                    scores[name] = found.to_dicts()
+        about["stands_for"] = sorted(set(about["stands_for"]))
+        write_json(new / "report.json", {**report.to_dict(), "scores": scores})
+
+
+def _prove_stage(plan: Plan) -> Stage:
+    key = (as_dict(plan.sections["prove"]), _model_key(plan, plan.sections["models"].encoder))
+    return Stage("prove", "ledger", partial(_prove, plan), ("split",), key, may_be_absent=True)
+
+
+def _prove(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    """The ledger of the encoder as it came; it adapts for itself, as each of its rows is one step more."""
+    train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
+    _check_labels(train, test)
+    encoder = _as_it_came(plan, "encoder", train)
+    # Its cells outlive the stage's own folder: another seed or number of labels costs only itself.
+    ledger = prove(train, encoder, plan.sections["prove"], work=work.parent / "prove", test=test)
+    with artifact.writing(folder, "ledger", settings=as_dict(plan.sections["prove"])) as new:
+        write_ledger(ledger, new)
+
+
+def _check_labels(train: Shop, test: Shop) -> None:
+    known = sum(n > 0 for n in read_examples(train, once=True).counts().values())
+    n_test = len(read_examples(test, once=False))
+    if known < 2 or n_test < LEAST_TEST:
+        raise MissingTable(
+            f"a ledger needs reviews of two labels to learn from and {LEAST_TEST} to test on, and there are "
+            f"{known} labels and {n_test} reviews to test on."
+        )
+
+
+def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    train = open_shop(inputs["split"] / "train")
+    terms = mine_terms(texts(train), n_terms=40)
+    profile = read_json(inputs["look"] / "profile.json")
+    found = (
+        personal_note(profile["personal_ids"], plan.sections["shop"].pseudonym_key_env),
+        encoder_note(plan.sections["models"].encoder, train),
+    )
+    out = folder.parent.parent
+    commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")
+    data = report_data(plan, inputs, terms, versions(), commands, notes=[note for note in found if note])
+    with artifact.writing(folder, "report") as new:
+        write_report(data, new / "report.html")
+        write_json(new / "notes.json", data.notes)

@@ -1,0 +1,10 @@
+"""The one table of scripts: ranges of code points, to stand inside the brackets of a regular expression."""
+
+from __future__ import annotations
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+"""Ideographs of Chinese, Japanese and Korean, with extensions A to G and the compatibility forms."""
+KANA = "\u3040-\u30ff\u31f0-\u31ff"
+HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
+CJK = HAN + KANA + HANGUL
+"""Scripts that put no space between words, or few."""

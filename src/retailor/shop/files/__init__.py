@@ -1,0 +1,1 @@
+"""Files: from bytes to rows, whatever the layout, packing and encoding."""

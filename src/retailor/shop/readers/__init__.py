@@ -1,0 +1,1 @@
+"""Readers: from rows to canonical tables, a file a source."""

@@ -1,0 +1,85 @@
+"""What takes long is made once: it is kept in a work folder under the key of everything that made it.
+
+A key holds what the caller names (dials, data by content, seeds), and by itself the code of the package and
+the versions of the libraries that compute (`provenance`): nothing made by other code is ever found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from retailor.errors import DataError
+from retailor.store import artifact, keys
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+def kept(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -> Tensors:
+    """What `make` gives: from `work` where a call with the same label and key has left it, else made now.
+
+    Written whole or not at all; a corrupt file is made again. Without `work` nothing is kept.
+    """
+    if work is None:
+        return make()
+    path = work / f"{place(label, key)}.safetensors"
+    if path.exists():
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError):
+            path.unlink()
+    made = {name: np.ascontiguousarray(values) for name, values in make().items()}
+    work.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
+    save_file(made, new)
+    new.replace(path)
+    return made
+
+
+def kept_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    """The folder that `make` fills, and whether it was there: a call with the same label and key left it.
+
+    `key` is anything JSON-able. Written whole or not at all; one that is corrupt is made again.
+    """
+    folder = work / place(label, key)
+    if folder.exists():
+        try:
+            artifact.verify(folder, "kept")
+            return folder, True
+        except DataError:
+            pass
+    with artifact.writing(folder, "kept", settings={"label": label, "made_by": keys.made_by()}) as new:
+        make(new)
+    return folder, False
+
+
+def place(label: str, key: object) -> str:
+    """The name of what is made once: the label, and the key together with code and libraries."""
+    return f"{label.replace(' ', '-').replace('/', '-')}-{keys.key(key)[:16]}"
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """A sha256 over the bytes of some arrays."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """A sha256 (hex) over the content of files, and of all files in folders, by their names there."""
+    found = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+                found.update(f"{name} {artifact.file_sha256(file)}\n".encode())
+    return found.hexdigest()

@@ -1,0 +1,347 @@
+"""Search by words (BM25) and meaning (encoder vectors), joined with a weight learned from judgments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from retailor.config import Field, as_dict, read_settings, settings
+from retailor.errors import ConfigError, DataError, MissingTable, ModelError
+from retailor.metrics.interval import score_mean
+from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
+from retailor.metrics.scores import Scores
+from retailor.models.encoding import kept_vectors
+from retailor.models.local import load_encoder
+from retailor.models.shapes import Encoder, OpenEncoder
+from retailor.progress import track
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.bm25 import BM25Index
+from retailor.seeds import stream
+from retailor.shop.tables import Shop
+from retailor.store import artifact
+from retailor.tasks.reasons import Why
+from retailor.tasks.shapes import Found, Recommended, SearchQuery
+from retailor.text.clean_shop import clean_text
+from retailor.text.fields import is_language, item_texts
+from retailor.text.languages import reads
+
+F32 = NDArray[np.float32]
+SCORERS = ("words", "details", "meaning")
+"""BM25 over title, brand, category and description; BM25 over these and the attributes; encoder cosine."""
+GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
+"""The weights of SCORERS that are tried: all tenths that sum to one [66, 3]."""
+PULL = 2.0
+"""How hard judged queries have to pull weights away from those without judgments (see `_best`)."""
+Weights = tuple[float, ...]
+
+
+@settings
+class SearchSettings:
+    """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
+
+    weights: tuple[float, float, float] | None = None
+    """Of every query; None takes those below, and moves them as far as the shop's judgments bear it out."""
+    default_weights: tuple[float, float, float] = (0.1, 0.2, 0.7)
+    """Of queries that the encoder reads."""
+    unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
+    """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
+    n_folds: int = Field(default=10, ge=2)
+    k1: float = Field(default=1.2, gt=0)
+    b: float = Field(default=0.75, ge=0, le=1)
+    max_query_chars: int = Field(default=1000, gt=0)
+    max_k: int = Field(default=1000, gt=0)
+    seed: int = 0
+
+
+class Search:
+    """Finds items by words and meaning. Needs the table `items`; `judgments` teach it the blend."""
+
+    kind: ClassVar[str] = "search"
+
+    def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
+        if not isinstance(encoder, Encoder):
+            raise ConfigError(
+                f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), "
+                "or load_model('e5') for a shop that is not English.",
+                key="encoder",
+                value=encoder,
+            )
+        self.encoder = encoder
+        self.settings = settings or SearchSettings()
+        chosen = self.settings
+        self.weights: Weights = chosen.weights or chosen.default_weights
+        self.unread_weights: Weights = chosen.weights or chosen.unread_weights
+        self.log: dict[str, Any] = {}
+        self._item_ids: list[str] = []
+        self._lexical: dict[str, BM25Index] = {}
+        self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
+        self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
+        self._held_out: dict[str, Weights] = {}
+
+    def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
+        """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
+        started = time.perf_counter()
+        self._index(shop, work)
+        self._learn(shop)
+        self.log["seconds"] = round(time.perf_counter() - started, 3)
+        return self
+
+    def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
+        """Indexes the catalogue, with the weights that `before` learned."""
+        self._index(shop, work)
+        self.weights, self.unread_weights = before.weights, before.unread_weights
+        self._held_out = before._held_out
+        self.log = {**before.log, "refit": self.log}
+        return self
+
+    def _index(self, shop: Shop, work: Path | None) -> None:
+        shop.require("search", "items")
+        started = time.perf_counter()
+        words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
+        if not any(map(is_language, words["details"])):
+            raise MissingTable(
+                "search needs words in the table 'items': no item has a title or a description."
+            )
+        self._set_items(shop.items["item_id"].to_list())
+        self._lexical = {
+            name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()
+        }
+        # Attributes blur a vector more than they tell it; words find them better.
+        vectors = kept_vectors(
+            self.encoder, item_texts(shop.items.with_columns(attributes=pl.lit(None))), work=work
+        )
+        # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
+        self._vectors = vectors.astype(np.float16).astype(np.float32)
+        self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
+
+    def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
+        """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
+        self._check_fitted()
+        for query in queries:
+            self._check(query)
+        vectors = self.encoder.encode([query.text for query in queries], role="query")
+        return [self._found(query, vector) for query, vector in zip(queries, vectors, strict=True)]
+
+    def with_encoder(self, encoder: Encoder) -> Search:
+        """The same search over another encoder of the same vectors; those of the catalogue stay."""
+        if encoder.dim != self.encoder.dim:
+            raise ModelError(
+                f"the encoder '{encoder.name}' has {encoder.dim} dimensions, the catalogue's vectors have "
+                f"{self.encoder.dim}."
+            )
+        twin = copy(self)
+        twin.encoder = encoder
+        return twin
+
+    def evaluate(self, shop: Shop) -> Scores:
+        """ndcg@10, mrr and recall over the whole catalogue, an unjudged item counting as irrelevant.
+
+        Queries without a relevant item in the catalogue are left out. A query that the weights were learned
+        on is scored with weights learned without it. Raises MissingTable without judgments.
+        """
+        shop.require("the evaluation of search", "judgments")
+        started = time.perf_counter()
+        judged = self._judged(shop)
+        ranks: dict[str, list[Any]] = {"bm25": [], "encoder": [], "retailor": []}
+        for query, scores in self._scored(list(judged)):
+            weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
+            rows = {"bm25": scores[0], "encoder": scores[2], "retailor": weights @ scores}
+            for row, of_items in rows.items():
+                ranks[row].append(graded_ranks(of_items, judged[query]))
+        seconds = time.perf_counter() - started
+        return Scores(
+            tuple(
+                score_mean(row, metric, values, seconds=seconds)
+                for row, cases in ranks.items()
+                for metric, values in _measures(Ranked.cases(cases)).items()
+            )
+        )
+
+    def weights_of(self, query: str) -> Weights:
+        """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
+        return self.weights if reads(getattr(self.encoder, "tokenizer", None), query) else self.unread_weights
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact of kind 'search', its encoder inside. Raises ModelError before `fit`."""
+        self._check_fitted()
+        with artifact.writing(folder, self.kind, settings=as_dict(self.settings), card=_CARD) as new:
+            for name, index in self._lexical.items():
+                (new / name).mkdir()
+                index.save(new / name)
+            save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
+            state = {
+                "item_ids": self._item_ids,
+                "weights": self.weights,
+                "unread_weights": self.unread_weights,
+                "held_out": self._held_out,
+            }
+            _write(new / "search.json", state)
+            _write(new / "log.json", self.log)
+            self.encoder.save(new / "encoder")
+
+    @classmethod
+    def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
+        """The saved task. Raises DataError that names a missing or corrupt file."""
+        folder = Path(folder)
+        manifest = artifact.verify(folder, cls.kind)
+        encoder = (open_encoder or load_encoder)(folder / "encoder")
+        task = cls(encoder, read_settings(SearchSettings, manifest.settings, str(folder)))
+        state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        task._set_items(state["item_ids"])
+        task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
+        task._held_out = state["held_out"]
+        task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
+        task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
+        return task
+
+    def _set_items(self, item_ids: list[str]) -> None:
+        self._item_ids = item_ids
+        digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
+        self._tie = np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
+
+    def _check_fitted(self) -> None:
+        if not self._lexical:
+            raise ModelError("this search has no catalogue yet: call fit(shop) first.", asked="search")
+
+    def _check(self, query: SearchQuery) -> None:
+        limit = self.settings.max_query_chars
+        if not query.text.strip():
+            raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
+        if len(query.text) > limit:
+            raise DataError(
+                f"the query has {len(query.text):,} characters; at most {limit:,} are read, so shorten it.",
+                column="text",
+            )
+        if not 1 <= query.k <= self.settings.max_k:
+            raise DataError(
+                f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
+            )
+
+    def _found(self, query: SearchQuery, vector: F32) -> Found:
+        raw = self._raw(query.text, vector)
+        scores = np.array(self.weights_of(query.text), dtype=np.float32) @ standardise(raw)
+        return Found(
+            tuple(
+                Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row]))
+                for row in top_items(scores[None], query.k, self._tie)[0]
+            )
+        )
+
+    def _raw(self, query: str, vector: F32) -> F32:
+        """The scores of every item by each of SCORERS [3, I]."""
+        return np.stack([*(self._lexical[name].score(query) for name in SCORERS[:2]), self._vectors @ vector])
+
+    def _scored(self, queries: Sequence[str]) -> list[tuple[str, F32]]:
+        """Each query with the z-scores of every item by each scorer [3, I]."""
+        vectors = self.encoder.encode(list(queries), role="query")
+        pairs = zip(queries, vectors, strict=True)
+        return [
+            (query, standardise(self._raw(query, vector)))
+            for query, vector in track(pairs, "searching", len(queries))
+        ]
+
+    def _judged(self, shop: Shop) -> dict[str, F32]:
+        """Query to the grade of every item [I], of queries that have a relevant item."""
+        ix = {item_id: row for row, item_id in enumerate(self._item_ids)}
+        judged: dict[str, F32] = {}
+        for query, item_id, grade in shop.judgments.select("query", "item_id", "grade").iter_rows():
+            if query and query.strip() and item_id in ix and grade is not None and grade > 0:
+                judged.setdefault(query, np.zeros(len(ix), dtype=np.float32))[ix[item_id]] = grade
+        return judged
+
+    def _learn(self, shop: Shop) -> None:
+        """The weights from all judged queries, and without each fold of them, of both kinds of queries."""
+        judged, settings = self._judged(shop), self.settings
+        self.weights = settings.weights or settings.default_weights
+        self.unread_weights, self._held_out = settings.weights or settings.unread_weights, {}
+        self.log["n_judged_queries"] = len(judged)
+        if settings.weights is None and judged:
+            queries = list(judged)
+            read = np.array([reads(getattr(self.encoder, "tokenizer", None), query) for query in queries])
+            table = np.array([self._ndcg(z, judged[query]) for query, z in self._scored(queries)])  # [Q, 66]
+            folds = stream(settings.seed, "search", "folds").permutation(len(judged)) % settings.n_folds
+            self.weights = _best(table[read], settings.default_weights)
+            self.unread_weights = _best(table[~read], settings.unread_weights)
+            by_fold = {}
+            for kind, start in ((True, settings.default_weights), (False, settings.unread_weights)):
+                for fold in np.unique(folds[read == kind]):
+                    by_fold[kind, int(fold)] = _best(table[(folds != fold) & (read == kind)], start)
+            self._held_out = {
+                query: by_fold[bool(kind), int(fold)]
+                for query, kind, fold in zip(queries, read, folds, strict=True)
+            }
+            self.log |= {"weights_by_fold": sorted(by_fold.values()), "ndcg@10": _curve(table)}
+        self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
+        self.log["unread_weights"] = dict(zip(SCORERS, self.unread_weights, strict=True))
+
+    def _ndcg(self, z: F32, grades: F32) -> F32:
+        """ndcg@10 of one query for every weighting of GRID [66]."""
+        ranked = Ranked.cases([graded_ranks(scores, grades) for scores in (GRID @ z).astype(np.float32)])
+        return ndcg_at(ranked, 10).astype(np.float32)
+
+
+def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
+    return {
+        "ndcg@10": ndcg_at(ranked, 10),
+        "mrr": reciprocal_rank(ranked),
+        "recall@10": recall_at(ranked, 10),
+        "recall@100": recall_at(ranked, 100),
+    }
+
+
+def _best(table: NDArray[np.float32], start: Weights) -> Weights:
+    """The weighting of GRID that the nDCG of judged queries [Q, 66] bears out; `start` with none.
+
+    From the mean over queries comes off PULL / Q × the squared distance from `start`: few queries choose by
+    chance, and what they say of weights far away is mostly that. Of the weightings within a thousandth of
+    the highest the middle, since the edge of a plateau is what the next queries fall off.
+    """
+    if not len(table):
+        return start
+    means = table.mean(axis=0) - PULL / len(table) * ((GRID - np.array(start)) ** 2).sum(axis=1)
+    near = GRID[means >= means.max() - 1e-3]
+    chosen = near[np.argmin(np.linalg.norm(near - near.mean(axis=0), axis=1))]
+    return tuple(float(weight) for weight in chosen)
+
+
+def _curve(table: NDArray[np.float32]) -> dict[str, float]:
+    """The mean of each scorer alone and of the best weighting, for the log."""
+    means = table.mean(axis=0)
+    alone = {name: float(means[(GRID[:, i] == 1).argmax()]) for i, name in enumerate(SCORERS)}
+    return {name: round(value, 5) for name, value in {**alone, "best": float(means.max())}.items()}
+
+
+def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
+    """What BM25 reads of each item: title, brand, category, description, and attributes when asked."""
+    texts = []
+    for item in items.select("title", "brand", "category", "description", "attributes").iter_rows(named=True):
+        parts = [item["title"], item["brand"], *(item["category"] or []), item["description"]]
+        if attributes:
+            parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
+        texts.append(clean_text(" ".join(part for part in parts if part)))
+    return texts
+
+
+def _why(raw: F32) -> Why:
+    return Why("query words" if raw[:2].any() else "query meaning")
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+_CARD = """# Search
+Items by words (BM25) and meaning (encoder vectors). Open with `retailor.Search.load(folder)`.
+"""

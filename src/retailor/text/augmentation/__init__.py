@@ -1,0 +1,1 @@
+"""Augmentation: more texts out of few."""

@@ -1,0 +1,142 @@
+"""Cleaning a whole shop: texts cleaned, languages filled in, duplicates and impossible values counted out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from retailor.progress import track
+from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
+from retailor.text.clean_text import clean_text
+from retailor.text.languages import language_of
+from retailor.text.private import mask
+
+__all__ = ["clean", "clean_text", "language_of"]
+
+_TEXTS = {
+    "items": ("title", "description", "brand"),
+    "reviews": ("title", "text"),
+    "questions": ("question", "answer"),
+    "judgments": ("query",),
+}
+_LINES = frozenset({("items", "description"), ("reviews", "text"), ("questions", "answer")})
+"""Texts that keep their lines: what a bullet says is not glued to the next one."""
+_LISTS = {"items": ("category",)}
+_STRUCTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "items": {"attributes": ("name", "value")},
+    "questions": {"evidence": ("text",)},
+}
+_LANGUAGE_OF = {
+    "items": ("title", "description"),
+    "reviews": ("title", "text"),
+    "questions": ("question",),
+}
+_SAME = {
+    "items": ("item_id",),
+    "events": ("user_id", "item_id", "kind", "rating", "time"),
+    "reviews": ("user_id", "item_id", "title", "text", "time"),
+    "questions": ("item_id", "question", "answer", "time"),
+    "judgments": ("query", "item_id"),
+}
+
+
+def clean(shop: Shop) -> Shop:
+    """The shop with every text cleaned (see `clean_text`) and null languages filled in where they show.
+
+    Rows that repeat an earlier one, and ratings outside 1 to 5, leave their table. An item whose title is
+    empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds a
+    row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason. What rejects
+    quote is masked.
+    """
+    tables: dict[str, pl.DataFrame] = {}
+    rejects = [shop.rejects.with_columns(pl.col("reason").map_elements(mask, return_dtype=pl.String))]
+    for name, frame in track(shop.tables().items(), "clean", total=len(SCHEMAS)):
+        if name in NOT_FILLED or not len(frame):
+            continue
+        cleaned = _languages(name, _texts(name, frame)).with_row_index("line", offset=1)
+        rejects.extend(_remarks(name, frame, cleaned))
+        kept = _valid(name, cleaned)
+        rejects.append(_reject(_lost(cleaned, kept), f"{name}: the rating is outside 1 to 5"))
+        unique = kept.unique(subset=list(_SAME[name]), keep="first", maintain_order=True)
+        rejects.append(_reject(_lost(kept, unique), f"{name}: the row repeats an earlier one"))
+        tables[name] = unique.drop("line")
+    if "items" in tables:
+        tables["items"] = tables["items"].with_columns(
+            pl.when(pl.col("price") >= 0).then(pl.col("price")).alias("price")
+        )
+    return shop.with_tables(**tables, rejects=pl.concat(rejects))
+
+
+def _texts(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    columns = [
+        _cleaned(frame[column], pl.col(column), lines=(name, column) in _LINES).alias(column)
+        for column in _TEXTS.get(name, ())
+    ]
+    for column in _LISTS.get(name, ()):
+        # null inside a list means that cleaning left nothing of it
+        inner = _cleaned(frame[column].explode(), pl.element())
+        columns.append(pl.col(column).list.eval(inner).list.drop_nulls().alias(column))
+    for column, fields in _STRUCTS.get(name, {}).items():
+        columns.append(_cleaned_structs(frame, column, fields))
+    return frame.with_columns(columns) if columns else frame
+
+
+def _cleaned_structs(frame: pl.DataFrame, column: str, fields: tuple[str, ...]) -> pl.Expr:
+    inner = frame[column].explode().struct
+    cleaned = [_cleaned(inner.field(field), pl.element().struct.field(field)) for field in fields]
+    element = pl.element().struct.with_fields(c.alias(f) for c, f in zip(cleaned, fields, strict=True))
+    said = pl.element().struct.field(fields[-1]).is_not_null()
+    return pl.col(column).list.eval(element).list.eval(pl.element().filter(said)).alias(column)
+
+
+def _cleaned(values: pl.Series, where: pl.Expr, *, lines: bool = False) -> pl.Expr:
+    """The expression that cleans `where`, whose values are `values`: each distinct text is cleaned once."""
+    changed = {}
+    for text in values.drop_nulls().unique():
+        better = clean_text(text, lines=lines)
+        if better != text or not text:
+            changed[text] = better or None
+    old = pl.Series(list(changed), dtype=pl.String)
+    new = pl.Series(list(changed.values()), dtype=pl.String)
+    return where.replace(old, new) if len(old) else where
+
+
+def _languages(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    if name not in _LANGUAGE_OF or not frame["language"].null_count():
+        return frame
+    joined = pl.concat_str(_LANGUAGE_OF[name], separator=" ", ignore_nulls=True)
+    told = joined.map_elements(_language_or_none, return_dtype=pl.String)
+    return frame.with_columns(
+        pl.when(pl.col("language").is_null()).then(told).otherwise("language").alias("language")
+    )
+
+
+def _language_or_none(text: str) -> str | None:
+    language = language_of(text)
+    return None if language == "und" else language
+
+
+def _valid(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    if "rating" not in SCHEMAS[name]:
+        return frame
+    return frame.filter(pl.col("rating").is_null() | pl.col("rating").is_between(1, 5))
+
+
+def _remarks(name: str, frame: pl.DataFrame, cleaned: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    if name != "items":
+        return
+    emptied = cleaned.filter(frame["title"].is_not_null() & cleaned["title"].is_null())
+    yield _reject(emptied, "items: nothing was left of the title, which is null now")
+    odd = cleaned.filter(~(pl.col("price") >= 0))
+    yield _reject(odd, "items: the price is negative, and null now")
+
+
+def _lost(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    return before.join(after.select("line"), on="line", how="anti")
+
+
+def _reject(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
+    columns: dict[str, Any] = {"path": pl.lit("clean"), "line": pl.col("line"), "reason": pl.lit(reason)}
+    return frame.select(expr.cast(SCHEMAS["rejects"][name]).alias(name) for name, expr in columns.items())

@@ -1,0 +1,1 @@
+"""Losses: functions of tensors, and wrappers, loss function in, loss function out."""

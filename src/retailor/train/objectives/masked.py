@@ -1,0 +1,174 @@
+"""Masked words for an encoder, and with them, if asked, which half of a text comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retailor import seeds
+from retailor.config import as_dict
+from retailor.models.shapes import TrainableEncoder
+from retailor.text.terms import mine_terms
+from retailor.train.loop import train
+from retailor.train.lora import merged, with_lora
+from retailor.train.losses.functions import n_labels, similarity_distillation
+from retailor.train.objectives.growth import grown
+from retailor.train.objectives.masked_head import (
+    MaskedHead,
+    MaskedModel,
+    Masker,
+    full_loss,
+    head_loss,
+    mean_loss,
+)
+from retailor.train.objectives.masking import vocabulary
+from retailor.train.objectives.measures import neighbours_kept
+from retailor.train.objectives.order import OrderedModel, with_halves, with_order
+from retailor.train.objectives.settings import (
+    LEARNING_RATES,
+    AdaptSettings,
+    Outcome,
+    Texts,
+    rate_of,
+    train_settings,
+)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The encoder in training under its head, and the rows of its texts."""
+
+    made: Any
+    joined: MaskedModel
+    masker: Masker
+    lengths: list[int]
+    given: AdaptSettings
+    work: Path | None
+
+
+def adapt_masked(
+    model: TrainableEncoder, texts: Texts, given: AdaptSettings, work: Path | None, *, order: bool
+) -> Outcome:
+    """A copy of the encoder, trained on `texts`; an example of this training is the number of a text."""
+    made, n_new = grown(model, texts.learned, given)
+    if given.lora_rank:
+        made = with_lora(made, given.lora_rank, seed=given.seed)
+    targets = model.encode(texts.learned) if given.keep else None
+    job = _job(made, texts, given, targets, order, work)
+    shop, general = _fixed(job, texts)
+
+    def measured() -> tuple[float, float | None]:
+        return mean_loss(job.joined, shop), mean_loss(job.joined, general) if general else None
+
+    _fit_head(job)
+    job.joined.eval()
+    before = measured()
+    loss = full_loss(made, given.keep, similarity_distillation)
+    log = train(
+        job.joined, range(len(job.lengths)), job.masker.collate, with_order(loss) if order else loss,
+        train_settings(given, rate_of(given, "masked"), len(job.masker.place)),
+        validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths,
+        weigh=lambda batch: n_labels(batch["labels"]), work=work, label="adapt",
+        dials=(as_dict(given), order, texts.held_out),
+    )  # fmt: skip
+    job.joined.eval()
+    after = measured()
+    made = merged(made)
+    kept = neighbours_kept(model, made, texts.held_out)
+    return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
+
+
+def _job(made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: bool, work: Path | None) -> _Job:
+    everything = [*texts.learned, *texts.held_out, *texts.general]
+    masker, counts = _masker(made, everything, len(texts.learned), given, targets)
+    if order:
+        masker = with_halves(masker, made.tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.derive(given.seed, "adapt", "head"))
+        kind = OrderedModel if order else MaskedModel
+        joined = kind(made.network, MaskedHead(made.dim, masker.kept, counts))
+    joined.to(next(made.network.parameters()).device)
+    return _Job(made, joined, masker, [len(row) for row in masker.rows[: len(texts.learned)]], given, work)
+
+
+def _masker(
+    encoder: Any, texts: list[str], n_learned: int, given: AdaptSettings, targets: Any
+) -> tuple[Masker, NDArray[np.int64]]:
+    """The masker of all texts, those to measure on last, and how often each kept token occurs."""
+    known = vocabulary(encoder.tokenizer)
+    rows = [_shortened(row, given.max_tokens) for row in _ids(encoder, texts)]
+    counts = np.bincount(np.concatenate([np.asarray(row) for row in rows]), minlength=len(known.starts))
+    counts[known.special] = 0
+    kept = np.flatnonzero(counts)
+    place = np.full(len(counts), -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    if targets is not None:
+        nothing = np.zeros((len(texts) - n_learned, targets.shape[1]), np.float32)
+        targets = np.concatenate([targets, nothing])
+    weights = _term_weights(encoder, texts[:n_learned], given, len(counts)) if given.term_boost > 1 else None
+    n_prompt = len(_ids(encoder, [""])[0]) - 1
+    masker = Masker(
+        rows, known, kept, place, given.mask_rate, given.whole_words, max(n_prompt, 1), weights, targets
+    )
+    return masker, counts[kept]
+
+
+def _ids(encoder: Any, texts: list[str]) -> list[list[int]]:
+    if hasattr(encoder, "token_ids"):
+        return encoder.token_ids(texts)  # type: ignore[no-any-return]
+    return encoder.tokenizer(texts)["input_ids"]  # type: ignore[no-any-return]
+
+
+def _shortened(row: list[int], n: int) -> list[int]:
+    return row if len(row) <= n else [*row[: n - 1], row[-1]]
+
+
+def _term_weights(encoder: Any, texts: list[str], given: AdaptSettings, n_ids: int) -> NDArray[np.float64]:
+    """One a token id: `term_boost` for the tokens that the shop's terms are made of, else 1."""
+    weights = np.ones(n_ids)
+    terms = [term.text for term in mine_terms(texts)]
+    if terms:
+        for row in encoder.tokenizer(terms, add_special_tokens=False)["input_ids"]:
+            weights[row] = given.term_boost
+    return weights
+
+
+def _fixed(job: _Job, texts: Texts) -> list[list[Any]]:
+    """The held-out shop texts and general texts, masked once and for all, in their order of words."""
+    start = len(texts.learned)
+    middle, end = start + len(texts.held_out), len(job.masker.rows)
+    masker = job.masker.straight()
+
+    def masked(numbers: Sequence[int]) -> list[Any]:
+        return [masker.collate(numbers[i : i + 32]) for i in range(0, len(numbers), 32)]
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seeds.derive(job.given.seed, "adapt", "held out"))
+        return [masked(range(start, middle)), masked(range(middle, end))]
+
+
+def _fit_head(job: _Job) -> None:
+    """Trains the head alone, on the encoder as it is."""
+    if not job.given.head_steps:
+        return
+    trained = [p for p in job.joined.body.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        dials = train_settings(
+            job.given, LEARNING_RATES["head"], 0, epochs=1000.0, max_steps=job.given.head_steps,
+            accumulate=1, patience=None, validate_every=None,
+        )  # fmt: skip
+        train(
+            job.joined, range(len(job.lengths)), job.masker.straight().collate, head_loss, dials,
+            lengths=job.lengths, work=job.work, label="adapt-head", dials=as_dict(job.given),
+        )  # fmt: skip
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
