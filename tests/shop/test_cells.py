@@ -22,11 +22,11 @@ from retailor.errors import ConfigError, DataError
 from retailor.shop.cells.currencies import active
 from retailor.shop.cells.numbers import Amount, NumberForm, read_amount, read_rating
 from retailor.shop.cells.times import TimeForm, read_time
-from retailor.shop.cells.unread import Unread
 from retailor.shop.read import limit_of, read
 from retailor.shop.readers.columns import ColumnMap, canonical
 from retailor.shop.readers.survey import survey
 from retailor.shop.tables import Shop
+from retailor.shop.unread import Unread
 
 LOCALES = ("en_US", "en_GB", "en_IN", "de_DE", "de_CH", "fr_FR", "fr_CH", "es_ES", "it_IT", "pt_BR",
     "nl_NL", "pl_PL",

@@ -234,3 +234,22 @@ def test_fifty_thousand_mutated_files_and_no_traceback(tmp_path: Path) -> None:
     faults: list[str] = []
     fuzz(range(1_000_000, 1_050_000), tmp_path, faults.append)
     assert not faults, faults[0]
+
+
+@pytest.mark.parametrize("form", ["plain", "large", "dictionary"])
+def test_a_parquet_cell_that_is_no_text_is_a_reject_of_its_row(form: str, tmp_path: Path) -> None:
+    raw = pa.array([b"a", b"\xd0( b", "好".encode()], pa.binary())
+    user = raw.cast(pa.large_binary()).view(pa.large_string()) if form == "large" else raw.view(pa.string())
+    user = user.dictionary_encode() if form == "dictionary" else user
+    pq.write_table(pa.table({"u": user, "i": ["b"] * 3, "k": ["buy"] * 3}), tmp_path / "t.parquet")
+    shop = read("tabular", tmp_path / "t.parquet", tables=EVENTS)
+    assert shop.events["user_id"].to_list() == ["a", "好"]
+    assert shop.rejects.select("line", "reason").rows() == [(2, "column 'u' is not UTF-8")]
+
+
+def test_a_parquet_list_with_a_text_that_is_none_is_named(tmp_path: Path) -> None:
+    inner = pa.array([b"a", b"\xd0( b"], pa.binary()).view(pa.string())
+    user = pa.ListArray.from_arrays([0, 1, 2], inner)
+    pq.write_table(pa.table({"u": user, "i": ["b"] * 2, "k": ["buy"] * 2}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="column 'u'.*UTF"):
+        read("tabular", tmp_path / "t.parquet", tables=EVENTS)

@@ -16,13 +16,14 @@ from retailor.config import Field, settings
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
+from retailor.scripts import CJK
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment.readers.heads import choose_head, class_weights
 from retailor.tasks.sentiment.texts import Examples, read_examples
 
 LICENCES = {"minilm": "Apache-2.0", "e5": "MIT"}
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|(?:(?![\u3040-\u9fff\uac00-\ud7af])\w)+")
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+")
 _LICENCE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
 STRENGTHS = (0.1, 1.0, 10.0)
 

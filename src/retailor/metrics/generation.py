@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.errors import MissingExtra
+from retailor.scripts import CJK
 
-_CJK = r"[\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7af]"
+_CJK = f"[{CJK}]"
 _WORD = rf"(?:(?!{_CJK})[^\W_])+"
 _TOKEN = re.compile(rf"{_CJK}|{_WORD}(?:['’.,]{_WORD})*")
 _HAS_CJK = re.compile(_CJK)

@@ -12,6 +12,8 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import Any
 
+from retailor.scripts import HAN
+
 _UNITS = (
     "mm cm m km inch inches in ft feet yard yd mg g kg oz lb lbs pound pounds ml cl l litre liter gal "
     "w kw watt watts v kv volt volts a ma mah wh kwh hz khz mhz ghz kb mb gb tb mp dpi rpm bar psi db "
@@ -28,15 +30,14 @@ _STOP_WORDS = (
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words that say nothing about what a text is about."""
 
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_CODE = rf"[^\W_{_CJK}]+(?:[-/.'’][^\W_{_CJK}]+)*"
-_TOKEN = re.compile(rf"(?P<chinese>[{_CJK}]+)|(?P<word>{_CODE})")
+_CODE = rf"[^\W_{HAN}]+(?:[-/.'’][^\W_{HAN}]+)*"
+_TOKEN = re.compile(rf"(?P<chinese>[{HAN}]+)|(?P<word>{_CODE})")
 _QUANTITY = re.compile(
-    rf"(?<![^\W_])(\d+(?:[.,]\d+)*)[\s-]?({'|'.join(sorted(UNITS, key=len, reverse=True))})(?![^\W_{_CJK}])"
+    rf"(?<![^\W_])(\d+(?:[.,]\d+)*)[\s-]?({'|'.join(sorted(UNITS, key=len, reverse=True))})(?![^\W_{HAN}])"
 )
-_PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_{_CJK}]+")
+_PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_{HAN}]+")
 _VOWEL = re.compile("[aeiouy]")
-HAS_CHINESE = re.compile(f"[{_CJK}]")
+HAS_CHINESE = re.compile(f"[{HAN}]")
 
 
 def words(text: str, *, bigrams: bool = True) -> list[str]:

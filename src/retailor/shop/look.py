@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from retailor.shop.cells.unread import unread_lines
+from retailor.scripts import HAN, HANGUL, KANA, LATIN, SCRIPTS
 from retailor.shop.joins import gaps
 from retailor.shop.pseudonyms import personal_ids, personal_note
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
+from retailor.shop.unread import unread_lines
 from retailor.text.private import mask
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
@@ -25,14 +26,14 @@ _TEXTS = {
 _MAX_TEXTS = 100_000
 _MAX_STEPS = 48
 _MAX_LINES = 20
-_SCRIPTS = (
-    ("ja", r"[\u3040-\u30ff]"),
-    ("ko", r"[\uac00-\ud7af]"),
-    ("zh", r"[\u4e00-\u9fff]"),
-    ("Cyrillic script", r"[\u0400-\u04ff]"),
-    ("Arabic script", r"[\u0600-\u06ff]"),
-    ("Latin script", r"[A-Za-z\u00c0-\u024f]"),
-)
+_SCRIPTS = {
+    "ja": KANA,
+    "ko": HANGUL,
+    "zh": HAN,
+    "Cyrillic script": SCRIPTS["ru"],
+    "Arabic script": SCRIPTS["ar"],
+    "Latin script": LATIN,
+}
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,13 @@ def _languages(shop: Shop) -> list[dict[str, Any]]:
 
 def _script(text: pl.Expr) -> pl.Expr:
     """The script that most letters are in; Chinese characters count threefold, for they are words."""
-    counts = [text.str.count_matches(pattern) * (3 if name == "zh" else 1) for name, pattern in _SCRIPTS]
+    counts = [
+        text.str.count_matches(f"[{script}]") * (3 if name == "zh" else 1)
+        for name, script in _SCRIPTS.items()
+    ]
     most = pl.max_horizontal(counts)
     told = pl.when(most == 0).then(None)
-    for (name, _), count in zip(_SCRIPTS, counts, strict=True):
+    for name, count in zip(_SCRIPTS, counts, strict=True):
         told = told.when(count == most).then(pl.lit(name))  # type: ignore[assignment]
     return told.otherwise(None)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from retailor.errors import ConfigError, DataError, nearest
-from retailor.shop.cells.unread import unread_lines
 from retailor.shop.files.packed import found
 from retailor.shop.files.sink import Sink
 from retailor.shop.readers import amazon, presets
 from retailor.shop.readers.tabular import maps_of, read_tabular
 from retailor.shop.tables import Shop, open_shop
+from retailor.shop.unread import unread_lines
 from retailor.store import artifact
 
 Reader = Callable[[Sequence[Path], Sink], None]

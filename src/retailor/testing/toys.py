@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.models.shapes import Role
+from retailor.scripts import HAN
 from retailor.store import artifact
 
-_WORD = re.compile(r"[a-z0-9]+|[\u4e00-\u9fff]")
+_WORD = re.compile(rf"[a-z0-9]+|[{HAN}]")
 
 
 class HashEncoder:

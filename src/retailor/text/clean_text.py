@@ -7,11 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from retailor.scripts import CJK, HAN
 from retailor.text.private import mask, may_hold
-
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-KANA = "\u3041-\u30ff\u31f0-\u31ff"
-HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 
 # anything that some step below could change; a text without it is clean already
 _SUSPICIOUS = re.compile(
@@ -53,7 +50,7 @@ _LATIN_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
 _HAN_POINTS = {ord(point) for point in "！，．：；？（）"}
 _WIDE_SIGNS = {code: to for code, to in _LATIN_WIDTH.items() if code not in _HAN_POINTS}
 _WIDE = re.compile("[\uff01-\uff5e\u3000\uffe5\uffe1\uffe0]")
-_ASIAN = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+_ASIAN = re.compile(f"[{CJK}]")
 
 _REPEAT = re.compile(r"([^\d])\1{3,}")
 _REPEAT_PHRASE = re.compile(rf"([{HAN}][^\d]{{1,11}}?)\1{{3,}}")

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from retailor.scripts import CJK
 from retailor.shop.tables import Shop, conform
-from retailor.text.clean_text import HAN, HANGUL, KANA, clean_text
+from retailor.text.clean_text import clean_text
 from retailor.text.quantities import Quantity, parse_quantities
 
 __all__ = ["Quantity", "item_text", "item_texts", "parse_quantities", "structure", "structure_items", "texts"]
@@ -32,9 +33,9 @@ _NO_ATTRIBUTE = re.compile(
 _NO_VALUE = re.compile(
     r"[\W_]*|n/?a|none|null|unknown|not applicable|does not apply|无|暂无|未知", re.IGNORECASE
 )
-_COUNTED = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\W_]+(?:['.-][^\W_]+)*")
+_COUNTED = re.compile(rf"[{CJK}]|[^\W_]+(?:['.-][^\W_]+)*")
 _LETTER = re.compile(r"[^\W\d_]")
-_CJK = re.compile(rf"[{HAN}{KANA}{HANGUL}]")
+_CJK = re.compile(rf"[{CJK}]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])(?![。！？；”’])|\n")
 _MAX_VALUE = 60
 _MAX_ATTRIBUTES = 8

@@ -6,19 +6,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from retailor.text.clean_text import HAN, HANGUL, KANA
+from retailor.scripts import CJK, SCRIPTS
 
-_SCRIPTS = {
-    "ja": re.compile(f"[{KANA}]"),
-    "ko": re.compile(f"[{HANGUL}]"),
-    "zh": re.compile(f"[{HAN}]"),
-    "ru": re.compile("[\u0400-\u04ff]"),
-    "el": re.compile("[\u0370-\u03ff]"),
-    "he": re.compile("[\u0590-\u05ff]"),
-    "ar": re.compile("[\u0600-\u06ff]"),
-    "hi": re.compile("[\u0900-\u097f]"),
-    "th": re.compile("[\u0e00-\u0e7f]"),
-}
+_IN_SCRIPT = {code: re.compile(f"[{script}]") for code, script in SCRIPTS.items()}
 _WORDS = {
     "en": "the and is it to of for this with was that not you my in on are have but as very be they from great by so one or good what does how can will use would",
     "de": "der die das und ist nicht ich ein eine mit für es auf zu sehr auch den von sich aber war dem im bei wie kann man sind wird nur gut oder",
@@ -31,7 +21,7 @@ _WORDS = {
 _STOP_WORDS = {code: frozenset(words.split()) for code, words in _WORDS.items()}
 _LETTERS = {"de": "äöüß", "fr": "éèêàçœ", "es": "ñáíóú¿¡", "pt": "ãõçâ", "it": "àèìòù"}
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-_SYLLABLE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+_SYLLABLE = re.compile(f"[{CJK}]")
 MOST_STRANGE = 0.35
 """The largest share of strange tokens in a text that still counts as read."""
 _MARK = re.compile(r"\[(?:link|email|phone)\]")
@@ -49,11 +39,11 @@ def language_of(text: str) -> str:
     words = [
         word.lower() for word in _WORD.findall(text) if not _asian(word) and (capitals or not word.isupper())
     ]
-    counts = {code: len(script.findall(text)) for code, script in _SCRIPTS.items()}
+    counts = {code: len(script.findall(text)) for code, script in _IN_SCRIPT.items()}
     if counts["ja"] and counts["ja"] * 10 >= counts["zh"]:
         counts["ja"] += counts.pop("zh")
     code, n_letters = max(counts.items(), key=lambda pair: pair[1])
-    latin = [word for word in words if not _SCRIPTS["ru"].search(word) and word[0] < "\u0250"]
+    latin = [word for word in words if not _IN_SCRIPT["ru"].search(word) and word[0] < "\u0250"]
     # one Chinese or Japanese character carries about as much as one Latin word
     if n_letters and n_letters >= len(latin) * (1 if code in ("zh", "ja", "ko") else 3):
         return code if n_letters >= 2 else "und"
@@ -83,7 +73,7 @@ def reads(tokenizer: Any, text: str) -> bool:
 
 
 def _asian(word: str) -> bool:
-    return any(_SCRIPTS[code].search(word) for code in ("zh", "ja", "ko"))
+    return any(_IN_SCRIPT[code].search(word) for code in ("zh", "ja", "ko"))
 
 
 def _latin(words: list[str]) -> str:

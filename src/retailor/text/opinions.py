@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.text.clean_text import HAN, HANGUL, KANA
+from retailor.scripts import CJK
 
 # Words that mean the same about every product: no size, colour, taste or speed.
 PRAISE = tuple(re.findall(r"\S+", """
@@ -21,7 +21,7 @@ BLAME = tuple(re.findall(r"\S+", """
     poor poorly broke refund returned defective bad boring
     很差 太差 垃圾 失望 差评 退货 坏了 后悔 不好 不行 烂 骗 糟糕
 """))  # fmt: skip
-_IS_CJK = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+_IS_CJK = re.compile(f"[{CJK}]")
 _NOT_EN = r"(?:\b(?:not|never|no|hardly|cannot|without)\b|n['’]t\b)\s+(?:\w+\s+){0,2}?"
 _NOT_ZH = r"(?:不太|不怎么|不是很|不够|不会|不是|没有|没|不|无法|别)"
 

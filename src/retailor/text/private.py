@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
+from retailor.scripts import HAN
 from retailor.text.phones import phones
 
 LINK, EMAIL, PHONE, ACCOUNT, ID, ADDRESS = "[link]", "[email]", "[phone]", "[account]", "[id]", "[address]"
@@ -90,19 +91,18 @@ def _links(text: str) -> Iterator[Span]:
 # e-mail -------------------------------------------------------------------------------------------
 
 _LETTER = "0-9A-Za-z\u00c0-\u1fff"  # of every script but those that are written without spaces
-_HAN = "\u3400-\u9fff"
 _HAN_ENDS = (
     "公司|网络|網絡|中国|中國|香港|台湾|台灣|商城|商店|网店|网址|网站|在线|集团|公益|政务|移动|信息|购物"
 )
 _LABEL = rf"[{_LETTER}](?:[{_LETTER}-]{{0,61}}[{_LETTER}])?"
 _HOST = re.compile(
     rf"(?:{_LABEL}\.){{1,8}}(?:xn--[a-z0-9-]{{2,59}}|[A-Za-z\u00c0-\u1fff]{{2,24}})"
-    rf"|(?:[{_LETTER}{_HAN}-]{{1,63}}\.){{1,4}}(?:{_HAN_ENDS})"
+    rf"|(?:[{_LETTER}{HAN}-]{{1,63}}\.){{1,4}}(?:{_HAN_ENDS})"
     r"|\[(?:IPv6:)?[0-9A-Fa-f.:]{3,45}\]",
     re.IGNORECASE,
 )
 _NO_HOST = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|js|css|pdf|html?)$", re.IGNORECASE)
-_IN_NAME = re.compile(rf"[{_LETTER}{_HAN}.!#$%&'*+/=?^_`{{|}}~-]")
+_IN_NAME = re.compile(rf"[{_LETTER}{HAN}.!#$%&'*+/=?^_`{{|}}~-]")
 _MAX_NAME = 64
 
 _AT = r" ?[(\[{<] ?(?:at|@|艾特) ?[)\]}>] ?"

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from retailor.config import Field, settings
-from retailor.text.clean_text import HAN, clean_text
+from retailor.scripts import HAN
+from retailor.text.clean_text import clean_text
 from retailor.text.common_words import CHINESE_GENERAL, ENGLISH_STOP_WORDS, OPINIONS, english_share, surprise
 from retailor.text.languages import language_of
 from retailor.text.ngrams import BREAK, Grams, Ints, frequent_grams

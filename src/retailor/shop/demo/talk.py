@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.random import Generator
 
+from retailor.scripts import HAN
 from retailor.seeds import stream
 from retailor.shop.demo.catalogue import Item, pick, some
 from retailor.shop.demo.customers import Choice, when
@@ -141,7 +143,7 @@ def make_questions(
 
 
 def _is_chinese(text: str) -> bool:
-    return any("\u4e00" <= c <= "\u9fff" for c in text)
+    return re.search(f"[{HAN}]", text) is not None
 
 
 def _ask(item: Item, kind: str, said: Mapping[str, Sequence[tuple[int, str]]], rng: Generator) -> _Asked:

@@ -61,6 +61,7 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
             array = array.cast(pa.timestamp(kind.unit, "UTC"))
         if pa.types.is_dictionary(kind):
             array = array.dictionary_decode()
+        array = _checked(array)
         if _is_plain(array.type):
             return pl.Series(name, pl.from_arrow(array))
         return pl.Series(name, _as_json(array), dtype=pl.String)
@@ -76,6 +77,21 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
             path=path,
             column=name,
         ) from None
+
+
+def _checked(array: Any) -> Any:
+    """The array, its values of its type; text that is not UTF-8 as bytes, so that its rows are rejects."""
+    import pyarrow as pa
+
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        kinds = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+        if array.type not in kinds:
+            raise
+        array = array.view(kinds[array.type])
+        array.validate(full=True)
+    return array
 
 
 def _is_plain(kind: Any) -> bool:

@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.errors import DataError
-from retailor.shop.cells.unread import Unread
 from retailor.shop.tables import SCHEMAS, conform, empty
+from retailor.shop.unread import Unread
 from retailor.text.private import mask
 
 _REJECTS_A_BATCH = 20_000

@@ -16,7 +16,7 @@ from retailor.shop.cells.currencies import active, known_first
 from retailor.shop.cells.ids import content_ids
 from retailor.shop.cells.numbers import NumberForm
 from retailor.shop.cells.times import TimeForm
-from retailor.shop.cells.values import (
+from retailor.shop.readers.values import (
     ALLOWED,
     PRICE_CODES,
     Reading,

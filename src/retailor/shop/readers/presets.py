@@ -12,10 +12,10 @@ import polars as pl
 
 from retailor.progress import track
 from retailor.shop.cells.ids import content_ids
-from retailor.shop.cells.nested import pairs_of
 from retailor.shop.files.delimited import delimited
 from retailor.shop.files.documents import any_objects
 from retailor.shop.files.lines import Block, Reject, blocks, unreadable
+from retailor.shop.files.nested import pairs_of
 from retailor.shop.files.packed import streams
 from retailor.shop.files.records import Row, as_number, as_text
 from retailor.shop.files.sink import Sink

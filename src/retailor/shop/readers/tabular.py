@@ -13,10 +13,10 @@ import polars as pl
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError
 from retailor.progress import track
-from retailor.shop.cells.nested import evidence_of, pairs_of, path_of, path_of_text
 from retailor.shop.files.delimited import Frames, delimited
 from retailor.shop.files.documents import any_objects
 from retailor.shop.files.lines import Reject
+from retailor.shop.files.nested import evidence_of, pairs_of, path_of, path_of_text
 from retailor.shop.files.packed import streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text

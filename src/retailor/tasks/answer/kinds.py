@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 from retailor.retrieval.tokens import UNITS, content_words, words
+from retailor.scripts import HAN
 from retailor.text.quantities import parse_quantities
 
 Sort = Literal["fact", "word", "opinion", "rule"]
@@ -136,7 +137,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
 
 _COUNTED = re.compile(
     r"\bhow many (?:different |kinds of |types of |other )?([a-z]+)"
-    r"|[几多]少?[种个条张片根节把颗](?:不同的?)?([\u4e00-\u9fff]{1,4}?)(?=[？?吗呢]|$)",
+    rf"|[几多]少?[种个条张片根节把颗](?:不同的?)?([{HAN}]{{1,4}}?)(?=[？?吗呢]|$)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -159,7 +160,7 @@ def _kind(name: str, sort: Sort, asks: str, tells: str, dimensions: str, over: s
 
 MAX_WORDS = 14
 """Longer questions tell a story: what they ask for is one of many things that they speak of."""
-_WORD = re.compile(r"[a-z0-9'’-]+|[\u4e00-\u9fff]{2}", re.IGNORECASE)
+_WORD = re.compile(rf"[a-z0-9'’-]+|[{HAN}]{{2}}", re.IGNORECASE)
 
 KINDS = tuple(_kind(*row) for row in _TABLE)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from retailor.scripts import HAN
 from retailor.tasks.answer import kinds
 
 MAX_PARTS = 3
 _JOINT = re.compile(
     r"[?？;；,，、]\s*(?:and |as well as )?|\s+(?:and|as well as|plus)\s+"
-    r"|(?<=[\u4e00-\u9fff])(?:和|还有|以及)(?=[\u4e00-\u9fff])",
+    rf"|(?<=[{HAN}])(?:和|还有|以及)(?=[{HAN}])",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(

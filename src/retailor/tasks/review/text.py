@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.metrics.generation import CopyIndex, tokens
+from retailor.scripts import CJK
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import sentences
 
 _LABEL = re.compile(r"^\s*(?:(?:customer |product )?review|draft|评论|评价|草稿)(?: text)?\s*[:：]\s*", re.I)
 _ROLE = re.compile(r"\n\s*(?:user|assistant|system|product|stars|商品|评分)\s*[:：]?.*", re.I | re.S)
 _END = re.compile(r"[.!?。！？…][\"'”’)）]*$")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+_IS_CJK = re.compile(f"[{CJK}]")
 _MASKED = re.compile(r"\[[a-z]+\]|<[a-z]+>|\S+@\S+|https?://\S+|\+?\d[\d\s().-]{7,}\d", re.I)
 
 
@@ -22,7 +23,7 @@ def join(parts: list[str]) -> str:
     """Sentences as one text: a space between them, and none after a Chinese one."""
     text = ""
     for part in parts:
-        text += part if not text or (_CJK.search(text[-2:]) or text[-1] in "。！？") else f" {part}"
+        text += part if not text or (_IS_CJK.search(text[-2:]) or text[-1] in "。！？") else f" {part}"
     return text
 
 
@@ -50,7 +51,7 @@ def tidy(said: str, *, max_chars: int) -> str:
 
 def too_long_a_copy(text: str, n_tokens: int) -> int:
     """The longest run a text may share with another's, in tokens: double where these are characters."""
-    return 2 * n_tokens if len(_CJK.findall(text)) * 2 > len(tokens(text)) else n_tokens
+    return 2 * n_tokens if len(_IS_CJK.findall(text)) * 2 > len(tokens(text)) else n_tokens
 
 
 def is_copied(text: str, index: CopyIndex, others: NDArray[np.bool_], n_tokens: int) -> bool:

@@ -13,12 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.errors import DataError
+from retailor.scripts import CJK
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.shapes import SentimentQuery
 from retailor.text.clean_shop import clean_text, language_of
 
-CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _SENTENCE = re.compile(r"(?<=[.!?。！？；;])\s*|\n+")
 _CLAUSE = re.compile(
     r"(?<=[,，、])\s*|\s+[-–—]+\s+|\s+(?=(?:but|however|although|though|whereas|while|yet)\b)"

@@ -12,10 +12,10 @@ import numpy as np
 from retailor.config import Field, settings
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import Generator
+from retailor.scripts import HAN
 from retailor.seeds import derive, stream
 from retailor.text.augmentation.facts import facts, is_negation, is_number, is_opinion, names_in
 from retailor.text.augmentation.substitutes import pieces, word_neighbours
-from retailor.text.clean_text import HAN
 from retailor.text.languages import language_of
 
 __all__ = ["AugmentSettings", "augment", "augmented", "word_neighbours"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from retailor.text.clean_text import HAN
+from retailor.scripts import HAN
 from retailor.text.common_words import OPINIONS
 from retailor.text.quantities import parse_quantities
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.scripts import HAN
 from retailor.text.augmentation.facts import is_negation, is_number, is_opinion
-from retailor.text.clean_text import HAN
 from retailor.text.common_words import CHINESE_GENERAL, ENGLISH_STOP_WORDS
 
 _RUN = re.compile(rf"[{HAN}]+")

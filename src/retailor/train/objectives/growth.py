@@ -14,7 +14,7 @@ import torch
 from retailor.errors import ConfigError, ModelError
 from retailor.models.files import quiet, read_tokenizer
 from retailor.models.shapes import TrainableEncoder
-from retailor.text.clean_text import HAN
+from retailor.scripts import HAN
 from retailor.text.terms import mine_terms
 from retailor.train.objectives.settings import AdaptSettings
 

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.errors import ModelError
+from retailor.scripts import CJK
 
 IGNORED = -100
 MEAN_SPAN = 3.0
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_IS_CJK = re.compile(f"[{CJK}]")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def vocabulary(tokenizer: Any) -> Vocabulary:
     special = np.zeros(len(tokens), dtype=np.bool_)
     special[tokenizer.all_special_ids] = True
     starts = [
-        not token.startswith("##") if wordpiece else token[:1] in ("▁", "Ġ") or bool(_CJK.search(token))
+        not token.startswith("##") if wordpiece else token[:1] in ("▁", "Ġ") or bool(_IS_CJK.search(token))
         for token in tokens
     ]
     return Vocabulary(

@@ -14,8 +14,9 @@ import numpy as np
 
 from retailor.models.encoding import exact_vectors, kept_vectors
 from retailor.models.shapes import Encoder, ExactEncoder, TrainableEncoder
+from retailor.scripts import CJK
 from retailor.tasks.sentiment.readers.heads import Floats, Head, read_head
-from retailor.tasks.sentiment.texts import CJK, MiddleCut, about
+from retailor.tasks.sentiment.texts import MiddleCut, about
 from retailor.tasks.shapes import SentimentQuery
 
 _PART = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])\w)+(?:['’]\w+)?")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retailor.scripts import CJK
 from retailor.tasks.sentiment.readers.heads import Floats
 from retailor.tasks.sentiment.readers.linear import ngrams
-from retailor.tasks.sentiment.texts import CJK
 from retailor.text.opinions import OpinionWords
 
 _IS_CJK = re.compile(rf"[{CJK}]")

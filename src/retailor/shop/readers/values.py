@@ -17,7 +17,6 @@ import polars as pl
 
 from retailor.errors import ConfigError
 from retailor.shop.cells.currencies import codes_of, known_first
-from retailor.shop.cells.nested import NESTED, nested_of_text, path_of_text
 from retailor.shop.cells.numbers import (
     NONE_WORDS,
     Amount,
@@ -38,6 +37,7 @@ from retailor.shop.cells.times import (
     read_time,
     year_of,
 )
+from retailor.shop.files.nested import NESTED, nested_of_text, path_of_text
 from retailor.shop.tables import KINDS, LABELS, TIME
 
 ALLOWED = {"kind": KINDS, "label": LABELS}
