@@ -251,5 +251,5 @@ def test_a_parquet_list_with_a_text_that_is_none_is_named(tmp_path: Path) -> Non
     inner = pa.array([b"a", b"\xd0( b"], pa.binary()).view(pa.string())
     user = pa.ListArray.from_arrays([0, 1, 2], inner)
     pq.write_table(pa.table({"u": user, "i": ["b"] * 2, "k": ["buy"] * 2}), tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="column 'u'.*UTF"):
+    with pytest.raises(DataError, match=r"column 'u'.*UTF"):
         read("tabular", tmp_path / "t.parquet", tables=EVENTS)
