@@ -31,6 +31,12 @@ class Oven:
     trays: int = 2
 
 
+@settings
+class Kitchen:
+    oven: Oven = Field(default_factory=lambda: Oven(heat=0.7, trays=5))
+    cooks: int = 1
+
+
 def test_public_names_are_pinned() -> None:
     assert retailor.__all__ == [
         "Answerer", "Recommender", "ReviewWriter", "Search", "SentimentReader", "Shop", "adapt", "clean",
@@ -72,6 +78,32 @@ def test_settings_read_from_a_table_and_back() -> None:
         read_settings(Oven, {"trays": "many"}, "[oven]")
     with pytest.raises(AttributeError):
         Oven().heat = 0.1  # type: ignore[misc]
+
+
+def test_settings_inside_settings_are_laid_over_the_default_of_their_field() -> None:
+    assert Kitchen(oven={"heat": 0.1}).oven == Oven(heat=0.1, trays=5)  # type: ignore[arg-type]
+    assert read_settings(Kitchen, {"oven": {"trays": 3}}, "[kitchen]").oven == Oven(heat=0.7, trays=3)
+    assert Kitchen(oven=Oven(trays=1)).oven == Oven(trays=1)
+    assert read_settings(Kitchen, as_dict(Kitchen(cooks=2)), "[kitchen]") == Kitchen(cooks=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"oven": {"tray": 1}}, "[kitchen.oven]: there is no setting 'tray'; known: heat, trays."),
+        ({"oven": {"heat": 3}}, "[kitchen.oven]: 'heat' = 3: input should be less than 1."),
+        ({"oven": 3}, "[kitchen]: 'oven' = 3: input should be"),
+        ({"trays": 3}, "[kitchen]: there is no setting 'trays' here: it is 'oven.trays'."),
+        ({"oven_trays": 3}, "[kitchen]: there is no setting 'oven_trays' here: it is 'oven.trays'."),
+        ({"cook": 3}, "[kitchen]: there is no setting 'cook'; known: oven, cooks."),
+    ],
+)
+def test_a_bad_setting_inside_settings_is_named_with_its_place(
+    values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings(Kitchen, values, "[kitchen]")
+    assert str(caught.value).startswith(message)
 
 
 def test_errors_carry_their_parts() -> None:

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from retailor.errors import ConfigError, nearest
 
-__all__ = ["Field", "as_dict", "read_settings", "settings"]
+__all__ = ["Field", "as_dict", "inner_settings", "read_settings", "settings"]
 
 S = TypeVar("S")
 
@@ -21,7 +21,8 @@ S = TypeVar("S")
 def settings(cls: type[S]) -> type[S]:
     """The class as a frozen, keyword-only, validated dataclass.
 
-    Write limits with `Field`: `rate: float = Field(0.15, gt=0, lt=1)`.
+    Write limits with `Field`: `rate: float = Field(0.15, gt=0, lt=1)`. A field may be settings itself; a
+    table for it, a part of its names, is laid over the default that it has here.
     Raises ConfigError, never a pydantic error, on an unknown name or a bad value.
     """
     made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))(cls)
@@ -33,11 +34,29 @@ def _checked(cls: type[Any], init: Callable[..., None]) -> Callable[..., None]:
     @wraps(init)
     def checked(self: object, **values: object) -> None:
         try:
-            init(self, **values)
+            init(self, **_with_inner(cls, values, cls.__name__))
         except ValidationError as error:
             raise _config_error(cls, error, cls.__name__) from None
 
     return checked
+
+
+def inner_settings(cls: type[Any]) -> dict[str, type[Any]]:
+    """Name to class of those settings of a class that are settings themselves."""
+    kinds = {name: field.annotation for name, field in cls.__pydantic_fields__.items()}
+    return {name: kind for name, kind in kinds.items() if hasattr(kind, "__pydantic_fields__")}
+
+
+def _with_inner(cls: type[Any], values: Mapping[str, object], where: str) -> dict[str, object]:
+    """The values, each table among them as settings: what it names, over the default of its field."""
+    made = dict(values)
+    for name, kind in inner_settings(cls).items():
+        table = made.get(name)
+        if isinstance(table, Mapping):
+            default = cls.__pydantic_fields__[name].get_default(call_default_factory=True)
+            inside = f"{where[:-1]}.{name}]" if where.endswith("]") else f"{where}.{name}"
+            made[name] = read_settings(kind, table, inside, over=default)
+    return made
 
 
 def _config_error(cls: type[Any], error: ValidationError, where: str) -> ConfigError:
@@ -55,6 +74,10 @@ def _config_error(cls: type[Any], error: ValidationError, where: str) -> ConfigE
 
 def _unknown(cls: type[Any], key: str, where: str) -> ConfigError:
     known = [field.name for field in dataclasses.fields(cls)]
+    inside = _inside(cls, key)
+    if inside is not None:
+        told = f"{where}: there is no setting '{key}' here: it is '{inside}'."
+        return ConfigError(told, key=key)
     return ConfigError(
         f"{where}: there is no setting '{key}'; known: {', '.join(known)}.",
         key=key,
@@ -62,8 +85,18 @@ def _unknown(cls: type[Any], key: str, where: str) -> ConfigError:
     )
 
 
-def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
-    """`values` (one table of a TOML file, say) as an instance of `cls`.
+def _inside(cls: type[Any], key: str) -> str | None:
+    """Where a name that stands one level too high belongs: 'epochs' or 'train_epochs' is 'train.epochs'."""
+    for name, kind in inner_settings(cls).items():
+        known = {field.name for field in dataclasses.fields(kind)}
+        for each in (key, key.removeprefix(f"{name}_")):
+            if each in known:
+                return f"{name}.{each}"
+    return None
+
+
+def read_settings(cls: type[S], values: Mapping[str, object], where: str, *, over: S | None = None) -> S:
+    """`values` (one table of a TOML file, say) as an instance of `cls`, laid over `over` where it is given.
 
     `where` names the table in messages: `[sentiment]`. Raises ConfigError with the nearest known key.
     """
@@ -71,8 +104,9 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
     for key in values:
         if key not in known:
             raise _unknown(cls, key, where)
+    before = {} if over is None else {name: getattr(over, name) for name in known}
     try:
-        return TypeAdapter(cls).validate_python(dict(values))
+        return TypeAdapter(cls).validate_python({**before, **_with_inner(cls, values, where)})
     except ValidationError as error:
         raise _config_error(cls, error, where) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -121,7 +122,7 @@ def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
 
 def changed(cls: type[S], values: Mapping[str, Any], overrides: Mapping[str, str], where: str) -> S:
     """Settings of one class, with overrides such as {'epochs': '2'} laid over `values`."""
-    laid = dict(values)
+    laid = deepcopy(dict(values))
     for key, text in overrides.items():
         _override(laid, key, text)
     return read_settings(cls, laid, where)
