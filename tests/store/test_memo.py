@@ -94,16 +94,16 @@ def test_data_is_known_by_content(tmp_path: Path) -> None:
 
 
 def test_the_hash_of_the_sources_sees_every_file_but_leavings(tmp_path: Path) -> None:
-    package = Path(keys.__file__).parent
+    package = Path(keys.__file__).parent.parent
     copy = tmp_path / "retailor"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
     assert keys.sources_sha256(copy) == keys.code()
     (copy / "__pycache__").mkdir()
-    for leaving in ("__pycache__/x.pyc", ".x.swp", "kept.py~"):
+    for leaving in ("__pycache__/x.pyc", ".x.swp", "seeds.py~"):
         (copy / leaving).write_text("x")
-    (copy / "kept.py").write_bytes((copy / "kept.py").read_bytes().replace(b"\n", b"\r\n"))
+    (copy / "seeds.py").write_bytes((copy / "seeds.py").read_bytes().replace(b"\n", b"\r\n"))
     assert keys.sources_sha256(copy) == keys.code()
-    for name in ("kept.py", "tasks/recommend/fit.py", "report/page.jinja"):
+    for name in ("seeds.py", "store/memo.py", "tasks/recommend/fit.py", "report/page.jinja"):
         before = keys.sources_sha256(copy)
         with (copy / name).open("a") as file:
             file.write("# other\n")
@@ -111,7 +111,7 @@ def test_the_hash_of_the_sources_sees_every_file_but_leavings(tmp_path: Path) ->
 
 
 def test_a_wheel_holds_every_source_that_is_hashed() -> None:
-    package = Path(keys.__file__).parent
+    package = Path(keys.__file__).parent.parent
     told = tomllib.loads((package.parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = ["*.py", *told["tool"]["setuptools"]["package-data"]["retailor"]]
     for name, _ in keys._sources(package, ""):
@@ -133,11 +133,11 @@ def test_two_keys_share_a_place_only_if_they_are_one(one: object, other: object)
 
 
 def test_a_key_costs_no_heavy_import_and_depends_on_every_part() -> None:
-    code = "import sys; from retailor import provenance; keys.key(1); print(sorted(sys.modules))"
+    code = "import sys; from retailor.store import keys; keys.key(1); print(sorted(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not any(f"'{name}'" in said for name in ("torch", "numpy", "polars", "scipy"))
-    keys = {keys.key(*parts) for parts in ((1,), (2,), (1, 2), ({"seed": 0},), ({"seed": 1},))}
-    assert len(keys) == 5 and keys.key({"a": 1, "b": 2}) == keys.key({"b": 2, "a": 1})
+    found = {keys.key(*parts) for parts in ((1,), (2,), (1, 2), ({"seed": 0},), ({"seed": 1},))}
+    assert len(found) == 5 and keys.key({"a": 1, "b": 2}) == keys.key({"b": 2, "a": 1})
 
 
 def test_what_has_changed_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_what_has_changed_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> N
     assert "numpy 1.0 → " in keys.changed({**before, "numpy": "1.0"})
 
 
-@pytest.mark.parametrize("module", ["artifact", "kept", "plan.engine", "cache", "cli"])
+@pytest.mark.parametrize("module", ["store.artifact", "store.memo", "store.stages", "cache", "cli"])
 def test_nothing_needs_fcntl_at_import(module: str) -> None:
     code = f"import sys; sys.modules['fcntl'] = None; import retailor.{module}"
     subprocess.run([sys.executable, "-c", code], check=True)
