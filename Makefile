@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint results-check canaries results clean install install-dev
+.PHONY: demo test test-slow lint results-check canaries results lock clean install install-dev
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -47,6 +47,11 @@ test: lint results-check
 
 test-slow: install-dev
 	RETAILOR_EXAMPLES=new $(BIN)/pytest -m slow
+
+# What `requirements.lock` is: the versions of constraints.txt with the hashes of every file, for all systems.
+lock: install-dev
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra all --constraint constraints.txt --generate-hashes \
+	  --universal --python-version 3.11 --no-annotate --no-header --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) out build *.egg-info
