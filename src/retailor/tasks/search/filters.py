@@ -1,0 +1,294 @@
+"""Filters in the words of a query: prices, sizes, stars, brands, colours and what is not wanted.
+
+"red headphones under 50" and "500克以下的键盘" say what to look for and which items will do. What is read is given
+back beside what is left to search for, so that whoever asked can see it and take it off again. Nothing is read
+that the catalogue cannot tell items apart by, and a phrase that the catalogue itself uses stays a phrase
+("non-stick", "do not disturb").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from retailor.scripts import HAN
+from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
+from retailor.text.quantities import parse_quantities
+
+Op = Literal["=", "!=", "<=", ">=", "~"]
+Field = Literal["price", "quantity", "rating", "brand", "colour", "category", "words"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One condition on items. `text` are the words that it was read from, '' for one that was asked for."""
+
+    field: Field
+    op: Op
+    value: float | str
+    """A number of money, of units or of stars; a name for the others."""
+    unit: str = ""
+    """Of a quantity, as `text.quantities` names it; of a price the currency, '' where none was said."""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a query asks for: words to search by, and conditions."""
+
+    rest: str
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a catalogue can tell items apart by."""
+
+    brands: Mapping[str, str] = field(default_factory=dict)
+    """Lower case to the brand as it is written."""
+    colours: frozenset[str] = frozenset()
+    """Colours that some item has, by their English names."""
+    dimensions: frozenset[str] = frozenset()
+    """Dimensions of `text.quantities` in which some item has a quantity."""
+    priced: bool = True
+    rated: bool = False
+    says: Callable[[str], bool] = lambda phrase: False
+    """Whether some title has the phrase, lower case, as it is."""
+
+
+def read_filters(query: str, known: Vocabulary) -> Reading:
+    """The filters in a query, in the order of its words, and the rest of it.
+
+    A query of filters alone is its own rest: something has to be searched for.
+    """
+    draft = _Draft(unicodedata.normalize("NFKC", query), known)
+    for step in (_ratings, _ranges, _bounds, _sizes, _unwanted, _brands, _colours):
+        step(draft)
+    return draft.reading(query)
+
+
+class _Draft:
+    """A query while it is read: what was taken out of it is blank, so that places stay."""
+
+    def __init__(self, text: str, known: Vocabulary) -> None:
+        self.known = known
+        self.text = text
+        self.lower = text.lower() if len(text.lower()) == len(text) else text
+        self.found: list[tuple[int, Filter]] = []
+
+    def take(self, start: int, end: int, *filters: Filter) -> None:
+        words = self.text[start:end].strip(" ,，、的")
+        self.found += [(start, replace(each, text=words)) for each in filters]
+        blank = " " * (end - start)
+        self.text = self.text[:start] + blank + self.text[end:]
+        self.lower = self.lower[:start] + blank + self.lower[end:]
+
+    def matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Every match in what is left at its turn."""
+        place = 0
+        while match := pattern.search(self.lower, place):
+            before = self.lower
+            yield match
+            place = match.start() if before != self.lower else match.end()
+
+    def reading(self, query: str) -> Reading:
+        filters = tuple(each for _, each in sorted(self.found, key=lambda pair: pair[0]))
+        rest = _tidy(self.text)
+        return Reading(rest or query.strip(), filters) if filters else Reading(query.strip())
+
+
+# numbers ------------------------------------------------------------------------------------------
+
+_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_HANZI = f"[{NUMERALS_ZH}]+"
+_NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:元|块|毛|rmb|美元|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以)))"
+_MONEY = r"(?:(?:usd|euros?|eur|gbp|cny|rmb|dollars?|bucks?|yuan)(?![a-z])|元|块钱|块|美元|欧元|英镑)"
+_SIGN = r"[$€£¥]"
+_UNIT = r"[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安|g内存"
+
+
+def _amount(name: str) -> str:
+    """A pattern of a number with a sign of money before it, or a unit of anything after it."""
+    unit = rf"(?:\s*-?(?P<u{name}>{_MONEY}|{_SIGN}|{_UNIT}))?"
+    return rf"(?P<s{name}>{_SIGN})?\s*(?P<n{name}>{_NUMBER})(?![\d.,]*\d){unit}"
+
+
+_CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP", "cny": "CNY",
+             "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY", "元": "CNY",
+             "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR", "英镑": "GBP"}  # fmt: skip
+
+
+def number_of(text: str) -> float:
+    """'1,299.50' or '一千二百' as a number."""
+    if re.fullmatch(_DIGITS, text):
+        return float(text.replace(",", ""))
+    total, part = 0.0, 0.0
+    units = {"十": 10.0, "百": 100.0, "千": 1000.0, "万": 10_000.0}
+    for char in text:
+        if char in units:
+            if char == "万":
+                total, part = (total + part) * units[char], 0.0
+            else:
+                total, part = total + (part or 1.0) * units[char], 0.0
+        else:
+            part = float("零一二三四五六七八九".find(char if char != "两" else "二"))
+    return total + part
+
+
+def _measured(draft: _Draft, match: re.Match[str], name: str, op: Op, unit: str | None = None) -> Filter | None:
+    """The filter that a number with its unit makes: a price, a quantity, or None where neither is known."""
+    sign, number = match[f"s{name}"], number_of(match[f"n{name}"])
+    written = (unit if unit is not None else match[f"u{name}"]) or ""
+    currency = _CURRENCY.get(sign or written) or _CURRENCY.get(written.rstrip("s"))
+    if currency or not written:
+        return Filter("price", op, number, currency or "") if draft.known.priced else None
+    quantities = parse_quantities(f"{number:g}{written}") or parse_quantities(f"{number:g} {written.upper()}")
+    if len(quantities) == 1 and quantities[0].dimension in draft.known.dimensions:
+        return Filter("quantity", op, quantities[0].value, quantities[0].unit)
+    return None
+
+
+# steps --------------------------------------------------------------------------------------------
+
+_STARS = re.compile(
+    rf"(?:at least|over|above|至少|不低于)?\s*(?P<n>[1-5](?:\.\d)?|[一二三四五])\s*(?:\+\s*)?(?:-?\s*stars?|颗?星)"
+    rf"\s*(?:and (?:up|above|more)|or (?:more|better|higher|above|up)|\+|(?:及|或)?以上|起)?"
+)
+
+
+def _ratings(draft: _Draft) -> None:
+    for match in draft.matches(_STARS):
+        bounded = re.search(r"least|over|above|and|or|\+|至少|不低于|以上|起", match[0])
+        if draft.known.rated and bounded:
+            draft.take(*match.span(), Filter("rating", ">=", number_of(match["n"])))
+
+
+_BUDGET = r"(?:(?:priced?|budget|cost(?:s|ing)?|价格|价位|价钱|预算|售价)(?:\s*(?:is|of|在|是|为))?\s*)?"
+_RANGE = re.compile(
+    rf"{_BUDGET}(?P<word>between|from|从)?\s*{_amount('a')}\s*(?:and|to|-|–|~|到|至)\s*{_amount('b')}(?P<zh>之间)?"
+)
+
+
+def _ranges(draft: _Draft) -> None:
+    for match in draft.matches(_RANGE):
+        said = match["word"] or match["zh"] or match["sa"] or match["ub"] or match["sb"]
+        low = _measured(draft, match, "a", ">=", None if match["sa"] or match["ua"] else (match["ub"] or match["sb"]))
+        high = _measured(draft, match, "b", "<=", None if match["sb"] or match["ub"] else match["sa"])
+        if said and low and high and float(low.value) < float(high.value):
+            draft.take(*match.span(), low, high)
+
+
+_BOUNDS: list[tuple[re.Pattern[str], Op]] = [
+    (re.compile(rf"{_BUDGET}(?:{before})\s*(?:of\s+)?{_amount('')}(?:{after})?"), op)  # the cue comes first
+    for op, before, after in (
+        ("<=", CUES["most"], r"\s*(?:max|以内|以下|之内)"),
+        (">=", CUES["least"], r"\s*(?:min|以上)"),
+        ("~", CUES["about"], r"\s*(?:左右)"),
+    )
+] + [
+    (re.compile(rf"{_BUDGET}{_amount('')}\s*(?:{after})"), op)
+    for op, after in (("<=", CUES["or less"]), (">=", CUES["or more"]), ("~", CUES["or so"]))
+]
+
+
+def _bounds(draft: _Draft) -> None:
+    for pattern, op in _BOUNDS:
+        for match in draft.matches(pattern):
+            made = _measured(draft, match, "", op)
+            if made:
+                draft.take(*match.span(), made)
+
+
+_EXACT = re.compile(rf"(?<![\w.]){_amount('')}")
+_TOO_COMMON = ("count", "time", "share", "money", "temperature")
+
+
+def _sizes(draft: _Draft) -> None:
+    for match in draft.matches(_EXACT):
+        if not match["u"] or match["s"]:
+            continue
+        made = _measured(draft, match, "", "=")
+        if made and made.field == "quantity":
+            dimension = parse_quantities(f"{made.value:g} {made.unit}")
+            if dimension and dimension[0].dimension not in _TOO_COMMON:
+                draft.take(*match.span(), made)
+
+
+_JOIN = r"(?:\s*(?:,|，|、|and|or|nor|和|或|以及)\s*)"
+_NOT_EN = re.compile(
+    r"(?<![\w-])(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding|anything but|other than|non[- ])\s*"
+    rf"(?:(?:a|an|the|any|from|by|with)\s+)?(?P<what>[^\W_{HAN}][\w'’.&-]*(?:{_JOIN}[^\W_{HAN}][\w'’.&-]*)*)"
+)
+_NOT_ZH = re.compile(
+    rf"(?:不要|不想要|别要|不含|不带|没有|排除|除了|除|非)\s*(?P<what>[{HAN}\w]+?(?:{_JOIN}[{HAN}\w]+?)*)"
+    rf"(?:(?:以外|之外)?的|以外|之外|牌|(?=[\s,，。;；]|$))"
+)
+
+
+def _unwanted(draft: _Draft) -> None:
+    for pattern in (_NOT_EN, _NOT_ZH):
+        for match in draft.matches(pattern):
+            whole = match[0].strip(" 的,，")
+            if draft.known.says(whole):
+                continue
+            parts = [part for part in re.split(_JOIN, match["what"]) if part]
+            brands = [_brand(draft.known, part) for part in parts]
+            # "not a gaming mouse, blue": only brands go on after a comma, other words end with the first.
+            n = max(1, next((i for i, brand in enumerate(brands) if brand is None), len(brands)))
+            end = match.end() if n == len(parts) else match.start("what") + match["what"].find(parts[n])
+            end = match.start("what") + len(parts[0]) if n == 1 and len(parts) > 1 else end
+            made = [
+                Filter("brand", "!=", brand) if brand else Filter("words", "!=", part)
+                for part, brand in zip(parts[:n], brands, strict=False)
+            ]
+            draft.take(match.start(), end, *made)
+
+
+def _brand(known: Vocabulary, word: str) -> str | None:
+    lower = word.lower().strip()
+    return known.brands.get(lower) or known.brands.get(BRANDS_ZH.get(lower, "\0"))
+
+
+def _brands(draft: _Draft) -> None:
+    names = [*draft.known.brands, *(zh for zh, name in BRANDS_ZH.items() if name in draft.known.brands)]
+    for name in sorted(names, key=len, reverse=True):
+        edges = ("", "") if re.search(f"[{HAN}]", name) else (r"(?<![\w-])", r"(?![\w-])")
+        for match in draft.matches(re.compile(edges[0] + re.escape(name) + edges[1])):
+            brand = _brand(draft.known, name)
+            if brand is None:
+                break
+            draft.take(*match.span(), Filter("brand", "=", brand))
+
+
+_COLOUR = re.compile(
+    "|".join(
+        rf"(?<![\w-]){word}(?![\w-])" if word.isascii() else rf"{word}色?"
+        for word in sorted(COLOURS, key=len, reverse=True)
+    )
+)
+
+
+def _colours(draft: _Draft) -> None:
+    for match in draft.matches(_COLOUR):
+        word = match[0]
+        colour = COLOURS.get(word) or COLOURS.get(word.removesuffix("色"))
+        if colour not in draft.known.colours or (not word.isascii() and not word.endswith("色")):
+            continue
+        following = re.match(r"\s+([^\W\d_]+)", draft.lower[match.end() :])
+        if word.isascii() and following and draft.known.says(f"{word} {following[1]}"):
+            continue
+        draft.take(*match.span(), Filter("colour", "=", str(colour)))
+
+
+_EDGE = re.compile(r"^(?:的|,|，|、|;|；|and\b|or\b|或|和|with\b|for\b|in\b|\s)+|(?:的|,|，|、|;|；|\band|\bor|\bwith|\bin|\bfor|\s)+$")
+
+
+def _tidy(text: str) -> str:
+    """What is left, without the joints that held it to what was taken out."""
+    text = re.sub(r"\s*(?:,|，|、)\s*(?=,|，|、|\s|$)", " ", text)
+    text = re.sub(rf"(?<=[{HAN}])\s+(?=[{HAN}])", " ", text)
+    text = " ".join(text.split())
+    return _EDGE.sub("", _EDGE.sub("", text)).strip()
