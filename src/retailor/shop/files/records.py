@@ -160,8 +160,10 @@ def as_text(value: Any) -> str | None:
         return None if value != value or value in (math.inf, -math.inf) else repr(value)
     elif isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
         text = "\n".join(part for part in value if part.strip())
-    else:
+    elif isinstance(value, (list, tuple, dict, bool)):
         text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = str(value)
     if "\0" in text or not text.isascii():
         text = text.replace("\0", "").encode("utf-8", "replace").decode()
     return text if text.strip() else None

@@ -37,7 +37,7 @@ from retailor.shop.cells.times import (
     read_time,
     year_of,
 )
-from retailor.shop.files.nested import NESTED, nested_of_text, path_of_text
+from retailor.shop.files.nested import NESTED, loaded, nested_of_text, path_of_text
 from retailor.shop.tables import KINDS, LABELS, TIME
 
 ALLOWED = {"kind": KINDS, "label": LABELS}
@@ -50,6 +50,7 @@ _EPOCH = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _ISO = r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?Z?$"
 _ISO_FORMS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _SPLIT = r"\s*(?:>+|&gt;|\||»|›|→|->)\s*"
+_SEVERAL = r"^\[.*,.*\]$"
 _FAR_MS = 1e17
 
 
@@ -117,6 +118,10 @@ def why(how: Reading, text: str) -> str:
     """Why a cell that gave no value gave none: a part of a sentence, for the cell stands before it."""
     if how.values is not None or how.name in ALLOWED:
         return f"is not one of {', '.join(list(how.values or ALLOWED[how.name])[:6])}"
+    if how.name not in NESTED and text.startswith("[") and loaded(text) is not None:
+        return "is a list of several values"
+    if how.name not in NESTED and text.startswith("{") and loaded(text) is not None:
+        return "is an object with fields, not one value"
     if how.name == "time":
         return _why_no_time(how, text)
     if how.name == "currency":
@@ -225,10 +230,11 @@ def _why_no_currency(text: str) -> str:
 
 
 def _id(text: pl.Expr, given: Any) -> pl.Expr:
-    """The id; null where a float is so large that its neighbours look the same."""
+    """The id; null where a float is so large that its neighbours look the same, and for a list of several."""
     if given in (pl.Float32, pl.Float64):
         return pl.when(text.cast(pl.Float64, strict=False).abs() < 2**53).then(text)
-    return text.str.strip_chars()
+    text = text.str.strip_chars()
+    return pl.when(~text.str.contains(_SEVERAL)).then(text)
 
 
 # lists --------------------------------------------------------------------------------------------
