@@ -15,8 +15,8 @@ import polars as pl
 from retailor.shop.cells.numbers import Amount, NumberForm, decimal_of, read_amount, readings, tokens_of
 from retailor.shop.cells.plain import plain
 from retailor.shop.cells.times import LAST_MS, LIKELY_MS, UNITS_PER_MS, orders_of
-from retailor.shop.readers.columns import ColumnMap, Settled
-from retailor.shop.readers.values import plain_of, says_none, text_of
+from retailor.shop.readers.column_maps import ColumnMap, Settled
+from retailor.shop.readers.readings import plain_of, says_none, text_of
 from retailor.shop.unread import Unread
 
 NUMBERS = ("price", "grade")

@@ -23,7 +23,8 @@ from retailor.shop.files.packed import streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text
 from retailor.shop.files.sink import Sink
-from retailor.shop.readers.columns import ColumnMap, Settled, canonical, check_map, missing_column, sources
+from retailor.shop.readers.column_maps import ColumnMap, Settled, check_map, sources
+from retailor.shop.readers.columns import canonical, missing_column
 from retailor.shop.readers.survey import Key, open_columns, survey
 from retailor.shop.tables import SCHEMAS
 
