@@ -267,7 +267,7 @@ def test_write_report_takes_a_mapping_and_replaces_the_file(tmp_path: Path) -> N
     path = tmp_path / "deep" / "report.html"
     assert write_report({"title": "Zero"}, path) == path
     write_report(values, path)
-    assert "0.8799" in path.read_text(encoding="utf-8")
+    assert "0.880" in path.read_text(encoding="utf-8")
     assert [each.name for each in path.parent.iterdir()] == ["report.html"]
     with pytest.raises(ConfigError, match=r"no part 'scorse'.*Did you mean 'scores'"):
         write_report({"title": "One", "scorse": {}}, path)
