@@ -1,4 +1,4 @@
-"""A task that cannot be fitted is left out with its reason; the run goes on, and a broken file still ends it."""
+"""A task that cannot be fitted is left out with its reason; a broken file still ends the run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
+import dataclasses
 import re
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ from retailor.errors import ConfigError
 from retailor.metrics.scores import Score, Scores, decimals
 from retailor.report.data import ReportData
 from retailor.report.page import TITLES, figure, kind_of, page, plain, seconds, words, write_report
-from retailor.report.texts import CHINESE, note
+from retailor.report.texts import CHINESE, note, said
 from retailor.report.verdicts import _SENTENCES
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
+from retailor.tasks.reasons import SENTENCES, Why
 
 HOSTILE = '</td><script>alert("1")</script><img src=http://evil.example/x onerror=alert(2)> & "quotes"'
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -342,9 +345,16 @@ def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_sta
             "shared words + knn", "nearest review", "frozen probe", "BM25")  # fmt: skip
     some = scores(*((row, "ndcg@10", 0.1 + 0.01 * i, 0.005) for i, row in enumerate(rows)))
     for bucket in ("item never seen", "item seen more", "item seen 6-10", "new items"):
-        some += scores(("retailor", "ndcg@10", 0.1, 0.01), ("popularity", "ndcg@10", 0.1, 0.01), bucket=bucket)
+        some += scores(
+            ("retailor", "ndcg@10", 0.1, 0.01), ("popularity", "ndcg@10", 0.1, 0.01), bucket=bucket
+        )
     title = "view of the mug alone, with handle (control)"
-    why = [Why("next", item=title, n_customers=3), Why("text"), Why("own choices"), Why("popular", n_customers=9)]
+    why = [
+        Why("next", item=title, n_customers=3),
+        Why("text"),
+        Why("own choices"),
+        Why("popular", n_customers=9),
+    ]
     data = dataclasses.replace(
         full(),
         scores={"recommend": some, "sentiment": full().scores["sentiment"]},
@@ -373,7 +383,7 @@ def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_sta
         },
         notes=[
             "Customers' ids are pseudonyms, under the key in the environment variable 'KEY'.",
-            "recommend is no better on held-out customers with these parts, dropped: meaning kernel, popularity.",
+            "recommend is no better on held-out customers with these parts, dropped: meaning kernel, taste.",
         ],
     )
     seen = _seen_in_chinese(data)

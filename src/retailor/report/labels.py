@@ -73,13 +73,15 @@ NAMES: Mapping[str, str] = {
     # what the ledger and the drafts say
     "nothing to compare it with": "没有可比的对象",
     "the model said too little": "模型写得太少",
-    "its text is close to what the customer wrote": "文字与顾客写过的话相近",
     "a customer": "一位顾客",
     "customers": "顾客",
     "one customer": "一位顾客",
     "read the items' file too": "请把商品文件也一并读入",
 }
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
 _PATTERNS: Mapping[str, str] = {
     "{a} of every system, with 95 % intervals": "各系统的 {a}，附 95 % 区间",
     "{a} (lower is better)": "{a}（越低越好）",
@@ -95,7 +97,6 @@ _PATTERNS: Mapping[str, str] = {
     "retailor less {a}": "retailor 减去 {a}",
     "{a} (ids only)": "{a}（只用编号）",
     "{a} (control)": "{a}（对照）",
-    "{a} with {b}": "{a}，用 {b}",
     "+ {list}": "+ {list}",
     "Times faster than {a} float32": "比 {a} float32 快的倍数",
     "… {a} more": "……另有 {a} 条",
@@ -137,7 +138,7 @@ as they are."""
 
 
 def label(text: str) -> str:
-    """The Chinese of a name or a filled sentence; the text itself where it is neither, as shops' words are."""
+    """The Chinese of a name or a filled sentence; the text itself where it is neither, as a shop's own is."""
     if text in NAMES:
         return NAMES[text]
     if text in _MONTHS:
@@ -151,17 +152,18 @@ def label(text: str) -> str:
 def _part(name: str, text: str) -> str:
     if name == "list":
         return "、".join(map(label, text.split(", ")))
+    if name in ("so", "words"):
+        text = text.replace("”, “", "”、“")
+        return f"（{text[2:-1]}）" if text.startswith(" (") else text
     return label(text) if name in ("a", "b", "who", "count", "more") else text
 
 
 @cache
 def _readers() -> list[tuple[re.Pattern[str], str]]:
-    reasons = {told["en"]: told["zh"] for told in SENTENCES.values() if "{" in told["en"]}
-    more = {"{n} customers": "{n} 位顾客", " ({words})": "（{words}）"}
-    patterns = {**_PATTERNS, **reasons, **more}
-    found = [(_reader(english), chinese) for english, chinese in patterns.items()]
-    plain = {told["en"]: told["zh"] for told in SENTENCES.values() if "{" not in told["en"]}
-    return [(re.compile(re.escape(english)), chinese) for english, chinese in plain.items()] + found
+    reasons = {told["en"]: told["zh"] for told in SENTENCES.values()}
+    patterns = {**_PATTERNS, **reasons, "{n} customers": "{n} 位顾客"}
+    most_words_first = sorted(patterns, key=lambda pattern: -len(re.sub(r"\{\w+\}", "", pattern)))
+    return [(_reader(english), patterns[english]) for english in most_words_first]
 
 
 def _reader(pattern: str) -> re.Pattern[str]:
