@@ -79,7 +79,7 @@ def _columns(era: Era, block: Block, raws: list[bytes]) -> pl.DataFrame:
     return pl.DataFrame({"line": pl.Series(lines, dtype=pl.Int64), **made, "usual": usual})
 
 
-def _kinds(era: Era) -> tuple[tuple[str, str, frozenset[type]], ...]:
+def _kinds(era: Era) -> tuple[tuple[str, str, frozenset[Any]], ...]:
     """Column, the era's key of it, and the types of its usual values."""
     return (
         ("user_id", era.user, _TEXT),
