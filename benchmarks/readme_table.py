@@ -59,7 +59,7 @@ CLAIMS = (
           ours="retailor, no transformer", setting="sequence = false"),
     Claim("recommend_taobao", "next item, Taobao (ids only)", "recall@10",
           {"popularity": "popularity", "item-knn": "item-kNN", "ials": "iALS", "sequential-knn": "kNN",
-           "shared words + knn": "words of categories + kNN"}),
+           "tf-idf + knn": "words of categories + kNN"}),
     *(
         Claim("small_shops", f"next item, {share} of Amazon Beauty's customers, three draws", "ndcg@10",
               {"popularity": "popularity", "ease + sequential-knn": "EASE + kNN",

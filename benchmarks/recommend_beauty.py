@@ -103,7 +103,7 @@ def text_systems(train: Shop, texts: Sequence[str], given: Namespace) -> Iterato
         {
             "tf-idf kernel + knn": "tf-idf kernel + knn (control)",
             "encoder kernel + knn": "tf-idf-svd kernel + knn (control)",
-            "f(u, i) alone": "f(u, i) over tf-idf-svd (control)",
+            "two-tower alone": "f(u, i) over tf-idf-svd (control)",
             "sasrec alone": "sasrec with tf-idf-svd (control)",
         },
         train,
@@ -123,7 +123,7 @@ def our_system(train: Shop, given: Namespace, row: str, steps: int) -> System:
         lambda seed: Recommender(encoder, RecommendSettings(seed=seed, **dials)),
         {
             "encoder kernel + knn": f"{name} kernel + knn",
-            "f(u, i) alone": f"f(u, i) over {name}",
+            "two-tower alone": f"f(u, i) over {name}",
             "sasrec alone": f"sasrec with {name}",
         },
         train,

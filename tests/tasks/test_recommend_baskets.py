@@ -11,12 +11,12 @@ import pytest
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import hold_out
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
-from retailor.tasks.recommend.scorers.user_history import OwnChoices
+from retailor.tasks.recommend.scorers.user_history import UserHistory
 from retailor.tasks.shapes import RecommendQuery
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -151,9 +151,9 @@ def test_a_last_event_that_repeats_is_held_out_only_where_repeats_count() -> Non
 
 def test_own_choices_count_every_time_and_lately_weighs_more() -> None:
     histories = Histories.of([[2, 0, 2], []])
-    often = OwnChoices(4, 0.0).scores(histories)
+    often = UserHistory(4, 0.0).scores(histories)
     np.testing.assert_allclose(often, [[1, 0, 2, 0], [0, 0, 0, 0]])
-    np.testing.assert_allclose(OwnChoices(4, 1.0).scores(histories)[0], [1 / 2, 0, 1 / 3 + 1, 0])
+    np.testing.assert_allclose(UserHistory(4, 1.0).scores(histories)[0], [1 / 2, 0, 1 / 3 + 1, 0])
 
 
 def test_ranks_of_several_targets_are_those_of_a_plain_sort() -> None:
