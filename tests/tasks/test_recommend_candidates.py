@@ -20,7 +20,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.query import candidates as room
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
-from retailor.tasks.recommend.scorers.parts import paired
+from retailor.tasks.recommend.scorers.makers import paired
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer, TfidfVectorizer
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
@@ -28,7 +28,7 @@ from retailor.testing.toys import HashEncoder
 LARGE = {
     "retrieval": "approximate",
     "max_closed_form": 1,
-    "sasrec": False,
+    "sasrec": {"enabled": False},
     "max_network_steps": 3,
     "n_validation": 60,
 }
@@ -108,7 +108,7 @@ def test_scores_of_candidates_are_the_z_scores_of_a_scan() -> None:
     words = TfidfVectorizer.of(texts := [f"w{i % 7} w{i % 11} w{i % 13}" for i in range(n)]).features(texts)
     parts = {
         "popularity": Popularity(rng.integers(1, 50, n).astype(np.float32)),
-        "sequential-knn": ItemToItem(sp.csr_matrix(links, dtype=np.float32), 1.0),
+        "sequential_knn": ItemToItem(sp.csr_matrix(links, dtype=np.float32), 1.0),
         "ials": Factors(rng.normal(size=(n, 6)).astype(np.float32), 10.0, 0.05),
         "tfidf": TfidfScorer(words, 1.0),
     }
@@ -122,7 +122,7 @@ def test_scores_of_candidates_are_the_z_scores_of_a_scan() -> None:
         best = np.argsort(-scores[0], kind="stable")[:10]
         if name != "tfidf":
             assert np.isin(best, pool.rows).mean() >= 0.9, name
-    empty = finder.pool(parts, ["ials", "sequential-knn"], Histories.of([[]]))
+    empty = finder.pool(parts, ["ials", "sequential_knn"], Histories.of([[]]))
     assert not any(z.any() for z in empty.z.values())
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retailor.retrieval.histories import Histories
-from retailor.tasks.recommend import RecommendSettings
+from retailor.tasks.recommend import RecommendSettings, SasrecSettings, TuningSettings
 from retailor.tasks.recommend.behaviour import Moments, clusters_of, fit_encoder
 from retailor.tasks.recommend.customers import hold_out
 from retailor.tasks.recommend.scorers.sasrec import SASRec, fit_sasrec, padded
@@ -27,7 +27,7 @@ def _rounds(n: int, length: int = 5, seed: int = 0) -> Histories:
 @pytest.fixture(scope="module")
 def walked() -> SASRec:
     settings = RecommendSettings(
-        sequence_hidden=32, sequence_layers=1, sequence_epochs=20.0, sequence_rate=1e-2, sequence_dropout=0.1
+        sasrec=SasrecSettings(hidden=32, layers=1, epochs=20.0, learning_rate=1e-2, dropout=0.1)
     )
     rest, cases = hold_out(_rounds(120), 24, seed=0)
     found, log = fit_sasrec(None, N_ITEMS, rest, settings, cases=cases)
@@ -61,9 +61,7 @@ def test_an_item_without_events_is_known_by_its_text_alone() -> None:
     texts = np.zeros((N_ITEMS + 2, N_ITEMS), np.float32)
     texts[:N_ITEMS] = np.eye(N_ITEMS)
     texts[12] = texts[3]
-    settings = RecommendSettings(
-        sequence_hidden=32, sequence_layers=1, sequence_epochs=30.0, sequence_item_dropout=0.5
-    )
+    settings = RecommendSettings(sasrec=SasrecSettings(hidden=32, layers=1, epochs=30.0, item_dropout=0.5))
     found, _ = fit_sasrec(texts, N_ITEMS + 2, _rounds(120), settings)
     assert found is not None
     scores = found.scores(Histories.of([[0, 1, 2]]))[0]
@@ -97,7 +95,9 @@ def test_texts_of_what_is_chosen_together_move_together(tmp_path: Path) -> None:
     texts, histories = _choices()
     encoder = tiny_encoder(texts)
     before = encoder.encode(texts)
-    settings = RecommendSettings(tuning_steps=30, tuning_batch=24, tuning_rate=3e-3, tuning_history=2)
+    settings = RecommendSettings(
+        tuning=TuningSettings(steps=30, batch_size=24, learning_rate=3e-3, history=2)
+    )
     tuned, log = fit_encoder(encoder, texts, before, histories, settings, work=tmp_path)
     after = tuned.encode(texts)
 

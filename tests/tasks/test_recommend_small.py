@@ -14,7 +14,7 @@ from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.blend import ENOUGH, Blend
 from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader, out_of_fold
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness, cold_start, drop_parts, values_of
@@ -74,13 +74,13 @@ def test_a_part_that_is_ahead_of_the_blend_is_served_alone() -> None:
 
 
 def test_a_blend_that_leads_is_not_given_up() -> None:
-    z, targets = _blocks(100, {"tfidf_kernel": 2.0, "sequential-knn": 2.0})
+    z, targets = _blocks(100, {"tfidf_kernel": 2.0, "sequential_knn": 2.0})
     alone, log = leader(z, tuple(z), _measure(targets), len(targets))
     assert alone is None and log["blend"] > log["tfidf_kernel"]
 
 
 def test_a_default_that_does_not_suit_gives_way_to_what_was_learned() -> None:
-    strengths = {"tfidf_kernel": 0.0, "embedding_kernel": 0.0, "popularity": 2.0, "sequential-knn": 2.0}
+    strengths = {"tfidf_kernel": 0.0, "embedding_kernel": 0.0, "popularity": 2.0, "sequential_knn": 2.0}
     z, targets = _blocks(300, strengths)
     served, log = leader(z, tuple(z), _measure(targets), len(targets))
     assert served == AS_LEARNED and log[AS_LEARNED] > log["blend"]
@@ -138,7 +138,7 @@ def test_no_case_is_scored_by_weights_that_saw_it() -> None:
 
 
 def _shop_of_groups(n: int) -> tuple[dict, Histories, Cases, np.ndarray]:
-    z, targets = _blocks(n, {"tfidf_kernel": 1.5, "sequential-knn": 1.5}, n_items=40)
+    z, targets = _blocks(n, {"tfidf_kernel": 1.5, "sequential_knn": 1.5}, n_items=40)
     return z, Histories.of([[]] * n), Cases(np.arange(n), targets), item_groups(np.arange(40) % 8)
 
 
@@ -154,12 +154,12 @@ def test_weights_of_a_group_are_drawn_to_those_of_all_by_its_size(monkeypatch: p
 
 def test_new_items_that_are_asked_for_have_weights_of_their_own() -> None:
     z, asked, cases, items = _shop_of_groups(250)
-    z["sequential-knn"][:, items == 0] = -3  # it knows that new items are not chosen
+    z["sequential_knn"][:, items == 0] = -3  # it knows that new items are not chosen
     values = values_of(asked, Cases(cases.customers, 1 + cases.targets % 7), 40)
     start = Blend(tuple(z), (1.0, 1.0))
     told, derived = (cold_start(start, z, asked, items, values, told=told) for told in (True, False))
-    assert told.of_items("sequential-knn", 0, np.array([0])).tolist() == [1.0]
-    assert derived.of_items("sequential-knn", 0, np.array([0])).tolist() == [0.0]
+    assert told.of_items("sequential_knn", 0, np.array([0])).tolist() == [1.0]
+    assert derived.of_items("sequential_knn", 0, np.array([0])).tolist() == [0.0]
 
 
 def test_few_cases_drop_no_part_that_weighs_anything() -> None:
@@ -198,7 +198,7 @@ def test_customers_who_choose_by_words_among_unsold_items_are_served_by_words() 
         rows += [(f"u{u:02}", f"i{own[u][place]:04}", start + timedelta(days=place)) for u in own]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row")
     shop = Shop.of(items=items, events=events.with_columns(kind=pl.lit("buy")))
-    task = Recommender(None, RecommendSettings(sequence=False)).fit(shop)
+    task = Recommender(None, RecommendSettings(sasrec=SasrecSettings(enabled=False))).fit(shop)
     assert task.log["validation"]["n"] > 50  # not only customers of items that another has chosen too
     share = []
     queries = [RecommendQuery(user_id=f"u{user:02}", k=10) for user in range(12)]

@@ -10,14 +10,19 @@ import pytest
 
 from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_reviews
 from retailor.tasks.recommend.scorers.user_reviews import UserReviews
 from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 SIDES = ("teapot kettle brew", "hammer chisel saw")
-QUICK = RecommendSettings(taste=False, sequence=False, tfidf_kernel=0, embedding_kernel=0)
+QUICK = RecommendSettings(
+    two_tower=TwoTowerSettings(enabled=False),
+    sasrec=SasrecSettings(enabled=False),
+    tfidf_kernel=0,
+    embedding_kernel=0,
+)
 
 
 def shop_of_words(n_users: int = 60, n_items: int = 30, seed: int = 0) -> Shop:
@@ -41,8 +46,8 @@ def shop_of_words(n_users: int = 60, n_items: int = 30, seed: int = 0) -> Shop:
 
 
 def test_scores_by_hand() -> None:
-    written = np.array([[1, 0], [0, 1]], np.float32)
-    part = UserReviews(written, np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), decay=1.0)
+    reviews = np.array([[1, 0], [0, 1]], np.float32)
+    part = UserReviews(reviews, np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), decay=1.0)
     histories = Histories(
         np.array([0, 2, 3]), np.array([0, 1, 2], np.int32), np.ones(3, np.float32), np.array([0, 1, -1])
     )
@@ -68,7 +73,7 @@ def test_each_text_stands_at_its_event_and_the_latest_are_read_first() -> None:
     assert len(few) == 60 and some.histories.reviews is not None
     assert (some.histories.ages()[some.histories.reviews >= 0] == 4).all()  # the older review has age 5
     rest, cases = hold_out(whole.histories, 10, seed=0)
-    assert rest.said is not None and len(rest.said) == len(rest.items) and len(cases)
+    assert rest.reviews is not None and len(rest.reviews) == len(rest.items) and len(cases)
     assert with_reviews(shop, catalogue, customers, 0) == (customers, ())
 
 

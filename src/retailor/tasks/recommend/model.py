@@ -134,10 +134,8 @@ def _tensors(fitted: Fitted) -> Tensors:
         found["item_tfidf/idf"] = known.vectorizer.idf
     if known.features.embeddings is not None and known.whitening is not None:
         found["item_embeddings/items"] = known.features.embeddings
-        found["item_embeddings/mean"], found["item_embeddings/rotation"] = (
-            known.whitening.mean,
-            known.whitening.rotation,
-        )
+        found["item_embeddings/mean"] = known.whitening.mean
+        found["item_embeddings/rotation"] = known.whitening.rotation
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 

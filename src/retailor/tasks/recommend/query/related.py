@@ -19,7 +19,7 @@ POOL = 20
 
 
 def similar(fitted: Fitted, row: int) -> F32:
-    """How near each item's text is to that of item `row` [I], by embeddings and TF-IDF; −inf without texts."""
+    """How near each item's text is to that of item `row` [I], by embeddings and TF-IDF; −inf without text."""
     features = fitted.understanding.features
     total = np.zeros((1, len(fitted.catalogue)), np.float32)
     if features.tfidf is not None:

@@ -69,14 +69,16 @@ def fit_parts(
     return parts, {"seconds": seconds, "training": trainings}
 
 
-def counted(histories: Histories, matrix: sp.csr_matrix, settings: RecommendSettings) -> Makers:
+def counted(
+    histories: Histories, matrix: sp.csr_matrix, settings: RecommendSettings
+) -> dict[str, Callable[[], Scorer]]:
     """Parts that are counted, not learned; `matrix` [n, I] is of the histories. Those of what the customer
     chose before are there where repeats count."""
     n_items = matrix.shape[1]
     near, n_links = paired(histories, settings.max_pairs), settings.links(n_items)
     near_matrix = matrix if near is histories else near.matrix(n_items)
     decay = settings.decay
-    makers: Makers = {
+    makers: dict[str, Callable[[], Scorer]] = {
         "popularity": lambda: fit_popularity(matrix),
         "item_knn": lambda: fit_item_knn(near_matrix, n_links=n_links),
         "sequential_knn": lambda: fit_sequential_knn(near, n_items, decay=decay, n_links=n_links),
