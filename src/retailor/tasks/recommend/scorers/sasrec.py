@@ -134,6 +134,7 @@ def fit_sasrec(
         precision="bf16" if n_items > 2000 else "32",
         patience=3,
         validate_every=2 * -(-len(rows) // batch_size),
+        # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "sequence") % 2**31,
     )
     log = train(

@@ -148,6 +148,7 @@ def fit_two_tower(
         weight_decay=0.01,
         precision="bf16" if len(items) > 2000 else "32",
         patience=2,
+        # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "taste") % 2**31,
     )
     log = train(
