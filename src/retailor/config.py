@@ -86,7 +86,13 @@ def _unknown(cls: type[Any], key: str, where: str) -> ConfigError:
 
 
 def _inside(cls: type[Any], key: str) -> str | None:
-    """Where a name that stands one level too high belongs: 'epochs' or 'train_epochs' is 'train.epochs'."""
+    """Where a name that stands one level too high belongs: 'epochs' or 'train_epochs' is 'train.epochs'.
+
+    A name of before is where the class says in `MOVED`.
+    """
+    moved: Mapping[str, str] = getattr(cls, "MOVED", {})
+    if key in moved:
+        return moved[key]
     for name, kind in inner_settings(cls).items():
         known = {field.name for field in dataclasses.fields(kind)}
         for each in (key, key.removeprefix(f"{name}_")):

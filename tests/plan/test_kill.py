@@ -30,9 +30,8 @@ head_steps = 2
 [sentiment]
 epochs = 0.2
 [recommend]
-taste_hidden = 16
-taste_epochs = 1
-sequence_epochs = 1
+two_tower = {hidden = 16, epochs = 1}
+sasrec = {epochs = 1}
 n_validation = 50
 n_test = 50
 [review]

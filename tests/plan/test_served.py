@@ -32,7 +32,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "models": {"encoder": "encoder"},
             "shop": {"reader": "demo", "size": 40},
             "sentiment": {"mode": "frozen"},
-            "recommend": {"taste_epochs": 1.0, "sequence": False},
+            "recommend": {"two_tower": {"epochs": 1.0}, "sasrec": {"enabled": False}},
             "compress": {"n_speed": 4, "n_parity": 8, "rounds": 1},
         },
         folder,
