@@ -23,7 +23,7 @@ from retailor.prove.settings import ProveSettings
 from retailor.seeds import stream
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import Shop
-from retailor.store import keys
+from retailor.store.keys import key_of
 from retailor.tasks.sentiment.texts import Examples, read_examples
 from retailor.text.fields import texts
 
@@ -149,7 +149,7 @@ def _adapted(
         max_steps=most, head_steps=usual if most is None else min(usual, most),
         max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0,
     )  # fmt: skip
-    mark = keys.key(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
+    mark = key_of(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
     folder = work / f"adapted-{mark}"
     if not (folder / "log.json").exists():
         made, log = adapt_with_log(encoder, texts(train), chosen, work=work / f"adapting-{mark}")
@@ -181,7 +181,7 @@ def _cell(
     dials = {k: v for k, v in as_dict(given).items() if k not in ("labels", "seeds", "steps")}
     before = [s for s in given.steps if given.steps.index(s) <= given.steps.index(step)]
     queries = [(query.text, query.aspect) for query in cases.queries]
-    mark = keys.key(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
+    mark = key_of(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
     name = step.replace(" ", "-").replace(",", "")
     path = work / "cells" / f"{name}-{n_labels}-{seed}-{mark}.json"
     return kept_cell(

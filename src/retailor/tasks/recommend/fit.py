@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
 from retailor.retrieval.collaborative import Histories, Scorer
@@ -86,7 +86,7 @@ def fit(
         )
         features = understanding.features
     if written and understanding.encoder is not None and understanding.whitening is not None:
-        said = kept_vectors(understanding.encoder, list(written), work=work)
+        said = memo_vectors(understanding.encoder, list(written), work=work)
         features = replace(features, written=understanding.whitening(said))
         log["n_written"] = len(written)
     learned: dict[str, Scorer] = {}
@@ -149,7 +149,7 @@ def understand(
     told = [i for i in written if is_language(texts[i])]
     if encoder is not None and told:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
-        vectors[told] = kept_vectors(encoder, [texts[i] for i in told], work=work)
+        vectors[told] = memo_vectors(encoder, [texts[i] for i in told], work=work)
         whitening = Whitening.of(vectors[told])
         meaning = whitening(vectors)
     features = Features(words if words.nnz else None, meaning)

@@ -12,7 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.retrieval import collaborative, neighbours
 from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Scorer
 from retailor.shop.tables import Shop
@@ -76,7 +76,7 @@ def refitted(
     n_written = settings.max_written if "own words" in fitted.parts else 0
     customers, written = with_written(shop, catalogue, customers, n_written)
     if written and understanding.encoder is not None and understanding.whitening is not None:
-        said = understanding.whitening(kept_vectors(understanding.encoder, list(written), work=work))
+        said = understanding.whitening(memo_vectors(understanding.encoder, list(written), work=work))
         understanding = replace(understanding, features=replace(understanding.features, written=said))
     networks = {
         name: _grown(name, part, old.features, new, len(texts), settings, 1.0)

@@ -20,7 +20,7 @@ from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
@@ -118,7 +118,7 @@ class Search:
             name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()
         }
         # Attributes blur a vector more than they tell it; words find them better.
-        vectors = kept_vectors(
+        vectors = memo_vectors(
             self.encoder, item_texts(shop.items.with_columns(attributes=pl.lit(None))), work=work
         )
         # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.

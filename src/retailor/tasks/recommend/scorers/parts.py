@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retailor.retrieval import collaborative, neighbours
 from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity, Scorer, Tensors
 from retailor.store.artifact import fingerprint
-from retailor.store.memo import digest, kept
+from retailor.store.memo import digest, memo_tensors
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.scorers.sasrec import NextItem, fit_sequence
 from retailor.tasks.recommend.scorers.tfidf import SharedWords
@@ -234,7 +234,7 @@ def closed_forms(
 
         known = "" if work is None or table is None else digest(*_arrays(table))
         key = fingerprint(events, known, ridge, kernel, settings.decay, settings.n_links)
-        return ItemToItem.of(kept(work, name, key, solve))
+        return ItemToItem.of(memo_tensors(work, name, key, solve))
 
     found: dict[str, Callable[[float], Scorer]] = {"ease": partial(ease, "ease", 0.0, None)}
     if features.words is not None and settings.word_kernel:

@@ -12,7 +12,7 @@ import numpy as np
 from retailor.models.cloze import Cloze
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.store.artifact import fingerprint
-from retailor.store.memo import kept
+from retailor.store.memo import memo_tensors
 from retailor.tasks.sentiment.fitting import CONTRAST, PANEL, PROMPT, PSEUDO, Job, Probed, loop_of
 from retailor.tasks.sentiment.readers.heads import Head, Labels, calibration, choose_head, fit_head
 from retailor.tasks.sentiment.readers.linear import VectorReader
@@ -136,7 +136,7 @@ def fit_prompt(job: Job, cloze: Cloze, work: Path | None) -> PromptReader:
     queries = job.examples.queries
     texts = [(query.text, query.aspect) for query in queries]
     mark = fingerprint(asker.mark, texts)
-    made = kept(work, "prompt", mark, lambda: {"odds": asker.log_odds(queries)})
+    made = memo_tensors(work, "prompt", mark, lambda: {"odds": asker.log_odds(queries)})
     rows = prompt_features(np.asarray(made["odds"], dtype=np.float64))
     fitted = choose_head(rows, job.examples.y, "logistic", chosen.strengths, job.weights, job.held, job.seed)
     job.note(
