@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +144,10 @@ def _adapted(
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
     # A head is fitted on the vectors, so they need not stay near where they were.
-    usual, most = AdaptSettings().head_steps, given.adapt_steps
+    usual, most = AdaptSettings(), given.adapt_steps
     chosen = AdaptSettings(
-        max_steps=most, head_steps=usual if most is None else min(usual, most),
+        train=replace(usual.train, max_steps=most),
+        head_steps=usual.head_steps if most is None else min(usual.head_steps, most),
         max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0,
     )  # fmt: skip
     mark = key_of(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
