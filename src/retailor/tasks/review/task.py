@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 
-from retailor.config import as_dict, read_settings
+from retailor.config import as_dict, saved_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
 from retailor.metrics.interval import score_mean
@@ -310,7 +310,7 @@ class ReviewWriter:
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
         generator: Generator = load_generator(folder / "generator")
-        made = cls(generator, read_settings(ReviewSettings, manifest.settings, "the saved review writer"))
+        made = cls(generator, saved_settings(ReviewSettings, manifest.settings, "the saved review writer"))
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         made._fitted, made._at, made.log = Past.load(folder), state["at"], state["log"]
         if (folder / "adapter").is_dir():
