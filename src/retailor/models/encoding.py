@@ -29,10 +29,10 @@ def memo_vectors(
     unique = list(dict.fromkeys(texts))
     blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
     # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
-    few = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
+    sample = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
 
     def rows(block: list[str]) -> NDArray[np.float32]:
-        key = "" if work is None else fingerprint(encoder.name, encoder.dim, few, role, block)
+        key = "" if work is None else fingerprint(encoder.name, encoder.dim, sample, role, block)
         return memo_tensors(work, "vectors", key, lambda: {"vectors": encoder.encode(block, role=role)})[
             "vectors"
         ]

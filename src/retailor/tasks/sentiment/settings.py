@@ -29,7 +29,7 @@ class SentimentSettings:
     ] = "auto"
     """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few.
 
-    'blended' hears the fine-tuned network and the better of the two readers of words together.
+    'blended' answers by the fine-tuned network and the better of the two readers of words together.
     """
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
