@@ -30,11 +30,10 @@ from retailor.tasks.answer.synthetic import synthetic_cases
 from retailor.tasks.answer.templates import Use
 from retailor.tasks.shapes import Answered, AnswerQuery
 
+__all__ = ["AnswerSettings", "Answerer"]
+
 N_SYNTHETIC = 300
 """Questions that attributes answer, made for each use."""
-
-
-__all__ = ["AnswerSettings", "Answerer"]
 
 
 class Answerer:
