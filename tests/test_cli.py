@@ -84,7 +84,7 @@ def test_adapt_takes_an_objective_and_any_setting(
         "--steps",
         "2",
     )
-    more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "batch_size=8")
+    more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "train.batch_size=8")
     assert run(monkeypatch, *adapt, *more) == 0
     said = capsys.readouterr().out
     assert said.startswith("Adapted by 'contrastive' on ") and "perplexity went from" in said

@@ -141,7 +141,7 @@ def adapt(
 
     given: dict[str, Any] = {"objective": objective}
     if steps is not None:
-        given |= {"max_steps": steps, "head_steps": min(AdaptSettings().head_steps, steps)}
+        given |= {"train": {"max_steps": steps}, "head_steps": min(AdaptSettings().head_steps, steps)}
     settings = changed(AdaptSettings, given, _changes(change or [], "setting=value"), "retailor adapt")
     tables = open_shop(shop)
     pairs = None if settings.pairs == "none" else shop_pairs(tables, settings.pairs)
@@ -164,7 +164,7 @@ def run(
         Path | None, typer.Option("--out", "-o", help="Folder of the run (default: out/NAME).")
     ] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.epochs=2")
+        list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.train.epochs=2")
     ] = None,
 ) -> None:
     """Runs the main job: from files to a served model. Again, it makes only what changed."""
@@ -214,6 +214,8 @@ def prove(
     ),
 ) -> None:
     """Proves what each step of transfer is worth: a table, a picture, a verdict; a killed call goes on."""
+    from dataclasses import replace
+
     from retailor.plan.shops import shop_and_split
     from retailor.prove.ledger import prove as make_ledger
     from retailor.prove.picture import write_ledger
@@ -228,7 +230,7 @@ def prove(
     settings = ProveSettings(
         labels=tuple(labels or usual.labels),
         seeds=tuple(range(seeds)),
-        max_steps=steps,
+        train=replace(usual.train, max_steps=steps),
         adapt_steps=steps or usual.adapt_steps,
     )
     encoder = load_model(model or found.encoder, kind="encoder")

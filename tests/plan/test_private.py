@@ -59,7 +59,8 @@ def plan_of(folder: Path, **shop: object) -> Plan:
             "recommend": {"two_tower": {"epochs": 1.0}, "sasrec": {"enabled": False}},
             "compress": {"n_speed": 4, "n_parity": 8, "rounds": 1},
             "review": {
-                "max_steps": 2, "max_held_out": 2, "max_evaluated": 2, "max_tries": 1, "max_tokens": 8
+                "train": {"max_steps": 2}, "max_held_out": 2, "max_evaluated": 2, "max_tries": 1,
+                "max_tokens": 8,
             },
         },
         folder,

@@ -49,7 +49,7 @@ def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Search(encoder),
         Answerer(encoder),
         SentimentReader(encoder, SentimentSettings(mode="frozen")),
-        ReviewWriter(tiny_decoder(), ReviewSettings(max_steps=0, max_tokens=24, max_tries=1)),
+        ReviewWriter(tiny_decoder(), ReviewSettings(tune=False, max_tokens=24, max_tries=1)),
     ):
         task.fit(shop).save(made / task.kind)
     stages = [{"name": "clean", "kind": "shop", "folder": "clean", "fingerprint": ""}]

@@ -36,7 +36,12 @@ from retailor.testing.toys import ScriptedGenerator
 from retailor.text.clean_shop import clean
 
 GOOD = "The kettle boils fast and the lid fits well."
-SMALL = ReviewSettings(max_steps=6, max_evaluated=6, max_tokens=24, max_tries=2, learning_rate=3e-3)
+SMALL = ReviewSettings(
+    train=replace(ReviewSettings().train, max_steps=6, learning_rate=3e-3),
+    max_evaluated=6,
+    max_tokens=24,
+    max_tries=2,
+)
 
 
 @cache

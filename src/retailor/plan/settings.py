@@ -104,7 +104,7 @@ class Plan:
 
 
 def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
-    """The plan in a TOML file, with overrides such as {'sentiment.epochs': '2'} laid over it.
+    """The plan in a TOML file, with overrides such as {'sentiment.train.epochs': '2'} laid over it.
 
     Raises DataError when the file cannot be read and ConfigError on an unknown or bad setting.
     """
@@ -121,7 +121,7 @@ def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
 
 
 def changed(cls: type[S], values: Mapping[str, Any], overrides: Mapping[str, str], where: str) -> S:
-    """Settings of one class, with overrides such as {'epochs': '2'} laid over `values`."""
+    """Settings of one class, with overrides such as {'train.epochs': '2'} laid over `values`."""
     laid = deepcopy(dict(values))
     for key, text in overrides.items():
         _override(laid, key, text)

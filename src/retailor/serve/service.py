@@ -21,7 +21,8 @@ from retailor.serve.settings import ServeSettings
 from retailor.serve.shop_view import Page, Shelf
 from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
 from retailor.shop.tables import open_shop
-from retailor.store import artifact, keys
+from retailor.store import artifact
+from retailor.store.keys import key_of
 from retailor.tasks.shapes import (
     Answered,
     AnswerQuery,
@@ -143,7 +144,7 @@ class Service:
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         prints = {
-            kind: keys.key(artifact.read_manifest(path).fingerprint, small)
+            kind: key_of(artifact.read_manifest(path).fingerprint, small)
             for kind, path in contents.tasks.items()
         }
         tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
 from retailor.retrieval.histories import Histories, Scorer
@@ -152,7 +152,7 @@ def understand(
     told = [i for i in there if is_language(texts[i])]
     if encoder is not None and told:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
-        vectors[told] = kept_vectors(encoder, [texts[i] for i in told], work=work)
+        vectors[told] = memo_vectors(encoder, [texts[i] for i in told], work=work)
         whitening = Whitening.of(vectors[told])
         embeddings = whitening(vectors)
     features = Features(tfidf if tfidf.nnz else None, embeddings)

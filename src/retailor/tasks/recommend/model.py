@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories, Scorer
@@ -80,7 +80,7 @@ def review_embeddings(known: Understanding, reviews: Sequence[str], work: Path |
     """The whitened embeddings [R, d] of what customers wrote, if there is anything to read and to read by."""
     if not reviews or known.encoder is None or known.whitening is None:
         return None
-    return known.whitening(kept_vectors(known.encoder, list(reviews), work=work))
+    return known.whitening(memo_vectors(known.encoder, list(reviews), work=work))
 
 
 def finder_of(

@@ -19,7 +19,7 @@ from retailor.retrieval.item_to_item import ItemToItem
 from retailor.retrieval.neighbours import fit_item_knn, fit_sequential_knn
 from retailor.retrieval.popularity import fit_popularity
 from retailor.store.artifact import fingerprint
-from retailor.store.memo import digest, kept
+from retailor.store.memo import digest, memo_tensors
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.scorers.parts import Features
 from retailor.tasks.recommend.scorers.sasrec import fit_sasrec
@@ -150,7 +150,7 @@ def _ease(
 
     known = "" if work is None or table is None else digest(*_arrays(table))
     key = fingerprint(events, known, ridge, kernel, settings.decay, settings.n_links)
-    return ItemToItem.of(kept(work, name, key, solve))
+    return ItemToItem.of(memo_tensors(work, name, key, solve))
 
 
 def _arrays(table: Any) -> tuple[NDArray[Any], ...]:

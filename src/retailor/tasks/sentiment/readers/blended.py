@@ -1,4 +1,4 @@
-"""A fine-tuned network and the words heard together: they err on different texts, and words cost little."""
+"""A fine-tuned network and the words together: they err on different texts, and words cost little."""
 
 from __future__ import annotations
 
