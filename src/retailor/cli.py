@@ -304,7 +304,7 @@ def recommend(
     diversity: Annotated[float, typer.Option(help="0, the plain order, to 1, all unlike.")] = 0.0,
 ) -> None:
     """Recommends items to a customer, known or new."""
-    from retailor.tasks.shapes import RecommendQuery
+    from retailor.tasks.recommend.shapes import RecommendQuery
 
     query = RecommendQuery(
         user_id=user, item_ids=tuple(item or ()), text=text, k=k, by=by, diversity=diversity
@@ -319,7 +319,7 @@ def search(
     folder: Folder, words: Annotated[str, typer.Argument(help="What to find.")], k: Count = 10
 ) -> None:
     """Finds items by words."""
-    from retailor.tasks.shapes import SearchQuery
+    from retailor.tasks.search.shapes import SearchQuery
 
     titles = _titles(folder)
     for each in _ask(folder, "search", SearchQuery(words, k)).items:
@@ -333,7 +333,7 @@ def answer(
     item: Annotated[str | None, typer.Option(help="The item it is about.")] = None,
 ) -> None:
     """Answers a question from the catalogue, with its evidence, or says that it does not know."""
-    from retailor.tasks.shapes import AnswerQuery
+    from retailor.tasks.answer.shapes import AnswerQuery
 
     found = _ask(folder, "answer", AnswerQuery(question, item))
     _print(found.text)
@@ -344,7 +344,7 @@ def answer(
 @app.command()
 def sentiment(folder: Folder, text: Annotated[str, typer.Argument(help="A review, or any text.")]) -> None:
     """Reads the sentiment of a text."""
-    from retailor.tasks.shapes import SentimentQuery
+    from retailor.tasks.sentiment.shapes import SentimentQuery
 
     found = _ask(folder, "sentiment", SentimentQuery(text))
     _print(found.label + "  " + "  ".join(f"{name} {p:.3f}" for name, p in found.probabilities.items()))
@@ -360,7 +360,7 @@ def review(
 ) -> None:
     """Drafts a review as JSON, marked as generated."""
     from retailor.tasks.review import mark
-    from retailor.tasks.shapes import ReviewQuery
+    from retailor.tasks.review.shapes import ReviewQuery
 
     draft = _ask(folder, "review", ReviewQuery(item, stars, tuple(aspect or ()), user))
     _print(json.dumps(mark(draft), ensure_ascii=False, indent=1))

@@ -24,8 +24,9 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.store.stages import PASSED
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.registry import LOADERS
-from retailor.tasks.shapes import RecommendQuery, ReviewQuery
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_encoder
 
 ENV, KEY = "RETAILOR_TEST_PLANTED", "a key of thirty-two characters.."

@@ -17,8 +17,8 @@ from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
 from retailor.tasks.recommend import Recommender
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.registry import LOADERS
-from retailor.tasks.shapes import RecommendQuery
 from retailor.testing.models import tiny_encoder
 
 

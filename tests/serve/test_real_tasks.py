@@ -20,10 +20,12 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.answer import Answerer
 from retailor.tasks.recommend import Recommender
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.review import ReviewSettings, ReviewWriter
 from retailor.tasks.search import Search
+from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.shapes import RecommendQuery, SearchQuery, SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean

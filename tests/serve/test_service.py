@@ -13,13 +13,11 @@ from retailor.errors import DataError, ServeError
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
-from retailor.tasks.shapes import (
-    AnswerQuery,
-    RecommendQuery,
-    ReviewQuery,
-    SearchQuery,
-    SentimentQuery,
-)
+from retailor.tasks.answer.shapes import AnswerQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.review.shapes import ReviewQuery
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.serving import TOY_LOADERS, ToyRecommender, ToySentiment, toy_run
 
 

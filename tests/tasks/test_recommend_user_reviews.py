@@ -13,7 +13,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_written
 from retailor.tasks.recommend.scorers.user_reviews import OwnWords
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 SIDES = ("teapot kettle brew", "hammer chisel saw")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
+from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.search.task import GRID, Search, SearchSettings, _best
-from retailor.tasks.shapes import SearchQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 

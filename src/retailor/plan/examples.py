@@ -9,7 +9,12 @@ import polars as pl
 
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.tasks.shapes import AnswerQuery, RecommendQuery, ReviewQuery, SearchQuery, SentimentQuery, Task
+from retailor.tasks.answer.shapes import AnswerQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.review.shapes import ReviewQuery
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
+from retailor.tasks.shapes import Task
 
 Example = dict[str, Any]
 

@@ -6,7 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from retailor.tasks.shapes import AnswerQuery, RecommendQuery, ReviewQuery, SearchQuery, SentimentQuery
+from retailor.tasks.answer.shapes import AnswerQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.review.shapes import ReviewQuery
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]

@@ -22,8 +22,13 @@ from retailor.serve.bodies import (
     SentimentReply,
 )
 from retailor.serve.service import Reply, Service
+from retailor.tasks.answer.shapes import Answered
 from retailor.tasks.reasons import Language
-from retailor.tasks.shapes import Answered, Draft, Found, Recommendations, Recommended, Sentiment
+from retailor.tasks.recommend.shapes import Recommendations
+from retailor.tasks.review.shapes import Draft
+from retailor.tasks.search.shapes import Found
+from retailor.tasks.sentiment.shapes import Sentiment
+from retailor.tasks.shapes import Recommended
 
 
 def recommended(service: Service, reply: Reply[Recommendations], language: Language = "en") -> RecommendReply:

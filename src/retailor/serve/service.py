@@ -22,19 +22,12 @@ from retailor.serve.shop_view import Page, Shelf
 from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
 from retailor.shop.tables import open_shop
 from retailor.store import artifact, keys
-from retailor.tasks.shapes import (
-    Answered,
-    AnswerQuery,
-    Draft,
-    Found,
-    Recommendations,
-    RecommendQuery,
-    ReviewQuery,
-    SearchQuery,
-    Sentiment,
-    SentimentQuery,
-    Task,
-)
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
+from retailor.tasks.shapes import Task
 
 A = TypeVar("A")
 

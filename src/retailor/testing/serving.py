@@ -13,22 +13,13 @@ from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.store import artifact
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.reasons import Why
-from retailor.tasks.shapes import (
-    Answered,
-    AnswerQuery,
-    Draft,
-    Evidence,
-    Found,
-    Recommendations,
-    Recommended,
-    RecommendQuery,
-    ReviewQuery,
-    SearchQuery,
-    Sentiment,
-    SentimentQuery,
-    Task,
-)
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
+from retailor.tasks.shapes import Recommended, Task
 
 
 class _Toy:

@@ -25,13 +25,14 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
 from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
-from retailor.tasks.review.draft import Drafter, ReviewSettings, Written
+from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template, title_of
+from retailor.tasks.review.settings import ReviewSettings
+from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
-from retailor.tasks.shapes import Draft, ReviewQuery
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 

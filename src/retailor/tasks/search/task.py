@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.config import Field, as_dict, read_settings, settings
+from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
@@ -30,7 +30,9 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
-from retailor.tasks.shapes import Found, Recommended, SearchQuery
+from retailor.tasks.search.settings import SearchSettings
+from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
 from retailor.text.languages import reads
@@ -43,24 +45,6 @@ GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) 
 PULL = 2.0
 """How hard judged queries have to pull weights away from those without judgments (see `_best`)."""
 Weights = tuple[float, ...]
-
-
-@settings
-class SearchSettings:
-    """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
-
-    weights: tuple[float, float, float] | None = None
-    """Of every query; None takes those below, and moves them as far as the shop's judgments bear it out."""
-    default_weights: tuple[float, float, float] = (0.1, 0.2, 0.7)
-    """Of queries that the encoder reads."""
-    unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
-    """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
-    n_folds: int = Field(default=10, ge=2)
-    k1: float = Field(default=1.2, gt=0)
-    b: float = Field(default=0.75, ge=0, le=1)
-    max_query_chars: int = Field(default=1000, gt=0)
-    max_k: int = Field(default=1000, gt=0)
-    seed: int = 0
 
 
 class Search:

@@ -30,6 +30,7 @@ from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import (
     AspectReview,
     Examples,
@@ -37,7 +38,6 @@ from retailor.tasks.sentiment.texts import (
     says_something,
     unlabelled_texts,
 )
-from retailor.tasks.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.text.clean_shop import clean_text
 
 __all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]
