@@ -17,7 +17,6 @@ from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
-from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
 from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
@@ -249,7 +248,7 @@ def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
     generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
-    return entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
+    return entry.make(encoder, generator, plan.sections[name])
 
 
 def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -259,7 +258,7 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
     with artifact.writing(folder, "evaluation") as new:
         write_json(new / "scores.json", scores.to_dicts())
         write_json(new / "paired.json", differences(scores).to_dicts())
-        write_json(new / "examples.json", examples(name, task, train, test, seed=plan.head.seed))
+        write_json(new / "examples.json", TASKS[name].examples(task, train, test, plan.head.seed))
         write_json(new / "log.json", getattr(task, "log", {}))
 
 
