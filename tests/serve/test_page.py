@@ -100,7 +100,7 @@ def test_a_merchant_does_everything(page: Any, server: Any) -> None:
     page.wait_for_selector(".draft")
 
     page.click("#tab-search")
-    page.fill("#words", title.split()[0])
+    page.fill("#text", title.split()[0])
     page.keyboard.press("Enter")
     page.wait_for_selector(".card, #panel .empty")
     assert "item=" in page.url and f"customer={user_id}" in page.url
