@@ -31,7 +31,7 @@ from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
-from retailor.tasks.registry import TASKS
+from retailor.tasks.registry import TASKS, code_of
 from retailor.tasks.sentiment.texts import read_examples
 from retailor.tasks.shapes import Refittable
 from retailor.text.clean_shop import clean
@@ -209,7 +209,9 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     used = [("adapt", models.encoder)] if TASKS[name].uses_encoder else []
     used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
     needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
-    key = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    key: tuple[Any, ...] = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    if code := code_of(TASKS[name]):
+        key = (*key, code)
     fit = Stage(
         f"fit-{name}", name, partial(_fit, plan, name), needs, key,
         may_be_absent=True, may_fail=True, takes_absent=True,

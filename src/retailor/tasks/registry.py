@@ -9,9 +9,12 @@ Another package adds a task by an entry point of the group `retailor.tasks` that
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
+from retailor.store import artifact, keys
 from retailor.tasks.answer.entry import ENTRY as ANSWER
 from retailor.tasks.entry import Entry
 from retailor.tasks.recommend.entry import ENTRY as RECOMMEND
@@ -62,6 +65,18 @@ def _refusal(point: EntryPoint, entry: Entry, tasks: Mapping[str, Entry]) -> str
     if entry.name in tasks or entry.name in TAKEN:
         return f"the name '{entry.name}' is taken: choose another."
     return ""
+
+
+def code_of(entry: Entry) -> str:
+    """A sha256 (hex) of another package's code, which makes its tasks' stages anew; '' for ours.
+
+    Ours is in the key of every stage (`store.keys`).
+    """
+    root = entry.make.__module__.partition(".")[0]
+    if root == "retailor":
+        return ""
+    file = Path(sys.modules[root].__file__ or "")
+    return keys.sources_sha256(file.parent) if file.name == "__init__.py" else artifact.file_sha256(file)
 
 
 def _origin(point: EntryPoint) -> str:
