@@ -58,6 +58,16 @@ class TestOpening:
         assert service.ready()["absent"] == {"answer": "the shop has no data for it"}
         service.close()
 
+    def test_a_task_whose_package_is_missing_is_said_to_be_absent(self, shop: Shop, tmp_path: Path) -> None:
+        folder = toy_run(tmp_path, shop)
+        record = json.loads((folder / "run.json").read_text())
+        stage = {"name": "fit-count", "kind": "count", "folder": "stages/fit-count", "fingerprint": "0"}
+        (folder / "run.json").write_text(json.dumps({**record, "stages": [*record["stages"], stage]}))
+        service = Service.load(folder, TOY_TASKS)
+        assert set(service.ready()["tasks"]) == set(TOY_TASKS)
+        assert service.ready()["absent"] == {"count": "the package that has this task is not installed here"}
+        service.close()
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [

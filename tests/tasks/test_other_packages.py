@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from retailor.errors import DataError
+from retailor.serve.opening import contents_of
 from retailor.tasks.registry import OURS, TAKEN, TASKS, gather
 
 TOY = Path(__file__).parent / "toy_task"
@@ -108,7 +110,7 @@ def test_it_is_served_and_described(url: str) -> None:
     assert asked["post"]["description"] == "How many words of a text the catalogue has."
     assert {"CountBody", "CountReply"} <= set(schema["components"]["schemas"])
     with pytest.raises(urllib.error.HTTPError) as refused:
-        get(f"{url}/count", {"texts": "zzzz"})
+        get(f"{url}/count", {"text": "zzzz", "texts": "zzzz"})
     assert refused.value.code == 422 and "Did you mean 'text'?" in refused.value.read().decode()
 
 
@@ -134,12 +136,14 @@ def test_it_is_shown_on_the_page(url: str) -> None:
         browser.close()
 
 
-def test_without_its_package_the_rest_of_its_run_is_served_and_its_section_is_unknown(
+def test_without_its_package_its_section_is_unknown_and_its_run_says_what_is_missing(
     done: Path, tmp_path: Path
 ) -> None:
     assert TASKS.keys() == {entry.name for entry in OURS}
     refused = retailor("run", done / "plan.toml", "-o", tmp_path / "out", packages=tmp_path)
     assert refused.returncode == 1 and "there is no section [count]" in refused.stderr
+    with pytest.raises(DataError, match="no task to serve here"):
+        contents_of(done, TASKS)
 
 
 @pytest.mark.parametrize(
