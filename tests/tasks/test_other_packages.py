@@ -12,14 +12,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retailor.cli import app
 from retailor.errors import DataError
+from retailor.plan.settings import ASKED, SECTIONS, STEPS, Head
 from retailor.serve.opening import contents_of
+from retailor.tasks.entry import Entry
 from retailor.tasks.registry import OURS, TAKEN, TASKS, gather
 
 TOY = Path(__file__).parent / "toy_task"
@@ -153,6 +157,7 @@ def test_without_its_package_its_section_is_unknown_and_its_run_says_what_is_mis
         ("import no_such_package\nENTRY = 1", "does not load: ModuleNotFoundError"),
         ("ENTRY = 'count'", "is no retailor.tasks.entry.Entry, but a str."),
         ("", "does not load: AttributeError"),
+        ("raise SystemExit(3)", "does not load: SystemExit: 3."),
     ],
 )
 def test_a_package_that_does_not_load_is_told_and_harms_nobody(
@@ -162,7 +167,7 @@ def test_a_package_that_does_not_load_is_told_and_harms_nobody(
     (tmp_path / "broken" / "count_task.py").write_text(module, encoding="utf-8")
     told = retailor("look", tmp_path / "nowhere", packages=tmp_path / "broken")
     first = told.stderr.splitlines()[0]
-    assert first.startswith("retailor: there is no task 'count': 'count_task:ENTRY'")
+    assert first.startswith("retailor: another package's task 'count' is left out: 'count_task:ENTRY'")
     assert reason in first and first.endswith("It comes from the package 'retailor-count'.")
     (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
     planned = retailor("run", tmp_path / "plan.toml", packages=tmp_path / "broken").stderr.splitlines()[-1]
@@ -176,3 +181,47 @@ def test_a_name_that_is_taken_is_refused(name: str) -> None:
     point = EntryPoint(name, "retailor.tasks.search.entry:ENTRY", "retailor.tasks")
     tasks, refused = gather(OURS, [point])
     assert tasks == ours and set(refused) == {name}
+
+
+class NoSettings:
+    """No dataclass."""
+
+
+def _options_of_nowhere(text: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Cannot be read."""
+
+
+@pytest.mark.parametrize(
+    ("flawed", "reason"),
+    [
+        (replace(TASKS["search"], name="other"), "calls itself 'other'"),
+        (replace(TASKS["search"], name="found", settings=NoSettings), "is no dataclass"),
+        (
+            replace(TASKS["search"], name="found", http=replace(TASKS["search"].http, body=NoSettings)),
+            "has no method 'query'",
+        ),
+        (
+            replace(
+                TASKS["search"],
+                name="found",
+                command=replace(TASKS["search"].command, query=_options_of_nowhere),
+            ),
+            "the options of its command cannot be read: NameError",
+        ),
+    ],
+)
+def test_an_entry_that_would_stop_a_door_is_refused(
+    flawed: Entry, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EntryPoint, "load", lambda self: flawed)
+    tasks, refused = gather(OURS, [EntryPoint("found", "elsewhere:ENTRY", "retailor.tasks")])
+    assert tasks.keys() == TASKS.keys() and reason in refused["found"]
+
+
+def test_every_name_that_is_there_is_taken() -> None:
+    commands = {each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands}
+    golden = json.loads((TOY.parents[1] / "serve" / "openapi.json").read_text(encoding="utf-8"))
+    paths = {path.split("/")[1] for path in golden["paths"]} | {"page", "docs", "v1", "openapi"}
+    head = {each.name for each in fields(Head)}
+    there = commands | paths | head | {*SECTIONS, *ASKED, *STEPS}
+    assert {name for name in there - TASKS.keys() if "-" not in name} <= TAKEN

@@ -47,7 +47,7 @@ def _options(
     ] = False,
 ) -> None:
     for name, reason in REFUSED.items():
-        say(f"retailor: there is no task '{name}': {reason}", err=True)
+        say(f"retailor: another package's task '{name}' is left out: {reason}", err=True)
 
 
 def main() -> NoReturn:

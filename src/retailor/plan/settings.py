@@ -172,7 +172,7 @@ def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
 
 
 def _refused(name: str) -> str:
-    return f" There is no task '{name}': {REFUSED[name]}" if name in REFUSED else ""
+    return f" The task '{name}' is left out: {REFUSED[name]}" if name in REFUSED else ""
 
 
 def _seeded(cls: type[Any], values: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.stop_timeout_s,
-        http=bounded_connections(settings),
+        http=bounded_connections(settings),  # type: ignore[arg-type]  # it is only ever called
         backlog=AT_ONCE,
         h11_max_incomplete_event_size=64 * 1024,
     )

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import get_type_hints
 
 from retailor.store import artifact, keys
 from retailor.tasks.answer.entry import ENTRY as ANSWER
@@ -25,11 +27,12 @@ from retailor.tasks.sentiment.entry import ENTRY as SENTIMENT
 GROUP = "retailor.tasks"
 OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
-    "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "evaluation",
-    "head", "health", "items", "ledger", "look", "metrics", "models", "openapi", "page", "profile", "prove",
-    "read", "ready", "report", "run", "serve", "shop", "split", "terms", "v1",
+    "absent", "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "encoder",
+    "evaluation", "generator", "health", "items", "ledger", "look", "metrics", "models", "name", "openapi",
+    "page", "profile", "prove", "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip",
+    "split", "terms", "v1",
 ))  # fmt: skip
-"""Names of sections, stages, commands and paths that are there already."""
+"""Names of sections, settings, stages, commands and paths that are there already."""
 
 
 def gather(ours: Iterable[Entry], points: Iterable[EntryPoint]) -> tuple[dict[str, Entry], dict[str, str]]:
@@ -49,7 +52,7 @@ def gather(ours: Iterable[Entry], points: Iterable[EntryPoint]) -> tuple[dict[st
 def _loaded(point: EntryPoint) -> Entry | str:
     try:
         found = point.load()
-    except Exception as error:  # whatever another package does, ours go on
+    except (Exception, SystemExit) as error:  # whatever another package does, ours go on
         return f"'{point.value}' does not load: {type(error).__name__}: {error}."
     if not isinstance(found, Entry):
         return f"'{point.value}' is no retailor.tasks.entry.Entry, but a {type(found).__name__}."
@@ -64,6 +67,21 @@ def _refusal(point: EntryPoint, entry: Entry, tasks: Mapping[str, Entry]) -> str
         return "a task's name is in small letters, digits and '_', such as 'count'."
     if entry.name in tasks or entry.name in TAKEN:
         return f"the name '{entry.name}' is taken: choose another."
+    return _flaw(entry)
+
+
+def _flaw(entry: Entry) -> str:
+    """What of the entry would stop a door for all tasks, or ''."""
+    for part in (entry.settings, entry.answer):
+        if not is_dataclass(part):
+            return f"{part!r} is no dataclass."
+    for body in filter(None, (entry.http.body, entry.http.url)):
+        if not callable(getattr(body, "query", None)):
+            return f"{body!r} has no method 'query'."
+    try:
+        get_type_hints(entry.command.query, include_extras=True)
+    except Exception as error:
+        return f"the options of its command cannot be read: {type(error).__name__}: {error}."
     return ""
 
 
