@@ -38,8 +38,8 @@ from retailor.tasks.sentiment.readers.heads import Head, choose_head, class_weig
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import Panel, seat
 from retailor.tasks.sentiment.readers.panel import headed as panel_headed
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.training.pseudo_labels import PseudoTuning, opinion_tuned
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 

@@ -38,7 +38,7 @@ from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import TIME, Shop, open_shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 EVENTS_AN_ITEM = 50

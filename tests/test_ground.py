@@ -47,13 +47,14 @@ def test_public_names_are_pinned() -> None:
         assert getattr(retailor, name) is not None
 
 
-def test_importing_retailor_and_its_shapes_loads_no_torch() -> None:
+def test_importing_the_doors_and_the_registry_loads_nothing_heavy() -> None:
     code = (
         "import sys, retailor, retailor.cli, retailor.shop.tables, retailor.models.shapes, "
-        "retailor.tasks.shapes, retailor.store.artifact, retailor.config; print('torch' in sys.modules)"
+        "retailor.tasks.registry, retailor.store.artifact, retailor.config; "
+        "print(sorted({'torch', 'fastapi', 'sklearn', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

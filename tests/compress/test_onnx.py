@@ -171,7 +171,7 @@ def test_a_sentiment_reader_over_its_compressed_encoder(tmp_path: Path) -> None:
 
     from retailor.shop.tables import Shop
     from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-    from retailor.tasks.shapes import SentimentQuery
+    from retailor.tasks.sentiment.shapes import SentimentQuery
     from retailor.train.settings import TrainSettings
 
     texts = [f"{word} mug number {i}" for i in range(40) for word in ("great", "awful")]

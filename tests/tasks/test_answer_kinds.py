@@ -12,8 +12,8 @@ from retailor.tasks.answer.cases import answerable
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.answer.synthetic import synthetic_cases
-from retailor.tasks.shapes import Answered, AnswerQuery
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
 

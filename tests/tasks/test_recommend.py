@@ -29,7 +29,7 @@ from retailor.tasks.recommend.query.related import diverse
 from retailor.tasks.recommend.scorers.parts import Features
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening, fit_two_tower, untrained
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 

@@ -17,7 +17,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSetti
 from retailor.tasks.recommend.customers import hold_out
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
 from retailor.tasks.recommend.scorers.user_history import UserHistory
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

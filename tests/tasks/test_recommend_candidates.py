@@ -22,7 +22,7 @@ from retailor.tasks.recommend.query import candidates as room
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.scorers.makers import paired
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer, TfidfVectorizer
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 LARGE = {

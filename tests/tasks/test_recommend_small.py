@@ -20,7 +20,7 @@ from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness, cold_start, drop_parts, values_of
 from retailor.tasks.recommend.customers import UNSOLD_A_CASE, Cases, hold_out
 from retailor.tasks.recommend.fit import default_blends
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 # what is held out ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_reviews
 from retailor.tasks.recommend.scorers.user_reviews import UserReviews
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 SIDES = ("teapot kettle brew", "hammer chisel saw")

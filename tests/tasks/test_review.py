@@ -26,9 +26,9 @@ from retailor.tasks.review.checks import Judge, complaint
 from retailor.tasks.review.marks import NOTICES
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free, tidy, without_copies
 from retailor.tasks.review.tune import Pair, losses
-from retailor.tasks.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer
 from retailor.testing.tasks import TaskContract

@@ -13,8 +13,8 @@ from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.search.weights import GRID, best_weights
-from retailor.tasks.shapes import SearchQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 

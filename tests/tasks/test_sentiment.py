@@ -16,7 +16,7 @@ from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 

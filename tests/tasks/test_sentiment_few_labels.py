@@ -16,9 +16,9 @@ from retailor.tasks.sentiment.readers.heads import Head, fit_head
 from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.readers.opinions import word_polarity
 from retailor.tasks.sentiment.readers.panel import PanelReader, _axis, seat
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import unlabelled_texts
 from retailor.tasks.sentiment.training.contrastive import label_contrast
-from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.toys import HashEncoder
 from retailor.text.opinions import OpinionWords
 from tests.tasks.test_sentiment import encoder, toy_shop

@@ -27,6 +27,7 @@ from retailor.tasks.sentiment.readers.heads import (
     temperature_of,
 )
 from retailor.tasks.sentiment.readers.linear import WordReader, ngrams
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import (
     Examples,
     MiddleCut,
@@ -36,7 +37,6 @@ from retailor.tasks.sentiment.texts import (
     says_something,
     stratified,
 )
-from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
 

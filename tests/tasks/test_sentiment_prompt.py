@@ -13,7 +13,7 @@ from retailor.models.local import LocalGenerator
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.prompt import CONTENT_FREE, KNOWN, Asker, Prompts, prompts_of
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder

@@ -19,7 +19,7 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import words
 from retailor.seeds import stream
 from retailor.tasks.answer.features import Chance, features
-from retailor.tasks.shapes import Evidence
+from retailor.tasks.answer.shapes import Evidence
 
 N_CHANCE = 512
 NAMED = 0.4

@@ -13,7 +13,7 @@ from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.parts import compares
 from retailor.tasks.answer.ranker import Ranker
 from retailor.tasks.answer.settings import AnswerSettings
-from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import evaluate_cases
 from retailor.tasks.answer.settings import AnswerSettings
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.answer.synthetic import synthetic_cases
 from retailor.tasks.answer.templates import Use
-from retailor.tasks.shapes import Answered, AnswerQuery
 
 __all__ = ["AnswerSettings", "Answerer"]
 

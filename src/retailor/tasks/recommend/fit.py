@@ -41,7 +41,7 @@ from retailor.tasks.recommend.scorers.parts import NETWORKS, OURS, WEIGHTS, Feat
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening, untrained
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.text.fields import is_language
 
 F32 = NDArray[np.float32]

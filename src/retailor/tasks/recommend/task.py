@@ -28,8 +28,8 @@ from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.scorers.parts import OURS
 from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 from retailor.tasks.recommend.update import refitted, updated
-from retailor.tasks.shapes import Recommendations, RecommendQuery
 
 MAX_QUERY_CHARS = 2_000
 

@@ -11,8 +11,8 @@ from retailor.tasks.review.checks import Judge, can_write, complaint
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, template
 from retailor.tasks.review.settings import ReviewSettings
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import is_copied, tidy, without_copies
-from retailor.tasks.shapes import ReviewQuery
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from retailor.metrics.generation import CopyIndex, tokens
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop, conform, label_of_rating
 from retailor.tasks.review.prompts import Wanted, rounded_length
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
-from retailor.tasks.shapes import ReviewQuery
 from retailor.text.clean_shop import clean_text, language_of
 from retailor.text.fields import item_text, sentences
 

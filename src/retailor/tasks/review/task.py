@@ -31,8 +31,8 @@ from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mar
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template, title_of
 from retailor.tasks.review.settings import RATE, ReviewSettings
+from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
-from retailor.tasks.shapes import Draft, ReviewQuery
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 

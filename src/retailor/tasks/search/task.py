@@ -30,8 +30,9 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
 from retailor.tasks.search.settings import SearchSettings
+from retailor.tasks.search.shapes import Found, SearchQuery
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
-from retailor.tasks.shapes import Found, Recommended, SearchQuery
+from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
 from retailor.text.languages import reads

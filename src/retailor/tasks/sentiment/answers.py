@@ -10,8 +10,8 @@ from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.fit import AnyReader
 from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.heads import Floats
+from retailor.tasks.sentiment.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import says_something
-from retailor.tasks.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.text.clean_shop import clean_text
 
 

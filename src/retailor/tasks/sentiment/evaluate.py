@@ -15,8 +15,8 @@ from retailor.tasks.sentiment.fit import AnyReader, Fit
 from retailor.tasks.sentiment.fitting import ALONE, FROZEN
 from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.heads import Floats
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
-from retailor.tasks.shapes import SentimentQuery
 
 
 def scores_of(fit: Fit, examples: Examples) -> Scores:

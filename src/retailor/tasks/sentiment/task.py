@@ -23,13 +23,13 @@ from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
 from retailor.tasks.sentiment.saved import Saved, load_reader, save_reader
 from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import (
     AspectReview,
     read_examples,
     says_something,
     unlabelled_texts,
 )
-from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.clean_shop import clean_text
 
 __all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]

@@ -17,7 +17,8 @@ from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.query.related import diverse, similar, together
-from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+from retailor.tasks.shapes import Recommended
 
 F32 = NDArray[np.float32]
 N_BECAUSE = 3

@@ -16,8 +16,8 @@ from retailor.models.encoding import exact_vectors, memo_vectors
 from retailor.models.shapes import Encoder, ExactEncoder, TrainableEncoder
 from retailor.scripts import CJK
 from retailor.tasks.sentiment.readers.heads import Floats, Head, read_head
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import MiddleCut, about
-from retailor.tasks.shapes import SentimentQuery
 
 _PART = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])\w)+(?:['’]\w+)?")
 _IS_CJK = re.compile(rf"[{CJK}]")

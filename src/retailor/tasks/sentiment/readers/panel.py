@@ -20,8 +20,8 @@ from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, fit_head, read_head
 from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.readers.opinions import WordPolarity, word_polarity
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import about, folds
-from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.opinions import OpinionWords
 
 LEAST_TEXTS = 200

@@ -19,8 +19,8 @@ from retailor.seeds import derive
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.heads import Head
 from retailor.tasks.sentiment.readers.panel import NEGATIVE, POSITIVE, OtherReader, Seated, seat
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 from retailor.train.pseudo_labels import pseudo_labels

@@ -16,8 +16,8 @@ from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive, stream
 from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, softmax, temperature_of
 from retailor.tasks.sentiment.readers.linear import VectorReader
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.augmentation.edits import AugmentSettings, augmented
 from retailor.train.loop import TrainLog, TrainSettings, train
 from retailor.train.lora import merged, with_lora
