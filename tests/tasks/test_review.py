@@ -481,3 +481,13 @@ def test_the_nearest_review_is_of_the_same_item_and_mood_by_somebody_else() -> N
     found = past.nearest(past.wanted(query), query)[0]
     assert past.reviews["item_id"][found] == query.item_id and past.users[found] != query.user_id
     assert past.stars[found] == past.stars[row]
+
+
+def test_an_item_without_a_title_is_not_called_by_its_id() -> None:
+    untitled = clean(shop())
+    untitled = untitled.with_tables(items=untitled.items.with_columns(title=pl.lit(None, pl.String)))
+    past, _ = Past.of(untitled, max_reviews=100)
+    item_id = past.reviews["item_id"][0]
+    for language, called in (("en", "This product"), ("zh", "这件商品")):
+        draft = template(past.wanted(ReviewQuery(item_id, 2.0, language=language)))
+        assert item_id not in draft and draft.startswith(called)
