@@ -29,6 +29,7 @@ from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.fitting import TUNED
 from retailor.tasks.sentiment.texts import Examples, read_examples
+from retailor.train.settings import TrainSettings
 
 OURS = "blended, transferred"
 
@@ -50,9 +51,12 @@ def stage(
 
     def make(work: Path) -> Stage:
         chosen = SentimentSettings(
-            mode="blended", few_labels=0, epochs=bench.given.epochs, learning_rate=1e-4, layer_decay=0.9,
-            batch_size=16, class_weights="none", select_by="accuracy", validate_every=131, patience=None,
-            max_tokens=80, strengths=(1.0, 10.0), start_head="random", freeze_embeddings=True, seed=seed,
+            mode="blended", few_labels=0, class_weights="none", select_by="accuracy", max_tokens=80,
+            strengths=(1.0, 10.0), start_head="random", seed=seed,
+            train=TrainSettings(
+                epochs=bench.given.epochs, learning_rate=1e-4, layer_decay=0.9, batch_size=16,
+                validate_every=131, freeze_embeddings=True,
+            ),
         )  # fmt: skip
         reader = SentimentReader(encoder, chosen)
         reader.fit(Shop.of(), aspects=train, work=work)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def few_stages(encoder: LocalEncoder, train: Shop, test: Examples, bench: Bench)
     rest = np.setdiff1d(np.arange(len(known)), np.concatenate(draws))
     texts = [known.queries[i].text for i in rest]
     tuning = PseudoTuning(
-        loop=TrainSettings(epochs=1.0, batch_size=32, learning_rate=1e-4, layer_decay=0.9, warmup=0.1,
-                           freeze_embeddings=True, freeze_layers=4),
+        train=TrainSettings(epochs=1.0, batch_size=32, learning_rate=1e-4, layer_decay=0.9, warmup=0.1,
+                            freeze_embeddings=True, freeze_layers=4),
         words=OpinionWords(), max_texts=4000, per_class=1250, floor=0.6, max_tokens=MAX_TOKENS, dropout=0.1,
         teacher_weight=2.0, seed=0,
     )  # fmt: skip
@@ -177,9 +178,11 @@ def tuned_reader(
 ) -> SentimentReader:
     """The reader fine-tuned on all labels, kept in the store."""
     chosen = SentimentSettings(
-        mode="blended", few_labels=0, epochs=given.epochs, learning_rate=given.rate,
-        max_tokens=MAX_TOKENS, freeze_embeddings=True, validate_every=225, patience=None,
-        select_by="accuracy",
+        mode="blended", few_labels=0, max_tokens=MAX_TOKENS, select_by="accuracy",
+        train=TrainSettings(
+            epochs=given.epochs, learning_rate=given.rate, layer_decay=0.9, freeze_embeddings=True,
+            validate_every=225,
+        ),
     )  # fmt: skip
 
     def learn(folder: Path, work: Path) -> None:
@@ -190,8 +193,11 @@ def tuned_reader(
 
 def scratch(encoder: LocalEncoder, train: Shop, test: Examples, work: Path) -> Stage:
     """The rows of the same network from random weights."""
-    dials = {"mode": "fine-tuned", "few_labels": 0, "start_head": "random", "layer_decay": 1.0}
-    chosen = SentimentSettings(**dials, learning_rate=3e-4, epochs=3.0)
+    usual = SentimentSettings().train
+    chosen = SentimentSettings(
+        mode="fine-tuned", few_labels=0, start_head="random",
+        train=replace(usual, layer_decay=1.0, learning_rate=3e-4, epochs=3.0),
+    )  # fmt: skip
     return fitted(SentimentReader(untrained(encoder, 0), chosen).fit(train, work=work), test)
 
 
@@ -223,7 +229,8 @@ def main() -> None:
     overlap = len(held.reviews.join(train.reviews.select(pl.col("text").unique()), on="text", how="semi"))
     test = read_examples(held, once=True)
     encoder = encoder_of(given.encoder, train.reviews["text"])
-    default = SentimentSettings() if given.max_steps is None else SentimentSettings(max_steps=given.max_steps)
+    default = SentimentSettings()
+    default = replace(default, train=replace(default.train, max_steps=given.max_steps))
 
     def blended(_: Path) -> Stage:
         return as_blended(fitted(tuned_reader(encoder, train, given, store), test))

@@ -35,8 +35,8 @@ from retailor.shop.demo.words_en import ENGLISH
 from retailor.shop.demo.words_zh import CHINESE
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.answer import Answerer
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.registry import TASKS
-from retailor.tasks.shapes import Answered, AnswerQuery
 from retailor.text.quantities import parse_quantities
 
 HERE = Path(__file__).parent

@@ -29,6 +29,7 @@ from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
+from retailor.train.settings import TrainSettings
 
 CANDIDATES = ("minilm", "e5", "minilm-3-layers", "minilm-1-layer", "minilm-untrained", "e5-6-layers")
 
@@ -92,8 +93,10 @@ def fine_tuned(model: str, train: Shop, test: Shop, steps: int) -> dict[str, flo
     """Accuracy and seconds of a real fine-tune."""
     encoder = load_model(model) if "/" not in model else load_encoder(model)
     settings = SentimentSettings(
-        mode="fine-tuned", few_labels=0, max_steps=steps, epochs=1e3, learning_rate=1e-4, max_tokens=96,
-        validate_every=None, patience=None, freeze_embeddings=True, strengths=(10.0,),
+        mode="fine-tuned", few_labels=0, max_tokens=96, strengths=(10.0,),
+        train=TrainSettings(
+            max_steps=steps, epochs=1e3, learning_rate=1e-4, layer_decay=0.9, freeze_embeddings=True
+        ),
     )  # fmt: skip
     reader = SentimentReader(encoder, settings).fit(train)
     cases = read_examples(test, once=False)

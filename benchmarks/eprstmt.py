@@ -38,8 +38,8 @@ from retailor.tasks.sentiment.readers.heads import Head, choose_head, class_weig
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import Panel, seat
 from retailor.tasks.sentiment.readers.panel import headed as panel_headed
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.training.pseudo_labels import PseudoTuning, opinion_tuned
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 
@@ -59,7 +59,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Job:
+class Setup:
     """What all stages share."""
 
     data: Path
@@ -70,7 +70,7 @@ class Job:
     tests: int | None
     max_tokens: int = 64
 
-    def loop(self, steps: int, rate: float) -> TrainSettings:
+    def training(self, steps: int, rate: float) -> TrainSettings:
         return TrainSettings(
             epochs=1e6, max_steps=steps, batch_size=32, learning_rate=rate, layer_decay=0.9, warmup=0.1,
             freeze_embeddings=True, freeze_layers=4, seed=0,
@@ -85,50 +85,50 @@ def part(data: Path, name: str, limit: int | None = None) -> Part:
     return Part([row["sentence"] for row in rows], np.array(labels, dtype=np.int64))
 
 
-def unlabelled(job: Job) -> tuple[list[str], int]:
+def unlabelled(setup: Setup) -> tuple[list[str], int]:
     """The different unlabelled texts that are in no other part, and how many of the test were among them."""
-    test = set(part(job.data, "test_public").texts)
+    test = set(part(setup.data, "test_public").texts)
     known = {
-        text for i in SPLITS for name in ("train", "dev") for text in part(job.data, f"{name}_{i}").texts
+        text for i in SPLITS for name in ("train", "dev") for text in part(setup.data, f"{name}_{i}").texts
     }
-    texts = list(dict.fromkeys(part(job.data, "unlabeled").texts))
+    texts = list(dict.fromkeys(part(setup.data, "unlabeled").texts))
     kept = [text for text in texts if text not in test and text not in known]
-    return kept[: job.limit], sum(text in test for text in texts)
+    return kept[: setup.limit], sum(text in test for text in texts)
 
 
-def tuning(job: Job) -> PseudoTuning:
-    n = job.steps * 32
+def tuning(setup: Setup) -> PseudoTuning:
+    n = setup.steps * 32
     return PseudoTuning(
-        loop=job.loop(job.steps, 1e-4), words=OpinionWords(), max_texts=round(n / 0.6), per_class=n // 2,
-        floor=0.55, max_tokens=job.max_tokens, dropout=0.1, teacher_weight=2.0, seed=0,
+        train=setup.training(setup.steps, 1e-4), words=OpinionWords(), max_texts=round(n / 0.6),
+        per_class=n // 2, floor=0.55, max_tokens=setup.max_tokens, dropout=0.1, teacher_weight=2.0, seed=0,
     )  # fmt: skip
 
 
-def own_encoder(job: Job, encoder: LocalEncoder, texts: list[str]) -> tuple[LocalEncoder, float]:
+def own_encoder(setup: Setup, encoder: LocalEncoder, texts: list[str]) -> tuple[LocalEncoder, float]:
     """The encoder tuned on pseudo-labels of the unlabelled reviews alone, and the seconds it took; kept."""
 
     def learn(folder: Path, work: Path) -> None:
-        tuned = opinion_tuned(encoder, texts, tuning(job), work=work)
+        tuned = opinion_tuned(encoder, texts, tuning(setup), work=work)
         if tuned.encoder is None:
             raise ModelError(f"pseudo-labels made no encoder: {tuned.why}.")
         sys.stderr.write(f"{tuned.log.get('seconds')} s, {tuned.log.get('n_pseudo_labels')} pseudo-labels\n")
         (folder / "log.json").write_text(json.dumps(tuned.log, ensure_ascii=False), encoding="utf-8")
         tuned.encoder.save(folder / "encoder")
 
-    folder = job.store.folder("tuned on pseudo-labels", learn)
+    folder = setup.store.folder("tuned on pseudo-labels", learn)
     found = load_encoder(folder / "encoder")
     assert isinstance(found, LocalEncoder)
     return found, float(json.loads((folder / "log.json").read_text(encoding="utf-8"))["seconds"])
 
 
-def source_words(job: Job, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
+def source_words(setup: Setup, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
     """An NB-SVM fitted on the whole of the other shop."""
 
     def learn(folder: Path, work: Path) -> None:
         settings = SentimentSettings(mode="nb-svm", word_strengths=(0.1, 0.3), min_count=3)
         SentimentReader(encoder, settings).fit(shop).save(folder / "reader")
 
-    return SentimentReader.load(job.store.folder("words of the other shop", learn) / "reader")
+    return SentimentReader.load(setup.store.folder("words of the other shop", learn) / "reader")
 
 
 def source_reader(bench: Bench, encoder: LocalEncoder, shop: Shop) -> SentimentReader:
@@ -146,12 +146,12 @@ def remembering(encoder: LocalEncoder) -> Remembering:
 
 
 def seated(
-    job: Job, encoder: LocalEncoder, texts: list[str], teacher: SentimentReader | None, name: str
+    setup: Setup, encoder: LocalEncoder, texts: list[str], teacher: SentimentReader | None, name: str
 ) -> Panel:
     """A panel over the encoder, which remembers what it has encoded."""
     found = seat(
-        remembering(encoder), texts, OpinionWords(), max_texts=4000, max_tokens=job.max_tokens,
-        teacher=teacher, work=job.store.root / "vectors",
+        remembering(encoder), texts, OpinionWords(), max_texts=4000, max_tokens=setup.max_tokens,
+        teacher=teacher, work=setup.store.root / "vectors",
     )  # fmt: skip
     if found.panel is None:
         raise ModelError(f"no panel for '{name}': {found.why}.")
@@ -185,13 +185,13 @@ def word_margins(train: Part, others: list[Part]) -> list[Floats]:
 
 
 def split_hits(
-    job: Job, panels: dict[str, Panel], tuned: dict[str, VectorReader], last: str
+    setup: Setup, panels: dict[str, Panel], tuned: dict[str, VectorReader], last: str
 ) -> dict[str, Floats]:
     """By row: hits [5, n] on the part `last` ('dev' or 'test_public') of each split."""
     found: dict[str, list[Floats]] = {}
-    for i in job.splits:
-        train = part(job.data, f"train_{i}")
-        held = part(job.data, f"dev_{i}" if last == "dev" else last, job.tests)
+    for i in setup.splits:
+        train = part(setup.data, f"train_{i}")
+        held = part(setup.data, f"dev_{i}" if last == "dev" else last, setup.tests)
         margins = {"tf-idf": word_margins(train, [held])[0]}
         for row, reader in tuned.items():
             rows = [reader.features(queries(p)) for p in (train, held)]
@@ -238,27 +238,27 @@ def main() -> None:
     small = {"tests": 80, "splits": [0, 1], "steps": 2}
     bench = begin(parser, canary={**online_shopping.CANARY, **small})
     given = bench.given
-    job = Job(given.data, bench.store, given.limit, given.steps, tuple(given.splits), given.tests)
-    texts, n_in_test = unlabelled(job)
+    setup = Setup(given.data, bench.store, given.limit, given.steps, tuple(given.splits), given.tests)
+    texts, n_in_test = unlabelled(setup)
     encoder = encoder_of(given.encoder, texts)
     shop, left_out = online_shopping.reviews(given.data, given.limit)
-    words, source = source_words(job, encoder, shop), source_reader(bench, encoder, shop)
-    tuned, seconds = own_encoder(job, encoder, texts)
+    words, source = source_words(setup, encoder, shop), source_reader(bench, encoder, shop)
+    tuned, seconds = own_encoder(setup, encoder, texts)
     frozen = {
-        row: VectorReader(remembering(one), BLANK, job.max_tokens)
+        row: VectorReader(remembering(one), BLANK, setup.max_tokens)
         for row, one in (("frozen probe", encoder), ("tuned on pseudo-labels", tuned))
     }
     assert isinstance(source.encoder, LocalEncoder)
     panels = {
-        "panel": seated(job, encoder, texts, None, "panel"),
-        "panel, tuned": seated(job, tuned, texts, None, "tuned"),
-        "panel, transfer of words": seated(job, encoder, texts, words, "words"),
-        "panel, transfer": seated(job, source.encoder, texts, source, "transfer"),
+        "panel": seated(setup, encoder, texts, None, "panel"),
+        "panel, tuned": seated(setup, tuned, texts, None, "tuned"),
+        "panel, transfer of words": seated(setup, encoder, texts, words, "words"),
+        "panel, transfer": seated(setup, source.encoder, texts, source, "transfer"),
     }
-    dev = rows_of(split_hits(job, panels, frozen, "dev"), {})
+    dev = rows_of(split_hits(setup, panels, frozen, "dev"), {})
     sys.stderr.write("dev\n" + "\n".join(f"{r['row']:<60} {r['value']:.4f}" for r in dev) + "\n")
     took = dict.fromkeys(("tuned on pseudo-labels", "panel, tuned"), seconds)
-    results = rows_of(split_hits(job, panels, frozen, "test_public"), took)
+    results = rows_of(split_hits(setup, panels, frozen, "test_public"), took)
     # The dev parts differ, so there is no interval over texts.
     results += [
         {"row": f"dev: {row['row']}", "metric": "accuracy", "value": row["value"], "spread": row["spread"]}

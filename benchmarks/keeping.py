@@ -1,4 +1,4 @@
-"""What a benchmark makes once: stages kept in its work folder under the key of everything that made them."""
+"""What a benchmark makes once: memos of its stages, under the key of everything that made them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.store.memo import kept_folder, place
+from retailor.store.memo import memo_folder, memo_name
 
 HERE = Path(__file__).parent
 HARNESS = ("bench", "canaries", "keeping", "make_again", "readme_table", "runs")
@@ -59,7 +59,7 @@ class Store:
     def folder(self, label: str, make: Callable[[Path, Path], None], *key: object) -> Path:
         """The folder that `make(folder, work)` fills; a killed call finds its `work` again."""
         whole = (*self.key, *key)
-        work = self.root / "work" / place(label, whole)
+        work = self.root / "work" / memo_name(label, whole)
 
         def fill(folder: Path) -> None:
             started = time.perf_counter()
@@ -68,7 +68,7 @@ class Store:
             told = {"seconds": round(time.perf_counter() - started, 1), "date": now()}
             (folder / "stage.json").write_text(json.dumps(told), encoding="utf-8")
 
-        found, was_there = kept_folder(self.root, label, whole, fill)
+        found, was_there = memo_folder(self.root, label, whole, fill)
         shutil.rmtree(work, ignore_errors=True)
         told = json.loads((found / "stage.json").read_text(encoding="utf-8"))
         self.stages.setdefault(label, {"made": "kept" if was_there else "now", **told})

@@ -10,6 +10,7 @@ the work folder: the same command can be given again.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,10 @@ def main() -> None:
         parser, canary={"encoder": "tiny", "labels": [32], "seeds": [0], "max_steps": 2, "limit": 120}
     )
     given = bench.given
-    steps = {} if given.max_steps is None else {"max_steps": given.max_steps, "adapt_steps": given.max_steps}
-    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds), **steps)
+    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds))
+    if given.max_steps is not None:
+        train = replace(settings.train, max_steps=given.max_steps)
+        settings = replace(settings, train=train, adapt_steps=given.max_steps)
     train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
     cells = bench.store.root / "cells"
     bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}

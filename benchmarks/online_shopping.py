@@ -34,6 +34,7 @@ from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
+from retailor.train.settings import TrainSettings
 
 SEEDS = (0, 1, 2)
 BASELINES = ("tf-idf", "nb-svm")
@@ -76,14 +77,16 @@ def settings(seed: int, given: argparse.Namespace) -> SentimentSettings:
         mode="blended",
         few_labels=0,
         seed=seed,
-        epochs=given.epochs,
-        learning_rate=given.rate,
+        train=TrainSettings(
+            epochs=given.epochs,
+            learning_rate=given.rate,
+            layer_decay=0.9,
+            validate_every=800,
+            freeze_embeddings=True,
+            freeze_layers=given.freeze,
+        ),
         max_tokens=128,
         validation=0.05,
-        validate_every=800,
-        patience=None,
-        freeze_embeddings=True,
-        freeze_layers=given.freeze,
         class_weights="none",
         select_by="accuracy",
         strengths=(10.0, 100.0),

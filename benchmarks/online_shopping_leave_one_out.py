@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import read_examples
 from retailor.train.adapt import AdaptSettings, adapt
+from retailor.train.settings import TrainSettings
 
 FROZEN = "frozen probe"
 BASELINES = ("tf-idf", FROZEN)
@@ -90,13 +91,16 @@ def settings(row: str, given: argparse.Namespace) -> SentimentSettings:
         mode="fine-tuned",
         few_labels=0,
         seed=given.seed,
-        epochs=given.epochs,
-        learning_rate=given.rate,
+        train=replace(
+            SentimentSettings().train,
+            epochs=given.epochs,
+            learning_rate=given.rate,
+            validate_every=10**6,
+            patience=None,
+            freeze_embeddings=True,
+        ),
         max_tokens=given.tokens,
         validation=0.1,
-        validate_every=10**6,
-        patience=None,
-        freeze_embeddings=True,
         class_weights="none",
         select_by="accuracy",
         # Of another category the start may be the better: .886 on the draw of seed 0, the end .873.
@@ -118,8 +122,8 @@ def adapted(encoder: Encoder, held: dict[str, Part], given: argparse.Namespace, 
         shops = [shop for part in held.values() for shop in (part.labelled, part.unlabelled)]
         said = [text for shop in shops for text in shop.reviews["text"]]
         chosen = AdaptSettings(
-            max_steps=given.adapt_steps, head_steps=min(given.adapt_steps, 100), epochs=1000.0,
-            max_tokens=given.tokens, keep=0.0, patience=None, seed=given.seed,
+            train=TrainSettings(max_steps=given.adapt_steps, epochs=1000.0),
+            head_steps=min(given.adapt_steps, 100), max_tokens=given.tokens, keep=0.0, seed=given.seed,
         )  # fmt: skip
         adapt(encoder, said, chosen, work=work).save(folder / "encoder")
 

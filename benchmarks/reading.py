@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retailor.tasks.sentiment import SentimentReader
 from retailor.tasks.sentiment.fitting import ALONE, TUNED
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 
 Stage = dict[str, NDArray[np.float64]]
 """By row: probabilities [n, 3] of the test cases, and under 'seconds ROW' the training time [1]."""

@@ -52,20 +52,20 @@ CLAIMS = (
     *(
         Claim("recommend_beauty", f"{what} ({LOOKED})", metric, BEAUTY, **ours)
         for what, metric in (("next item, Amazon Beauty", "ndcg@10"), ("the same", "recall@10"))
-        for ours in ({}, {"ours": TUNED, "setting": "tuning_steps = 400"})
+        for ours in ({}, {"ours": TUNED, "setting": "tuning.steps = 400"})
     ),
     Claim("recommend_cold", "items never sold before, Amazon Beauty", "recall@10", BEAUTY),
     Claim("recommend_cold", "items never sold before, Amazon Beauty", "recall@10", BEAUTY,
-          ours="retailor, no transformer", setting="sequence = false"),
+          ours="retailor, no transformer", setting="sasrec.enabled = false"),
     Claim("recommend_taobao", "next item, Taobao (ids only)", "recall@10",
           {"popularity": "popularity", "item-knn": "item-kNN", "ials": "iALS", "sequential-knn": "kNN",
-           "shared words + knn": "words of categories + kNN"}),
+           "tf-idf + knn": "words of categories + kNN"}),
     *(
         Claim("small_shops", f"next item, {share} of Amazon Beauty's customers, three draws", "ndcg@10",
               {"popularity": "popularity", "ease + sequential-knn": "EASE + kNN",
                "tf-idf kernel + knn": "TF-IDF kernel + kNN",
                "retailor, weights as learned": "weights as learned"},
-              bucket=f"{share} of the customers", setting="sequence = false, 30 steps of f(u, i)")
+              bucket=f"{share} of the customers", setting="sasrec.enabled = false, 30 steps of f(u, i)")
         for share in ("2%", "6%", "20%", "100%")
     ),
     *(

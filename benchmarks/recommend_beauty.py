@@ -32,7 +32,13 @@ from retailor.models.weights import load_model
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop, open_shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import (
+    Recommender,
+    RecommendSettings,
+    SasrecSettings,
+    TuningSettings,
+    TwoTowerSettings,
+)
 from retailor.tasks.recommend.customers import Cases, read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import Ranks, buckets_of, scores_of
 
@@ -103,12 +109,14 @@ def text_systems(train: Shop, texts: Sequence[str], given: Namespace) -> Iterato
         {
             "tf-idf kernel + knn": "tf-idf kernel + knn (control)",
             "encoder kernel + knn": "tf-idf-svd kernel + knn (control)",
-            "f(u, i) alone": "f(u, i) over tf-idf-svd (control)",
+            "two-tower alone": "f(u, i) over tf-idf-svd (control)",
             "sasrec alone": "sasrec with tf-idf-svd (control)",
         },
         train,
     )
-    quick = RecommendSettings(taste=False, sequence=False, n_validation=0)
+    quick = RecommendSettings(
+        two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False), n_validation=0
+    )
     yield System("retailor, closed form only", lambda seed: Recommender(None, quick), {}, train)
 
 
@@ -116,14 +124,16 @@ def our_system(train: Shop, given: Namespace, row: str, steps: int) -> System:
     """The recommender over the encoder, fine-tuned on behaviour for so many steps."""
     encoder = load_model(given.model, kind="encoder")
     assert isinstance(encoder, Encoder)
-    dials = {"tuning_steps": steps, "max_network_steps": given.network_steps}
+    tuning, network_steps = TuningSettings(steps=steps), given.network_steps
     name = f"fine-tuned {given.model}" if steps else given.model
     return System(
         row,
-        lambda seed: Recommender(encoder, RecommendSettings(seed=seed, **dials)),
+        lambda seed: Recommender(
+            encoder, RecommendSettings(seed=seed, tuning=tuning, max_network_steps=network_steps)
+        ),
         {
             "encoder kernel + knn": f"{name} kernel + knn",
-            "f(u, i) alone": f"f(u, i) over {name}",
+            "two-tower alone": f"f(u, i) over {name}",
             "sasrec alone": f"sasrec with {name}",
         },
         train,

@@ -25,7 +25,7 @@ from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, TuningSettings
 from retailor.tasks.recommend.customers import read_catalogue
 
 SHARE = 0.1
@@ -89,7 +89,9 @@ def main() -> None:
     texts = [text for text in read_catalogue(train).texts if text.strip()]
     encoders = (load_model(given.model, kind="encoder"), WordVectors(texts, min(384, len(texts) - 1)))
     settings = RecommendSettings(
-        seed=given.seed, tuning_steps=given.steps, max_network_steps=given.network_steps
+        seed=given.seed,
+        tuning=TuningSettings(steps=given.steps),
+        max_network_steps=given.network_steps,
     )
     ours, control = (
         bench.store.tensors(

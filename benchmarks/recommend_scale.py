@@ -37,8 +37,8 @@ from retailor.metrics.interval import score_mean
 from retailor.progress import track
 from retailor.seeds import stream
 from retailor.shop.tables import TIME, Shop, open_shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 EVENTS_AN_ITEM = 50
@@ -193,7 +193,7 @@ def settings(seed: int) -> RecommendSettings:
         seed=seed,
         max_closed_form=1,
         max_tuned=0,
-        max_sequence=0,
+        sasrec=SasrecSettings(enabled=False),
         retrieval="approximate",
         factors=64,
         n_links=100,

@@ -31,7 +31,7 @@ SYSTEMS = {
     "retailor, all behaviours alike": {"behaviours": dict.fromkeys(BEHAVIOURS, 1.0)},
     "retailor, views only": {"behaviours": {"view": 1.0}},
 }
-SHOWN = ("popularity", "item-knn", "sequential-knn", "ials", "sasrec alone", "shared words + knn")
+SHOWN = ("popularity", "item-knn", "sequential-knn", "ials", "sasrec alone", "tf-idf + knn")
 METRICS = {"recall@10": recall_at, "ndcg@10": ndcg_at}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,9 @@ def fitted(
 ) -> dict[str, NDArray[Any]]:
     """The probabilities of every candidate of 'auto', 'test ROW', and the labels, 'test y'."""
     chosen = SentimentSettings(
-        mode="blended", few_labels=0, validation=0.25, max_tokens=MAX_TOKENS, freeze_layers=2, seed=seed
-    )
+        mode="blended", few_labels=0, validation=0.25, max_tokens=MAX_TOKENS, seed=seed,
+        train=replace(SentimentSettings().train, freeze_layers=2),
+    )  # fmt: skip
     reader = SentimentReader(encoder, chosen).fit(shop_of(train)).in_bulk()
     made = reader._made
     assert made.frozen is not None and isinstance(made.reader, BlendedReader)

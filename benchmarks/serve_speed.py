@@ -39,7 +39,8 @@ from retailor.testing.toys import HashEncoder
 SERVER = """
 import sys
 from pathlib import Path
-from retailor.serve.app import ServeSettings, serve
+from retailor.serve.server import serve
+from retailor.serve.settings import ServeSettings
 from retailor.tasks.search import Search
 serve(Path(sys.argv[1]), {"search": Search.load}, eval(sys.argv[2], {"ServeSettings": ServeSettings}))
 """

@@ -31,7 +31,7 @@ from retailor.retrieval.blend import Blend
 from retailor.seeds import stream
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
@@ -55,7 +55,11 @@ def fitted(shop: Shop, share: float, seed: int, steps: int, encoder: Encoder, wo
     started = time.perf_counter()
     train, test = leave_last_out(drawn(shop, share, seed))
     settings = RecommendSettings(
-        sequence=False, max_network_steps=steps, seed=seed, validation_seed=seed, taste=steps > 0
+        two_tower=TwoTowerSettings(enabled=steps > 0),
+        sasrec=SasrecSettings(enabled=False),
+        max_network_steps=steps,
+        seed=seed,
+        validation_seed=seed,
     )
     task = Recommender(encoder, settings).fit(train, work=work)
     cases, made = task.cases(test), task._made  # the parts, to rank with each alone

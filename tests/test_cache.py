@@ -26,7 +26,8 @@ from retailor.cache import (
     open_cache,
 )
 from retailor.errors import ConfigError
-from retailor.tasks.shapes import RecommendQuery, SearchQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.caches import CacheContract
 
 

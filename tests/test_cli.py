@@ -84,7 +84,7 @@ def test_adapt_takes_an_objective_and_any_setting(
         "--steps",
         "2",
     )
-    more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "batch_size=8")
+    more = ("--objective", "contrastive", "--set", "pairs=reviews", "--set", "train.batch_size=8")
     assert run(monkeypatch, *adapt, *more) == 0
     said = capsys.readouterr().out
     assert said.startswith("Adapted by 'contrastive' on ") and "perplexity went from" in said
@@ -105,7 +105,9 @@ def test_serve_goes_by_the_plan_and_then_by_its_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served: list[ServeSettings] = []
-    monkeypatch.setattr("retailor.serve.app.serve", lambda folder, loaders, settings: served.append(settings))
+    monkeypatch.setattr(
+        "retailor.serve.server.serve", lambda folder, tasks, settings: served.append(settings)
+    )
     assert run(monkeypatch, "serve", tmp_path) == 0
     (tmp_path / "plan.toml").write_text(
         '[serve]\nport = 8123\nmemory_mb = 7\nhosts = ["shop.test"]\n', encoding="utf-8"

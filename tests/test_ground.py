@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import retailor
-from retailor.config import Field, as_dict, read_settings, settings
+from retailor.config import Field, as_dict, read_settings, saved_settings, settings
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
 from retailor.metrics.classify import paired_macro_f1, score_classes
 from retailor.metrics.interval import differences, interval, paired_interval, score_mean
@@ -47,13 +47,14 @@ def test_public_names_are_pinned() -> None:
         assert getattr(retailor, name) is not None
 
 
-def test_importing_retailor_and_its_shapes_loads_no_torch() -> None:
+def test_importing_the_doors_and_the_registry_loads_nothing_heavy() -> None:
     code = (
         "import sys, retailor, retailor.cli, retailor.shop.tables, retailor.models.shapes, "
-        "retailor.tasks.shapes, retailor.store.artifact, retailor.config; print('torch' in sys.modules)"
+        "retailor.tasks.registry, retailor.store.artifact, retailor.config; "
+        "print(sorted({'torch', 'fastapi', 'sklearn', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -280,3 +281,22 @@ def test_scores_of_the_same_cases_are_paired_whatever_the_metric() -> None:
     # Figures out of a file, and of other cases, cannot be paired.
     assert not differences(Scores.from_dicts(scores.to_dicts()))
     assert not differences(Scores((scores.rows[0], score_mean("bm25", "map", base[:9]))))
+
+
+@settings
+class Inner:
+    epochs: float = 1.0
+
+
+@settings
+class Outer:
+    train: Inner = Field(default_factory=lambda: Inner(epochs=2.0))
+    seed: int = 0
+
+
+def test_settings_saved_before_they_nested_are_read_and_others_say_what_to_do() -> None:
+    assert saved_settings(Outer, {"epochs": 3.0, "seed": 1}, "here") == Outer(train=Inner(epochs=3.0), seed=1)
+    now = Outer(train=Inner(epochs=4.0))
+    assert saved_settings(Outer, as_dict(now), "here") == now
+    with pytest.raises(DataError, match=r"no setting 'gone'.*fit it again"):
+        saved_settings(Outer, {"gone": 1}, "here")

@@ -17,7 +17,7 @@ import json
 from retailor.shop.demo import demo_shop
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.tasks.answer import Answerer
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.search import Search
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.testing.toys import HashEncoder
@@ -27,7 +27,10 @@ from retailor.text.terms import mine_terms
 shop = demo_shop(60)
 train, test = split_by_time(shop, test=0.2)
 tasks = [
-    Recommender(HashEncoder(), RecommendSettings(taste=False, sequence=False)),
+    Recommender(
+        HashEncoder(),
+        RecommendSettings(two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False)),
+    ),
     Search(HashEncoder()),
     Answerer(HashEncoder()),
     SentimentReader(HashEncoder(), SentimentSettings(mode="nb-svm")),

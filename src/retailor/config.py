@@ -10,9 +10,9 @@ from typing import Any, TypeVar, dataclass_transform
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from retailor.errors import ConfigError, nearest
+from retailor.errors import ConfigError, DataError, nearest
 
-__all__ = ["Field", "as_dict", "inner_settings", "read_settings", "settings"]
+__all__ = ["Field", "as_dict", "inner_settings", "read_settings", "saved_settings", "settings"]
 
 S = TypeVar("S")
 
@@ -86,7 +86,13 @@ def _unknown(cls: type[Any], key: str, where: str) -> ConfigError:
 
 
 def _inside(cls: type[Any], key: str) -> str | None:
-    """Where a name that stands one level too high belongs: 'epochs' or 'train_epochs' is 'train.epochs'."""
+    """Where a name that stands one level too high belongs: 'epochs' or 'train_epochs' is 'train.epochs'.
+
+    A name of before is where the class says in `MOVED`.
+    """
+    moved: Mapping[str, str] = getattr(cls, "MOVED", {})
+    if key in moved:
+        return moved[key]
     for name, kind in inner_settings(cls).items():
         known = {field.name for field in dataclasses.fields(kind)}
         for each in (key, key.removeprefix(f"{name}_")):
@@ -109,6 +115,28 @@ def read_settings(cls: type[S], values: Mapping[str, object], where: str, *, ove
         return TypeAdapter(cls).validate_python({**before, **_with_inner(cls, values, where)})
     except ValidationError as error:
         raise _config_error(cls, error, where) from None
+
+
+def saved_settings(cls: type[S], values: Mapping[str, object], where: str) -> S:
+    """The settings that an artifact was saved with; names that stand in a table now are put into it.
+
+    Raises DataError, which says to fit it again, where this version cannot read them.
+    """
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        table, _, name = (key if key in known else _inside(cls, key) or key).partition(".")
+        if name:
+            nested.setdefault(table, {})[name] = value
+        else:
+            nested[key] = value
+    try:
+        return read_settings(cls, nested, where)
+    except ConfigError as error:
+        raise DataError(
+            f"saved by another version, whose settings this one does not know ({error}): fit it again.",
+            path=where,
+        ) from None
 
 
 def as_dict(value: object) -> dict[str, Any]:

@@ -80,8 +80,8 @@ CHANGES: dict[str, Change] = {
     "data": lambda place, _: (place / "data" / "set" / "rows.csv").write_text("1,3\n") and None,
     "code of the benchmark": lambda place, _: (place / "fake.py").write_text("import near # 2\n") and None,
     "code it imports": lambda place, _: (place / "near.py").write_text("DIAL = 2\n") and None,
-    "code of the package": lambda _, patch: patch.setattr(keys, "code", lambda: "other"),
-    "libraries": lambda _, patch: patch.setattr(keys, "libraries", dict),
+    "code of the package": lambda _, patch: patch.setattr(keys, "code_sha256", lambda: "other"),
+    "libraries": lambda _, patch: patch.setattr(keys, "library_versions", dict),
 }
 
 

@@ -36,7 +36,7 @@ def test_what_has_a_setting_names_it_and_the_default_is_retailor(pages: ModuleTy
     lines = [line for line in table.splitlines() if "Beauty" in line]
     assert len(lines) == 2 and "docs/log.md, 2026-11-24" in lines[0]
     assert "| **Retailor** | **0.1000** |" in lines[0]
-    assert "| Retailor with tuning_steps = 400 | **0.2000** |" in lines[1] and "popularity 0.0100" in lines[1]
+    assert "| Retailor with tuning.steps = 400 | **0.2000** |" in lines[1] and "popularity 0.0100" in lines[1]
 
 
 def test_a_row_that_is_not_the_default_never_stands_as_retailor(pages: ModuleType) -> None:

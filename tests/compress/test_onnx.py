@@ -171,11 +171,14 @@ def test_a_sentiment_reader_over_its_compressed_encoder(tmp_path: Path) -> None:
 
     from retailor.shop.tables import Shop
     from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-    from retailor.tasks.shapes import SentimentQuery
+    from retailor.tasks.sentiment.shapes import SentimentQuery
+    from retailor.train.settings import TrainSettings
 
     texts = [f"{word} mug number {i}" for i in range(40) for word in ("great", "awful")]
     shop = Shop.of(reviews=pl.DataFrame({"text": texts, "rating": [5.0, 1.0] * 40}))
-    chosen = SentimentSettings(mode="fine-tuned", max_steps=12, learning_rate=3e-3, layer_decay=1.0)
+    chosen = SentimentSettings(
+        mode="fine-tuned", train=TrainSettings(max_steps=12, learning_rate=3e-3, epochs=2.0)
+    )
     reader = SentimentReader(tiny_encoder(texts), chosen).fit(shop)
     report = compress_task(reader, tmp_path / "small", texts=texts, settings=CompressSettings(**FAST))
     small = SentimentReader.load(tmp_path / "small")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retailor.models.encoding import BLOCK, kept_vectors
+from retailor.models.encoding import BLOCK, memo_vectors
 from retailor.models.shapes import Role
 
 TEXTS = [f"text {i}" for i in range(2 * BLOCK + 10)]
@@ -37,39 +37,39 @@ class Counting:
 
 def test_in_order_and_equal_texts_once() -> None:
     encoder = Counting()
-    rows = kept_vectors(encoder, [*TEXTS, "text 3", TEXTS[-1]])
+    rows = memo_vectors(encoder, [*TEXTS, "text 3", TEXTS[-1]])
     assert encoder.seen == len(TEXTS)
     np.testing.assert_array_equal(rows, Counting().encode([*TEXTS, "text 3", TEXTS[-1]]))
 
 
 def test_no_texts() -> None:
-    assert kept_vectors(Counting(), []).shape == (0, 3)
+    assert memo_vectors(Counting(), []).shape == (0, 3)
 
 
 def test_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        kept_vectors(Counting(calls=3), TEXTS, work=tmp_path)  # one call tells the encoder, two make blocks
+        memo_vectors(Counting(calls=3), TEXTS, work=tmp_path)  # one call tells the encoder, two make blocks
     encoder = Counting()
-    rows = kept_vectors(encoder, TEXTS, work=tmp_path)
+    rows = memo_vectors(encoder, TEXTS, work=tmp_path)
     assert encoder.seen < len(TEXTS) - BLOCK
     np.testing.assert_array_equal(rows, Counting().encode(TEXTS))
 
 
 def test_another_encoder_of_the_same_name_is_not_taken_for_it(tmp_path: Path) -> None:
-    first = kept_vectors(Counting(), TEXTS, work=tmp_path)
-    second = kept_vectors(Counting(turn=0.001), TEXTS, work=tmp_path)
+    first = memo_vectors(Counting(), TEXTS, work=tmp_path)
+    second = memo_vectors(Counting(turn=0.001), TEXTS, work=tmp_path)
     assert np.abs(first - second).max() > 1e-4
 
 
 def test_a_role_has_vectors_of_its_own(tmp_path: Path) -> None:
     encoder = Counting()
-    kept_vectors(encoder, TEXTS, work=tmp_path)
-    kept_vectors(encoder, TEXTS, role="query", work=tmp_path)
+    memo_vectors(encoder, TEXTS, work=tmp_path)
+    memo_vectors(encoder, TEXTS, role="query", work=tmp_path)
     assert encoder.seen > 2 * len(TEXTS)
 
 
 def test_a_corrupt_block_is_made_again(tmp_path: Path) -> None:
-    rows = kept_vectors(Counting(), TEXTS, work=tmp_path)
+    rows = memo_vectors(Counting(), TEXTS, work=tmp_path)
     broken = next(iter(tmp_path.glob("vectors-*")))
     broken.write_bytes(b"cut off")
-    np.testing.assert_array_equal(kept_vectors(Counting(), TEXTS, work=tmp_path), rows)
+    np.testing.assert_array_equal(memo_vectors(Counting(), TEXTS, work=tmp_path), rows)

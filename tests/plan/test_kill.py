@@ -25,18 +25,17 @@ encoder = "encoder"
 generator = "generator"
 [adapt]
 max_texts = 200
-max_steps = 4
+train.max_steps = 4
 head_steps = 2
 [sentiment]
-epochs = 0.2
+train.epochs = 0.2
 [recommend]
-taste_hidden = 16
-taste_epochs = 1
-sequence_epochs = 1
+two_tower = {hidden = 16, epochs = 1}
+sasrec = {epochs = 1}
 n_validation = 50
 n_test = 50
 [review]
-max_steps = 2
+train.max_steps = 2
 max_held_out = 2
 max_evaluated = 2
 max_tries = 1
@@ -143,7 +142,7 @@ def test_a_run_killed_in_every_stage_ends_with_the_figures_of_one_that_was_not(
     whole = figures(tmp_path / "whole")
     assert len(whole) == 5 and figures(killed) == whole
     assert not [path for path in (killed / "stages").iterdir() if path.name.startswith(".")]
-    assert not list((killed / "work").iterdir())
+    assert not list((killed / "work").glob("*"))
     report = next(row["folder"] for row in json.loads((killed / "run.json").read_text())["stages"][::-1])
     assert (killed / report / "report.html").stat().st_size > 10_000
 

@@ -24,8 +24,9 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.store.stages import PASSED
-from retailor.tasks.registry import LOADERS
-from retailor.tasks.shapes import RecommendQuery, ReviewQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.registry import TASKS
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_encoder
 
 ENV, KEY = "RETAILOR_TEST_PLANTED", "a key of thirty-two characters.."
@@ -56,10 +57,11 @@ def plan_of(folder: Path, **shop: object) -> Plan:
             "models": {"encoder": "encoder", "generator": "generator"},
             "shop": {"size": 30, **shop},
             "sentiment": {"mode": "frozen"},
-            "recommend": {"taste_epochs": 1.0, "sequence": False},
+            "recommend": {"two_tower": {"epochs": 1.0}, "sasrec": {"enabled": False}},
             "compress": {"n_speed": 4, "n_parity": 8, "rounds": 1},
             "review": {
-                "max_steps": 2, "max_held_out": 2, "max_evaluated": 2, "max_tries": 1, "max_tokens": 8
+                "train": {"max_steps": 2}, "max_held_out": 2, "max_evaluated": 2, "max_tries": 1,
+                "max_tokens": 8,
             },
         },
         folder,
@@ -148,26 +150,29 @@ def test_customers_are_asked_for_by_the_shops_id_or_the_pseudonym(
     left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ENV, KEY)
-    with closing(Service.load(left.run.out, LOADERS, ServeSettings())) as service:
+    with closing(Service.load(left.run.out, TASKS, ServeSettings())) as service:
         own = service.customers().rows[0]["user_id"]
         raw = next(
             user for user in planted(30, 0).events["user_id"] if service.customer(user)[0]["user_id"] == own
         )
         assert raw.endswith(MARK) and own.startswith("p-")
-        by_raw, by_own = (service.recommend(RecommendQuery(user_id=one, k=5)) for one in (raw, own))
-        assert by_raw.known_customer and by_raw.answer == by_own.answer
-        assert service.recommend(RecommendQuery(user_id="nobody@planted.example")).known_customer is False
+        by_raw, by_own = (service.ask("recommend", RecommendQuery(user_id=one, k=5)) for one in (raw, own))
+        assert by_raw.notes["known_customer"] and by_raw.answer == by_own.answer
+        nobody = service.ask("recommend", RecommendQuery(user_id="nobody@planted.example"))
+        assert nobody.notes["known_customer"] is False
         assert [row["user_id"] for row in service.customers(raw).rows] == [own]
         item = service.find_items().rows[0]["item_id"]
-        drafts = [service.review(ReviewQuery(item, rating=5.0, user_id=one)).answer for one in (raw, own)]
+        drafts = [
+            service.ask("review", ReviewQuery(item, rating=5.0, user_id=one)).answer for one in (raw, own)
+        ]
         assert drafts[0] == drafts[1]
     monkeypatch.delenv(ENV)
-    with closing(Service.load(left.run.out, LOADERS, ServeSettings())) as service:
-        assert service.recommend(RecommendQuery(user_id=own, k=5)).answer == by_own.answer
-        assert service.recommend(RecommendQuery(user_id=raw)).known_customer is False
+    with closing(Service.load(left.run.out, TASKS, ServeSettings())) as service:
+        assert service.ask("recommend", RecommendQuery(user_id=own, k=5)).answer == by_own.answer
+        assert service.ask("recommend", RecommendQuery(user_id=raw)).notes["known_customer"] is False
     monkeypatch.setenv(ENV, "another key of thirty-two chars.")
     with pytest.raises(ConfigError, match="another key"):
-        Service.load(left.run.out, LOADERS, ServeSettings())
+        Service.load(left.run.out, TASKS, ServeSettings())
 
 
 def test_a_run_without_the_key_does_not_begin(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,5 +204,5 @@ def test_the_part_that_the_docs_copy_is_enough_to_serve(left: Left, tmp_path: Pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (left.run.out / name).is_dir() else shutil.copyfile
         copy(left.run.out / name, tmp_path / name)
-    with closing(Service.load(tmp_path, LOADERS, ServeSettings())) as service:
-        assert set(service.ready()["tasks"]) == set(LOADERS) and service.customers().n_total
+    with closing(Service.load(tmp_path, TASKS, ServeSettings())) as service:
+        assert set(service.ready()["tasks"]) == set(TASKS) and service.customers().n_total

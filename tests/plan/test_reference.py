@@ -20,6 +20,13 @@ def test_the_reference_is_that_of_the_code() -> None:
     )
 
 
+def test_an_inner_setting_has_the_default_of_the_field_that_it_stands_in() -> None:
+    text = reference(SECTIONS, Head)
+    table = text[text.index("## [sentiment.train]") :].split("\n## ")[0]
+    assert "| `epochs` | `2.0` |" in table and "| `layer_decay` | `0.9` |" in table
+    assert "The training of the fine-tuned network" in table
+
+
 def test_a_docstring_belongs_to_the_setting_above_it() -> None:
     said = docstrings(ShopPlan)
     assert said["size"] == "Number of items of the demo shop." and said["files"].startswith("Paths;")

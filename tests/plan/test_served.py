@@ -17,8 +17,8 @@ from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
 from retailor.tasks.recommend import Recommender
-from retailor.tasks.registry import LOADERS
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.registry import TASKS
 from retailor.testing.models import tiny_encoder
 
 
@@ -32,7 +32,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "models": {"encoder": "encoder"},
             "shop": {"reader": "demo", "size": 40},
             "sentiment": {"mode": "frozen"},
-            "recommend": {"taste_epochs": 1.0, "sequence": False},
+            "recommend": {"two_tower": {"epochs": 1.0}, "sasrec": {"enabled": False}},
             "compress": {"n_speed": 4, "n_parity": 8, "rounds": 1},
         },
         folder,
@@ -42,7 +42,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def service(done: Run) -> Iterator[Service]:
-    with closing(Service.load(done.out, LOADERS, ServeSettings())) as made:
+    with closing(Service.load(done.out, TASKS, ServeSettings())) as made:
         yield made
 
 
@@ -57,7 +57,7 @@ def test_the_newest_events_are_known_to_what_is_served(done: Run, service: Servi
     fitted = Recommender.load(stage(done, "fit-recommend"))
     for user_id, item_id in newest.iter_rows():
         query = RecommendQuery(user_id=user_id, k=10)
-        served = {each.item_id for each in service.recommend(query).answer.items}
+        served = {each.item_id for each in service.ask("recommend", query).answer.items}
         seen = set(shop.events.filter(user_id=user_id)["item_id"])
         assert not served & seen
         again["fit"] += item_id in {each.item_id for each in fitted.predict([query])[0].items}
@@ -75,7 +75,7 @@ def test_figures_are_those_of_the_fit_that_had_not_seen_the_test_part(done: Run)
 
 
 def test_every_task_is_served_from_its_refit(done: Run) -> None:
-    contents = contents_of(done.out, LOADERS)
+    contents = contents_of(done.out, TASKS)
     assert {kind: path.name.rpartition("-")[0] for kind, path in contents.tasks.items()} == {
         kind: f"refit-{kind}" for kind in ("recommend", "search", "answer", "sentiment")
     }
@@ -93,7 +93,7 @@ def test_what_was_compressed_is_what_is_served(done: Run, service: Service) -> N
     stands_for = artifact.read_manifest(small).settings["stands_for"]
     own = artifact.read_manifest(stage(done, "refit-search") / "encoder").fingerprint
     assert stands_for == [own]
-    assert contents_of(done.out, LOADERS).compressed == {own: small / "encoder"}
+    assert contents_of(done.out, TASKS).compressed == {own: small / "encoder"}
     report = json.loads((small / "report.json").read_text(encoding="utf-8"))
     assert {"answer", "sentiment"} <= set(report["scores"])
 
@@ -109,4 +109,4 @@ def test_without_refit_a_plan_serves_what_it_evaluated(tmp_path: Path) -> None:
         tmp_path,
     )
     done = run(plan, tmp_path / "out")
-    assert contents_of(done.out, LOADERS).tasks["search"] == stage(done, "fit-search").resolve()
+    assert contents_of(done.out, TASKS).tasks["search"] == stage(done, "fit-search").resolve()

@@ -1,5 +1,6 @@
 """The ledger: figures against plain references, cells that are kept, and a toy shop from end to end."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,8 +20,8 @@ from tests.tasks.test_sentiment import encoder, toy_shop
 
 COST = Cost(1.0, 64, 10)
 TINY = ProveSettings(
-    labels=(40, 0), seeds=(0,), test=0.3, min_steps=2, max_steps=2, adapt_steps=2, scratch_times=1,
-    batch_size=8, max_tokens=32,
+    labels=(40, 0), seeds=(0,), test=0.3, min_steps=2, adapt_steps=2, scratch_times=1, max_tokens=32,
+    train=replace(ProveSettings().train, max_steps=2, batch_size=8),
 )  # fmt: skip
 
 
@@ -72,19 +73,21 @@ def test_a_cell_is_made_once(tmp_path) -> None:
 def test_each_row_differs_from_the_one_above_by_its_step_alone() -> None:
     from retailor.config import as_dict
 
-    made = [as_dict(reader_settings(step, 0, 64, encoder(), ProveSettings())) for step in STEPS[3:]]
+    made = [as_dict(reader_settings(step, 0, 64, ProveSettings())) for step in STEPS[3:]]
     changed = [{k for k in a if a[k] != b[k]} for a, b in pairwise(made)]
-    assert changed == [set(), {"augment"}, {"adversarial"}, {"layer_decay"}]
+    assert changed == [set(), {"augment"}, {"adversarial"}, {"train"}]
+    before, after = made[-2]["train"], made[-1]["train"]
+    assert {k for k in before if before[k] != after[k]} == {"layer_decay"}
 
 
 @pytest.mark.parametrize("most", [1, 5, 60, None])
 @pytest.mark.parametrize("step", STEPS[2:])
 def test_the_most_steps_bound_every_row(step, most) -> None:
     for n_labels in (8, 512, 5000):
-        made = reader_settings(step, 0, n_labels, encoder(), ProveSettings(max_steps=most))
+        made = reader_settings(step, 0, n_labels, ProveSettings(train={"max_steps": most})).train
         assert made.max_steps is None or most is None or made.max_steps <= most
     n = ProveSettings().min_steps * (ProveSettings().scratch_times if step == "from scratch" else 1)
-    made = reader_settings(step, 0, 8, encoder(), ProveSettings())
+    made = reader_settings(step, 0, 8, ProveSettings()).train
     assert made.max_steps in (None, n)
 
 
@@ -166,6 +169,8 @@ def test_what_cannot_be_proved_is_said_at_once(tmp_path) -> None:
         prove(toy_shop(30), encoder(), TINY, work=tmp_path)
     with pytest.raises(ConfigError):
         ProveSettings(steps=("magic",))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"train\.layer_decay = 1\.0"):
+        ProveSettings(train={"layer_decay": 1.0})  # type: ignore[arg-type]
     assert len(LABELS) == 3
 
 

@@ -11,8 +11,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import DataError, ModelError
-from retailor.retrieval import collaborative, neighbours
-from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity
+from retailor.retrieval import ease, neighbours
+from retailor.retrieval.ease import fit_ease
+from retailor.retrieval.histories import Histories
+from retailor.retrieval.ials import Factors, fit_ials
+from retailor.retrieval.item_to_item import ItemToItem, strongest
+from retailor.retrieval.popularity import Popularity, fit_popularity
 
 
 def _histories(n_users: int = 40, n_items: int = 15, seed: int = 0) -> Histories:
@@ -38,7 +42,7 @@ def test_a_repeated_item_counts_once_at_its_largest() -> None:
 
 def test_popularity_counts_customers_not_events() -> None:
     matrix = Histories.of([[0, 0, 1], [0]]).matrix(3)
-    assert collaborative.fit_popularity(matrix).scores(Histories.of([[], [1]])).tolist() == [
+    assert fit_popularity(matrix).scores(Histories.of([[], [1]])).tolist() == [
         [2, 1, 0],
         [2, 1, 0],
     ]
@@ -72,13 +76,13 @@ def _slow_ease(dense: NDArray[Any], regularisation: float, extra: NDArray[Any]) 
 def test_ease_is_a_ridge_regression_of_each_item(
     block: int, with_kernel: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collaborative, "BLOCK", block)
+    monkeypatch.setattr(ease, "BLOCK", block)
     matrix = _histories().matrix(15)
     features = np.random.default_rng(3).standard_normal((15, 4)).astype(np.float32)
     kernels = [(2.0, features), (0.5, sp.csr_matrix(features > 0, dtype=np.float32))] if with_kernel else []
     extra = sum((w * np.asarray((f @ f.T).todense() if sp.issparse(f) else f @ f.T) for w, f in kernels), 0.0)
     expected = _slow_ease(matrix.toarray().astype(float), 5.0, np.asarray(extra) * np.ones((15, 15)))
-    found = collaborative.fit_ease(matrix, regularisation=5.0, kernels=kernels).links.toarray()
+    found = fit_ease(matrix, regularisation=5.0, kernels=kernels).links.toarray()
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -86,17 +90,17 @@ def test_ease_with_a_kernel_links_an_item_without_events_to_what_it_resembles() 
     histories = Histories.of([[0, 1]] * 10 + [[2, 3]] * 10)
     features = np.eye(5, dtype=np.float32)
     features[4] = features[1]
-    links = collaborative.fit_ease(histories.matrix(5), regularisation=1.0, kernels=[(5.0, features)])
+    links = fit_ease(histories.matrix(5), regularisation=1.0, kernels=[(5.0, features)])
     scores = links.scores(Histories.of([[1]]))[0]
     assert scores[4] > max(scores[2], scores[3])
-    assert collaborative.fit_ease(histories.matrix(5)).scores(Histories.of([[1]]))[0, 4] == 0
+    assert fit_ease(histories.matrix(5)).scores(Histories.of([[1]]))[0, 4] == 0
 
 
 def test_ease_says_what_is_wrong() -> None:
     with pytest.raises(DataError, match="features of 3 items, not of 15"):
-        collaborative.fit_ease(_histories().matrix(15), kernels=[(1.0, np.ones((3, 2), np.float32))])
+        fit_ease(_histories().matrix(15), kernels=[(1.0, np.ones((3, 2), np.float32))])
     with pytest.raises(ModelError, match="raise the regularisation"):
-        collaborative.fit_ease(Histories.of([[0, 1]]).matrix(3), regularisation=0.0)
+        fit_ease(Histories.of([[0, 1]]).matrix(3), regularisation=0.0)
 
 
 def test_sequential_knn_is_the_plain_double_loop() -> None:
@@ -116,17 +120,17 @@ def test_sequential_knn_is_the_plain_double_loop() -> None:
 
 def test_a_shorter_list_of_links_keeps_the_strongest_and_all_ties() -> None:
     links = sp.csr_matrix(np.array([[0, 3, -5, 1], [2, 0, 2, 2], [0, 0, 0, 0], [1, 0, 0, 0]], np.float32))
-    kept = collaborative.strongest(links, 2).toarray()
+    kept = strongest(links, 2).toarray()
     np.testing.assert_array_equal(kept, [[0, 3, -5, 0], [2, 0, 2, 2], [0, 0, 0, 0], [1, 0, 0, 0]])
 
 
 def _fits(histories: Histories, n: int) -> dict[str, Any]:
     matrix = histories.matrix(n)
     return {
-        "popularity": collaborative.fit_popularity(matrix),
+        "popularity": fit_popularity(matrix),
         "item-knn": neighbours.fit_item_knn(matrix, n_links=4),
         "sequential-knn": neighbours.fit_sequential_knn(histories, n, n_links=4),
-        "ease": collaborative.fit_ease(matrix, regularisation=3.0, n_links=6),
+        "ease": fit_ease(matrix, regularisation=3.0, n_links=6),
     }
 
 
@@ -147,7 +151,7 @@ def test_ials_finds_who_belongs_together_and_folds_a_new_customer_in() -> None:
     even, odd = [0, 2, 4, 6], [1, 3, 5, 7]
     rng = np.random.default_rng(0)
     histories = Histories.of([rng.permutation(side)[:3].tolist() for side in (even, odd) for _ in range(30)])
-    factors = collaborative.fit_ials(histories.matrix(8), n_factors=2, regularisation=0.1)
+    factors = fit_ials(histories.matrix(8), n_factors=2, regularisation=0.1)
     scores = factors.scores(Histories.of([[0, 2], [1], []]))
     assert scores[0, [4, 6]].min() > scores[0, odd].max()
     assert scores[1, [3, 5, 7]].min() > scores[1, even].max()
@@ -187,10 +191,10 @@ def test_few_customers_are_solved_by_their_number_and_not_by_that_of_the_items(
     rng = np.random.default_rng(0)
     matrix = _histories(n_users=8, n_items=40).matrix(40)
     kernels = [(3.0, sp.csr_matrix(rng.random((40, 4)).astype(np.float32)))] if kernel else []
-    few = collaborative.fit_ease(matrix, regularisation=2.0, kernels=kernels)
-    monkeypatch.setattr(collaborative, "_inverse_of_few", None)  # not to be called: customers are many
+    few = fit_ease(matrix, regularisation=2.0, kernels=kernels)
+    monkeypatch.setattr(ease, "_inverse_of_few", None)  # not to be called: customers are many
     idle = sp.vstack([matrix, sp.csr_matrix((40, 40), dtype=np.float32)], format="csr")
-    many = collaborative.fit_ease(idle, regularisation=2.0, kernels=kernels)
+    many = fit_ease(idle, regularisation=2.0, kernels=kernels)
     np.testing.assert_allclose(few.links.toarray(), many.links.toarray(), atol=1e-5)
     assert few.inverse_diagonal is not None and many.inverse_diagonal is not None
     np.testing.assert_allclose(few.inverse_diagonal, many.inverse_diagonal, rtol=1e-4)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from retailor.retrieval import neighbours
-from retailor.retrieval.collaborative import Histories, ItemToItem, between
+from retailor.retrieval.histories import Histories
+from retailor.retrieval.item_to_item import ItemToItem, between
 
 
 def _histories(n_users: int = 200, n_items: int = 60, seed: int = 0) -> Histories:

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from retailor.serve.app import ServeSettings, make_app
+from retailor.serve.app import make_app
 from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.testing.serving import TOY_LOADERS, toy_run
+from retailor.testing.serving import TOY_TASKS, toy_run
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def settings() -> ServeSettings:
 
 @pytest.fixture(scope="module")
 def service(run_folder: Path, settings: ServeSettings) -> Iterator[Service]:
-    made = Service.load(run_folder, TOY_LOADERS, settings)
+    made = Service.load(run_folder, TOY_TASKS, settings)
     yield made
     made.close()
 
@@ -70,9 +71,11 @@ class Server:
 
 CODE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
-from retailor.serve.app import ServeSettings, serve
-from retailor.testing.serving import TOY_LOADERS, ToySentiment
+from retailor.serve.server import serve
+from retailor.serve.settings import ServeSettings
+from retailor.testing.serving import TOY_TASKS, ToySentiment
 
 class Slow(ToySentiment):
     def predict(self, queries):
@@ -82,7 +85,8 @@ class Slow(ToySentiment):
         return super().predict(queries)
 
 settings = eval(sys.argv[2], {"ServeSettings": ServeSettings})
-serve(Path(sys.argv[1]), {**TOY_LOADERS, "sentiment": Slow.load}, settings)
+tasks = {**TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=Slow.load)}
+serve(Path(sys.argv[1]), tasks, settings)
 """
 
 

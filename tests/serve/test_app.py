@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from retailor.config import as_dict
 from retailor.errors import ConfigError
-from retailor.serve.app import ServeSettings, make_app
+from retailor.serve.app import make_app
 from retailor.serve.service import Service
-from retailor.testing.serving import TOY_LOADERS, toy_run
+from retailor.serve.settings import ServeSettings
+from retailor.testing.serving import TOY_TASKS, toy_run
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 
@@ -38,7 +39,7 @@ def locked(run_folder: Path) -> Iterator[TestClient]:
     os.environ["TEST_RETAILOR_KEY"] = "pässwort-1"
     try:
         settings = ServeSettings(hosts=("testserver",), api_key_env="TEST_RETAILOR_KEY")
-        service = Service.load(run_folder, TOY_LOADERS, settings)
+        service = Service.load(run_folder, TOY_TASKS, settings)
         yield TestClient(make_app(service))
         service.close()
     finally:
@@ -211,7 +212,7 @@ class TestProblems:
         assert "Did you mean 'text'?" in client.get("/items", params={"txt": "x"}).json()["detail"]
 
     def test_a_task_that_is_not_in_the_run(self, run_folder: Path, shop: Any, tmp_path: Path) -> None:
-        service = Service.load(toy_run(tmp_path, shop, without=["search"]), TOY_LOADERS)
+        service = Service.load(toy_run(tmp_path, shop, without=["search"]), TOY_TASKS)
         client = TestClient(make_app(service, ServeSettings(hosts=("testserver",))))
         reply = client.get("/search", params={"text": "x"})
         assert reply.status_code == 501 and "has no data for it" in reply.json()["detail"]

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from retailor.serve.problems import CODES
 from retailor.shop.tables import Shop
 from retailor.testing.serving import toy_run
 
@@ -100,7 +101,7 @@ def test_a_merchant_does_everything(page: Any, server: Any) -> None:
     page.wait_for_selector(".draft")
 
     page.click("#tab-search")
-    page.fill("#words", title.split()[0])
+    page.fill("#text", title.split()[0])
     page.keyboard.press("Enter")
     page.wait_for_selector(".card, #panel .empty")
     assert "item=" in page.url and f"customer={user_id}" in page.url
@@ -161,6 +162,8 @@ def test_languages_and_themes_are_kept(page: Any, server: Any) -> None:
         Object.keys({ ...WORDS.en, ...WORDS.zh }).filter((key) => !WORDS.en[key] || !WORDS.zh[key]))"""
     )
     assert missing == []
+    codes = page.evaluate("import('/page/words.js').then(({ PROBLEMS_ZH }) => Object.keys(PROBLEMS_ZH))")
+    assert sorted(codes) == sorted(CODES.values())
 
 
 def test_on_a_phone_nothing_is_cut(page: Any, server: Any) -> None:
@@ -227,6 +230,14 @@ def test_it_asks_for_the_key_and_says_what_fails(
     page.click("button.main")
     page.wait_for_selector(".failure")
     assert "failed on this request" in page.inner_text(".failure")
+    page.click("#language")
+    page.fill("#text", "poison")
+    page.click("button.main")
+    page.wait_for_selector(".failure:has-text('服务器处理这个请求时出错。')")
+    assert "服务器的说明：" in page.inner_text(".failure")
+    page.click("#language")
+    page.click("button.main")
+    page.wait_for_selector(".failure:has-text('That did not work')")
     server.stop()
     page.click(".failure button")
     page.wait_for_selector("text=The server cannot be reached.")

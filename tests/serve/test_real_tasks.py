@@ -14,24 +14,23 @@ from fastapi.testclient import TestClient
 
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Role
-from retailor.serve.app import ServeSettings, make_app
-from retailor.serve.service import Loader, Service
+from retailor.serve.app import make_app
+from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.answer import Answerer
 from retailor.tasks.recommend import Recommender
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.registry import TASKS
 from retailor.tasks.review import ReviewSettings, ReviewWriter
 from retailor.tasks.search import Search
+from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.shapes import RecommendQuery, SearchQuery, SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
-
-LOADERS: dict[str, Loader] = {
-    task.kind: task.load  # type: ignore[attr-defined]
-    for task in (Recommender, Search, Answerer, SentimentReader, ReviewWriter)
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +48,18 @@ def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Search(encoder),
         Answerer(encoder),
         SentimentReader(encoder, SentimentSettings(mode="frozen")),
-        ReviewWriter(tiny_decoder(), ReviewSettings(max_steps=0, max_tokens=24, max_tries=1)),
+        ReviewWriter(tiny_decoder(), ReviewSettings(tune=False, max_tokens=24, max_tries=1)),
     ):
         task.fit(shop).save(made / task.kind)
     stages = [{"name": "clean", "kind": "shop", "folder": "clean", "fingerprint": ""}]
-    stages += [{"name": f"fit-{kind}", "kind": kind, "folder": kind, "fingerprint": ""} for kind in LOADERS]
+    stages += [{"name": f"fit-{kind}", "kind": kind, "folder": kind, "fingerprint": ""} for kind in TASKS]
     (made / "run.json").write_text(json.dumps({"name": "real", "stages": stages}))
     return made
 
 
 @pytest.fixture(scope="module")
 def service(folder: Path) -> Iterator[Service]:
-    made = Service.load(folder, LOADERS, ServeSettings(hosts=("testserver",)))
+    made = Service.load(folder, TASKS, ServeSettings(hosts=("testserver",)))
     yield made
     made.close()
 
@@ -108,10 +107,10 @@ def test_new_customers_items_and_words(client: TestClient, shop: Shop) -> None:
 def test_answers_are_those_of_the_task_alone(service: Service, folder: Path, shop: Shop) -> None:
     alone = Search.load(folder / "search")
     texts = [SearchQuery(text, 5) for text in shop.items["title"].head(8)]
-    assert [service.search(query).answer for query in texts] == alone.predict(texts)
+    assert [service.ask("search", query).answer for query in texts] == alone.predict(texts)
     recommender = Recommender.load(folder / "recommend")
     users = [RecommendQuery(user_id=user_id, k=5) for user_id in shop.events["user_id"].unique().sort()[:8]]
-    assert [service.recommend(query).answer for query in users] == recommender.predict(users)
+    assert [service.ask("recommend", query).answer for query in users] == recommender.predict(users)
 
 
 def test_tasks_share_one_encoder_and_its_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,18 +128,18 @@ def test_tasks_share_one_encoder_and_its_vectors(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(HashEncoder, "encode", seen)
     monkeypatch.setattr("retailor.serve.service._open_encoder", opening)
-    service = Service.load(folder, LOADERS, ServeSettings())
+    service = Service.load(folder, TASKS, ServeSettings())
     assert len(opened) == 1
     encoded.clear()
-    service.search(SearchQuery("a warm tent", 3))
-    service.search(SearchQuery("a warm tent", 4))
+    service.ask("search", SearchQuery("a warm tent", 3))
+    service.ask("search", SearchQuery("a warm tent", 4))
     assert encoded == ["a warm tent"]
-    recommended = [service.recommend(RecommendQuery(text="a warm tent", k=k)) for k in (3, 4)]
+    recommended = [service.ask("recommend", RecommendQuery(text="a warm tent", k=k)) for k in (3, 4)]
     assert not any(reply.cached for reply in recommended)
     assert len(encoded) <= 2  # once more where the task reads it in another role
     encoded.clear()
-    assert not service.sentiment(SentimentQuery("I love its price.")).cached
-    assert not service.sentiment(SentimentQuery("I love its price.", "price")).cached
+    assert not service.ask("sentiment", SentimentQuery("I love its price.")).cached
+    assert not service.ask("sentiment", SentimentQuery("I love its price.", "price")).cached
     assert encoded == ["I love its price."]
     service.close()
 
@@ -157,7 +156,7 @@ def test_the_compressed_encoder_answers(folder: Path, tmp_path: Path) -> None:
     (run / "run.json").write_text(json.dumps(record))
     queries = [SearchQuery(text, 5) for text in ("a warm tent", "茶")]
     small = Search.load(run / "search").with_encoder(HashEncoder(seed=7))
-    with closing(Service.load(run, LOADERS, ServeSettings())) as service:
-        assert [service.search(query).answer for query in queries] == small.predict(queries)
-    with closing(Service.load(folder, LOADERS, ServeSettings())) as service:
-        assert [service.search(query).answer for query in queries] != small.predict(queries)
+    with closing(Service.load(run, TASKS, ServeSettings())) as service:
+        assert [service.ask("search", query).answer for query in queries] == small.predict(queries)
+    with closing(Service.load(folder, TASKS, ServeSettings())) as service:
+        assert [service.ask("search", query).answer for query in queries] != small.predict(queries)

@@ -17,10 +17,11 @@ import httpx
 import pytest
 
 from retailor.errors import ConfigError, DataError
-from retailor.serve.app import ServeSettings, serve
+from retailor.serve.server import serve
 from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
-from retailor.testing.serving import TOY_LOADERS, toy_run
+from retailor.testing.serving import TOY_TASKS, toy_run
 
 Start = Callable[..., Any]
 POST = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -269,10 +270,10 @@ def test_a_stop_at_any_moment_ends_in_order(
     monkeypatch.setattr("uvicorn.Server.run", run)
     monkeypatch.setattr(Service, "load", loaded)
     try:
-        serve(run_folder, TOY_LOADERS, ServeSettings(port=0))
+        serve(run_folder, TOY_TASKS, ServeSettings(port=0))
         assert heard == ["stopped True", "closed"]
         heard[:] = ["start"]
-        serve(run_folder, TOY_LOADERS, ServeSettings(port=0))
+        serve(run_folder, TOY_TASKS, ServeSettings(port=0))
         assert heard == ["start", "somebody else", "stopped True", "closed"]
     finally:
         signal.signal(number, before)
@@ -303,10 +304,10 @@ def test_a_taken_port_and_an_empty_folder_are_said_at_once(run_folder: Path, tmp
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port}"):
-            serve(run_folder, TOY_LOADERS, ServeSettings(port=port))
+            serve(run_folder, TOY_TASKS, ServeSettings(port=port))
     with pytest.raises(ConfigError, match=r"cannot listen on no\.such.host.invalid"):
-        serve(run_folder, TOY_LOADERS, ServeSettings(host="no.such.host.invalid"))
+        serve(run_folder, TOY_TASKS, ServeSettings(host="no.such.host.invalid"))
     with pytest.raises(DataError, match="there is no task to serve"):
-        serve(tmp_path, TOY_LOADERS, ServeSettings(port=0))
+        serve(tmp_path, TOY_TASKS, ServeSettings(port=0))
     with pytest.raises(ConfigError, match="should hold the API key"):
-        serve(run_folder, TOY_LOADERS, ServeSettings(port=0, api_key_env="NO_SUCH_KEY"))
+        serve(run_folder, TOY_TASKS, ServeSettings(port=0, api_key_env="NO_SUCH_KEY"))

@@ -23,7 +23,8 @@ from retailor.shop.cells.currencies import active
 from retailor.shop.cells.numbers import Amount, NumberForm, read_amount, read_rating
 from retailor.shop.cells.times import TimeForm, read_time
 from retailor.shop.read import limit_of, read
-from retailor.shop.readers.columns import ColumnMap, canonical
+from retailor.shop.readers.column_maps import ColumnMap
+from retailor.shop.readers.columns import canonical
 from retailor.shop.readers.survey import survey
 from retailor.shop.tables import Shop
 from retailor.shop.unread import Unread

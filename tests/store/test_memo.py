@@ -22,11 +22,11 @@ Change = Callable[[pytest.MonkeyPatch], None]
 
 
 def other_code(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(keys, "code", lambda: "other")
+    patch.setattr(keys, "code_sha256", lambda: "other")
 
 
 def other_library(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(keys, "libraries", lambda: {"numpy": "0.1"})
+    patch.setattr(keys, "library_versions", lambda: {"numpy": "0.1"})
 
 
 MAKERS = [other_code, other_library]
@@ -43,9 +43,9 @@ def counted(made: list[int], value: float = 1.0) -> Callable[[], memo.Tensors]:
 def test_tensors_are_made_once_and_again_under_another_key(tmp_path: Path) -> None:
     made: list[int] = []
     for key in ("a", "a", "b", "a"):
-        assert memo.kept(tmp_path, "vectors", key, counted(made))["x"].tolist() == [1, 1, 1]
+        assert memo.memo_tensors(tmp_path, "vectors", key, counted(made))["x"].tolist() == [1, 1, 1]
     assert len(made) == 2
-    memo.kept(None, "vectors", "a", counted(made))
+    memo.memo_tensors(None, "vectors", "a", counted(made))
     assert len(made) == 3 and len(list(tmp_path.iterdir())) == 2
 
 
@@ -56,21 +56,21 @@ def test_what_other_code_or_other_libraries_made_is_never_found(
     made: list[int] = []
     fill = lambda folder: (folder / "x").write_text(str(made.append(1)))  # noqa: E731
     for _ in range(2):
-        memo.kept(tmp_path, "v", "a", counted(made))
-        memo.kept_folder(tmp_path, "f", {"a": 1}, fill)
+        memo.memo_tensors(tmp_path, "v", "a", counted(made))
+        memo.memo_folder(tmp_path, "f", {"a": 1}, fill)
     assert len(made) == 2
     change(monkeypatch)
-    memo.kept(tmp_path, "v", "a", counted(made))
-    assert not memo.kept_folder(tmp_path, "f", {"a": 1}, fill)[1]
+    memo.memo_tensors(tmp_path, "v", "a", counted(made))
+    assert not memo.memo_folder(tmp_path, "f", {"a": 1}, fill)[1]
     assert len(made) == 4
 
 
-def test_a_kept_folder_is_whole_or_made_again(tmp_path: Path) -> None:
+def test_a_memo_folder_is_whole_or_made_again(tmp_path: Path) -> None:
     fill = lambda folder: (folder / "x").write_text("whole")  # noqa: E731
-    folder, found = memo.kept_folder(tmp_path, "a stage", ["dials", 1], fill)
-    assert not found and memo.kept_folder(tmp_path, "a stage", ["dials", 1], fill) == (folder, True)
+    folder, found = memo.memo_folder(tmp_path, "a stage", ["dials", 1], fill)
+    assert not found and memo.memo_folder(tmp_path, "a stage", ["dials", 1], fill) == (folder, True)
     (folder / "x").write_text("whol3")
-    assert memo.kept_folder(tmp_path, "a stage", ["dials", 1], fill) == (folder, False)
+    assert memo.memo_folder(tmp_path, "a stage", ["dials", 1], fill) == (folder, False)
     assert (folder / "x").read_text() == "whole"
 
     def fails(folder: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_kept_folder_is_whole_or_made_again(tmp_path: Path) -> None:
         raise ValueError
 
     with pytest.raises(ValueError):
-        memo.kept_folder(tmp_path, "other", 1, fails)
+        memo.memo_folder(tmp_path, "other", 1, fails)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
@@ -97,12 +97,12 @@ def test_the_hash_of_the_sources_sees_every_file_but_leavings(tmp_path: Path) ->
     package = Path(keys.__file__).parent.parent
     copy = tmp_path / "retailor"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    assert keys.sources_sha256(copy) == keys.code()
+    assert keys.sources_sha256(copy) == keys.code_sha256()
     (copy / "__pycache__").mkdir()
     for leaving in ("__pycache__/x.pyc", ".x.swp", "seeds.py~"):
         (copy / leaving).write_text("x")
     (copy / "seeds.py").write_bytes((copy / "seeds.py").read_bytes().replace(b"\n", b"\r\n"))
-    assert keys.sources_sha256(copy) == keys.code()
+    assert keys.sources_sha256(copy) == keys.code_sha256()
     for name in ("seeds.py", "store/memo.py", "tasks/recommend/fit.py", "report/page.jinja"):
         before = keys.sources_sha256(copy)
         with (copy / name).open("a") as file:
@@ -128,24 +128,24 @@ JSON = st.recursive(
 @given(JSON, JSON)
 def test_two_keys_share_a_place_only_if_they_are_one(one: object, other: object) -> None:
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (memo.place("x", one) == memo.place("x", other)) == same
-    assert memo.place("x", [one, other]) != memo.place("x", [[one, other]])
+    assert (memo.memo_name("x", one) == memo.memo_name("x", other)) == same
+    assert memo.memo_name("x", [one, other]) != memo.memo_name("x", [[one, other]])
 
 
 def test_a_key_costs_no_heavy_import_and_depends_on_every_part() -> None:
-    code = "import sys; from retailor.store import keys; keys.key(1); print(sorted(sys.modules))"
+    code = "import sys; from retailor.store import keys; keys.key_of(1); print(sorted(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not any(f"'{name}'" in said for name in ("torch", "numpy", "polars", "scipy"))
-    found = {keys.key(*parts) for parts in ((1,), (2,), (1, 2), ({"seed": 0},), ({"seed": 1},))}
-    assert len(found) == 5 and keys.key({"a": 1, "b": 2}) == keys.key({"b": 2, "a": 1})
+    found = {keys.key_of(*parts) for parts in ((1,), (2,), (1, 2), ({"seed": 0},), ({"seed": 1},))}
+    assert len(found) == 5 and keys.key_of({"a": 1, "b": 2}) == keys.key_of({"b": 2, "a": 1})
 
 
 def test_what_has_changed_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     before = keys.made_by()
-    assert keys.changed(before) == ""
+    assert keys.what_changed(before) == ""
     other_code(monkeypatch)
-    assert keys.changed(before) == "Retailor's code has changed"
-    assert "numpy 1.0 → " in keys.changed({**before, "numpy": "1.0"})
+    assert keys.what_changed(before) == "Retailor's code has changed"
+    assert "numpy 1.0 → " in keys.what_changed({**before, "numpy": "1.0"})
 
 
 @pytest.mark.parametrize("module", ["store.artifact", "store.memo", "store.stages", "cache", "cli"])

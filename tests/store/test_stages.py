@@ -140,16 +140,16 @@ def test_a_record_of_before_the_update_still_reads() -> None:
 def test_an_update_of_code_or_a_library_makes_every_stage_again_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries = keys.libraries()
+    libraries = keys.library_versions()
     run_stages(chain("a", "b"), tmp_path)
-    monkeypatch.setattr(keys, "code", lambda: "newer")
+    monkeypatch.setattr(keys, "code_sha256", lambda: "newer")
     lines: list[str] = []
     done = run_stages(chain("a", "b"), tmp_path, lines.append)
     assert [each.skipped for each in done] == [False, False]
     assert lines[0] == "s0: made again, because Retailor's code has changed …"
     assert lines[2] == "s1: made again, because Retailor's code has changed …"
     assert [each.skipped for each in run_stages(chain("a", "b"), tmp_path)] == [True, True]
-    monkeypatch.setattr(keys, "libraries", lambda: {**libraries, "numpy": "9.9"})
+    monkeypatch.setattr(keys, "library_versions", lambda: {**libraries, "numpy": "9.9"})
     lines.clear()
     run_stages(chain("a", "x"), tmp_path, lines.append)
     assert lines[0].startswith("s0: made again, because numpy ") and lines[0].endswith("→ 9.9 …")

@@ -24,8 +24,8 @@ from retailor.tasks.answer.ranker import (
     folds_of,
 )
 from retailor.tasks.answer.scores import measures, risks
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.answer.wording import checked, compose, unknown_text
-from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 from retailor.testing.models import tiny_decoder, tiny_encoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder, ScriptedGenerator

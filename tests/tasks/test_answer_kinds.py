@@ -12,8 +12,8 @@ from retailor.tasks.answer.cases import answerable
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.parts import compares, parts
 from retailor.tasks.answer.passages import passages
-from retailor.tasks.answer.synthetic import made_cases
-from retailor.tasks.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.synthetic import synthetic_cases
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
 
@@ -99,7 +99,7 @@ def test_made_questions_share_no_wording_and_no_name_between_uses() -> None:
     table = passages(shop, max_per_item=200, max_review_sentences=50, max_chars=600)
     index = PassageIndex.of(table, HashEncoder())
     items = shop.items["item_id"].to_list()
-    made = {use: made_cases(index, items, use, n=60, max_page=40, seed=0) for use in USES}
+    made = {use: synthetic_cases(index, items, use, n=60, max_page=40, seed=0) for use in USES}
     names = {use: {c.texts[0].partition(":")[0] for c in each if c.texts} for use, each in made.items()}
     asked = {use: {c.question for c in each} for use, each in made.items()}
     for one, other in (("learn", "choose"), ("learn", "judge"), ("choose", "judge")):

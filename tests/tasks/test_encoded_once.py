@@ -14,7 +14,7 @@ from retailor.models.shapes import Role
 from retailor.shop.demo import demo_shop
 from retailor.shop.split import split_by_time
 from retailor.tasks.answer import Answerer
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.search import Search
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.testing.toys import HashEncoder
@@ -34,8 +34,11 @@ class Spy(HashEncoder):
         return super().encode(texts, role=role)
 
 
+NO_NETWORKS = RecommendSettings(
+    two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False)
+)
 TASKS: dict[str, tuple[Callable[[Spy], Any], int]] = {
-    "recommend": (lambda spy: Recommender(spy, RecommendSettings(taste=False, sequence=False)), 0),
+    "recommend": (lambda spy: Recommender(spy, NO_NETWORKS), 0),
     "search": (lambda spy: Search(spy), 1),
     "answer": (lambda spy: Answerer(spy), 2),
     "sentiment, frozen": (lambda spy: SentimentReader(spy, SentimentSettings(mode="frozen")), 1),

@@ -64,7 +64,7 @@ def judged(**relevant: str) -> Shop:
 
 def test_a_query_is_scored_with_weights_that_never_saw_its_judgments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words are right about one query, meaning about the other; each is scored by weights of the other."""
-    monkeypatch.setattr("retailor.tasks.search.task.PULL", 0.0)  # one query says all
+    monkeypatch.setattr("retailor.tasks.search.weights.PULL", 0.0)  # one query says all
     settings = SearchSettings(n_folds=2)
     shop = judged(red="i1", blue="i4")
     scores = Search(Meaning(), settings).fit(shop).evaluate(shop)

@@ -15,25 +15,21 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collaborative import (
-    Histories,
-    ItemToItem,
-    Popularity,
-    Scorer,
-    fit_ease,
-    with_new_items,
-)
+from retailor.retrieval.ease import fit_ease, with_new_items
+from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.popularity import Popularity
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.related import diverse
 from retailor.tasks.recommend.scorers.parts import Features
-from retailor.tasks.recommend.scorers.tfidf import WordSpace
-from retailor.tasks.recommend.scorers.two_tower import Whitening, fit_taste, untrained
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
+from retailor.tasks.recommend.scorers.two_tower import Whitening, fit_two_tower, untrained
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 
@@ -58,7 +54,7 @@ class TestContract(TaskContract):
     test_shop.__test__ = False  # type: ignore[attr-defined]
 
     def task(self) -> Recommender:
-        return Recommender(HashEncoder(), RecommendSettings(taste_epochs=1.0))
+        return Recommender(HashEncoder(), RecommendSettings(two_tower=TwoTowerSettings(epochs=1.0)))
 
     def queries(self) -> list[Any]:
         shop = self.shop()
@@ -114,7 +110,9 @@ def _side(item_id: str) -> int:
 
 @pytest.fixture(scope="module")
 def fitted() -> Recommender:
-    return Recommender(HashEncoder(), RecommendSettings(taste_epochs=2.0)).fit(_checkerboard())
+    return Recommender(HashEncoder(), RecommendSettings(two_tower=TwoTowerSettings(epochs=2.0))).fit(
+        _checkerboard()
+    )
 
 
 def test_even_customers_are_recommended_even_items(fitted: Recommender) -> None:
@@ -160,29 +158,29 @@ def test_because_names_items_of_the_history(fitted: Recommender) -> None:
     ("part", "title", "because", "n", "shared", "said"),
     [
         (
-            "word kernel",
+            "tfidf_kernel",
             "Steel kettles, 1.7 l",
             "A kettle of STEEL",
             3,
             True,
             "shares “Steel”, “kettles” and customers with “A kettle of STEEL”",
         ),
-        ("word kernel", "Steel pan", "Pan", 3, False, "shares “pan” with “Pan”"),
-        ("word kernel", "Steel pan", "Wool sock", 3, True, "customers who chose “Wool sock” chose this too"),
+        ("tfidf_kernel", "Steel pan", "Pan", 3, False, "shares “pan” with “Pan”"),
+        ("tfidf_kernel", "Steel pan", "Wool sock", 3, True, "customers who chose “Wool sock” chose this too"),
         (
-            "word kernel",
+            "tfidf_kernel",
             "Steel pan",
             "Wool sock",
             3,
             False,
             "chosen by customers with a history like this one",
         ),
-        ("meaning kernel", "Steel pan", "Pot", 3, True, "close to “Pot” in meaning and in who chose it"),
-        ("meaning kernel", "Steel pan", "Pot", 3, False, "close to “Pot” in meaning"),
-        ("sequential-knn", "Steel pan", "Pot", 3, True, "customers who chose “Pot” went on to this"),
-        ("sequential-knn", "Steel pan", "Pot", 1, True, "a customer who chose “Pot” went on to this"),
-        ("taste", "Pan", "Pan", 0, False, "nobody has chosen it yet; its text is close to “Pan” (“Pan”)"),
-        ("sequence", "Steel pan", None, 0, False, "nobody has chosen it yet"),
+        ("embedding_kernel", "Steel pan", "Pot", 3, True, "close to “Pot” in meaning and in who chose it"),
+        ("embedding_kernel", "Steel pan", "Pot", 3, False, "close to “Pot” in meaning"),
+        ("sequential_knn", "Steel pan", "Pot", 3, True, "customers who chose “Pot” went on to this"),
+        ("sequential_knn", "Steel pan", "Pot", 1, True, "a customer who chose “Pot” went on to this"),
+        ("two_tower", "Pan", "Pan", 0, False, "nobody has chosen it yet; its text is close to “Pan” (“Pan”)"),
+        ("sasrec", "Steel pan", None, 0, False, "nobody has chosen it yet"),
         ("popularity", "Steel pan", None, 0, False, "nobody has chosen it yet"),
         ("popularity", "Steel pan", None, 1, False, "chosen by one customer"),
         ("popularity", "Steel pan", None, 1234, False, "chosen by 1,234 customers"),
@@ -195,7 +193,7 @@ def test_because_names_items_of_the_history(fitted: Recommender) -> None:
             "its text is close to that of “水壶 白色” (“水壶”)",
         ),
         ("together", "Steel pan", "Pot", 1, True, "chosen by a customer of “Pot”"),
-        ("own words", "Steel pan", None, 0, False, "its text is close to what the customer wrote"),
+        ("user_reviews", "Steel pan", None, 0, False, "its text is close to what the customer wrote"),
     ],
 )
 def test_reasons_say_what_the_tables_bear_out(
@@ -205,12 +203,12 @@ def test_reasons_say_what_the_tables_bear_out(
 
 
 def test_a_reason_is_of_the_strongest_part_that_has_one_and_names_the_item_that_it_is_from() -> None:
-    pulls = {"taste": np.array([0.1, 0.9]), "sequential-knn": np.array([0.5, 0.0])}
-    shares = {"taste": 0.4, "sequential-knn": 0.6, "popularity": 0.1}
-    assert reasons.reason_of(shares, pulls, True) == ("sequential-knn", 0)
-    assert reasons.reason_of({**shares, "taste": 0.7}, pulls, True) == ("taste", 1)
+    pulls = {"two_tower": np.array([0.1, 0.9]), "sequential_knn": np.array([0.5, 0.0])}
+    shares = {"two_tower": 0.4, "sequential_knn": 0.6, "popularity": 0.1}
+    assert reasons.reason_of(shares, pulls, True) == ("sequential_knn", 0)
+    assert reasons.reason_of({**shares, "two_tower": 0.7}, pulls, True) == ("two_tower", 1)
     assert reasons.reason_of({**shares, "popularity": 0.7}, pulls, True) == ("popularity", None)
-    assert reasons.reason_of({**shares, "popularity": 0.7}, pulls, False) == ("sequential-knn", 0)
+    assert reasons.reason_of({**shares, "popularity": 0.7}, pulls, False) == ("sequential_knn", 0)
     nothing = {name: -np.ones(2) for name in pulls}
     assert reasons.reason_of(shares, nothing, True) == ("popularity", None)
     assert reasons.reason_of(shares, {name: np.zeros(0) for name in pulls}, False) == ("popularity", None)
@@ -263,7 +261,7 @@ def test_the_order_of_the_tables_changes_nothing() -> None:
     shop = _checkerboard()
     order = np.random.default_rng(1).permutation(len(shop.items))
     moved = shop.with_tables(items=shop.items[order])
-    settings = RecommendSettings(taste=False)
+    settings = RecommendSettings(two_tower=TwoTowerSettings(enabled=False))
     queries = [RecommendQuery(user_id=f"u{user:02}", k=8) for user in range(6)]
     for a, b in zip(
         Recommender(None, settings).fit(shop).predict(queries),
@@ -279,7 +277,7 @@ def test_without_texts_no_language_model_is_pretended() -> None:
     assert task.log["encoder"] is None
     rows = {score.row for score in task.evaluate(_next_events(shop))}
     assert {"popularity", "item-knn", "ease", "retailor"} <= rows
-    assert not rows & {"tf-idf kernel + knn", "encoder kernel + knn", "f(u, i) alone"}
+    assert not rows & {"tf-idf kernel + knn", "encoder kernel + knn", "two-tower alone"}
     answer = task.predict([RecommendQuery(user_id="u00", text="teapot", k=5)])[0]
     assert {_side(item.item_id) for item in answer.items} == {0}
 
@@ -383,12 +381,12 @@ def test_what_is_held_out_is_the_last_event_and_new_to_its_customer() -> None:
 
 def test_word_features_are_unit_rows_of_known_words() -> None:
     texts = ["red kettle", "red drill", "", "kettle kettle"]
-    features = WordSpace.of(texts).features([*texts, "violin"]).toarray()
+    features = TfidfVectorizer.of(texts).features([*texts, "violin"]).toarray()
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), [1, 1, 0, 1, 0], atol=1e-6)
     assert features.shape[1] == 2
 
 
-# the learned taste --------------------------------------------------------------------------------
+# the two towers --------------------------------------------------------------------------------
 
 
 def _vectors(n: int, dim: int, seed: int = 0) -> NDArray[np.float32]:
@@ -405,33 +403,37 @@ def test_whitening_makes_directions_alike_and_keeps_nothing_at_zero() -> None:
     assert spread.max() < 1.6 * spread.min()
 
 
-def test_taste_learns_a_turn_that_no_cosine_knows() -> None:
+def test_the_two_towers_learn_a_turn_that_no_cosine_knows() -> None:
     """Customers go from item i to the item that lies where i does, but turned: W must learn the turn."""
     n, dim = 60, 8
     vectors = Whitening.of(_vectors(n, dim))(_vectors(n, dim))
     turned = np.roll(vectors, 1, axis=1)
     follows = np.argmax(turned @ vectors.T - 9 * np.eye(n), axis=1)
     histories = Histories.of([[i, int(follows[i])] for i in range(n) for _ in range(20)])
-    settings = RecommendSettings(taste_epochs=12.0, taste_batch=256, taste_hidden=64, taste_dropout=0.0)
-    taste, log = fit_taste(vectors, histories, settings)
+    settings = RecommendSettings(
+        two_tower=TwoTowerSettings(epochs=12.0, batch_size=256, hidden=64, dropout=0.0)
+    )
+    towers, log = fit_two_tower(vectors, histories, settings)
     asked = Histories.of([[i] for i in range(n)])
 
     def hits(scores: NDArray[np.float32]) -> float:
         return float((np.argsort(-scores, axis=1)[:, :3] == follows[:, None]).any(axis=1).mean())
 
-    assert hits(taste.scores(asked)) > 0.8 > 0.4 > hits(untrained(vectors, 1.0).scores(asked))
+    assert hits(towers.scores(asked)) > 0.8 > 0.4 > hits(untrained(vectors, 1.0).scores(asked))
     assert log["examples_seen"] == 12 * 1200
-    again, _ = fit_taste(vectors, histories, settings)
-    np.testing.assert_array_equal(again.candidates, taste.candidates)
+    again, _ = fit_two_tower(vectors, histories, settings)
+    np.testing.assert_array_equal(again.candidates, towers.candidates)
 
 
-def test_taste_over_a_sample_of_a_large_catalogue_learns_too() -> None:
+def test_the_two_towers_over_a_sample_of_a_large_catalogue_learn_too() -> None:
     vectors = Whitening.of(_vectors(60, 8))(_vectors(60, 8))
     follows = np.argmax(np.roll(vectors, 1, axis=1) @ vectors.T - 9 * np.eye(60), axis=1)
     histories = Histories.of([[i, int(follows[i])] for i in range(60) for _ in range(20)])
-    settings = RecommendSettings(taste_epochs=8.0, taste_batch=256, max_softmax=20, taste_dropout=0.0)
-    taste, _ = fit_taste(vectors, histories, settings)
-    scores = taste.scores(Histories.of([[i] for i in range(60)]))
+    settings = RecommendSettings(
+        two_tower=TwoTowerSettings(epochs=8.0, batch_size=256, dropout=0.0), max_softmax=20
+    )
+    towers, _ = fit_two_tower(vectors, histories, settings)
+    scores = towers.scores(Histories.of([[i] for i in range(60)]))
     plain = untrained(vectors, 1.0).scores(Histories.of([[i] for i in range(60)]))
     rows = np.arange(60)
     assert (scores > scores[rows, follows][:, None]).mean() < (
@@ -439,18 +441,18 @@ def test_taste_over_a_sample_of_a_large_catalogue_learns_too() -> None:
     ).mean() / 2
 
 
-def test_nobody_with_two_events_leaves_the_taste_untrained() -> None:
-    taste, log = fit_taste(_vectors(5, 4), Histories.of([[1], [2], []]), RecommendSettings())
+def test_nobody_with_two_events_leaves_the_two_towers_untrained() -> None:
+    towers, log = fit_two_tower(_vectors(5, 4), Histories.of([[1], [2], []]), RecommendSettings())
     assert log == {}
-    assert not taste.scores(Histories.of([[]])).any()
+    assert not towers.scores(Histories.of([[]])).any()
 
 
 @pytest.mark.filterwarnings("ignore:OpenBLAS:RuntimeWarning", "ignore:Intel MKL:RuntimeWarning")
 def test_a_catalogue_too_large_for_a_closed_form(tmp_path: Path) -> None:
-    settings = RecommendSettings(max_closed_form=10, max_softmax=10, taste_epochs=4.0)
+    settings = RecommendSettings(max_closed_form=10, max_softmax=10, two_tower=TwoTowerSettings(epochs=4.0))
     task = Recommender(HashEncoder(), settings).fit(_checkerboard())
     rows = {score.row for score in task.evaluate(_next_events(_checkerboard()))}
-    assert {"ials", "shared words + knn", "f(u, i) alone", "retailor"} <= rows
+    assert {"ials", "tf-idf + knn", "two-tower alone", "retailor"} <= rows
     assert not rows & {"ease", "tf-idf kernel + knn"}
     queries = [RecommendQuery(user_id=f"u{user:02}", k=5) for user in range(6)]
     answers = task.predict(queries)
@@ -481,7 +483,7 @@ class _Counting(HashEncoder):
 
 
 def test_a_second_fit_in_the_same_work_folder_encodes_and_trains_nothing_again(tmp_path: Path) -> None:
-    settings = RecommendSettings(taste_epochs=1.0)
+    settings = RecommendSettings(two_tower=TwoTowerSettings(epochs=1.0))
     encoders = _Counting(), _Counting(), _Counting(32)
     first, again, other = (
         Recommender(encoder, settings).fit(_checkerboard(), work=tmp_path) for encoder in encoders
@@ -540,7 +542,10 @@ def test_a_diverse_list_is_asked_for_by_a_dial(fitted: Recommender) -> None:
 
 
 def test_new_items_and_events_are_taken_in_without_a_fit(tmp_path: Path) -> None:
-    task = Recommender(HashEncoder(), RecommendSettings(taste_epochs=1.0, sequence_epochs=1.0))
+    task = Recommender(
+        HashEncoder(),
+        RecommendSettings(two_tower=TwoTowerSettings(epochs=1.0), sasrec=SasrecSettings(epochs=1.0)),
+    )
     task.fit(_checkerboard())
     items = pl.DataFrame({"item_id": ["n0", "n1"], "title": [f"{SIDES[i]} number9{i}" for i in (0, 1)]})
     events = _events([("u00", "i20"), ("new", "i01"), ("new", "i03"), ("new", "n1")])

@@ -11,13 +11,13 @@ import pytest
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.customers import hold_out
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
-from retailor.tasks.recommend.scorers.user_history import OwnChoices
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.scorers.user_history import UserHistory
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def _shop(n_users: int = 90, n_orders: int = 5, seed: int = 0) -> tuple[Shop, Sh
 
 @pytest.fixture(scope="module")
 def fitted() -> Recommender:
-    settings = RecommendSettings(repeats=True, protocol="next-basket", sequence=False)
+    settings = RecommendSettings(repeats=True, protocol="next-basket", sasrec=SasrecSettings(enabled=False))
     return Recommender(None, settings).fit(_shop()[0])
 
 
@@ -78,7 +78,9 @@ def _counts(user: str) -> dict[str, int]:
 
 def test_without_repeats_only_new_items_of_the_order_are_asked_for() -> None:
     train, test = _shop()
-    task = Recommender(None, RecommendSettings(protocol="next-basket", sequence=False)).fit(train)
+    task = Recommender(
+        None, RecommendSettings(protocol="next-basket", sasrec=SasrecSettings(enabled=False))
+    ).fit(train)
     scores = task.evaluate(test)
     assert {s.bucket for s in scores} == {"all"}
     assert "personal frequency" not in {s.row for s in scores}
@@ -134,7 +136,7 @@ def test_without_an_order_to_ask_for_it_says_so(fitted: Recommender) -> None:
 
 @pytest.mark.filterwarnings("ignore:OpenBLAS:RuntimeWarning", "ignore:Intel MKL:RuntimeWarning")
 def test_candidates_give_the_next_baskets_of_a_scan_and_a_day_later_too() -> None:
-    settings = RecommendSettings(repeats=True, sequence=False, retrieval="approximate")
+    settings = RecommendSettings(repeats=True, sasrec=SasrecSettings(enabled=False), retrieval="approximate")
     train, later = _shop()
     task = Recommender(None, settings).fit(train).update(later)
     for user in ("u00", "u07", "u42"):
@@ -151,9 +153,9 @@ def test_a_last_event_that_repeats_is_held_out_only_where_repeats_count() -> Non
 
 def test_own_choices_count_every_time_and_lately_weighs_more() -> None:
     histories = Histories.of([[2, 0, 2], []])
-    often = OwnChoices(4, 0.0).scores(histories)
+    often = UserHistory(4, 0.0).scores(histories)
     np.testing.assert_allclose(often, [[1, 0, 2, 0], [0, 0, 0, 0]])
-    np.testing.assert_allclose(OwnChoices(4, 1.0).scores(histories)[0], [1 / 2, 0, 1 / 3 + 1, 0])
+    np.testing.assert_allclose(UserHistory(4, 1.0).scores(histories)[0], [1 / 2, 0, 1 / 3 + 1, 0])
 
 
 def test_ranks_of_several_targets_are_those_of_a_plain_sort() -> None:

@@ -10,22 +10,25 @@ import pytest
 import scipy.sparse as sp
 
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity
+from retailor.retrieval.histories import Histories
+from retailor.retrieval.ials import Factors
+from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.query import candidates as room
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
-from retailor.tasks.recommend.scorers.parts import paired
-from retailor.tasks.recommend.scorers.tfidf import SharedWords, WordSpace
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.scorers.makers import paired
+from retailor.tasks.recommend.scorers.tfidf import TfidfScorer, TfidfVectorizer
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 LARGE = {
     "retrieval": "approximate",
     "max_closed_form": 1,
-    "sequence": False,
+    "sasrec": {"enabled": False},
     "max_network_steps": 3,
     "n_validation": 60,
 }
@@ -102,12 +105,12 @@ def test_scores_of_candidates_are_the_z_scores_of_a_scan() -> None:
     rng = np.random.default_rng(0)
     n = 300
     links = np.where(rng.random((n, n)) < 0.1, rng.random((n, n)), 0)
-    words = WordSpace.of(texts := [f"w{i % 7} w{i % 11} w{i % 13}" for i in range(n)]).features(texts)
+    words = TfidfVectorizer.of(texts := [f"w{i % 7} w{i % 11} w{i % 13}" for i in range(n)]).features(texts)
     parts = {
         "popularity": Popularity(rng.integers(1, 50, n).astype(np.float32)),
-        "sequential-knn": ItemToItem(sp.csr_matrix(links, dtype=np.float32), 1.0),
+        "sequential_knn": ItemToItem(sp.csr_matrix(links, dtype=np.float32), 1.0),
         "ials": Factors(rng.normal(size=(n, 6)).astype(np.float32), 10.0, 0.05),
-        "shared words": SharedWords(words, 1.0),
+        "tfidf": TfidfScorer(words, 1.0),
     }
     finder = Finder.of(parts, list(parts), rng.integers(1 << 60, size=n).astype(np.uint64), 40)
     history = Histories.of([[4, 250, 7, 7]])
@@ -117,9 +120,9 @@ def test_scores_of_candidates_are_the_z_scores_of_a_scan() -> None:
         scores = part.scores(history)
         np.testing.assert_allclose(pool.z[name], standardise(scores)[0][pool.rows], atol=1e-4)
         best = np.argsort(-scores[0], kind="stable")[:10]
-        if name != "shared words":
+        if name != "tfidf":
             assert np.isin(best, pool.rows).mean() >= 0.9, name
-    empty = finder.pool(parts, ["ials", "sequential-knn"], Histories.of([[]]))
+    empty = finder.pool(parts, ["ials", "sequential_knn"], Histories.of([[]]))
     assert not any(z.any() for z in empty.z.values())
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.tasks.recommend.blend.coldness import ColdBlend, customer_groups, item_groups, joined
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness
 from retailor.tasks.recommend.customers import Cases
 
-BLEND = Blend(("word kernel", "sequential-knn"), (1.0, 0.5))
+BLEND = Blend(("tfidf_kernel", "sequential_knn"), (1.0, 0.5))
 
 
 def test_groups_by_events_and_by_customers() -> None:
@@ -20,10 +20,10 @@ def test_groups_by_events_and_by_customers() -> None:
 
 def test_a_part_that_knows_no_new_item_has_no_say_about_it_and_the_other_makes_up_for_it() -> None:
     cold = ColdBlend.of(BLEND)
-    z = {"word kernel": np.ones((1, 3), np.float32), "sequential-knn": np.ones((1, 3), np.float32)}
+    z = {"tfidf_kernel": np.ones((1, 3), np.float32), "sequential_knn": np.ones((1, 3), np.float32)}
     scores = joined(cold, z, Histories.of([[0]]), item_groups(np.array([0, 2, 9])))
     np.testing.assert_allclose(scores, [[1.5, 1.5, 1.5]])
-    assert cold.of_items("sequential-knn", 0, np.array([0, 1, 2])).tolist() == [0.0, 0.5, 0.5]
+    assert cold.of_items("sequential_knn", 0, np.array([0, 1, 2])).tolist() == [0.0, 0.5, 0.5]
     assert ColdBlend.of(Blend(("ease",), (1.0,))).used() == ("ease",)  # nobody else could speak
 
 
@@ -42,9 +42,9 @@ def test_a_part_that_is_right_about_seldom_seen_items_only_weighs_more_there() -
     targets = rng.integers(0, n_items, n)
     noise = {name: rng.normal(size=(n, n_items)).astype(np.float32) for name in BLEND.names}
     rare = targets < 20
-    noise["word kernel"][np.flatnonzero(rare), targets[rare]] += 3
-    noise["word kernel"][:, 20:] *= 2
-    noise["sequential-knn"][np.flatnonzero(~rare), targets[~rare]] += 3
+    noise["tfidf_kernel"][np.flatnonzero(rare), targets[rare]] += 3
+    noise["tfidf_kernel"][:, 20:] *= 2
+    noise["sequential_knn"][np.flatnonzero(~rare), targets[~rare]] += 3
     asked = Histories.of([[]] * n)
     cases = Cases(np.arange(n), targets)
     found, log = choose_by_coldness(ColdBlend.of(BLEND), noise, asked, cases, item_groups(seen))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories
-from retailor.tasks.recommend import RecommendSettings
+from retailor.retrieval.histories import Histories
+from retailor.tasks.recommend import RecommendSettings, SasrecSettings, TuningSettings
 from retailor.tasks.recommend.behaviour import Moments, clusters_of, fit_encoder
 from retailor.tasks.recommend.customers import hold_out
-from retailor.tasks.recommend.scorers.sasrec import NextItem, fit_sequence, padded
+from retailor.tasks.recommend.scorers.sasrec import SASRec, fit_sasrec, padded
 from retailor.testing.models import tiny_encoder
 
 N_ITEMS = 12
@@ -25,24 +25,24 @@ def _rounds(n: int, length: int = 5, seed: int = 0) -> Histories:
 
 
 @pytest.fixture(scope="module")
-def walked() -> NextItem:
+def walked() -> SASRec:
     settings = RecommendSettings(
-        sequence_hidden=32, sequence_layers=1, sequence_epochs=20.0, sequence_rate=1e-2, sequence_dropout=0.1
+        sasrec=SasrecSettings(hidden=32, layers=1, epochs=20.0, learning_rate=1e-2, dropout=0.1)
     )
     rest, cases = hold_out(_rounds(120), 24, seed=0)
-    found, log = fit_sequence(None, N_ITEMS, rest, settings, cases=cases)
+    found, log = fit_sasrec(None, N_ITEMS, rest, settings, cases=cases)
     assert found is not None and log["examples_seen"] > 0
     return found
 
 
-def test_what_follows_is_learned(walked: NextItem) -> None:
+def test_what_follows_is_learned(walked: SASRec) -> None:
     asked = _rounds(40, length=3, seed=1)
     last = asked.items[asked.offsets[1:] - 1]
     scores = walked.scores(asked)
     assert (scores.argmax(axis=1) == (last + 1) % N_ITEMS).mean() > 0.9
 
 
-def test_a_history_has_the_same_scores_alone_and_in_company(walked: NextItem) -> None:
+def test_a_history_has_the_same_scores_alone_and_in_company(walked: SASRec) -> None:
     asked = Histories.of([[3, 4], [], [1, 2, 3, 4, 5, 6], [7]])
     together = walked.scores(asked)
     assert not together[1].any()
@@ -50,8 +50,8 @@ def test_a_history_has_the_same_scores_alone_and_in_company(walked: NextItem) ->
         np.testing.assert_allclose(walked.scores(asked.at(np.array([row])))[0], together[row], atol=1e-4)
 
 
-def test_it_comes_back_from_its_tensors(walked: NextItem) -> None:
-    again = NextItem.of(walked.tensors())
+def test_it_comes_back_from_its_tensors(walked: SASRec) -> None:
+    again = SASRec.of(walked.tensors())
     asked = _rounds(5, seed=2)
     np.testing.assert_array_equal(again.scores(asked), walked.scores(asked))
 
@@ -61,17 +61,15 @@ def test_an_item_without_events_is_known_by_its_text_alone() -> None:
     texts = np.zeros((N_ITEMS + 2, N_ITEMS), np.float32)
     texts[:N_ITEMS] = np.eye(N_ITEMS)
     texts[12] = texts[3]
-    settings = RecommendSettings(
-        sequence_hidden=32, sequence_layers=1, sequence_epochs=30.0, sequence_item_dropout=0.5
-    )
-    found, _ = fit_sequence(texts, N_ITEMS + 2, _rounds(120), settings)
+    settings = RecommendSettings(sasrec=SasrecSettings(hidden=32, layers=1, epochs=30.0, item_dropout=0.5))
+    found, _ = fit_sasrec(texts, N_ITEMS + 2, _rounds(120), settings)
     assert found is not None
     scores = found.scores(Histories.of([[0, 1, 2]]))[0]
     assert scores[12] > np.median(scores) and scores[12] > scores[13]
 
 
 def test_nobody_with_two_events_leaves_no_transformer() -> None:
-    assert fit_sequence(None, 3, Histories.of([[0], [2]]), RecommendSettings()) == (None, {})
+    assert fit_sasrec(None, 3, Histories.of([[0], [2]]), RecommendSettings()) == (None, {})
 
 
 def test_padding_keeps_the_latest_items_in_order() -> None:
@@ -97,7 +95,9 @@ def test_texts_of_what_is_chosen_together_move_together(tmp_path: Path) -> None:
     texts, histories = _choices()
     encoder = tiny_encoder(texts)
     before = encoder.encode(texts)
-    settings = RecommendSettings(tuning_steps=30, tuning_batch=24, tuning_rate=3e-3, tuning_history=2)
+    settings = RecommendSettings(
+        tuning=TuningSettings(steps=30, batch_size=24, learning_rate=3e-3, history=2)
+    )
     tuned, log = fit_encoder(encoder, texts, before, histories, settings, work=tmp_path)
     after = tuned.encode(texts)
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
 from retailor.retrieval.blend import ENOUGH, Blend
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader, out_of_fold
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness, cold_start, drop_parts, values_of
 from retailor.tasks.recommend.customers import UNSOLD_A_CASE, Cases, hold_out
 from retailor.tasks.recommend.fit import default_blends
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 # what is held out ---------------------------------------------------------------------------------
 
@@ -68,42 +68,42 @@ def _blocks(n: int, strengths: dict[str, float], n_items: int = 200) -> tuple[di
 
 def test_a_part_that_is_ahead_of_the_blend_is_served_alone() -> None:
     """The default would have the kernels weigh most, which know nothing of these few customers."""
-    z, targets = _blocks(100, {"word kernel": 0.0, "meaning kernel": 0.0, "popularity": 3.0})
+    z, targets = _blocks(100, {"tfidf_kernel": 0.0, "embedding_kernel": 0.0, "popularity": 3.0})
     alone, log = leader(z, tuple(z), _measure(targets), len(targets))
     assert alone == "popularity" == log["served"] and log["popularity"] > log["blend"]
 
 
 def test_a_blend_that_leads_is_not_given_up() -> None:
-    z, targets = _blocks(100, {"word kernel": 2.0, "sequential-knn": 2.0})
+    z, targets = _blocks(100, {"tfidf_kernel": 2.0, "sequential_knn": 2.0})
     alone, log = leader(z, tuple(z), _measure(targets), len(targets))
-    assert alone is None and log["blend"] > log["word kernel"]
+    assert alone is None and log["blend"] > log["tfidf_kernel"]
 
 
 def test_a_default_that_does_not_suit_gives_way_to_what_was_learned() -> None:
-    strengths = {"word kernel": 0.0, "meaning kernel": 0.0, "popularity": 2.0, "sequential-knn": 2.0}
+    strengths = {"tfidf_kernel": 0.0, "embedding_kernel": 0.0, "popularity": 2.0, "sequential_knn": 2.0}
     z, targets = _blocks(300, strengths)
     served, log = leader(z, tuple(z), _measure(targets), len(targets))
     assert served == AS_LEARNED and log[AS_LEARNED] > log["blend"]
 
 
 def test_a_part_outside_the_blend_can_be_served_and_the_others_stay_known() -> None:
-    z, targets = _blocks(100, {"word kernel": 0.0, "popularity": 0.0, "ease": 4.0})
-    alone, _ = leader(z, ("word kernel", "popularity"), _measure(targets), len(targets))
+    z, targets = _blocks(100, {"tfidf_kernel": 0.0, "popularity": 0.0, "ease": 4.0})
+    alone, _ = leader(z, ("tfidf_kernel", "popularity"), _measure(targets), len(targets))
     assert alone == "ease"
-    rest = Blend(("word kernel", "popularity"), (0.6, 0.4))
+    rest = Blend(("tfidf_kernel", "popularity"), (0.6, 0.4))
     only = ColdBlend.only(alone, rest, told=True)
-    assert only.used() == ("ease",) and only.names == ("word kernel", "popularity", "ease")
+    assert only.used() == ("ease",) and only.names == ("tfidf_kernel", "popularity", "ease")
     assert ColdBlend.of_dict(only.to_dict()).used() == ("ease",)
     new, known = np.array([0]), np.array([1, 2])
     guess = ColdBlend.only(alone, rest, told=False)  # nobody asked for new items: text still speaks of them
-    assert guess.of_items("word kernel", 0, new).tolist() == [1.0]
+    assert guess.of_items("tfidf_kernel", 0, new).tolist() == [1.0]
     assert guess.of_items("ease", 0, new).tolist() == guess.of_items("popularity", 0, new).tolist() == [0.0]
     assert guess.of_items("ease", 1, known).tolist() == [1.0, 1.0]
-    assert ColdBlend.only("word kernel", rest, told=False).used() == ("word kernel",)
+    assert ColdBlend.only("tfidf_kernel", rest, told=False).used() == ("tfidf_kernel",)
 
 
 def test_enough_cases_need_no_folds() -> None:
-    z, targets = _blocks(ENOUGH, {"word kernel": 0.0, "popularity": 3.0}, n_items=12)
+    z, targets = _blocks(ENOUGH, {"tfidf_kernel": 0.0, "popularity": 3.0}, n_items=12)
     assert leader(z, tuple(z), _measure(targets), ENOUGH) == (None, {})
 
 
@@ -117,7 +117,7 @@ def test_few_cases_must_show_a_clear_lead_and_enough_only_a_lead(n: int, shift: 
 
 
 def test_no_case_is_scored_by_weights_that_saw_it() -> None:
-    z, targets = _blocks(40, {"word kernel": 1.0, "popularity": 0.5})
+    z, targets = _blocks(40, {"tfidf_kernel": 1.0, "popularity": 0.5})
     plain, seen, scored = _measure(targets), set(), []
 
     def spy(scores: np.ndarray, rows: Rows) -> np.ndarray:
@@ -138,7 +138,7 @@ def test_no_case_is_scored_by_weights_that_saw_it() -> None:
 
 
 def _shop_of_groups(n: int) -> tuple[dict, Histories, Cases, np.ndarray]:
-    z, targets = _blocks(n, {"word kernel": 1.5, "sequential-knn": 1.5}, n_items=40)
+    z, targets = _blocks(n, {"tfidf_kernel": 1.5, "sequential_knn": 1.5}, n_items=40)
     return z, Histories.of([[]] * n), Cases(np.arange(n), targets), item_groups(np.arange(40) % 8)
 
 
@@ -154,17 +154,17 @@ def test_weights_of_a_group_are_drawn_to_those_of_all_by_its_size(monkeypatch: p
 
 def test_new_items_that_are_asked_for_have_weights_of_their_own() -> None:
     z, asked, cases, items = _shop_of_groups(250)
-    z["sequential-knn"][:, items == 0] = -3  # it knows that new items are not chosen
+    z["sequential_knn"][:, items == 0] = -3  # it knows that new items are not chosen
     values = values_of(asked, Cases(cases.customers, 1 + cases.targets % 7), 40)
     start = Blend(tuple(z), (1.0, 1.0))
     told, derived = (cold_start(start, z, asked, items, values, told=told) for told in (True, False))
-    assert told.of_items("sequential-knn", 0, np.array([0])).tolist() == [1.0]
-    assert derived.of_items("sequential-knn", 0, np.array([0])).tolist() == [0.0]
+    assert told.of_items("sequential_knn", 0, np.array([0])).tolist() == [1.0]
+    assert derived.of_items("sequential_knn", 0, np.array([0])).tolist() == [0.0]
 
 
 def test_few_cases_drop_no_part_that_weighs_anything() -> None:
     z, asked, _, items = _shop_of_groups(60)
-    z["popularity"] = np.zeros_like(z["word kernel"])
+    z["popularity"] = np.zeros_like(z["tfidf_kernel"])
     blend = ColdBlend.plain(Blend(tuple(z), (1.0, 0.5, 0.1)))
 
     def nothing(scores: np.ndarray) -> float:
@@ -178,8 +178,8 @@ def test_few_cases_drop_no_part_that_weighs_anything() -> None:
 
 @pytest.mark.parametrize(("n", "weight"), [(0, 0.0), (ENOUGH // 2, 0.25), (10 * ENOUGH, 0.5)])
 def test_a_network_that_nothing_has_checked_weighs_by_its_customers(n: int, weight: float) -> None:
-    _, blend = default_blends(["word kernel", "taste"], n)
-    assert blend.of_items("taste", 0, np.array([2])).tolist() == [weight]
+    _, blend = default_blends(["tfidf_kernel", "two_tower"], n)
+    assert blend.of_items("two_tower", 0, np.array([2])).tolist() == [weight]
 
 
 # a whole shop -------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_customers_who_choose_by_words_among_unsold_items_are_served_by_words() 
         rows += [(f"u{u:02}", f"i{own[u][place]:04}", start + timedelta(days=place)) for u in own]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row")
     shop = Shop.of(items=items, events=events.with_columns(kind=pl.lit("buy")))
-    task = Recommender(None, RecommendSettings(sequence=False)).fit(shop)
+    task = Recommender(None, RecommendSettings(sasrec=SasrecSettings(enabled=False))).fit(shop)
     assert task.log["validation"]["n"] > 50  # not only customers of items that another has chosen too
     share = []
     queries = [RecommendQuery(user_id=f"u{user:02}", k=10) for user in range(12)]

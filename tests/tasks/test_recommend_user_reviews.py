@@ -8,16 +8,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_written
-from retailor.tasks.recommend.scorers.user_reviews import OwnWords
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
+from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_reviews
+from retailor.tasks.recommend.scorers.user_reviews import UserReviews
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder
 
 SIDES = ("teapot kettle brew", "hammer chisel saw")
-QUICK = RecommendSettings(taste=False, sequence=False, word_kernel=0, meaning_kernel=0)
+QUICK = RecommendSettings(
+    two_tower=TwoTowerSettings(enabled=False),
+    sasrec=SasrecSettings(enabled=False),
+    tfidf_kernel=0,
+    embedding_kernel=0,
+)
 
 
 def shop_of_words(n_users: int = 60, n_items: int = 30, seed: int = 0) -> Shop:
@@ -41,8 +46,8 @@ def shop_of_words(n_users: int = 60, n_items: int = 30, seed: int = 0) -> Shop:
 
 
 def test_scores_by_hand() -> None:
-    written = np.array([[1, 0], [0, 1]], np.float32)
-    part = OwnWords(written, np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), decay=1.0)
+    reviews = np.array([[1, 0], [0, 1]], np.float32)
+    part = UserReviews(reviews, np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), decay=1.0)
     histories = Histories(
         np.array([0, 2, 3]), np.array([0, 1, 2], np.int32), np.ones(3, np.float32), np.array([0, 1, -1])
     )
@@ -58,25 +63,25 @@ def test_each_text_stands_at_its_event_and_the_latest_are_read_first() -> None:
     shop = shop_of_words()
     catalogue = read_catalogue(shop)
     customers = read_customers(shop, catalogue, QUICK)
-    whole, texts = with_written(shop, catalogue, customers, 1000)
-    said = whole.histories.said
+    whole, texts = with_reviews(shop, catalogue, customers, 1000)
+    said = whole.histories.reviews
     assert said is not None and len(texts) == 120 and sorted(said[said >= 0]) == list(range(120))
     owners = whole.histories.owners()
     for event in np.flatnonzero(said >= 0):
         assert SIDES[int(whole.user_ids[owners[event]][1:]) % 2] in texts[said[event]]
-    some, few = with_written(shop, catalogue, customers, 60)
-    assert len(few) == 60 and some.histories.said is not None
-    assert (some.histories.ages()[some.histories.said >= 0] == 4).all()  # the older review has age 5
+    some, few = with_reviews(shop, catalogue, customers, 60)
+    assert len(few) == 60 and some.histories.reviews is not None
+    assert (some.histories.ages()[some.histories.reviews >= 0] == 4).all()  # the older review has age 5
     rest, cases = hold_out(whole.histories, 10, seed=0)
-    assert rest.said is not None and len(rest.said) == len(rest.items) and len(cases)
-    assert with_written(shop, catalogue, customers, 0) == (customers, ())
+    assert rest.reviews is not None and len(rest.reviews) == len(rest.items) and len(cases)
+    assert with_reviews(shop, catalogue, customers, 0) == (customers, ())
 
 
 def test_who_writes_of_tea_is_recommended_tea_and_it_is_kept(tmp_path: Path) -> None:
     shop = shop_of_words()
     task = Recommender(HashEncoder(), QUICK).fit(shop)
-    assert task.log["n_written"] == 120
-    alone = task.log["validation"]["systems"]["own words alone"]["value"]
+    assert task.log["n_reviews"] == 120
+    alone = task.log["validation"]["systems"]["user reviews alone"]["value"]
     assert alone > 1.5 * task.log["validation"]["systems"]["item-knn"]["value"]
     answers = task.predict([RecommendQuery(user_id=f"u{user:02}", k=5) for user in range(20)])
     right = [int(hit.item_id[1:]) % 2 == user % 2 for user, a in enumerate(answers) for hit in a.items]
@@ -95,4 +100,4 @@ def test_without_an_encoder_or_reviews_nobody_has_written(encoder: HashEncoder |
     shop = shop_of_words()
     given = shop if encoder is None else shop.with_tables(reviews=shop.reviews.clear())
     task = Recommender(encoder, QUICK).fit(given)
-    assert "own words alone" not in task.log["validation"]["systems"]
+    assert "user reviews alone" not in task.log["validation"]["systems"]

@@ -26,9 +26,9 @@ from retailor.tasks.review.checks import Judge, complaint
 from retailor.tasks.review.marks import NOTICES
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free, tidy, without_copies
 from retailor.tasks.review.tune import Pair, losses
-from retailor.tasks.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer
 from retailor.testing.tasks import TaskContract
@@ -36,7 +36,12 @@ from retailor.testing.toys import ScriptedGenerator
 from retailor.text.clean_shop import clean
 
 GOOD = "The kettle boils fast and the lid fits well."
-SMALL = ReviewSettings(max_steps=6, max_evaluated=6, max_tokens=24, max_tries=2, learning_rate=3e-3)
+SMALL = ReviewSettings(
+    train=replace(ReviewSettings().train, max_steps=6, learning_rate=3e-3),
+    max_evaluated=6,
+    max_tokens=24,
+    max_tries=2,
+)
 
 
 @cache
@@ -476,3 +481,13 @@ def test_the_nearest_review_is_of_the_same_item_and_mood_by_somebody_else() -> N
     found = past.nearest(past.wanted(query), query)[0]
     assert past.reviews["item_id"][found] == query.item_id and past.users[found] != query.user_id
     assert past.stars[found] == past.stars[row]
+
+
+def test_an_item_without_a_title_is_not_called_by_its_id() -> None:
+    untitled = clean(shop())
+    untitled = untitled.with_tables(items=untitled.items.with_columns(title=pl.lit(None, pl.String)))
+    past, _ = Past.of(untitled, max_reviews=100)
+    item_id = past.reviews["item_id"][0]
+    for language, called in (("en", "This product"), ("zh", "这件商品")):
+        draft = template(past.wanted(ReviewQuery(item_id, 2.0, language=language)))
+        assert item_id not in draft and draft.startswith(called)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.search.task import GRID, Search, SearchSettings, _best
-from retailor.tasks.shapes import SearchQuery
+from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.tasks.search.weights import GRID, best_weights
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 
@@ -122,10 +123,10 @@ def test_weights_lie_nearer_to_the_default_the_fewer_queries_were_judged(
     def distance(times: int) -> float:
         table = np.zeros((times, len(GRID)), dtype=np.float32)
         table[:, best] = height
-        return float(np.linalg.norm(np.array(_best(table, tuple(GRID[start]))) - GRID[start]))
+        return float(np.linalg.norm(np.array(best_weights(table, tuple(GRID[start]))) - GRID[start]))
 
     assert distance(n) <= distance(10 * n) + 1e-9
-    assert _best(np.zeros((0, len(GRID)), dtype=np.float32), tuple(GRID[start])) == tuple(GRID[start])
+    assert best_weights(np.zeros((0, len(GRID)), dtype=np.float32), tuple(GRID[start])) == tuple(GRID[start])
 
 
 def known_if_ascii(text: str, add_special_tokens: bool) -> Any:

@@ -16,7 +16,7 @@ from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import AspectReview, SentimentReader, SentimentSettings
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 
@@ -103,7 +103,15 @@ def trained(mode: str = "auto", **more) -> SentimentReader:
     return SentimentReader(encoder(), SentimentSettings(mode=mode, **more))
 
 
-TUNE = {"epochs": 6.0, "learning_rate": 3e-3, "layer_decay": 1.0, "batch_size": 16, "validate_every": 20}
+TUNE = {
+    "train": {
+        "epochs": 6.0,
+        "learning_rate": 3e-3,
+        "layer_decay": 1.0,
+        "batch_size": 16,
+        "validate_every": 20,
+    }
+}
 QUERIES = [
     SentimentQuery("i put the great mug on my desk love it"),
     SentimentQuery("the awful lamp broke on my desk"),
@@ -256,7 +264,8 @@ def test_auto_takes_the_best_on_validation_and_says_so() -> None:
 )
 def test_few_held_out_texts_do_not_choose_between_weights(n: int, asked: str, stop_by: str) -> None:
     shop = toy_shop(n)
-    reader = trained("fine-tuned", few_labels=0, validation=0.5, max_steps=2, stop_by=asked).fit(shop)
+    reader = trained("fine-tuned", few_labels=0, validation=0.5, train={"max_steps": 2}, stop_by=asked)
+    reader.fit(shop)
     assert reader.log["validation"]["fine-tuned"]["stop_by"] == stop_by
     training = reader.log["training"]
     assert (stop_by == "last") == (not training["validations"])
@@ -271,7 +280,7 @@ def test_auto_without_a_trainable_encoder_says_what_it_did_not_try() -> None:
 
 @pytest.mark.parametrize("mode", ["frozen", "tf-idf", "nb-svm", "fine-tuned", "blended"])
 def test_a_label_that_training_never_had_is_never_predicted(mode: str, tmp_path: Path) -> None:
-    reader = trained(mode, max_steps=20, learning_rate=3e-3)
+    reader = trained(mode, train={"max_steps": 20, "learning_rate": 3e-3})
     reader.fit(toy_shop(240, labels=("negative", "positive")))
     assert reader.log["absent_labels"] == ["neutral"]
     answers = reader.predict([SentimentQuery(text) for text in toy_shop(30, seed=2).reviews["text"]])
@@ -336,7 +345,9 @@ def test_what_cannot_be_is_refused_at_once() -> None:
     with pytest.raises(ModelError, match="call fit"):
         SentimentReader(HashEncoder()).predict([SentimentQuery("great")])
     with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
-        SentimentSettings(epoch=2)
+        SentimentSettings(train={"epoch": 2})
+    with pytest.raises(ConfigError, match=r"no setting 'epochs' here: it is 'train\.epochs'"):
+        SentimentSettings(epochs=2)
     with pytest.raises(ConfigError, match="'dropout'"):
         SentimentSettings(dropout=1.4)
 
@@ -367,14 +378,14 @@ def test_aspects_of_one_sentence_are_told_apart_when_trained_on() -> None:
 
 def test_the_same_seed_gives_the_same_reader() -> None:
     def answers() -> list:
-        return trained("fine-tuned", max_steps=8).fit(toy_shop(220)).predict(QUERIES)
+        return trained("fine-tuned", train={"max_steps": 8}).fit(toy_shop(220)).predict(QUERIES)
 
     assert answers() == answers()
 
 
 def test_a_killed_fit_goes_on_from_its_work_folder(tmp_path: Path) -> None:
-    first = trained("fine-tuned", max_steps=8).fit(toy_shop(220), work=tmp_path)
-    again = trained("fine-tuned", max_steps=8).fit(toy_shop(220), work=tmp_path)
+    first = trained("fine-tuned", train={"max_steps": 8}).fit(toy_shop(220), work=tmp_path)
+    again = trained("fine-tuned", train={"max_steps": 8}).fit(toy_shop(220), work=tmp_path)
     assert again.predict(QUERIES) == first.predict(QUERIES)
     assert again.log["training"]["curve"] == first.log["training"]["curve"]
 

@@ -11,7 +11,7 @@ from retailor.tasks.sentiment import SentimentReader
 from retailor.tasks.sentiment.readers.blended import BlendedReader, blended, mixed
 from retailor.tasks.sentiment.readers.heads import Head, softmax, temperature_of
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
 from tests.tasks.test_sentiment import QUERIES, TUNE, toy_shop, trained

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,14 +16,15 @@ from retailor.tasks.sentiment.readers.heads import Head, fit_head
 from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.readers.opinions import word_polarity
 from retailor.tasks.sentiment.readers.panel import PanelReader, _axis, seat
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import unlabelled_texts
 from retailor.tasks.sentiment.training.contrastive import label_contrast
-from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.toys import HashEncoder
 from retailor.text.opinions import OpinionWords
 from tests.tasks.test_sentiment import encoder, toy_shop
 
-QUICK = {"pseudo_rate": 3e-3, "layer_decay": 1.0, "batch_size": 16, "pseudo_epochs": 2.0}
+TRAIN = {"layer_decay": 1.0, "batch_size": 16}
+QUICK = {"pseudo_rate": 3e-3, "pseudo_epochs": 2.0, "train": TRAIN}
 
 
 def with_unlabelled(n_labelled: int, n: int, language: str = "en") -> Shop:
@@ -115,7 +117,8 @@ def test_pseudo_labels_beat_the_frozen_probe_on_few_labels(language: str) -> Non
 
 
 def test_fine_tuning_starts_at_the_encoder_tuned_on_pseudo_labels() -> None:
-    dials = {"mode": "fine-tuned", "few_labels": 0, "epochs": 2.0, "learning_rate": 1e-6, **QUICK}
+    train = {**TRAIN, "epochs": 2.0, "learning_rate": 1e-6}
+    dials = {"mode": "fine-tuned", "few_labels": 0, **QUICK, "train": train}
     readers = {
         start: SentimentReader(encoder(), SentimentSettings(start_encoder=start, **dials)).fit(
             with_unlabelled(16, 320)
@@ -135,7 +138,9 @@ def test_fine_tuning_starts_at_the_encoder_tuned_on_pseudo_labels() -> None:
 
 
 def test_fine_tuning_starts_as_given_where_no_pseudo_label_can_be_had() -> None:
-    chosen = SentimentSettings(mode="fine-tuned", start_encoder="pseudo-labels", few_labels=0, max_steps=1)
+    chosen = SentimentSettings(
+        mode="fine-tuned", start_encoder="pseudo-labels", few_labels=0, train={"max_steps": 1}
+    )
     reader = SentimentReader(encoder(), chosen).fit(toy_shop(40))
     assert reader.log["validation"]["fine-tuned"]["start_encoder"] == "given"
     assert "0 unlabelled reviews" in reader.log["not_tried"]["pseudo-labels"]
@@ -217,12 +222,12 @@ def test_labels_are_a_judge_and_read_what_no_opinion_word_says(tmp_path: Path) -
     np.testing.assert_allclose(again.panel.scores(queries), told.panel.scores(queries), atol=1e-5)
 
 
-def test_pseudo_labels_hear_labels_unless_they_are_few() -> None:
+def test_pseudo_labels_read_labels_unless_they_are_few() -> None:
     shop = with_unlabelled(40, 320)
-    for few, heard in ((0, True), (200, False)):
-        dials = {"mode": "pseudo-labels", "few_labels": few, **QUICK, "pseudo_epochs": 0.1}
+    for few_labels, read in ((0, True), (200, False)):
+        dials = {"mode": "pseudo-labels", "few_labels": few_labels, **QUICK, "pseudo_epochs": 0.1}
         reader = SentimentReader(encoder(), SentimentSettings(**dials)).fit(shop)
-        assert ("labels" in reader.log["pseudo_labels"]["teachers"]) == heard
+        assert ("labels" in reader.log["pseudo_labels"]["teachers"]) == read
 
 
 def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
@@ -240,13 +245,14 @@ def test_contrastive_tuning_reads_a_toy_shop_and_shows_its_folds() -> None:
         {"adversarial": "r-drop"},
         {"mixup": 0.4},
         {"lora_rank": 4},
-        {"unfreeze_every": 1, "schedule": "cosine"},
-        {"freeze_layers": 1, "accumulate": 2},
+        {"train": {"unfreeze_every": 1, "schedule": "cosine"}},
+        {"train": {"freeze_layers": 1, "accumulate": 2}},
     ],
 )
-def test_wrappers_change_the_training_and_not_the_road(more: dict[str, object]) -> None:
-    dials = {"mode": "fine-tuned", "few_labels": 0, "max_steps": 3, "augment": {"method": "edits"}, **QUICK}
-    reader = SentimentReader(encoder(), SentimentSettings(**dials, **more)).fit(toy_shop(60))
+def test_wrappers_change_the_training_and_not_the_road(more: dict[str, Any]) -> None:
+    dials = {"mode": "fine-tuned", "few_labels": 0, "augment": {"method": "edits"}, **QUICK, **more}
+    dials["train"] = {**TRAIN, "max_steps": 3, **more.get("train", {})}
+    reader = SentimentReader(encoder(), SentimentSettings(**dials)).fit(toy_shop(60))
     assert reader.log["chosen"] == "fine-tuned" and len(reader.log["training"]["curve"]) == 3
 
 
@@ -256,8 +262,8 @@ def test_what_cannot_be_is_said_at_once() -> None:
     with pytest.raises(ConfigError, match="candidates"):
         SentimentSettings(candidates=("tf-idf",))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="this network has 2 layers"):
-        SentimentReader(encoder(), SentimentSettings(freeze_layers=9))
-    for more in ({"lora_rank": 4}, {"freeze_layers": 1}):
+        SentimentReader(encoder(), SentimentSettings(train={"freeze_layers": 9}))
+    for more in ({"lora_rank": 4}, {"train": {"freeze_layers": 1}}):
         with pytest.raises(ConfigError, match="word embeddings that it disturbs are frozen"):
             SentimentSettings(adversarial="fgm", **more)  # type: ignore[arg-type]
 
@@ -268,8 +274,8 @@ def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learn
     shop = shop.with_tables(
         reviews=shop.reviews.with_columns(rating=pl.when(known).then(pl.col("rating")).otherwise(None))
     )
-    dials = {"mode": "fine-tuned", "few_labels": 0, "learning_rate": 3e-3, "layer_decay": 1.0, "epochs": 3.0,
-             "batch_size": 16, "validate_every": None}  # fmt: skip
+    train = {**TRAIN, "learning_rate": 3e-3, "epochs": 3.0, "validate_every": None}
+    dials = {"mode": "fine-tuned", "few_labels": 0, "train": train}
     alone, pressed = (
         SentimentReader(encoder(), SentimentSettings(**dials, domain_weight=weight)).fit(shop)
         for weight in (0.0, 0.3)
@@ -289,6 +295,6 @@ def test_a_critic_of_domains_uses_the_unlabelled_reviews_and_keeps_what_is_learn
     [("fine-tuned", "training"), ("contrastive", "contrastive"), ("pseudo-labels", "pseudo_labels")],
 )
 def test_max_steps_bounds_every_training(mode: str, log: str) -> None:
-    chosen = SentimentSettings(mode=mode, few_labels=0, max_steps=2, **QUICK)  # type: ignore[arg-type]
+    chosen = SentimentSettings(mode=mode, few_labels=0, **{**QUICK, "train": {**TRAIN, "max_steps": 2}})  # type: ignore[arg-type]
     made = SentimentReader(encoder(), chosen).fit(with_unlabelled(60, 320)).log[log]
     assert len(made.get("training", made)["curve"]) == 2

@@ -15,8 +15,9 @@ from sklearn.svm import LinearSVC
 
 from retailor.metrics.classify import ece
 from retailor.tasks.sentiment import SentimentSettings
-from retailor.tasks.sentiment.fit import _choose, choose_by_loss, fit_readers
-from retailor.tasks.sentiment.fitting import loop_of
+from retailor.tasks.sentiment.choice import choose, choose_by_loss
+from retailor.tasks.sentiment.fit import fit_readers
+from retailor.tasks.sentiment.fitting import training_of
 from retailor.tasks.sentiment.readers.heads import (
     Head,
     calibration,
@@ -26,6 +27,7 @@ from retailor.tasks.sentiment.readers.heads import (
     temperature_of,
 )
 from retailor.tasks.sentiment.readers.linear import WordReader, ngrams
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import (
     Examples,
     MiddleCut,
@@ -35,7 +37,6 @@ from retailor.tasks.sentiment.texts import (
     says_something,
     stratified,
 )
-from retailor.tasks.shapes import SentimentQuery
 from retailor.testing.models import tiny_encoder
 
 
@@ -244,12 +245,15 @@ def test_the_blend_answers_unless_another_clearly_leads_it() -> None:
 
 
 def test_what_chooses_can_be_asked_for_and_few_labels_take_the_last_of_equals() -> None:
-    def chosen(few: bool, rows: dict[str, float], **dials: Any) -> str:
+    def chosen(few_labels: bool, rows: dict[str, float], **dials: Any) -> str:
         y = np.zeros(40, dtype=np.int64)
-        heard = {row: np.tile([value, 0.0, 0.0], (40, 1)) for row, value in rows.items()}
+        logits = {row: np.tile([value, 0.0, 0.0], (40, 1)) for row, value in rows.items()}
         figures = {row: {"accuracy": value / 10, "macro_f1": 0.5} for row, value in rows.items()}
-        told = SimpleNamespace(tested=y, heard=heard, log={"validation": figures})
-        return _choose(SentimentSettings(**dials), few, rows, told)[0]  # type: ignore[arg-type]
+        fitting: Any = SimpleNamespace(
+            settings=SentimentSettings(**dials), few_labels=few_labels, tested=y, logits=logits,
+            log={"validation": figures},
+        )  # fmt: skip
+        return choose(fitting, rows)[0]
 
     many = {"tf-idf": 2.0, "frozen probe": 1.0, "fine-tuned": 3.0}
     assert chosen(False, many) == chosen(False, many, select_by="accuracy") == "fine-tuned"
@@ -319,4 +323,5 @@ def test_word_embeddings_of_a_large_vocabulary_are_left_alone(
     n_pieces: int, asked: bool | None, frozen: bool
 ) -> None:
     encoder: Any = SimpleNamespace(tokenizer=range(n_pieces))
-    assert loop_of(SentimentSettings(freeze_embeddings=asked), encoder, 0).freeze_embeddings is frozen
+    given = SentimentSettings(train={"freeze_embeddings": asked})  # type: ignore[arg-type]
+    assert training_of(given, encoder, 0).freeze_embeddings is frozen

@@ -13,7 +13,7 @@ from retailor.models.local import LocalGenerator
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.readers.prompt import CONTENT_FREE, KNOWN, Asker, Prompts, prompts_of
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
@@ -92,8 +92,8 @@ def test_it_answers_by_prompts_and_opens_again(tmp_path: Path) -> None:
 
 
 def test_auto_tries_prompts_only_with_a_generator_and_few_labels() -> None:
-    few = reader(mode="auto").fit(toy_shop(30))
-    assert "prompt" in few.log["validation"] and few.log["chosen"] == "prompt"
+    few_labels = reader(mode="auto").fit(toy_shop(30))
+    assert "prompt" in few_labels.log["validation"] and few_labels.log["chosen"] == "prompt"
     alone = SentimentReader(HashEncoder(), SentimentSettings()).fit(toy_shop(30))
     assert "prompt" not in alone.log["validation"]
     many = reader(mode="auto", few_labels=0).fit(toy_shop(60))

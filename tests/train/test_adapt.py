@@ -34,9 +34,7 @@ CHINESE = [
     for c in ("杯子", "台灯")
 ]
 QUICK: dict[str, Any] = {
-    "epochs": 8,
-    "learning_rate": 3e-3,
-    "batch_size": 8,
+    "train": {"epochs": 8, "learning_rate": 3e-3, "batch_size": 8},
     "head_steps": 30,
     "held_out": 0.2,
 }
@@ -57,7 +55,7 @@ def test_masked_words_are_learned_and_the_encoder_itself_is_unchanged() -> None:
 
 def test_the_same_seed_gives_the_same_encoder_and_chinese_works_too() -> None:
     encoder = tiny_encoder(CHINESE)
-    settings = AdaptSettings(**{**QUICK, "epochs": 2})
+    settings = AdaptSettings(**{**QUICK, "train": {**QUICK["train"], "epochs": 2}})
     first, second = adapt(encoder, CHINESE, settings), adapt(encoder, CHINESE, settings)
     np.testing.assert_array_equal(first.encode(CHINESE), second.encode(CHINESE))
 

@@ -31,9 +31,7 @@ GENERAL = [
     f"the {a} of the {b} was seen" for a in ("king", "river", "war") for b in ("land", "sea", "city", "book")
 ]
 QUICK: dict[str, Any] = {
-    "epochs": 4,
-    "learning_rate": 3e-3,
-    "batch_size": 16,
+    "train": {"epochs": 4, "learning_rate": 3e-3, "batch_size": 16},
     "head_steps": 10,
     "held_out": 0.2,
 }
@@ -77,7 +75,7 @@ def test_pairs_come_nearer_than_they_were() -> None:
 
 
 def test_two_dropouts_need_a_dropout() -> None:
-    settings = AdaptSettings(**{**QUICK, "epochs": 1}, objective="contrastive")
+    settings = AdaptSettings(**{**QUICK, "train": {**QUICK["train"], "epochs": 1}}, objective="contrastive")
     encoder = tiny_encoder(TEXTS)
     _, log = adapt_with_log(encoder, TEXTS, settings)
     assert log.perplexity_after <= log.perplexity_before
@@ -106,7 +104,7 @@ def test_grown_pieces_start_at_the_mean_of_their_parts_and_learn(tmp_path: Path)
     ]
     told = [f"the {word} for {thing}" for thing in THINGS for word in words]
     encoder = tiny_encoder(["a the red blue green grey for", *THINGS, *"flumiboxos"])
-    settings = AdaptSettings(**{**QUICK, "epochs": 2}, grow_terms=1)
+    settings = AdaptSettings(**{**QUICK, "train": {**QUICK["train"], "epochs": 2}}, grow_terms=1)
     new = new_pieces(encoder.tokenizer, told, 1)
     assert list(new) == ["flumiboxo"] and len(new["flumiboxo"]) == 9
     made, n = grown(encoder, told, settings)
@@ -133,12 +131,14 @@ def test_grown_pieces_start_at_the_mean_of_their_parts_and_learn(tmp_path: Path)
 
 def test_general_text_is_mixed_in_and_measured(tmp_path: Path) -> None:
     encoder = tiny_encoder([*TEXTS, *GENERAL])
-    settings = AdaptSettings(**{**QUICK, "epochs": 2}, general_share=0.1)
+    settings = AdaptSettings(**{**QUICK, "train": {**QUICK["train"], "epochs": 2}}, general_share=0.1)
     _, log = adapt_with_log(encoder, TEXTS, settings, general=GENERAL)
     assert log.n_general == round(log.n_texts / 9) and log.general_before and log.general_after
     (tmp_path / "general.txt").write_text("\n".join(GENERAL), encoding="utf-8")
     again = AdaptSettings(
-        **{**QUICK, "epochs": 2}, general_share=0.0, general_file=str(tmp_path / "general.txt")
+        **{**QUICK, "train": {**QUICK["train"], "epochs": 2}},
+        general_share=0.0,
+        general_file=str(tmp_path / "general.txt"),
     )
     _, without = adapt_with_log(encoder, TEXTS, again)
     assert without.n_general == 0 and without.general_before is not None
@@ -155,7 +155,9 @@ def test_packed_rows_lose_no_token_and_are_learned_from() -> None:
     expected = [decoder.tokenizer.bos_token_id, *(token for row in ids for token in [*row, end])]
     assert flat == expected[: len(flat)] and len(expected) - len(flat) <= 1
     assert {len(row) for row in rows[:-1]} == {16}
-    settings = AdaptSettings(**{**QUICK, "epochs": 8}, packed=True, max_tokens=32)
+    settings = AdaptSettings(
+        **{**QUICK, "train": {**QUICK["train"], "epochs": 8}}, packed=True, max_tokens=32
+    )
     _, log = adapt_with_log(decoder, TEXTS, settings, general=GENERAL)
     assert log.perplexity_after < 0.9 * log.perplexity_before and log.general_after is not None
 
@@ -194,11 +196,11 @@ def test_settings_that_do_not_fit_are_refused_before_any_work() -> None:
     for model, bad, message in (
         (decoder, {"grow_terms": 5}, "grow_terms"),
         (encoder, {"grow_terms": 5, "lora_rank": 2}, "must learn"),
-        (encoder, {"grow_terms": 5, "freeze_embeddings": True}, "must learn"),
+        (encoder, {"grow_terms": 5, "train": {"freeze_embeddings": True}}, "must learn"),
         (encoder, {"packed": True}, "packed"),
         (decoder, {"objective": "contrastive"}, "does not fit"),
         (encoder, {"objective": "contrastive", "pairs": "reviews"}, "shop_pairs"),
-        (encoder, {"freeze_layers": 3}, "this network has 2 layers"),
+        (encoder, {"train": {"freeze_layers": 3}}, "this network has 2 layers"),
     ):
         with pytest.raises(ConfigError, match=message):
             adapt(model, TEXTS, AdaptSettings(**{"head_steps": 0, **bad}))  # type: ignore[arg-type]

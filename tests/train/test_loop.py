@@ -260,9 +260,9 @@ def test_only_the_same_training_goes_on(change: str, tmp_path: Path, monkeypatch
     if change == "one value":
         values[63, 7] += 1e-3
     if change == "code":
-        monkeypatch.setattr(keys, "code", lambda: "other")
+        monkeypatch.setattr(keys, "code_sha256", lambda: "other")
     if change == "library":
-        monkeypatch.setattr(keys, "libraries", dict)
+        monkeypatch.setattr(keys, "library_versions", dict)
     again = once(seed=int(change == "seed"), dials={"margin": 0.2} if change == "dials" else None)
     assert again == (0 if change == "nothing" else 16)
 

@@ -1,4 +1,4 @@
-"""Vectors of many texts: kept as they come, or in float32 whatever precision an encoder takes for speed."""
+"""Vectors of many texts: with a memo, or in float32 whatever precision an encoder takes for speed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from retailor.models.shapes import Encoder, ExactEncoder, Role, TrainableEncoder
 from retailor.progress import track
 from retailor.store.artifact import fingerprint
-from retailor.store.memo import kept
+from retailor.store.memo import memo_tensors
 
 BLOCK = 1024
 """Texts that are encoded, shown and kept at once."""
 
 
-def kept_vectors(
+def memo_vectors(
     encoder: Encoder, texts: Sequence[str], *, role: Role = "passage", work: Path | None = None
 ) -> NDArray[np.float32]:
     """Unit rows [n, dim] of the texts, in their order, with a bar; equal texts are encoded once.
@@ -29,11 +29,13 @@ def kept_vectors(
     unique = list(dict.fromkeys(texts))
     blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
     # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
-    few = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
+    sample = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
 
     def rows(block: list[str]) -> NDArray[np.float32]:
-        key = "" if work is None else fingerprint(encoder.name, encoder.dim, few, role, block)
-        return kept(work, "vectors", key, lambda: {"vectors": encoder.encode(block, role=role)})["vectors"]
+        key = "" if work is None else fingerprint(encoder.name, encoder.dim, sample, role, block)
+        return memo_tensors(work, "vectors", key, lambda: {"vectors": encoder.encode(block, role=role)})[
+            "vectors"
+        ]
 
     made = [rows(block) for block in (track(blocks, "encoding") if len(blocks) > 1 else blocks)]
     if not made:

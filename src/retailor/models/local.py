@@ -7,7 +7,6 @@ adapters with their base; `load_generator` opens the same of generators.
 from __future__ import annotations
 
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from retailor.errors import DataError, ModelError
 from retailor.models import encoder as encoder_file
 from retailor.models import generator as generator_file
+from retailor.models import hashed
 from retailor.models.encoder import LocalEncoder
 from retailor.models.files import first_line, quiet, read_config, read_object, read_tokenizer
 from retailor.models.formats import adapters
@@ -31,6 +31,8 @@ from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import default_device
 from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
 from retailor.models.limits import check_ids, own_max_tokens, usable_positions
+from retailor.models.onnx import OnnxEncoder
+from retailor.models.remote import open_remote
 from retailor.models.shapes import Encoder, Generator
 from retailor.store import artifact
 
@@ -46,11 +48,10 @@ def load_encoder(folder: Path | str) -> Encoder:
     folder = _existing(folder)
     if (folder / artifact.MANIFEST).exists():
         artifact.verify(folder, "encoder")
-    if (folder / "hash.json").exists():
-        # the shipped test encoder lives on a higher floor, so it is found by name
-        return import_module("retailor.testing.toys").HashEncoder.load(folder)  # type: ignore[no-any-return]
+    if (folder / hashed.DESCRIPTION).exists():
+        return hashed.HashEncoder.load(folder)
     if (folder / "remote.json").exists():
-        return _open_remote(folder)  # type: ignore[no-any-return]
+        return open_remote(folder)  # type: ignore[return-value]
     if (folder / encoder_file.DESCRIPTION).exists():
         return _open_own(folder)
     if (folder / "modules.json").exists():
@@ -77,7 +78,7 @@ def _existing(folder: Path | str) -> Path:
 def _open_own(folder: Path) -> Encoder:
     """What Retailor saved: an encoder, or a compressed one."""
     if (folder / "model.onnx").exists() and not (folder / "model.safetensors").exists():
-        return import_module("retailor.models.onnx").OnnxEncoder.load(folder)  # type: ignore[no-any-return]
+        return OnnxEncoder.load(folder)
     path = folder / encoder_file.DESCRIPTION
     about = read_object(path)
     network, tokenizer = _transformer(folder)
@@ -213,12 +214,8 @@ def load_generator(folder: Path | str) -> Generator:
     if (folder / artifact.MANIFEST).exists():
         artifact.verify(folder, "generator")
     if (folder / "remote.json").exists():
-        return _open_remote(folder)  # type: ignore[no-any-return]
+        return open_remote(folder)  # type: ignore[return-value]
     return _open_generator(folder)
-
-
-def _open_remote(folder: Path) -> Any:
-    return import_module("retailor.models.remote").open_remote(folder)
 
 
 def _open_generator(folder: Path) -> LocalGenerator:

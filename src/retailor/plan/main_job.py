@@ -17,7 +17,6 @@ from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
-from retailor.plan.examples import examples
 from retailor.plan.settings import Plan
 from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
@@ -32,7 +31,7 @@ from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
-from retailor.tasks.registry import TASKS
+from retailor.tasks.registry import TASKS, code_of
 from retailor.tasks.sentiment.texts import read_examples
 from retailor.tasks.shapes import Refittable
 from retailor.text.clean_shop import clean
@@ -210,7 +209,9 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     used = [("adapt", models.encoder)] if TASKS[name].uses_encoder else []
     used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
     needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
-    key = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    key: tuple[Any, ...] = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    if code := code_of(TASKS[name]):
+        key = (*key, code)
     fit = Stage(
         f"fit-{name}", name, partial(_fit, plan, name), needs, key,
         may_be_absent=True, may_fail=True, takes_absent=True,
@@ -249,7 +250,7 @@ def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
     generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
-    return entry.make(encoder, generator, plan.sections[name])  # type: ignore[arg-type]
+    return entry.make(encoder, generator, plan.sections[name])
 
 
 def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -259,7 +260,7 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
     with artifact.writing(folder, "evaluation") as new:
         write_json(new / "scores.json", scores.to_dicts())
         write_json(new / "paired.json", differences(scores).to_dicts())
-        write_json(new / "examples.json", examples(name, task, train, test, seed=plan.head.seed))
+        write_json(new / "examples.json", TASKS[name].examples(task, train, test, plan.head.seed))
         write_json(new / "log.json", getattr(task, "log", {}))
 
 

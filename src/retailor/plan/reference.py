@@ -54,10 +54,19 @@ def _leaves(cls: type[Any]) -> Iterator[str]:
             yield name
 
 
-def _section(name: str, cls: type[Any]) -> Iterator[str]:
-    yield f"## [{name}]\n\n{_about(cls)}{_table(cls)}"
+def _section(name: str, cls: type[Any], default: Any = None, of_field: str = "") -> Iterator[str]:
+    """A table of the class and of its inner settings; `default` is what these are in the class around them."""
+    yield f"## [{name}]\n\n{_about(cls)}{of_field}{_table(cls, default)}"
+    said = docstrings(cls)
     for field, inner in inner_settings(cls).items():
-        yield from _section(f"{name}.{field}", inner)
+        told = f"{said[field]}\n\n" if field in said else ""
+        yield from _section(f"{name}.{field}", inner, _default(cls, field, default), told)
+
+
+def _default(cls: type[Any], name: str, instance: Any) -> Any:
+    if instance is not None:
+        return getattr(instance, name)
+    return cls.__pydantic_fields__[name].get_default(call_default_factory=True)
 
 
 def _about(cls: type[Any]) -> str:
@@ -65,15 +74,15 @@ def _about(cls: type[Any]) -> str:
     return said + "\n\n" if said and not said.startswith(f"{cls.__name__}(") else ""
 
 
-def _table(cls: type[Any]) -> str:
+def _table(cls: type[Any], default: Any = None) -> str:
     inner, said = inner_settings(cls), docstrings(cls)
     rows = ["| name | default | takes | what it is |", "|---|---|---|---|"]
     for name, field in cls.__pydantic_fields__.items():
         if name in inner:
             continue
-        default = "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
+        usual = "" if field.is_required() else _shown(_default(cls, name, default))
         takes = _limits(_kind(field.annotation), field.metadata)
-        rows.append(f"| `{name}` | {default} | {takes} | {said.get(name, '')} |")
+        rows.append(f"| `{name}` | {usual} | {takes} | {said.get(name, '')} |")
     return "\n".join(rows) + "\n"
 
 

@@ -15,7 +15,7 @@ from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
-from retailor.tasks.registry import TASKS
+from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")
@@ -104,7 +104,7 @@ class Plan:
 
 
 def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
-    """The plan in a TOML file, with overrides such as {'sentiment.epochs': '2'} laid over it.
+    """The plan in a TOML file, with overrides such as {'sentiment.train.epochs': '2'} laid over it.
 
     Raises DataError when the file cannot be read and ConfigError on an unknown or bad setting.
     """
@@ -121,7 +121,7 @@ def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:
 
 
 def changed(cls: type[S], values: Mapping[str, Any], overrides: Mapping[str, str], where: str) -> S:
-    """Settings of one class, with overrides such as {'epochs': '2'} laid over `values`."""
+    """Settings of one class, with overrides such as {'train.epochs': '2'} laid over `values`."""
     laid = deepcopy(dict(values))
     for key, text in overrides.items():
         _override(laid, key, text)
@@ -148,7 +148,7 @@ def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
     for key in values:
         if isinstance(values[key], Mapping) and key not in known:
             raise ConfigError(
-                f"there is no section [{key}]; known: {', '.join(known)}.",
+                f"there is no section [{key}]; known: {', '.join(known)}.{_refused(key)}",
                 key=key,
                 nearest=nearest(key, known),
             )
@@ -169,6 +169,10 @@ def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
         if name in SECTIONS or name in values
     }
     return Plan(head, sections, folder)
+
+
+def _refused(name: str) -> str:
+    return f" The task '{name}' is left out: {REFUSED[name]}" if name in REFUSED else ""
 
 
 def _seeded(cls: type[Any], values: Mapping[str, Any], seed: int) -> dict[str, Any]:

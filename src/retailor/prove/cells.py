@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from retailor.seeds import derive, stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, read_examples
-from retailor.train.settings import LARGE_VOCABULARY
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def sentiment_cell(
     if step == "from scratch":
         encoder = untrained(encoder, seed)
     n_labels = len(read_examples(train, once=True))
-    chosen = reader_settings(step, seed, n_labels, encoder, settings)
+    chosen = reader_settings(step, seed, n_labels, settings)
     reader = SentimentReader(encoder, chosen).fit(train).in_bulk()
     answers = reader.predict(list(test.queries))
     predicted = [
@@ -113,9 +112,7 @@ def _has(added: str, step: str, settings: ProveSettings) -> bool:
     return added in settings.steps and step in ADDED and STEPS.index(added) <= STEPS.index(step)
 
 
-def reader_settings(
-    step: str, seed: int, n_labels: int, encoder: LocalEncoder, settings: ProveSettings
-) -> SentimentSettings:
+def reader_settings(step: str, seed: int, n_labels: int, settings: ProveSettings) -> SentimentSettings:
     """The settings of the reader of one row: each row differs from the one above by its step alone."""
     plain: dict[str, Any] = {
         "max_tokens": settings.max_tokens,
@@ -128,18 +125,19 @@ def reader_settings(
     if step == "pretrained, frozen":
         return SentimentSettings(mode="frozen", **{**plain, "few_labels": 200})
     scratch = step == "from scratch"
-    frozen = settings.freeze_embeddings
-    large = len(encoder.tokenizer) > LARGE_VOCABULARY
+    train = replace(
+        settings.train,
+        learning_rate=settings.scratch_rate if scratch else settings.train.learning_rate,
+        layer_decay=settings.train.layer_decay if _has("layer-wise rates", step, settings) else 1.0,
+        epochs=1e6,
+        max_steps=_n_steps(n_labels, settings, settings.scratch_times if scratch else 1),
+        freeze_embeddings=False if scratch else settings.train.freeze_embeddings,
+    )
     return SentimentSettings(
         mode="fine-tuned",
         validation=0.1 if n_labels >= 500 else 0.2,
         start_head="random" if scratch else "probe",
-        learning_rate=settings.scratch_rate if scratch else settings.learning_rate,
-        layer_decay=settings.layer_decay if _has("layer-wise rates", step, settings) else 1.0,
-        epochs=1e6,
-        max_steps=_n_steps(n_labels, settings, settings.scratch_times if scratch else 1),
-        batch_size=settings.batch_size,
-        freeze_embeddings=(large if frozen is None else frozen) and not scratch,
+        train=train,
         augment={"method": "edits" if _has("augmentation", step, settings) else "none"},  # type: ignore[arg-type]
         adversarial=settings.adversarial if _has("adversarial", step, settings) else "none",
         **plain,
@@ -148,5 +146,6 @@ def reader_settings(
 
 def _n_steps(n_labels: int, settings: ProveSettings, times: int) -> int:
     """So many times the steps that the labels ask for, and never more than `max_steps`."""
-    n = times * max(settings.min_steps, math.ceil(settings.epochs * n_labels / settings.batch_size))
-    return min(n, settings.max_steps or n)
+    train = settings.train
+    n = times * max(settings.min_steps, math.ceil(train.epochs * n_labels / train.batch_size))
+    return min(n, train.max_steps or n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from retailor.prove.settings import ProveSettings
 from retailor.seeds import stream
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import Shop
-from retailor.store import keys
+from retailor.store.keys import key_of
 from retailor.tasks.sentiment.texts import Examples, read_examples
 from retailor.text.fields import texts
 
@@ -144,12 +144,13 @@ def _adapted(
     from retailor.train.adapt import AdaptSettings, adapt_with_log
 
     # A head is fitted on the vectors, so they need not stay near where they were.
-    usual, most = AdaptSettings().head_steps, given.adapt_steps
+    usual, most = AdaptSettings(), given.adapt_steps
     chosen = AdaptSettings(
-        max_steps=most, head_steps=usual if most is None else min(usual, most),
+        train=replace(usual.train, max_steps=most),
+        head_steps=usual.head_steps if most is None else min(usual.head_steps, most),
         max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0,
     )  # fmt: skip
-    mark = keys.key(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
+    mark = key_of(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
     folder = work / f"adapted-{mark}"
     if not (folder / "log.json").exists():
         made, log = adapt_with_log(encoder, texts(train), chosen, work=work / f"adapting-{mark}")
@@ -181,7 +182,7 @@ def _cell(
     dials = {k: v for k, v in as_dict(given).items() if k not in ("labels", "seeds", "steps")}
     before = [s for s in given.steps if given.steps.index(s) <= given.steps.index(step)]
     queries = [(query.text, query.aspect) for query in cases.queries]
-    mark = keys.key(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
+    mark = key_of(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
     name = step.replace(" ", "-").replace(",", "")
     path = work / "cells" / f"{name}-{n_labels}-{seed}-{mark}.json"
     return kept_cell(

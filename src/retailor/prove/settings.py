@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from retailor.config import Field, settings
+from retailor.errors import ConfigError
+from retailor.train.settings import TrainSettings
 
 Step = Literal[
     "cheap baseline",
@@ -35,21 +37,27 @@ class ProveSettings:
     """Share held out, where the shop is not split yet."""
     max_test: int = Field(default=2000, ge=20)
     metric: Literal["accuracy"] = "accuracy"
-    epochs: float = Field(default=3.0, gt=0)
+    train: TrainSettings = Field(
+        default_factory=lambda: TrainSettings(
+            epochs=3.0, learning_rate=5e-5, layer_decay=0.9, validate_every=100, patience=3
+        )
+    )
+    """Every training of a network. `layer_decay` is that of the row 'layer-wise rates', those before it treat
+    all layers alike; `max_steps` bounds every row."""
     min_steps: int = Field(default=40, ge=1)
     """Few labels get more epochs, so that a training has so many steps."""
-    max_steps: int | None = Field(default=None, ge=1)
-    """At most so many steps a training, of every row."""
     scratch_times: int = Field(default=2, ge=1)
     """A network that knows nothing gets so many times the steps, at `scratch_rate`."""
     scratch_rate: float = Field(default=3e-4, gt=0, lt=1)
-    batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
-    layer_decay: float = Field(default=0.9, gt=0, lt=1)
-    """Of the row 'layer-wise rates'; the rows before it treat all layers alike."""
     adversarial: Literal["fgm", "pgd", "freelb", "r-drop"] = "fgm"
     max_tokens: int = Field(default=128, ge=8, le=8192)
     adapt_steps: int | None = Field(default=500, ge=1)
     adapt_texts: int = Field(default=20_000, ge=10)
-    freeze_embeddings: bool | None = None
-    """When not given: only for a vocabulary over 100,000."""
+
+    def __post_init__(self) -> None:
+        if self.train.layer_decay == 1:
+            raise ConfigError(
+                "train.layer_decay = 1.0: the row 'layer-wise rates' needs one below 1.",
+                key="train.layer_decay",
+                value=1.0,
+            )

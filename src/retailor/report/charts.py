@@ -252,6 +252,7 @@ def _svg(chart: Any, label: str) -> str:
     svg = vl_convert.vegalite_to_svg(_styled(chart).to_dict())
     for name, colour in _PAINT.items():
         svg = svg.replace(colour, "currentColor" if name == "text" else f"var(--{name})")
+    svg = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", svg)  # a picture is read out as one, by its own label
     svg = re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
     return re.sub(r"<svg ", f'<svg role="img" aria-label="{_attribute(label)}" ', svg, count=1)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -40,6 +42,9 @@ TITLES = {
     "sentiment": "Sentiment",
     "review": "Drafting reviews",
 }
+_DRAWING = re.compile("<svg.*?</svg>", re.DOTALL)
+OUR_TEXTS = ("reason", "label", "predicted", "fallback", "table", "what")
+"""Fields of examples and columns of the profile whose texts are Retailor's own words."""
 MAX_TABLE_ROWS = 30
 MAX_TEXT = 600
 
@@ -87,14 +92,32 @@ def _view(data: ReportData, now: datetime) -> dict[str, Any]:
 
 def _body(data: ReportData, view: Mapping[str, Any], language: Language) -> str:
     environment = _environment()
-    environment.filters["plain"] = lambda value, key="": said(plain(value, key), language)
+    environment.filters["plain"] = lambda value, key="": _plain_in(value, key, language)
     environment.globals.update(
         t=lambda text: said(text, language),
         told_note=lambda text: note(text, language),
+        told_parts=lambda told: ", ".join(said(part, language) for part in told.split(", ")),
         mark="" if language == "en" else f"{language}-",
     )
     verdicts = [_verdict(task, data, language) for task in data.scores]
-    return str(environment.from_string(_text("body.jinja")).render(**view, verdicts=verdicts))
+    body = str(environment.from_string(_text("body.jinja")).render(**view, verdicts=verdicts))
+    return _DRAWING.sub(lambda svg: _drawing_in(svg[0], language), body) if language != "en" else body
+
+
+def _plain_in(value: Any, key: Any, language: Language) -> str:
+    """A value as people read it; a text only where it is ours, for those of the shop stay as they are."""
+    is_ours = not isinstance(value, str) or str(key) in OUR_TEXTS or value.startswith("… ")
+    return said(plain(value, key), language) if is_ours else value or plain(value, key)
+
+
+def _drawing_in(svg: str, language: Language) -> str:
+    """A drawing with its words in a language: a chart is drawn once for all of them."""
+    svg = re.sub(r'(?<= aria-label=")[^"]*', lambda found: _said_in_markup(found[0], language), svg, count=1)
+    return re.sub(r"(?<=>)[^<>]+(?=</text>)", lambda found: _said_in_markup(found[0], language), svg)
+
+
+def _said_in_markup(markup: str, language: Language) -> str:
+    return html.escape(said(html.unescape(markup), language))
 
 
 def _text(name: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from retailor.report.labels import label
 from retailor.tasks.reasons import Language
 
 LANGUAGES: Mapping[Language, str] = {"en": "English", "zh": "中文"}
@@ -71,8 +72,6 @@ CHINESE: Mapping[str, str] = {
     "What is served was fitted again, with what was chosen, on the whole shop with its test part; the figures "
     "are those of the fit before, which had not seen that part.":
     "对外服务的模型已用选定的设置在整个店铺（含测试部分）上重新拟合；数字来自此前那次拟合，它没有见过测试部分。",
-    "{task} is no better on held-out customers with these parts, dropped: {parts}.":
-    "{task} 加上这些部件后在留出的顾客上并无改进，已去掉：{parts}。",
     # results
     "Results against baselines": "与基线相比的结果",
     "System": "系统",
@@ -187,14 +186,15 @@ CHINESE: Mapping[str, str] = {
 NOTES = (
     "{what} was left out: {why}",
     "The plan skips: {what}.",
-    "{task} is no better on held-out customers with these parts, dropped: {parts}.",
 )
 """Patterns of notes, which come filled in."""
 
 
 def said(text: str, language: Language = "en") -> str:
-    """The text in a language; as it is where the table does not have it, as words of the shop are."""
-    return CHINESE.get(text, text) if language == "zh" else text
+    """The text in a language; as it is where the tables do not have it, as words of the shop are."""
+    if language == "en":
+        return text
+    return CHINESE[text] if text in CHINESE else label(text)
 
 
 def note(text: str, language: Language = "en") -> str:

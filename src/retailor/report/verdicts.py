@@ -107,7 +107,7 @@ def verdict(
         metric=metric,
         ours=_figure(ours),
         base=_figure(base),
-        name=base.row,
+        name=said(base.row, language),
         n=f"{ours.n:,}",
         proof=_proof(gap, ours, base, language),
     )

@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories, ItemToItem, strongest
+from retailor.retrieval.histories import Histories
+from retailor.retrieval.item_to_item import ItemToItem, strongest
 
 PAIRS = 20_000_000
 """Pairs of events that are in memory at once while neighbours are counted."""

@@ -65,6 +65,8 @@ def _of_run(folder: Path, kinds: Collection[str]) -> Contents:
         elif stage["kind"] == "absent":
             absent[stage["name"].removeprefix("fit-")] = stage["reason"]
     missing = {kind: reason for kind, reason in absent.items() if kind in kinds and kind not in tasks}
+    strangers = {stage["kind"] for stage in stages if stage["name"] == f"fit-{stage['kind']}"} - {*kinds}
+    missing |= dict.fromkeys(sorted(strangers), "the package that has this task is not installed here")
     return Contents(name, tasks, _best_shop(shops), missing, compressed)
 
 

@@ -4,72 +4,57 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar, cast
+from typing import Any, Self
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
-from retailor.models.shapes import Encoder, OpenEncoder
+from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
-from retailor.serve.shop_view import Page, Shelf
 from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
 from retailor.shop.tables import open_shop
-from retailor.store import artifact, keys
-from retailor.tasks.shapes import (
-    Answered,
-    AnswerQuery,
-    Draft,
-    Found,
-    Recommendations,
-    RecommendQuery,
-    ReviewQuery,
-    SearchQuery,
-    Sentiment,
-    SentimentQuery,
-    Task,
-)
-
-A = TypeVar("A")
-
-
-class Loader(Protocol):
-    """`Task.load`."""
-
-    def __call__(self, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Task[Any, Any]: ...
-
-
-Loaders = Mapping[str, Loader]
-"""Task kind to what loads it: `catalogue.LOADERS`."""
-
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
-    shape: TypeAdapter(shape) for shape in (Recommendations, Found, Answered, Sentiment, Draft)
-}
+from retailor.shop.view import Page, ShopView
+from retailor.store import artifact
+from retailor.store.keys import key_of
+from retailor.tasks.entry import Entry, no_item, with_pseudonym
+from retailor.tasks.shapes import Task
 
 
 @dataclass(frozen=True)
-class Reply(Generic[A]):
+class Reply:
     """An answer, and what the server knows about it."""
 
-    answer: A
+    answer: Any
     fingerprint: str
     cached: bool
-    known_customer: bool | None = None
-    """False for a customer without a history, who is answered like a new one; None when nobody was named."""
-    unknown_items: tuple[str, ...] = ()
-    """Items of the query that the catalogue does not have; the answer was made without them."""
+    view: ShopView
+    """The shop that it is of."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What `Entry.checked` noted of the query."""
 
 
 @dataclass(frozen=True)
 class _Loaded:
+    entry: Entry
     fingerprint: str
     batcher: Batcher[Any, Any]
+    adapter: TypeAdapter[Any]
+
+    def read(self, value: bytes | None) -> Any:
+        """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
+        if value is None:
+            return None
+        try:
+            return self.adapter.validate_json(value)
+        except ValidationError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -79,7 +64,7 @@ class _Run:
     name: str
     tasks: Mapping[str, _Loaded]
     absent: Mapping[str, str]
-    shelf: Shelf
+    view: ShopView
     pseudonyms: Pseudonyms | None = None
 
     def own(self, user_id: str | None) -> str | None:
@@ -102,20 +87,25 @@ class _Run:
 class Service:
     """The tasks of one run folder, or of one saved task. Every method may be called from any thread."""
 
-    def __init__(self, folder: Path, loaders: Loaders, settings: ServeSettings, cache: Cache) -> None:
+    def __init__(
+        self, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings, cache: Cache
+    ) -> None:
         self.folder = Path(folder)
         self.settings = settings
         self.cache = cache
-        self.tallies: dict[str, Tally] = {kind: Tally() for kind in loaders}
-        self._loaders = loaders
+        self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
+        self.entries = entries
         self._reloading = threading.Lock()
         self._run: _Run | None = None
 
     @classmethod
-    def load(cls, folder: Path, loaders: Loaders, settings: ServeSettings | None = None) -> Self:
-        """An open service. Raises DataError when the folder holds no task or a broken one."""
+    def load(cls, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> Self:
+        """An open service of tasks among `entries`, such as `registry.TASKS`.
+
+        Raises DataError when the folder holds no task or a broken one.
+        """
         settings = settings or ServeSettings()
-        service = cls(folder, loaders, settings, _cache(settings))
+        service = cls(folder, entries, settings, _cache(settings))
         try:
             service.reload()
         except BaseException:
@@ -136,19 +126,25 @@ class Service:
                 old.close(self.settings.timeout_s)
 
     def _open(self, folder: Path) -> _Run:
-        contents = contents_of(folder, self._loaders)
-        shelf = Shelf.of(open_shop(contents.shop) if contents.shop else None)
+        contents = contents_of(folder, self.entries)
+        view = ShopView.of(open_shop(contents.shop) if contents.shop else None)
         door = shared_encoders(_open_encoder, self.cache, contents.compressed)
-        fitted = {kind: self._loaders[kind](path, open_encoder=door) for kind, path in contents.tasks.items()}
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
-        prints = {
-            kind: keys.key(artifact.read_manifest(path).fingerprint, small)
-            for kind, path in contents.tasks.items()
+        fitted = {
+            kind: self.entries[kind].load(path, open_encoder=door) for kind, path in contents.tasks.items()
         }
-        tasks = {kind: _Loaded(prints[kind], self._batcher(kind, task)) for kind, task in fitted.items()}
+        tasks = {
+            kind: _Loaded(
+                self.entries[kind],
+                key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small),
+                self._batcher(kind, task),
+                TypeAdapter(self.entries[kind].answer),
+            )
+            for kind, task in fitted.items()
+        }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
-        return _Run(contents.name, tasks, contents.absent, shelf, hidden)
+        return _Run(contents.name, tasks, contents.absent, view, hidden)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -173,51 +169,18 @@ class Service:
 
     # asking
 
-    def recommend(self, query: RecommendQuery) -> Reply[Recommendations]:
-        """Recommendations. ServeError 404 when all the query names is items that do not exist."""
+    def ask(self, kind: str, query: Any) -> Reply:
+        """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item."""
         run = self._now()
-        shelf, query = run.shelf, replace(query, user_id=run.own(query.user_id))
-        known = None if query.user_id is None else shelf.knows_customer(query.user_id)
-        unknown = tuple(each for each in query.item_ids if not shelf.knows_item(each))
-        needs_item = query.by != "customer" or not (query.user_id or query.text)
-        if unknown and len(unknown) == len(query.item_ids) and needs_item:
-            raise _no_item(unknown[0])
-        items = tuple(each for each in query.item_ids if each not in unknown)
-        query = replace(query, user_id=None if known is False else query.user_id, item_ids=items)
-        reply = self._ask("recommend", query, Recommendations)
-        return replace(reply, known_customer=known, unknown_items=unknown)
-
-    def search(self, query: SearchQuery) -> Reply[Found]:
-        """Items found by words."""
-        return self._ask("search", query, Found)
-
-    def answer(self, query: AnswerQuery) -> Reply[Answered]:
-        """An answer with its evidence. ServeError 404 when the item does not exist."""
-        self._check_item(query.item_id)
-        return self._ask("answer", query, Answered)
-
-    def sentiment(self, query: SentimentQuery) -> Reply[Sentiment]:
-        """The sentiment of a text."""
-        return self._ask("sentiment", query, Sentiment)
-
-    def review(self, query: ReviewQuery) -> Reply[Draft]:
-        """A drafted review, marked as generated. ServeError 404 when the item does not exist."""
-        self._check_item(query.item_id)
-        return self._ask("review", replace(query, user_id=self._now().own(query.user_id)), Draft)
-
-    def _check_item(self, item_id: str | None) -> None:
-        if item_id is not None and not self._now().shelf.knows_item(item_id):
-            raise _no_item(item_id)
-
-    def _ask(self, kind: str, query: Any, shape: type[A]) -> Reply[A]:
-        loaded = self._now().task(kind)
+        loaded = run.task(kind)
+        query, notes = loaded.entry.checked(with_pseudonym(query, run.pseudonyms), run.view)
         tally = self.tallies[kind]
         tally.add("n_requests")
         key = cache_key(kind, loaded.fingerprint, query)
-        remembered = _read(self.cache.get(key), shape)
+        remembered = loaded.read(self.cache.get(key))
         if remembered is not None:
             tally.add("n_hits")
-            return Reply(remembered, loaded.fingerprint, cached=True)
+            return Reply(remembered, loaded.fingerprint, True, run.view, notes)
         try:
             answer = loaded.batcher.ask(query, key)
         except ServeError as error:
@@ -226,18 +189,18 @@ class Service:
                 raise
             loaded, key = current, cache_key(kind, current.fingerprint, query)
             answer = current.batcher.ask(query, key)
-        return Reply(self._remember(key, answer, shape), loaded.fingerprint, cached=False)
+        return Reply(self._remember(key, answer, loaded), loaded.fingerprint, False, run.view, notes)
 
-    def _remember(self, key: str, answer: Any, shape: type[A]) -> A:
+    def _remember(self, key: str, answer: Any, loaded: _Loaded) -> Any:
         """The answer as a later request will get it from the cache, so that both are equal."""
         try:
-            entry = orjson.dumps(answer, default=dict, option=orjson.OPT_SERIALIZE_NUMPY)
+            value = orjson.dumps(answer, default=dict, option=orjson.OPT_SERIALIZE_NUMPY)
         except TypeError:
-            return cast(A, answer)
-        read = _read(entry, shape)
+            return answer
+        read = loaded.read(value)
         if read is None:
-            return cast(A, answer)
-        self.cache.put(key, entry)
+            return answer
+        self.cache.put(key, value)
         return read
 
     def _now(self) -> _Run:
@@ -250,16 +213,16 @@ class Service:
 
     def items(self, item_ids: tuple[str, ...]) -> Page:
         """The items with these ids, in this order. ServeError 404 that names the first unknown one."""
-        shelf = self._now().shelf
-        cards = [shelf.card(item_id) for item_id in item_ids]
+        view = self._now().view
+        cards = [view.card(item_id) for item_id in item_ids]
         for item_id, card in zip(item_ids, cards, strict=True):
             if card is None:
-                raise _no_item(item_id)
+                raise no_item(item_id)
         return Page(tuple(card for card in cards if card is not None), len(cards))
 
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Items by words in the title, the most popular first."""
-        return self._now().shelf.find_items(text, page, size)
+        return self._now().view.find_items(text, page, size)
 
     def customers(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Customers by a part of the id, those with the longest history first. 403 when not to be shown."""
@@ -267,13 +230,13 @@ class Service:
         run = self._now()
         own = run.own(text) or ""
         # Whoever types the shop's own id finds who goes by its pseudonym; part of an id is part of that.
-        return run.shelf.find_customers(own if run.shelf.knows_customer(own) else text, page, size)
+        return run.view.find_customers(own if run.view.knows_customer(own) else text, page, size)
 
     def customer(self, user_id: str, n: int = 20) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """A customer and the last `n` events. ServeError 404 for an unknown one, 403 when not to be shown."""
         self._check_customers_shown()
         run = self._now()
-        found = run.shelf.history(run.own(user_id) or user_id, n)
+        found = run.view.history(run.own(user_id) or user_id, n)
         if found is None:
             raise ServeError("there is no customer with this id and a history.", status=404)
         return found
@@ -281,11 +244,6 @@ class Service:
     def _check_customers_shown(self) -> None:
         if not self.settings.show_customers:
             raise ServeError("this server does not show customers.", status=403)
-
-    def cards(self, item_ids: list[str]) -> dict[str, dict[str, Any] | None]:
-        """Item id to what the page shows of it."""
-        shelf = self._now().shelf
-        return {item_id: shelf.card(item_id) for item_id in item_ids}
 
     # its state
 
@@ -299,8 +257,8 @@ class Service:
             "name": run.name,
             "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
             "absent": dict(run.absent),
-            "n_items": run.shelf.n_items,
-            "n_customers": run.shelf.n_customers,
+            "n_items": run.view.n_items,
+            "n_customers": run.view.n_customers,
         }
 
     def queued(self) -> dict[str, int]:
@@ -321,17 +279,3 @@ def _open_encoder(folder: Path) -> Encoder:
     from retailor.models.local import load_encoder
 
     return load_encoder(folder)
-
-
-def _read(entry: bytes | None, shape: type[A]) -> A | None:
-    """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
-    if entry is None:
-        return None
-    try:
-        return cast(A, _ADAPTERS[shape].validate_json(entry))
-    except ValidationError:
-        return None
-
-
-def _no_item(item_id: str) -> ServeError:
-    return ServeError(f"there is no item '{item_id}' in this shop.", status=404)

@@ -1,4 +1,4 @@
-"""What makes a figure, beside dials, data and seeds: the package's code and the libraries that compute."""
+"""Keys of what is made once: what a caller names, the package's code, and the libraries that compute."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LIBRARIES = (
 
 def made_by() -> dict[str, str]:
     """What makes things in this process: Python's version, `code`, and the libraries by name."""
-    return {"python": platform.python_version(), "code": code(), **libraries()}
+    return {"python": platform.python_version(), "code": code_sha256(), **library_versions()}
 
 
 @cache
-def code() -> str:
+def code_sha256() -> str:
     """A sha256 (hex) over the sources of the installed package, read once a process.
 
     A wheel and a checkout of the same sources agree. Code that changes later does not change it: what runs
@@ -54,7 +54,7 @@ def _sources(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable
 
 
 @cache
-def libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Versions of the installed libraries that compute, by name; nothing is imported."""
     found = {}
     for name in LIBRARIES:
@@ -65,7 +65,7 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def changed(before: dict[str, str]) -> str:
+def what_changed(before: dict[str, str]) -> str:
     """What differs between `before`, as `made_by` gave it, and now, in words; '' for nothing."""
     now = made_by()
     told = ["Retailor's code has changed"] if before.get("code") != now["code"] else []
@@ -75,7 +75,7 @@ def changed(before: dict[str, str]) -> str:
     return ", ".join(told)
 
 
-def key(*parts: object) -> str:
+def key_of(*parts: object) -> str:
     """A sha256 (hex) over JSON-able parts and all of `made_by`: the name of what is made once."""
     text = json.dumps((made_by(), parts), sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

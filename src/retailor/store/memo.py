@@ -1,7 +1,7 @@
-"""What takes long is made once: it is kept in a work folder under the key of everything that made it.
+"""Memos: what takes long is made once, and kept in a work folder under the key of everything that made it.
 
 A key holds what the caller names (dials, data by content, seeds), and by itself the code of the package and
-the versions of the libraries that compute (`provenance`): nothing made by other code is ever found.
+the versions of the libraries that compute (`keys.key_of`): nothing made by other code is ever found.
 """
 
 from __future__ import annotations
@@ -18,52 +18,53 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
-from retailor.store import artifact, keys
+from retailor.store import artifact
+from retailor.store.keys import key_of, made_by
 
 Tensors = Mapping[str, NDArray[Any]]
 
 
-def kept(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -> Tensors:
+def memo_tensors(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -> Tensors:
     """What `make` gives: from `work` where a call with the same label and key has left it, else made now.
 
-    Written whole or not at all; a corrupt file is made again. Without `work` nothing is kept.
+    Written whole or not at all; a corrupt file is made again. Without `work` there is no memo.
     """
     if work is None:
         return make()
-    path = work / f"{place(label, key)}.safetensors"
+    path = work / f"{memo_name(label, key)}.safetensors"
     if path.exists():
         try:
             return load_file(path)
         except (SafetensorError, OSError):
             path.unlink()
-    made = {name: np.ascontiguousarray(values) for name, values in make().items()}
+    tensors = {name: np.ascontiguousarray(values) for name, values in make().items()}
     work.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
-    save_file(made, new)
+    save_file(tensors, new)
     new.replace(path)
-    return made
+    return tensors
 
 
-def kept_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:
+def memo_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """The folder that `make` fills, and whether it was there: a call with the same label and key left it.
 
     `key` is anything JSON-able. Written whole or not at all; one that is corrupt is made again.
     """
-    folder = work / place(label, key)
+    folder = work / memo_name(label, key)
     if folder.exists():
         try:
-            artifact.verify(folder, "kept")
+            artifact.verify(folder, "memo")
             return folder, True
         except DataError:
             pass
-    with artifact.writing(folder, "kept", settings={"label": label, "made_by": keys.made_by()}) as new:
+    with artifact.writing(folder, "memo", settings={"label": label, "made_by": made_by()}) as new:
         make(new)
     return folder, False
 
 
-def place(label: str, key: object) -> str:
-    """The name of what is made once: the label, and the key together with code and libraries."""
-    return f"{label.replace(' ', '-').replace('/', '-')}-{keys.key(key)[:16]}"
+def memo_name(label: str, key: object) -> str:
+    """The name of a memo: the label, and the key together with code and libraries."""
+    return f"{label.replace(' ', '-').replace('/', '-')}-{key_of(key)[:16]}"
 
 
 def digest(*arrays: NDArray[Any]) -> str:

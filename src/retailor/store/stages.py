@@ -14,7 +14,8 @@ from typing import Any
 
 from retailor.errors import DataError, MissingExtra, MissingTable, ModelError, RetailorError
 from retailor.extras import naming_extras
-from retailor.store import artifact, keys
+from retailor.store import artifact
+from retailor.store.keys import key_of, made_by, what_changed
 
 ABSENT = "absent"
 """The kind of a stage's artifact when the shop's data do not allow the stage."""
@@ -122,7 +123,7 @@ def _one(
 ) -> Done:
     """The stage, made or found; `full` does not take one that has been emptied."""
     asked = artifact.fingerprint(stage.name, stage.key, [done[name].asked for name in stage.needs])
-    fingerprint = keys.key(asked)
+    fingerprint = key_of(asked)
     place = f"{stage.name}-{fingerprint[:12]}"
     folder = out / "stages" / place
     found = _found(stage, folder, tell, full)
@@ -143,7 +144,7 @@ def _one(
     seconds = round(time.monotonic() - started, 2)
     write_json(
         folder.with_suffix(".json"),
-        {"seconds": seconds, "asked": asked, "fingerprint": fingerprint, "made_by": keys.made_by()},
+        {"seconds": seconds, "asked": asked, "fingerprint": fingerprint, "made_by": made_by()},
     )
     shutil.rmtree(work, ignore_errors=True)
     tell(f"{stage.name}: " + (f"left out: {reason}" if reason else f"{seconds:.1f} s"))
@@ -155,7 +156,7 @@ def _why_again(stage: Stage, out: Path, asked: str, fingerprint: str) -> str:
     notes = sorted((out / "stages").glob(f"{stage.name}-*.json"), key=lambda path: path.stat().st_mtime)
     records = [_record(path) for path in notes]
     made = [one for one in records if one.get("asked") == asked and one.get("fingerprint") != fingerprint]
-    return keys.changed(made[-1]["made_by"]) if made else ""
+    return what_changed(made[-1]["made_by"]) if made else ""
 
 
 def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work: Path) -> str:

@@ -13,15 +13,15 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
     "text": {"en": "its text fits the words asked for", "zh": "文字与所求相符"},
     "similar": {"en": "its text is close to that of “{item}”{so}", "zh": "文字与“{item}”相近{so}"},
     "together": {"en": "chosen by {who} of “{item}”", "zh": "选择“{item}”的{who}也选了它"},
-    "own choices": {"en": "chosen before", "zh": "以前选过"},
-    "own latest": {"en": "chosen before, not long ago", "zh": "不久前选过"},
-    "own words": {"en": "its text is close to what the customer wrote", "zh": "文字与顾客写过的话相近"},
+    "user_frequency": {"en": "chosen before", "zh": "以前选过"},
+    "user_recency": {"en": "chosen before, not long ago", "zh": "不久前选过"},
+    "user_reviews": {"en": "its text is close to what the customer wrote", "zh": "文字与顾客写过的话相近"},
     "unsold": {"en": "nobody has chosen it yet", "zh": "还没有人选过"},
     "unsold, close": {
         "en": "nobody has chosen it yet; its text is close to “{item}”{so}",
         "zh": "还没有人选过；文字与“{item}”相近{so}",
     },
-    "taste": {
+    "two_tower": {
         "en": "its text is close to what customers of “{item}” choose next",
         "zh": "文字与选择“{item}”的顾客接下来所选的相近",
     },
@@ -30,8 +30,8 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
         "en": "shares {words} and customers with “{item}”",
         "zh": "与“{item}”同有{words}，也有共同的顾客",
     },
-    "meaning": {"en": "close to “{item}” in meaning", "zh": "含义与“{item}”相近"},
-    "meaning and customers": {
+    "embeddings": {"en": "close to “{item}” in meaning", "zh": "含义与“{item}”相近"},
+    "embeddings and customers": {
         "en": "close to “{item}” in meaning and in who chose it",
         "zh": "含义与“{item}”相近，也有共同的顾客",
     },

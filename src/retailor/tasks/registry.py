@@ -1,69 +1,105 @@
-"""The one table of names: tasks and their settings. Readers are in `shop.read`, models in `models.weights`.
+"""The one table of tasks: ours, and those of other packages.
 
-Importing this loads torch, so doors import it only when they are about to fit or serve.
+Another package adds a task by an entry point of the group `retailor.tasks` that names its Entry:
+
+    [project.entry-points."retailor.tasks"]
+    count = "count_task:ENTRY"
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import get_type_hints
 
-from retailor.models.shapes import Encoder, Generator
-from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.review import ReviewSettings, ReviewWriter
-from retailor.tasks.search import Search, SearchSettings
-from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.shapes import Task
+from retailor.store import artifact, keys
+from retailor.tasks.answer.entry import ENTRY as ANSWER
+from retailor.tasks.entry import Entry
+from retailor.tasks.recommend.entry import ENTRY as RECOMMEND
+from retailor.tasks.review.entry import ENTRY as REVIEW
+from retailor.tasks.search.entry import ENTRY as SEARCH
+from retailor.tasks.sentiment.entry import ENTRY as SENTIMENT
 
-
-@dataclass(frozen=True)
-class Entry:
-    """How to make a task from models and settings, and how to load it."""
-
-    settings: type[Any]
-    make: Callable[[Encoder, Generator | None, Any], Task[Any, Any]]
-    load: Callable[..., Task[Any, Any]]
-    uses_encoder: bool = True
-    uses_generator: Callable[[Any], bool] = lambda settings: False
-    """Whether the task, so set, needs a generator."""
-
-
-def _answerer(encoder: Encoder, generator: Generator | None, settings: AnswerSettings) -> Answerer:
-    return Answerer(encoder, generator if _generated(settings) else None, settings)
+GROUP = "retailor.tasks"
+OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
+TAKEN = frozenset((
+    "absent", "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "encoder",
+    "evaluation", "generator", "health", "items", "ledger", "look", "metrics", "models", "name", "openapi",
+    "page", "profile", "prove", "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip",
+    "split", "terms", "v1",
+))  # fmt: skip
+"""Names of sections, settings, stages, commands and paths that are there already."""
 
 
-def _generated(settings: AnswerSettings) -> bool:
-    return settings.wording == "generator"
+def gather(ours: Iterable[Entry], points: Iterable[EntryPoint]) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Name to entry, ours first; and for each task that cannot be had, its name to the reason."""
+    tasks = {entry.name: entry for entry in ours}
+    refused: dict[str, str] = {}
+    for point in sorted(points, key=lambda point: (point.name, point.value)):
+        found = _loaded(point)
+        reason = found if isinstance(found, str) else _refusal(point, found, tasks)
+        if reason:
+            refused[point.name] = f"{reason} It comes from {_origin(point)}."
+        elif isinstance(found, Entry):
+            tasks[found.name] = found
+    return tasks, refused
 
 
-def _sentiment_reader(
-    encoder: Encoder, generator: Generator | None, settings: SentimentSettings
-) -> SentimentReader:
-    return SentimentReader(encoder, settings, generator=generator if _prompted(settings) else None)
+def _loaded(point: EntryPoint) -> Entry | str:
+    try:
+        found = point.load()
+    except (Exception, SystemExit) as error:  # whatever another package does, ours go on
+        return f"'{point.value}' does not load: {type(error).__name__}: {error}."
+    if not isinstance(found, Entry):
+        return f"'{point.value}' is no retailor.tasks.entry.Entry, but a {type(found).__name__}."
+    return found
 
 
-def _prompted(settings: SentimentSettings) -> bool:
-    return settings.prompts and settings.prompt_model == "generator"
+def _refusal(point: EntryPoint, entry: Entry, tasks: Mapping[str, Entry]) -> str:
+    """Why the entry is not taken, or ''."""
+    if entry.name != point.name:
+        return f"its entry calls itself '{entry.name}', and the entry point '{point.name}': name both alike."
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", entry.name):
+        return "a task's name is in small letters, digits and '_', such as 'count'."
+    if entry.name in tasks or entry.name in TAKEN:
+        return f"the name '{entry.name}' is taken: choose another."
+    return _flaw(entry)
 
 
-def _review_writer(encoder: Encoder, generator: Generator | None, settings: ReviewSettings) -> ReviewWriter:
-    assert generator is not None, "the plan leaves this task out when there is no generator"
-    return ReviewWriter(generator, settings)
+def _flaw(entry: Entry) -> str:
+    """What of the entry would stop a door for all tasks, or ''."""
+    for part in (entry.settings, entry.answer):
+        if not is_dataclass(part):
+            return f"{part!r} is no dataclass."
+    for body in filter(None, (entry.http.body, entry.http.url)):
+        if not callable(getattr(body, "query", None)):
+            return f"{body!r} has no method 'query'."
+    try:
+        get_type_hints(entry.command.query, include_extras=True)
+    except Exception as error:
+        return f"the options of its command cannot be read: {type(error).__name__}: {error}."
+    return ""
 
 
-TASKS: dict[str, Entry] = {
-    "recommend": Entry(RecommendSettings, lambda e, g, s: Recommender(e, s), Recommender.load),
-    "search": Entry(SearchSettings, lambda e, g, s: Search(e, s), Search.load),
-    "answer": Entry(AnswerSettings, _answerer, Answerer.load, uses_generator=_generated),
-    "sentiment": Entry(SentimentSettings, _sentiment_reader, SentimentReader.load, uses_generator=_prompted),
-    "review": Entry(
-        ReviewSettings,
-        _review_writer,
-        ReviewWriter.load,
-        uses_encoder=False,
-        uses_generator=lambda settings: True,
-    ),
-}
-LOADERS: dict[str, Callable[..., Task[Any, Any]]] = {name: entry.load for name, entry in TASKS.items()}
+def code_of(entry: Entry) -> str:
+    """A sha256 (hex) of another package's code, which makes its tasks' stages anew; '' for ours.
+
+    Ours is in the key of every stage (`store.keys`).
+    """
+    root = entry.make.__module__.partition(".")[0]
+    if root == "retailor":
+        return ""
+    file = Path(sys.modules[root].__file__ or "")
+    return keys.sources_sha256(file.parent) if file.name == "__init__.py" else artifact.file_sha256(file)
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"the package '{point.dist.name}'" if point.dist is not None else f"'{point.value}'"
+
+
+TASKS, REFUSED = gather(OURS, entry_points(group=GROUP))
+"""Name to entry of all tasks there are; name to reason of those that cannot be had."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,22 +14,15 @@ from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.tables import LABELS, Shop
 from retailor.store import artifact
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
+from retailor.tasks.entry import Entry
 from retailor.tasks.reasons import Why
-from retailor.tasks.shapes import (
-    Answered,
-    AnswerQuery,
-    Draft,
-    Evidence,
-    Found,
-    Recommendations,
-    Recommended,
-    RecommendQuery,
-    ReviewQuery,
-    SearchQuery,
-    Sentiment,
-    SentimentQuery,
-    Task,
-)
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+from retailor.tasks.registry import TASKS
+from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
+from retailor.tasks.shapes import Recommended
 
 
 class _Toy:
@@ -169,7 +163,8 @@ class ToyReviewer(_Toy):
 
 
 TOYS: tuple[type[Any], ...] = (ToyRecommender, ToySearch, ToyAnswerer, ToySentiment, ToyReviewer)
-TOY_LOADERS: dict[str, Callable[..., Task[Any, Any]]] = {toy.kind: toy.load for toy in TOYS}
+TOY_TASKS: dict[str, Entry] = {toy.kind: replace(TASKS[toy.kind], load=toy.load) for toy in TOYS}
+"""The entries of our tasks, which open toys."""
 
 
 def toy_run(folder: Path, shop: Shop, *, without: Sequence[str] = (), name: str = "toy") -> Path:

@@ -134,10 +134,14 @@ def _is_measured(text: str, number: re.Match[str]) -> bool:
 
 
 def _is_range(text: str) -> bool:
-    """Whether it is like "200-1500" or "36 38 40 42": each number larger, and two of them round."""
+    """Whether it is like "200-1500", "36 38 40 42" or "2402-2480": each number larger, two of them round or
+    within a tenth of each other, as one in twenty phone numbers of twice four digits are too."""
     numbers = re.findall(r"\d+", text)
-    rises = all(int(low) < int(high) for low, high in pairwise(numbers))
-    return rises and (len(numbers) > 2 or all(number[-1] in "05" for number in numbers))
+    if not all(int(low) < int(high) for low, high in pairwise(numbers)):
+        return False
+    first, last = numbers[0], numbers[-1]
+    is_near = len(first) == len(last) and int(last) <= 1.1 * int(first)
+    return is_near or len(numbers) > 2 or all(number[-1] in "05" for number in numbers)
 
 
 def _is_isbn(digits: str) -> bool:

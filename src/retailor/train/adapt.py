@@ -142,7 +142,7 @@ def _check(
         )
     if objective == "contrastive":
         check_contrastive(model, pairs)
-    check_layers(model.network, given.freeze_layers)
+    check_layers(model.network, given.train.freeze_layers)
     if given.grow_terms:
         check_growth(model, given, objective)
     if given.packed and objective != "causal":

@@ -19,13 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from retailor.store import keys
+from retailor.store.keys import key_of
 
 
 def identity(network: nn.Module, *parts: object) -> str:
     """A hash of what makes two trainings the same: the parts, the trained weights they start from, and the
     code and libraries that train."""
-    hashed = hashlib.sha256(keys.key(*parts).encode())
+    hashed = hashlib.sha256(key_of(*parts).encode())
     for name, parameter in network.named_parameters():
         flat = parameter.detach().flatten()
         sample = flat[:: max(1, len(flat) // 16)].float().cpu().contiguous()

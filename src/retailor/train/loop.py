@@ -32,7 +32,7 @@ from retailor.train.schedule import (
     rate_factor,
     steps_of,
 )
-from retailor.train.settings import TrainLog, TrainSettings
+from retailor.train.settings import RATE, TrainLog, TrainSettings
 
 __all__ = ["TrainLog", "TrainSettings", "layer_groups", "train"]
 
@@ -95,7 +95,7 @@ def train(
         raise DataError(f"{label}: there are no examples to train on.")
     was_training = network.training
     with (
-        frozen_embeddings(network, settings.freeze_embeddings),
+        frozen_embeddings(network, bool(settings.freeze_embeddings)),
         frozen_layers(network, settings.freeze_layers),
         _own_randomness(),
     ):
@@ -137,6 +137,7 @@ class _Run:
     ) -> None:
         self.network, self.settings, self.lengths, self.label = network, settings, lengths, label
         self.n_examples, self.checkpoint_every_s = n_examples, checkpoint_every_s
+        self.rate, self.seed = settings.learning_rate or RATE, settings.seed or 0
         self.an_epoch, self.total = steps_of(settings, n_examples)
         self.trained = [p for p in network.parameters() if p.requires_grad]
         if not self.trained:
@@ -205,17 +206,17 @@ class _Run:
     def _first_epoch(self, examples: Sequence[E], collate: Callable[[Sequence[E]], Batch]) -> Iterator[Batch]:
         """The batches that the first epoch reads."""
         dials = self.settings
-        batches = epoch_batches(self.n_examples, dials.batch_size, dials.seed, 0, self.lengths)
+        batches = epoch_batches(self.n_examples, dials.batch_size, self.seed, 0, self.lengths)
         for i, batch in enumerate(batches[: self.total * dials.accumulate]):
-            _seed(seeds.derive(dials.seed, "step", str(i // dials.accumulate + 1)), self.device)
+            _seed(seeds.derive(self.seed, "step", str(i // dials.accumulate + 1)), self.device)
             yield collate([examples[i] for i in batch])
 
     def _steps(self) -> Iterator[list[list[int]]]:
         """The batches of each step that is left, in order."""
-        size, seed = self.settings.accumulate, self.settings.seed
+        size = self.settings.accumulate
         while self.state.step < self.total:
             epoch, first = divmod(self.state.step, self.an_epoch)
-            batches = epoch_batches(self.n_examples, self.settings.batch_size, seed, epoch, self.lengths)
+            batches = epoch_batches(self.n_examples, self.settings.batch_size, self.seed, epoch, self.lengths)
             for step in range(first, self.an_epoch):
                 if self.state.step < self.total:
                     yield batches[step * size : (step + 1) * size]
@@ -229,7 +230,7 @@ class _Run:
     ) -> None:
         state, settings = self.state, self.settings
         step = state.step + 1
-        _seed(seeds.derive(settings.seed, "step", str(step)), self.device)
+        _seed(seeds.derive(self.seed, "step", str(step)), self.device)
         mean = 0.0
         given = [collate(group) for group in groups]
         parts = _parts([weigh(batch) for batch in given] if weigh else [len(group) for group in groups])
@@ -243,7 +244,7 @@ class _Run:
         if settings.clip:
             norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
             self._check(norm.item(), "gradient", step)
-        rate = settings.learning_rate * rate_factor(settings, step, self.total)
+        rate = self.rate * rate_factor(settings, step, self.total)
         for group_ in self.optimizer.param_groups:
             group_["lr"] = rate * group_["scale"] * open_at(settings, group_["below_top"], step)
         self.optimizer.step()
@@ -265,7 +266,7 @@ class _Run:
     def _check(self, value: float, what: str, step: int) -> None:
         if math.isfinite(value):
             return
-        lower = f"lower learning_rate (now {self.settings.learning_rate:g})"
+        lower = f"lower learning_rate (now {self.rate:g})"
         if self.autocast._enabled:
             lower += " or set precision = '32'"
         raise ModelError(

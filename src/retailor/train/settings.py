@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from retailor.config import Field, settings
 
+RATE = 2e-5
 LARGE_VOCABULARY = 100_000
 """With more pieces the word embeddings are most of a network, and training them most of its time."""
 
 
 @settings
 class TrainSettings:
-    """The dials of one training."""
+    """The dials of one training. In a task's settings they are a table of their own, `train`."""
 
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the examples; a fraction is a part of one."""
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after so many optimiser steps, whatever `epochs` says."""
     batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=2e-5, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    """When not given: what the task or objective takes, and 2e-5 where there is none."""
     weight_decay: float = Field(default=0.01, ge=0)
     """On matrices only: biases and norms are never decayed."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -39,13 +41,28 @@ class TrainSettings:
     """Stop after so many validations in a row without a new best."""
     validate_every: int | None = Field(default=None, ge=1)
     """Optimiser steps between validations; once an epoch when not given."""
-    freeze_embeddings: bool = False
-    """Leave the word embeddings as they are: much faster where the vocabulary is large."""
+    freeze_embeddings: bool | None = None
+    """Leave the word embeddings as they are. When not given, the sentiment reader and adaptation do so with
+    over 100,000 of them: there they are most of the network, and of the time that it trains."""
     freeze_layers: int = Field(default=0, ge=0)
     """Leave so many of the lowest layers as they are, and all embeddings with them."""
     unfreeze_every: int | None = Field(default=None, ge=1)
     """Gradual unfreezing: the top learns first, and one layer more after every so many steps."""
-    seed: int = 0
+    seed: int | None = None
+    """When not given: from the seed of the task or of the adaptation, and 0 where there is none."""
+
+    def resolved(self, *, rate: float, seed: int, vocabulary_size: int = 0) -> TrainSettings:
+        """These, with what was not given filled in."""
+        return replace(
+            self,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            freeze_embeddings=(
+                vocabulary_size > LARGE_VOCABULARY
+                if self.freeze_embeddings is None
+                else self.freeze_embeddings
+            ),
+            seed=seed if self.seed is None else self.seed,
+        )
 
 
 @dataclass(frozen=True)

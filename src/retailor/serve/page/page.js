@@ -1,11 +1,12 @@
 // The frame around the panels: what is chosen, the tabs, the language and the theme.
 
-import { PANELS } from "./panels.js";
+import { panelOf } from "./panels.js";
 import { empty, h, plain } from "./parts.js";
 import { listenToPicker, setMode, showChoices } from "./picker.js";
 import { ask, url } from "./server.js";
 import { $, choose, state } from "./state.js";
-import { currentLanguage, say, setLanguage } from "./words.js";
+import { TASKS } from "./tasks.js";
+import { currentLanguage, inLanguage, say, setLanguage } from "./words.js";
 
 const THEMES = ["auto", "light", "dark"];
 
@@ -47,11 +48,10 @@ function render() {
   panel.setAttribute("aria-labelledby", `tab-${state.tab}`);
   if (state.ready && !(state.tab in state.ready.tasks)) {
     const why = state.ready.absent[state.tab];
-    panel.replaceChildren(
-      empty(say("absent", { task: $(`tab-${state.tab}`).textContent }) + (why ? ` (${why})` : "")),
-    );
+    const absent = say("absent", { task: $(`tab-${state.tab}`).textContent });
+    panel.replaceChildren(empty(why ? `${absent} ${say("because_absent", { why })}` : absent));
   } else {
-    panel.replaceChildren(...PANELS[state.tab]());
+    panel.replaceChildren(...panelOf(TASKS.find((task) => task.name === state.tab)));
   }
   const place = {
     tab: state.tab,
@@ -64,6 +64,7 @@ function render() {
 function showWords() {
   document.documentElement.lang = currentLanguage();
   for (const each of document.querySelectorAll("[data-word]")) each.textContent = say(each.dataset.word);
+  for (const task of TASKS) $(`tab-${task.name}`).textContent = inLanguage(task.tab);
   for (const each of document.querySelectorAll("[data-label]"))
     each.setAttribute("aria-label", say(each.dataset.label));
   for (const each of document.querySelectorAll("[data-hint]")) each.placeholder = say(each.dataset.hint);
@@ -81,6 +82,19 @@ function showTheme(name) {
     h("span", { class: "wide" }, say(`theme_${theme}`)),
   );
   $("theme").setAttribute("aria-label", say(`theme_${theme}`));
+}
+
+function makeTabs() {
+  const tabs = TASKS.map((task) =>
+    h("button", {
+      type: "button",
+      role: "tab",
+      id: `tab-${task.name}`,
+      "aria-controls": "panel",
+      "data-tab": task.name,
+    }),
+  );
+  $("tabs").replaceChildren(...tabs);
 }
 
 function listen() {
@@ -114,10 +128,11 @@ function listen() {
 }
 
 async function start() {
+  makeTabs();
   listen();
   showWords();
   const place = new URLSearchParams(location.hash.slice(1));
-  if (place.get("tab") in PANELS) state.tab = place.get("tab");
+  if (TASKS.some((task) => task.name === place.get("tab"))) state.tab = place.get("tab");
   state.customer = place.get("customer");
   try {
     state.ready = await ask("/ready");

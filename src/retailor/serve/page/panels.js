@@ -1,4 +1,4 @@
-// The five panels. Each gives the elements to show for the state of now.
+// The panels of tasks. Each gives the elements to show for the state of now.
 
 import {
   answerBubble,
@@ -11,11 +11,12 @@ import {
   h,
   plain,
   questionBubble,
+  table,
   tile,
 } from "./parts.js";
 import { ask, url } from "./server.js";
 import { choose, state } from "./state.js";
-import { say } from "./words.js";
+import { inLanguage, say } from "./words.js";
 
 const chooseHit = (hit) =>
   choose({ item: hit.item ?? { item_id: hit.item_id, title: hit.item_id, category: [] } });
@@ -24,8 +25,8 @@ const keep = (name) => ({
   oninput: (event) => (state.kept[name] = event.target.value),
 });
 
-function form(word, fields, submit) {
-  const button = h("button", { type: "submit", class: "main" }, say(word));
+function form(said, fields, submit) {
+  const button = h("button", { type: "submit", class: "main" }, said);
   return h(
     "form",
     {
@@ -40,10 +41,10 @@ function form(word, fields, submit) {
   );
 }
 
-function recommendPanel() {
+function recommendPanel(task) {
   const results = h("div", { class: "results", "aria-live": "polite" });
   const wish = h("input", { type: "text", maxlength: 500, placeholder: say("wish_hint"), ...keep("wish") });
-  const go = () => fill(results, () => recommend(wish.value.trim()));
+  const go = () => fill(results, () => recommend(task, wish.value.trim()));
   const title = state.customer
     ? say("for_customer", { name: state.customer })
     : state.item
@@ -52,30 +53,30 @@ function recommendPanel() {
   const past = h("div", { class: "past" });
   if (state.customer) fill(past, () => history(state.customer));
   go();
-  const more = state.item ? ["similar", "together"].map((by) => neighbours(state.item.item_id, by)) : [];
+  const more = state.item ? ["similar", "together"].map((by) => neighbours(task, state.item.item_id, by)) : [];
   return [
     h("h2", {}, title),
     past,
-    form("wish_button", [field("wish", say("wish"), wish)], go),
+    form(say("wish_button"), [field("wish", say("wish"), wish)], go),
     results,
     ...more,
   ];
 }
 
-function neighbours(itemId, by) {
+function neighbours(task, itemId, by) {
   const section = h("section", {});
   fill(section, async () => {
-    const reply = await ask("/recommend", { k: 6, item_ids: [itemId], by });
+    const reply = await ask(`/${task.name}`, { k: 6, item_ids: [itemId], by });
     return reply.items.length ? [h("h3", {}, say(by)), grid(reply.items, chooseHit)] : "";
   });
   return section;
 }
 
-async function recommend(text) {
+async function recommend(task, text) {
   const body = { k: 12, item_ids: state.item ? [state.item.item_id] : [] };
   if (state.customer) body.user_id = state.customer;
   if (text) body.text = text;
-  const reply = await ask("/recommend", body);
+  const reply = await ask(`/${task.name}`, body);
   if (!reply.items.length) return empty(say("no_items"));
   return [
     reply.known_customer === false ? h("p", { class: "note" }, say("new_customer")) : "",
@@ -106,25 +107,55 @@ async function history(userId) {
   return h("div", {}, h("p", { class: "soft" }, say("history")), h("div", { class: "strip" }, tiles));
 }
 
-function searchPanel() {
-  const results = h("div", { class: "results", "aria-live": "polite" }, empty(say("search_empty")));
-  const words = h("input", {
-    type: "search",
-    maxlength: 500,
-    required: true,
-    placeholder: say("search_hint"),
-    ...keep("words"),
-  });
-  const go = () =>
-    fill(results, async () => {
-      const reply = await ask("/search", { text: words.value.trim(), k: 24 });
-      return reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found"));
-    });
-  if (words.value.trim()) go();
-  return [form("search_button", [field("words", say("search_label"), words)], go), results];
+// What a task's panel says of its reply by `draws`; what is not here is a table of the reply's fields.
+const DRAWS = {
+  items: (reply) => (reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found"))),
+  evidence: answerBubble,
+  bars,
+};
+
+// A form of the fields that the task names, and the reply below it.
+function formPanel(task) {
+  const results = h("div", { class: "results", "aria-live": "polite" });
+  if (inLanguage(task.empty)) results.append(empty(inLanguage(task.empty)));
+  const inputs = task.fields.map((each) => [each.name, inputOf(task, each)]);
+  const draw = DRAWS[task.draws] ?? table;
+  const go = () => fill(results, async () => draw(await ask(`/${task.name}`, bodyOf(task, inputs))));
+  if (task.draws === "items" && inputs[0]?.[1].value.trim()) go();
+  const fields = task.fields.map((each, i) => field(each.name, inLanguage(each.label), inputs[i][1]));
+  return [form(inLanguage(task.button), fields, go), tries(task, inputs, go), results].filter(Boolean);
 }
 
-function answerPanel() {
+function inputOf(task, { name, kind, max_length, required, hint }) {
+  const about = { maxlength: max_length, required, placeholder: inLanguage(hint), ...keep(`${task.name}.${name}`) };
+  return kind === "long"
+    ? h("textarea", { rows: 5, ...about })
+    : h("input", { type: kind, ...about });
+}
+
+function bodyOf(task, inputs) {
+  const written = inputs.map(([name, input]) => [name, input.value.trim()]).filter(([, value]) => value);
+  const body = { ...task.always, ...Object.fromEntries(written) };
+  if (task.customer_as && state.customer) body[task.customer_as] = state.customer;
+  if (task.item_as && state.item) body[task.item_as] = state.item.item_id;
+  return body;
+}
+
+function tries(task, inputs, go) {
+  if (!task.examples.length || !inputs.length) return null;
+  const [, input] = inputs[0];
+  const take = (text) => {
+    input.value = text;
+    input.dispatchEvent(new Event("input"));
+    go();
+  };
+  const buttons = task.examples
+    .map(inLanguage)
+    .map((text) => h("button", { type: "button", class: "quiet", onclick: () => take(text) }, text));
+  return h("p", { class: "soft" }, `${say("try")}: `, buttons);
+}
+
+function answerPanel(task) {
   const about = state.item?.item_id ?? null;
   if (about !== state.about) Object.assign(state, { about, turns: [] });
   const log = h("div", { class: "log", "aria-live": "polite" });
@@ -160,7 +191,7 @@ function answerPanel() {
     draw();
     log.append(place);
     await fill(place, async () => {
-      turn.reply = await ask("/answer", {
+      turn.reply = await ask(`/${task.name}`, {
         question: text,
         history: earlier,
         ...(about ? { item_id: about } : {}),
@@ -188,42 +219,11 @@ function answerPanel() {
   return [
     h("div", { class: "row" }, h("p", { class: "soft" }, where), again),
     log,
-    form("ask_button", [field("question", say("ask_label"), question)], go),
+    form(say("ask_button"), [field("question", say("ask_label"), question)], go),
   ];
 }
 
-function sentimentPanel() {
-  const results = h("div", { class: "results", "aria-live": "polite" }, empty(say("sentiment_empty")));
-  const text = h("textarea", {
-    rows: 5,
-    maxlength: 10000,
-    required: true,
-    placeholder: say("text_hint"),
-    ...keep("text"),
-  });
-  const aspect = h("input", {
-    type: "text",
-    maxlength: 100,
-    placeholder: say("aspect_hint"),
-    ...keep("aspect"),
-  });
-  const go = () =>
-    fill(results, async () => {
-      const body = { text: text.value.trim() };
-      if (aspect.value.trim()) body.aspect = aspect.value.trim();
-      return bars(await ask("/sentiment", body));
-    });
-  return [
-    form(
-      "sentiment_button",
-      [field("text", say("text_label"), text), field("aspect", say("aspect_label"), aspect)],
-      go,
-    ),
-    results,
-  ];
-}
-
-function reviewPanel() {
+function reviewPanel(task) {
   if (!state.item) return [empty(say("review_need"))];
   const results = h("div", { class: "results", "aria-live": "polite" });
   const stars = h(
@@ -258,7 +258,7 @@ function reviewPanel() {
         .slice(0, 10);
       if (language.value) body.language = language.value;
       if (state.customer && style.checked) body.user_id = state.customer;
-      const draft = await ask("/review", body);
+      const draft = await ask(`/${task.name}`, body);
       return [
         draftCard(draft),
         h("button", { type: "button", class: "quiet", onclick: () => go(state.seed + 1) }, say("another")),
@@ -276,15 +276,11 @@ function reviewPanel() {
   ].filter(Boolean);
   return [
     h("h2", {}, say("review_for", { name: plain(state.item.title) })),
-    form("review_button", fields, () => go(0)),
+    form(say("review_button"), fields, () => go(0)),
     results,
   ];
 }
 
-export const PANELS = {
-  recommend: recommendPanel,
-  search: searchPanel,
-  answer: answerPanel,
-  sentiment: sentimentPanel,
-  review: reviewPanel,
-};
+const PANELS = { recommendations: recommendPanel, dialogue: answerPanel, draft: reviewPanel };
+
+export const panelOf = (task) => (PANELS[task.draws] ?? formPanel)(task);

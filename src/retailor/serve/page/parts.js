@@ -150,10 +150,14 @@ export function field(id, label, input) {
   return h("div", { class: "field" }, h("label", { for: id }, label), input);
 }
 
-// The three probabilities as labelled bars.
+const ORDER = ["negative", "neutral", "positive"];
+
+// The probabilities of labels as bars: those of sentiment in their order, others as they came.
 export function bars(reply) {
-  const rows = ["negative", "neutral", "positive"].map((label) => {
-    const share = reply.probabilities[label] ?? 0;
+  const place = (label) => (ORDER.includes(label) ? ORDER.indexOf(label) : ORDER.length);
+  const labels = Object.keys(reply.probabilities).sort((one, other) => place(one) - place(other));
+  const rows = labels.map((label) => {
+    const share = reply.probabilities[label];
     const bar = h("span", { class: `bar ${label}` });
     bar.style.setProperty("--share", share);
     const percent = `${(100 * share).toFixed(1)} %`;
@@ -166,6 +170,25 @@ export function bars(reply) {
     );
   });
   return h("div", { class: "verdict" }, h("p", { class: `label ${reply.label}` }, say(reply.label)), rows);
+}
+
+// The fields of a reply as they are, for a task that has no drawing of its own.
+export function table(reply) {
+  const rows = Object.entries(reply)
+    .filter(([name]) => name !== "cached")
+    .map(([name, value]) =>
+      h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), h("td", {}, valueText(value))),
+    );
+  return rows.length ? h("table", { class: "reply" }, h("tbody", {}, rows)) : empty(say("nothing_read"));
+}
+
+function valueText(value) {
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (value !== null && typeof value === "object")
+    return Object.entries(value)
+      .map(([name, inner]) => `${name}: ${valueText(inner)}`)
+      .join("; ");
+  return typeof value === "number" ? value.toLocaleString(currentLanguage()) : String(value ?? "");
 }
 
 // An answer with the passages it stands on, numbered.

@@ -1,6 +1,6 @@
 // Asking the server. Where it wants a key, the key is asked for once and kept until the tab is closed.
 
-import { currentLanguage, say } from "./words.js";
+import { currentLanguage, say, sayProblem } from "./words.js";
 
 class Problem extends Error {
   constructor(status, text) {
@@ -29,9 +29,9 @@ export async function ask(path, body) {
   const reply = await response.json().catch(() => ({ detail: response.statusText }));
   if (response.status === 401) {
     if (await askForKey()) return ask(path, body);
-    throw new Problem(401, reply.detail);
+    throw new Problem(401, sayProblem(reply.error, reply.detail));
   }
-  if (!response.ok && path !== "/ready") throw new Problem(response.status, reply.detail);
+  if (!response.ok && path !== "/ready") throw new Problem(response.status, sayProblem(reply.error, reply.detail));
   return reply;
 }
 

@@ -1,9 +1,11 @@
 // What the page shows: who and what is chosen, and which panel is open.
 
+import { TASKS } from "./tasks.js";
+
 export const state = {
   mode: "customers",
   page: 1,
-  tab: "recommend",
+  tab: TASKS[0].name,
   customer: null,
   item: null,
   ready: null,

@@ -12,11 +12,6 @@ export const WORDS = {
     next: "Next page",
     page: "{page} of {pages}",
     tasks: "Tasks",
-    recommend: "Recommend",
-    search: "Search",
-    ask: "Ask",
-    sentiment: "Sentiment",
-    review: "Draft a review",
     customer: "Customer",
     product: "Product",
     nobody: "Nobody chosen: a new visitor.",
@@ -42,10 +37,6 @@ export const WORDS = {
     together: "Bought together",
     no_items: "Nothing fits. Loosen the words or choose someone else.",
     new_customer: "This customer has no history, so these are what suits a new visitor.",
-    search_label: "What are you looking for?",
-    search_hint: "light tent for two",
-    search_button: "Search",
-    search_empty: "Describe what you want in your own words; meaning counts, not only the exact words.",
     ask_label: "Your question",
     ask_hint: "Is it machine washable?",
     ask_button: "Ask",
@@ -64,12 +55,6 @@ export const WORDS = {
     s_review: "review",
     s_answer: "earlier answer",
     s_bullet: "bullet",
-    text_label: "A review or a message",
-    text_hint: "Soft and warm, but the zip broke after a week.",
-    aspect_label: "About one aspect (optional)",
-    aspect_hint: "zip",
-    sentiment_button: "Read",
-    sentiment_empty: "Paste a text to see how its writer feels.",
     negative: "negative",
     neutral: "neutral",
     positive: "positive",
@@ -91,6 +76,10 @@ export const WORDS = {
     copied: "Copied",
     by: "by {name}",
     absent: "This run has no “{task}” task.",
+    because_absent: "({why})",
+    server_said: "{said}",
+    try: "Try",
+    nothing_read: "Nothing to show.",
     loading: "Working…",
     failed: "That did not work",
     retry: "Try again",
@@ -111,11 +100,6 @@ export const WORDS = {
     next: "下一页",
     page: "第 {page} / {pages} 页",
     tasks: "任务",
-    recommend: "推荐",
-    search: "搜索",
-    ask: "问答",
-    sentiment: "情感",
-    review: "评论草稿",
     customer: "顾客",
     product: "商品",
     nobody: "尚未选择：视为新访客。",
@@ -141,10 +125,6 @@ export const WORDS = {
     together: "一起购买",
     no_items: "没有合适的商品。请放宽条件或换一位顾客。",
     new_customer: "这位顾客没有历史记录，因此按新访客推荐。",
-    search_label: "想找什么？",
-    search_hint: "双人轻便帐篷",
-    search_button: "搜索",
-    search_empty: "用自己的话描述即可：看重含义，而不只是字面。",
     ask_label: "您的问题",
     ask_hint: "可以机洗吗？",
     ask_button: "提问",
@@ -163,12 +143,6 @@ export const WORDS = {
     s_review: "评论",
     s_answer: "以往回答",
     s_bullet: "要点",
-    text_label: "评论或留言",
-    text_hint: "又软又暖和，可是拉链一周就坏了。",
-    aspect_label: "只看某一方面（可不填）",
-    aspect_hint: "拉链",
-    sentiment_button: "判断",
-    sentiment_empty: "粘贴一段文字，看看作者的感受。",
     negative: "负面",
     neutral: "中性",
     positive: "正面",
@@ -190,6 +164,10 @@ export const WORDS = {
     copied: "已复制",
     by: "由 {name} 生成",
     absent: "本次运行没有“{task}”任务。",
+    because_absent: "服务器给出的原因：{why}",
+    server_said: "服务器的说明：{said}",
+    try: "试试",
+    nothing_read: "没有可显示的内容。",
     loading: "处理中……",
     failed: "没有成功",
     retry: "重试",
@@ -199,6 +177,25 @@ export const WORDS = {
     hidden_customers: "此服务器不展示顾客。",
     no_title: "无标题",
   },
+};
+
+// What the codes of the server's errors mean. In English the server's own sentence says it better.
+export const PROBLEMS_ZH = {
+  bad_request: "服务器读不懂这个请求。",
+  unauthorized: "密钥缺失或不正确。",
+  forbidden: "服务器不允许这样做。",
+  not_found: "没有找到所要的商品、顾客或地址。",
+  method_not_allowed: "这个地址不接受这种请求。",
+  too_slow: "请求到达得太慢。",
+  too_large: "内容太大，请缩短后再试。",
+  not_json: "请求的格式不对。",
+  wrong_host: "服务器不以这个主机名应答。",
+  invalid: "填写的内容不符合要求。",
+  busy: "服务器正忙，请稍后再试。",
+  failed: "服务器处理这个请求时出错。",
+  not_in_this_run: "本次运行没有这项任务。",
+  not_ready: "服务器尚未就绪，请稍后再试。",
+  timeout: "回答用时太久，请稍后再试。",
 };
 
 const stored = localStorage.getItem("retailor-language");
@@ -214,4 +211,15 @@ export function setLanguage(name) {
 export function say(key, values = {}) {
   const text = WORDS[language][key] ?? WORDS.en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+// A text that comes in both languages, in the one of now.
+export const inLanguage = (said) => said[language];
+
+// The server's error for the reader: in Chinese what its code means, and then the server's own words.
+export function sayProblem(code, detail) {
+  if (language === "en") return detail;
+  return [PROBLEMS_ZH[code] ?? PROBLEMS_ZH.failed, detail && say("server_said", { said: detail })]
+    .filter(Boolean)
+    .join("");
 }

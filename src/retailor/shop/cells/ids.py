@@ -15,4 +15,4 @@ def content_ids(frame: pl.DataFrame, *columns: str) -> pl.Series:
         .alias("key")
     )["key"].to_list()
     hashed = hashlib.blake2b
-    return pl.Series([hashed(key, digest_size=8).hexdigest() for key in keys], dtype=pl.String)
+    return pl.Series([hashed(key, digest_size=8).digest() for key in keys], dtype=pl.Binary).bin.encode("hex")

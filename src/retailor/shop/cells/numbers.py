@@ -92,20 +92,22 @@ def _under(token: str, decimal: str, thousands: str | None) -> str | None:
     if len(signs) > 1 or (thousands and signs - {thousands}):
         return None
     first, *groups = re.split(r"\D", whole)
-    if groups:
-        threes = len(first) <= 3 and all(len(group) == 3 for group in groups)
-        twos = (
-            signs == {","}
-            and len(first) <= 2
-            and all(len(g) == 2 for g in groups[:-1])
-            and len(groups[-1]) == 3
-        )
-        if not (threes or twos) or first.startswith("0") or not first:
-            return None
+    if groups and not _are_groups(first, groups, by_comma=signs == {","}):
+        return None
     digits = "".join([first, *groups])
     if not digits and not rest:
         return None
     return f"{digits or 0}.{rest[0]}" if rest else digits
+
+
+def _are_groups(first: str, groups: list[str], *, by_comma: bool) -> bool:
+    """Whether digits are grouped as thousands, or, with commas, as lakhs and crores: '12,34,567'."""
+    if not first or first.startswith("0"):
+        return False
+    sizes = [len(group) for group in groups]
+    if len(first) <= 3 and set(sizes) == {3}:
+        return True
+    return by_comma and len(first) <= 2 and sizes[-1] == 3 and set(sizes[:-1]) <= {2}
 
 
 def decimal_of(token: str) -> str | None:
@@ -152,34 +154,44 @@ def read_amount(raw: str, form: NumberForm) -> Amount | str | None:
         return Amount(0.0)
     tokens = tokens_of(text)
     shape = _TOKEN.sub(lambda match: "#" if match[0] else "", text)
-    if not tokens:
-        return "holds no number"
-    if "%" in text:
-        return "is a share, no price"
-    if len(tokens) > 2 or (
-        len(tokens) == 2 and not _BETWEEN.fullmatch(shape[shape.index("#") : shape.rindex("#") + 1])
-    ):
-        return "holds several numbers"
+    if wrong := _no_price(text, tokens, shape):
+        return wrong
     codes, times, unknown = _words(shape, form)
     if unknown:
         return f"holds the word '{unknown}'"
     if _CHINESE.search(shape) and not form.strict:
         form = NumberForm(decimal=".", currency=form.currency)
+    low = _low_end(tokens, form)
+    if isinstance(low, str):
+        return low
+    amount = float(low * times)
+    if _is_negative(text, shape) or not math.isfinite(amount):
+        return "is negative" if math.isfinite(amount) else "is too large"
+    meant = frozenset.intersection(*codes) if codes else frozenset()
+    return Amount(amount, meant) if meant or not codes else "names two currencies"
+
+
+def _no_price(text: str, tokens: list[str], shape: str) -> str:
+    """Why a text with these numbers in it, '#' each in its shape, is no price; '' where it may be one."""
+    if not tokens:
+        return "holds no number"
+    if "%" in text:
+        return "is a share, no price"
+    between = shape[shape.index("#") : shape.rindex("#") + 1]
+    if len(tokens) > 2 or (len(tokens) == 2 and not _BETWEEN.fullmatch(between)):
+        return "holds several numbers"
+    return ""
+
+
+def _low_end(tokens: list[str], form: NumberForm) -> Decimal | str:
+    """The number, of two the first, or the reason why it cannot be told."""
     values = []
     for token in tokens:
         value = number_of(token, form)
         if isinstance(value, str):
             return value
         values.append(value)
-    if _is_negative(text, shape):
-        return "is negative"
-    if len(values) == 2 and values[0] > values[1]:
-        return "is a range from more to less"
-    amount = float(values[0] * times)
-    if not math.isfinite(amount):
-        return "is too large"
-    meant = frozenset.intersection(*codes) if codes else frozenset()
-    return Amount(amount, meant) if meant or not codes else "names two currencies"
+    return "is a range from more to less" if values[0] > values[-1] else values[0]
 
 
 def _words(shape: str, form: NumberForm) -> tuple[list[frozenset[str]], int, str]:

@@ -61,6 +61,10 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
             array = array.cast(pa.timestamp(kind.unit, "UTC"))
         if pa.types.is_dictionary(kind):
             array = array.dictionary_decode()
+        if pa.types.is_fixed_size_list(kind):
+            array = array.cast(pa.list_(kind.value_type))
+        if pa.types.is_decimal256(kind) and kind.scale:
+            array = array.cast(pa.float64())
         array = _checked(array)
         if _is_plain(array.type):
             return pl.Series(name, pl.from_arrow(array))

@@ -19,40 +19,60 @@ _LONGEST_LITERAL = 1 << 20  # a syntax tree takes a hundred times its text
 _LONG_NUMBER = b"0" * 19
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _LOADS = orjson.loads
+AT_ONCE = 512
+"""Lines parsed before the first is used: a block of them would not stay in the processor's cache."""
 
 
 def objects(block: Block, reject: Reject) -> Iterator[tuple[int, Row]]:
     """Line number and object of each line; what is no object goes to `reject`, blank lines are skipped."""
-    raws = block.data.split(b"\n")[:-1]
-    if not _has_long_number(block.data):
-        try:
-            rows = _parsed(raws)
-            if {*map(type, rows)} <= {dict}:
-                lines = block.numbers or range(block.line, block.line + len(raws))
-                yield from zip(lines, rows, strict=True)
-                return
-        except orjson.JSONDecodeError:
-            pass  # every line is parsed by itself in either way: this one is but quicker
-    for i, raw in enumerate(raws):
-        if not raw.strip():
-            continue
-        row = parse_object(raw)
-        if isinstance(row, str):
-            cut = block.cut and i == len(raws) - 1
-            reject(block.number(i), row + (" (the last line, without an end: it is cut off)" if cut else ""))
-        else:
-            yield block.number(i), row
+    raws = lines_of(block)
+    exact = not _has_long_number(block.data)
+    for start in range(0, len(raws), AT_ONCE):
+        part = raws[start : start + AT_ONCE]
+        for i, row in enumerate(parsed(part) if exact else [None] * len(part), start):
+            found = row if type(row) is dict else object_of(block, i, raws[i], reject)
+            if found is not None:
+                yield block.number(i), found
 
 
-def _parsed(raws: list[bytes]) -> list[Any]:
-    """The values of lines of JSON. Counting references to find cycles would take as long as parsing."""
+def lines_of(block: Block) -> list[bytes]:
+    """The lines of a block without their ends."""
+    return block.data.split(b"\n")[:-1]
+
+
+def object_of(block: Block, i: int, raw: bytes, reject: Reject) -> Row | None:
+    """The object that the block's line i holds; None where it is blank or none, which goes to `reject`."""
+    if not raw.strip():
+        return None
+    row = parse_object(raw)
+    if not isinstance(row, str):
+        return row
+    cut = block.cut and i == block.n_lines - 1
+    reject(block.number(i), row + (" (the last line, without an end: it is cut off)" if cut else ""))
+    return None
+
+
+def parsed(raws: list[bytes]) -> list[Any]:
+    """What orjson makes of each line: quick, but none of long numbers, NaN and literals; None for no JSON.
+
+    Counting references to find cycles would take as long as parsing.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         return [_LOADS(raw) for raw in raws]
+    except orjson.JSONDecodeError:
+        return [_quick(raw) for raw in raws]
     finally:
         if was_on:
             gc.enable()
+
+
+def _quick(raw: bytes) -> Any:
+    try:
+        return _LOADS(raw)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _has_long_number(data: bytes) -> bool:
@@ -140,8 +160,10 @@ def as_text(value: Any) -> str | None:
         return None if value != value or value in (math.inf, -math.inf) else repr(value)
     elif isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
         text = "\n".join(part for part in value if part.strip())
-    else:
+    elif isinstance(value, (list, tuple, dict, bool)):
         text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = str(value)
     if "\0" in text or not text.isascii():
         text = text.replace("\0", "").encode("utf-8", "replace").decode()
     return text if text.strip() else None

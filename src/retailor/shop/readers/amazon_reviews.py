@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from retailor.shop.cells.ids import content_ids
 from retailor.shop.files.lines import Block, Reject
-from retailor.shop.files.records import Row, as_number, as_text, objects
+from retailor.shop.files.records import AT_ONCE, Row, as_number, as_text, lines_of, object_of, parsed
 from retailor.shop.readers.amazon_eras import SIGNS, Era, Foreign, role_of
 from retailor.shop.tables import label_of_rating
 
@@ -29,6 +28,8 @@ SOURCE = {
 _EARLIEST_MS = 757_382_400_000  # 1994, when the shop opened
 _MOST_VOTES = 1e15
 _LATEST_MS = 4_102_444_800_000  # 2100
+_NUL = rb"\u0000"
+"""How JSON writes the only control character that no text of ours holds."""
 _NONE = type(None)
 _TEXT, _OPTIONAL_TEXT = frozenset({str}), frozenset({str, _NONE})
 _WHOLE, _NUMBER, _VOTES = frozenset({int}), frozenset({int, float}), frozenset({int, _NONE})
@@ -38,24 +39,49 @@ def parse_reviews(era: Era, block: Block, reject: Reject, foreign: Foreign) -> p
     """The good rows of a block in the SOURCE schema, in file order.
 
     Every line is parsed by itself. Rows whose values have the usual types are checked a column at once, the
-    others one by one: what a row means depends on nothing beside it.
+    others are read again one by one: what a row means depends on nothing beside it.
     """
-    rows = list(objects(block, reject))
-    usual, is_usual = _usual(era, rows)
-    if is_usual.all():
-        return usual
-    odd = _one_by_one(era, [rows[i] for i in np.flatnonzero(~is_usual)], reject, foreign)
-    return pl.concat([usual, odd]).sort("line")
+    raws = lines_of(block)
+    frame = _columns(era, block, raws)
+    usual = frame.select(_is_usual(era, _NUL in block.data)).to_series()
+    votes = pl.col("helpful").fill_null(0) if era.helpful_type == pl.String else pl.col("helpful")
+    frame = frame.drop("usual").with_columns(votes, pl.col("time") * era.ms)
+    if usual.all():
+        return frame
+    odd = _one_by_one(era, block, raws, (~usual).arg_true().to_list(), reject, foreign)
+    return pl.concat([frame.filter(usual), odd]).sort("line")
 
 
-def _usual(era: Era, rows: Sequence[tuple[int, Row]]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
-    """The rows with nothing unusual about them, and which of `rows` they are."""
+def _columns(era: Era, block: Block, raws: list[bytes]) -> pl.DataFrame:
+    """The values of every line in the SOURCE schema, null where a type is odd; and whether all are `usual`.
+
+    A long number may have lost digits here, but no usual value is one.
+    """
     own = {era.user, era.item, era.rating, era.title, era.text, era.helpful, era.time}
     signs = {s for other, its in SIGNS["reviews"].items() if other != era.name for s in its} - own
-    found = [row for _, row in rows]
-    usual = np.fromiter(map(signs.isdisjoint, found), bool, len(found))
-    columns = {"line": pl.Series([line for line, _ in rows], dtype=pl.Int64)}
-    for column, key, kinds in (
+    in_list = era.helpful_type == pl.List(pl.Int64)
+    usual: list[bool] = []
+    columns: dict[str, list[Any]] = {column: [] for column, _, _ in _kinds(era)}
+    for start in range(0, len(raws), AT_ONCE):
+        rows = [row if type(row) is dict else {} for row in parsed(raws[start : start + AT_ONCE])]
+        fine = list(map(signs.isdisjoint, rows))
+        for column, key, kinds in _kinds(era):
+            values = list(map(dict.get, rows, itertools.repeat(key)))
+            if column == "helpful":
+                values = [value and _usual_votes(value, in_list) for value in values]
+            if not kinds.issuperset(map(type, values)):
+                fine = [is_fine and type(value) in kinds for is_fine, value in zip(fine, values, strict=True)]
+                values = [value if type(value) in kinds else None for value in values]
+            columns[column] += values
+        usual += fine
+    lines = block.numbers or range(block.line, block.line + len(raws))
+    made = {column: _series(values, SOURCE[column]) for column, values in columns.items()}
+    return pl.DataFrame({"line": pl.Series(lines, dtype=pl.Int64), **made, "usual": usual})
+
+
+def _kinds(era: Era) -> tuple[tuple[str, str, frozenset[Any]], ...]:
+    """Column, the era's key of it, and the types of its usual values."""
+    return (
         ("user_id", era.user, _TEXT),
         ("item_id", era.item, _TEXT),
         ("rating", era.rating, _NUMBER),
@@ -63,20 +89,7 @@ def _usual(era: Era, rows: Sequence[tuple[int, Row]]) -> tuple[pl.DataFrame, NDA
         ("text", era.text, _OPTIONAL_TEXT),
         ("helpful", era.helpful, _VOTES),
         ("time", era.time, _WHOLE),
-    ):
-        values = [row.get(key) for row in found]
-        if column == "helpful":
-            values = [None if value is None else _usual_votes(era, value) for value in values]
-        if not kinds.issuperset(map(type, values)):
-            usual &= np.fromiter((type(value) in kinds for value in values), bool, len(values))
-            values = [value if type(value) in kinds else None for value in values]
-        columns[column] = _series(values, SOURCE[column])
-    frame = pl.DataFrame(columns)
-    usual &= frame.select(_is_usual(era)).to_series().to_numpy()
-    frame = frame.with_columns(pl.col("time") * era.ms)
-    if era.helpful_type == pl.String:
-        frame = frame.with_columns(pl.col("helpful").fill_null(0))
-    return (frame if usual.all() else frame.filter(usual)), usual
+    )
 
 
 def _series(values: list[Any], kind: Any) -> pl.Series:
@@ -88,30 +101,38 @@ def _series(values: list[Any], kind: Any) -> pl.Series:
         return pl.Series(small, dtype=kind)
 
 
-def _usual_votes(era: Era, value: Any) -> Any:
+def _usual_votes(value: Any, in_list: bool) -> Any:
     """A whole number or None; a text where it takes a second look."""
-    if era.helpful_type == pl.List(pl.Int64) and type(value) is list and value:
+    if in_list and type(value) is list and value:
         value = value[0]
     if type(value) is str and len(value) < 16 and value.isascii() and value.isdigit():
         return int(value)
     return value if type(value) is int and abs(value) <= _MOST_VOTES else ""
 
 
-def _is_usual(era: Era) -> pl.Expr:
+def _is_usual(era: Era, may_hold_nul: bool) -> pl.Expr:
     """True for rows whose values need no second look."""
     ids = [(pl.col(c) != "") & (pl.col(c) == pl.col(c).str.strip_chars()) for c in ("user_id", "item_id")]
-    texts = [pl.col(c).str.contains("\0", literal=True) for c in ("user_id", "item_id", "title", "text")]
+    texts = ("user_id", "item_id", "title", "text") if may_hold_nul else ()
+    strange = [pl.col(c).str.contains("\0", literal=True) for c in texts]
     return pl.all_horizontal(
+        "usual",
         *(known.fill_null(False) for known in ids),
-        *(~strange.fill_null(False) for strange in texts),
+        *(~each.fill_null(False) for each in strange),
         pl.col("rating").is_between(1, 5).fill_null(False),
         pl.col("time").is_between(_EARLIEST_MS // era.ms, _LATEST_MS // era.ms).fill_null(False),
     )
 
 
-def _one_by_one(era: Era, rows: Sequence[tuple[int, Row]], reject: Reject, foreign: Foreign) -> pl.DataFrame:
+def _one_by_one(
+    era: Era, block: Block, raws: list[bytes], odd: Iterable[int], reject: Reject, foreign: Foreign
+) -> pl.DataFrame:
     good = []
-    for line, row in rows:
+    for i in odd:
+        row = object_of(block, i, raws[i], reject)
+        if row is None:
+            continue
+        line = block.number(i)
         made = foreign.reason(era, "reviews", line, row) or review_row(era, row)
         if isinstance(made, str):
             reject(line, made)

@@ -15,8 +15,8 @@ import polars as pl
 from retailor.shop.cells.numbers import Amount, NumberForm, decimal_of, read_amount, readings, tokens_of
 from retailor.shop.cells.plain import plain
 from retailor.shop.cells.times import LAST_MS, LIKELY_MS, UNITS_PER_MS, orders_of
-from retailor.shop.readers.columns import ColumnMap, Settled
-from retailor.shop.readers.values import plain_of, says_none
+from retailor.shop.readers.column_maps import ColumnMap, Settled
+from retailor.shop.readers.readings import plain_of, says_none, text_of
 from retailor.shop.unread import Unread
 
 NUMBERS = ("price", "grade")
@@ -59,7 +59,11 @@ def survey(
     seen: dict[str, _Evidence] = {}
     for frame in frames:
         for source, name in {(source, name) for _, name, source in columns if source in frame.columns}:
-            if frame.schema[source] == pl.String:
+            kind = frame.schema[source]
+            if name == "time" and kind.is_numeric():
+                text = frame.select(text_of(pl.col(source), kind))[source]
+                _see_times(text, seen.setdefault(source, _Evidence()))
+            elif kind == pl.String:
                 see = _see_times if name == "time" else _see_numbers
                 see(frame[source], seen.setdefault(source, _Evidence()))
     return {

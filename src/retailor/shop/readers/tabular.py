@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from retailor.shop.files.packed import streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text
 from retailor.shop.files.sink import Sink
-from retailor.shop.readers.columns import ColumnMap, Settled, canonical, check_map, missing_column, sources
+from retailor.shop.readers.column_maps import ColumnMap, Settled, check_map, sources
+from retailor.shop.readers.columns import canonical, missing_column
 from retailor.shop.readers.survey import Key, open_columns, survey
 from retailor.shop.tables import SCHEMAS
 
@@ -174,7 +177,7 @@ def _frames(maps: Maps, path: Path, told: Callable[[str, int, str], None]) -> It
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     if is_parquet or layout.format == "parquet":
-        yield str(path), parquet(path, wanted, partial(told, str(path)))
+        yield str(path), _without_lists(maps, parquet(path, wanted, partial(told, str(path))))
         return
     for name, stream in streams(path):
         reject = partial(told, name)
@@ -206,7 +209,7 @@ def _suffix(name: str) -> str:
 
 def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
     """Frames of text columns, and list columns where ours hold lists; a line is where the object starts."""
-    wanted = {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+    wanted = _targets(maps)
     encoding = maps[0][1].encoding
     tops = {*wanted, *(source.split(".")[0] for source in wanted)}
 
@@ -230,6 +233,19 @@ def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
         yield pl.DataFrame(columns), pl.Series([line for line, _ in batch], dtype=pl.Int64)
 
 
+def _without_lists(maps: Maps, frames: Frames) -> Frames:
+    """The frames with text where a list stands for one value: what JSON's lists of such a column become."""
+    wanted = {source: made_of for source, (kind, made_of) in _targets(maps).items() if kind == pl.String}
+    for frame, lines in frames:
+        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List) and name in wanted]
+        made = {name: pl.Series(map(wanted[name], frame[name].to_list()), dtype=pl.String) for name in lists}
+        yield frame.with_columns(**made), lines
+
+
+def _targets(maps: Maps) -> dict[str, tuple[Any, Any]]:
+    return {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+
+
 def reach(row: Row, source: str) -> Any:
     """The value under a key, or under 'a.b' inside nested objects; None where there is none."""
     if source in row:
@@ -249,8 +265,19 @@ def _target(ours: str) -> tuple[Any, Any]:
     if ours == "evidence":
         return SCHEMAS["questions"]["evidence"], evidence_of
     if ours in ("price", "grade", "rating", "helpful"):
-        return pl.String, _number
-    return pl.String, _id if ours.endswith("_id") else as_text
+        return pl.String, partial(_one, _number)
+    if ours in ("time", "kind", "label", "currency") or ours.endswith("_id"):
+        return pl.String, partial(_one, _id if ours.endswith("_id") else as_text)
+    return pl.String, as_text
+
+
+def _one(read: Callable[[Any], str | None], value: Any) -> str | None:
+    """What `read` makes of a value, also of one alone in a list; a list of several is JSON text."""
+    while isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, (list, tuple)):
+        return read(value)
+    return json.dumps(value, ensure_ascii=False, default=str) if value else None
 
 
 def _path(value: Any) -> list[str] | None:
@@ -263,6 +290,8 @@ def _path(value: Any) -> list[str] | None:
 
 def _number(value: Any) -> str | None:
     """Text, in which a number has one meaning: 1.299 of JSON is no thousand."""
+    if isinstance(value, Decimal):
+        return f"{value:f}e0"
     if isinstance(value, float):
         return repr(value) if "e" in repr(value) or not math.isfinite(value) else f"{value!r}e0"
     return as_text(value)

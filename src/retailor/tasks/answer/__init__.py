@@ -1,5 +1,22 @@
-"""Answering: a task whose parts are in this folder, each readable alone."""
+"""Answering: a task whose parts are in this folder, each readable alone.
 
-from retailor.tasks.answer.task import Answerer, AnswerSettings
+The names below are loaded when first used, so that `entry` and `shapes` can be read without torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retailor.tasks.answer.settings import AnswerSettings as AnswerSettings
+    from retailor.tasks.answer.task import Answerer as Answerer
 
 __all__ = ["AnswerSettings", "Answerer"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from retailor.tasks.answer import task
+
+    return getattr(task, name)

@@ -70,43 +70,73 @@ def features(
     `topic`: words that say which item is meant; a passage of that item need not repeat them.
     `cosines` [n]: of the question with each passage.
     """
-    asked = [word for word in dict.fromkeys(content_words(question)) if word not in topic]
-    idf = {word: index.idf(word) for word in asked}
-    total = sum(idf.values()) or 1.0
-    bound = sum(index.idf(word) for word in dict.fromkeys(words(question)) if word not in topic) or 1.0
+    asked = _Asked.of(question, topic, index)
     lexical = index.weigh(question, texts)
-    wanted, yes_no, number = kinds.asked(question), is_yes_no(question), kinds.wants_number(question)
-    measures = frozenset().union(*(kind.dimensions for kind in wanted))
     rows = np.zeros((len(texts), len(FEATURES)), dtype=np.float32)
     for row, text, source, score, cosine in zip(rows, texts, sources, lexical, cosines, strict=True):
-        told = content_words(text)
-        name = set(content_words(text.partition(":")[0])) if source == "attribute" else set()
-        has_number = kinds.gives_number(text)
-        shared = sum(kinds.tells(kind, question, text) for kind in wanted) / max(len(wanted), 1)
         label = text.partition(":")[0] if source == "attribute" else ""
-        words_share = min(float(score) / bound, 1.5)
+        told = content_words(text)
+        of_attribute = float(source == "attribute")
+        words_share = min(float(score) / asked.bound, 1.5)
         row[:] = (
             words_share,
             np.log1p(score) / 3,
             cosine,
             (cosine - chance.mean) / chance.spread / 3,
-            sum(idf[word] for word in dict.fromkeys(told) if word in idf) / total,
-            sum(word in idf for word in told) / max(len(told), 1),
-            len(name & idf.keys()) / len(name) if name else 0.0,
-            shared,
-            bool(wanted) and not shared,
-            any(kind.name in kinds.told(label) for kind in wanted),
-            bool(measures & kinds.dimensions(text)),
-            kinds.of_another_kind(question, text, source),
-            number and has_number,
-            number and not has_number,
-            yes_no and says_yes_no(text),
-            source == "attribute",
-            source == "title",
-            source == "review",
-            source == "answer",
+            *asked.covered(told, label),
+            *asked.kinds_told(text, label, source),
+            *(source == each for each in ("attribute", "title", "review", "answer")),
             np.log1p(len(told)) / 3,
-            cosine if source == "attribute" else 0.0,
-            words_share if source == "attribute" else 0.0,
+            cosine * of_attribute,
+            words_share * of_attribute,
         )
     return rows
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a question asks: its words with their weights, and its kinds."""
+
+    question: str
+    idf: dict[str, float]
+    """Of its content words, but for those that say which item is meant."""
+    bound: float
+    """The score by BM25 of a passage that has all of its words, about."""
+    wanted: Sequence[kinds.Kind]
+    yes_no: bool
+    number: bool
+
+    @classmethod
+    def of(cls, question: str, topic: frozenset[str], index: BM25Index) -> _Asked:
+        idf = {word: index.idf(word) for word in dict.fromkeys(content_words(question)) if word not in topic}
+        bound = sum(index.idf(word) for word in dict.fromkeys(words(question)) if word not in topic) or 1.0
+        wanted = kinds.asked(question)
+        return cls(question, idf, bound, wanted, is_yes_no(question), kinds.wants_number(question))
+
+    def covered(self, told: Sequence[str], label: str) -> tuple[float, float, float]:
+        """The shares of question, passage and attribute's name that the others have."""
+        name = set(content_words(label))
+        return (
+            sum(self.idf[word] for word in dict.fromkeys(told) if word in self.idf)
+            / (sum(self.idf.values()) or 1.0),
+            sum(word in self.idf for word in told) / max(len(told), 1),
+            len(name & self.idf.keys()) / len(name) if name else 0.0,
+        )
+
+    def kinds_told(self, text: str, label: str, source: str) -> tuple[float, ...]:
+        """From 'kind_told' to 'yes_no_given'."""
+        shared = sum(kinds.tells(kind, self.question, text) for kind in self.wanted) / max(
+            len(self.wanted), 1
+        )
+        measures = frozenset().union(*(kind.dimensions for kind in self.wanted))
+        has_number = kinds.gives_number(text)
+        return (
+            shared,
+            bool(self.wanted) and not shared,
+            any(kind.name in kinds.told(label) for kind in self.wanted),
+            bool(measures & kinds.dimensions(text)),
+            kinds.of_another_kind(self.question, text, source),
+            self.number and has_number,
+            self.number and not has_number,
+            self.yes_no and says_yes_no(text),
+        )

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import words
 from retailor.seeds import stream
 from retailor.tasks.answer.features import Chance, features
-from retailor.tasks.shapes import Evidence
+from retailor.tasks.answer.shapes import Evidence
 
 N_CHANCE = 512
 NAMED = 0.4
@@ -64,7 +64,7 @@ class PassageIndex:
         """The index of the table's passages; their vectors are kept in `work` as they come."""
         matches = match_texts(table)
         # Half precision, as they will be on disk: a loaded index ranks exactly as the fitted one.
-        vectors = kept_vectors(encoder, matches, work=work).astype(np.float16).astype(np.float32)
+        vectors = memo_vectors(encoder, matches, work=work).astype(np.float16).astype(np.float32)
         return cls(table, vectors, BM25Index.of(matches))
 
     def __len__(self) -> int:

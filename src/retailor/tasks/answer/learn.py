@@ -1,4 +1,4 @@
-"""Learning which passage answers: from a shop's questions where it has them, and from made ones."""
+"""Learning which passage answers: from a shop's questions where it has them, and from synthetic ones."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ALWAYS = -2
 
 
 @dataclass(frozen=True)
-class Made:
-    """Made questions to learn from, and others, in other wordings, to choose on."""
+class Synthetic:
+    """Synthetic questions to learn from, and others, in other wordings, to choose on."""
 
     learn: Sequence[Case]
     choose: Sequence[Case]
@@ -43,7 +43,7 @@ class Learner:
     n_negatives: int
     seed: int
 
-    def ranker(self, cases: Sequence[Case], made: Made) -> tuple[Ranker, dict[str, Any]]:
+    def ranker(self, cases: Sequence[Case], synthetic: Synthetic) -> tuple[Ranker, dict[str, Any]]:
         """The ranker, and what taught it.
 
         From evidence where the questions have it, else from their answers, and from made questions; what is
@@ -52,13 +52,13 @@ class Learner:
         taught, told = self._taught(cases)
         lists, folds, held = self._from_questions(cases, told, with_page=taught != "answers")
         if taught != "answers":
-            own = self._pages([case for case in made.learn if case.texts])
+            own = self._pages([case for case in synthetic.learn if case.texts])
             lists, folds = [*lists, *own], np.concatenate([folds, np.full(len(own), ALWAYS)])
-        if made.choose:
-            held["made"] = Held(self._pages(made.choose), np.full(len(made.choose), -1))
+        if synthetic.choose:
+            held["made"] = Held(self._pages(synthetic.choose), np.full(len(synthetic.choose), -1))
         ranker, how = choose_ranker(lists, folds, held)
         log = {"taught_by": taught if how["learned_share"] else "the default", **how}
-        counts = {"n_questions": len(told), "n_made": len(made.learn) + len(made.choose)}
+        counts = {"n_questions": len(told), "n_made": len(synthetic.learn) + len(synthetic.choose)}
         return ranker, {**log, **counts, "n_unanswered": _n_unknown(held)}
 
     def _taught(self, cases: Sequence[Case]) -> tuple[str, list[Case]]:

@@ -30,7 +30,7 @@ from retailor.tasks.answer.cases import Case, answerable, vectors_of
 from retailor.tasks.answer.features import features
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.ranker import Ranker
-from retailor.tasks.shapes import Evidence
+from retailor.tasks.answer.shapes import Evidence
 
 Figure = tuple[str, str, list[float]]
 """A metric, the system's row, and a value a case."""

@@ -18,7 +18,7 @@ UNANSWERABLE = 0.5
 """Questions that the page does not tell, for each one that an attribute answers."""
 
 
-def made_cases(
+def synthetic_cases(
     index: PassageIndex, items: Sequence[str], use: Use, *, n: int, max_page: int, seed: int
 ) -> list[Case]:
     """Up to n questions that an attribute answers, and half as many that nothing on their page does.
@@ -56,9 +56,9 @@ def _question(name: str, use: Use, rng: np.random.Generator) -> str:
     """Two in three without the attribute's name, where its kind has such wordings."""
     chinese = HAS_CHINESE.search(name) is not None
     kind = next((k for k in sorted(told(name)) if templates.own(k, chinese=chinese, use=use)), None)
-    said = templates.own(kind, chinese=chinese, use=use) if kind and rng.random() < 2 / 3 else []
-    said = said or templates.named(name if chinese else name.lower(), chinese=chinese, use=use)
-    return said[int(rng.integers(len(said)))]
+    wordings = templates.own(kind, chinese=chinese, use=use) if kind and rng.random() < 2 / 3 else []
+    wordings = wordings or templates.named(name if chinese else name.lower(), chinese=chinese, use=use)
+    return wordings[int(rng.integers(len(wordings)))]
 
 
 def _answered(index: PassageIndex, row: int, use: Use, max_page: int, rng: np.random.Generator) -> Case:

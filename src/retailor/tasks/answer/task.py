@@ -7,64 +7,33 @@ import time
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Self, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from retailor.config import Field, as_dict, read_settings, settings
+from retailor.config import as_dict, saved_settings
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.answer import dialogue, kinds, wording
+from retailor.tasks.answer import dialogue, wording
 from retailor.tasks.answer.cases import Case, cases_of
 from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.learn import Learner, Made
-from retailor.tasks.answer.parts import compares, parts
+from retailor.tasks.answer.learn import Learner, Synthetic
+from retailor.tasks.answer.parts import parts
 from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import evaluate_cases
-from retailor.tasks.answer.synthetic import made_cases
+from retailor.tasks.answer.settings import AnswerSettings
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.synthetic import synthetic_cases
 from retailor.tasks.answer.templates import Use
-from retailor.tasks.shapes import Answered, AnswerQuery, Evidence
 
-N_MADE = 300
+__all__ = ["AnswerSettings", "Answerer"]
+
+N_SYNTHETIC = 300
 """Questions that attributes answer, made for each use."""
-
-
-@settings
-class AnswerSettings:
-    """What is read, how much of it, and how sure an answer must be."""
-
-    caution: float | None = Field(default=None, gt=0, lt=1)
-    """An answer is given when the probability that its evidence answers is at least this. None: at the bound
-    that told best, on held-out training questions, which ones have an answer."""
-    n_evidence: int = Field(default=3, ge=1)
-    max_question_chars: int = Field(default=1000, gt=0)
-    max_history: int = Field(default=8, ge=0)
-    """Earlier turns that are read, the latest ones."""
-    max_passages_per_item: int = Field(default=400, gt=0)
-    max_review_sentences_per_item: int = Field(default=200, ge=0)
-    max_passage_chars: int = Field(default=600, gt=20)
-    n_candidates: int = Field(default=40, ge=1)
-    """Passages that are looked at closely, after words and meaning have put them first."""
-    n_items: int = Field(default=5, ge=1)
-    """Items that a question asked on no page may be about."""
-    min_questions: int = Field(default=20, ge=5)
-    """Below this many answered questions the ranker learns from made questions alone."""
-    max_questions: int = Field(default=5000, ge=20)
-    n_negatives: int = Field(default=6, ge=2)
-    wording: Literal["quote", "generator"] = "quote"
-    """'generator': a plan gives the task the generator, which words what the evidence says; its words are
-    kept only where they pass a check against the evidence, else the evidence is quoted. Figures of wording
-    are of the quotes."""
-    max_answer_tokens: int = Field(default=80, gt=0)
-    max_new_words: float = Field(default=0.2, ge=0, le=1)
-    """The share of a generated answer's content words that neither evidence nor question has."""
-    seed: int = 0
 
 
 class Answerer:
@@ -112,150 +81,35 @@ class Answerer:
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def _learn(self, shop: Shop) -> None:
-        """The ranker, from the shop's questions and from made ones. See `learn`."""
+        """The ranker, from the shop's questions and from synthetic ones. See `learn`."""
         index, settings = self._fitted(), self.settings
         sample = shop.questions.sample(
             min(len(shop.questions), settings.max_questions), seed=settings.seed, shuffle=True
         )
         cases = cases_of(sample, index, max_page=settings.n_candidates)
-        made = Made(self._made(shop, "learn"), self._made(shop, "choose"))
+        synthetic = Synthetic(self._synthetic(shop, "learn"), self._synthetic(shop, "choose"))
         learner = Learner(index, self.encoder, settings.min_questions, settings.n_negatives, settings.seed)
-        self.ranker, log = learner.ranker(cases, made)
+        self.ranker, log = learner.ranker(cases, synthetic)
         self.log |= log
 
-    def _made(self, shop: Shop, use: Use) -> list[Case]:
+    def _synthetic(self, shop: Shop, use: Use) -> list[Case]:
         items, settings = shop.items["item_id"].to_list(), self.settings
-        return made_cases(
-            self._fitted(), items, use, n=N_MADE, max_page=settings.n_candidates, seed=settings.seed
+        return synthetic_cases(
+            self._fitted(), items, use, n=N_SYNTHETIC, max_page=settings.n_candidates, seed=settings.seed
         )
 
     def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
         """One answer a query. Raises DataError on an empty or over-long question or turn."""
-        index = self._fitted()
+        quoting = Quoting(self._fitted(), self.ranker, self.settings)
         for query in queries:
             self._check(query)
         split = [parts(question) for question in self._standalone(queries)]
         vectors = iter(self.encoder.encode([part for each in split for part in each], role="query"))
         answers = [
-            self._joined(index, query, [(part, next(vectors)) for part in each])
+            quoting.answer(query, [(part, next(vectors)) for part in each])
             for query, each in zip(queries, split, strict=True)
         ]
         return self._generated(queries, answers)
-
-    def _joined(
-        self, index: PassageIndex, query: AnswerQuery, each_part: Sequence[tuple[str, NDArray[np.float32]]]
-    ) -> Answered:
-        """The answers of a question's parts in one, as sure as the surest; it says what is not known."""
-        answers = [self._answer(index, query, part, vector) for part, vector in each_part]
-        known = [each for each in answers if each.known]
-        if len(answers) == 1 or not known:
-            return answers[0]
-        said = list(dict.fromkeys(each.text for each in known))
-        if len(known) < len(answers):
-            said.append(wording.unknown_rest(query.question))
-        evidence = tuple(dict.fromkeys(passage for each in known for passage in each.evidence[:1]))
-        text = wording.sentences_joined(said)
-        return Answered(text, True, max(each.confidence for each in known), evidence)
-
-    def _answer(
-        self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
-    ) -> Answered:
-        if query.item_id is not None and compares(question):
-            return self._compared(index, query, question, vector)
-        on_page = query.item_id is not None
-        found = self._on_page(index, query.item_id, question, vector) if query.item_id is not None else (
-            self._anywhere(index, question, vector)
-        )  # fmt: skip
-        confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
-        if confidence < self._caution():
-            return self._unknown(query, confidence)
-        # Further evidence is shown only when it is about the same item as the best.
-        same = [each for each in found if each.item_id == found[0].item_id]
-        title = None if on_page else index.titles.get(found[0].item_id)
-        if same[0].source == "review":
-            same = self._opinions(question, same)
-            writers = index.writers(same[: wording.MAX_QUOTES])
-            text = wording.opinions(question, same[: wording.MAX_QUOTES], writers, title=title)
-        else:
-            text = wording.compose(question, same[0], title=title)
-        return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]))
-
-    def _opinions(self, question: str, found: Sequence[Evidence]) -> list[Evidence]:
-        """The sentences of customers that are sure enough and about the same, best first."""
-        about = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
-        return [
-            each
-            for n, each in enumerate(found)
-            if n == 0
-            or (
-                each.source == "review"
-                and self.ranker.confidence(each.score) >= self._caution()
-                and (not about or any(kinds.tells(kind, question, each.text) for kind in about))
-            )
-        ]
-
-    def _compared(
-        self, index: PassageIndex, query: AnswerQuery, question: str, vector: NDArray[np.float32]
-    ) -> Answered:
-        """The same fact of both items, where the question names another and asks for a fact; else unknown."""
-        own, other = query.item_id, index.named_in(question, but=query.item_id)
-        facts = any(kind.sort == "fact" for kind in kinds.asked(question))
-        if own is None or other is None or not facts:
-            return self._unknown(query, 0.0)
-        best = [self._named_fact(index, item, question, vector) for item in (own, other)]
-        if best[0] is None or best[1] is None:
-            return self._unknown(query, 0.0)
-        text = wording.comparison(question, best[0], best[1], index.titles.get(other, other))
-        sure = min(self.ranker.confidence(each.score) for each in best if each)
-        return Answered(text, True, round(sure, 6), (best[0], best[1]))
-
-    def _named_fact(
-        self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
-    ) -> Evidence | None:
-        """The item's best attribute whose name tells a fact that is asked for."""
-        wanted = {kind.name for kind in kinds.asked(question)}
-        for each in self._on_page(index, item_id, question, vector):
-            if each.source == "attribute" and wanted & kinds.told(each.text.partition(":")[0]):
-                return each
-        return None
-
-    def _unknown(self, query: AnswerQuery, confidence: float) -> Answered:
-        text = wording.unknown_text(query.question, item=query.item_id is not None)
-        return Answered(text, known=False, confidence=confidence)
-
-    def _on_page(
-        self, index: PassageIndex, item_id: str, question: str, vector: NDArray[np.float32]
-    ) -> list[Evidence]:
-        rows = index.best_of(question, vector, index.page(item_id), self.settings.n_candidates)
-        return self._ranked(index, question, vector, rows, index.topic(item_id), 0.0)
-
-    def _anywhere(self, index: PassageIndex, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
-        """From the pages of the items it may be about; the further from the question, the less they count."""
-        items = index.best_items(question, vector, self.settings.n_items)
-        highest = max(items.values(), default=0.0)
-        found: list[Evidence] = []
-        for item_id, score in items.items():
-            rows = index.best_of(question, vector, index.page(item_id), self.settings.n_candidates // 2)
-            found += self._ranked(index, question, vector, rows, index.topic(item_id), score - highest)
-        return sorted(found, key=lambda each: -each.score)
-
-    def _ranked(
-        self,
-        index: PassageIndex,
-        question: str,
-        vector: NDArray[np.float32],
-        rows: NDArray[np.int64],
-        topic: frozenset[str],
-        bonus: float,
-    ) -> list[Evidence]:
-        if not len(rows):
-            return []
-        logits = self.ranker.logits(index.features(question, vector, rows, topic)) + bonus
-        order = np.argsort(-logits, kind="stable")
-        return [
-            Evidence(index.texts[row], index.sources[row], index.items[row], round(float(logit), 6))
-            for row, logit in zip(rows[order].tolist(), logits[order], strict=True)
-        ]
 
     def _standalone(self, queries: Sequence[AnswerQuery]) -> list[str]:
         n = self.settings.max_history
@@ -304,17 +158,17 @@ class Answerer:
         A shop without questions is asked questions made from its own attributes: the bucket says so.
         """
         index, settings = self._fitted(), self.settings
-        bucket = "all"
+        caution, bucket = Quoting(index, self.ranker, settings).caution, "all"
         cases: list[Case] = cases_of(shop.questions, index, max_page=settings.n_candidates)
         if not cases:
             bucket = "made questions"
-            cases = self._made(shop, "judge")
+            cases = self._synthetic(shop, "judge")
         if not cases:
             raise MissingTable(
                 "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "
                 "and this shop has none."
             )
-        return evaluate_cases(cases, index, self.encoder, self.ranker, caution=self._caution(), bucket=bucket)
+        return evaluate_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""
@@ -336,15 +190,12 @@ class Answerer:
         task = cls(
             (open_encoder or load_encoder)(folder / "encoder"),
             generator,
-            read_settings(AnswerSettings, manifest.settings, str(folder)),
+            saved_settings(AnswerSettings, manifest.settings, str(folder)),
         )
         task._index = PassageIndex.load(folder)
         task.ranker = Ranker.from_dict(json.loads((folder / "ranker.json").read_text(encoding="utf-8")))
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
-
-    def _caution(self) -> float:
-        return self.ranker.caution if self.settings.caution is None else self.settings.caution
 
     def _fitted(self) -> PassageIndex:
         if self._index is None:

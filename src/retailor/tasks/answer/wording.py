@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.passages import sentences
-from retailor.tasks.shapes import Evidence
+from retailor.tasks.answer.shapes import Evidence
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))
 _FALSE = frozenset(("false", "no", "none", "否", "无", "没有", "不支持", "不可以", "不能"))

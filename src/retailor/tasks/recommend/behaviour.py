@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.models.shapes import TrainableEncoder
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.seeds import derive, stream
 from retailor.tasks.recommend.settings import RecommendSettings
 
@@ -99,25 +99,25 @@ def fit_encoder(
     from retailor.train.loop import train
     from retailor.train.settings import TrainSettings
 
-    moments = Moments.of(histories, texts, vectors, settings.tuning_group, settings.tuning_seed)
+    moments = Moments.of(histories, texts, vectors, settings.tuning.group, settings.tuning.seed)
     if not len(moments):
         return encoder, {}
     tuned = encoder.copy()
-    short = [_cut(text, settings.tuning_words) for text in texts]
+    short = [_cut(text, settings.tuning.max_words) for text in texts]
     dials = TrainSettings(
         epochs=1e6,
-        max_steps=settings.tuning_steps,
-        batch_size=max(1, settings.tuning_batch // settings.tuning_group),
-        learning_rate=settings.tuning_rate,
+        max_steps=settings.tuning.steps,
+        batch_size=max(1, settings.tuning.batch_size // settings.tuning.group),
+        learning_rate=settings.tuning.learning_rate,
         layer_decay=0.9,
         freeze_embeddings=True,
-        seed=derive(settings.tuning_seed, "tuning") % 2**31,
+        seed=derive(settings.tuning.seed, "tuning") % 2**31,
     )
     log = train(
         tuned.network,
         range(len(moments)),
-        _collate(tuned, short, moments, settings.tuning_history),
-        _loss(tuned, settings.tuning_temperature),
+        _collate(tuned, short, moments, settings.tuning.history),
+        _loss(tuned, settings.tuning.temperature),
         dials,
         work=work,
         label="tuning",

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.settings import RecommendSettings
@@ -183,10 +183,10 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
     return Customers(tuple(user_ids), whole.latest(settings.max_history))
 
 
-def with_written(
+def with_reviews(
     shop: Shop, catalogue: Catalogue, customers: Customers, n: int
 ) -> tuple[Customers, tuple[str, ...]]:
-    """The customers with what they wrote of their items, and those texts: n at most, the latest first."""
+    """The customers with their reviews of items, and the texts of those: n at most, the latest first."""
     reviews = shop.reviews.filter(
         pl.col("text").is_not_null(), pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null()
     )
@@ -199,7 +199,7 @@ def with_written(
     told = reviews.join(ids, on="user_id").join(items, on="item_id")
     told = told.unique(["user", "item"], keep="last", maintain_order=True).select(
         pl.col("user", "item").cast(pl.Int64),
-        said=pl.concat_str(pl.col("title", "text"), separator=". ", ignore_nulls=True),
+        review=pl.concat_str(pl.col("title", "text"), separator=". ", ignore_nulls=True),
     )
     lines = (
         done.with_row_index("event")
@@ -207,12 +207,12 @@ def with_written(
         .join(told, on=["user", "item"], maintain_order="left")
         .sort("age", maintain_order=True)
         .unique(["user", "item"], keep="first", maintain_order=True)
-        .filter(pl.col("said").map_elements(is_language, return_dtype=pl.Boolean))
+        .filter(pl.col("review").map_elements(is_language, return_dtype=pl.Boolean))
         .head(n)
     )
-    said = np.full(len(histories.items), -1, np.int32)
-    said[lines["event"].to_numpy()] = np.arange(len(lines))
-    return replace(customers, histories=replace(histories, said=said)), tuple(lines["said"])
+    rows = np.full(len(histories.items), -1, np.int32)
+    rows[lines["event"].to_numpy()] = np.arange(len(lines))
+    return replace(customers, histories=replace(histories, reviews=rows)), tuple(lines["review"])
 
 
 def rows_in(column: str, ids: pl.Series) -> pl.Expr:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
-from retailor.retrieval.collaborative import Histories, Scorer
+from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
@@ -25,20 +26,22 @@ from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, c
 from retailor.tasks.recommend.customers import (
     Cases,
     Catalogue,
+    Customers,
     hold_out,
     n_scored,
     read_catalogue,
     read_customers,
-    with_written,
+    with_reviews,
 )
-from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.query.candidates import Finder
-from retailor.tasks.recommend.scorers.parts import NETWORKS, OURS, WEIGHTS, Features, fit_parts, systems_of
-from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.makers import fit_parts
+from retailor.tasks.recommend.scorers.parts import NETWORKS, OURS, WEIGHTS, Features, systems_of
+from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening, untrained
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.tasks.shapes import RecommendQuery
+from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.text.fields import is_language
 
 F32 = NDArray[np.float32]
@@ -56,60 +59,67 @@ def fit(
     answered from candidates all parts but popularity stay.
     """
     started = time.perf_counter()
-    catalogue = read_catalogue(shop)
-    customers = read_customers(shop, catalogue, settings)
-    texts = catalogue.texts
-    catalogue = replace(catalogue, texts=())
-    n_written = settings.max_written if encoder is not None else 0
-    customers, written = with_written(shop, catalogue, customers, n_written)
+    catalogue, texts, customers, reviews = _read(shop, settings, read_reviews=encoder is not None)
     n_items, histories = len(catalogue), customers.histories
-    held = hold_out(
-        histories,
-        _n_held_out(n_items, settings),
-        settings.validation_seed,
-        repeats=settings.repeats,
-        n_unsold=n_items - len(np.unique(histories.items)),
-    )
-    rest, cases = held if len(held[1]) >= MIN_VALIDATION else (histories, None)
+    rest, cases, n_held = _held_out(histories, n_items, settings)
     understanding, vectors = understand(texts, encoder, work)
-    features = understanding.features
     log: dict[str, Any] = {
         "n_items": n_items,
         "n_customers": len(customers),
         "n_events": len(histories.items),
-        "encoder": None if encoder is None or features.meaning is None else encoder.name,
+        "encoder": None if encoder is None or understanding.features.embeddings is None else encoder.name,
         "seconds": {"encoding": round(time.perf_counter() - started, 3)},
     }
-    if settings.tuning_steps and vectors is not None and isinstance(encoder, TrainableEncoder):
+    if settings.tuning.steps and vectors is not None and isinstance(encoder, TrainableEncoder):
         understanding, log["tuning"] = tuned(
             understanding, encoder, texts, vectors, rest, cases, settings, work
         )
-        features = understanding.features
-    if written and understanding.encoder is not None and understanding.whitening is not None:
-        said = kept_vectors(understanding.encoder, list(written), work=work)
-        features = replace(features, written=understanding.whitening(said))
-        log["n_written"] = len(written)
-    learned: dict[str, Scorer] = {}
-    indexes: dict[str, VectorIndex] = {}
-    blends: tuple[dict[str, Blend], ColdBlend] | None = None
-    if cases is None:
-        note = "too few customers: weights are the defaults"
-        log["validation"] = {"n": len(held[1]), "note": note}
-    else:
-        blends, learned, indexes, found = learn_blends(rest, cases, catalogue, features, settings, work)
-        log["seconds"] |= found.pop("seconds")
-        log |= found
+    features = understanding.features
+    read = review_embeddings(understanding, reviews, work)
+    if read is not None:
+        features, log["n_reviews"] = replace(features, reviews=read), len(read)
+    chosen = learn_blends(rest, cases, n_held, catalogue, features, settings, work)
+    log["seconds"] |= chosen.log.pop("seconds", {})
+    log |= chosen.log
     parts, found = fit_parts(
-        histories, n_items, features, settings, learned=learned, scales=log.get("scales"), work=work
+        histories, n_items, features, settings, learned=chosen.learned, scales=log.get("scales"), work=work
     )
     log["training"] = log.get("training", {}) | found["training"]
     log["seconds"]["parts"] = found["seconds"]
-    systems, blend = blends or default_blends(list(parts), len(customers))
-    finder = finder_of(parts, blend, catalogue, settings, indexes)
+    systems, blend = chosen.blends or default_blends(list(parts), len(customers))
+    finder = finder_of(parts, blend, catalogue, settings, chosen.indexes)
     fitted = Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
     log["retrieval"] = {"method": "exact"} if finder is None else compared(fitted, settings.seed)
     log["seconds"]["all"] = round(time.perf_counter() - started, 3)
     return fitted, log
+
+
+def _read(
+    shop: Shop, settings: RecommendSettings, *, read_reviews: bool
+) -> tuple[Catalogue, tuple[str, ...], Customers, tuple[str, ...]]:
+    """The catalogue, its texts, the customers and the texts of their reviews."""
+    catalogue = read_catalogue(shop)
+    customers = read_customers(shop, catalogue, settings)
+    customers, reviews = with_reviews(shop, catalogue, customers, settings.max_reviews if read_reviews else 0)
+    return replace(catalogue, texts=()), catalogue.texts, customers, reviews
+
+
+def _held_out(
+    histories: Histories, n_items: int, settings: RecommendSettings
+) -> tuple[Histories, Cases | None, int]:
+    """The histories less what is held out, those cases, and how many there are; None where they are too few.
+
+    As many as have scores that fit in memory, unless candidates are scored.
+    """
+    n = settings.n_validation
+    if not settings.by_candidates(n_items):
+        n = n_scored(n, n_items, least=MIN_VALIDATION)
+    n_unsold = n_items - len(np.unique(histories.items))
+    rest, cases = hold_out(
+        histories, n, settings.validation_seed, repeats=settings.repeats, n_unsold=n_unsold
+    )
+    few = len(cases) < MIN_VALIDATION
+    return (histories, None, len(cases)) if few else (rest, cases, len(cases))
 
 
 def compared(fitted: Fitted, seed: int) -> dict[str, Any]:
@@ -125,35 +135,28 @@ def compared(fitted: Fitted, seed: int) -> dict[str, Any]:
     return {"method": "approximate", "recall@10": round(float(np.mean(shares)), 4), "n": len(rows)}
 
 
-def _n_held_out(n_items: int, settings: RecommendSettings) -> int:
-    """All that are asked for where candidates are scored, else as many as have scores that fit in memory."""
-    if settings.by_candidates(n_items):
-        return settings.n_validation
-    return n_scored(settings.n_validation, n_items, least=MIN_VALIDATION)
-
-
 def understand(
     texts: tuple[str, ...], encoder: Encoder | None, work: Path | None
 ) -> tuple[Understanding, F32 | None]:
-    """Word features and whitened vectors of the items, and the vectors as they came [I, d].
+    """TF-IDF and whitened embeddings of the items, and the vectors as they came [I, d].
 
     None of either where no item has a text; the vector of an item without one is zero. Texts that are bare
     numbers, such as the ids of categories, are words, and nothing that a language model could know.
     """
-    written = [i for i, text in enumerate(texts) if text.strip()]
-    if not written:
+    there = [i for i, text in enumerate(texts) if text.strip()]
+    if not there:
         return Understanding(Features(None, None), encoder=encoder), None
-    space = WordSpace.of([texts[i] for i in written])
-    words = space.features(texts)
-    vectors = meaning = whitening = None
-    told = [i for i in written if is_language(texts[i])]
+    vectorizer = TfidfVectorizer.of([texts[i] for i in there])
+    tfidf = vectorizer.features(texts)
+    vectors = embeddings = whitening = None
+    told = [i for i in there if is_language(texts[i])]
     if encoder is not None and told:
         vectors = np.zeros((len(texts), encoder.dim), np.float32)
-        vectors[told] = kept_vectors(encoder, [texts[i] for i in told], work=work)
+        vectors[told] = memo_vectors(encoder, [texts[i] for i in told], work=work)
         whitening = Whitening.of(vectors[told])
-        meaning = whitening(vectors)
-    features = Features(words if words.nnz else None, meaning)
-    return Understanding(features, space, encoder, whitening), vectors
+        embeddings = whitening(vectors)
+    features = Features(tfidf if tfidf.nnz else None, embeddings)
+    return Understanding(features, vectorizer, encoder, whitening), vectors
 
 
 def tuned(
@@ -181,28 +184,41 @@ def tuned(
         asked = histories.at(cases.customers)
         values = values_of(asked, cases, len(texts), masked=not settings.repeats)
         came, learned = (
-            values(untrained(known.features.meaning, settings.decay).scores(asked), slice(None))
+            values(untrained(known.features.embeddings, settings.decay).scores(asked), slice(None))
             for known in (before, after)
-            if known.features.meaning is not None
+            if known.features.embeddings is not None
         )
         log["ndcg@10"] = {"as it came": float(came.mean()), "fine-tuned": float(learned.mean())}
         log["kept"] = ahead(learned, came)
     return after if log["kept"] else before, log
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What the held-out cases decided. Without cases all but the log is empty."""
+
+    log: dict[str, Any]
+    blends: tuple[dict[str, Blend], ColdBlend] | None = None
+    """The weights of every system, and of the one that answers."""
+    learned: Mapping[str, Scorer] = field(default_factory=dict)
+    """Parts to keep: the networks. Where candidates are scored all but popularity, since the few events held
+    out of so many are not worth a second fit."""
+    indexes: Mapping[str, VectorIndex] = field(default_factory=dict)
+
+
 def learn_blends(
     rest: Histories,
-    cases: Cases,
+    cases: Cases | None,
+    n_held: int,
     catalogue: Catalogue,
     features: Features,
     settings: RecommendSettings,
     work: Path | None,
-) -> tuple[tuple[dict[str, Blend], ColdBlend], dict[str, Scorer], dict[str, VectorIndex], dict[str, Any]]:
-    """The weights of every system and of the one that answers; the parts to keep, their indexes; the log.
-
-    Kept are the networks. Where candidates are scored all parts but popularity are: the few events held out
-    of so many are not worth a second fit.
-    """
+) -> Chosen:
+    """The strength of closed forms, the parts fitted on what is not held out, and their weights."""
+    if cases is None:
+        note = "too few customers: weights are the defaults"
+        return Chosen({"validation": {"n": n_held, "note": note}})
     n_items, large = len(catalogue), settings.by_candidates(len(catalogue))
     scales = choose_scales(rest, n_items, features, settings, cases)
     parts, log = fit_parts(rest, n_items, features, settings, cases=cases, scales=scales, work=work)
@@ -222,7 +238,7 @@ def learn_blends(
         "training": log["training"],
     }
     keep = [name for name in parts if name in NETWORKS or (large and name != "popularity")]
-    return (systems, blend), {name: parts[name] for name in keep}, indexes, made
+    return Chosen(made, (systems, blend), {name: parts[name] for name in keep}, indexes)
 
 
 def default_blends(names: list[str], n_customers: int) -> tuple[dict[str, Blend], ColdBlend]:

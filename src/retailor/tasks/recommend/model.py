@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,30 +15,35 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from retailor.errors import DataError
+from retailor.models.encoding import memo_vectors
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collaborative import Histories, Popularity, Scorer
+from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features, parts_of, tensors_of
-from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
-BY_MEANING = ("taste", "own words")
-"""Parts whose `items` are the features' meaning: kept once."""
+FORMAT = 2
+"""Of what `save` writes; another when the names in it change."""
+BY_EMBEDDINGS = ("two_tower", "user_reviews")
+"""Parts whose `items` are the features' embeddings: kept once."""
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """Words and meaning of the items, and the means to read further texts alike."""
+    """TF-IDF and embeddings of the items, and the means to read further texts alike."""
 
     features: Features
-    words: WordSpace | None = None
+    vectorizer: TfidfVectorizer | None = None
     encoder: Encoder | None = None
     whitening: Whitening | None = None
 
@@ -71,6 +76,13 @@ class Fitted:
         return item_groups(self.n_seen)
 
 
+def review_embeddings(known: Understanding, reviews: Sequence[str], work: Path | None) -> F32 | None:
+    """The whitened embeddings [R, d] of what customers wrote, if there is anything to read and to read by."""
+    if not reviews or known.encoder is None or known.whitening is None:
+        return None
+    return known.whitening(memo_vectors(known.encoder, list(reviews), work=work))
+
+
 def finder_of(
     parts: Mapping[str, Scorer],
     blend: ColdBlend,
@@ -92,9 +104,10 @@ def save(fitted: Fitted, folder: Path) -> None:
     users.write_parquet(folder / "customers.parquet")
     save_file(_tensors(fitted), folder / "parts.safetensors")
     state = {
+        "format": FORMAT,
         "systems": {row: blend.to_dict() for row, blend in fitted.systems.items()},
         "blend": fitted.blend.to_dict(),
-        "vocabulary": None if understanding.words is None else list(understanding.words.vocabulary),
+        "vocabulary": None if understanding.vectorizer is None else list(understanding.vectorizer.vocabulary),
         "encoder": understanding.encoder is not None,
     }
     (folder / "recommend.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
@@ -108,26 +121,27 @@ def save(fitted: Fitted, folder: Path) -> None:
 def _tensors(fitted: Fitted) -> Tensors:
     histories, known = fitted.customers.histories, fitted.understanding
     found = tensors_of(fitted.parts)
-    for name in BY_MEANING:
-        found.pop(f"{name}/items", None)  # the same array as the features' meaning
+    for name in BY_EMBEDDINGS:
+        found.pop(f"{name}/items", None)  # the same array as the features' embeddings
     found["history/offsets"], found["history/items"] = histories.offsets, histories.items
     found["history/weights"] = histories.weights
-    if histories.said is not None:
-        found["history/said"] = histories.said
-    if known.features.words is not None:
+    if histories.reviews is not None:
+        found["history/reviews"] = histories.reviews
+    if known.features.tfidf is not None:
         for name in ("data", "indices", "indptr"):
-            found[f"words/{name}"] = getattr(known.features.words, name)
-    if known.words is not None:
-        found["words/rarity"] = known.words.rarity
-    if known.features.meaning is not None and known.whitening is not None:
-        found["meaning/items"] = known.features.meaning
-        found["meaning/mean"], found["meaning/rotation"] = known.whitening.mean, known.whitening.rotation
+            found[f"item_tfidf/{name}"] = getattr(known.features.tfidf, name)
+    if known.vectorizer is not None:
+        found["item_tfidf/idf"] = known.vectorizer.idf
+    if known.features.embeddings is not None and known.whitening is not None:
+        found["item_embeddings/items"] = known.features.embeddings
+        found["item_embeddings/mean"] = known.whitening.mean
+        found["item_embeddings/rotation"] = known.whitening.rotation
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 
 def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | None = None) -> Fitted:
     """The inverse of `save`."""
-    state = json.loads((folder / "recommend.json").read_text(encoding="utf-8"))
+    state = _state(folder)
     encoder = None
     if state["encoder"]:
         from retailor.models.local import load_encoder
@@ -135,14 +149,14 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
         encoder = (open_encoder or load_encoder)(folder / "encoder")
     catalogue = Catalogue.of_table(pl.read_parquet(folder / "items.parquet"))
     tensors = load_file(folder / "parts.safetensors")
-    rooms = ("history/", "words/", "meaning/")
+    rooms = ("history/", "item_tfidf/", "item_embeddings/")
     own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(rooms)}
     understanding = _understanding(own, state["vocabulary"], len(catalogue), encoder)
-    for name in BY_MEANING:
-        if understanding.features.meaning is not None and f"{name}/decay" in tensors:
-            tensors[f"{name}/items"] = understanding.features.meaning
+    for name in BY_EMBEDDINGS:
+        if understanding.features.embeddings is not None and f"{name}/decay" in tensors:
+            tensors[f"{name}/items"] = understanding.features.embeddings
     offsets, items, weights = (own[f"history/{name}"] for name in ("offsets", "items", "weights"))
-    histories = Histories(offsets, items, weights, own.get("history/said"))
+    histories = Histories(offsets, items, weights, own.get("history/reviews"))
     user_ids = tuple(pl.read_parquet(folder / "customers.parquet")["user_id"])
     systems = {
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()
@@ -157,6 +171,24 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
     return Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
 
 
+def check_format(folder: Path) -> None:
+    """Raises DataError where another Retailor wrote the recommender, and named what is in it otherwise."""
+    found = _state(folder).get("format", 1)
+    if found != FORMAT:
+        raise DataError(
+            f"this recommender was saved in format {found}, with other names of its parts and settings; this "
+            f"Retailor reads format {FORMAT}: fit it again.",
+            path=folder,
+            value=found,
+        )
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    state = json.loads((folder / "recommend.json").read_text(encoding="utf-8"))
+    assert isinstance(state, dict)
+    return state
+
+
 def _index(folder: Path, name: str, part: Scorer) -> VectorIndex | None:
     """The saved graph over the vectors of a part, if there is one."""
     table, path = vectors_of(part), folder / f"near-{name}.usearch"
@@ -168,12 +200,12 @@ def _index(folder: Path, name: str, part: Scorer) -> VectorIndex | None:
 def _understanding(
     own: Tensors, vocabulary: list[str] | None, n_items: int, encoder: Encoder | None
 ) -> Understanding:
-    space = words = whitening = None
+    vectorizer = tfidf = whitening = None
     if vocabulary is not None:
-        space = WordSpace({word: i for i, word in enumerate(vocabulary)}, own["words/rarity"])
-    if "words/data" in own:
-        csr = tuple(own[f"words/{name}"] for name in ("data", "indices", "indptr"))
-        words = sp.csr_matrix(csr, shape=(n_items, len(vocabulary or ())))
-    if "meaning/items" in own:
-        whitening = Whitening(own["meaning/mean"], own["meaning/rotation"])
-    return Understanding(Features(words, own.get("meaning/items")), space, encoder, whitening)
+        vectorizer = TfidfVectorizer({word: i for i, word in enumerate(vocabulary)}, own["item_tfidf/idf"])
+    if "item_tfidf/data" in own:
+        csr = tuple(own[f"item_tfidf/{name}"] for name in ("data", "indices", "indptr"))
+        tfidf = sp.csr_matrix(csr, shape=(n_items, len(vocabulary or ())))
+    if "item_embeddings/items" in own:
+        whitening = Whitening(own["item_embeddings/mean"], own["item_embeddings/rotation"])
+    return Understanding(Features(tfidf, own.get("item_embeddings/items")), vectorizer, encoder, whitening)

@@ -3,16 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from retailor.config import Field, settings
 
 BEHAVIOURS = {"view": 0.3, "cart": 0.6, "favourite": 0.6, "buy": 1.0, "rate": 1.0}
+MOVED = {
+    "taste": "two_tower.enabled",
+    "taste_hidden": "two_tower.hidden",
+    "taste_epochs": "two_tower.epochs",
+    "taste_batch": "two_tower.batch_size",
+    "taste_rate": "two_tower.learning_rate",
+    "taste_dropout": "two_tower.dropout",
+    "sequence": "sasrec.enabled",
+    "sequence_hidden": "sasrec.hidden",
+    "sequence_layers": "sasrec.layers",
+    "sequence_length": "sasrec.length",
+    "sequence_epochs": "sasrec.epochs",
+    "sequence_batch": "sasrec.batch_size",
+    "sequence_rate": "sasrec.learning_rate",
+    "sequence_dropout": "sasrec.dropout",
+    "sequence_item_dropout": "sasrec.item_dropout",
+    "sequence_density": "sasrec.min_density",
+    "max_sequence": "sasrec.max_items",
+    "tuning_batch": "tuning.batch_size",
+    "tuning_rate": "tuning.learning_rate",
+    "tuning_words": "tuning.max_words",
+    "word_kernel": "tfidf_kernel",
+    "meaning_kernel": "embedding_kernel",
+    "max_written": "max_reviews",
+}
+"""Names of before, so that the error about one names the setting of today."""
+
+
+@settings
+class TwoTowerSettings:
+    """The two towers f(u, i) = h_uᵀ W h_i over the encoder's vectors."""
+
+    enabled: bool = True
+    """Whether to learn them."""
+    hidden: int = Field(default=1024, ge=1)
+    """Width of a tower's hidden layer."""
+    epochs: float = Field(default=4.0, gt=0)
+    batch_size: int = Field(default=1024, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+@settings
+class SasrecSettings:
+    """SASRec, the transformer over the customer's items in order."""
+
+    enabled: bool = True
+    """Whether to learn it."""
+    hidden: int = Field(default=128, ge=2)
+    """Numbers an item and a state."""
+    layers: int = Field(default=2, ge=1)
+    length: int = Field(default=50, ge=1)
+    """Latest items that it reads."""
+    epochs: float = Field(default=20.0, gt=0)
+    batch_size: int = Field(default=256, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    item_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """How often an item is known by its text alone while learning."""
+    min_density: float = Field(default=3.0, ge=0)
+    """Events an item, on average, below which there is no transformer: it would learn nothing."""
+    max_items: int = Field(default=100_000, ge=0)
+    """Catalogues larger than this go without the transformer."""
+
+
+@settings
+class TuningSettings:
+    """Fine-tuning the encoder on what customers choose after what."""
+
+    steps: int = Field(default=0, ge=0)
+    """Steps of it; 0 leaves the encoder as it is."""
+    batch_size: int = Field(default=96, ge=2)
+    """Choices a step: each is a wrong answer to all others."""
+    group: int = Field(default=4, ge=1)
+    """Choices of similar items that share a batch, so that some wrong answers are hard; 1 mixes all."""
+    history: int = Field(default=1, ge=1)
+    """Latest items that the next one is learned from, the older ones weighing less."""
+    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    temperature: float = Field(default=0.05, gt=0)
+    seed: int = 0
+    """Apart from the recommender's, so that fits of several seeds can share the encoder."""
+    max_words: int = Field(default=20, ge=4)
+    """Words of an item's text that are read while learning."""
 
 
 @settings
 class RecommendSettings:
     """Defaults were chosen on validation customers of one shop; the blend is learned on each shop anew."""
+
+    MOVED: ClassVar[Mapping[str, str]] = MOVED
 
     behaviours: Mapping[str, float] = Field(default_factory=lambda: dict(BEHAVIOURS))
     """What an event of each kind weighs; a kind that is not named weighs nothing."""
@@ -23,9 +108,9 @@ class RecommendSettings:
 
     regularisation: float = Field(default=200.0, gt=0)
     """Ridge of EASE: its unit is customers who share an item."""
-    word_kernel: float = Field(default=20.0, ge=0)
+    tfidf_kernel: float = Field(default=20.0, ge=0)
     """Weight of the TF-IDF kernel inside EASE; 0 leaves the part out."""
-    meaning_kernel: float = Field(default=50.0, ge=0)
+    embedding_kernel: float = Field(default=50.0, ge=0)
     """Weight of the kernel of the encoder's vectors inside EASE; 0 leaves the part out."""
     decay: float = Field(default=1.0, ge=0)
     """An event that is n events old weighs n ** −decay."""
@@ -49,53 +134,18 @@ class RecommendSettings:
     n_candidates: int = Field(default=400, ge=1)
     """Candidates taken from each part of the blend."""
 
-    taste: bool = True
-    """Whether to learn f(u, i) = h_uᵀ W h_i over the encoder's vectors."""
-    taste_hidden: int = Field(default=1024, ge=1)
-    taste_epochs: float = Field(default=4.0, gt=0)
-    taste_batch: int = Field(default=1024, ge=2)
-    taste_rate: float = Field(default=1e-3, gt=0)
-    taste_dropout: float = Field(default=0.2, ge=0, lt=1)
+    two_tower: TwoTowerSettings = Field(default_factory=TwoTowerSettings)
+    sasrec: SasrecSettings = Field(default_factory=SasrecSettings)
     max_softmax: int = Field(default=3_000, ge=2)
-    """Beyond so many items the softmax is over a sample: the targets of the batch and so many others."""
-
-    max_written: int = Field(default=20_000, ge=0)
-    """Reviews, the latest, whose words say what a customer likes; 0 leaves them unread."""
-
-    sequence: bool = True
-    """Whether to learn a transformer over the customer's items in order."""
-    sequence_hidden: int = Field(default=128, ge=2)
-    sequence_layers: int = Field(default=2, ge=1)
-    sequence_length: int = Field(default=50, ge=1)
-    """Latest items that it reads."""
-    sequence_epochs: float = Field(default=20.0, gt=0)
-    sequence_batch: int = Field(default=256, ge=2)
-    sequence_rate: float = Field(default=1e-3, gt=0)
-    sequence_dropout: float = Field(default=0.3, ge=0, lt=1)
-    sequence_item_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """How often an item is known by its text alone while learning."""
-    sequence_density: float = Field(default=3.0, ge=0)
-    """Events an item, on average, below which there is no transformer: it would learn nothing."""
-    max_sequence: int = Field(default=100_000, ge=0)
-    """Catalogues larger than this go without the transformer."""
-
+    """Beyond so many items the softmax of either network is over a sample: the targets of the batch and so
+    many others."""
     max_network_steps: int = Field(default=5_000, ge=1)
     """Neither network is trained for longer, however many customers there are."""
 
-    tuning_steps: int = Field(default=0, ge=0)
-    """Steps in which the encoder learns from what customers choose after what; 0 leaves it as it is."""
-    tuning_batch: int = Field(default=96, ge=2)
-    """Choices a step: each is a wrong answer to all others."""
-    tuning_group: int = Field(default=4, ge=1)
-    """Choices of similar items that share a batch, so that some wrong answers are hard; 1 mixes all."""
-    tuning_history: int = Field(default=1, ge=1)
-    """Latest items that the next one is learned from, the older ones weighing less."""
-    tuning_rate: float = Field(default=5e-5, gt=0, lt=1)
-    tuning_temperature: float = Field(default=0.05, gt=0)
-    tuning_seed: int = 0
-    """Apart from `seed`, so that fits of several seeds can share the encoder."""
-    tuning_words: int = Field(default=20, ge=4)
-    """Words of an item's text that are read while learning."""
+    tuning: TuningSettings = Field(default_factory=TuningSettings)
+
+    max_reviews: int = Field(default=20_000, ge=0)
+    """Reviews, the latest, whose words say what a customer likes; 0 leaves them unread."""
 
     repeats: bool = False
     """Whether what a customer chose before counts as an answer: then nothing is masked in validation and

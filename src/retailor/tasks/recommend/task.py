@@ -1,4 +1,4 @@
-"""The recommender: text inside collaborative filtering, a learned taste and what follows what, blended."""
+"""The recommender: collaborative filtering with text inside, two towers and what follows what, blended."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.scorers.parts import OURS
 from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 from retailor.tasks.recommend.update import refitted, updated
-from retailor.tasks.shapes import Recommendations, RecommendQuery
 
 MAX_QUERY_CHARS = 2_000
 
@@ -207,9 +207,10 @@ class Recommender:
     @classmethod
     @naming_extras()
     def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
-        """The saved task. Raises DataError that names a missing or corrupt file."""
+        """The saved task. Raises DataError that names a missing or corrupt file, or an older format."""
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
+        model.check_format(folder)
         settings = read_settings(RecommendSettings, manifest.settings, str(folder))
         fitted = model.load(folder, settings, open_encoder)
         task = cls(fitted.understanding.encoder, settings)

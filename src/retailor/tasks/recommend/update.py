@@ -12,23 +12,25 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.models.encoding import kept_vectors
-from retailor.retrieval import collaborative, neighbours
-from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Scorer
+from retailor.retrieval.ease import with_new_items
+from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.ials import Factors
+from retailor.retrieval.item_to_item import ItemToItem
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import (
     Catalogue,
     Customers,
     read_catalogue,
     read_customers,
-    with_written,
+    with_reviews,
 )
-from retailor.tasks.recommend.model import Fitted, Understanding, finder_of
-from retailor.tasks.recommend.scorers.parts import NETWORKS, OWN, Features, fit_parts, own_part, paired
-from retailor.tasks.recommend.scorers.sasrec import NextItem
-from retailor.tasks.recommend.scorers.tfidf import SharedWords
-from retailor.tasks.recommend.scorers.two_tower import Taste
-from retailor.tasks.recommend.scorers.user_reviews import OwnWords
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings
+from retailor.tasks.recommend.scorers.makers import counted, fit_parts
+from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
+from retailor.tasks.recommend.scorers.sasrec import SASRec
+from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
+from retailor.tasks.recommend.scorers.two_tower import TwoTower
+from retailor.tasks.recommend.scorers.user_reviews import UserReviews
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -39,9 +41,9 @@ def updated(
 ) -> tuple[Fitted, dict[str, int]]:
     """The recommender with the items and events of `shop` added, and how many of each were new.
 
-    Histories, popularity and neighbours are counted anew. New items are known by their text at once: words
-    and vectors by the vocabulary and encoder of the fit, links of the closed forms by `with_new_items`. What
-    was learned by steps, the links among known items and the weights stay until the next fit.
+    Histories, popularity and neighbours are counted anew. New items are known by their text at once: TF-IDF
+    and embeddings by the vocabulary and encoder of the fit, links of the closed forms by `with_new_items`.
+    What was learned by steps, the links among known items and the weights stay until the next fit.
     """
     catalogue, texts = _with_new_items(fitted.catalogue, shop)
     n_new = len(texts)
@@ -51,7 +53,8 @@ def updated(
         name: _grown(name, part, fitted.understanding.features, new, n_new, settings, scales.get(name, 1.0))
         for name, part in fitted.parts.items()
     }
-    parts |= _counted(customers.histories, len(catalogue), settings)
+    matrix = customers.histories.matrix(len(catalogue))
+    parts |= {name: make() for name, make in counted(customers.histories, matrix, settings).items()}
     log = {
         "new_items": n_new,
         "new_customers": len(customers) - len(fitted.customers),
@@ -72,12 +75,12 @@ def refitted(
     n, old = len(catalogue), fitted.understanding
     understanding, new = _understood(old, texts)
     customers = read_customers(shop, catalogue, settings)
-    # A loaded recommender keeps what customers wrote in the part alone.
-    n_written = settings.max_written if "own words" in fitted.parts else 0
-    customers, written = with_written(shop, catalogue, customers, n_written)
-    if written and understanding.encoder is not None and understanding.whitening is not None:
-        said = understanding.whitening(kept_vectors(understanding.encoder, list(written), work=work))
-        understanding = replace(understanding, features=replace(understanding.features, written=said))
+    # A loaded recommender keeps the reviews in the part alone.
+    n_reviews = settings.max_reviews if "user_reviews" in fitted.parts else 0
+    customers, reviews = with_reviews(shop, catalogue, customers, n_reviews)
+    read = review_embeddings(understanding, reviews, work)
+    if read is not None:
+        understanding = replace(understanding, features=replace(understanding.features, reviews=read))
     networks = {
         name: _grown(name, part, old.features, new, len(texts), settings, 1.0)
         for name, part in fitted.parts.items()
@@ -87,7 +90,7 @@ def refitted(
         customers.histories,
         n,
         understanding.features,
-        replace(settings, taste="taste" in networks, sequence="sequence" in networks),
+        _only(settings, networks),
         learned=networks,
         scales=scales,
         work=work,
@@ -101,6 +104,15 @@ def refitted(
         "n_events": len(customers.histories.items),
         "seconds": log["seconds"],
     }
+
+
+def _only(settings: RecommendSettings, networks: Mapping[str, Scorer]) -> RecommendSettings:
+    """The settings with none but these networks."""
+    return replace(
+        settings,
+        two_tower=replace(settings.two_tower, enabled="two_tower" in networks),
+        sasrec=replace(settings.sasrec, enabled="sasrec" in networks),
+    )
 
 
 def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str, ...]]:
@@ -118,17 +130,17 @@ def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str,
 
 def _understood(known: Understanding, texts: tuple[str, ...]) -> tuple[Understanding, Features]:
     """The features of all items, and of the new ones alone."""
-    words = meaning = None
-    if known.features.words is not None and known.words is not None:
-        words = known.words.features(texts)
-    if known.features.meaning is not None and known.encoder is not None and known.whitening is not None:
+    tfidf = embeddings = None
+    if known.features.tfidf is not None and known.vectorizer is not None:
+        tfidf = known.vectorizer.features(texts)
+    if known.features.embeddings is not None and known.encoder is not None and known.whitening is not None:
         vectors = known.encoder.encode(texts)
         vectors[[not text.strip() for text in texts]] = 0
-        meaning = known.whitening(vectors)
-    new = Features(words, meaning)
+        embeddings = known.whitening(vectors)
+    new = Features(tfidf, embeddings)
     whole = Features(
-        None if words is None else sp.vstack([known.features.words, words], format="csr"),
-        None if meaning is None else np.concatenate([known.features.meaning, meaning]),
+        None if tfidf is None else sp.vstack([known.features.tfidf, tfidf], format="csr"),
+        None if embeddings is None else np.concatenate([known.features.embeddings, embeddings]),
     )
     return replace(known, features=whole), new
 
@@ -144,11 +156,11 @@ def _with_new_events(
     tables = []
     for some in (known, fresh):
         owners = np.array([some.user_ids[row] for row in some.histories.owners()], dtype=object)
-        said = some.histories.said
+        reviews = some.histories.reviews
         columns = {
             "item": some.histories.items,
             "weight": some.histories.weights,
-            "said": np.full(len(owners), -1, np.int32) if said is None else said,
+            "review": np.full(len(owners), -1, np.int32) if reviews is None else reviews,
         }
         tables.append(pl.DataFrame({"user": pl.Series(owners, dtype=pl.String), **columns}))
     lines = (
@@ -160,32 +172,20 @@ def _with_new_events(
     )
     lengths = np.bincount(lines["row"].to_numpy(), minlength=len(user_ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    items, weights, rows = (lines[name].to_numpy() for name in ("item", "weight", "said"))
-    return Customers(user_ids, Histories(offsets, items, weights, rows))
-
-
-def _counted(histories: Histories, n_items: int, settings: RecommendSettings) -> dict[str, Scorer]:
-    """The parts that are counted, not learned."""
-    own = {name: own_part(name, n_items, settings) for name in OWN} if settings.repeats else {}
-    near, links = paired(histories, settings.max_pairs), settings.links(n_items)
-    return {
-        **own,
-        "popularity": collaborative.fit_popularity(histories.matrix(n_items)),
-        "item-knn": neighbours.fit_item_knn(near.matrix(n_items), n_links=links),
-        "sequential-knn": neighbours.fit_sequential_knn(near, n_items, decay=settings.decay, n_links=links),
-    }
+    items, weights, reviews = (lines[name].to_numpy() for name in ("item", "weight", "review"))
+    return Customers(user_ids, Histories(offsets, items, weights, reviews))
 
 
 def _grown(
     name: str, part: Scorer, old: Features, new: Features, n: int, settings: RecommendSettings, scale: float
 ) -> Scorer:
     """A part with room for n further items, linked by their features where the part knows any."""
-    if isinstance(part, (Taste, OwnWords)) and new.meaning is not None:
-        return part.with_items(new.meaning)
-    if isinstance(part, NextItem):
-        return part.with_items(n, new.meaning)
-    if isinstance(part, SharedWords) and new.words is not None:
-        return replace(part, features=sp.vstack([part.features, new.words], format="csr"))
+    if isinstance(part, (TwoTower, UserReviews)) and new.embeddings is not None:
+        return part.with_items(new.embeddings)
+    if isinstance(part, SASRec):
+        return part.with_items(n, new.embeddings)
+    if isinstance(part, TfidfScorer) and new.tfidf is not None:
+        return replace(part, features=sp.vstack([part.features, new.tfidf], format="csr"))
     if isinstance(part, Factors):
         return replace(
             part, items=np.concatenate([part.items, np.zeros((n, part.items.shape[1]), np.float32)])
@@ -195,7 +195,7 @@ def _grown(
         if kernel is None:
             weight, kernel = 0.0, sp.csr_matrix((part.links.shape[0], n), dtype=np.float32)
         own = scale * (weight + settings.regularisation)
-        return collaborative.with_new_items(part, scale * weight * kernel, own, n_links=settings.n_links)
+        return with_new_items(part, scale * weight * kernel, own, n_links=settings.n_links)
     return part
 
 
@@ -203,9 +203,9 @@ def _kernel(
     name: str, old: Features, new: Features, settings: RecommendSettings
 ) -> tuple[float, sp.csr_matrix | None]:
     """The weight of a closed form's kernel, and the shared features of known and new items [I, n], if any."""
-    if name == "word kernel" and old.words is not None and new.words is not None:
-        return settings.word_kernel, (old.words @ new.words.T).tocsr()
-    if name == "meaning kernel" and old.meaning is not None and new.meaning is not None:
-        shared: Any = old.meaning @ new.meaning.T
-        return settings.meaning_kernel, sp.csr_matrix(shared)
+    if name == "tfidf_kernel" and old.tfidf is not None and new.tfidf is not None:
+        return settings.tfidf_kernel, (old.tfidf @ new.tfidf.T).tocsr()
+    if name == "embedding_kernel" and old.embeddings is not None and new.embeddings is not None:
+        shared: Any = old.embeddings @ new.embeddings.T
+        return settings.embedding_kernel, sp.csr_matrix(shared)
     return 0.0, None

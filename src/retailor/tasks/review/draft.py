@@ -5,45 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retailor.config import Field, settings
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.seeds import derive
 from retailor.tasks.review.checks import Judge, can_write, complaint
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, template
+from retailor.tasks.review.settings import ReviewSettings
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import is_copied, tidy, without_copies
-from retailor.tasks.shapes import ReviewQuery
-
-
-@settings
-class ReviewSettings:
-    """How the writer learns and how it drafts. Nothing here removes the mark."""
-
-    max_steps: int = Field(default=40, ge=0)
-    """Steps of tuning; 0 leaves the generator as it is."""
-    epochs: float = Field(default=1.0, gt=0)
-    batch_size: int = Field(default=4, ge=1)
-    learning_rate: float = Field(default=3e-4, gt=0)
-    rank: int = Field(default=8, ge=1)
-    """Of the LoRA matrices; their scale is 2."""
-    patience: int | None = Field(default=2, ge=1)
-    max_train_tokens: int = Field(default=224, ge=32)
-    """Prompt and review together, in tuning; longer ones are cut."""
-    max_held_out: int = Field(default=24, ge=1)
-    """Newest training reviews that only measure when to stop."""
-    max_reviews: int = Field(default=20_000, ge=1)
-    """The newest training reviews that are kept for style, neighbours and copy checks."""
-    n_examples: int = Field(default=2, ge=0)
-    """Real reviews shown in the prompt of a generator that cannot be tuned."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    max_tokens: int = Field(default=96, ge=8, le=1024)
-    """Of a draft, as the generator counts them."""
-    max_chars: int = Field(default=800, ge=40)
-    max_copied_tokens: int = Field(default=12, ge=4)
-    """The longest run of words that a draft may share with somebody else's review; twice that in Chinese."""
-    max_tries: int = Field(default=3, ge=1, le=10)
-    max_evaluated: int = Field(default=32, ge=1)
-    seed: int = Field(default=0, ge=0)
 
 
 @dataclass(frozen=True)

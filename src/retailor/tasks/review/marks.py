@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from retailor.store.artifact import retailor_version
-from retailor.tasks.shapes import Draft
+from retailor.tasks.review.shapes import Draft
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """The vocabulary of the IPTC for where digital media come from; schema.org has the same terms."""

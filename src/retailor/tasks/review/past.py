@@ -15,9 +15,9 @@ from retailor.errors import DataError
 from retailor.metrics.generation import CopyIndex, tokens
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop, conform, label_of_rating
-from retailor.tasks.review.prompts import Wanted, rounded_length
+from retailor.tasks.review.prompts import Wanted, nameless, rounded_length
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
-from retailor.tasks.shapes import ReviewQuery
 from retailor.text.clean_shop import clean_text, language_of
 from retailor.text.fields import item_text, sentences
 
@@ -107,7 +107,7 @@ class Past:
         known = query.language if query.language != UNKNOWN else None
         language = known or self._language(own, item)
         own = [row for row in own if self.languages[row] == language]
-        title = clean_text(item["title"] or "") or query.item_id
+        title = clean_text(item["title"] or "") or nameless(language)
         return Wanted(
             title=title,
             facts=clean_text(item_text(item, max_tokens=N_FACT_TOKENS, count=_n_tokens)) or title,

@@ -151,12 +151,18 @@ def title_of(wanted: Wanted) -> str:
     return _TITLES.get(wanted.language, _TITLES["en"])[wanted.stars - 1]
 
 
+def nameless(language: str) -> str:
+    """What an item without a title is called: its id says nothing to whoever reads the draft."""
+    return "这件商品" if language == "zh" else "this product"
+
+
 def template(wanted: Wanted, seed: int = 0) -> str:
     """A review out of fixed sentences: the baseline, and what stands in where a model fails."""
     language = wanted.language if wanted.language in _OPENINGS else "en"
     ix = wanted.stars - 1
     closings = _CLOSINGS[language][ix]
-    parts = [_OPENINGS[language][ix].format(title=wanted.title)]
+    opening = _OPENINGS[language][ix].format(title=wanted.title)
+    parts = [opening[0].upper() + opening[1:] if wanted.title == nameless(language) else opening]
     parts += [_ASPECTS[language][ix].format(aspect=aspect) for aspect in wanted.aspects]
     parts.append(closings[derive(seed, "closing", wanted.title) % len(closings)])
     return ("" if language == "zh" else " ").join(parts)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 
-from retailor.config import as_dict, read_settings
+from retailor.config import as_dict, saved_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
 from retailor.metrics.interval import score_mean
@@ -25,13 +25,14 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
 from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
-from retailor.tasks.review.draft import Drafter, ReviewSettings, Written
+from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template, title_of
+from retailor.tasks.review.settings import RATE, ReviewSettings
+from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
-from retailor.tasks.shapes import Draft, ReviewQuery
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 
@@ -85,7 +86,7 @@ class ReviewWriter:
             raise DataError(f"review needs reviews with text, stars and a known item: {dropped}.")
         self.log = {"n_reviews": len(self._past), "dropped": dropped, "tuned": False}
         self._writer, self._adapter, self._base = self.generator, None, self.generator
-        if isinstance(self.generator, TrainableGenerator) and self.settings.max_steps and len(self._past) > 1:
+        if isinstance(self.generator, TrainableGenerator) and self.settings.tune and len(self._past) > 1:
             self._tune(self.generator, work)
         # As it will be read back: a loaded writer has the same log.
         self.log = json.loads(json.dumps(self.log))
@@ -137,7 +138,8 @@ class ReviewWriter:
 
     def _picked(self, n_train: int) -> list[int]:
         """The rows to learn from: as many as the steps can use, drawn evenly over time."""
-        used = min(n_train, self.settings.max_steps * self.settings.batch_size)
+        given = self.settings.train
+        used = n_train if given.max_steps is None else min(n_train, given.max_steps * given.batch_size)
         drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False)
         return sorted(int(row) for row in drawn)
 
@@ -167,18 +169,10 @@ class ReviewWriter:
         return Pair(prompt_of(replace(wanted, n_words=length)), past.texts[row])
 
     def _train_settings(self, n_pairs: int) -> TrainSettings:
-        chosen = self.settings
-        n_steps = min(chosen.max_steps, max(1, round(chosen.epochs * n_pairs / chosen.batch_size)))
-        return TrainSettings(
-            epochs=chosen.epochs,
-            max_steps=chosen.max_steps,
-            batch_size=chosen.batch_size,
-            learning_rate=chosen.learning_rate,
-            weight_decay=0.0,
-            patience=chosen.patience,
-            validate_every=max(1, n_steps // 4),
-            seed=chosen.seed,
-        )
+        given = self.settings.train.resolved(rate=RATE, seed=self.settings.seed)
+        n_steps = max(1, round(given.epochs * n_pairs / given.batch_size))
+        n_steps = min(n_steps, given.max_steps or n_steps)
+        return replace(given, validate_every=given.validate_every or max(1, n_steps // 4))
 
     # predict ----------------------------------------------------------------------------------------
 
@@ -316,7 +310,7 @@ class ReviewWriter:
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
         generator: Generator = load_generator(folder / "generator")
-        made = cls(generator, read_settings(ReviewSettings, manifest.settings, "the saved review writer"))
+        made = cls(generator, saved_settings(ReviewSettings, manifest.settings, "the saved review writer"))
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         made._fitted, made._at, made.log = Past.load(folder), state["at"], state["log"]
         if (folder / "adapter").is_dir():

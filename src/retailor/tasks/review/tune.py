@@ -65,7 +65,7 @@ def tune(
 ) -> tuple[TrainableGenerator, Adapter, TrainLog, float, float]:
     """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after."""
     tuned = generator.copy()
-    network = _with_lora(tuned, rank, alpha, settings.seed)
+    network = _with_lora(tuned, rank, alpha, settings.seed or 0)
     first = 0 if network.config.is_encoder_decoder else 1  # nothing comes before a decoder's first token
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -15,52 +15,32 @@ import polars as pl
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.config import Field, as_dict, read_settings, settings
+from retailor.config import as_dict, saved_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
 from retailor.metrics.scores import Scores
-from retailor.models.encoding import kept_vectors
+from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
-from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
-from retailor.tasks.shapes import Found, Recommended, SearchQuery
+from retailor.tasks.search.settings import SearchSettings
+from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
+from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
 from retailor.text.languages import reads
 
 F32 = NDArray[np.float32]
-SCORERS = ("words", "details", "meaning")
-"""BM25 over title, brand, category and description; BM25 over these and the attributes; encoder cosine."""
-GRID = np.array([(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]) / 10
-"""The weights of SCORERS that are tried: all tenths that sum to one [66, 3]."""
-PULL = 2.0
-"""How hard judged queries have to pull weights away from those without judgments (see `_best`)."""
-Weights = tuple[float, ...]
 
 
-@settings
-class SearchSettings:
-    """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
-
-    weights: tuple[float, float, float] | None = None
-    """Of every query; None takes those below, and moves them as far as the shop's judgments bear it out."""
-    default_weights: tuple[float, float, float] = (0.1, 0.2, 0.7)
-    """Of queries that the encoder reads."""
-    unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
-    """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
-    n_folds: int = Field(default=10, ge=2)
-    k1: float = Field(default=1.2, gt=0)
-    b: float = Field(default=0.75, ge=0, le=1)
-    max_query_chars: int = Field(default=1000, gt=0)
-    max_k: int = Field(default=1000, gt=0)
-    seed: int = 0
+__all__ = ["Search", "SearchSettings"]
 
 
 class Search:
@@ -115,10 +95,10 @@ class Search:
             )
         self._set_items(shop.items["item_id"].to_list())
         self._lexical = {
-            name: BM25Index.of(said, k1=self.settings.k1, b=self.settings.b) for name, said in words.items()
+            name: BM25Index.of(texts, k1=self.settings.k1, b=self.settings.b) for name, texts in words.items()
         }
         # Attributes blur a vector more than they tell it; words find them better.
-        vectors = kept_vectors(
+        vectors = memo_vectors(
             self.encoder, item_texts(shop.items.with_columns(attributes=pl.lit(None))), work=work
         )
         # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
@@ -170,7 +150,7 @@ class Search:
 
     def weights_of(self, query: str) -> Weights:
         """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
-        return self.weights if reads(getattr(self.encoder, "tokenizer", None), query) else self.unread_weights
+        return self.weights if self._reads(query) else self.unread_weights
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'search', its encoder inside. Raises ModelError before `fit`."""
@@ -196,7 +176,7 @@ class Search:
         folder = Path(folder)
         manifest = artifact.verify(folder, cls.kind)
         encoder = (open_encoder or load_encoder)(folder / "encoder")
-        task = cls(encoder, read_settings(SearchSettings, manifest.settings, str(folder)))
+        task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
@@ -264,32 +244,22 @@ class Search:
     def _learn(self, shop: Shop) -> None:
         """The weights from all judged queries, and without each fold of them, of both kinds of queries."""
         judged, settings = self._judged(shop), self.settings
-        self.weights = settings.weights or settings.default_weights
-        self.unread_weights, self._held_out = settings.weights or settings.unread_weights, {}
-        self.log["n_judged_queries"] = len(judged)
+        learned = Learned(
+            settings.weights or settings.default_weights, settings.weights or settings.unread_weights
+        )
         if settings.weights is None and judged:
             queries = list(judged)
-            read = np.array([reads(getattr(self.encoder, "tokenizer", None), query) for query in queries])
-            table = np.array([self._ndcg(z, judged[query]) for query, z in self._scored(queries)])  # [Q, 66]
-            folds = stream(settings.seed, "search", "folds").permutation(len(judged)) % settings.n_folds
-            self.weights = _best(table[read], settings.default_weights)
-            self.unread_weights = _best(table[~read], settings.unread_weights)
-            by_fold = {}
-            for kind, start in ((True, settings.default_weights), (False, settings.unread_weights)):
-                for fold in np.unique(folds[read == kind]):
-                    by_fold[kind, int(fold)] = _best(table[(folds != fold) & (read == kind)], start)
-            self._held_out = {
-                query: by_fold[bool(kind), int(fold)]
-                for query, kind, fold in zip(queries, read, folds, strict=True)
-            }
-            self.log |= {"weights_by_fold": sorted(by_fold.values()), "ndcg@10": _curve(table)}
+            read = np.array([self._reads(query) for query in queries])
+            ndcg = np.array([ndcg_of_weights(z, judged[query]) for query, z in self._scored(queries)])
+            learned = learned_weights(queries, ndcg, read, settings)
+        self.weights, self.unread_weights = learned.weights, learned.unread_weights
+        self._held_out = learned.held_out
+        self.log |= {"n_judged_queries": len(judged), **learned.log}
         self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
         self.log["unread_weights"] = dict(zip(SCORERS, self.unread_weights, strict=True))
 
-    def _ndcg(self, z: F32, grades: F32) -> F32:
-        """ndcg@10 of one query for every weighting of GRID [66]."""
-        ranked = Ranked.cases([graded_ranks(scores, grades) for scores in (GRID @ z).astype(np.float32)])
-        return ndcg_at(ranked, 10).astype(np.float32)
+    def _reads(self, query: str) -> bool:
+        return reads(getattr(self.encoder, "tokenizer", None), query)
 
 
 def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
@@ -299,28 +269,6 @@ def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
         "recall@10": recall_at(ranked, 10),
         "recall@100": recall_at(ranked, 100),
     }
-
-
-def _best(table: NDArray[np.float32], start: Weights) -> Weights:
-    """The weighting of GRID that the nDCG of judged queries [Q, 66] bears out; `start` with none.
-
-    From the mean over queries comes off PULL / Q × the squared distance from `start`: few queries choose by
-    chance, and what they say of weights far away is mostly that. Of the weightings within a thousandth of
-    the highest the middle, since the edge of a plateau is what the next queries fall off.
-    """
-    if not len(table):
-        return start
-    means = table.mean(axis=0) - PULL / len(table) * ((GRID - np.array(start)) ** 2).sum(axis=1)
-    near = GRID[means >= means.max() - 1e-3]
-    chosen = near[np.argmin(np.linalg.norm(near - near.mean(axis=0), axis=1))]
-    return tuple(float(weight) for weight in chosen)
-
-
-def _curve(table: NDArray[np.float32]) -> dict[str, float]:
-    """The mean of each scorer alone and of the best weighting, for the log."""
-    means = table.mean(axis=0)
-    alone = {name: float(means[(GRID[:, i] == 1).argmax()]) for i, name in enumerate(SCORERS)}
-    return {name: round(value, 5) for name, value in {**alone, "best": float(means.max())}.items()}
 
 
 def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:

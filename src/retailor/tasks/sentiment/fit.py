@@ -2,58 +2,45 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from retailor.errors import ConfigError, DataError
-from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.shop.tables import LABELS
+from retailor.tasks.sentiment.choice import candidates, choose
 from retailor.tasks.sentiment.fitting import (
     BLENDED,
-    BY_MODE,
     CONTRAST,
     FROZEN,
-    NB_SVM,
     PANEL,
     PROMPT,
     PSEUDO,
     TF_IDF,
     TUNED,
     WORDS,
-    Job,
+    Fitting,
     Probed,
-    loop_of,
 )
-from retailor.tasks.sentiment.readers.blended import BlendedReader, blended
-from retailor.tasks.sentiment.readers.heads import (
-    Fitted,
-    Floats,
-    Kind,
-    Labels,
-    choose_head,
-    class_weights,
-    cross_calibrated,
-)
+from retailor.tasks.sentiment.readers.blended import BlendedReader
+from retailor.tasks.sentiment.readers.heads import Fitted, Floats, Labels, class_weights
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
 from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, stratified
 from retailor.tasks.sentiment.training.few_labels import fit_contrast, fit_panel, fit_prompt, fit_pseudo
+from retailor.tasks.sentiment.training.many_labels import fit_tuned
+from retailor.tasks.sentiment.words import fit_words
 
 if TYPE_CHECKING:
     from retailor.models.cloze import Cloze
     from retailor.tasks.sentiment.readers.panel import OtherReader
 
-FEW_HELD = 200
-"""With fewer held-out texts a training goes to its end, unless told otherwise."""
 AnyReader = WordReader | VectorReader | BlendedReader | PanelReader | PromptReader
 
 
@@ -86,42 +73,91 @@ def fit_readers(
 ) -> tuple[Fit, dict[str, Any]]:
     """The fitted readers, and the log of how they were made. Raises DataError on a single label."""
     _check(examples)
-    few = len(examples) < settings.few_labels
-    held = None if few else stratified(examples.y, settings.validation, settings.seed)[1]
-    log = _first_log(examples, held, settings)
-    weights = class_weights(examples.y, settings.class_weights, len(LABELS))
-    job = Job(settings, examples, held, weights, log)
-    heard = _fit_words(job)
-    words = {row: reader for row, (reader, _) in heard.items()}
-    prior = np.bincount(examples.y, minlength=len(LABELS)) / len(examples)
+    fitting = _begun(settings, examples, unlabelled, teacher, cloze, paired, work)
+    words = fit_words(fitting)
+    readers: dict[str, AnyReader] = {row: reader for row, (reader, _) in words.items()}
+    frozen: Probed | None = None
     if encoder is None or settings.mode in WORDS:
-        row = settings.mode if settings.mode in WORDS else TF_IDF
-        log["chosen"], log["why"] = row, "it is the mode that was asked for"
-        return Fit(words[row], words, None, row, prior), log
-    frozen = start = job.probed(encoder, FROZEN, work=work)
-    readers: dict[str, AnyReader] = {**words, FROZEN: frozen.reader}
-    wanted = _wanted(settings, few, cloze)
+        chosen, why = _words_row(settings), "it is the mode that was asked for"
+    else:
+        frozen = fitting.probed(encoder, FROZEN, work=work)
+        readers[FROZEN] = frozen.reader
+        readers |= _fit_candidates(fitting, encoder, frozen, words)
+        chosen, why = choose(fitting, readers)
+    fitting.log["chosen"], fitting.log["why"] = chosen, why
+    prior = np.bincount(examples.y, minlength=len(LABELS)) / len(examples)
+    own = {row: reader for row, (reader, _) in words.items()}
+    probe = None if frozen is None else frozen.reader
+    return Fit(readers[chosen], own, probe, chosen, prior), fitting.log
+
+
+def _words_row(settings: SentimentSettings) -> str:
+    return settings.mode if settings.mode in WORDS else TF_IDF
+
+
+def _begun(
+    settings: SentimentSettings,
+    examples: Examples,
+    unlabelled: Sequence[str],
+    teacher: OtherReader | None,
+    cloze: Cloze | None,
+    paired: bool,
+    work: Path | None,
+) -> Fitting:
+    """The fit with its held-out part, where labels are not few, its class weights and its log."""
+    few_labels = len(examples) < settings.few_labels
+    held = None if few_labels else stratified(examples.y, settings.validation, settings.seed)[1]
+    return Fitting(
+        settings,
+        examples,
+        held,
+        class_weights(examples.y, settings.class_weights, len(LABELS)),
+        _first_log(examples, held, settings),
+        unlabelled=unlabelled,
+        teacher=teacher,
+        cloze=cloze,
+        paired=paired,
+        work=work,
+    )
+
+
+def _fit_candidates(
+    fitting: Fitting, encoder: Encoder, frozen: Probed, words: dict[str, tuple[WordReader, Fitted]]
+) -> dict[str, AnyReader]:
+    """By row the readers that the mode asks for, cheapest first; in the log those that could not be tried."""
+    prompts = fitting.cloze is not None
+    wanted = candidates(fitting.settings, few_labels=fitting.few_labels, prompts=prompts)
+    readers: dict[str, AnyReader] = {}
     if PANEL in wanted:
-        readers |= fit_panel(job, encoder, unlabelled, teacher, work)
-        wanted.remove(PANEL)
+        readers |= fit_panel(fitting, encoder)
     if PROMPT in wanted:
-        assert cloze is not None, "the reader looked for it"
-        readers[PROMPT] = fit_prompt(job, cloze, work)
-        wanted.remove(PROMPT)
-    if wanted and not isinstance(encoder, TrainableEncoder):
-        log["not_tried"] = dict.fromkeys(wanted, f"the encoder '{encoder.name}' cannot be trained")
-    elif isinstance(encoder, TrainableEncoder):
-        if CONTRAST in wanted:
-            readers[CONTRAST] = fit_contrast(job, encoder)
-        tunes = TUNED in wanted or BLENDED in wanted
-        if PSEUDO in wanted or (tunes and settings.start_encoder == "pseudo-labels"):
-            start = fit_pseudo(job, encoder, frozen, unlabelled, teacher, work) or start
-            readers[start.row] = start.reader
-        if tunes:
-            readers |= _fit_tuned(job, start, heard, paired, unlabelled, work)
-    chosen, log["why"] = _choose(settings, few, readers, job)
-    log["chosen"] = chosen
-    return Fit(readers[chosen], words, frozen.reader, chosen, prior), log
+        assert fitting.cloze is not None, "the reader looked for it"
+        readers[PROMPT] = fit_prompt(fitting, fitting.cloze)
+    trained = [row for row in wanted if row not in (PANEL, PROMPT)]
+    if isinstance(encoder, TrainableEncoder):
+        return readers | _fit_trained(fitting, encoder, frozen, words, trained)
+    if trained:
+        fitting.log["not_tried"] = dict.fromkeys(trained, f"the encoder '{encoder.name}' cannot be trained")
+    return readers
+
+
+def _fit_trained(
+    fitting: Fitting,
+    encoder: TrainableEncoder,
+    frozen: Probed,
+    words: dict[str, tuple[WordReader, Fitted]],
+    wanted: Sequence[str],
+) -> dict[str, AnyReader]:
+    """By row the readers whose networks are trained; the fine-tuned one may start at the one before it."""
+    readers: dict[str, AnyReader] = {}
+    start = frozen
+    if CONTRAST in wanted:
+        readers[CONTRAST] = fit_contrast(fitting, encoder)
+    tunes = TUNED in wanted or BLENDED in wanted
+    if PSEUDO in wanted or (tunes and fitting.settings.start_encoder == "pseudo-labels"):
+        start = fit_pseudo(fitting, encoder, frozen) or frozen
+        readers[start.row] = start.reader
+    return readers | fit_tuned(fitting, start, words) if tunes else readers
 
 
 def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None:
@@ -132,7 +168,7 @@ def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None
     from retailor.train.losses.adversarial import AdversarialSettings, check_adversarial
     from retailor.train.schedule import check_layers
 
-    check_layers(encoder.network, settings.freeze_layers)
+    check_layers(encoder.network, settings.train.freeze_layers)
     if settings.mode in ("pseudo-labels", "contrastive"):
         return
     if settings.lora_rank:
@@ -172,161 +208,3 @@ def _first_log(examples: Examples, held: Labels | None, settings: SentimentSetti
         "select_by": settings.select_by,
         "validation": {},
     }
-
-
-def _fit_words(job: Job) -> dict[str, tuple[WordReader, Fitted]]:
-    """By row the two readers of words, over the same features, and how their heads were fitted.
-
-    Terms are counted twice: without the held-out texts, which must not say which rare ones count, and in all.
-    """
-    start, chosen, queries = time.perf_counter(), job.settings, job.examples.queries
-    known = WordReader.counted(queries, 1 if job.held is None else chosen.min_count, chosen.max_terms)
-    features = every = known.features(queries)
-    if job.held is not None:
-        seen = [queries[i] for i in np.setdiff1d(np.arange(len(queries)), job.held)]
-        features = WordReader.counted(seen, chosen.min_count, chosen.max_terms).features(queries)
-    counting = time.perf_counter() - start
-    kinds: dict[str, Kind] = {TF_IDF: "svm", NB_SVM: "nb-svm"}
-    found = {}
-    for row, kind in kinds.items():
-        start = time.perf_counter()
-        fitted = choose_head(
-            features, job.examples.y, kind, chosen.word_strengths, job.weights, job.held, job.seed,
-            in_the_end=every,
-        )  # fmt: skip
-        seconds = counting + time.perf_counter() - start
-        job.note(
-            row,
-            seconds,
-            fitted.figures,
-            fitted.logits,
-            strength=fitted.strength,
-            n_terms=len(known.vocabulary),
-        )
-        found[row] = replace(known, head=fitted.head), fitted
-    return found
-
-
-def _fit_tuned(
-    job: Job,
-    before: Probed,
-    heard: dict[str, tuple[WordReader, Fitted]],
-    paired: bool,
-    unlabelled: Sequence[str],
-    work: Path | None,
-) -> dict[str, AnyReader]:
-    """The fine-tuned reader, which starts at a probe, and the one that hears the words too."""
-    from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
-    from retailor.train.losses.adversarial import AdversarialSettings
-
-    chosen, y = job.settings, job.examples.y
-    held = stratified(y, chosen.validation, chosen.seed)[1] if job.held is None else job.held
-    train = np.setdiff1d(np.arange(len(y)), held)
-    start = job.probe_without(held, before)
-    stop_by = _stop_by(chosen, len(held))
-    encoder = before.reader.encoder
-    assert isinstance(encoder, TrainableEncoder), "nothing else is tuned"
-    tuning = Tuning(
-        settings=replace(loop_of(chosen, encoder, job.seed), unfreeze_every=chosen.unfreeze_every),
-        max_tokens=chosen.max_tokens,
-        dropout=chosen.dropout,
-        label_smoothing=chosen.label_smoothing,
-        stop_by=stop_by,
-        paired=paired,
-        augment=chosen.augment,
-        adversarial=AdversarialSettings(method=chosen.adversarial, epsilon=chosen.epsilon),
-        mixup=chosen.mixup,
-        domain_weight=chosen.domain_weight,
-        lora_rank=chosen.lora_rank,
-    )
-    if chosen.domain_weight and not unlabelled:
-        job.log["note"] = "every review has a label or stars, so domain_weight had nothing to work on"
-    tuned = fine_tune(
-        encoder,
-        start if chosen.start_head == "probe" else None,
-        job.examples.take(train),
-        job.examples.take(held),
-        job.weights,
-        tuning,
-        work,
-        unlabelled,
-    )
-    start_encoder = "given" if before.row == FROZEN else before.row
-    job.note(
-        TUNED,
-        tuned.log.seconds,
-        tuned.figures,
-        tuned.held_logits,
-        start_head=chosen.start_head,
-        start_encoder=start_encoder,
-        stop_by=stop_by,
-    )
-    job.log["training"] = tuned.log.to_dict()
-    row = min(heard, key=lambda one: heard[one][1].figures["log_loss"])
-    words, fitted = heard[row]
-    # Where no part was held out from the words, folds were, and they have logits of every text.
-    of_words = fitted.logits if job.held is not None else fitted.logits[held]
-    both, figures, logits = blended(words, tuned.reader, of_words, tuned.held_logits, y[held])
-    job.note(BLENDED, tuned.log.seconds, figures, logits, words=row, share_of_words=both.share)
-    return {TUNED: tuned.reader, BLENDED: both}
-
-
-def _stop_by(settings: SentimentSettings, n_held: int) -> str:
-    """The figure by which a training keeps its weights."""
-    if settings.stop_by != "auto":
-        return settings.stop_by
-    if n_held < FEW_HELD:
-        return "last"
-    return "macro_f1" if settings.select_by == "log_loss" else settings.select_by
-
-
-def _wanted(settings: SentimentSettings, few: bool, cloze: Cloze | None) -> list[str]:
-    """The rows that the mode asks for, beside the baselines; few labels try a language model if given one."""
-    if settings.mode == "auto" and few:
-        asked = [PROMPT] if cloze is not None else []
-        return list(dict.fromkeys([*(row for row in settings.candidates if row != "frozen"), *asked]))
-    if settings.mode == "auto":
-        return [TUNED, BLENDED]
-    return [BY_MODE[settings.mode]] if settings.mode != "frozen" else []
-
-
-def _choose(settings: SentimentSettings, few: bool, readers: Iterable[str], job: Job) -> tuple[str, str]:
-    """Which of the candidates, cheapest first, answers, and why in words.
-
-    The best on held-out texts; by log loss, where there is one, 'blended' unless another leads it (see
-    `choose_by_loss`). With few labels the last of equals: it has read more than the labels.
-    """
-    wanted, rows = BY_MODE.get(settings.mode), list(readers)
-    if wanted in rows:
-        return wanted, "it is the mode that was asked for"
-    if few:
-        # Folds of a few texts cannot tell words from chance, and these readers have no words but theirs.
-        rows = [row for row in reversed(rows) if row not in WORDS]
-        if rows == [FROZEN]:
-            return FROZEN, f"there are fewer than {settings.few_labels} labelled texts"
-    by = settings.select_by
-    if by == "log_loss":
-        y = job.tested
-        cases = {row: log_loss_cases(y, cross_calibrated(job.heard[row], y)) for row in rows}
-        best = choose_by_loss(cases)
-        values = {row: float(loss.mean()) for row, loss in cases.items()}
-    else:
-        values = {row: job.log["validation"][row][by] or 0.0 for row in rows}
-        best = max(values, key=lambda row: values[row])
-    found = ", ".join(f"{row} {value:.4f}" for row, value in values.items())
-    return best, f"chosen by {by} on held-out training texts ({found})"
-
-
-def choose_by_loss(cases: Mapping[str, Floats]) -> str:
-    """The row to take by the log loss [n] of each on the same held-out texts, cheapest first.
-
-    'blended' unless another's is lower by more than two standard errors of the paired difference: it hears
-    what the others hear, so it is seldom far behind the best of them, while the best of so few texts often is
-    (`benchmarks/sentiment_auto.py`). Without it the row of the least.
-    """
-    best = min(cases, key=lambda row: float(cases[row].mean()))
-    if BLENDED not in cases:
-        return best
-    behind = cases[BLENDED] - cases[best]
-    error = behind.std(ddof=1) / math.sqrt(len(behind)) if len(behind) > 1 else math.inf
-    return best if behind.mean() > 2 * error else BLENDED

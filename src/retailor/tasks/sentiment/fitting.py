@@ -1,9 +1,10 @@
-"""What all parts of one fit share: its names, its texts, its log, and the dials of its trainings."""
+"""What all parts of one fit share: its names, its texts, its log, and the settings of its trainings."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.texts import Examples
 
 if TYPE_CHECKING:
-    from retailor.train.loop import TrainSettings
+    from retailor.models.cloze import Cloze
+    from retailor.tasks.sentiment.readers.panel import OtherReader
+    from retailor.train.settings import TrainSettings
 
 TF_IDF, NB_SVM = "tf-idf", "nb-svm"
 WORDS = (TF_IDF, NB_SVM)
@@ -43,20 +46,31 @@ class Probed:
 
 
 @dataclass(frozen=True)
-class Job:
+class Fitting:
     """One fit: what it works on, and the log that it writes into."""
 
     settings: SentimentSettings
     examples: Examples
     held: Labels | None
+    """Rows that are held out; None where labels are few, and folds are held out in turn."""
     weights: Floats
     log: dict[str, Any]
-    heard: dict[str, Floats] = field(default_factory=dict)
-    """By row its logits [n, C], before calibration, of the texts `tested`."""
+    unlabelled: Sequence[str] = ()
+    teacher: OtherReader | None = None
+    cloze: Cloze | None = None
+    paired: bool = False
+    """Whether the network reads an aspect beside the text."""
+    work: Path | None = None
+    logits: dict[str, Floats] = field(default_factory=dict)
+    """By row of the candidates, [n, C] over the texts `tested`, before calibration."""
 
     @property
     def seed(self) -> int:
         return derive(self.settings.seed, "sentiment")
+
+    @property
+    def few_labels(self) -> bool:
+        return self.held is None
 
     @property
     def tested(self) -> Labels:
@@ -71,11 +85,15 @@ class Job:
         chosen = self.settings
         blank = VectorReader(encoder, Head(np.zeros((0, 0)), np.zeros(0)), chosen.max_tokens)
         rows = blank.vectors(blank.inputs(self.examples.queries), exact=False, work=work)
-        fitted = choose_head(
-            rows, self.examples.y, "logistic", chosen.strengths, self.weights, self.held, self.seed
-        )
+        fitted = self.head(rows)
         self.note(row, time.perf_counter() - start, fitted.figures, fitted.logits, strength=fitted.strength)
         return Probed(row, VectorReader(encoder, fitted.head, chosen.max_tokens), rows, fitted)
+
+    def head(self, rows: Floats) -> Fitted:
+        """A logistic head over features [n, F] of the labelled texts; held-out ones choose its strength."""
+        return choose_head(
+            rows, self.examples.y, "logistic", self.settings.strengths, self.weights, self.held, self.seed
+        )
 
     def probe_without(self, held: Labels, probed: Probed) -> Head:
         """The probe's head without the held-out texts: what goes on from it must not have seen them."""
@@ -86,40 +104,16 @@ class Job:
     def note(
         self, row: str, seconds: float, figures: dict[str, float], logits: Floats, **more: object
     ) -> None:
-        """Keeps what a candidate said to the texts `tested`, and writes its figures into the log."""
-        self.heard[row] = logits
+        """Keeps a candidate's logits of the texts `tested`, and writes its figures into the log."""
+        self.logits[row] = logits
         plain = {name: _plain(value) for name, value in figures.items()}
         self.log["validation"][row] = {**plain, **more, "seconds": round(seconds, 2)}
 
 
-def rate_of(chosen: SentimentSettings) -> float:
-    """The learning rate of the fine-tuned network: the one asked for, or what its trained weights need."""
-    return chosen.learning_rate or (LORA_RATE if chosen.lora_rank else RATE)
-
-
-def loop_of(chosen: SentimentSettings, encoder: TrainableEncoder, seed: int) -> TrainSettings:
-    """The loop's dials for the fine-tuned network; other trainings replace some."""
-    from retailor.train.settings import LARGE_VOCABULARY, TrainSettings
-
-    frozen = chosen.freeze_embeddings
-    return TrainSettings(
-        epochs=chosen.epochs,
-        max_steps=chosen.max_steps,
-        batch_size=chosen.batch_size,
-        accumulate=chosen.accumulate,
-        learning_rate=rate_of(chosen),
-        schedule=chosen.schedule,
-        clip=chosen.clip,
-        layer_decay=chosen.layer_decay,
-        weight_decay=chosen.weight_decay,
-        warmup=chosen.warmup,
-        validate_every=chosen.validate_every,
-        patience=chosen.patience,
-        precision=chosen.precision,
-        freeze_embeddings=len(encoder.tokenizer) > LARGE_VOCABULARY if frozen is None else frozen,
-        freeze_layers=chosen.freeze_layers,
-        seed=seed,
-    )
+def training_of(settings: SentimentSettings, encoder: TrainableEncoder, seed: int) -> TrainSettings:
+    """The loop's settings for the fine-tuned network; other trainings replace some."""
+    rate = LORA_RATE if settings.lora_rank else RATE
+    return settings.train.resolved(rate=rate, seed=seed, vocabulary_size=len(encoder.tokenizer))
 
 
 def _plain(value: float) -> float | None:

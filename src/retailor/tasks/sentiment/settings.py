@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
 from retailor.text.augmentation.edits import AugmentSettings
+from retailor.train.settings import TrainSettings
 
 
 @settings
@@ -27,7 +29,7 @@ class SentimentSettings:
     ] = "auto"
     """What answers; 'auto' takes the best on held-out texts, of fewer candidates when labels are few.
 
-    'blended' hears the fine-tuned network and the better of the two readers of words together.
+    'blended' answers by the fine-tuned network and the better of the two readers of words together.
     """
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Longer texts lose their middles."""
@@ -53,38 +55,16 @@ class SentimentSettings:
     neither label nor stars (the `pseudo_…` dials)."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    epochs: float = Field(default=2.0, gt=0)
-    max_steps: int | None = Field(default=None, ge=1)
-    """Of every training of this reader: the fine-tuned one, and those on pseudo-labels and by contrast."""
-    batch_size: int = Field(default=32, ge=1)
-    accumulate: int = Field(default=1, ge=1)
-    """Batches whose gradients are averaged into one step: a large batch in the memory of a small one."""
-    learning_rate: float | None = Field(default=None, gt=0, lt=1)
-    """Of the fine-tuned network, head and all; when not given 5e-5, and 2e-4 with adapters (`lora_rank`)."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate falls after warm-up."""
-    clip: float = Field(default=1.0, ge=0)
-    """Longest gradient norm; 0 does not clip."""
+    train: TrainSettings = Field(
+        default_factory=lambda: TrainSettings(epochs=2.0, layer_decay=0.9, validate_every=100, patience=3)
+    )
+    """The training of the fine-tuned network, head and all; those on pseudo-labels and by contrast differ in
+    epochs and rate. The learning rate, when not given: 5e-5, and 2e-4 with adapters (`lora_rank`)."""
     lora_rank: int = Field(default=0, ge=0, le=1024)
     """Train low-rank adapters of this rank and the head instead of all weights; 0 trains all.
 
     They are added into the weights afterwards, so the encoder that comes out is as plain as any.
     """
-    layer_decay: float = Field(default=0.9, gt=0, le=1)
-    """Each layer below the top learns at this share of the rate of the one above it."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    validate_every: int | None = Field(default=100, ge=1)
-    patience: int | None = Field(default=3, ge=1)
-    """Training stops after so many validations without a better one."""
-    precision: Literal["auto", "32", "bf16"] = "auto"
-    freeze_embeddings: bool | None = None
-    """Leave the word embeddings as they are. When not given, where the vocabulary is large: there they are
-    most of the network, and of the time that it trains."""
-    freeze_layers: int = Field(default=0, ge=0)
-    """Leave so many of the lowest layers as they are, and all embeddings with them."""
-    unfreeze_every: int | None = Field(default=None, ge=1)
-    """Gradual unfreezing: the head learns first, and one layer more after every so many steps."""
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     """The probe's inverse regularisations to choose from."""
     word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
@@ -134,16 +114,16 @@ class SentimentSettings:
     verbalisers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Words that stand for negative, neutral and positive at {word}, instead of the known ones."""
     contrastive_steps: int = Field(default=60, ge=1)
-    """Steps of the contrastive training on the labelled texts, of `batch_size` texts each."""
+    """Steps of the contrastive training on the labelled texts, of `train.batch_size` texts each."""
 
     def __post_init__(self) -> None:
         disturbs = self.adversarial in ("fgm", "pgd", "freelb")
         clashes = (
-            ("unfreeze_every", "lora_rank", self.unfreeze_every and self.lora_rank,
+            ("train.unfreeze_every", "lora_rank", self.train.unfreeze_every and self.lora_rank,
              "with adapters the layers themselves never open"),
             ("adversarial", "lora_rank", disturbs and self.lora_rank,
              "the word embeddings that it disturbs are frozen; train all weights, or take 'r-drop'"),
-            ("adversarial", "freeze_layers", disturbs and self.freeze_layers,
+            ("adversarial", "train.freeze_layers", disturbs and self.train.freeze_layers,
              "the word embeddings that it disturbs are frozen; train all layers, or take 'r-drop'"),
             ("adversarial", "mixup", self.adversarial == "r-drop" and self.mixup,
              "its two passes would mix different texts"),
@@ -152,9 +132,9 @@ class SentimentSettings:
         )  # fmt: skip
         for key, other, clash, why in clashes:
             if clash:
-                first, second = (f"{name} = {getattr(self, name)!r}" for name in (key, other))
+                first, second = (f"{name} = {attrgetter(name)(self)!r}" for name in (key, other))
                 raise ConfigError(
-                    f"{first} does not go with {second}: {why}.", key=key, value=getattr(self, key)
+                    f"{first} does not go with {second}: {why}.", key=key, value=attrgetter(key)(self)
                 )
 
     @property

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
-from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
-from retailor.metrics.classify import score_classes
 from retailor.metrics.scores import Scores
 from retailor.models.cloze import Cloze, MaskedCloze, cloze_of
-from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder, Generator, OpenEncoder, TrainableEncoder
-from retailor.shop.tables import LABELS, Shop
-from retailor.store import artifact
-from retailor.tasks.sentiment.fit import AnyReader, Fit, check_tuning, fit_readers
-from retailor.tasks.sentiment.fitting import ALONE, BLENDED, BY_MODE, FROZEN, NB_SVM, PANEL, PROMPT, TF_IDF
+from retailor.shop.tables import Shop
+from retailor.tasks.sentiment.answers import answer_of, probabilities
+from retailor.tasks.sentiment.evaluate import readings, scores_of
+from retailor.tasks.sentiment.fit import Fit, check_tuning, fit_readers
+from retailor.tasks.sentiment.fitting import BY_MODE
 from retailor.tasks.sentiment.readers.blended import BlendedReader
-from retailor.tasks.sentiment.readers.heads import Floats, read_head
+from retailor.tasks.sentiment.readers.heads import Floats
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
-from retailor.tasks.sentiment.readers.panel import PanelReader
 from retailor.tasks.sentiment.readers.prompt import PromptReader, prompts_of
+from retailor.tasks.sentiment.saved import Saved, load_reader, save_reader
 from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import (
     AspectReview,
-    Examples,
     read_examples,
     says_something,
     unlabelled_texts,
 )
-from retailor.tasks.shapes import UNKNOWN, Sentiment, SentimentQuery
 from retailor.text.clean_shop import clean_text
 
 __all__ = ["AspectReview", "SentimentReader", "SentimentSettings"]
@@ -138,9 +130,9 @@ class SentimentReader:
                     column="text",
                     value=query.text,
                 )
-        rows = _probabilities(self._made.reader, queries, self._made.prior)
+        rows = probabilities(self._made.reader, queries, self._made.prior)
         return [
-            _answer(row) if says_something(clean_text(query.text)) else replace(_answer(row), label=UNKNOWN)
+            answer_of(row, known=says_something(clean_text(query.text)))
             for query, row in zip(queries, rows, strict=True)
         ]
 
@@ -149,31 +141,11 @@ class SentimentReader:
 
         Buckets: 'all', and where there are several, 'language …' and 'rating …'.
         """
-        examples = read_examples(shop, aspects, once=False)
-        scores = Scores()
-        for row, (found, seconds) in self.readings(examples.queries).items():
-            scores += score_classes(row, examples.y, found, seconds=seconds)
-            for bucket, inside in _buckets(examples).items():
-                wanted = ("accuracy",) if bucket.startswith("rating") else ("accuracy", "macro_f1")
-                part = score_classes(row, examples.y[inside], found[inside], bucket=bucket)
-                scores += Scores(tuple(score for score in part if score.metric in wanted))
-        return scores
+        return scores_of(self._made, read_examples(shop, aspects, once=False))
 
     def readings(self, queries: Sequence[SentimentQuery]) -> dict[str, tuple[Floats, float]]:
         """By row of `evaluate`: unrounded probabilities [n, 3] over LABELS, and the seconds they took."""
-        found: dict[str, tuple[Floats, float]] = {}
-        readers = self._rows()
-        for row, reader in readers.items():
-            start = time.perf_counter()
-            if row == "retailor" and (same := [name for name in found if readers[name] is reader]):
-                found[row] = found[same[0]]
-                continue
-            heard = None
-            if isinstance(reader, BlendedReader):
-                heard = found[self._made.row_of(reader.words)][0], found[ALONE][0]
-            rows = _probabilities(reader, queries, self._made.prior, heard)
-            found[row] = rows, time.perf_counter() - start
-        return found
+        return readings(self._made, queries)
 
     def with_encoder(self, encoder: Encoder) -> SentimentReader:
         """The same reader over another encoder of the same vectors: a compressed one, say."""
@@ -205,83 +177,19 @@ class SentimentReader:
 
     def save(self, folder: Path) -> None:
         """Writes an artifact: heads in safetensors, the encoder in `encoder/`, the baselines beside it."""
-        made = self._made
-        with artifact.writing(
-            folder, self.kind, settings=as_dict(self.settings), card=_card(self.log)
-        ) as new:
-            made.words[TF_IDF].save(new / TF_IDF)
-            made.words[NB_SVM].head.save(new / "nb-svm-head.safetensors")
-            blend = made.reader if isinstance(made.reader, BlendedReader) else None
-            network = made.reader if blend is None else blend.tuned
-            if isinstance(network, VectorReader):
-                network.head.save(new / "head.safetensors")
-            if isinstance(made.reader, PanelReader):
-                made.reader.save(new / PANEL)
-            if isinstance(made.reader, PromptReader):
-                made.reader.save(new / PROMPT)
-            elif not isinstance(made.reader, WordReader):
-                made.reader.encoder.save(new / "encoder")
-            if made.frozen is not None and made.frozen is not made.reader and self.settings.keep_frozen:
-                made.frozen.head.save(new / "frozen-head.safetensors")
-                if made.frozen.encoder is not self.encoder:
-                    made.frozen.encoder.save(new / "frozen-encoder")
-            about = {
-                "chosen": made.chosen,
-                "prior": made.prior.tolist(),
-                "paired": isinstance(network, VectorReader) and network.paired,
-                "blend": blend
-                and {
-                    "words": made.row_of(blend.words),
-                    "share": blend.share,
-                    "temperature": blend.temperature,
-                },
-                "log": self.log,
-            }
-            (new / "sentiment.json").write_text(
-                json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8"
-            )
+        save_reader(folder, Saved(self._made, self.settings, self.log))
 
     @classmethod
     def load(cls, folder: Path, *, open_encoder: OpenEncoder | None = None) -> Self:
         """A saved reader. Raises DataError that names a missing or corrupt file."""
-        folder = Path(folder)
-        manifest = artifact.verify(folder, cls.kind)
-        opened = cache(open_encoder or load_encoder)  # two heads may stand over one encoder
-        about = json.loads((folder / "sentiment.json").read_text(encoding="utf-8"))
-        chosen = read_settings(SentimentSettings, manifest.settings, str(folder / artifact.MANIFEST))
-        counted = WordReader.load(folder / TF_IDF)
-        bayes = replace(counted, head=read_head(folder / "nb-svm-head.safetensors")[0])
-        words = {TF_IDF: counted, NB_SVM: bayes}
-        main: VectorReader | BlendedReader | PanelReader | PromptReader | None = _open(
-            opened, folder, "head.safetensors", "encoder", chosen.max_tokens, about["paired"]
+        saved = load_reader(
+            Path(folder), open_encoder, lambda path, opened: cls.load(path, open_encoder=opened)
         )
-        own = "frozen-encoder" if (folder / "frozen-encoder").exists() else "encoder"
-        frozen = _open(opened, folder, "frozen-head.safetensors", own, chosen.max_tokens, False)
-        if about["chosen"] == FROZEN:
-            assert isinstance(main, VectorReader)
-            frozen = main
-        if about["chosen"] == BLENDED:
-            assert isinstance(main, VectorReader)
-            blend = about["blend"]
-            main = BlendedReader(words[blend["words"]], main, blend["share"], blend["temperature"])
-        if (folder / PANEL).exists():
-            teacher = folder / PANEL / "teacher"
-            main = PanelReader.load(
-                folder / PANEL,
-                opened(folder / "encoder") if frozen is None else frozen.encoder,
-                chosen.max_tokens,
-                cls.load(teacher, open_encoder=opened) if teacher.exists() else None,
-            )
-        if (folder / PROMPT).exists():
-            main = PromptReader.load(folder / PROMPT)
-        some = main if frozen is None and not isinstance(main, PromptReader) else frozen
-        reader = cls.__new__(cls)
-        reader._start = None if some is None else some.encoder
-        reader._cloze = main.asker.cloze if isinstance(main, PromptReader) else None
-        reader.settings, reader.log = chosen, about["log"]
-        reader._fitted = Fit(
-            main or words[about["chosen"]], words, frozen, about["chosen"], np.array(about["prior"])
-        )
+        reader, fit = cls.__new__(cls), saved.fit
+        reader.settings, reader.log, reader._fitted = saved.settings, saved.log, fit
+        reader._cloze = fit.reader.asker.cloze if isinstance(fit.reader, PromptReader) else None
+        start = fit.reader if fit.frozen is None else fit.frozen
+        reader._start = None if isinstance(start, WordReader | PromptReader) else start.encoder
         return reader
 
     @property
@@ -291,14 +199,6 @@ class SentimentReader:
                 "this sentiment reader is not fitted yet: call fit(shop) first.", asked="predict"
             )
         return self._fitted
-
-    def _rows(self) -> dict[str, AnyReader | None]:
-        rows: dict[str, AnyReader | None] = {"majority": None, **self._made.words}
-        if self._made.frozen is not None:
-            rows[FROZEN] = self._made.frozen
-        if isinstance(self._made.reader, BlendedReader):
-            rows[ALONE] = self._made.reader.tuned
-        return {**rows, "retailor": self._made.reader}
 
 
 def _cloze(encoder: Encoder, given: Generator | Cloze | None, settings: SentimentSettings) -> Cloze | None:
@@ -326,71 +226,3 @@ def _folder_of(encoder: Encoder) -> Path:
             asked="prompt",
         )
     return Path(place)
-
-
-def _probabilities(
-    reader: AnyReader | None,
-    queries: Sequence[SentimentQuery],
-    prior: Floats,
-    heard: tuple[Floats, Floats] | None = None,
-) -> Floats:
-    """Rows [n, C]; the prior where there is no reader, or nothing to read.
-
-    `heard` is what the two readers of a blend have said already, so that they are not asked twice.
-    """
-    rows = np.tile(prior, (len(queries), 1))
-    cleaned = [
-        SentimentQuery(clean_text(q.text), clean_text(q.aspect) or None if q.aspect else None)
-        for q in queries
-    ]
-    full = [i for i, query in enumerate(cleaned) if says_something(query.text)]
-    if isinstance(reader, BlendedReader) and heard is not None:
-        rows[full] = reader.of(heard[0][full], heard[1][full])
-    elif reader is not None and full:
-        rows[full] = reader.probabilities([cleaned[i] for i in full])
-    return rows
-
-
-def _answer(row: Floats) -> Sentiment:
-    found = {label: round(float(p), 4) for label, p in zip(LABELS, row, strict=True)}
-    # The label is read off the rounded figures: equal ones then give one label on every machine.
-    return Sentiment(max(found, key=lambda label: found[label]), found)
-
-
-def _buckets(examples: Examples) -> dict[str, Any]:
-    """Rows of each bucket that has company: a single language says nothing that 'all' does not."""
-    by_language = {
-        f"language {name}": np.array(examples.language) == name for name in sorted(set(examples.language))
-    }
-    stars = np.unique(np.round(examples.rating[~np.isnan(examples.rating)]))
-    by_rating = {f"rating {star:.0f}": np.round(examples.rating) == star for star in stars}
-    return {
-        name: np.flatnonzero(inside)
-        for group in (by_language, by_rating)
-        if len(group) > 1
-        for name, inside in group.items()
-    }
-
-
-def _open(
-    opened: OpenEncoder, folder: Path, head: str, encoder: str, max_tokens: int, paired: bool
-) -> VectorReader | None:
-    if not (folder / head).exists():
-        return None
-    return VectorReader(opened(folder / encoder), read_head(folder / head)[0], max_tokens, paired)
-
-
-def _card(log: dict[str, Any]) -> str:
-    labels = ", ".join(f"{n:,} {label}" for label, n in log["labels"].items())
-    figures = "\n".join(
-        f"- {row}: accuracy {found['accuracy']}, macro-F1 {found['macro_f1']}, ECE {found['ece_before']} "
-        f"before calibration and {found['ece_after']} after"
-        for row, found in log["validation"].items()
-    )
-    return (
-        "# A sentiment reader\n\n"
-        f"Fitted on {log['n_labelled']:,} labelled texts ({labels}). It answers by: {log['chosen']}, because "
-        f"{log['why']}.\n\nOn held-out training texts ({log['held_out']}):\n\n{figures}\n\n"
-        "`encoder/` opens in sentence-transformers. Open all of it with "
-        "`retailor.SentimentReader.load(folder)`.\n"
-    )

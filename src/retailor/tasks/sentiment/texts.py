@@ -16,7 +16,7 @@ from retailor.errors import DataError
 from retailor.scripts import CJK
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
-from retailor.tasks.shapes import SentimentQuery
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.text.clean_shop import clean_text, language_of
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？；;])\s*|\n+")

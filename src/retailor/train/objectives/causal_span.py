@@ -19,8 +19,7 @@ from retailor.train.objectives.settings import (
     Objective,
     Outcome,
     Texts,
-    rate_of,
-    train_settings,
+    training_of,
 )
 
 Collate = Callable[[Sequence[Any]], Any]
@@ -48,7 +47,7 @@ def adapt_generator(
     examples, how, lengths = _examples(made, texts.learned, given, collate)
     log = train(
         made.network, examples, how, loss,
-        train_settings(given, rate_of(given, objective), len(made.tokenizer)),
+        training_of(given, objective, len(made.tokenizer)),
         validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths,
         weigh=lambda batch: n_labels(batch["labels"][:, first:]), work=work, label="adapt",
         dials=(as_dict(given), texts.held_out),

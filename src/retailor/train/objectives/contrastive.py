@@ -19,7 +19,7 @@ from retailor.train.losses.functions import contrastive
 from retailor.train.losses.hooks import drops
 from retailor.train.objectives.growth import grown
 from retailor.train.objectives.measures import neighbours_kept
-from retailor.train.objectives.settings import AdaptSettings, Outcome, Texts, rate_of, train_settings
+from retailor.train.objectives.settings import AdaptSettings, Outcome, Texts, training_of
 
 Pair = tuple[str, str]
 Batch = Mapping[str, Tensor]
@@ -68,7 +68,7 @@ def adapt_contrastive(
     before = measured()
     log = train(
         made.network, learned, collate, loss,
-        train_settings(given, rate_of(given, "contrastive"), len(made.tokenizer)),
+        training_of(given, "contrastive", len(made.tokenizer)),
         validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
         work=work, label="adapt", dials=(as_dict(given), held_out),
     )  # fmt: skip

@@ -26,8 +26,8 @@ def check_growth(model: Any, given: AdaptSettings, objective: str) -> None:
     """Raises ConfigError or ModelError where new pieces could not be made, or could not learn."""
     if objective in ("causal", "span"):
         raise ConfigError("'grow_terms' is for encoders; a generator's vocabulary stays.", key="grow_terms")
-    if given.lora_rank or given.freeze_embeddings:
-        other = "lora_rank" if given.lora_rank else "freeze_embeddings"
+    if given.lora_rank or given.train.freeze_embeddings:
+        other = "lora_rank" if given.lora_rank else "train.freeze_embeddings"
         raise ConfigError(
             "'grow_terms' makes pieces whose embeddings must learn, and "
             f"'{other}' keeps embeddings as they are: leave one of the two out.",

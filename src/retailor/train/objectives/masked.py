@@ -31,17 +31,16 @@ from retailor.train.objectives.masking import vocabulary
 from retailor.train.objectives.measures import neighbours_kept
 from retailor.train.objectives.order import OrderedModel, with_halves, with_order
 from retailor.train.objectives.settings import (
-    LEARNING_RATES,
     AdaptSettings,
     Outcome,
     Texts,
-    rate_of,
-    train_settings,
+    head_training_of,
+    training_of,
 )
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Training:
     """The encoder in training under its head, and the rows of its texts."""
 
     made: Any
@@ -60,31 +59,33 @@ def adapt_masked(
     if given.lora_rank:
         made = with_lora(made, given.lora_rank, seed=given.seed)
     targets = model.encode(texts.learned) if given.keep else None
-    job = _job(made, texts, given, targets, order, work)
-    shop, general = _fixed(job, texts)
+    training = _under_head(made, texts, given, targets, order, work)
+    shop, general = _fixed(training, texts)
 
     def measured() -> tuple[float, float | None]:
-        return mean_loss(job.joined, shop), mean_loss(job.joined, general) if general else None
+        return mean_loss(training.joined, shop), mean_loss(training.joined, general) if general else None
 
-    _fit_head(job)
-    job.joined.eval()
+    _fit_head(training)
+    training.joined.eval()
     before = measured()
     loss = full_loss(made, given.keep, similarity_distillation)
     log = train(
-        job.joined, range(len(job.lengths)), job.masker.collate, with_order(loss) if order else loss,
-        train_settings(given, rate_of(given, "masked"), len(job.masker.place)),
-        validate=lambda: -mean_loss(job.joined, shop), lengths=job.lengths,
+        training.joined, range(len(training.lengths)), training.masker.collate,
+        with_order(loss) if order else loss, training_of(given, "masked", len(training.masker.place)),
+        validate=lambda: -mean_loss(training.joined, shop), lengths=training.lengths,
         weigh=lambda batch: n_labels(batch["labels"]), work=work, label="adapt",
         dials=(as_dict(given), order, texts.held_out),
     )  # fmt: skip
-    job.joined.eval()
+    training.joined.eval()
     after = measured()
     made = merged(made)
     kept = neighbours_kept(model, made, texts.held_out)
     return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
 
 
-def _job(made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: bool, work: Path | None) -> _Job:
+def _under_head(
+    made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: bool, work: Path | None
+) -> _Training:
     everything = [*texts.learned, *texts.held_out, *texts.general]
     masker, counts = _masker(made, everything, len(texts.learned), given, targets)
     if order:
@@ -94,7 +95,9 @@ def _job(made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: boo
         kind = OrderedModel if order else MaskedModel
         joined = kind(made.network, MaskedHead(made.dim, masker.kept, counts))
     joined.to(next(made.network.parameters()).device)
-    return _Job(made, joined, masker, [len(row) for row in masker.rows[: len(texts.learned)]], given, work)
+    return _Training(
+        made, joined, masker, [len(row) for row in masker.rows[: len(texts.learned)]], given, work
+    )
 
 
 def _masker(
@@ -139,35 +142,32 @@ def _term_weights(encoder: Any, texts: list[str], given: AdaptSettings, n_ids: i
     return weights
 
 
-def _fixed(job: _Job, texts: Texts) -> list[list[Any]]:
+def _fixed(training: _Training, texts: Texts) -> list[list[Any]]:
     """The held-out shop texts and general texts, masked once and for all, in their order of words."""
     start = len(texts.learned)
-    middle, end = start + len(texts.held_out), len(job.masker.rows)
-    masker = job.masker.straight()
+    middle, end = start + len(texts.held_out), len(training.masker.rows)
+    masker = training.masker.straight()
 
     def masked(numbers: Sequence[int]) -> list[Any]:
         return [masker.collate(numbers[i : i + 32]) for i in range(0, len(numbers), 32)]
 
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seeds.derive(job.given.seed, "adapt", "held out"))
+        torch.default_generator.manual_seed(seeds.derive(training.given.seed, "adapt", "held out"))
         return [masked(range(start, middle)), masked(range(middle, end))]
 
 
-def _fit_head(job: _Job) -> None:
+def _fit_head(training: _Training) -> None:
     """Trains the head alone, on the encoder as it is."""
-    if not job.given.head_steps:
+    if not training.given.head_steps:
         return
-    trained = [p for p in job.joined.body.parameters() if p.requires_grad]
+    trained = [p for p in training.joined.body.parameters() if p.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
     try:
-        dials = train_settings(
-            job.given, LEARNING_RATES["head"], 0, epochs=1000.0, max_steps=job.given.head_steps,
-            accumulate=1, patience=None, validate_every=None,
-        )  # fmt: skip
         train(
-            job.joined, range(len(job.lengths)), job.masker.straight().collate, head_loss, dials,
-            lengths=job.lengths, work=job.work, label="adapt-head", dials=as_dict(job.given),
+            training.joined, range(len(training.lengths)), training.masker.straight().collate,
+            head_loss, head_training_of(training.given), lengths=training.lengths, work=training.work,
+            label="adapt-head", dials=as_dict(training.given),
         )  # fmt: skip
     finally:
         for parameter in trained:

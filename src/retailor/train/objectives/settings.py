@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from retailor.config import Field, settings
-from retailor.train.settings import LARGE_VOCABULARY, TrainLog, TrainSettings
+from retailor.train.settings import RATE, TrainLog, TrainSettings
 
 Objective = Literal["masked", "order", "contrastive", "causal", "span"]
 LEARNING_RATES = {
@@ -60,24 +60,9 @@ class AdaptSettings:
     """Adapt on a random sample of so many texts when there are more."""
     held_out: float = Field(default=0.05, gt=0, le=0.5)
     """Part of the texts, at most 512, that is only for measuring."""
-    epochs: float = Field(default=1.0, gt=0)
-    max_steps: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    """When not given: 3e-5 masked and order, 2e-5 contrastive and causal, 1e-4 span, 2e-4 with adapters."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    layer_decay: float = Field(default=1.0, gt=0, le=1)
-    accumulate: int = Field(default=1, ge=1)
-    precision: Literal["auto", "32", "bf16"] = "auto"
-    patience: int | None = Field(default=3, ge=1)
-    """Stop after so many validations on held-out shop text without a better one."""
-    validate_every: int | None = Field(default=None, ge=1)
-    freeze_embeddings: bool | None = None
-    """When not given: only for a vocabulary over 100,000, where training it costs most of the time."""
-    freeze_layers: int = Field(default=0, ge=0)
-    """Leave so many of the lowest layers as they are, and all embeddings with them."""
+    train: TrainSettings = Field(default_factory=lambda: TrainSettings(patience=3))
+    """How it trains. The learning rate, when not given: 3e-5 masked and order, 2e-5 contrastive and causal,
+    1e-4 span, 2e-4 with adapters. Validations are on held-out shop text."""
     seed: int = 0
 
 
@@ -160,30 +145,22 @@ def perplexity(loss: float) -> float:
     return math.exp(min(loss, 700.0))
 
 
-def train_settings(given: AdaptSettings, rate: float, vocabulary_size: int, **more: Any) -> TrainSettings:
-    """The loop's settings for an adaptation; `more` replaces some."""
-    frozen = given.freeze_embeddings
-    large = vocabulary_size > LARGE_VOCABULARY and not given.grow_terms
-    values = {
-        "epochs": given.epochs,
-        "max_steps": given.max_steps,
-        "batch_size": given.batch_size,
-        "learning_rate": rate,
-        "weight_decay": given.weight_decay,
-        "warmup": given.warmup,
-        "schedule": given.schedule,
-        "layer_decay": given.layer_decay,
-        "accumulate": given.accumulate,
-        "precision": given.precision,
-        "patience": given.patience,
-        "validate_every": given.validate_every,
-        "freeze_embeddings": large if frozen is None else frozen,
-        "freeze_layers": given.freeze_layers,
-        "seed": given.seed,
-    }
-    return TrainSettings(**{**values, **more})
+def training_of(given: AdaptSettings, objective: str, vocabulary_size: int) -> TrainSettings:
+    """The loop's settings for an objective; new pieces must learn, however large their vocabulary."""
+    rate = LEARNING_RATES["lora" if given.lora_rank else objective]
+    size = 0 if given.grow_terms else vocabulary_size
+    return given.train.resolved(rate=rate, seed=given.seed, vocabulary_size=size)
 
 
-def rate_of(given: AdaptSettings, objective: str) -> float:
-    """The learning rate that was asked for, or the objective's own."""
-    return given.learning_rate or LEARNING_RATES["lora" if given.lora_rank else objective]
+def head_training_of(given: AdaptSettings) -> TrainSettings:
+    """The loop's settings for a new head alone: `head_steps` at a rate of its own."""
+    return replace(
+        given.train.resolved(rate=RATE, seed=given.seed),
+        learning_rate=LEARNING_RATES["head"],
+        epochs=1000.0,
+        max_steps=given.head_steps,
+        accumulate=1,
+        patience=None,
+        validate_every=None,
+        unfreeze_every=None,
+    )

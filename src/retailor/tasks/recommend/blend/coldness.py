@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import Blend
-from retailor.retrieval.collaborative import Histories
+from retailor.retrieval.histories import Histories
 
 F32 = NDArray[np.float32]
 Groups = NDArray[np.int64]
@@ -18,7 +18,7 @@ CUSTOMERS = ("few events", "more events")
 FEW_EVENTS = 3
 ITEMS = ("never seen", "seldom seen", "more often seen")
 SELDOM = 5
-BY_TEXT = ("word kernel", "meaning kernel", "taste", "shared words", "own words")
+BY_TEXT = ("tfidf_kernel", "embedding_kernel", "two_tower", "tfidf", "user_reviews")
 """Parts that can score an item without events by its text; the others have no say about it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import NOT_FOUND, Ranked, ndcg_at, target_ranks
 from retailor.progress import track
 from retailor.retrieval.blend import GRID, Blend, choose_weights, shrunk, standardise, trust
-from retailor.retrieval.collaborative import Histories, Scorer
+from retailor.retrieval.histories import Histories, Scorer
 from retailor.tasks.recommend.blend.coldness import (
     CUSTOMERS,
     ITEMS,
@@ -24,7 +24,8 @@ from retailor.tasks.recommend.blend.coldness import (
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.query.candidates import Finder
-from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, closed_forms, systems_of
+from retailor.tasks.recommend.scorers.makers import closed_forms
+from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -228,32 +229,53 @@ def choose_by_coldness(
     than LEAST_CASES customers keep `start`, those of fewer than ENOUGH are drawn towards it. The weights of
     new items follow from the others' unless the cases ask for such items (`told`).
     """
-    weights, log = start.weights.copy(), []
+    weights = start.weights.copy()
+    log: list[dict[str, Any]] = []
     customers = customer_groups(asked)
-    groups = (0, 1, 2) if told else (1, 2)
     for i, customer in enumerate(CUSTOMERS):
         rows = np.flatnonzero(customers == i)
         if len(rows) < LEAST_CASES:
             continue
-        inside = {name: block[rows] for name, block in z.items()}
         some = Cases(cases.customers[rows], cases.targets[rows])
-        measure = values_of(asked.at(rows), some, len(items), masked=masked)
+        values = values_of(asked.at(rows), some, len(items), masked=masked)
+        inside = {name: block[rows] for name, block in z.items()}
         total = start.join_standardised(inside, customers[rows], items)
-        best = measure(total, slice(None))
-        for j, p in [(j, p) for _ in range(ROUNDS) for j in groups for p in range(len(start.names))]:
-            name, own = start.names[p], weights[i, j, p]
-            step = inside[name] * (items == j).astype(np.float32)
-            values = {w: measure(total + np.float32(w - own) * step, slice(None)) for w in GRID if w != own}
-            weight = max(values, key=lambda w: values[w].mean())
-            gains = values[weight].mean() > best.mean() * (1 + LEAST_GROUP_GAIN)
-            if gains and ahead(values[weight], best):
-                total += np.float32(weight - own) * step
-                log.append({"customers": customer, "items": ITEMS[j], "part": name, "weight": weight})
-                log[-1] |= {"before": float(best.mean()), "after": float(values[weight].mean())}
-                best, weights[i, j, p] = values[weight], weight
+        learned, steps = _climb(start.names, weights[i], inside, total, items, values, told=told)
+        log += [{"customers": customer, **step} for step in steps]
         share = trust(len(rows))
-        weights[i] = share * weights[i] + (1 - share) * start.weights[i]
+        weights[i] = share * learned + (1 - share) * start.weights[i]
     return ColdBlend(start.names, weights if told else without_say(start.names, weights)), log
+
+
+def _climb(
+    names: Sequence[str],
+    start: NDArray[np.float64],
+    z: Mapping[str, F32],
+    total: F32,
+    items: Groups,
+    values: Values,
+    *,
+    told: bool,
+) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
+    """The weights [item groups, parts] of one group of customers, a step at a time, and the steps taken.
+
+    `total` are the scores [n, I] under `start`; they change in place.
+    """
+    weights, steps = start.copy(), []
+    best = values(total, slice(None))
+    groups = range(0 if told else 1, len(ITEMS))
+    for j, p in [(j, p) for _ in range(ROUNDS) for j in groups for p in range(len(names))]:
+        own = weights[j, p]
+        block = z[names[p]] * (items == j).astype(np.float32)
+        tried = {w: values(total + np.float32(w - own) * block, slice(None)) for w in GRID if w != own}
+        weight = max(tried, key=lambda w: tried[w].mean())
+        gains = tried[weight].mean() > best.mean() * (1 + LEAST_GROUP_GAIN)
+        if gains and ahead(tried[weight], best):
+            total += np.float32(weight - own) * block
+            step = {"items": ITEMS[j], "part": names[p], "weight": weight}
+            steps.append(step | {"before": float(best.mean()), "after": float(tried[weight].mean())})
+            best, weights[j, p] = tried[weight], weight
+    return weights, steps
 
 
 def drop_parts(

@@ -22,7 +22,7 @@ from retailor.metrics.ranking import NOT_FOUND, Ranked
 from retailor.metrics.scores import Score, Scores
 from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
-from retailor.retrieval.collaborative import Histories, Scorer
+from retailor.retrieval.histories import Histories, Scorer
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined

@@ -16,7 +16,7 @@ from retailor.metrics.ranking import NOT_FOUND, Ranked
 from retailor.metrics.scores import Score, Scores
 from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
-from retailor.retrieval.collaborative import Histories, Scorer
+from retailor.retrieval.histories import Histories, Scorer
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined
 from retailor.tasks.recommend.customers import Cases
 

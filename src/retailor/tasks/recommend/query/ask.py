@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collaborative import Histories, ItemToItem, between
+from retailor.retrieval.histories import Histories
+from retailor.retrieval.item_to_item import ItemToItem, between
 from retailor.tasks.recommend.blend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.query.related import diverse, similar, together
-from retailor.tasks.shapes import Recommendations, Recommended, RecommendQuery
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+from retailor.tasks.shapes import Recommended
 
 F32 = NDArray[np.float32]
 N_BECAUSE = 3
@@ -112,10 +114,10 @@ def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:
     now = fitted.catalogue.rows(query.item_ids)
     items = np.concatenate([known.items, np.array(now, np.int32)])
     weights = np.concatenate([known.weights, np.ones(len(now), np.float32)])
-    said = known.said
-    if said is not None:
-        said = np.concatenate([said, np.full(len(now), -1, np.int32)])
-    return Histories(np.array([0, len(items)], np.int64), items, weights, said)
+    reviews = known.reviews
+    if reviews is not None:
+        reviews = np.concatenate([reviews, np.full(len(now), -1, np.int32)])
+    return Histories(np.array([0, len(items)], np.int64), items, weights, reviews)
 
 
 def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight: float) -> Shares:
@@ -137,14 +139,14 @@ def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight:
 
 
 def text_scores(known: Understanding, text: str, n_items: int) -> F32:
-    """How well each item's text fits some words [I]: shared words and meaning, as z-scores, summed."""
+    """How well each item's text fits some words [I]: TF-IDF and embeddings, as z-scores, summed."""
     found = np.zeros((1, n_items), np.float32)
-    if known.words is not None and known.features.words is not None:
-        shared: Any = known.features.words @ known.words.features([text]).T
+    if known.vectorizer is not None and known.features.tfidf is not None:
+        shared: Any = known.features.tfidf @ known.vectorizer.features([text]).T
         found += standardise(shared.toarray().T)
-    if known.encoder is not None and known.whitening is not None and known.features.meaning is not None:
+    if known.encoder is not None and known.whitening is not None and known.features.embeddings is not None:
         vector = known.whitening(known.encoder.encode([text], role="query"))
-        found += standardise((known.features.meaning @ vector[0])[None])
+        found += standardise((known.features.embeddings @ vector[0])[None])
     fit: F32 = standardise(found)[0]
     return fit
 
@@ -179,7 +181,7 @@ def explained(
     weights = {name: fitted.blend.of_items(name, customer, groups) for name in shares.spread}
     items, pulls = reasons.carried(fitted.parts, weights, shares.spread, history, rows)
     carried = np.asarray(sum(pulls.values(), np.zeros((len(items), len(rows)))), np.float32)
-    links = fitted.parts["item-knn"]
+    links = fitted.parts["item_knn"]
     assert isinstance(links, ItemToItem)
     both = between(links.links, items, rows) > 0
     found = []

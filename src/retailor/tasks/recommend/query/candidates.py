@@ -4,7 +4,7 @@ For catalogues too large to score every item for every question. The candidates 
 the history, those whose vectors are nearest to what it asks for, those that share its rarest words, and best
 sellers. Their z-scores are those of a scan: mean and deviation over the whole catalogue follow from what is
 kept. Links are zero but for the linked items; inner products p · q have mean p · mean(q) and second moment
-pᵀ E[q qᵀ] p. Only the deviation of shared words is estimated, on SAMPLE items.
+pᵀ E[q qᵀ] p. Only the deviation of TF-IDF is estimated, on SAMPLE items.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collaborative import Factors, Histories, ItemToItem, Popularity, Scorer, entries
+from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.ials import Factors
+from retailor.retrieval.item_to_item import ItemToItem, entries
+from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
-from retailor.tasks.recommend.scorers.sasrec import NextItem
-from retailor.tasks.recommend.scorers.tfidf import SharedWords
-from retailor.tasks.recommend.scorers.two_tower import Taste
-from retailor.tasks.recommend.scorers.user_history import OwnChoices
+from retailor.tasks.recommend.scorers.sasrec import SASRec
+from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
+from retailor.tasks.recommend.scorers.two_tower import TwoTower
+from retailor.tasks.recommend.scorers.user_history import UserHistory
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -63,7 +66,7 @@ class Near:
 
 
 @dataclass(frozen=True)
-class SharedText:
+class TfidfPostings:
     """Words to the items that have them [w, I], the mean of each word [w], and a sample of items [s, w]."""
 
     postings: sp.csr_matrix
@@ -86,7 +89,7 @@ class Finder:
     popularity: F32
     """z-scores of popularity [I]."""
     near: Mapping[str, Near]
-    words: SharedText | None
+    tfidf: TfidfPostings | None
 
     @classmethod
     def of(
@@ -100,30 +103,30 @@ class Finder:
         """Over the parts `names`; a graph that `indexes` has by name is taken as it is."""
         popular = parts["popularity"]
         assert isinstance(popular, Popularity)
-        near, words = {}, None
+        near, tfidf = {}, None
         for name in names:
             part, table = parts[name], vectors_of(parts[name])
             if table is not None:
                 near[name] = Near.of(table, (indexes or {}).get(name))
-            elif isinstance(part, SharedWords):
-                words = SharedText.of(part.features, ties)
+            elif isinstance(part, TfidfScorer):
+                tfidf = TfidfPostings.of(part.features, ties)
         best = top_items(popular.counts[None], n_each, ties)[0]
-        return cls(n_each, best, standardise(popular.counts[None])[0], near, words)
+        return cls(n_each, best, standardise(popular.counts[None])[0], near, tfidf)
 
     def pool(self, parts: Mapping[str, Scorer], names: Sequence[str], history: Histories) -> Pool:
         """The candidates of one history, and their z-scores under the parts `names`."""
         found: list[NDArray[np.integer]] = [self.popular]
-        scorers: dict[str, _Linked | _Worded | _Vector | _Popular] = {}
+        scorers: dict[str, _Linked | _Tfidf | _Vector | _Popular] = {}
         for name in names:
             part = parts[name]
-            if isinstance(part, ItemToItem | OwnChoices):
+            if isinstance(part, ItemToItem | UserHistory):
                 linked = _Linked.of(part, history)
                 scorers[name] = linked
                 found.append(linked.best(self.n_each))
-            elif isinstance(part, SharedWords) and self.words is not None:
-                worded = _Worded.of(part, self.words, history)
-                scorers[name] = worded
-                found.append(worded.best(self.n_each))
+            elif isinstance(part, TfidfScorer) and self.tfidf is not None:
+                by_tfidf = _Tfidf.of(part, self.tfidf, history)
+                scorers[name] = by_tfidf
+                found.append(by_tfidf.best(self.n_each))
             elif name in self.near:
                 vector = _Vector(self.near[name], vectors_of(part), _asked(part, history))
                 scorers[name] = vector
@@ -144,20 +147,20 @@ def vectors_of(part: Scorer) -> F32 | None:
     """The vectors [I, d] of which a part's scores are inner products, if they are."""
     if isinstance(part, Factors):
         return part.items
-    if isinstance(part, Taste):
+    if isinstance(part, TwoTower):
         return part.candidates
-    return part.table if isinstance(part, NextItem) else None
+    return part.table if isinstance(part, SASRec) else None
 
 
 def _asked(part: Scorer, history: Histories) -> F32:
     """The vector [d] whose inner products with `vectors_of` are the scores of one history."""
     if isinstance(part, Factors):
         asked = part.users(history)
-    elif isinstance(part, Taste):
+    elif isinstance(part, TwoTower):
         means = history.matrix(len(part.items), decay=part.decay) @ part.items
         asked = part.wanted(np.asarray(means, np.float32))
     else:
-        assert isinstance(part, NextItem)
+        assert isinstance(part, SASRec)
         asked = part.states(history)
     return np.asarray(asked[0], np.float32)
 
@@ -181,8 +184,8 @@ class _Linked:
     n_items: int
 
     @classmethod
-    def of(cls, part: ItemToItem | OwnChoices, history: Histories) -> Self:
-        if isinstance(part, OwnChoices):
+    def of(cls, part: ItemToItem | UserHistory, history: Histories) -> Self:
+        if isinstance(part, UserHistory):
             return cls(*_summed(*part.each(history)[1:]), part.n_items)
         _, items, weights = history.weighed(part.decay)
         place, at = entries(part.links, items)
@@ -200,14 +203,14 @@ class _Linked:
 
 
 @dataclass(frozen=True)
-class _Worded:
-    part: SharedWords
-    kept: SharedText
+class _Tfidf:
+    part: TfidfScorer
+    kept: TfidfPostings
     words: I64
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, part: SharedWords, kept: SharedText, history: Histories) -> Self:
+    def of(cls, part: TfidfScorer, kept: TfidfPostings, history: Histories) -> Self:
         _, items, weights = history.weighed(part.decay)
         place, at = entries(part.features, items)
         words, wanted = _summed(part.features.indices[at], part.features.data[at] * weights[place])

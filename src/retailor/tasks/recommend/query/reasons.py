@@ -11,18 +11,19 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories, ItemToItem, Scorer, between, entries
+from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.item_to_item import ItemToItem, between, entries
 from retailor.retrieval.tokens import shared_words
 from retailor.tasks.reasons import Why
-from retailor.tasks.recommend.scorers.tfidf import SharedWords
-from retailor.tasks.recommend.scorers.two_tower import Taste
-from retailor.tasks.recommend.scorers.user_history import OwnChoices
+from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
+from retailor.tasks.recommend.scorers.two_tower import TwoTower
+from retailor.tasks.recommend.scorers.user_history import UserHistory
 
 F32 = NDArray[np.float32]
 N_WORDS = 3
-BY_TEXT = ("text", "own words")
+BY_TEXT = ("text", "user_reviews")
 """Parts that speak of no item of the history, and need nobody who chose this one."""
-BY_OTHERS = ("ials", "sequence", "popularity")
+BY_OTHERS = ("ials", "sasrec", "popularity")
 """Parts that speak of no item of the history, but of others who chose this one."""
 
 
@@ -37,7 +38,7 @@ def carried(
     [E, len(rows)].
 
     `part_weights` are what each part weighs for each of the rows, `spread` the deviation of its scores, by
-    which the blend divides them. Exact for item-to-item parts and shared words; of the taste it is what the
+    which the blend divides them. Exact for item-to-item parts and TF-IDF; of the two towers it is what the
     untrained half of W says; factors and the transformer have no share.
     """
     items = np.unique(history.items)
@@ -49,26 +50,26 @@ def carried(
         if isinstance(part, ItemToItem):
             weights = history.weighed(part.decay)[2]  # in the order of `items`
             found[name] = (own / scale) * weights[:, None] * between(part.links, items, rows)
-        elif isinstance(part, SharedWords):
+        elif isinstance(part, TfidfScorer):
             weights = history.weighed(part.decay)[2]
             words = np.unique(part.features.indices[entries(part.features, rows)[1]])
             shared = between(part.features, items, words) @ between(part.features, rows, words).T
             found[name] = (own / scale) * weights[:, None] * shared
-        elif isinstance(part, OwnChoices):
+        elif isinstance(part, UserHistory):
             _, own_items, values = part.each(history)
             sums = np.bincount(np.searchsorted(items, own_items), values, minlength=len(items))
             found[name] = (own / scale) * sums[:, None] * (items[:, None] == rows)
-        elif isinstance(part, Taste):
+        elif isinstance(part, TwoTower):
             found[name] = (own / scale) * _pulls(part, history, items, rows)
     return items, found
 
 
-def _pulls(taste: Taste, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
+def _pulls(towers: TwoTower, history: Histories, items: NDArray[np.int32], rows: NDArray[np.int64]) -> F32:
     """How far each item of the history pulls the customer's mean towards each of `rows` [E, len(rows)]."""
-    weights = history.weighed(taste.decay)[2]
-    each = weights[:, None] * taste.items[items]  # [E, d]
+    weights = history.weighed(towers.decay)[2]
+    each = weights[:, None] * towers.items[items]  # [E, d]
     length = max(float(np.linalg.norm(each.sum(axis=0))), 1e-9)
-    return np.asarray(each @ taste.candidates[rows].T / length, np.float32)
+    return np.asarray(each @ towers.candidates[rows].T / length, np.float32)
 
 
 def reason_of(shares: Mapping[str, float], pulls: Mapping[str, F32], chosen: bool) -> tuple[str, int | None]:
@@ -106,28 +107,28 @@ def _code(part: str, from_one: bool, has_words: bool, n_customers: int, shared: 
         return part
     if not from_one:
         return _by_history(part, n_customers)
-    if part in ("own choices", "own latest"):
+    if part in ("user_frequency", "user_recency"):
         return part
     if not n_customers:
         return "unsold, close"
-    if part == "taste":
+    if part == "two_tower":
         return part
-    if part in ("word kernel", "shared words") and has_words:
-        return "words and customers" if shared and part == "word kernel" else "words"
-    if part == "meaning kernel":
-        return "meaning and customers" if shared else "meaning"
+    if part in ("tfidf_kernel", "tfidf") and has_words:
+        return "words and customers" if shared and part == "tfidf_kernel" else "words"
+    if part == "embedding_kernel":
+        return "embeddings and customers" if shared else "embeddings"
     if not shared:
         return "alike"
-    return "next" if part == "sequential-knn" else "too"
+    return "next" if part == "sequential_knn" else "too"
 
 
 def _by_history(part: str, n_customers: int) -> str:
     """The code of a part that names no item."""
-    if part == "own words":
+    if part == "user_reviews":
         return part
     if not n_customers:
         return "unsold"
-    return {"ials": "history", "sequence": "history, next"}.get(part, "popular")
+    return {"ials": "history", "sasrec": "history, next"}.get(part, "popular")
 
 
 def _short(title: str, n_chars: int = 60) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.collaborative import ItemToItem
+from retailor.retrieval.item_to_item import ItemToItem
 from retailor.tasks.recommend.model import Fitted
 from retailor.tasks.recommend.scorers.parts import Features
 
@@ -19,21 +19,21 @@ POOL = 20
 
 
 def similar(fitted: Fitted, row: int) -> F32:
-    """How near each item's text is to that of item `row` [I], by meaning and by words; −inf without texts."""
+    """How near each item's text is to that of item `row` [I], by embeddings and TF-IDF; −inf without text."""
     features = fitted.understanding.features
     total = np.zeros((1, len(fitted.catalogue)), np.float32)
-    if features.words is not None:
-        shared: Any = features.words @ features.words[row].T
+    if features.tfidf is not None:
+        shared: Any = features.tfidf @ features.tfidf[row].T
         total += standardise(shared.toarray().T)
-    if features.meaning is not None and features.meaning[row].any():
-        total += standardise((features.meaning @ features.meaning[row])[None])
+    if features.embeddings is not None and features.embeddings[row].any():
+        total += standardise((features.embeddings @ features.embeddings[row])[None])
     found: F32 = total[0] if total.any() else np.full_like(total[0], -np.inf)
     return found
 
 
 def together(fitted: Fitted, row: int) -> F32:
     """How often the customers of item `row` chose each item too [I], as a cosine; −inf for never."""
-    links = fitted.parts["item-knn"]
+    links = fitted.parts["item_knn"]
     assert isinstance(links, ItemToItem)
     scores = np.asarray(links.links[row].toarray(), np.float32)[0]
     return np.where(scores > 0, scores, np.float32(-np.inf))
@@ -69,10 +69,10 @@ def diverse(
 
 
 def _cosines(features: Features, rows: NDArray[np.int64]) -> F32:
-    """Cosines [n, n] of some items by meaning, else by words; 0 where nothing is known of them."""
-    if features.meaning is not None:
-        return np.asarray(features.meaning[rows] @ features.meaning[rows].T, np.float32)
-    if features.words is not None:
-        some: Any = features.words[rows] @ features.words[rows].T
+    """Cosines [n, n] of some items by embeddings, else by TF-IDF; 0 where nothing is known of them."""
+    if features.embeddings is not None:
+        return np.asarray(features.embeddings[rows] @ features.embeddings[rows].T, np.float32)
+    if features.tfidf is not None:
+        some: Any = features.tfidf[rows] @ features.tfidf[rows].T
         return np.asarray(some.toarray(), np.float32)
     return np.zeros((len(rows), len(rows)), np.float32)

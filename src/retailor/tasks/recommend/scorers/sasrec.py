@@ -1,6 +1,6 @@
-"""A transformer over the customer's items in order, each item known by its number and by its text.
+"""SASRec: a transformer over the customer's items in order, each known by its number and by its text.
 
-SASRec (Kang & McAuley, ICDM 2018) with a softmax over items in place of sampled pairs. An item's vector is
+Kang & McAuley (ICDM 2018), with a softmax over items in place of sampled pairs. An item's vector is
 one learned for it alone plus a projection of its text vector; in training the first is dropped at random, so
 that an item without events still has a place by its text. Without text vectors it is plain SASRec.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
-from retailor.retrieval.collaborative import Histories, Tensors
+from retailor.retrieval.histories import Histories, Tensors
 from retailor.seeds import derive, stream
 from retailor.store.memo import digest
 from retailor.tasks.recommend.customers import Cases, n_scored
@@ -31,7 +31,7 @@ N_CHECKED = 2_000
 
 
 @dataclass(frozen=True)
-class NextItem:
+class SASRec:
     """The learned transformer: its weights by name, and the finished vector of every item [I, d]."""
 
     table: F32
@@ -54,12 +54,12 @@ class NextItem:
         last = hidden[np.arange(len(items)), np.maximum(lengths - 1, 0)]
         return np.where(lengths[:, None] > 0, last, np.float32(0))
 
-    def with_items(self, n: int, vectors: F32 | None) -> NextItem:
+    def with_items(self, n: int, vectors: F32 | None) -> SASRec:
         """The same transformer with n further items, known by their whitened texts [n, t] if by anything."""
         more = np.zeros((n, self.table.shape[1]), np.float32)
         if vectors is not None and "project.weight" in self.weights:
             more += vectors @ self.weights["project.weight"].T + self.weights["project.bias"]
-        return NextItem(np.concatenate([self.table, more]), self.weights)
+        return SASRec(np.concatenate([self.table, more]), self.weights)
 
     @cached_property
     def _network(self) -> Any:
@@ -93,7 +93,7 @@ def padded(histories: Histories, length: int) -> tuple[I64, I64]:
     return items, lengths
 
 
-def fit_sequence(
+def fit_sasrec(
     items: F32 | None,
     n_items: int,
     histories: Histories,
@@ -101,7 +101,7 @@ def fit_sequence(
     *,
     cases: Cases | None = None,
     work: Path | None = None,
-) -> tuple[NextItem | None, dict[str, Any]]:
+) -> tuple[SASRec | None, dict[str, Any]]:
     """The transformer learned by predicting every next item, and the log of its training.
 
     `items` [I, t] are whitened text vectors. With `cases` the best weights on them are kept. None, with an
@@ -113,27 +113,28 @@ def fit_sequence(
     rows = np.flatnonzero(histories.lengths() > 1)
     if not len(rows):
         return None, {}
-    length = min(settings.sequence_length, int(histories.lengths().max()) - 1)
+    length = min(settings.sasrec.length, int(histories.lengths().max()) - 1)
     network = _network(
         n_items,
         items,
-        settings.sequence_hidden,
-        settings.sequence_layers,
+        settings.sasrec.hidden,
+        settings.sasrec.layers,
         length,
-        settings.sequence_dropout,
+        settings.sasrec.dropout,
         derive(settings.seed, "sequence weights") % 2**31,
     )
     seen = np.bincount(histories.items, minlength=n_items) > 0
-    batch_size = min(settings.sequence_batch, max(8, len(rows) // 10))
+    batch_size = min(settings.sasrec.batch_size, max(8, len(rows) // 10))
     dials = TrainSettings(
-        epochs=settings.sequence_epochs,
+        epochs=settings.sasrec.epochs,
         max_steps=settings.max_network_steps,
         batch_size=batch_size,
-        learning_rate=settings.sequence_rate,
+        learning_rate=settings.sasrec.learning_rate,
         weight_decay=0.01,
         precision="bf16" if n_items > 2000 else "32",
         patience=3,
         validate_every=2 * -(-len(rows) // batch_size),
+        # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "sequence") % 2**31,
     )
     log = train(
@@ -144,7 +145,7 @@ def fit_sequence(
         dials,
         validate=None if cases is None else _validation(network, seen, histories, cases, settings),
         work=work,
-        label="sequence",
+        label="sasrec",
         dials=(as_dict(settings), None if cases is None else digest(cases.customers, cases.targets)),
     )
     return _finished(network, seen), log.to_dict()
@@ -219,7 +220,7 @@ def _loss(n_items: int, settings: RecommendSettings) -> Callable[[Any, Mapping[s
         device = batch["inputs"].device
         kept = None
         if hasattr(network, "project"):  # without a text nothing would be left of an item
-            kept = (torch.rand(n_items, device=device) >= settings.sequence_item_dropout).float()
+            kept = (torch.rand(n_items, device=device) >= settings.sasrec.item_dropout).float()
         table = network.vectors(kept)
         there = batch["targets"] >= 0
         states = network.states(table[batch["inputs"]])[there]
@@ -233,7 +234,7 @@ def _loss(n_items: int, settings: RecommendSettings) -> Callable[[Any, Mapping[s
     return loss
 
 
-def _finished(network: Any, seen: NDArray[np.bool_]) -> NextItem:
+def _finished(network: Any, seen: NDArray[np.bool_]) -> SASRec:
     """The network as a part; items without an event keep only what their text says."""
     import torch
 
@@ -244,7 +245,7 @@ def _finished(network: Any, seen: NDArray[np.bool_]) -> NextItem:
         for name, value in network.state_dict().items()
         if not name.startswith("own.")
     }
-    return NextItem(table, weights)
+    return SASRec(table, weights)
 
 
 def _validation(

@@ -11,18 +11,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories, Tensors
+from retailor.retrieval.histories import Histories, Tensors
 from retailor.retrieval.tokens import words
 
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class WordSpace:
-    """A vocabulary and how rare its words are: texts in, sparse unit rows out."""
+class TfidfVectorizer:
+    """A vocabulary and its inverse document frequencies: texts in, sparse unit rows out."""
 
     vocabulary: dict[str, int]
-    rarity: F32
+    idf: F32
 
     @classmethod
     def of(cls, texts: Sequence[str], *, least: int = 2) -> Self:
@@ -38,7 +38,7 @@ class WordSpace:
         lengths = [len(one) for one in found]
         columns = np.array([self.vocabulary[w] for one in found for w in one], np.int32)
         counts = np.array([n for one in found for n in one.values()], np.float32)
-        values: F32 = ((1 + np.log(counts)) * self.rarity[columns]).astype(np.float32)
+        values: F32 = ((1 + np.log(counts)) * self.idf[columns]).astype(np.float32)
         rows = np.repeat(np.arange(len(texts)), lengths)
         norms = np.sqrt(np.bincount(rows, values**2, minlength=len(texts)))
         values = (values / norms[rows]).astype(np.float32)
@@ -47,8 +47,8 @@ class WordSpace:
 
 
 @dataclass(frozen=True)
-class SharedWords:
-    """score(u, i) = words of u's items, newer ones weighing more, times those of i: sparse features [I, w].
+class TfidfScorer:
+    """score(u, i) = TF-IDF of u's items, newer ones weighing more, times that of i: sparse features [I, w].
 
     Costs no more than it has words: for catalogues too large to hold words inside EASE.
     """

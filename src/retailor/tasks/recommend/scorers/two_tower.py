@@ -1,4 +1,4 @@
-"""f(u, i) = h_uᵀ W h_i over the encoder's vectors, learned from what customers chose next.
+"""Two towers, f(u, i) = h_uᵀ W h_i over the encoder's vectors, learned from what customers chose next.
 
 h_i is the whitened vector of the item's text and h_u the mean of the customer's items, newer ones weighing
 more. W is the identity plus a learned low-rank part on either side with a bend in it (SiLU); at the start the
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
-from retailor.retrieval.collaborative import Histories, Tensors
+from retailor.retrieval.histories import Histories, Tensors
 from retailor.seeds import derive, stream
 from retailor.store.memo import digest
 from retailor.tasks.recommend.customers import Cases, n_scored
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
-PARTS = ("down", "bias", "up")
-SIDE_ROWS = 100_000
+LAYERS = ("down", "bias", "up")
+TOWER_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def unit(rows: NDArray[np.floating]) -> F32:
 
 
 @dataclass(frozen=True)
-class Taste:
-    """The learned f(u, i): whitened items [I, d], the same as candidates, and both sides of W."""
+class TwoTower:
+    """The learned f(u, i): whitened items [I, d], the same as candidates, and both towers of W."""
 
     items: F32
     candidates: F32
@@ -80,11 +80,11 @@ class Taste:
 
     def wanted(self, means: F32) -> F32:
         """h_uᵀ W of weighted means of items [B, d]."""
-        return unit(_side(self.customer, unit(means)))
+        return unit(_tower(self.customer, unit(means)))
 
-    def with_items(self, vectors: F32) -> Taste:
-        """The same taste with further whitened items [m, d] at the end."""
-        items, more = np.concatenate([self.items, vectors]), _side(self.item, vectors)
+    def with_items(self, vectors: F32) -> TwoTower:
+        """The same with further whitened items [m, d] at the end."""
+        items, more = np.concatenate([self.items, vectors]), _tower(self.item, vectors)
         return replace(self, items=items, candidates=np.concatenate([self.candidates, more]))
 
     def tensors(self) -> Tensors:
@@ -96,38 +96,38 @@ class Taste:
     @classmethod
     def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
         customer, item = (
-            {name: tensors[f"{side}.{name}"] for name in PARTS} for side in ("customer", "item")
+            {name: tensors[f"{side}.{name}"] for name in LAYERS} for side in ("customer", "item")
         )
         return cls(tensors["items"], tensors["candidates"], customer, item, float(tensors["decay"][0]))
 
 
-def _side(weights: Mapping[str, F32], rows: F32) -> F32:
+def _tower(weights: Mapping[str, F32], rows: F32) -> F32:
     """rows + up · SiLU(down · rows + bias) [n, d], a block of rows at a time."""
-    if len(rows) > SIDE_ROWS:
-        parts = (rows[start : start + SIDE_ROWS] for start in range(0, len(rows), SIDE_ROWS))
-        return np.concatenate([_side(weights, part) for part in parts])
+    if len(rows) > TOWER_ROWS:
+        parts = (rows[start : start + TOWER_ROWS] for start in range(0, len(rows), TOWER_ROWS))
+        return np.concatenate([_tower(weights, part) for part in parts])
     inner = rows @ weights["down"].T + weights["bias"]
     inner = inner / (1 + np.exp(-np.clip(inner, -60, 60)))
     return np.asarray(rows + inner @ weights["up"].T, np.float32)
 
 
-def untrained(items: F32, decay: float) -> Taste:
+def untrained(items: F32, decay: float) -> TwoTower:
     """W = identity: the cosine of the customer's mean with each item."""
     d = items.shape[1]
     zero = {"down": np.zeros((1, d)), "bias": np.zeros(1), "up": np.zeros((d, 1))}
     side = {name: values.astype(np.float32) for name, values in zero.items()}
-    return Taste(items, items, side, side, decay)
+    return TwoTower(items, items, side, side, decay)
 
 
-def fit_taste(
+def fit_two_tower(
     items: F32,
     histories: Histories,
     settings: RecommendSettings,
     *,
     cases: Cases | None = None,
     work: Path | None = None,
-) -> tuple[Taste, dict[str, Any]]:
-    """The taste learned by softmax over the catalogue, and the log of its training.
+) -> tuple[TwoTower, dict[str, Any]]:
+    """The two towers learned by softmax over the catalogue, and the log of its training.
 
     Every event after a customer's first is an example, predicted from the events before it. With `cases`
     (customers of `histories` and what came next) the best weights on them are kept. Untrained, with an empty
@@ -141,13 +141,14 @@ def fit_taste(
         return untrained(items, settings.decay), {}
     network = _network(items, settings)
     dials = TrainSettings(
-        epochs=settings.taste_epochs,
+        epochs=settings.two_tower.epochs,
         max_steps=settings.max_network_steps,
-        batch_size=min(settings.taste_batch, max(8, len(examples) // 40)),
-        learning_rate=settings.taste_rate,
+        batch_size=min(settings.two_tower.batch_size, max(8, len(examples) // 40)),
+        learning_rate=settings.two_tower.learning_rate,
         weight_decay=0.01,
         precision="bf16" if len(items) > 2000 else "32",
         patience=2,
+        # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "taste") % 2**31,
     )
     log = train(
@@ -158,10 +159,10 @@ def fit_taste(
         dials,
         validate=None if cases is None else _validation(network, items, histories, cases, settings),
         work=work,
-        label="taste",
+        label="two_tower",
         dials=(as_dict(settings), None if cases is None else digest(cases.customers, cases.targets)),
     )
-    return network.taste(settings.decay), log.to_dict()
+    return network.finished(settings.decay), log.to_dict()
 
 
 @dataclass(frozen=True)
@@ -204,13 +205,13 @@ def _network(items: F32, settings: RecommendSettings) -> Any:
     from torch import nn
     from torch.nn import functional as F
 
-    class Side(nn.Module):
+    class Tower(nn.Module):
         """rows + up · SiLU(down · rows + bias), `up` zero at the start."""
 
         def __init__(self, dim: int, hidden: int) -> None:
             super().__init__()
             self.down, self.up = nn.Linear(dim, hidden), nn.Linear(hidden, dim, bias=False)
-            self.drop = nn.Dropout(settings.taste_dropout)
+            self.drop = nn.Dropout(settings.two_tower.dropout)
             nn.init.normal_(self.down.weight, std=1.0)
             nn.init.zeros_(self.down.bias)
             nn.init.zeros_(self.up.weight)
@@ -222,15 +223,15 @@ def _network(items: F32, settings: RecommendSettings) -> Any:
         def numpy(self) -> dict[str, F32]:
             tensors = (self.down.weight, self.down.bias, self.up.weight)
             return {
-                name: t.detach().float().cpu().numpy().copy() for name, t in zip(PARTS, tensors, strict=True)
+                name: t.detach().float().cpu().numpy().copy() for name, t in zip(LAYERS, tensors, strict=True)
             }
 
-    class TasteNetwork(nn.Module):
+    class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("items", torch.from_numpy(items), persistent=False)
-            self.customer = Side(items.shape[1], settings.taste_hidden)
-            self.item = Side(items.shape[1], settings.taste_hidden)
+            self.customer = Tower(items.shape[1], settings.two_tower.hidden)
+            self.item = Tower(items.shape[1], settings.two_tower.hidden)
             self.log_scale = nn.Parameter(torch.tensor(float(np.log(15.0))))
 
         def forward(self, means: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
@@ -241,13 +242,13 @@ def _network(items: F32, settings: RecommendSettings) -> Any:
             logits: torch.Tensor = wanted @ self.item(some).T
             return logits
 
-        def taste(self, decay: float) -> Taste:
+        def finished(self, decay: float) -> TwoTower:
             item = self.item.numpy()
-            return Taste(items, _side(item, items), self.customer.numpy(), item, decay)
+            return TwoTower(items, _tower(item, items), self.customer.numpy(), item, decay)
 
     with torch.random.fork_rng():
         torch.manual_seed(derive(settings.seed, "taste weights") % 2**31)
-        return TasteNetwork()
+        return Network()
 
 
 def _loss(n_items: int, settings: RecommendSettings) -> Callable[[Any, Mapping[str, Any]], Any]:
@@ -278,7 +279,7 @@ def _validation(
     targets, seen = cases.targets[chosen], asked.matrix(len(items)).tocoo()
 
     def ndcg() -> float:
-        scores = network.taste(settings.decay).scores(asked)
+        scores = network.finished(settings.decay).scores(asked)
         if not settings.repeats:
             scores[seen.row, seen.col] = -np.inf
         return float(ndcg_at(Ranked.single(target_ranks(scores, targets)), 10).mean())

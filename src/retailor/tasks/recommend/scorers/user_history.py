@@ -10,13 +10,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories, Tensors
+from retailor.retrieval.histories import Histories, Tensors
 
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class OwnChoices:
+class UserHistory:
     """score(u, i) = Σ weight / age ** decay over u's events of i: how often, where decay is 0."""
 
     n_items: int

@@ -10,41 +10,41 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from retailor.retrieval.collaborative import Histories, Tensors
+from retailor.retrieval.histories import Histories, Tensors
 from retailor.tasks.recommend.scorers.two_tower import unit
 
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class OwnWords:
+class UserReviews:
     """Cosine of the mean of a customer's reviews, newer ones weighing more, with each item.
 
-    `written` [R, d] are the reviews, `items` [I, d] what they are compared with, whitened alike.
+    `reviews` [R, d] are the reviews, `items` [I, d] what they are compared with, whitened alike.
     """
 
-    written: F32
+    reviews: F32
     items: F32
     decay: float
 
     def scores(self, histories: Histories) -> F32:
         """[B, I]; 0 everywhere for a customer who wrote nothing that is known."""
-        if histories.said is None:
+        if histories.reviews is None:
             return np.zeros((len(histories), len(self.items)), np.float32)
-        there = histories.said >= 0
+        there = histories.reviews >= 0
         weights = histories.weights / histories.ages().astype(np.float32) ** np.float32(self.decay)
-        cells = (weights[there], (histories.owners()[there], histories.said[there]))
-        mean = sp.csr_matrix(cells, shape=(len(histories), len(self.written))) @ self.written
+        cells = (weights[there], (histories.owners()[there], histories.reviews[there]))
+        mean = sp.csr_matrix(cells, shape=(len(histories), len(self.reviews))) @ self.reviews
         return np.asarray(unit(mean) @ self.items.T, np.float32)
 
-    def with_items(self, vectors: F32) -> OwnWords:
+    def with_items(self, vectors: F32) -> UserReviews:
         """The same with further items [m, d] at the end."""
         return replace(self, items=np.concatenate([self.items, vectors]))
 
     def tensors(self) -> Tensors:
         decay = np.array([self.decay], np.float64)
-        return {"written": self.written, "items": self.items, "decay": decay}
+        return {"reviews": self.reviews, "items": self.items, "decay": decay}
 
     @classmethod
     def of(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
-        return cls(tensors["written"], tensors["items"], float(tensors["decay"][0]))
+        return cls(tensors["reviews"], tensors["items"], float(tensors["decay"][0]))

@@ -1,4 +1,4 @@
-"""A fine-tuned network and the words heard together: they err on different texts, and words cost little."""
+"""A fine-tuned network and the words together: they err on different texts, and words cost little."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from retailor.metrics.classify import log_loss_cases
 from retailor.models.shapes import Encoder
 from retailor.tasks.sentiment.readers.heads import Floats, Labels, calibration, softmax, temperature_of
 from retailor.tasks.sentiment.readers.linear import VectorReader, WordReader
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import folds
-from retailor.tasks.shapes import SentimentQuery
 
 SHARES: tuple[float, ...] = tuple(np.round(np.arange(0, 1, 0.05), 2).tolist())
 """Of the words; 0 leaves them out."""

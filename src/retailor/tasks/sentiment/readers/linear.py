@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from retailor.models.encoding import exact_vectors, kept_vectors
+from retailor.models.encoding import exact_vectors, memo_vectors
 from retailor.models.shapes import Encoder, ExactEncoder, TrainableEncoder
 from retailor.scripts import CJK
 from retailor.tasks.sentiment.readers.heads import Floats, Head, read_head
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import MiddleCut, about
-from retailor.tasks.shapes import SentimentQuery
 
 _PART = re.compile(rf"[{CJK}]+|(?:(?![{CJK}])\w)+(?:['’]\w+)?")
 _IS_CJK = re.compile(rf"[{CJK}]")
@@ -131,7 +131,7 @@ class VectorReader:
         """
         if exact and isinstance(self.encoder, ExactEncoder | TrainableEncoder):
             return exact_vectors(self.encoder, texts, role="query").astype(np.float64)
-        return kept_vectors(self.encoder, texts, role="query", work=work).astype(np.float64)
+        return memo_vectors(self.encoder, texts, role="query", work=work).astype(np.float64)
 
     def inputs(self, queries: Sequence[SentimentQuery]) -> list[str]:
         """The texts that the encoder sees, cut in their middles to `max_tokens`."""

@@ -20,8 +20,8 @@ from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, fit_head, read_head
 from retailor.tasks.sentiment.readers.linear import VectorReader
 from retailor.tasks.sentiment.readers.opinions import WordPolarity, word_polarity
+from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
 from retailor.tasks.sentiment.texts import about, folds
-from retailor.tasks.shapes import Sentiment, SentimentQuery
 from retailor.text.opinions import OpinionWords
 
 LEAST_TEXTS = 200
@@ -139,8 +139,8 @@ def seat(
     first = Panel(polarity, blank, labelled, None, teacher, teacher_weight, np.zeros(0), np.ones(0))
     others = first._others(queries)
     rows = blank.vectors(blank.inputs(queries), exact=False, work=work)
-    heard = np.stack([*others, *first._of_labels(rows)])
-    told = first._weights(len(heard)) @ _standard(heard)
+    scores = np.stack([*others, *first._of_labels(rows)])
+    told = first._weights(len(scores)) @ _standard(scores)
     second = replace(first, vectors=replace(blank, head=_probe(rows, told)), axis=_axis(rows, told))
     judged = np.stack([*others, *second._of_vectors(rows)])
     scales = np.maximum(judged.std(axis=1), 1e-9)

@@ -19,8 +19,8 @@ from retailor.models.cloze import TEXT, WORD, Cloze, open_cloze
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.heads import Floats, Head, read_head
 from retailor.tasks.sentiment.settings import SentimentSettings
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import MiddleCut, about
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.clean_shop import language_of
 
 CONTENT_FREE = ("N/A", "...", "")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +18,15 @@ from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive
 from retailor.shop.tables import LABELS
 from retailor.tasks.sentiment.readers.heads import Head
-from retailor.tasks.sentiment.readers.panel import NEGATIVE, POSITIVE, OtherReader, seat
+from retailor.tasks.sentiment.readers.panel import NEGATIVE, POSITIVE, OtherReader, Seated, seat
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.opinions import OpinionWords
 from retailor.train.loop import TrainSettings
 from retailor.train.pseudo_labels import pseudo_labels
+
+if TYPE_CHECKING:
+    from retailor.tasks.sentiment.training.tuned import FineTuned
 
 STEEPNESS = 1.5
 
@@ -32,7 +35,7 @@ STEEPNESS = 1.5
 class PseudoTuning:
     """How to make pseudo-labels and train on them; the fields are those of SentimentSettings."""
 
-    loop: TrainSettings
+    train: TrainSettings
     words: OpinionWords
     max_texts: int
     per_class: int
@@ -67,8 +70,6 @@ def opinion_tuned(
 
     Lee (ICML workshop 2013) for pseudo-labels; the surest of each class, as many of both.
     """
-    from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
-
     start = time.perf_counter()
     seated = seat(
         encoder, texts, tuning.words, max_texts=tuning.max_texts, max_tokens=tuning.max_tokens,
@@ -77,29 +78,38 @@ def opinion_tuned(
     if seated.panel is None:
         return Tuned(None, seated.why, {})
     judges = seated.panel.judges()
-    sure = 1 / (1 + np.exp(-STEEPNESS * seated.scores / len(judges)))
-    rows, found = pseudo_labels(np.stack([1 - sure, sure], 1), floor=tuning.floor, per_class=tuning.per_class)
-    if len(rows) < 2:
+    examples = _pseudo_labelled(seated, len(judges), tuning)
+    if len(examples) < 2:
         return Tuned(None, f"no pseudo-label is as sure as {tuning.floor}", {})
-    examples = _examples([seated.texts[i] for i in rows], np.where(found == 1, POSITIVE, NEGATIVE))
-    tuned = fine_tune(
-        encoder,
-        None,
-        examples,
-        examples.take(np.zeros(0, dtype=np.int64)),
-        np.ones(len(LABELS)),
-        Tuning(tuning.loop, tuning.max_tokens, tuning.dropout, 0.1, "accuracy", False),
-        None if work is None else work / "pseudo-labels",
-    )
+    tuned = _trained(encoder, examples, tuning, work)
     log = {
         "n_unlabelled": len(texts),
-        "n_pseudo_labels": len(rows),
+        "n_pseudo_labels": len(examples),
         "teachers": judges,
         "seconds": round(time.perf_counter() - start, 2),
         "training": tuned.log.to_dict(),
     }
     assert isinstance(tuned.reader.encoder, TrainableEncoder)
     return Tuned(tuned.reader.encoder, "", log)
+
+
+def _pseudo_labelled(seated: Seated, n_judges: int, tuning: PseudoTuning) -> Examples:
+    """The texts whose mean score by the judges is surest, as many of praise as of blame."""
+    sure = 1 / (1 + np.exp(-STEEPNESS * seated.scores / n_judges))
+    rows, found = pseudo_labels(np.stack([1 - sure, sure], 1), floor=tuning.floor, per_class=tuning.per_class)
+    return _examples([seated.texts[i] for i in rows], np.where(found == 1, POSITIVE, NEGATIVE))
+
+
+def _trained(
+    encoder: TrainableEncoder, examples: Examples, tuning: PseudoTuning, work: Path | None
+) -> FineTuned:
+    """The encoder under a random head, trained to its end: there is nothing that could be held out."""
+    from retailor.tasks.sentiment.training.tuned import Tuning, fine_tune
+
+    nothing = examples.take(np.zeros(0, dtype=np.int64))
+    dials = Tuning(tuning.train, tuning.max_tokens, tuning.dropout, 0.1, "accuracy", paired=False)
+    work = None if work is None else work / "pseudo-labels"
+    return fine_tune(encoder, None, examples, nothing, np.ones(len(LABELS)), dials, work)
 
 
 def _examples(texts: list[str], y: Any) -> Examples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from retailor.models.shapes import TrainableEncoder
 from retailor.seeds import derive, stream
 from retailor.tasks.sentiment.readers.heads import Floats, Head, Labels, calibration, softmax, temperature_of
 from retailor.tasks.sentiment.readers.linear import VectorReader
+from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
-from retailor.tasks.shapes import SentimentQuery
 from retailor.text.augmentation.edits import AugmentSettings, augmented
 from retailor.train.loop import TrainLog, TrainSettings, train
 from retailor.train.lora import merged, with_lora
@@ -31,6 +31,9 @@ from retailor.train.losses.mixup import MixupSettings, mixup
 _ROW_LENGTH = 10.0
 UNLABELLED = -100
 """What cross-entropy looks away from."""
+Batch = Mapping[str, torch.Tensor]
+Collate = Callable[[Sequence[tuple[str, int]]], Batch]
+Loss = Callable[[nn.Module, Batch], torch.Tensor]
 
 
 class Classifier(nn.Module):
@@ -51,7 +54,7 @@ class Classifier(nn.Module):
 class Tuning:
     """How to fine-tune; the fields are those of SentimentSettings."""
 
-    settings: TrainSettings
+    train: TrainSettings
     max_tokens: int
     dropout: float
     label_smoothing: float
@@ -62,6 +65,10 @@ class Tuning:
     mixup: float = 0.0
     domain_weight: float = 0.0
     lora_rank: int = 0
+
+    @property
+    def seed(self) -> int:
+        return self.train.seed or 0
 
 
 @dataclass(frozen=True)
@@ -91,77 +98,113 @@ def fine_tune(
     another domain maybe: with a `domain_weight` a critic must not tell them from the labelled ones. With a
     `lora_rank` only adapters and the head train; the reader has them added into its weights.
     """
-    rank, seed = tuning.lora_rank, tuning.settings.seed
-    encoder = with_lora(encoder, rank, seed=seed) if rank else encoder.copy()
+    rank = tuning.lora_rank
+    encoder = with_lora(encoder, rank, seed=tuning.seed) if rank else encoder.copy()
     present, n_classes = np.unique(examples.y), len(weights)
-    network = Classifier(encoder, len(present), tuning.dropout).to(device_of(encoder.network)).eval()
-    _start(network.head, None if start is None else _rows_of(start, present), tuning.settings.seed)
+    network = _started(encoder, start, present, tuning)
     reader = VectorReader(encoder, _head_of(network, present, n_classes), tuning.max_tokens, tuning.paired)
-    texts, held_texts = reader.inputs(examples.queries), reader.inputs(held.queries)
-    labels = np.searchsorted(present, examples.y).tolist()
-    texts, labels = augmented(texts, labels, tuning.augment, seed=tuning.settings.seed)
+    rows = _rows_to_learn(reader, examples, present, tuning, others)
+    held_texts = reader.inputs(held.queries)
     by_class = torch.tensor(weights[present], dtype=torch.float32)
-
-    n_labelled = len(texts)
-    contested = bool(tuning.domain_weight and others)
-    if contested:
-        texts = texts + _half_as_many(reader, others, n_labelled, tuning.settings.seed)
-        labels = labels + [UNLABELLED] * (len(texts) - n_labelled)
-
-    def collate(rows: Sequence[tuple[str, int]]) -> Mapping[str, torch.Tensor]:
-        batch = encoder.tokens([text for text, _ in rows], role="query")
-        made = torch.tensor([label for _, label in rows])
-        return {**batch, "labels": made, **({"domain": (made == UNLABELLED).long()} if contested else {})}
-
-    def loss(module: nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        inputs = {name: value for name, value in batch.items() if name != "labels"}
-        logits = module(encoder.vectors(inputs)).float()
-        classes = by_class.to(logits.device)
-        return cross_entropy(logits, batch["labels"], smoothing=tuning.label_smoothing, weights=classes)
-
-    mixed = mixup(loss, MixupSettings(alpha=tuning.mixup), representation=_representation)
-    trained: nn.Module = network
-    if contested:
-        mixed = domain_adversarial(mixed, features=_representation)
-        trained = _contested(network, encoder.dim, tuning)
-    hardened = adversarial(mixed, tuning.adversarial, logits=lambda module: _logits(_inner(module)))
+    trained, loss = _loss(network, encoder, by_class, tuning, contested=rows.n_unlabelled > 0)
 
     def validate() -> float:
-        rows = reader.vectors(held_texts, exact=False)
-        return _figure(held.y, _head_of(network, present, n_classes).logits(rows), tuning.stop_by)
+        vectors = reader.vectors(held_texts, exact=False)
+        return _figure(held.y, _head_of(network, present, n_classes).logits(vectors), tuning.stop_by)
 
-    # As many labelled texts a step as there would be without the others.
-    size = round(tuning.settings.batch_size * len(texts) / n_labelled)
     log = train(
         trained,
-        list(zip(texts, labels, strict=True)),
-        collate,
-        hardened,
-        replace(tuning.settings, batch_size=size),
+        rows.examples,
+        _collate(encoder, contested=rows.n_unlabelled > 0),
+        loss,
+        replace(tuning.train, batch_size=rows.batch_size(tuning.train.batch_size)),
         validate=validate if len(held) and tuning.stop_by != "last" else None,
-        lengths=[len(text) for text in texts],
+        lengths=[len(text) for text, _ in rows.examples],
         weigh=lambda batch: n_labels(batch["labels"], weights=by_class),
         work=work,
         label="sentiment",
         dials=(str(tuning), held_texts, held.y.tolist()),
     )
-    head = _head_of(network, present, n_classes)
-    reader = replace(reader, encoder=merged(encoder))
-    logits = head.logits(reader.vectors(held_texts))
-    figures = calibration(logits, held.y)
-    calibrated = replace(reader, head=replace(head, temperature=figures["temperature"]))
-    return FineTuned(calibrated, log, logits, figures)
+    tuned = replace(reader, encoder=merged(encoder), head=_head_of(network, present, n_classes))
+    return _calibrated(tuned, log, held_texts, held.y)
 
 
-def _half_as_many(reader: VectorReader, others: Sequence[str], n: int, seed: int) -> list[str]:
-    """Half as many of the unlabelled texts as there are labelled ones, as the encoder sees them."""
-    order = stream(seed, "sentiment", "domain").permutation(len(others))[: max(n // 2, 1)]
-    return reader.inputs([SentimentQuery(others[i]) for i in np.sort(order)])
+@dataclass(frozen=True)
+class _Rows:
+    """(text, number of its class among those that occur, or UNLABELLED): the labelled ones first."""
+
+    examples: list[tuple[str, int]]
+    n_unlabelled: int
+
+    def batch_size(self, n_labelled: int) -> int:
+        """The size of a batch with as many labelled texts as there would be without the others."""
+        n = len(self.examples)
+        return round(n_labelled * n / (n - self.n_unlabelled))
+
+
+def _rows_to_learn(
+    reader: VectorReader, examples: Examples, present: Labels, tuning: Tuning, others: Sequence[str]
+) -> _Rows:
+    """The labelled texts with their copies; with a `domain_weight` half as many of the others."""
+    labels = np.searchsorted(present, examples.y).tolist()
+    texts, labels = augmented(reader.inputs(examples.queries), labels, tuning.augment, seed=tuning.seed)
+    labelled = list(zip(texts, labels, strict=True))
+    if not (tuning.domain_weight and others):
+        return _Rows(labelled, 0)
+    order = stream(tuning.seed, "sentiment", "domain").permutation(len(others))
+    drawn = np.sort(order[: max(len(labelled) // 2, 1)])
+    unlabelled = reader.inputs([SentimentQuery(others[i]) for i in drawn])
+    return _Rows([*labelled, *((text, UNLABELLED) for text in unlabelled)], len(unlabelled))
+
+
+def _collate(encoder: TrainableEncoder, *, contested: bool) -> Collate:
+    """Batches of tokens and labels, and where the encoder is contested which texts have none."""
+
+    def collate(rows: Sequence[tuple[str, int]]) -> Batch:
+        batch = encoder.tokens([text for text, _ in rows], role="query")
+        labels = torch.tensor([label for _, label in rows])
+        return {**batch, "labels": labels, **({"domain": (labels == UNLABELLED).long()} if contested else {})}
+
+    return collate
+
+
+def _loss(
+    network: Classifier, encoder: TrainableEncoder, by_class: torch.Tensor, tuning: Tuning, *, contested: bool
+) -> tuple[nn.Module, Loss]:
+    """The network to train and its loss: cross-entropy, with mixup, a critic and disturbances as asked."""
+
+    def classify(module: nn.Module, batch: Batch) -> torch.Tensor:
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        logits = module(encoder.vectors(inputs)).float()
+        classes = by_class.to(logits.device)
+        return cross_entropy(logits, batch["labels"], smoothing=tuning.label_smoothing, weights=classes)
+
+    loss = mixup(classify, MixupSettings(alpha=tuning.mixup), representation=_representation)
+    trained: nn.Module = network
+    if contested:
+        loss = domain_adversarial(loss, features=_representation)
+        trained = _contested(network, encoder.dim, tuning)
+    return trained, adversarial(loss, tuning.adversarial, logits=lambda module: _logits(_inner(module)))
+
+
+def _calibrated(reader: VectorReader, log: TrainLog, texts: Sequence[str], y: Labels) -> FineTuned:
+    """The trained reader at the temperature that fits the held-out texts best."""
+    logits = reader.head.logits(reader.vectors(texts))
+    figures = calibration(logits, y)
+    head = replace(reader.head, temperature=figures["temperature"])
+    return FineTuned(replace(reader, head=head), log, logits, figures)
+
+
+def _started(encoder: TrainableEncoder, start: Head | None, present: Labels, tuning: Tuning) -> Classifier:
+    """The encoder's network under a head that starts at `start`, or at random rows."""
+    network = Classifier(encoder, len(present), tuning.dropout).to(device_of(encoder.network)).eval()
+    _start(network.head, None if start is None else _rows_of(start, present), tuning.seed)
+    return network
 
 
 def _contested(network: Classifier, dim: int, tuning: Tuning) -> Contested:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(tuning.settings.seed, "sentiment", "critic"))
+        torch.manual_seed(derive(tuning.seed, "sentiment", "critic"))
         made = Contested(network, dim, DomainSettings(weight=tuning.domain_weight))
     return made.to(device_of(network.encoder)).eval()
 

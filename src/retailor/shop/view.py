@@ -22,7 +22,7 @@ class Page:
     n_total: int
 
 
-class Shelf:
+class ShopView:
     """Items with their popularity, and customers with their histories. All of it is in memory."""
 
     def __init__(self, items: pl.DataFrame, events: pl.DataFrame) -> None:
@@ -47,7 +47,7 @@ class Shelf:
 
     @classmethod
     def of(cls, shop: Shop | None) -> Self:
-        """The shelf of a shop, where reviews stand in for missing events; an empty one for None."""
+        """The view of a shop, where reviews stand in for missing events; an empty one for None."""
         shop = shop or Shop.of()
         events = shop.events
         if not len(events):

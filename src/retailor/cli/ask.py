@@ -1,0 +1,71 @@
+"""Commands that ask a task of a finished run: one a task, made of its Entry."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from retailor.cli.options import Folder, say
+from retailor.errors import RetailorError
+from retailor.tasks.entry import Entry, with_pseudonym
+
+if TYPE_CHECKING:
+    from retailor.plan.run import Run
+
+
+def command_of(entry: Entry) -> Callable[..., None]:
+    """`retailor NAME RUN …`: the parameters, hints and help of the entry's query, after the run's folder."""
+
+    def asked(folder: Path, **given: Any) -> None:
+        from retailor.plan.run import open_run
+
+        done = open_run(folder)
+        answer = _answer(done, entry, entry.command.query(**given))
+        for line in entry.command.lines(answer, _title_in(done)):
+            say(line)
+
+    query = entry.command.query
+    hints = {"folder": Folder, **get_type_hints(query, include_extras=True), "return": None}
+    first = inspect.Parameter("folder", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [first, *inspect.signature(query).parameters.values()]
+    made: Any = asked
+    made.__signature__ = inspect.Signature(
+        [each.replace(annotation=hints[each.name]) for each in parameters], return_annotation=None
+    )
+    made.__annotations__, made.__doc__, made.__name__ = hints, query.__doc__, entry.name
+    return asked
+
+
+def _answer(done: Run, entry: Entry, query: Any) -> Any:
+    """The answer of one task of a run to one query."""
+    from retailor.shop.pseudonyms import pseudonyms_of
+
+    clean = _clean(done)
+    query = with_pseudonym(query, pseudonyms_of(clean) if clean else None)
+    for stage in reversed(done.stages):  # the last of a kind is the one that is served
+        if stage.kind == entry.name:
+            return entry.load(done.out / stage.folder).predict([query])[0]
+    reason = done.absent().get(f"fit-{entry.name}", "the plan left it out")
+    raise RetailorError(f"this run has no task '{entry.name}': {reason.rstrip('.')}.")
+
+
+def _clean(done: Run) -> Path | None:
+    """The folder of the run's cleaned shop."""
+    return next((done.out / stage.folder for stage in done.stages if stage.name == "clean"), None)
+
+
+def _title_in(done: Run) -> Callable[[str], str]:
+    """Item id to title, or to ''; the shop is opened when the first is asked for."""
+
+    @cache
+    def titles() -> dict[str, str]:
+        from retailor.shop.tables import open_shop
+
+        clean = _clean(done)
+        items = open_shop(clean).items.select("item_id", "title").iter_rows() if clean else ()
+        return {item_id: title or "" for item_id, title in items}
+
+    return lambda item_id: titles().get(item_id, "")

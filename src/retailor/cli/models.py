@@ -1,0 +1,116 @@
+"""Commands about models before and beside a run: adapt, prove, choose. Heavy imports wait inside each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from retailor.cli.options import ShopFolder, changes, say
+from retailor.errors import ConfigError
+
+
+def adapt(
+    shop: ShopFolder,
+    model: Annotated[
+        str, typer.Option(help="Name, folder, hub name or address; auto: by the shop's languages.")
+    ] = "auto",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the adapted model.")] = Path(
+        "out/model"
+    ),
+    objective: Annotated[
+        str, typer.Option(help="masked, order or contrastive (encoders); causal or span (generators).")
+    ] = "auto",
+    steps: Annotated[int | None, typer.Option(help="At most this many steps a training.", min=1)] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of [adapt], e.g. --set term_boost=3")
+    ] = None,
+) -> None:
+    """Adapts a pretrained model to the shop's texts; a killed call goes on where it stopped."""
+    import shutil
+
+    from retailor.models.weights import load_model
+    from retailor.plan.encoder import encoder_for
+    from retailor.plan.settings import changed
+    from retailor.shop.tables import open_shop
+    from retailor.text.fields import texts
+    from retailor.text.pairs import shop_pairs
+    from retailor.train.adapt import AdaptSettings, adapt_with_log
+
+    given: dict[str, Any] = {"objective": objective}
+    if steps is not None:
+        given |= {"train": {"max_steps": steps}, "head_steps": min(AdaptSettings().head_steps, steps)}
+    settings = changed(AdaptSettings, given, changes(change or [], "setting=value"), "retailor adapt")
+    tables = open_shop(shop)
+    pairs = None if settings.pairs == "none" else shop_pairs(tables, settings.pairs)
+    work = out.with_name(f".{out.name}.work")
+    adapted, log = adapt_with_log(
+        load_model(encoder_for(model, tables)), texts(tables), settings, pairs=pairs, work=work
+    )
+    adapted.save(out)
+    shutil.rmtree(work, ignore_errors=True)
+    say(f"{log}\nwritten to {out}")
+
+
+def prove(
+    source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
+    task: Annotated[str, typer.Option(help="What to prove it on: sentiment.")] = "sentiment",
+    model: Annotated[
+        str | None, typer.Option(help="Encoder (default: the plan's, or by the shop's languages).")
+    ] = None,
+    labels: Annotated[
+        list[int] | None, typer.Option(help="Labels to learn from, may be repeated; 0 is all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 3,
+    steps: Annotated[int | None, typer.Option(help="At most this many steps a training.", min=1)] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table and picture.")] = Path(
+        "out/ledger"
+    ),
+) -> None:
+    """Proves what each step of transfer is worth: a table, a picture, a verdict; a killed call goes on."""
+    from dataclasses import replace
+
+    from retailor.plan.shops import shop_and_split
+    from retailor.prove.ledger import prove as make_ledger
+    from retailor.prove.picture import write_ledger
+    from retailor.prove.settings import ProveSettings
+
+    if task != "sentiment":
+        raise ConfigError(f"prove: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
+    from retailor.models.weights import load_model
+
+    found = shop_and_split(source)
+    usual = ProveSettings()
+    settings = ProveSettings(
+        labels=tuple(labels or usual.labels),
+        seeds=tuple(range(seeds)),
+        train=replace(usual.train, max_steps=steps),
+        adapt_steps=steps or usual.adapt_steps,
+    )
+    encoder = load_model(model or found.encoder, kind="encoder")
+    ledger = make_ledger(
+        found.train, encoder, settings, work=out / "work", test=found.test,
+        tell=lambda line: say(line, err=True),
+    )  # fmt: skip
+    write_ledger(ledger, out)
+    say(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or labels can go on from")
+
+
+def choose(
+    source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
+    models: Annotated[list[str], typer.Option("--models", help="A candidate; may be repeated.")],
+    task: Annotated[str, typer.Option(help="What to choose for: sentiment.")] = "sentiment",
+    sample: Annotated[int, typer.Option(help="Labelled reviews to look at.", min=20)] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ranks encoders for the shop before any is trained: transfer, tokenizer, speed, size and licence."""
+    from retailor.choose.rank import ChooseSettings
+    from retailor.choose.rank import choose as rank
+    from retailor.plan.shops import shop_and_split
+
+    if task != "sentiment":
+        raise ConfigError(f"choose: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
+    found = rank(shop_and_split(source).train, models, ChooseSettings(sample=sample))
+    say(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else str(found))

@@ -1,0 +1,75 @@
+"""Commands that make a run, show it and serve it: run, report, serve. Heavy imports wait inside each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retailor.cli.options import Folder, changes, say
+
+
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run (default: out/NAME).")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.train.epochs=2")
+    ] = None,
+) -> None:
+    """Runs the main job: from files to a served model. Again, it makes only what changed."""
+    from retailor.plan.run import run as run_plan
+    from retailor.report.verdicts import verdict
+
+    done = run_plan(plan, out, overrides=changes(change or []), tell=lambda line: say(line, err=True))
+    for task, scores in done.scores.items():
+        say(f"\n{task}: {verdict(task, scores, paired=done.paired[task]).text}\n{scores}")
+    if done.verdicts:
+        say("\nwhat each step was worth\n" + "\n".join(done.verdicts))
+    for note in done.notes:
+        say(f"\nnote: {note}")
+    for name, reason in done.absent().items():
+        say(f"\nleft out: {name}: {reason}")
+    say(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")
+
+
+def report(
+    folder: Folder,
+    to: Annotated[Path, typer.Option("--to", help="Where to copy the HTML file.")] = Path("report.html"),
+) -> None:
+    """Copies a run's report out: one self-contained HTML file."""
+    import shutil
+
+    from retailor.plan.run import open_run
+
+    shutil.copyfile(open_run(folder).report, to)
+    say(f"written to {to}")
+
+
+def serve(
+    folder: Folder,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
+    cache: Annotated[str | None, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the API key; unset means no key.")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
+    ] = None,
+) -> None:
+    """Serves a run over HTTP, with a page at /, by the section [serve] of its plan and the options."""
+    from retailor.config import as_dict
+    from retailor.plan.settings import changed, read_plan
+    from retailor.serve.server import serve as serve_folder
+    from retailor.serve.settings import ServeSettings
+    from retailor.tasks.registry import TASKS
+
+    options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env}
+    plan = folder / "plan.toml"
+    planned = as_dict(read_plan(plan).sections["serve"]) if plan.is_file() else {}
+    values = {**planned, **{name: value for name, value in options.items() if value is not None}}
+    settings = changed(ServeSettings, values, changes(change or [], "setting=value"), "retailor serve")
+    serve_folder(folder, TASKS, settings)

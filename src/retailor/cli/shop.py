@@ -1,0 +1,83 @@
+"""Commands about a shop's data: read, look, terms. Heavy imports wait inside each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from retailor.cli.options import ShopFolder, say
+from retailor.errors import ConfigError
+
+Files = Annotated[list[Path], typer.Argument(help="The raw files, in any order.")]
+MaxRejects = Annotated[
+    str | None,
+    typer.Option(
+        "--max-rejects", help="More unreadable rows than this are an error: a number, or a share such as 5%."
+    ),
+]
+Columns = Annotated[
+    Path | None,
+    typer.Option("--columns", help="TOML file with the column maps of reader 'tabular', one a table."),
+]
+
+
+def read(
+    reader: Annotated[str, typer.Argument(help="Format of the files; a wrong name lists them all.")],
+    files: Files,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shop's tables.")] = Path(
+        "out/shop"
+    ),
+    max_rejects: MaxRejects = None,
+    columns: Columns = None,
+) -> None:
+    """Reads raw files into a shop: canonical tables as Parquet, unreadable rows counted and kept."""
+    from retailor.shop.joins import gaps_in
+    from retailor.shop.read import limit_of, read_into
+
+    limit = None if max_rejects is None else limit_of(max_rejects)
+    count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns))
+    say("\n".join([str(count), *(f"  {gap}" for gap in gaps_in(out))]))
+    say(f"written to {out}; look at it with: retailor look {out}")
+
+
+def look(
+    shop: ShopFolder,
+    picture: Annotated[Path | None, typer.Option(help="Also draw it: a .png or .svg file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Profiles a shop: sizes, sparsity, languages, missing fields, duplicates, cold items, time span."""
+    from retailor.shop import look as looking
+    from retailor.shop.tables import open_shop
+
+    profile = looking.look(open_shop(shop))
+    say(json.dumps(profile.to_dict(), ensure_ascii=False, indent=1) if as_json else str(profile))
+    if picture is not None:
+        looking.picture(profile, picture)
+        say(f"drawn to {picture}")
+
+
+def terms(
+    shop: ShopFolder,
+    n: Annotated[int, typer.Option("-n", help="How many terms.", min=1)] = 50,
+) -> None:
+    """Mines the shop's domain terms, English and Chinese, best first."""
+    from retailor.shop.tables import open_shop
+    from retailor.text.fields import texts
+    from retailor.text.terms import mine_terms
+
+    for term in mine_terms(texts(open_shop(shop)), n_terms=n):
+        say(f"{term.score:8.3f}  {term.count:7,}  {term.language}  {term.text}")
+
+
+def _columns(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--columns: cannot read {path}: {error}", key="columns", value=str(path)) from None

@@ -1,0 +1,179 @@
+"""Names and sentences that runs fill in - systems, buckets, axes, notes, reasons - read back, in Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from retailor.tasks.reasons import SENTENCES
+
+NAMES: Mapping[str, str] = {
+    # systems; EASE, BM25, item-knn and the like keep their names
+    "popularity": "热门商品",
+    "majority": "多数类",
+    "encoder": "编码器",
+    "frozen probe": "冻结编码器加分类头",
+    "fine-tuned": "微调",
+    "from scratch": "从零训练",
+    "pretrained, frozen": "预训练，冻结",
+    "domain adaptation": "领域适应",
+    "augmentation": "数据增强",
+    "adversarial": "对抗训练",
+    "layer-wise rates": "分层学习率",
+    "cheap baseline": "廉价基线",
+    "panel": "评审组",
+    "blended": "混合",
+    "template": "模板",
+    "nearest review": "最近的评论",
+    "real review": "真实评论",
+    "encoder kernel + knn": "编码器核 + knn",
+    "tf-idf kernel + knn": "tf-idf 核 + knn",
+    "shared words + knn": "共有词 + knn",
+    "meaning kernel": "语义核",
+    "word kernel": "词核",
+    "own words": "顾客自己的话",
+    "own choices": "自己选过的",
+    "own latest": "自己最近选的",
+    "f(u, i)": "f(u, i)",
+    "taste": "双塔",
+    "sequence": "序列",
+    # buckets and counts
+    "item never seen": "从未出现的商品",
+    "item seen more": "出现更多次的商品",
+    "new items": "新商品",
+    "repeats": "重复选择",
+    "distinct": "不重复",
+    "made from attributes": "由属性生成",
+    "more": "更多",
+    "view": "浏览",
+    "cart": "加购",
+    "buy": "购买",
+    "favourite": "收藏",
+    "rate": "评分",
+    "negative": "负面",
+    "neutral": "中性",
+    "positive": "正面",
+    "items": "商品",
+    "events": "行为",
+    "reviews": "评论",
+    "questions": "问答",
+    "judgments": "相关性评判",
+    # axes and pictures
+    "step": "步",
+    "seconds": "秒",
+    "loss": "损失",
+    "on held-out data": "在留出数据上",
+    "labels, a logarithmic scale": "标注数（对数刻度）",
+    "score by number of labels, a line a step": "各步骤的得分随标注数的变化",
+    "texts a second": "每秒文字数",
+    "original": "压缩前",
+    "compressed": "压缩后",
+    "counts": "计数",
+    # what the ledger and the drafts say
+    "nothing to compare it with": "没有可比的对象",
+    "the model said too little": "模型写得太少",
+    "a customer": "一位顾客",
+    "customers": "顾客",
+    "one customer": "一位顾客",
+    "read the items' file too": "请把商品文件也一并读入",
+}
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+_PATTERNS: Mapping[str, str] = {
+    "{a} of every system, with 95 % intervals": "各系统的 {a}，附 95 % 区间",
+    "{a} (lower is better)": "{a}（越低越好）",
+    "{a} by bucket": "按分组的 {a}",
+    "{a} by step": "{a}随步数的变化",
+    "rows over time of {list}": "{list}各时间的行数",
+    "accuracy with {a} labels": "{a} 条标注时的准确率",
+    "item seen {a}": "出现 {a} 次的商品",
+    "rating {a}": "{a} 星",
+    "{a} alone": "仅{a}",
+    "retailor before tuning": "retailor（调优前）",
+    "retailor, {a}": "retailor，{a}",
+    "retailor less {a}": "retailor 减去 {a}",
+    "{a} (ids only)": "{a}（只用编号）",
+    "{a} (control)": "{a}（对照）",
+    "+ {list}": "+ {list}",
+    "Times faster than {a} float32": "比 {a} float32 快的倍数",
+    "… {a} more": "……另有 {a} 条",
+    "the model cannot write '{a}'": "模型不会写 '{a}'",
+    # of the ledger
+    "not distinguishable from zero with {a} labels ({b})": "{a} 条标注时与零无法区分（{b}）",
+    "{b} points with {a} labels": "{a} 条标注时 {b} 个百分点",
+    # notes
+    "Customers' ids are pseudonyms, under the key in the environment variable '{a}'.": (
+        "顾客编号是化名，密钥在环境变量 '{a}' 中。"
+    ),
+    "{task} is no better on held-out customers with these parts, dropped: {list}.": (
+        "{task} 加上这些部件后在留出的顾客上并无改进，已去掉：{list}。"
+    ),
+    "{task}, dropped: {a}": "{task}，已去掉：{a}",
+    "{task}, notes: {a}": "{task}，说明：{a}",
+    "{task}, note: {a}": "{task}，说明：{a}",
+    # tables that do not match
+    "{a}: {n} of {m} customers have no events{more}": "{a}：{m} 位顾客中有 {n} 位没有行为{more}",
+    "{a}: {n} of {m} rows are about items that the catalogue lacks{more}": (
+        "{a}：{m} 行中有 {n} 行所指的商品不在目录中{more}"
+    ),
+    "{a}: {n} of {m} rows are about items, and there is no catalogue{more}": (
+        "{a}：{m} 行中有 {n} 行涉及商品，但没有商品目录{more}"
+    ),
+    "{a}: {n} of {m} have no title{more}": "{a}：{m} 件中有 {n} 件没有标题{more}",
+    ", like '{x}'": "，例如 '{x}'",
+    ", like '{x}'; {a}": "，例如 '{x}'；{a}",
+    "; {a}": "；{a}",
+    "{n} would join {a}: '{x}' against '{y}'": "{a}后有 {n} 行可以对上：'{x}' 与 '{y}'",
+    "without the white space around them": "去掉首尾空白",
+    "in small letters": "改为小写",
+    "without leading zeros": "去掉开头的零",
+    "without a '.0' at the end": "去掉末尾的 '.0'",
+    "without dashes, dots and spaces": "去掉连字符、点和空格",
+}
+"""English to Chinese. {a} and {b} are names or such sentences themselves, {list} several of them; others stay
+as they are."""
+
+
+def label(text: str) -> str:
+    """The Chinese of a name or a filled sentence; the text itself where it is neither, as a shop's own is."""
+    if text in NAMES:
+        return NAMES[text]
+    if text in _MONTHS:
+        return f"{_MONTHS.index(text) + 1}月"
+    for reader, chinese in _readers():
+        if found := reader.fullmatch(text):
+            return chinese.format(**{name: _part(name, part) for name, part in found.groupdict().items()})
+    return text
+
+
+def _part(name: str, text: str) -> str:
+    if name == "list":
+        return "、".join(map(label, text.split(", ")))
+    if name in ("so", "words"):
+        text = text.replace("”, “", "”、“")
+        return f"（{text[2:-1]}）" if text.startswith(" (") else text
+    return label(text) if name in ("a", "b", "who", "count", "more") else text
+
+
+@cache
+def _readers() -> list[tuple[re.Pattern[str], str]]:
+    reasons = {told["en"]: told["zh"] for told in SENTENCES.values()}
+    patterns = {**_PATTERNS, **reasons, "{n} customers": "{n} 位顾客"}
+    most_words_first = sorted(patterns, key=lambda pattern: -len(re.sub(r"\{\w+\}", "", pattern)))
+    return [(_reader(english), patterns[english]) for english in most_words_first]
+
+
+def _reader(pattern: str) -> re.Pattern[str]:
+    """The pattern as a regular expression: a number where it says n or m, any text elsewhere."""
+    made = ""
+    for i, part in enumerate(re.split(r"\{(\w+)\}", pattern)):
+        if not i % 2:
+            made += re.escape(part)
+        elif part in ("n", "m"):
+            made += rf"(?P<{part}>[\d,]+)"
+        else:
+            made += f"(?P<{part}>.{'*' if part in ('so', 'more') else '+'}?)"
+    return re.compile(made, re.DOTALL)

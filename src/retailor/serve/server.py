@@ -1,0 +1,170 @@
+"""A server that listens, stops cleanly and reloads: sockets, signals and uvicorn. No routes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from retailor.errors import ConfigError, RetailorError
+from retailor.serve.app import make_app
+from retailor.serve.connections import bounded_connections
+from retailor.serve.memory import few_arenas
+from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
+from retailor.tasks.entry import Entry
+
+BACKLOG = 2048
+"""Connections that the system holds until we accept them."""
+AT_ONCE = 16
+"""Connections accepted before one of them is looked at: more could use up the file handles."""
+_log = logging.getLogger("retailor.serve")
+
+
+def serve(folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> None:
+    """Serves a run folder, or a saved task, until SIGTERM or Ctrl-C; requests in flight are finished first.
+
+    SIGHUP loads the folder anew without a pause. Raises ConfigError when the port is taken or the API key
+    is not set, DataError when there is nothing to serve.
+    """
+    settings = settings or ServeSettings()
+    settings.api_key()
+    few_arenas()
+    with (
+        _bind(settings) as listener,
+        _stops() as serving,
+        closing(Service.load(Path(folder), entries, settings)) as service,
+    ):
+        _reload_on_hangup(service)
+        server = _Server(_uvicorn(make_app(service, settings), settings))
+        serving.append(server)
+        with _naming_the_address(settings):
+            listener.listen(BACKLOG)
+        _log_start(service, settings, listener.getsockname()[1])
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which accepts few at once though many may wait: it knows one number for both."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
+
+
+def _bind(settings: ServeSettings) -> socket.socket:
+    """A socket on the address, so that a taken port is known before models are loaded."""
+    with _naming_the_address(settings):
+        family, kind, proto, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+
+@contextmanager
+def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port} ({error.strerror or error}); "
+            "choose another host or port.",
+            key="port",
+            value=settings.port,
+        ) from None
+
+
+def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    log = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "loggers": {
+            "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            "retailor": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        },
+    }
+    # uvicorn's own access log has whole addresses in it, and those hold customers' ids and words.
+    return uvicorn.Config(
+        app,
+        log_config=log,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.stop_timeout_s,
+        http=bounded_connections(settings),  # type: ignore[arg-type]  # it is only ever called
+        backlog=AT_ONCE,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+
+def _log_start(service: Service, settings: ServeSettings, port: int) -> None:
+    state = service.ready()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    _log.info("serving '%s' (%s) on http://%s:%d", state["name"], ", ".join(state["tasks"]), host, port)
+    for kind, reason in state["absent"].items():
+        _log.info("left out: %s: %s", kind, reason)
+    if not settings.is_local() and settings.api_key_env is None:
+        _log.warning("anyone who reaches %s can read customers' histories; ask for a key.", settings.host)
+
+
+@contextmanager
+def _stops() -> Iterator[list[uvicorn.Server]]:
+    """A list for the server that stop signals end; while it is empty they do what they did before.
+
+    From before the first word in the log until all is closed: uvicorn listens later, and raises the signal
+    that stopped it once more when it is done, either of which would end the process in the middle.
+    """
+    serving: list[uvicorn.Server] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield serving
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        handler = before[number]
+        if serving:
+            serving[0].should_exit = True
+        elif callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            signal.raise_signal(number)
+
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield serving
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _reload_on_hangup(service: Service) -> None:
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        return
+
+    def reload() -> None:
+        try:
+            service.reload()
+            _log.info("serving '%s' anew", service.ready()["name"])
+        except RetailorError as error:
+            _log.error("not reloaded: %s", error)
+
+    signal.signal(signal.SIGHUP, lambda number, frame: threading.Thread(target=reload).start())

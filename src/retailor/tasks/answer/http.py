@@ -1,0 +1,91 @@
+"""What is asked over HTTP and what comes back, with limits and examples."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.http import IN_A_URL, Id, Served, Words, strict
+
+
+class Turn(BaseModel):
+    """One earlier question and its answer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    question: Annotated[str, StringConstraints(max_length=1000)]
+    answer: Annotated[str, StringConstraints(max_length=4000)]
+
+
+class QuestionBody(BaseModel):
+    """A question about one item, or about the whole catalogue."""
+
+    model_config = strict({"question": "Is it machine washable?", "item_id": "i3"})
+    question: Words
+    item_id: Id | None = None
+
+    def query(self) -> AnswerQuery:
+        return AnswerQuery(self.question, self.item_id)
+
+
+class QuestionUrl(QuestionBody):
+    model_config = IN_A_URL
+
+
+class DialogueBody(QuestionBody):
+    """A question with the dialogue before it, oldest turn first."""
+
+    model_config = strict(
+        {
+            "question": "And the blue one?",
+            "item_id": "i3",
+            "history": [{"question": "Is it machine washable?", "answer": "Yes, at 40 °C."}],
+        }
+    )
+    history: list[Turn] = Field(default=[], max_length=20)
+
+    def query(self) -> AnswerQuery:
+        turns = tuple((turn.question, turn.answer) for turn in self.history)
+        return AnswerQuery(self.question, self.item_id, turns)
+
+
+class Passage(BaseModel):
+    """A passage of the shop's own text that the answer stands on."""
+
+    text: str
+    source: str
+    item_id: str
+    title: str
+    score: float
+
+
+class AnswerReply(BaseModel):
+    """When `known` is false, `text` says so and nothing is made up."""
+
+    text: str
+    known: bool
+    confidence: float
+    evidence: list[Passage]
+    cached: bool
+
+
+def shown(answer: Answered, served: Served) -> AnswerReply:
+    """An answer whose evidence carries item titles."""
+    evidence = [
+        Passage(
+            text=each.text,
+            source=each.source,
+            item_id=each.item_id,
+            title=served.view.title(each.item_id),
+            score=each.score,
+        )
+        for each in answer.evidence
+    ]
+    return AnswerReply(
+        text=answer.text,
+        known=answer.known,
+        confidence=answer.confidence,
+        evidence=evidence,
+        cached=served.cached,
+    )

@@ -1,0 +1,161 @@
+"""An Entry: all that plan, report, HTTP, page and command line know of a task.
+
+A task's folder gives one, `ENTRY`; another package gives one by an entry point (see `tasks.registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Annotated, Any, Literal, Protocol
+
+import typer
+from pydantic import BaseModel
+
+from retailor.errors import ServeError
+from retailor.models.shapes import Encoder, Generator
+from retailor.shop.pseudonyms import Pseudonyms
+from retailor.shop.tables import Shop
+from retailor.shop.view import ShopView
+from retailor.tasks.http import Served
+from retailor.tasks.shapes import Task
+
+HowMany = Annotated[int, typer.Option("-k", help="How many.")]
+
+
+class Body(Protocol):
+    """The pydantic model of a request, which gives the query."""
+
+    def query(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Http:
+    """How a task is asked over HTTP, at `/NAME`."""
+
+    summary: str
+    """One sentence of the OpenAPI description."""
+    body: type[BaseModel]
+    """A `Body`: what is posted as JSON."""
+    reply: type[BaseModel]
+    shown: Callable[[Any, Served], BaseModel]
+    """The reply of an answer."""
+    url: type[BaseModel] | None = None
+    """A `Body` whose fields come in the address, for GET; None where there is no GET."""
+    has_reasons: bool = False
+    """Whether the reply is in the reader's language, by `Accept-Language`."""
+    is_generated: bool = False
+    """Whether a machine wrote the answer: it is counted, and the header `X-Generated` says so."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a task is asked on the command line, as `retailor NAME RUN …`."""
+
+    query: Callable[..., Any]
+    """Its parameters are typer's arguments and options, its docstring is the help, its value the query."""
+    lines: Callable[[Any, Callable[[str], str]], Iterable[str]]
+    """What is printed of an answer; the function that it is given turns an item's id into its title."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text of the page in both of its languages."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class PanelField:
+    """A field of a form; what is written in it goes into the field `name` of the body."""
+
+    name: str
+    label: Said
+    hint: Said = Said("", "")
+    kind: Literal["text", "search", "long"] = "text"
+    required: bool = False
+    max_length: int = 500
+
+
+@dataclass(frozen=True)
+class Panel:
+    """How the page shows a task: a form made of `fields`, and the reply below it."""
+
+    tab: Said
+    draws: Literal["items", "evidence", "bars", "table", "recommendations", "dialogue", "draft"] = "table"
+    """The reply as cards of items, text with evidence, labels with bars, or a table of its fields.
+
+    The last three are forms of their own, in `serve/page/panels.js`, and take no fields.
+    """
+    fields: tuple[PanelField, ...] = ()
+    button: Said = Said("Ask", "提问")
+    empty: Said = Said("", "")
+    """What stands where the reply will be."""
+    examples: tuple[Said, ...] = ()
+    """Texts to try in the first field."""
+    always: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the body that the form does not ask for."""
+    customer_as: str = ""
+    """The field of the body that the chosen customer's id goes into; '' for none. So with the item's."""
+    item_as: str = ""
+
+
+Checked = tuple[Any, Mapping[str, Any]]
+"""A query, and what the reply should say of it."""
+
+
+def unchecked(query: Any, view: ShopView) -> Checked:
+    """The query as it is."""
+    return query, {}
+
+
+def needs_its_item(query: Any, view: ShopView) -> Checked:
+    """The query as it is; ServeError 404 when the shop does not have its `item_id`."""
+    if query.item_id is not None and not view.knows_item(query.item_id):
+        raise no_item(query.item_id)
+    return query, {}
+
+
+def no_item(item_id: str) -> ServeError:
+    """The error of an item that the shop does not have."""
+    return ServeError(f"there is no item '{item_id}' in this shop.", status=404)
+
+
+def no_examples(task: Task[Any, Any], train: Shop, test: Shop, seed: int) -> list[dict[str, Any]]:
+    """Nothing to show in the report."""
+    return []
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task as its doors see it. Nothing here may load torch: `make` and `load` import inside themselves."""
+
+    name: str
+    """Its section in a plan, its path, its command; the `kind` of its artifacts."""
+    settings: type[Any]
+    answer: type[Any]
+    """A frozen dataclass, by which answers are remembered. Queries are frozen dataclasses too; in a field
+    `user_id` of one the shop's own id of a customer becomes the pseudonym, where the shop has these."""
+    make: Callable[[Encoder | None, Generator | None, Any], Task[Any, Any]]
+    load: Callable[..., Task[Any, Any]]
+    http: Http
+    command: Command
+    panel: Panel
+    examples: Callable[[Task[Any, Any], Shop, Shop, int], list[dict[str, Any]]] = no_examples
+    """For the report: (fitted task, training shop, test shop, seed) to a few predictions beside the truth."""
+    checked: Callable[[Any, ShopView], Checked] = unchecked
+    """Asked before every answer that is served. May raise ServeError."""
+    uses_encoder: bool = True
+    uses_generator: Callable[[Any], bool] = lambda settings: False
+    """Whether the task, so set, needs a generator."""
+
+
+def with_pseudonym(query: Any, pseudonyms: Pseudonyms | None) -> Any:
+    """The query with the id that the run knows its customer by; the shop's own ids are found as well."""
+    if pseudonyms is None or not is_dataclass(query) or isinstance(query, type):
+        return query
+    if "user_id" not in {each.name for each in fields(query)}:
+        return query
+    user_id = query.user_id  # type: ignore[attr-defined]
+    return query if user_id is None else replace(query, user_id=pseudonyms.of(user_id))  # type: ignore[call-arg]

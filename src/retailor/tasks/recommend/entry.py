@@ -1,0 +1,91 @@
+"""Recommendation as the doors see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.view import ShopView
+from retailor.tasks.entry import Checked, Command, Entry, HowMany, Http, Panel, Said, no_item
+from retailor.tasks.recommend.examples import examples
+from retailor.tasks.recommend.http import RecommendBody, RecommendReply, RecommendUrl, shown
+from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
+
+if TYPE_CHECKING:
+    from retailor.tasks.recommend.task import Recommender
+
+
+def _make(encoder: Encoder | None, generator: Generator | None, settings: Any) -> Recommender:
+    from retailor.tasks.recommend.task import Recommender
+
+    return Recommender(encoder, settings)
+
+
+def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Recommender:
+    from retailor.tasks.recommend.task import Recommender
+
+    return Recommender.load(folder, open_encoder=open_encoder)
+
+
+def _checked(query: RecommendQuery, view: ShopView) -> Checked:
+    """The query of a known customer or of a new one, without unknown items; both are noted.
+
+    ServeError 404 when all the query names is items that do not exist.
+    """
+    known = None if query.user_id is None else view.knows_customer(query.user_id)
+    unknown = [each for each in query.item_ids if not view.knows_item(each)]
+    needs_item = query.by != "customer" or not (query.user_id or query.text)
+    if unknown and len(unknown) == len(query.item_ids) and needs_item:
+        raise no_item(unknown[0])
+    items = tuple(each for each in query.item_ids if each not in unknown)
+    query = replace(query, user_id=None if known is False else query.user_id, item_ids=items)
+    return query, {"known_customer": known, "unknown_items": unknown}
+
+
+def _query(
+    user: Annotated[str | None, typer.Option(help="A customer's id.")] = None,
+    item: Annotated[list[str] | None, typer.Option(help="An item seen just now; may be repeated.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words: I am looking for …")] = None,
+    k: HowMany = 10,
+    by: Annotated[
+        Literal["customer", "similar", "together"],
+        typer.Option(help="Or what is similar to the last --item, or chosen together with it."),
+    ] = "customer",
+    diversity: Annotated[float, typer.Option(help="0, the plain order, to 1, all unlike.")] = 0.0,
+) -> RecommendQuery:
+    """Recommends items to a customer, known or new."""
+    return RecommendQuery(
+        user_id=user, item_ids=tuple(item or ()), text=text, k=k, by=by, diversity=diversity
+    )
+
+
+def _lines(answer: Recommendations, title: Callable[[str], str]) -> Iterator[str]:
+    for each in answer.items:
+        yield f"{each.score:9.4f}  {each.item_id}  {title(each.item_id)}  ({each.reason})"
+
+
+ENTRY = Entry(
+    name="recommend",
+    settings=RecommendSettings,
+    answer=Recommendations,
+    make=_make,
+    load=_load,
+    http=Http(
+        summary="Items for a customer, best first.",
+        body=RecommendBody,
+        url=RecommendUrl,
+        reply=RecommendReply,
+        shown=shown,
+        has_reasons=True,
+    ),
+    command=Command(_query, _lines),
+    panel=Panel(tab=Said("Recommend", "推荐"), draws="recommendations"),
+    examples=examples,
+    checked=_checked,
+)

@@ -1,0 +1,41 @@
+"""The settings of a review writer."""
+
+from __future__ import annotations
+
+from retailor.config import Field, settings
+from retailor.train.settings import TrainSettings
+
+RATE = 3e-4
+
+
+@settings
+class ReviewSettings:
+    """How the writer learns and how it drafts. Nothing here removes the mark."""
+
+    tune: bool = True
+    """Whether the generator learns from the shop's reviews, where it can be trained."""
+    train: TrainSettings = Field(
+        default_factory=lambda: TrainSettings(
+            max_steps=40, batch_size=4, learning_rate=RATE, weight_decay=0.0, patience=2
+        )
+    )
+    """How it learns; it validates four times where `validate_every` is not given."""
+    rank: int = Field(default=8, ge=1)
+    """Of the LoRA matrices; their scale is 2."""
+    max_train_tokens: int = Field(default=224, ge=32)
+    """Prompt and review together, in tuning; longer ones are cut."""
+    max_held_out: int = Field(default=24, ge=1)
+    """Newest training reviews that only measure when to stop."""
+    max_reviews: int = Field(default=20_000, ge=1)
+    """The newest training reviews that are kept for style, neighbours and copy checks."""
+    n_examples: int = Field(default=2, ge=0)
+    """Real reviews shown in the prompt of a generator that cannot be tuned."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=96, ge=8, le=1024)
+    """Of a draft, as the generator counts them."""
+    max_chars: int = Field(default=800, ge=40)
+    max_copied_tokens: int = Field(default=12, ge=4)
+    """The longest run of words that a draft may share with somebody else's review; twice that in Chinese."""
+    max_tries: int = Field(default=3, ge=1, le=10)
+    max_evaluated: int = Field(default=32, ge=1)
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,80 @@
+"""Search as the doors see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.tasks.entry import Command, Entry, HowMany, Http, Panel, PanelField, Said
+from retailor.tasks.search.examples import examples
+from retailor.tasks.search.http import SearchBody, SearchReply, SearchUrl, shown
+from retailor.tasks.search.settings import SearchSettings
+from retailor.tasks.search.shapes import Found, SearchQuery
+
+if TYPE_CHECKING:
+    from retailor.tasks.search.task import Search
+
+
+def _make(encoder: Encoder | None, generator: Generator | None, settings: Any) -> Search:
+    from retailor.tasks.search.task import Search
+
+    assert encoder is not None, "the entry says that it uses one"
+    return Search(encoder, settings)
+
+
+def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Search:
+    from retailor.tasks.search.task import Search
+
+    return Search.load(folder, open_encoder=open_encoder)
+
+
+def _query(words: Annotated[str, typer.Argument(help="What to find.")], k: HowMany = 10) -> SearchQuery:
+    """Finds items by words."""
+    return SearchQuery(words, k)
+
+
+def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
+    for each in answer.items:
+        yield f"{each.score:9.4f}  {each.item_id}  {title(each.item_id)}"
+
+
+ENTRY = Entry(
+    name="search",
+    settings=SearchSettings,
+    answer=Found,
+    make=_make,
+    load=_load,
+    http=Http(
+        summary="Items found by words, best first.",
+        body=SearchBody,
+        url=SearchUrl,
+        reply=SearchReply,
+        shown=shown,
+        has_reasons=True,
+    ),
+    command=Command(_query, _lines),
+    panel=Panel(
+        tab=Said("Search", "搜索"),
+        draws="items",
+        fields=(
+            PanelField(
+                "text",
+                Said("What are you looking for?", "想找什么？"),
+                Said("light tent for two", "双人轻便帐篷"),
+                kind="search",
+                required=True,
+            ),
+        ),
+        button=Said("Search", "搜索"),
+        empty=Said(
+            "Describe what you want in your own words; meaning counts, not only the exact words.",
+            "用自己的话描述即可：看重含义，而不只是字面。",
+        ),
+        always={"k": 24},
+    ),
+    examples=examples,
+)

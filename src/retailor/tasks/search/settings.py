@@ -1,0 +1,23 @@
+"""The settings of search."""
+
+from __future__ import annotations
+
+from retailor.config import Field, settings
+
+
+@settings
+class SearchSettings:
+    """How items are scored: `weights` of words, details and meaning; None learns them from judgments."""
+
+    weights: tuple[float, float, float] | None = None
+    """Of every query; None takes those below, and moves them as far as the shop's judgments bear it out."""
+    default_weights: tuple[float, float, float] = (0.1, 0.2, 0.7)
+    """Of queries that the encoder reads."""
+    unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
+    """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
+    n_folds: int = Field(default=10, ge=2)
+    k1: float = Field(default=1.2, gt=0)
+    b: float = Field(default=0.75, ge=0, le=1)
+    max_query_chars: int = Field(default=1000, gt=0)
+    max_k: int = Field(default=1000, gt=0)
+    seed: int = 0
