@@ -84,7 +84,7 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
 
 
 def _narrower(array: Any) -> Any:
-    """Decimals of more digits than Polars knows: in its width where they fit, else as text; none is rounded."""
+    """Decimals wider than those of Polars: in its width where they fit, else as text; none is rounded."""
     import pyarrow as pa
 
     try:
