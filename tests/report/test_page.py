@@ -341,8 +341,8 @@ FOUR_WORDS = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,}){3,}")
 
 
 def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_stay() -> None:
-    rows = ("retailor", "retailor before tuning", "popularity", "encoder kernel + knn", "own words alone",
-            "shared words + knn", "nearest review", "frozen probe", "BM25")  # fmt: skip
+    rows = ("retailor", "retailor before tuning", "popularity", "encoder kernel + knn", "user reviews alone",
+            "tf-idf + knn", "nearest review", "frozen probe", "BM25")  # fmt: skip
     some = scores(*((row, "ndcg@10", 0.1 + 0.01 * i, 0.005) for i, row in enumerate(rows)))
     for bucket in ("item never seen", "item seen more", "item seen 6-10", "new items"):
         some += scores(
@@ -352,7 +352,7 @@ def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_sta
     why = [
         Why("next", item=title, n_customers=3),
         Why("text"),
-        Why("own choices"),
+        Why("user_frequency"),
         Why("popular", n_customers=9),
     ]
     data = dataclasses.replace(

@@ -63,8 +63,8 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
             array = array.dictionary_decode()
         if pa.types.is_fixed_size_list(kind):
             array = array.cast(pa.list_(kind.value_type))
-        if pa.types.is_decimal256(kind) and kind.scale:
-            array = array.cast(pa.float64())
+        if pa.types.is_decimal256(kind):
+            array = _narrower(array)
         array = _checked(array)
         if _is_plain(array.type):
             return pl.Series(name, pl.from_arrow(array))
@@ -81,6 +81,16 @@ def _column(name: str, array: Any, path: Path) -> pl.Series:
             path=path,
             column=name,
         ) from None
+
+
+def _narrower(array: Any) -> Any:
+    """Decimals wider than those of Polars: in its width where they fit, else as text; none is rounded."""
+    import pyarrow as pa
+
+    try:
+        return array.cast(pa.decimal128(38, array.type.scale))
+    except pa.ArrowInvalid:
+        return array.cast(pa.string())
 
 
 def _checked(array: Any) -> Any:
