@@ -50,6 +50,12 @@ def language_of(text: str) -> str:
     return _latin(latin)
 
 
+def is_one_piece(tokenizer: Any, word: str) -> bool:
+    """Whether a transformers tokenizer knows a word as a whole; False for one that cannot tell."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return backend is not None and len(backend.encode(word, add_special_tokens=False).ids) == 1
+
+
 def reads(tokenizer: Any, text: str) -> bool:
     """Whether a transformers tokenizer knows what the text is written with; True for one that cannot tell.
 

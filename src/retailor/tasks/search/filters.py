@@ -1,7 +1,7 @@
 """Filters in the words of a query: prices, sizes, stars, brands, colours and what is not wanted.
 
-"red headphones under 50" and "500克以下的键盘" say what to look for and which items will do. What is read is given
-back beside what is left to search for, so that whoever asked can see it and take it off again. Nothing is read
+"red headphones under 50" and "500克以下的键盘" say what to look for and which items will do. What is read is
+given back beside what is left to search for, so that whoever asked can see it and take it off. Nothing is read
 that the catalogue cannot tell items apart by, and a phrase that the catalogue itself uses stays a phrase
 ("non-stick", "do not disturb").
 """
@@ -12,27 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any
 
 from retailor.scripts import HAN
 from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
+from retailor.tasks.search.shapes import Filter, Op
 from retailor.text.quantities import parse_quantities
-
-Op = Literal["=", "!=", "<=", ">=", "~"]
-Field = Literal["price", "quantity", "rating", "brand", "colour", "category", "words"]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """One condition on items. `text` are the words that it was read from, '' for one that was asked for."""
-
-    field: Field
-    op: Op
-    value: float | str
-    """A number of money, of units or of stars; a name for the others."""
-    unit: str = ""
-    """Of a quantity, as `text.quantities` names it; of a price the currency, '' where none was said."""
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +101,9 @@ def _amount(name: str) -> str:
     return rf"(?P<s{name}>{_SIGN})?\s*(?P<n{name}>{_NUMBER})(?![\d.,]*\d){unit}"
 
 
-_CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP", "cny": "CNY",
-             "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY", "元": "CNY",
-             "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR", "英镑": "GBP"}  # fmt: skip
+_CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP",
+             "cny": "CNY", "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY",
+             "元": "CNY", "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR", "英镑": "GBP"}  # fmt: skip
 
 
 def number_of(text: str) -> float:
@@ -138,7 +123,9 @@ def number_of(text: str) -> float:
     return total + part
 
 
-def _measured(draft: _Draft, match: re.Match[str], name: str, op: Op, unit: str | None = None) -> Filter | None:
+def _measured(
+    draft: _Draft, match: re.Match[str], name: str, op: Op, unit: str | None = None
+) -> Filter | None:
     """The filter that a number with its unit makes: a price, a quantity, or None where neither is known."""
     sign, number = match[f"s{name}"], number_of(match[f"n{name}"])
     written = (unit if unit is not None else match[f"u{name}"]) or ""
@@ -154,8 +141,9 @@ def _measured(draft: _Draft, match: re.Match[str], name: str, op: Op, unit: str 
 # steps --------------------------------------------------------------------------------------------
 
 _STARS = re.compile(
-    rf"(?:at least|over|above|至少|不低于)?\s*(?P<n>[1-5](?:\.\d)?|[一二三四五])\s*(?:\+\s*)?(?:-?\s*stars?|颗?星)"
-    rf"\s*(?:and (?:up|above|more)|or (?:more|better|higher|above|up)|\+|(?:及|或)?以上|起)?"
+    r"(?:at least|over|above|至少|不低于)?\s*(?P<n>[1-5](?:\.\d)?|[一二三四五])\s*(?:\+\s*)?"
+    r"(?:-?\s*stars?|颗?星)"
+    r"\s*(?:and (?:up|above|more)|or (?:more|better|higher|above|up)|\+|(?:及|或)?以上|起)?"
 )
 
 
@@ -175,13 +163,15 @@ _RANGE = re.compile(
 def _ranges(draft: _Draft) -> None:
     for match in draft.matches(_RANGE):
         said = match["word"] or match["zh"] or match["sa"] or match["ub"] or match["sb"]
-        low = _measured(draft, match, "a", ">=", None if match["sa"] or match["ua"] else (match["ub"] or match["sb"]))
+        low = _measured(
+            draft, match, "a", ">=", None if match["sa"] or match["ua"] else (match["ub"] or match["sb"])
+        )
         high = _measured(draft, match, "b", "<=", None if match["sb"] or match["ub"] else match["sa"])
         if said and low and high and float(low.value) < float(high.value):
             draft.take(*match.span(), low, high)
 
 
-_BOUNDS: list[tuple[re.Pattern[str], Op]] = [
+_BOUNDS: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(rf"{_BUDGET}(?:{before})\s*(?:of\s+)?{_amount('')}(?:{after})?"), op)  # the cue comes first
     for op, before, after in (
         ("<=", CUES["most"], r"\s*(?:max|以内|以下|之内)"),
@@ -283,7 +273,9 @@ def _colours(draft: _Draft) -> None:
         draft.take(*match.span(), Filter("colour", "=", str(colour)))
 
 
-_EDGE = re.compile(r"^(?:的|,|，|、|;|；|and\b|or\b|或|和|with\b|for\b|in\b|\s)+|(?:的|,|，|、|;|；|\band|\bor|\bwith|\bin|\bfor|\s)+$")
+_EDGE = re.compile(
+    r"^(?:的|,|，|、|;|；|and\b|or\b|或|和|with\b|for\b|in\b|\s)+|(?:的|,|，|、|;|；|\band|\bor|\bwith|\bin|\bfor|\s)+$"
+)
 
 
 def _tidy(text: str) -> str:

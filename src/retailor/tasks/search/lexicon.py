@@ -20,9 +20,7 @@ _COLOURS = {
     "orange": "橙 橘", "purple": "紫 violet", "pink": "粉 粉红", "grey": "灰 gray 深灰 浅灰", "brown": "棕 褐 咖啡",
     "silver": "银", "gold": "金 golden", "beige": "米 米白 cream", "turquoise": "青 teal", "transparent": "透明 clear",
 }  # fmt: skip
-COLOURS = {
-    word: colour for colour, others in _COLOURS.items() for word in (colour, *others.split())
-}
+COLOURS = {word: colour for colour, others in _COLOURS.items() for word in (colour, *others.split())}
 """A word for a colour to the colour's English name; Chinese ones without the 色 that follows them."""
 
 BRANDS_ZH = {

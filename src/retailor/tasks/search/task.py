@@ -29,13 +29,17 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
+from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.nonsense import nonsense
 from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.spelling import Speller
+from retailor.tasks.search.understand import Chosen, Understood, choose, understand
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
 from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
-from retailor.text.languages import reads
+from retailor.text.languages import is_one_piece, reads
 
 F32 = NDArray[np.float32]
 
@@ -66,6 +70,9 @@ class Search:
         self._lexical: dict[str, BM25Index] = {}
         self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
         self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._table = ItemTable.of(Shop.of())
+        self._speller = Speller({})
+        self._least_cosine = 0.0
         # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
         self._held_out: dict[str, Weights] = {}
 
@@ -103,6 +110,11 @@ class Search:
         )
         # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
         self._vectors = vectors.astype(np.float16).astype(np.float32)
+        self._table = ItemTable.of(shop)
+        self._speller = Speller.of(words["details"])
+        # What is no nearer to any item than words that mean nothing are does not match.
+        strange = self.encoder.encode(nonsense(), role="query")
+        self._least_cosine = float(np.quantile((strange @ self._vectors.T).max(axis=1), 0.9))
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
@@ -110,8 +122,12 @@ class Search:
         self._check_fitted()
         for query in queries:
             self._check(query)
-        vectors = self.encoder.encode([query.text for query in queries], role="query")
-        return [self._found(query, vector) for query, vector in zip(queries, vectors, strict=True)]
+        understood = [self._understood(query) for query in queries]
+        vectors = self.encoder.encode([each.text for each in understood], role="query")
+        return [
+            self._found(query, each, vector)
+            for query, each, vector in zip(queries, understood, vectors, strict=True)
+        ]
 
     def with_encoder(self, encoder: Encoder) -> Search:
         """The same search over another encoder of the same vectors; those of the catalogue stay."""
@@ -133,10 +149,24 @@ class Search:
         shop.require("the evaluation of search", "judgments")
         started = time.perf_counter()
         judged = self._judged(shop)
-        ranks: dict[str, list[Any]] = {"bm25": [], "encoder": [], "retailor": []}
-        for query, scores in self._scored(list(judged)):
+        ranks: dict[str, list[Any]] = {
+            "bm25": [],
+            "encoder": [],
+            "retailor": [],
+            "retailor without reading": [],
+        }
+        understood = {query: self._understood(SearchQuery(query)) for query in judged}
+        plain = self._scored(list(judged))
+        read = self._scored([each.text for each in understood.values()])
+        for (query, scores), (_, of_rest) in zip(plain, read, strict=True):
             weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
-            rows = {"bm25": scores[0], "encoder": scores[2], "retailor": weights @ scores}
+            chosen = choose(self._table, understood[query].filters)
+            rows = {
+                "bm25": scores[0],
+                "encoder": scores[2],
+                "retailor": chosen.ordered(weights @ of_rest),
+                "retailor without reading": weights @ scores,
+            }
             for row, of_items in rows.items():
                 ranks[row].append(graded_ranks(of_items, judged[query]))
         seconds = time.perf_counter() - started
@@ -160,8 +190,11 @@ class Search:
                 (new / name).mkdir()
                 index.save(new / name)
             save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
+            self._table.save(new)
             state = {
                 "item_ids": self._item_ids,
+                "word_counts": self._speller.counts,
+                "least_cosine": self._least_cosine,
                 "weights": self.weights,
                 "unread_weights": self.unread_weights,
                 "held_out": self._held_out,
@@ -180,7 +213,8 @@ class Search:
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
-        task._held_out = state["held_out"]
+        task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
+        task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
@@ -208,16 +242,53 @@ class Search:
             raise DataError(
                 f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
             )
-
-    def _found(self, query: SearchQuery, vector: F32) -> Found:
-        raw = self._raw(query.text, vector)
-        scores = np.array(self.weights_of(query.text), dtype=np.float32) @ standardise(raw)
-        return Found(
-            tuple(
-                Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row]))
-                for row in top_items(scores[None], query.k, self._tie)[0]
+        if query.offset < 0 or query.offset + query.k > self.settings.max_k:
+            raise DataError(
+                f"offset = {query.offset}; with k = {query.k} it goes from 0 to "
+                f"{self.settings.max_k - query.k}.",
+                column="offset",
+                value=query.offset,
             )
+
+    def _understood(self, query: SearchQuery) -> Understood:
+        tokenizer = getattr(self.encoder, "tokenizer", None)
+        return understand(query, self._table, self._speller, lambda word: is_one_piece(tokenizer, word))
+
+    def _found(self, query: SearchQuery, understood: Understood, vector: F32) -> Found:
+        raw = self._raw(understood.text, vector)
+        scores = np.array(self.weights_of(understood.text), dtype=np.float32) @ standardise(raw)
+        chosen = choose(self._table, understood.filters)
+        matches = raw[:2].any(axis=0)
+        if self._reads(understood.text):
+            matches |= raw[2] >= self._least_cosine
+        found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
+        rows = self._ordered(query, scores, chosen, found)
+        return Found(
+            tuple(Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row])) for row in rows),
+            searched=understood.text,
+            filters=understood.filters,
+            mended=understood.mended,
+            n_found=len(found),
+            is_nearest=not matches.any(),
+            relaxed=chosen.relaxed,
+            facets=self._table.facets(found),
         )
+
+    def _ordered(
+        self, query: SearchQuery, scores: F32, chosen: Chosen, found: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The rows of one page: by score, or of the best that were found by what was asked for."""
+        n = min(query.offset + query.k, int(chosen.allowed.sum()))
+        best = top_items(
+            chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), self._tie
+        )[0]
+        if query.sort != "relevance":
+            known = set(found.tolist())
+            best = self._table.sorted_by(
+                query.sort, np.array([row for row in best if row in known], dtype=np.int64)
+            )
+        page: NDArray[np.int64] = best[query.offset : n]
+        return page
 
     def _raw(self, query: str, vector: F32) -> F32:
         """The scores of every item by each of SCORERS [3, I]."""
@@ -280,6 +351,10 @@ def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
             parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
         texts.append(clean_text(" ".join(part for part in parts if part)))
     return texts
+
+
+_N_SORTED = 200
+"""Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
 
 def _why(raw: F32) -> Why:

@@ -1,0 +1,240 @@
+"""What items can be told apart by: prices, brands, colours, quantities and stars, a column each."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.shop.tables import Shop
+from retailor.tasks.search.filters import Vocabulary
+from retailor.tasks.search.lexicon import COLOURS
+from retailor.tasks.search.shapes import Facet, Filter
+from retailor.text.clean_text import clean_text
+from retailor.text.quantities import Quantity, parse_quantities
+
+Bools = NDArray[np.bool_]
+_COLUMNS: dict[str, Any] = {
+    "title": pl.String,
+    "words": pl.String,
+    "brand": pl.String,
+    "category": pl.String,
+    "price": pl.Float64,
+    "currency": pl.String,
+    "rating": pl.Float64,
+    "colours": pl.List(pl.String),
+    "quantities": pl.List(pl.Struct({"dimension": pl.String, "base": pl.Float64})),
+}
+_COLOUR_NAME = re.compile(r"colou?r|颜色", re.IGNORECASE)
+_OF_THE_BOX = re.compile(r"packag|pallet|master|carton|box|包装|外箱", re.IGNORECASE)
+"""Attributes that measure what the item comes in."""
+_NEAR, _SAME = 0.2, 0.01
+"""How far from a number 'about' reaches, and what counts as the same size: shares of the number."""
+MOST_VALUES = 12
+LEAST_BRAND_SHARE = 0.6
+"""A word is read as a brand where so many of the items that have it in their title are of that brand."""
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """One row an item [I], in the order of the index."""
+
+    frame: pl.DataFrame
+
+    @classmethod
+    def of(cls, shop: Shop) -> Self:
+        """The table of a shop's items; stars are the mean of their reviews."""
+        stars = (
+            shop.reviews.drop_nulls(["item_id", "rating"]).group_by("item_id").agg(pl.col("rating").mean())
+        )
+        ratings = dict(stars.iter_rows())
+        rows = [_row(item, ratings.get(item["item_id"])) for item in shop.items.iter_rows(named=True)]
+        return cls(pl.DataFrame(rows, schema=_COLUMNS))
+
+    def save(self, folder: Path) -> None:
+        self.frame.write_parquet(folder / "items.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(pl.read_parquet(folder / "items.parquet"))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What this catalogue can tell items apart by."""
+        frame = self.frame
+        dimensions = frame["quantities"].explode().struct.field("dimension") if len(frame) else pl.Series()
+        return Vocabulary(
+            brands=self._brands(),
+            colours=frozenset(frame["colours"].explode().drop_nulls().to_list()),
+            dimensions=frozenset(dimensions.drop_nulls().to_list()),
+            priced=frame["price"].is_not_null().any(),
+            rated=frame["rating"].is_not_null().any(),
+            says=self.says,
+        )
+
+    def says(self, phrase: str) -> bool:
+        """Whether some title has the phrase in it."""
+        return bool(self._titles.str.contains(phrase, literal=True).any())
+
+    @cached_property
+    def _titles(self) -> pl.Series:
+        return self.frame["title"].fill_null("").str.to_lowercase()
+
+    def _brands(self) -> dict[str, str]:
+        """Brands that their name tells: most items with it in the title are theirs."""
+        found = {}
+        for brand, n in Counter(self.frame["brand"].drop_nulls().to_list()).items():
+            lower = brand.lower()
+            if len(lower) < 2 or lower.isdigit():
+                continue
+            named = self._titles.str.contains(rf"(?:^|\W){re.escape(lower)}(?:$|\W)")
+            of_it = (self.frame["brand"] == brand) & named
+            if n >= 2 and int(of_it.sum()) >= LEAST_BRAND_SHARE * int(named.sum()):
+                found[lower] = brand
+        return found
+
+    # which items will do
+
+    def passing(self, filters: Sequence[Filter]) -> Bools:
+        """Which items [I] meet every filter; of several equal colours or brands one is enough."""
+        kept = np.ones(len(self), dtype=bool)
+        for (field, is_any), group in _grouped(filters).items():
+            met = [self._meets(each) for each in group]
+            kept &= np.logical_or.reduce(met) if is_any else np.logical_and.reduce(met)
+            del field
+        return kept
+
+    def _meets(self, one: Filter) -> Bools:
+        frame = self.frame
+        if one.field in ("price", "rating"):
+            return _compared(frame[one.field].to_numpy(), one.op, float(one.value))
+        if one.field == "quantity":
+            return self._measures(one)
+        if one.field in ("brand", "category"):
+            same = frame[one.field].fill_null("").str.to_lowercase() == str(one.value).lower()
+            return (~same if one.op == "!=" else same).to_numpy()
+        if one.field == "colour":
+            has = frame["colours"].list.contains(str(one.value)).fill_null(False)
+            return (~has if one.op == "!=" else has).to_numpy()
+        has = frame["words"].str.contains(_whole(str(one.value))).fill_null(False)
+        return (~has if one.op == "!=" else has).to_numpy()
+
+    def _measures(self, one: Filter) -> Bools:
+        wanted = Quantity(float(one.value), one.unit, "", "").base
+        dimension = next(q.dimension for q in parse_quantities(f"1 {one.unit}"))
+        rows = self.frame.select(pl.int_range(pl.len()).alias("row"), "quantities").explode("quantities")
+        rows = rows.unnest("quantities").filter(pl.col("dimension") == dimension)
+        met = rows["row"].to_numpy()[_compared(rows["base"].to_numpy(), one.op, wanted)]
+        found = np.zeros(len(self), dtype=bool)
+        found[met] = True
+        return found
+
+    def sorted_by(self, sort: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows by 'price', '-price' or 'rating' (best first), equals as they stood, unknown ones last."""
+        values = self.frame["rating" if sort == "rating" else "price"].to_numpy()[rows]
+        signed = values if sort == "price" else -values
+        return rows[np.argsort(np.where(np.isnan(values), np.inf, signed), kind="stable")]
+
+    def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
+        """How many of some items are of each brand, category, colour and quarter of their prices."""
+        part = self.frame[rows]
+        counted = {
+            "category": part["category"],
+            "brand": part["brand"],
+            "colour": part["colours"].explode(),
+        }
+        found = [_facet(name, values.drop_nulls()) for name, values in counted.items()]
+        return tuple(each for each in [*found, _price_facet(part["price"].drop_nulls())] if each.counts)
+
+
+def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
+    groups: dict[tuple[str, bool], list[Filter]] = {}
+    for each in filters:
+        is_any = each.op == "=" and each.field in ("brand", "category", "colour")
+        groups.setdefault((each.field, is_any), []).append(each)
+    return groups
+
+
+def _compared(values: NDArray[np.float64], op: str, wanted: float) -> Bools:
+    """An unknown value meets nothing."""
+    with np.errstate(invalid="ignore"):
+        if op == "<=":
+            return values <= wanted
+        if op == ">=":
+            return values >= wanted
+        off = np.abs(values - wanted)
+        if op == "!=":
+            return off > _SAME * abs(wanted)
+        return off <= (_NEAR if op == "~" else _SAME) * abs(wanted)
+
+
+def _whole(word: str) -> str:
+    return re.escape(word.lower()) if not word.isascii() else rf"(?:^|\W){re.escape(word.lower())}s?(?:$|\W)"
+
+
+def _facet(name: str, values: pl.Series) -> Facet:
+    counts = values.value_counts(sort=True, name="n").sort(["n", values.name], descending=[True, False])
+    return Facet(name, tuple((str(value), int(n)) for value, n in counts.head(MOST_VALUES).iter_rows()))
+
+
+def _price_facet(prices: pl.Series) -> Facet:
+    """Up to four ranges with about as many items each, cut at round prices."""
+    if prices.n_unique() < 2:
+        return Facet("price", ())
+    cuts = sorted({float(f"{prices.quantile(q):.2g}") for q in (0.25, 0.5, 0.75)})
+    edges = [0.0, *[cut for cut in cuts if 0 < cut < float(prices.max() or 0)], float("inf")]  # type: ignore[arg-type]
+    counts = [
+        (
+            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
+            int(((prices >= low) & (prices < high)).sum()),
+        )
+        for low, high in itertools.pairwise(edges)
+    ]
+    return Facet("price", tuple(pair for pair in counts if pair[1]))
+
+
+def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:
+    title = clean_text(item["title"] or "")
+    pairs = [(each["name"] or "", each["value"] or "") for each in item["attributes"] or []]
+    measured = [title, *(value for name, value in pairs if not _OF_THE_BOX.search(name))]
+    quantities = {
+        (q.dimension, round(q.base, 6))
+        for text in measured
+        for q in parse_quantities(text)
+        if q.dimension != "money"
+    }
+    said = [title, *(value for name, value in pairs if _COLOUR_NAME.search(name))]
+    words = " ".join([title, item["brand"] or "", *(item["category"] or []), *(value for _, value in pairs)])
+    return {
+        "title": title or None,
+        "words": words.lower(),
+        "brand": item["brand"],
+        "category": (item["category"] or [None])[-1],
+        "price": item["price"],
+        "currency": item["currency"],
+        "rating": rating,
+        "colours": sorted({colour for text in said for colour in _colours(text)}),
+        "quantities": [{"dimension": dimension, "base": base} for dimension, base in sorted(quantities)],
+    }
+
+
+def _colours(text: str) -> Iterator[str]:
+    lower = text.lower()
+    for word in re.findall(r"[a-z]+", lower):
+        if word in COLOURS:
+            yield COLOURS[word]
+    for word, colour in COLOURS.items():
+        if not word.isascii() and (f"{word}色" in lower or lower == word):
+            yield colour
