@@ -86,6 +86,7 @@ _BY_GROUP = [
     for dimension, units in _UNITS.items()
     for unit, (_, spelling) in units.items()
 ]
+_DIMENSIONS = {unit: dimension for dimension, unit, _ in _BY_GROUP}
 _FACTORS = {unit: factor for units in _UNITS.values() for unit, (factor, _) in units.items()}
 
 
@@ -142,6 +143,11 @@ class Quantity:
 
     def __str__(self) -> str:
         return f"{self.value:g} {self.unit}"
+
+
+def dimension_of(unit: str) -> str:
+    """The dimension of a canonical unit; KeyError for any other."""
+    return _DIMENSIONS[unit]
 
 
 def parse_quantities(text: str) -> list[Quantity]:

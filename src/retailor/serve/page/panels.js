@@ -15,6 +15,7 @@ import {
   tile,
 } from "./parts.js";
 import { ask, url } from "./server.js";
+import { understood } from "./understood.js";
 import { choose, state } from "./state.js";
 import { inLanguage, say } from "./words.js";
 
@@ -109,7 +110,10 @@ async function history(userId) {
 
 // What a task's panel says of its reply by `draws`; what is not here is a table of the reply's fields.
 const DRAWS = {
-  items: (reply) => (reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found"))),
+  items: (reply, again) => [
+    understood(reply, again),
+    reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found")),
+  ],
   evidence: answerBubble,
   bars,
 };
@@ -120,10 +124,11 @@ function formPanel(task) {
   if (inLanguage(task.empty)) results.append(empty(inLanguage(task.empty)));
   const inputs = task.fields.map((each) => [each.name, inputOf(task, each)]);
   const draw = DRAWS[task.draws] ?? table;
-  const go = () => fill(results, async () => draw(await ask(`/${task.name}`, bodyOf(task, inputs))));
+  const go = (changes = {}) =>
+    fill(results, async () => draw(await ask(`/${task.name}`, { ...bodyOf(task, inputs), ...changes }), go));
   if (task.draws === "items" && inputs[0]?.[1].value.trim()) go();
   const fields = task.fields.map((each, i) => field(each.name, inLanguage(each.label), inputs[i][1]));
-  return [form(inLanguage(task.button), fields, go), tries(task, inputs, go), results].filter(Boolean);
+  return [form(inLanguage(task.button), fields, () => go()), tries(task, inputs, go), results].filter(Boolean);
 }
 
 function inputOf(task, { name, kind, max_length, required, hint }) {

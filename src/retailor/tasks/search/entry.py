@@ -32,12 +32,23 @@ def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Search:
     return Search.load(folder, open_encoder=open_encoder)
 
 
-def _query(words: Annotated[str, typer.Argument(help="What to find.")], k: HowMany = 10) -> SearchQuery:
+def _query(
+    words: Annotated[str, typer.Argument(help="What to find: red mug under 20.")],
+    k: HowMany = 10,
+    plain: Annotated[bool, typer.Option("--plain", help="Read no filters, mend no words.")] = False,
+) -> SearchQuery:
     """Finds items by words."""
-    return SearchQuery(words, k)
+    return SearchQuery(words, k, read=not plain)
 
 
 def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
+    if answer.filters or answer.mended:
+        said = ", ".join(f"{each.field} {each.op} {each.value}{each.unit}" for each in answer.filters)
+        yield f"searched for '{answer.searched}'" + (f", {said}" if said else "")
+    for each in answer.relaxed:
+        yield f"no item is left with {each.field} {each.op} {each.value}{each.unit}: left out"
+    if answer.is_nearest:
+        yield "nothing matches; the nearest are:"
     for each in answer.items:
         yield f"{each.score:9.4f}  {each.item_id}  {title(each.item_id)}"
 

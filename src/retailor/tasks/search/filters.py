@@ -1,9 +1,9 @@
 """Filters in the words of a query: prices, sizes, stars, brands, colours and what is not wanted.
 
 "red headphones under 50" and "500克以下的键盘" say what to look for and which items will do. What is read is
-given back beside what is left to search for, so that whoever asked can see it and take it off. Nothing is read
-that the catalogue cannot tell items apart by, and a phrase that the catalogue itself uses stays a phrase
-("non-stick", "do not disturb").
+given back beside what is left to search for, so that whoever asked can see it and take it off. Nothing is
+read that the catalogue cannot tell items apart by, and a phrase that the catalogue itself uses stays a
+phrase ("non-stick", "do not disturb").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from retailor.scripts import HAN
 from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
 from retailor.tasks.search.shapes import Filter, Op
-from retailor.text.quantities import parse_quantities
+from retailor.text.quantities import dimension_of, parse_quantities
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,10 @@ class Reading:
     """What a query asks for: words to search by, and conditions."""
 
     rest: str
+    """Without the words that filters were read from."""
     filters: tuple[Filter, ...] = ()
+    searched: str = ""
+    """The same with brands, colours and sizes: they say what is looked for as well as any other word."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,16 @@ class _Draft:
 
     def __init__(self, text: str, known: Vocabulary) -> None:
         self.known = known
-        self.text = text
+        self.text = self.searched = text
         self.lower = text.lower() if len(text.lower()) == len(text) else text
         self.found: list[tuple[int, Filter]] = []
 
     def take(self, start: int, end: int, *filters: Filter) -> None:
         words = self.text[start:end].strip(" ,，、的")
         self.found += [(start, replace(each, text=words)) for each in filters]
-        blank = " " * (end - start)
-        self.text = self.text[:start] + blank + self.text[end:]
-        self.lower = self.lower[:start] + blank + self.lower[end:]
+        self.text, self.lower = _blanked(self.text, start, end), _blanked(self.lower, start, end)
+        if any(each.op != "=" for each in filters):
+            self.searched = _blanked(self.searched, start, end)
 
     def matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Every match in what is left at its turn."""
@@ -81,8 +84,14 @@ class _Draft:
 
     def reading(self, query: str) -> Reading:
         filters = tuple(each for _, each in sorted(self.found, key=lambda pair: pair[0]))
-        rest = _tidy(self.text)
-        return Reading(rest or query.strip(), filters) if filters else Reading(query.strip())
+        whole = query.strip()
+        if not filters:
+            return Reading(whole, (), whole)
+        return Reading(_tidy(self.text) or whole, filters, _tidy(self.searched) or whole)
+
+
+def _blanked(text: str, start: int, end: int) -> str:
+    return text[:start] + " " * (end - start) + text[end:]
 
 
 # numbers ------------------------------------------------------------------------------------------
@@ -92,7 +101,7 @@ _HANZI = f"[{NUMERALS_ZH}]+"
 _NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:元|块|毛|rmb|美元|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以)))"
 _MONEY = r"(?:(?:usd|euros?|eur|gbp|cny|rmb|dollars?|bucks?|yuan)(?![a-z])|元|块钱|块|美元|欧元|英镑)"
 _SIGN = r"[$€£¥]"
-_UNIT = r"[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安|g内存"
+_UNIT = r"g内存|[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安"
 
 
 def _amount(name: str) -> str:
@@ -103,7 +112,8 @@ def _amount(name: str) -> str:
 
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP",
              "cny": "CNY", "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY",
-             "元": "CNY", "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR", "英镑": "GBP"}  # fmt: skip
+             "元": "CNY", "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR",
+             "英镑": "GBP"}  # fmt: skip
 
 
 def number_of(text: str) -> float:
@@ -123,6 +133,10 @@ def number_of(text: str) -> float:
     return total + part
 
 
+_NO_UNIT = re.compile(r"(?:and|or|but|not|with|without|for|in|please|from|by|no|to|each|max|that|which)")
+"""Words that may follow a price."""
+
+
 def _measured(
     draft: _Draft, match: re.Match[str], name: str, op: Op, unit: str | None = None
 ) -> Filter | None:
@@ -132,7 +146,14 @@ def _measured(
     currency = _CURRENCY.get(sign or written) or _CURRENCY.get(written.rstrip("s"))
     if currency or not written:
         return Filter("price", op, number, currency or "") if draft.known.priced else None
-    quantities = parse_quantities(f"{number:g}{written}") or parse_quantities(f"{number:g} {written.upper()}")
+    if _NO_UNIT.fullmatch(written):
+        return Filter("price", op, number) if draft.known.priced else None
+    # As it was written: 16G and 16g are not the same.
+    place = match.span(f"u{name}") if unit is None else (0, 0)
+    as_written = draft.text[slice(*place)] or written
+    quantities = parse_quantities(f"{number:g}{as_written}") or parse_quantities(
+        f"{number:g} {written.upper()}"
+    )
     if len(quantities) == 1 and quantities[0].dimension in draft.known.dimensions:
         return Filter("quantity", op, quantities[0].value, quantities[0].unit)
     return None
@@ -189,7 +210,8 @@ def _bounds(draft: _Draft) -> None:
         for match in draft.matches(pattern):
             made = _measured(draft, match, "", op)
             if made:
-                draft.take(*match.span(), made)
+                is_unit = not _NO_UNIT.fullmatch(match["u"] or "")
+                draft.take(match.start(), match.end() if is_unit else match.start("u"), made)
 
 
 _EXACT = re.compile(rf"(?<![\w.]){_amount('')}")
@@ -201,15 +223,14 @@ def _sizes(draft: _Draft) -> None:
         if not match["u"] or match["s"]:
             continue
         made = _measured(draft, match, "", "=")
-        if made and made.field == "quantity":
-            dimension = parse_quantities(f"{made.value:g} {made.unit}")
-            if dimension and dimension[0].dimension not in _TOO_COMMON:
-                draft.take(*match.span(), made)
+        if made and made.field == "quantity" and dimension_of(made.unit) not in _TOO_COMMON:
+            draft.take(*match.span(), made)
 
 
 _JOIN = r"(?:\s*(?:,|，|、|and|or|nor|和|或|以及)\s*)"
 _NOT_EN = re.compile(
-    r"(?<![\w-])(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding|anything but|other than|non[- ])\s*"
+    r"(?<![\w-])(?:(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding|anything but|other than)\s+"
+    r"|non[- ])"
     rf"(?:(?:a|an|the|any|from|by|with)\s+)?(?P<what>[^\W_{HAN}][\w'’.&-]*(?:{_JOIN}[^\W_{HAN}][\w'’.&-]*)*)"
 )
 _NOT_ZH = re.compile(

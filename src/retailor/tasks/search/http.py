@@ -2,32 +2,90 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Annotated
 
-from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Words, hits, strict
-from retailor.tasks.search.shapes import Found, SearchQuery
+from pydantic import BaseModel, Field
+
+from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Tag, Words, hits, strict
+from retailor.tasks.search.shapes import Filter, FilterField, Found, Op, SearchQuery, Sort
+
+Offset = Annotated[int, Field(ge=0, le=900)]
 
 
-class SearchBody(BaseModel):
-    """Words to find items by."""
+class FilterBody(BaseModel):
+    """A condition on items: `price <= 50`, `brand = HP`, `words != gaming`, `quantity >= 16` of a unit."""
 
-    model_config = strict({"text": "warm blanket", "k": 5})
+    model_config = strict({"field": "price", "op": "<=", "value": 50})
+    field: FilterField
+    op: Op
+    value: float | Tag
+    unit: Annotated[str, Field(max_length=20)] = ""
+    text: Annotated[str, Field(max_length=500)] = ""
+    """The words that it was read from, in a reply; '' for one that was asked for."""
+
+
+class SearchUrl(BaseModel):
+    """Words to find items by. Filters in them are read unless `read` is false."""
+
+    model_config = IN_A_URL
     text: Words
     k: Count = 10
+    read: bool = True
+    offset: Offset = 0
+    sort: Sort = "relevance"
 
     def query(self) -> SearchQuery:
-        return SearchQuery(self.text, self.k)
+        return SearchQuery(self.text, self.k, (), self.read, self.offset, self.sort)
 
 
-class SearchUrl(SearchBody):
-    model_config = IN_A_URL
+class SearchBody(SearchUrl):
+    """Words to find items by, and conditions on them."""
+
+    model_config = strict({"text": "warm blanket under 40", "k": 5})
+    filters: Annotated[list[FilterBody], Field(max_length=20)] = []
+
+    def query(self) -> SearchQuery:
+        asked = tuple(Filter(**each.model_dump()) for each in self.filters)
+        return SearchQuery(self.text, self.k, asked, self.read, self.offset, self.sort)
+
+
+class Counted(BaseModel):
+    """How many of the items found are of a value."""
+
+    value: str
+    n: int
 
 
 class SearchReply(BaseModel):
+    """Items, best first, and how the query was understood: what to show so that it can be taken off."""
+
     items: list[Hit]
+    searched: str
+    filters: list[FilterBody]
+    mended: dict[str, str]
+    n_found: int
+    is_nearest: bool
+    """Whether nothing matches: the items are only the nearest there are."""
+    relaxed: list[FilterBody]
+    """Filters that no item meets together with the others, and that were left out."""
+    facets: dict[str, list[Counted]]
     cached: bool
 
 
 def shown(answer: Found, served: Served) -> SearchReply:
     """Found items with their cards, their reasons in the reader's language."""
-    return SearchReply(items=hits(answer.items, served), cached=served.cached)
+    return SearchReply(
+        items=hits(answer.items, served),
+        searched=answer.searched,
+        filters=[_body(each) for each in answer.filters],
+        mended=dict(answer.mended),
+        n_found=answer.n_found,
+        is_nearest=answer.is_nearest,
+        relaxed=[_body(each) for each in answer.relaxed],
+        facets={each.name: [Counted(value=value, n=n) for value, n in each.counts] for each in answer.facets},
+        cached=served.cached,
+    )
+
+
+def _body(one: Filter) -> FilterBody:
+    return FilterBody(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)

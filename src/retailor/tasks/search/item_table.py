@@ -20,7 +20,7 @@ from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
-from retailor.text.quantities import Quantity, parse_quantities
+from retailor.text.quantities import Quantity, dimension_of, parse_quantities
 
 Bools = NDArray[np.bool_]
 _COLUMNS: dict[str, Any] = {
@@ -133,7 +133,7 @@ class ItemTable:
 
     def _measures(self, one: Filter) -> Bools:
         wanted = Quantity(float(one.value), one.unit, "", "").base
-        dimension = next(q.dimension for q in parse_quantities(f"1 {one.unit}"))
+        dimension = dimension_of(one.unit)
         rows = self.frame.select(pl.int_range(pl.len()).alias("row"), "quantities").explode("quantities")
         rows = rows.unnest("quantities").filter(pl.col("dimension") == dimension)
         met = rows["row"].to_numpy()[_compared(rows["base"].to_numpy(), one.op, wanted)]

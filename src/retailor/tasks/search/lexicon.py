@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 CUES = {
-    "most": r"(?:no|not) (?:more|longer|heavier|larger|bigger|higher) than|at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|低于|小于|少于|不超过|不高于|不大于|不多于|便宜于|最多|至多|轻于|短于|最高",
+    "most": r"(?:no|not) (?:more|longer|heavier|larger|bigger|higher) than|at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|budget(?: of)?|预算|低于|小于|少于|不超过|不高于|不大于|不多于|便宜于|最多|至多|轻于|短于|最高",
     "least": r"(?:no|not) (?:less|shorter|smaller|lower) than|at least|min(?:imum)?(?: of)?|over|above|more than|longer than|heavier than|larger than|bigger than|higher than|starting (?:at|from)|>=?|≥|高于|大于|超过|多于|不低于|不少于|不小于|至少|最少|最低|重于|长于",
     "about": r"around|about|roughly|approx(?:imately)?\.?|大约|大概|约",
     "or less": r"or (?:less|under|below|cheaper|lighter|shorter|smaller)|and (?:under|below)|max(?:imum)?\b|以下|以内|之内|以里|封顶|内",

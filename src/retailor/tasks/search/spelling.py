@@ -40,8 +40,8 @@ class Speller:
 
         A word is misspelt that neither the shop nor the language (`is_word`, and the commonest words) knows
         in any inflection, and that one change of a letter (two from eight letters on) makes a word of the
-        shop. Changes are insertions, deletions, replacements and swaps of neighbours (Damerau 1964); of several
-        words the nearest, then the most frequent.
+        shop. Changes are insertions, deletions, replacements and swaps of neighbours (Damerau 1964); of
+        several words the nearest, then the most frequent.
         """
         changes: dict[str, str] = {}
         for word in _WORD.findall(query):

@@ -36,7 +36,7 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
     read = tuple(
         each for each in reading.filters if (each.field, each.op, each.value, each.unit) not in asked
     )
-    text, mended = speller.mended(reading.rest, is_word)
+    text, mended = speller.mended(reading.searched, is_word)
     return Understood(text, query.filters + read, mended)
 
 

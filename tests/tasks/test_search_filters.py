@@ -1,0 +1,204 @@
+"""What is read out of the words of a query, and which items meet it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retailor.shop.tables import Shop
+from retailor.tasks.search.filters import Vocabulary, number_of, read_filters
+from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.lexicon import COLOURS
+from retailor.tasks.search.shapes import Filter, SearchQuery
+from retailor.tasks.search.spelling import Speller
+from retailor.tasks.search.understand import choose, understand
+
+QUESTIONS = Path(__file__).parents[2] / "benchmarks" / "questions" / "search_filters.jsonl"
+BRANDS = ("HP", "Apple", "Sony", "Epson", "Canon", "Lenovo")
+KNOWN = Vocabulary(
+    brands={brand.lower(): brand for brand in BRANDS},
+    colours=frozenset(["red", "black", "white", "blue", "silver"]),
+    dimensions=frozenset(["mass", "length", "memory", "volume"]),
+    rated=True,
+    says=lambda phrase: phrase in ("not disturb", "non-stick", "red wine", "no show"),
+)
+
+
+def read(query: str, known: Vocabulary = KNOWN) -> list[tuple[Any, ...]]:
+    return [(each.field, each.op, each.value, each.unit) for each in read_filters(query, known).filters]
+
+
+def wanted(one: dict[str, Any]) -> tuple[Any, ...]:
+    value = one["value"]
+    value = COLOURS.get(value.removesuffix("色"), value) if isinstance(value, str) else float(value)
+    return (one["field"], one["op"], value, one.get("unit", ""))
+
+
+def test_the_written_questions_are_read_as_their_author_meant() -> None:
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    wrong = []
+    for row in rows:
+        got = [
+            (field, op, value, unit if field == "quantity" else "")
+            for field, op, value, unit in read(row["query"])
+        ]
+        if sorted(map(str, got)) != sorted(str(wanted(each)) for each in row["filters"]):
+            wrong.append((row["query"], got))
+    assert len(rows) == 40 and not wrong
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["no show socks", "do not disturb sign", "non-stick pan", "noise cancelling headphones", "iphone 11 case",
+     "over ear headphones", "below knee dress", "3 in 1 cleaner", "size 42 shoes", "monitor max 300 dpi",
+     "不锈钢锅", "无糖饼干", "between a rock and a hard place", "windows 10", "red wine glass"],
+)  # fmt: skip
+def test_what_is_no_filter_stays_a_word(query: str) -> None:
+    reading = read_filters(query, KNOWN)
+    assert (reading.filters, reading.rest, reading.searched) == ((), query, query)
+
+
+def test_wishes_stay_among_the_words_and_bounds_do_not() -> None:
+    reading = read_filters("red Sony headset under $50, not wireless", KNOWN)
+    assert reading.rest == "headset" and reading.searched == "red Sony headset"
+    assert [each.text for each in reading.filters] == ["red", "Sony", "under $50", "not wireless"]
+    assert read_filters("under 50", KNOWN).rest == "under 50"
+
+
+def test_nothing_is_read_that_the_catalogue_cannot_tell() -> None:
+    blank = Vocabulary(priced=False)
+    for query in ("red hp mouse under 50", "laptop with 16 GB", "4 stars and up mouse", "500克以下的键盘"):
+        assert not read_filters(query, blank).filters
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read(text: str) -> None:
+    reading = read_filters(text, KNOWN)
+    assert reading.filters or reading.rest == text.strip()
+
+
+@given(st.integers(1, 99_999))
+def test_a_bound_is_the_number_that_was_said(n: int) -> None:
+    for query in (f"mouse under {n}", f"mouse below ${n:,}", f"{n}元以下的鼠标", f"不超过{n}块的鼠标"):
+        assert [(one, op, value) for one, op, value, _ in read(query)] == [("price", "<=", float(n))], query
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("十", 10), ("三十", 30), ("一百二十", 120), ("两千五百", 2500), ("一万", 10_000), ("1,299.50", 1299.5)],
+)
+def test_numbers_in_chinese(text: str, number: float) -> None:
+    assert number_of(text) == number
+
+
+def shop() -> Shop:
+    rows = [
+        ("a", "HP red mouse 90 g", "HP", 12.0, "red"),
+        ("b", "HP black mouse", "HP", 30.0, "black"),
+        ("c", "Sony headset, 250 g", "Sony", 80.0, "black"),
+        ("d", "Sony red headset", "Sony", None, "red"),
+        ("e", "Keyboard with wheels, 1.2 kg", None, 55.0, None),
+    ]
+    items = pl.DataFrame(
+        [
+            {
+                "item_id": item_id,
+                "title": title,
+                "brand": brand,
+                "price": price,
+                "category": ["Computers", title.split()[-1]],
+                "attributes": [{"name": "Colour", "value": colour}] if colour else [],
+            }
+            for item_id, title, brand, price, colour in rows
+        ],
+        schema_overrides={"attributes": pl.List(pl.Struct({"name": pl.String, "value": pl.String}))},
+    )
+    return Shop.of(items=items, reviews=pl.DataFrame({"item_id": ["a", "a", "c"], "rating": [5.0, 4.0, 2.0]}))
+
+
+TABLE = ItemTable.of(shop())
+
+
+@pytest.mark.parametrize(
+    ("one", "items"),
+    [
+        (Filter("price", "<=", 55), "abe"),
+        (Filter("price", ">=", 55), "ce"),
+        (Filter("price", "~", 50), "e"),
+        (Filter("brand", "=", "hp"), "ab"),
+        (Filter("brand", "!=", "HP"), "cde"),
+        (Filter("colour", "=", "red"), "ad"),
+        (Filter("quantity", "<=", 0.3, "kg"), "ac"),
+        (Filter("quantity", "=", 1200, "g"), "e"),
+        (Filter("rating", ">=", 4), "a"),
+        (Filter("words", "!=", "wheel"), "abcd"),
+        (Filter("words", "!=", "whee"), "abcde"),
+    ],
+)
+def test_items_that_meet_a_filter(one: Filter, items: str) -> None:
+    assert "".join(name for name, met in zip("abcde", TABLE.passing([one]), strict=True) if met) == items
+
+
+def test_of_several_brands_one_is_enough_and_of_several_bounds_none() -> None:
+    either = [Filter("brand", "=", "HP"), Filter("brand", "=", "Sony")]
+    assert TABLE.passing(either).sum() == 4
+    assert TABLE.passing([Filter("price", ">=", 20), Filter("price", "<=", 60)]).sum() == 2
+
+
+def test_a_brand_is_read_where_its_name_tells_it() -> None:
+    assert TABLE.vocabulary.brands == {"hp": "HP", "sony": "Sony"}
+    fruit = [{"item_id": str(i), "title": "apple juice", "brand": None} for i in range(5)]
+    phones = [{"item_id": f"p{i}", "title": "Apple phone", "brand": "Apple"} for i in range(2)]
+    assert "apple" not in ItemTable.of(Shop.of(items=pl.DataFrame(fruit + phones))).vocabulary.brands
+
+
+def test_read_filters_give_way_and_asked_ones_do_not() -> None:
+    read_one, asked = Filter("price", "<=", 1, text="under 1"), Filter("price", "<=", 1)
+    chosen = choose(TABLE, [read_one])
+    assert chosen.allowed.all() and chosen.relaxed == (read_one,)
+    assert not choose(TABLE, [asked]).allowed.any() and not choose(TABLE, [asked]).relaxed
+    wish = Filter("colour", "=", "red", text="red")
+    chosen = choose(TABLE, [wish])
+    assert chosen.allowed.all() and chosen.wanted.sum() == 2
+
+
+def test_facets_count_what_was_found() -> None:
+    found = {each.name: dict(each.counts) for each in TABLE.facets(TABLE.passing([]).nonzero()[0])}
+    assert found["brand"] == {"HP": 2, "Sony": 2} and found["colour"] == {"black": 2, "red": 2}
+    assert sum(found["price"].values()) == 4
+
+
+def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
+    TABLE.save(tmp_path)
+    assert ItemTable.load(tmp_path).frame.equals(TABLE.frame)
+
+
+SPELLER = Speller.of(["light tent for two", "tent pegs", "a tent", "waterproof jacket"] * 3 + ["rare tint"])
+
+
+@pytest.mark.parametrize(
+    ("query", "mended"),
+    [
+        ("tnet", "tent"),
+        ("wterproof jaket", "waterproof jacket"),
+        ("tint", "tint"),  # rare, and the shop's own
+        ("tents", "tents"),
+        ("trend", "trend"),  # the language knows it
+        ("TNET-5", "TNET-5"),  # a model number
+        ("帐篷", "帐篷"),
+        ("xyzzy", "xyzzy"),
+    ],
+)
+def test_only_misspelt_words_are_mended(query: str, mended: str) -> None:
+    assert SPELLER.mended(query, lambda word: word == "trend")[0] == mended
+
+
+def test_a_plain_query_is_left_alone() -> None:
+    query = SearchQuery("red tnet under 5", read=False)
+    assert understand(query, TABLE, SPELLER, lambda word: False).text == "red tnet under 5"
