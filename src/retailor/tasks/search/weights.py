@@ -65,12 +65,17 @@ def best_weights(table: NDArray[np.float32], start: Weights) -> Weights:
 
     From the mean over queries comes off PULL / Q × the squared distance from `start`: few queries choose by
     chance, and what they say of weights far away is mostly that. Of the weightings within a thousandth of
-    the highest the middle, since the edge of a plateau is what the next queries fall off.
+    the highest the middle, since the edge of a plateau is what the next queries fall off; but `start` where
+    it is one of them, for then nothing speaks for leaving it.
     """
     if not len(table):
         return start
-    means = table.mean(axis=0) - PULL / len(table) * ((GRID - np.array(start)) ** 2).sum(axis=1)
-    plateau = GRID[means >= means.max() - 1e-3]
+    far = ((GRID - np.array(start)) ** 2).sum(axis=1)
+    means = table.mean(axis=0) - PULL / len(table) * far
+    highest = means >= means.max() - 1e-3
+    if highest[far.argmin()]:
+        return start
+    plateau = GRID[highest]
     chosen = plateau[np.argmin(np.linalg.norm(plateau - plateau.mean(axis=0), axis=1))]
     return tuple(float(weight) for weight in chosen)
 
