@@ -17,7 +17,7 @@ export function understood(reply, again) {
   const chips = reply.filters.map((each) =>
     h(
       "button",
-      { type: "button", class: "chip", onclick: () => as(reply.filters.filter((other) => other !== each)) },
+      { type: "button", class: "filter", onclick: () => as(reply.filters.filter((other) => other !== each)) },
       `${told(each)} ×`,
     ),
   );
@@ -27,7 +27,7 @@ export function understood(reply, again) {
     "div",
     { class: "understood" },
     read ? h("p", { class: "soft" }, say("searched", { text: reply.searched }), " ", ...mended) : "",
-    h("p", { class: "chips" }, ...chips, mended.length ? written(again) : ""),
+    h("p", { class: "filters" }, ...chips, mended.length ? written(again) : ""),
     ...reply.relaxed.map((each) => h("p", { class: "note" }, say("relaxed", { filter: told(each) }))),
     reply.is_nearest ? h("p", { class: "note" }, say("nearest")) : h("p", { class: "soft" }, say("n_found", { n: reply.n_found })),
     facets(reply, as),
@@ -45,11 +45,11 @@ function facets(reply, as) {
     const buttons = open.map(({ value, n }) =>
       h(
         "button",
-        { type: "button", class: "chip", onclick: () => as([...reply.filters, { field, op: "=", value, unit: "" }]) },
+        { type: "button", class: "filter", onclick: () => as([...reply.filters, { field, op: "=", value, unit: "" }]) },
         `${plain(value)} ${n}`,
       ),
     );
-    return h("p", { class: "chips" }, `${say(`f_${field}`)}: `, ...buttons);
+    return h("p", { class: "filters" }, `${say(`f_${field}`)}: `, ...buttons);
   });
   return h("div", {}, ...rows);
 }

@@ -1,0 +1,71 @@
+"""Search on the page: how a query was understood is shown, and can be taken off again."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retailor.shop.tables import Shop
+from retailor.tasks.search import Search
+from retailor.testing.toys import HashEncoder
+from retailor.text.clean_shop import clean
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, shop = tmp_path_factory.mktemp("found"), clean(shop)
+    shop.save(folder / "clean")
+    Search(HashEncoder()).fit(shop).save(folder / "search")
+    log = folder.parent / "found.log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"]
+        server = subprocess.Popen(command, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    until = time.monotonic() + 60
+    while not (found := re.search(r"on (http://[^ ]+:\d+)", log.read_text())):
+        assert time.monotonic() < until and server.poll() is None, log.read_text()
+        time.sleep(0.05)
+    yield found[1]
+    server.kill()
+    server.wait()
+
+
+def test_filters_are_shown_and_taken_off(url: str) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser: Any = running.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(locale="en-US")
+        page.set_default_timeout(15_000)
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url)
+        page.click("#tab-search")
+        page.fill("#text", "blanket under 60, not red")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".understood .filter")
+        chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
+        assert chips == ["price: ≤ 60 ×", "words: not red ×"]
+        assert "Searched for “blanket”" in page.inner_text(".understood")
+        page.click(".understood .filter >> nth=0")
+        page.wait_for_function("document.querySelectorAll('.understood .filters')[0].children.length === 1")
+        assert "not red" in page.inner_text(".understood .filters >> nth=0")
+        page.fill("#text", "qwrtzx pflmb")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=Nothing matches")
+        page.click("#language")
+        page.wait_for_selector("text=没有符合的商品")
+        browser.close()
+        assert not problems
