@@ -37,6 +37,7 @@ RUNS = (
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
     Run("search_icecat", 6, ("icecat-search",)),
+    Run("search_other_words", 15, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
     Run("answer_by_hand", 10),
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),

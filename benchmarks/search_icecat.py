@@ -89,8 +89,8 @@ def main() -> None:
         search = Search(encoder, SearchSettings(seed=seed)).fit(shop)
         scores = search.evaluate(shop)
         first = seed == given.seeds[0]
-        own = [replace(s, row=s.row if first else f"retailor, folds of seed {seed}") for s in scores]
-        rows += [s for s in own if first or s.row.startswith("retailor")]
+        ours = [replace(s, row=f"retailor, folds of seed {seed}") for s in scores if s.row == "retailor"]
+        rows += scores if first else ours
         sys.stderr.write(f"{search.log}\n{scores}\n")
     unjudged = shop.with_tables(judgments=shop.judgments.clear())
     for name, weights in UNJUDGED.items():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -179,3 +181,34 @@ def test_the_learned_weights_are_the_best_of_the_grid() -> None:
     for weights in ((0.4, 0.2, 0.4), (0.1, 0.1, 0.8)):
         fixed = Search(HashEncoder(), SearchSettings(weights=weights)).fit(shop).evaluate(shop)
         assert fixed.value("retailor", "ndcg@10") <= best + 1e-3
+
+
+def test_a_search_of_before_says_that_it_must_be_fitted_again(tmp_path: Path) -> None:
+    import json
+
+    from retailor.store import artifact
+
+    Search(HashEncoder()).fit(demo_shop(60)).save(tmp_path / "search")
+    state = json.loads((tmp_path / "search" / "search.json").read_text(encoding="utf-8"))
+    del state["least_cosine"]
+    with artifact.writing(tmp_path / "before", "search") as new:
+        for path in (tmp_path / "search").iterdir():
+            if path.is_dir():
+                shutil.copytree(path, new / path.name)
+            elif path.name not in ("manifest.json", "README.md"):
+                shutil.copy(path, new / path.name)
+        (new / "search.json").write_text(json.dumps(state), encoding="utf-8")
+    with pytest.raises(DataError, match="fit it again"):
+        Search.load(tmp_path / "before")
+
+
+def test_what_means_nothing_is_said_to_match_nothing_and_pages_are_stable() -> None:
+    search = Search(HashEncoder()).fit(demo_shop(60))
+    first, rest = search.predict([SearchQuery("steel", k=3), SearchQuery("steel", k=3, offset=3)])
+    both = search.predict([SearchQuery("steel", k=6)])[0]
+    assert first.items + rest.items == both.items and first.n_found == rest.n_found > 0
+    assert not both.is_nearest and search.predict([SearchQuery("qwrtzx")])[0].is_nearest
+    cheap = search.predict([SearchQuery("steel", k=20, sort="price")])[0]
+    assert len(cheap.items) == min(20, cheap.n_found)
+    with pytest.raises(DataError, match="offset = 999"):
+        search.predict([SearchQuery("steel", offset=999)])

@@ -211,6 +211,8 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
+        if "least_cosine" not in state:
+            raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
