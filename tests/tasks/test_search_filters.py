@@ -179,7 +179,10 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
     assert ItemTable.load(tmp_path).frame.equals(TABLE.frame)
 
 
-SPELLER = Speller.of(["light tent for two", "tent pegs", "a tent", "waterproof jacket"] * 3 + ["rare tint"])
+SPELLER = Speller.of(
+    ["light tent for two", "tent pegs", "a tent", "waterproof jacket", "print", "print", "printer"] * 3
+    + ["rare tint"]
+)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +190,7 @@ SPELLER = Speller.of(["light tent for two", "tent pegs", "a tent", "waterproof j
     [
         ("tnet", "tent"),
         ("wterproof jaket", "waterproof jacket"),
+        ("printr", "printer"),
         ("tint", "tint"),  # rare, and the shop's own
         ("tents", "tents"),
         ("trend", "trend"),  # the language knows it

@@ -57,7 +57,10 @@ class Speller:
     def _nearest(self, word: str) -> str | None:
         most = 2 if len(word) >= 8 else 1
         near = extract(word, self._frequent.keys(), scorer=OSA.distance, score_cutoff=most, limit=50)
+        # Few slips hit the first letter, and the last one is more often right than not.
         usable = [
-            (distance, -self._frequent[other], other) for other, distance, _ in near if other[0] == word[0]
+            (distance, other[-1] != word[-1], -self._frequent[other], other)
+            for other, distance, _ in near
+            if other[0] == word[0]
         ]
-        return min(usable)[2] if usable else None
+        return min(usable)[-1] if usable else None
