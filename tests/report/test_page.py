@@ -11,6 +11,7 @@ import pytest
 from retailor.errors import ConfigError
 from retailor.metrics.scores import Score, Scores, decimals
 from retailor.report.data import ReportData
+from retailor.report.labels import label
 from retailor.report.page import TITLES, figure, kind_of, page, plain, seconds, words, write_report
 from retailor.report.texts import CHINESE, note, said
 from retailor.report.verdicts import _SENTENCES
@@ -400,3 +401,24 @@ def test_every_sentence_of_a_reason_is_read_back_in_chinese() -> None:
         why = Why(code, item="Blue Mug", words=("mug", "tea"), n_customers=12)
         assert said(why.text("en"), "zh") == why.text("zh"), told["en"]
     assert said("12 views of a mug", "zh") == "12 views of a mug"
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        (
+            "encoder = 'auto' took 'e5' (multilingual-e5-small, Chinese too) for texts in en 68%, zh 32%.",
+            "encoder = 'auto'：文字为 en 68%, zh 32%，选用 'e5'。",
+        ),
+        (
+            "sentiment, dropped: unlabelled 0, empty 2, repeated 5",
+            "情感，已去掉：没有标注的 0 条、空的 2 条、重复的 5 条",
+        ),
+        (
+            "refit-recommend is no better on held-out customers with these parts, dropped: two_tower, ease.",
+            "重新拟合的推荐 加上这些部件后在留出的顾客上并无改进，已去掉：双塔、ease。",
+        ),
+    ],
+)
+def test_the_notes_of_a_run_are_read_back(english: str, chinese: str) -> None:
+    assert label(english) == chinese

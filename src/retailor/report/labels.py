@@ -58,6 +58,11 @@ NAMES: Mapping[str, str] = {
     "negative": "负面",
     "neutral": "中性",
     "positive": "正面",
+    "recommend": "推荐",
+    "search": "搜索",
+    "answer": "问答",
+    "sentiment": "情感",
+    "review": "评论草稿",
     "items": "商品",
     "events": "行为",
     "reviews": "评论",
@@ -115,7 +120,12 @@ _PATTERNS: Mapping[str, str] = {
     "{task} is no better on held-out customers with these parts, dropped: {list}.": (
         "{task} 加上这些部件后在留出的顾客上并无改进，已去掉：{list}。"
     ),
-    "{task}, dropped: {a}": "{task}，已去掉：{a}",
+    "{task}, dropped: {list}": "{task}，已去掉：{list}",
+    "unlabelled {n}": "没有标注的 {n} 条",
+    "empty {n}": "空的 {n} 条",
+    "repeated {n}": "重复的 {n} 条",
+    "refit-{task}": "重新拟合的{task}",
+    "encoder = 'auto' took '{x}' ({y}) for texts in {z}.": "encoder = 'auto'：文字为 {z}，选用 '{x}'。",
     "{task}, notes: {a}": "{task}，说明：{a}",
     "{task}, note: {a}": "{task}，说明：{a}",
     # tables that do not match
@@ -159,7 +169,7 @@ def _part(name: str, text: str) -> str:
     if name in ("so", "words"):
         text = text.replace("”, “", "”、“")
         return f"（{text[2:-1]}）" if text.startswith(" (") else text
-    return label(text) if name in ("a", "b", "who", "count", "more") else text
+    return label(text) if name in ("a", "b", "who", "count", "more", "task") else text
 
 
 @cache
