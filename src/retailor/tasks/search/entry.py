@@ -43,10 +43,10 @@ def _query(
 
 def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
     if answer.filters or answer.mended:
-        said = ", ".join(f"{each.field} {each.op} {each.value}{each.unit}" for each in answer.filters)
+        said = ", ".join(f"{one.field} {one.op} {one.value}{one.unit}" for one in answer.filters)
         yield f"searched for '{answer.searched}'" + (f", {said}" if said else "")
-    for each in answer.relaxed:
-        yield f"no item is left with {each.field} {each.op} {each.value}{each.unit}: left out"
+    for one in answer.relaxed:
+        yield f"no item is left with {one.field} {one.op} {one.value}{one.unit}: left out"
     if answer.is_nearest:
         yield "nothing matches; the nearest are:"
     for each in answer.items:

@@ -156,9 +156,10 @@ class Search:
             "retailor without reading": [],
         }
         understood = {query: self._understood(SearchQuery(query)) for query in judged}
-        plain = self._scored(list(judged))
-        read = self._scored([each.text for each in understood.values()])
-        for (query, scores), (_, of_rest) in zip(plain, read, strict=True):
+        texts = dict.fromkeys([*judged, *(each.text for each in understood.values())])
+        scored = dict(self._scored(list(texts)))
+        for query in judged:
+            scores, of_rest = scored[query], scored[understood[query].text]
             weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
             chosen = choose(self._table, understood[query].filters)
             rows = {
