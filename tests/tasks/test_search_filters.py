@@ -69,6 +69,7 @@ def test_wishes_stay_among_the_words_and_bounds_do_not() -> None:
     assert reading.rest == "headset" and reading.searched == "red Sony headset"
     assert [each.text for each in reading.filters] == ["red", "Sony", "under $50", "not wireless"]
     assert read_filters("under 50", KNOWN).rest == "under 50"
+    assert read("mouse without a cord") == [("words", "!=", "cord", "")]
 
 
 def test_nothing_is_read_that_the_catalogue_cannot_tell() -> None:
@@ -194,6 +195,7 @@ SPELLER = Speller.of(
         ("tint", "tint"),  # rare, and the shop's own
         ("tents", "tents"),
         ("trend", "trend"),  # the language knows it
+        ("tenet telly", "tenet telly"),
         ("TNET-5", "TNET-5"),  # a model number
         ("帐篷", "帐篷"),
         ("xyzzy", "xyzzy"),

@@ -95,11 +95,6 @@ def english_share(word: str) -> float:
     return 0.06 / rank if rank else _UNKNOWN_SHARE
 
 
-def is_common(word: str) -> bool:
-    """Whether the word is one of the commonest of English, lower case."""
-    return english_share(word) > _UNKNOWN_SHARE
-
-
 def surprise(share: float, general: float) -> float:
     """How many nats more often a word is used here than in general; 0 when it is not."""
     return max(0.0, math.log(share / general)) if share > 0 else 0.0

@@ -227,7 +227,7 @@ def _sizes(draft: _Draft) -> None:
             draft.take(*match.span(), made)
 
 
-_JOIN = r"(?:\s*(?:,|，|、|and|or|nor|和|或|以及)\s*)"
+_JOIN = r"(?:\s*(?:,|，|、|和|或|以及)\s*|\s+(?:and|or|nor)\s+)"
 _NOT_EN = re.compile(
     r"(?<![\w-])(?:(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding|anything but|other than)\s+"
     r"|non[- ])"

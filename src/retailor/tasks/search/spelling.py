@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.resources import files
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
 from retailor.retrieval.tokens import words
-from retailor.text.common_words import is_common
 
 _WORD = re.compile(r"(?<![\w-])[A-Za-z]{4,30}(?![\w-])")
 _LEAST_COUNT = 3
@@ -18,6 +19,15 @@ _LEAST_COUNT = 3
 
 
 IsWord = Callable[[str], bool]
+
+
+@cache
+def english_words() -> frozenset[str]:
+    """Eighty thousand words of English, British and American, in small letters (the list of SymSpell)."""
+    listed = (
+        files("symspellpy").joinpath("frequency_dictionary_en_82_765.txt").read_text(encoding="utf-8-sig")
+    )
+    return frozenset(line.split(" ", 1)[0] for line in listed.splitlines())
 
 
 class Speller:
@@ -38,7 +48,7 @@ class Speller:
     def mended(self, query: str, is_word: IsWord = lambda word: False) -> tuple[str, dict[str, str]]:
         """The query with its misspelt words replaced, and what was replaced by what.
 
-        A word is misspelt that neither the shop nor the language (`is_word`, and the commonest words) knows
+        A word is misspelt that neither the shop nor the language (`is_word`, and a dictionary) knows
         in any inflection, and that one change of a letter (two from eight letters on) makes a word of the
         shop. Changes are insertions, deletions, replacements and swaps of neighbours (Damerau 1964); of
         several words the nearest, then the most frequent.
@@ -46,7 +56,12 @@ class Speller:
         changes: dict[str, str] = {}
         for word in _WORD.findall(query):
             lower = word.lower()
-            if lower in self._known or is_common(lower) or is_word(lower) or set(words(lower)) <= self._stems:
+            if (
+                lower in self._known
+                or lower in english_words()
+                or is_word(lower)
+                or set(words(lower)) <= self._stems
+            ):
                 continue
             better = self._nearest(lower)
             if better:
