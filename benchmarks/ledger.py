@@ -76,8 +76,8 @@ def main() -> None:
     given = bench.given
     settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds))
     if given.max_steps is not None:
-        train = replace(settings.train, max_steps=given.max_steps)
-        settings = replace(settings, train=train, adapt_steps=given.max_steps)
+        short = replace(settings.train, max_steps=given.max_steps)
+        settings = replace(settings, train=short, adapt_steps=given.max_steps)
     train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
     cells = bench.store.root / "cells"
     bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}

@@ -32,7 +32,7 @@ from retailor.seeds import stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-from retailor.tasks.sentiment.fit import choose_by_loss
+from retailor.tasks.sentiment.choice import choose_by_loss
 from retailor.tasks.sentiment.readers.blended import BlendedReader
 from retailor.tasks.sentiment.readers.heads import cross_calibrated
 from retailor.tasks.sentiment.texts import Examples, read_examples

@@ -41,8 +41,8 @@ import sys
 from pathlib import Path
 from retailor.serve.server import serve
 from retailor.serve.settings import ServeSettings
-from retailor.tasks.search import Search
-serve(Path(sys.argv[1]), {"search": Search.load}, eval(sys.argv[2], {"ServeSettings": ServeSettings}))
+from retailor.tasks.registry import TASKS
+serve(Path(sys.argv[1]), {"search": TASKS["search"]}, eval(sys.argv[2], {"ServeSettings": ServeSettings}))
 """
 ALONE = "max_batch=1, batch_wait_ms=0, cache_url='memory:?size_mb=0'"
 BATCHED = "max_batch=32, batch_wait_ms=2, cache_url='memory:?size_mb=0'"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import ModelError
 from retailor.models.shapes import Role
-from retailor.tasks.recommend.scorers.tfidf import WordSpace
+from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 
 
 class WordVectors:
@@ -20,7 +20,7 @@ class WordVectors:
         from sklearn.decomposition import TruncatedSVD
 
         self.name, self.dim = "tf-idf-svd", dim
-        self._space = WordSpace.of(texts)
+        self._space = TfidfVectorizer.of(texts)
         reduction = TruncatedSVD(dim, random_state=seed)
         reduction.fit(self._space.features(texts))
         self._axes = reduction.components_.T.astype(np.float32)
