@@ -56,6 +56,9 @@ def serve(
     key_env: Annotated[
         str | None, typer.Option(help="Environment variable that holds the API key; unset means no key.")
     ] = None,
+    events: Annotated[
+        str | None, typer.Option(help="Where events are kept, such as sqlite:///shop.db; unset takes none.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
     ] = None,
@@ -67,7 +70,7 @@ def serve(
     from retailor.serve.settings import ServeSettings
     from retailor.tasks.registry import TASKS
 
-    options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env}
+    options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events}
     plan = folder / "plan.toml"
     planned = as_dict(read_plan(plan).sections["serve"]) if plan.is_file() else {}
     values = {**planned, **{name: value for name, value in options.items() if value is not None}}

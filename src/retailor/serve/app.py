@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query, Response
 from retailor.serve import replies
 from retailor.serve.bodies import CustomersBody, CustomersReply, Health, ItemsBody, ItemsReply, Problem, Ready
 from retailor.serve.guard import Guard
+from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
 from retailor.serve.metrics import CONTENT_TYPE, Metrics
 from retailor.serve.page_files import add_page
@@ -64,10 +65,12 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.add_middleware(Guard, settings=settings, key=settings.api_key(), saw=metrics.saw)
+    keys = {"key": settings.api_key(), "write_key": settings.write_key()}
+    app.add_middleware(Guard, settings=settings, **keys, saw=metrics.saw)
     install(app)
     add_tasks(app, service, metrics)
     _add_shop(app, service)
+    add_live(app, service)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
     _add_reference(app, settings)

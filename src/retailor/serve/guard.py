@@ -18,8 +18,14 @@ from retailor.serve.settings import ServeSettings
 
 OPEN = ("/", "/health", "/ready", "/openapi.json", "/docs")
 """Paths that need no key and are answered however busy the server is; so is all under `/page/`."""
+WRITES = "/events"
+"""The path that is written to by POST; whoever sends PUT and DELETE writes as well, and needs that key."""
+BODIES: Mapping[str, tuple[str, ...]] = {"/events": ("application/json", "application/x-ndjson")}
+"""Path to the types that its body may be sent as, where that is not JSON alone."""
 VERSION = "/v1"
 """What may stand before every path; the paths without it are the same."""
+METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
+WITH_BODY = ("POST", "PUT")
 REFUSALS = (400, 401, 408, 413, 415, 421, 429, 499, 503)
 REFUSALS_TOLD = 20
 """Lines a second in the log about requests that were refused."""
@@ -43,10 +49,13 @@ class _ClientGone(Exception):
 class Guard:
     """An ASGI app around another one. It logs method, route, status and time: no ids, words or keys."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, key: str | None, saw: Saw) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServeSettings, key: str | None, write_key: str | None, saw: Saw
+    ) -> None:
         self._app = app
         self._settings = settings
         self._key = None if key is None else key.encode()
+        self._write_key = None if write_key is None else write_key.encode()
         self._hosts = settings.allowed_hosts()
         self._saw = saw
         self._n_in_flight = 0
@@ -71,7 +80,7 @@ class Guard:
         finally:
             seconds = time.monotonic() - started
             route = str(getattr(scope.get("route"), "path", "other"))
-            method = scope["method"] if scope["method"] in ("GET", "POST", "OPTIONS") else "other"
+            method = scope["method"] if scope["method"] in METHODS else "other"
             self._saw(route, method, seen.status, seconds)
             self._tell(f"{method} {route}", seen.status, seconds)
 
@@ -96,7 +105,7 @@ class Guard:
         if is_open:
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "POST":
+        if scope["method"] in WITH_BODY:
             body = await self._body_of(scope, receive, headers)
             if isinstance(body, Response):
                 await body(scope, receive, send)
@@ -140,26 +149,21 @@ class Guard:
             )  # fmt: skip
         if is_open:
             return None
-        if self._key is not None and not self._has_key(headers):
+        writes = scope["method"] in ("PUT", "DELETE") or scope["path"] == WRITES
+        if not _has_key(headers, self._write_key if writes else self._key):
             more = {"WWW-Authenticate": "Bearer"}
-            return problem(401, "send the API key as 'X-API-Key' or 'Authorization: Bearer'.", headers=more)
+            whose = "the key of who may write" if writes and self._write_key != self._key else "the API key"
+            return problem(401, f"send {whose} as 'X-API-Key' or 'Authorization: Bearer'.", headers=more)
         if self._n_in_flight >= self._settings.max_in_flight:
             return self._busy()
-        if scope["method"] == "POST":
+        if scope["method"] in WITH_BODY:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
+            if kind not in BODIES.get(scope["path"], ("application/json",)):
                 return problem(415, "the body must be JSON, with 'Content-Type: application/json'.")
             length = headers.get("content-length", "0")
             if length.isdecimal() and int(length[:20]) > self._settings.max_body_bytes:
                 return self._too_large()
         return None
-
-    def _has_key(self, headers: Headers) -> bool:
-        given = headers.get("x-api-key", "")
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if not given and scheme.lower() == "bearer":
-            given = token.strip()
-        return self._key is not None and hmac.compare_digest(given.encode("latin-1", "replace"), self._key)
 
     async def _body(self, receive: Receive, headers: Headers) -> bytes | Response:
         """The whole body, however it was sent, or the refusal of one that is too large or too slow."""
@@ -209,6 +213,14 @@ class _Seen:
         elif not self._with_body:
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _has_key(headers: Headers, key: bytes | None) -> bool:
+    given = headers.get("x-api-key", "")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if not given and scheme.lower() == "bearer":
+        given = token.strip()
+    return key is None or hmac.compare_digest(given.encode("latin-1", "replace"), key)
 
 
 def _plain(scope: Scope) -> Scope:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
+from retailor.extras import naming_extras
+from retailor.live.reading import read_events
+from retailor.live.recent import Recent
+from retailor.live.shapes import Refused, Taken
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
+from retailor.serve.living import Living
 from retailor.serve.opening import contents_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
-from retailor.shop.tables import open_shop
+from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
 from retailor.store import artifact
 from retailor.store.keys import key_of
 from retailor.tasks.entry import Entry, no_item, with_pseudonym
 from retailor.tasks.shapes import Task
+
+if TYPE_CHECKING:
+    from retailor.live.shop import LiveShop
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,14 @@ class Reply:
 @dataclass(frozen=True)
 class _Loaded:
     entry: Entry
+    task: Task[Any, Any]
+    """As it was fitted."""
+    fitted: str
     fingerprint: str
     batcher: Batcher[Any, Any]
     adapter: TypeAdapter[Any]
+    number: int = 0
+    """Of the last entry of the log that the task knows."""
 
     def read(self, value: bytes | None) -> Any:
         """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
@@ -65,6 +80,8 @@ class _Run:
     tasks: Mapping[str, _Loaded]
     absent: Mapping[str, str]
     view: ShopView
+    shop: Shop
+    """Its items and events, as they were fitted."""
     pseudonyms: Pseudonyms | None = None
 
     def own(self, user_id: str | None) -> str | None:
@@ -84,6 +101,20 @@ class _Run:
             loaded.batcher.close(timeout_s)
 
 
+@dataclass(frozen=True)
+class _Since:
+    """What has happened after what a task knows."""
+
+    recent: Recent
+    number: int
+
+    def items_of(self, user_id: str) -> tuple[str, ...]:
+        return self.recent.items_of(user_id, self.number)
+
+    def not_to_show(self) -> tuple[str, ...]:
+        return self.recent.not_to_show()
+
+
 class Service:
     """The tasks of one run folder, or of one saved task. Every method may be called from any thread."""
 
@@ -97,6 +128,7 @@ class Service:
         self.entries = entries
         self._reloading = threading.Lock()
         self._run: _Run | None = None
+        self._living: Living | None = None
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> Self:
@@ -108,6 +140,7 @@ class Service:
         service = cls(folder, entries, settings, _cache(settings))
         try:
             service.reload()
+            service._open_live()
         except BaseException:
             service.close()
             raise
@@ -127,7 +160,8 @@ class Service:
 
     def _open(self, folder: Path) -> _Run:
         contents = contents_of(folder, self.entries)
-        view = ShopView.of(open_shop(contents.shop) if contents.shop else None)
+        whole = open_shop(contents.shop) if contents.shop else Shop.of()
+        view = ShopView.of(whole)
         door = shared_encoders(_open_encoder, self.cache, contents.compressed)
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
@@ -135,16 +169,20 @@ class Service:
             kind: self.entries[kind].load(path, open_encoder=door) for kind, path in contents.tasks.items()
         }
         tasks = {
-            kind: _Loaded(
-                self.entries[kind],
-                key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small),
-                self._batcher(kind, task),
-                TypeAdapter(self.entries[kind].answer),
+            kind: self._loaded(
+                kind, task, key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small)
             )
             for kind, task in fitted.items()
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
-        return _Run(contents.name, tasks, contents.absent, view, hidden)
+        shop = Shop.of(items=whole.items, events=whole.events)
+        run = _Run(contents.name, tasks, contents.absent, view, shop, hidden)
+        return run if self._living is None else self._grown(run, self._living.shop.recent)
+
+    def _loaded(self, kind: str, task: Task[Any, Any], fitted: str) -> _Loaded:
+        entry = self.entries[kind]
+        batcher = self._batcher(kind, task)
+        return _Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer))
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -165,7 +203,77 @@ class Service:
             old, self._run = self._run, None
             if old is not None:
                 old.close(self.settings.timeout_s)
-            self.cache.close()
+        # Not while nobody may change the run: its thread may be about to.
+        if self._living is not None:
+            self._living.close(self.settings.timeout_s)
+        self.cache.close()
+
+    # what happens after the fit
+
+    def _open_live(self) -> None:
+        settings = self.settings
+        if settings.events_url is None:
+            return
+        with naming_extras():
+            from retailor.live.shop import LiveShop
+
+            shop = LiveShop.open(settings.events_url)
+        limits = {"max_queue": settings.max_queue, "timeout_s": settings.timeout_s}
+        self._living = Living(shop, self.absorb, absorb_s=settings.absorb_s, **limits)
+
+    def live(self) -> LiveShop:
+        """What happens in the shop. ServeError 501 where the server keeps no events."""
+        if self._living is None:
+            raise ServeError(
+                "this server keeps no events; start it with `--events sqlite:///FILE`.", status=501
+            )
+        return self._living.shop
+
+    def take(self, rows: Sequence[Any]) -> Taken:
+        """Takes in events, as they were sent; what is accepted is on the disk. ServeError 501, 503."""
+        self.live()
+        assert self._living is not None
+        run = self._now()
+        entries, refused = read_events(rows, datetime.now(UTC))
+        done = self._living.take([replace(each, user_id=run.own(each.user_id)) for each in entries])
+        # The places among all that was sent, not among those that could be read.
+        bad = {each.place for each in refused}
+        good = [place for place in range(len(rows)) if place not in bad]
+        later = [Refused(good[each.place], each.reason) for each in done.refused]
+        every = sorted([*refused, *later], key=lambda each: each.place)
+        return Taken(done.n_accepted, done.n_repeated, tuple(every))
+
+    def absorb_soon(self) -> None:
+        """Has what changed in the catalogue known within a moment."""
+        if self._living is not None:
+            self._living.soon()
+
+    def absorb(self) -> None:
+        """Serves tasks that know what has happened since the fit; no request fails meanwhile."""
+        recent = self.live().recent
+        with self._reloading:
+            old = self._run
+            if old is None:
+                return
+            new = self._run = self._grown(old, recent)
+            for kind, loaded in old.tasks.items():
+                if new.tasks[kind] is not loaded:
+                    loaded.batcher.close(self.settings.timeout_s)
+
+    def _grown(self, run: _Run, recent: Recent) -> _Run:
+        """The run with the items and events since its fit, in those tasks that can take them in."""
+        shop, gone, number = recent.shop()
+        tasks = dict(run.tasks)
+        for kind, loaded in run.tasks.items():
+            if loaded.entry.update is not None and number > loaded.number:
+                task = loaded.entry.update(loaded.task, shop)
+                made = self._loaded(kind, task, loaded.fitted)
+                fingerprint = key_of(loaded.fitted, number)
+                tasks[kind] = replace(made, task=loaded.task, fingerprint=fingerprint, number=number)
+        items = pl.concat([shop.items, run.shop.items]).unique("item_id", keep="first", maintain_order=True)
+        items = items.filter(~pl.col("item_id").is_in(list(gone)))
+        events = pl.concat([run.shop.events, shop.events])
+        return replace(run, tasks=tasks, view=ShopView.of(Shop.of(items=items, events=events)))
 
     # asking
 
@@ -173,7 +281,10 @@ class Service:
         """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item."""
         run = self._now()
         loaded = run.task(kind)
-        query, notes = loaded.entry.checked(with_pseudonym(query, run.pseudonyms), run.view)
+        query = with_pseudonym(query, run.pseudonyms)
+        if self._living is not None:
+            query = loaded.entry.after(query, _Since(self._living.shop.recent, loaded.number))
+        query, notes = loaded.entry.checked(query, run.view)
         tally = self.tallies[kind]
         tally.add("n_requests")
         key = cache_key(kind, loaded.fingerprint, query)

@@ -25,6 +25,13 @@ class ServeSettings:
     memory_mb: int = Field(default=64, ge=0)
     api_key_env: str | None = None
     """The environment variable that holds the API key; None asks for no key."""
+    events_url: str | None = None
+    """Where events and changes of the catalogue are kept, such as `sqlite:///shop.db`; None: none."""
+    write_key_env: str | None = None
+    """The environment variable that holds the key of who may write; None: that of who may ask."""
+    absorb_s: float = Field(default=60.0, gt=0)
+    """So often all customers' new events are counted into popularity and neighbours. A customer's own are
+    known at once."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
     remote_images: bool = False
@@ -51,15 +58,16 @@ class ServeSettings:
 
     def api_key(self) -> str | None:
         """The key that requests must carry. Raises ConfigError when it should be set and is not."""
-        if self.api_key_env is None:
-            return None
-        key = os.environ.get(self.api_key_env, "").strip()
-        if not key:
+        return _key_in("api_key_env", self.api_key_env)
+
+    def write_key(self) -> str | None:
+        """The key of requests that write. Raises ConfigError as `api_key`, and where anyone could write."""
+        key = _key_in("write_key_env", self.write_key_env) or self.api_key()
+        if key is None and self.events_url is not None and not self.is_local():
             raise ConfigError(
-                f"the environment variable '{self.api_key_env}' should hold the API key, and is not set; "
-                "set it, or serve without a key.",
-                key="api_key_env",
-                value=self.api_key_env,
+                f"anyone who reaches {self.host} could change this shop; name the variable that holds the "
+                "key of who may.",
+                key="write_key_env",
             )
         return key
 
@@ -72,3 +80,17 @@ class ServeSettings:
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
         return self.host in LOOPBACK
+
+
+def _key_in(setting: str, variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(
+            f"the environment variable '{variable}' should hold the API key, and is not set; "
+            "set it, or serve without a key.",
+            key=setting,
+            value=variable,
+        )
+    return key

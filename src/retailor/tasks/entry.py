@@ -101,6 +101,23 @@ class Panel:
     item_as: str = ""
 
 
+class Happened(Protocol):
+    """What has happened in the shop since the task was fitted."""
+
+    def items_of(self, user_id: str, /) -> tuple[str, ...]:
+        """The customer's latest items, oldest first."""
+        ...
+
+    def not_to_show(self) -> tuple[str, ...]:
+        """Items that are out of stock or gone."""
+        ...
+
+
+def unmoved(query: Any, happened: Happened) -> Any:
+    """The query as it is."""
+    return query
+
+
 Checked = tuple[Any, Mapping[str, Any]]
 """A query, and what the reply should say of it."""
 
@@ -146,6 +163,10 @@ class Entry:
     """For the report: (fitted task, training shop, test shop, seed) to a few predictions beside the truth."""
     checked: Callable[[Any, ShopView], Checked] = unchecked
     """Asked before every answer that is served. May raise ServeError."""
+    after: Callable[[Any, Happened], Any] = unmoved
+    """The query with what has happened since the fit, where the server knows it; asked before `checked`."""
+    update: Callable[[Task[Any, Any], Shop], Task[Any, Any]] | None = None
+    """Another task that knows new items and events too, the given one unchanged; None: only a fit can."""
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""

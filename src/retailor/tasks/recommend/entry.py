@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from retailor.errors import MissingTable
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.tables import Shop, empty
 from retailor.shop.view import ShopView
-from retailor.tasks.entry import Checked, Command, Entry, HowMany, Http, Panel, Said, no_item
+from retailor.tasks.entry import Checked, Command, Entry, Happened, HowMany, Http, Panel, Said, no_item
 from retailor.tasks.recommend.examples import examples
 from retailor.tasks.recommend.http import RecommendBody, RecommendReply, RecommendUrl, shown
 from retailor.tasks.recommend.settings import RecommendSettings
@@ -46,6 +49,21 @@ def _checked(query: RecommendQuery, view: ShopView) -> Checked:
     items = tuple(each for each in query.item_ids if each not in unknown)
     query = replace(query, user_id=None if known is False else query.user_id, item_ids=items)
     return query, {"known_customer": known, "unknown_items": unknown}
+
+
+def _after(query: RecommendQuery, happened: Happened) -> RecommendQuery:
+    """The customer's latest items behind the history of the fit; nothing that cannot be bought is listed."""
+    own = () if query.user_id is None or query.by != "customer" else happened.items_of(query.user_id)
+    return replace(query, item_ids=own + query.item_ids, exclude=query.exclude + happened.not_to_show())
+
+
+def _update(task: Any, shop: Shop) -> Recommender:
+    """Events that say nothing of taste, such as low ratings alone, are left to the next fit."""
+    try:
+        updated: Recommender = copy(task).update(shop)
+    except MissingTable:
+        updated = copy(task).update(shop.with_tables(events=empty("events")))
+    return updated
 
 
 def _query(
@@ -88,4 +106,6 @@ ENTRY = Entry(
     panel=Panel(tab=Said("Recommend", "推荐"), draws="recommendations"),
     examples=examples,
     checked=_checked,
+    after=_after,
+    update=_update,
 )

@@ -1,0 +1,167 @@
+"""The log of a living shop: one table, only ever added to; what is acknowledged is on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from retailor.errors import ConfigError, ServeError
+from retailor.live.shapes import Entry
+
+MANY = 500
+"""Rows of one statement: SQLite binds 32,766 values at most."""
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_TABLE = sa.Table(
+    "retailor_log",
+    sa.MetaData(),
+    sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String, nullable=False, unique=True),
+    sa.Column("what", sa.String(8), nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("user_id", sa.String, index=True),
+    sa.Column("item_id", sa.String),
+    sa.Column("kind", sa.String(16)),
+    sa.Column("rating", sa.Float),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+"""Times in milliseconds since 1970; `number` is the order of arrival and is never given twice."""
+_BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
+KNOWN = ("sqlite", "postgresql")
+
+
+class Log:
+    """A log in the database of a URL, such as `sqlite:///shop.db` or `postgresql+psycopg://host/shop`.
+
+    Every method may be called from any thread. A database that does not answer is a ServeError 503.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The log, made where there is none. Raises ConfigError when the URL or its database is no use."""
+        try:
+            engine = sa.create_engine(url, pool_pre_ping=True)
+            if engine.dialect.name not in KNOWN:
+                raise ConfigError(
+                    f"events are kept in SQLite or PostgreSQL, not in {engine.dialect.name}.",
+                    key="events_url",
+                )
+            if engine.dialect.name == "sqlite":
+                sa.event.listen(engine, "connect", _durable)
+                sa.event.listen(engine, "begin", _begin)
+            _TABLE.metadata.create_all(engine)
+        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+            # The message of the library has the whole URL in it, and that may have a password.
+            raise ConfigError(
+                f"the database of the events cannot be opened ({type(error).__name__}); give a URL such as "
+                "sqlite:///shop.db.",
+                key="events_url",
+            ) from None
+        return cls(engine)
+
+    def append(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """Writes all entries, or none of them, and returns when they are on the disk.
+
+        An entry whose key is there already is not written: in its place stands the entry that is, None where
+        this one was written. Raises ServeError 503 when the database does not answer.
+        """
+        first: dict[str, Entry] = {}
+        for each in entries:
+            first.setdefault(each.key, each)
+        received = _ms(datetime.now(UTC))
+        try:
+            with self._engine.begin() as connection:
+                _one_at_a_time(connection)
+                old = self._by_key(connection, list(first))
+                new = [_row(each) | {"received": received} for key, each in first.items() if key not in old]
+                if new:
+                    connection.execute(_TABLE.insert(), new)
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+        done: list[Entry | None] = []
+        for each in entries:
+            done.append(old.get(each.key))
+            old.setdefault(each.key, first[each.key])
+        return done
+
+    def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for i in range(0, len(keys), MANY):
+            rows = connection.execute(_BY_KEY, {"keys": keys[i : i + MANY]})
+            found |= {row.key: _entry(row) for row in rows}
+        return found
+
+    def since(self, number: int = 0, *, received: datetime | None = None) -> Iterator[tuple[int, Entry]]:
+        """(number, entry) of the lines after that number, in order; `received`: that came no earlier."""
+        chosen = sa.select(_TABLE).where(_TABLE.c.number > number).order_by(_TABLE.c.number)
+        if received is not None:
+            chosen = chosen.where(_TABLE.c.received >= _ms(received))
+        try:
+            with self._engine.connect().execution_options(reads=True, yield_per=10_000) as connection:
+                rows = connection.execute(chosen)
+                for row in rows:
+                    yield row.number, _entry(row)
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._engine.dispose()
+
+
+def _durable(connection: Any, record: Any) -> None:
+    """SQLite as it must be set: readers beside a writer, and a commit that waits for the disk."""
+    connection.isolation_level = None  # the driver would begin late, and let another writer in between
+    cursor = connection.cursor()
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _one_at_a_time(connection: sa.Connection) -> None:
+    """Lets one writer in at a time, so that numbers appear in their order: who reads on misses none.
+
+    SQLite does so by itself.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_231_905)))
+
+
+def _down(error: Exception) -> ServeError:
+    return ServeError(
+        f"the database of the events does not answer ({type(error).__name__}); send them again.",
+        status=503,
+        retry_after_s=2.0,
+    )
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    names = ("key", "what", "user_id", "item_id", "kind", "rating")
+    return {name: getattr(entry, name) for name in names} | {
+        "time": _ms(entry.time),
+        "body": dict(entry.body),
+    }
+
+
+def _entry(row: Any) -> Entry:
+    made = Entry(
+        row.key, row.what, datetime.fromtimestamp(0, UTC), row.user_id, row.item_id, row.kind, row.rating
+    )
+    return replace(made, time=datetime.fromtimestamp(row.time / 1000, UTC), body=row.body)

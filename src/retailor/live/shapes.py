@@ -1,0 +1,53 @@
+"""What happens in a shop while it is served: an entry of the log, and what is known to have happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+What = Literal["event", "item", "gone", "stock"]
+"""An event of a customer; an item put or changed; an item taken out; how many of an item there are."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log. `key` is its own: a line with a key that is there already is not written again."""
+
+    key: str
+    what: What
+    time: datetime
+    """When it happened, in UTC."""
+    user_id: str | None = None
+    item_id: str | None = None
+    kind: str | None = None
+    """Of an event: one of `reading.NEEDS`."""
+    rating: float | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known: the words of a search, the place in a list, the columns of an item."""
+
+    def same(self, other: Entry) -> bool:
+        """Whether both tell the same thing."""
+        mine = (self.what, self.time, self.user_id, self.item_id, self.kind, self.rating, dict(self.body))
+        theirs = (
+            other.what, other.time, other.user_id, other.item_id, other.kind, other.rating, dict(other.body),
+        )  # fmt: skip
+        return mine == theirs
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why an event was not taken in; `place` is its row in what was sent, from 0."""
+
+    place: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of what was sent. All that is counted here as accepted or repeated is on the disk."""
+
+    n_accepted: int
+    n_repeated: int
+    refused: tuple[Refused, ...] = ()

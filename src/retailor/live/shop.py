@@ -1,0 +1,84 @@
+"""A living shop: its log, and what of it the next answer must know."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from retailor.live.log import Log
+from retailor.live.reading import MAX_LATE
+from retailor.live.recent import Recent
+from retailor.live.shapes import Entry, Refused, Taken
+
+FURTHER_THAN = timedelta(days=1) + MAX_LATE
+"""Entries that came in earlier are of a shop that has been fitted since; they stay in the log."""
+
+
+class LiveShop:
+    """What happens in a shop: written down first, then known. Every method may be called from any thread."""
+
+    def __init__(self, log: Log) -> None:
+        self.log, self.recent = log, Recent()
+        self._reading = threading.Lock()
+        self._first = datetime.now(UTC) - FURTHER_THAN
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """With all that the log of that URL has of late. Raises ConfigError where it cannot be opened."""
+        shop = cls(Log.open(url))
+        shop.catch_up()
+        return shop
+
+    def catch_up(self) -> None:
+        """Takes in what this process or another has written."""
+        with self._reading:
+            self.recent.add(self.log.since(self.recent.number, received=self._first))
+
+    def take(self, requests: Sequence[Sequence[Entry]]) -> list[Taken]:
+        """Writes the events of several requests at once; each gets what became of its own."""
+        entries = [each for request in requests for each in request]
+        there = iter(self.log.append(entries) if entries else ())
+        done = [_taken(request, [next(there) for _ in request]) for request in requests]
+        if entries:
+            self.catch_up()
+        return done
+
+    def put_item(self, item_id: str, columns: Mapping[str, Any]) -> None:
+        """A new item, or one that has changed: its row as it is from now on."""
+        self._write("item", item_id, columns)
+
+    def remove_item(self, item_id: str) -> None:
+        """Takes an item out, until it is put again."""
+        self._write("gone", item_id, {})
+
+    def set_stock(self, counts: Mapping[str, float]) -> None:
+        """How many there are of each item; of those with none nothing is shown until there are some."""
+        now = datetime.now(UTC)
+        self.log.append([_own("stock", item_id, {"n": n}, now) for item_id, n in counts.items()])
+        self.catch_up()
+
+    def _write(self, what: Any, item_id: str, body: Mapping[str, Any]) -> None:
+        self.log.append([_own(what, item_id, body, datetime.now(UTC))])
+        self.catch_up()
+
+    def close(self) -> None:
+        """Lets go of the log."""
+        self.log.close()
+
+
+def _own(what: Any, item_id: str, body: Mapping[str, Any], now: datetime) -> Entry:
+    return Entry(uuid.uuid4().hex, what, now, item_id=item_id, body=body)
+
+
+def _taken(request: Sequence[Entry], there: Sequence[Entry | None]) -> Taken:
+    """An entry that is there already is a repetition, unless it tells something else under the same id."""
+    other = [
+        Refused(i, "its 'event_id' is that of another event; nothing was changed.")
+        for i, (entry, old) in enumerate(zip(request, there, strict=True))
+        if old is not None and not old.same(entry)
+    ]
+    n_new = sum(old is None for old in there)
+    return Taken(n_new, len(request) - n_new - len(other), tuple(other))

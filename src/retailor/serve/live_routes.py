@@ -1,0 +1,165 @@
+"""The routes that a shop writes to: events, items, stock. All is on the disk before it is acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import FastAPI, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field, StringConstraints
+
+from retailor.errors import ServeError
+from retailor.live.reading import EventBody
+from retailor.serve.service import Service
+from retailor.tasks.http import Id, Tag, strict
+
+MAX_EVENTS = 5000
+"""Of one request; more come in several."""
+ItemId = Annotated[str, Path(min_length=1, max_length=200)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class RefusedEvent(BaseModel):
+    """An event that was not taken in: its row in what was sent, from 0, and why."""
+
+    place: int
+    reason: str
+
+
+class EventsReply(BaseModel):
+    """What became of the events. Those accepted or repeated are on the disk; one is repeated when its
+    `event_id` was sent before."""
+
+    accepted: int
+    repeated: int
+    refused: list[RefusedEvent]
+
+
+class Attribute(BaseModel):
+    """A property of an item."""
+
+    name: Tag
+    value: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class ItemBody(BaseModel):
+    """An item as it is from now on; what is left out, it does not have."""
+
+    model_config = strict({"title": "Trail light", "category": ["Outdoor"], "price": 19.9, "currency": "EUR"})
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+    description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    brand: Tag | None = None
+    category: list[Tag] = Field(default=[], max_length=20)
+    price: Annotated[float, Field(ge=0, le=1e9)] | None = None
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
+    attributes: list[Attribute] = Field(default=[], max_length=200)
+    image: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] | None = None
+
+
+class StockBody(BaseModel):
+    """How many there are of each item. An item with none is not shown until there are some."""
+
+    model_config = strict({"counts": {"P1": 3, "P2": 0}})
+    counts: dict[Id, Amount] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class Done(BaseModel):
+    """That it is on the disk."""
+
+    status: str = "written"
+
+
+_EVENTS: Mapping[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["events"],
+                    "properties": {
+                        "events": {
+                            "type": "array",
+                            "maxItems": MAX_EVENTS,
+                            "items": EventBody.model_json_schema(),
+                        }
+                    },
+                },
+                "example": {
+                    "events": [
+                        {
+                            "event_id": "5c1",
+                            "kind": "cart",
+                            "time": "2026-11-28T09:30:00Z",
+                            "user_id": "u1",
+                            "item_id": "P1",
+                        }
+                    ]
+                },
+            },
+            "application/x-ndjson": {"schema": {"type": "string", "description": "An event a line."}},
+        },
+    }
+}
+
+
+def add_live(app: FastAPI, service: Service) -> None:
+    """Adds the routes; they answer 501 where the server keeps no events."""
+
+    @app.post("/events", tags=["shop"], openapi_extra=dict(_EVENTS))
+    async def events(request: Request) -> EventsReply:
+        """Takes in what customers did. Send again what was not acknowledged: an event is counted once.
+
+        An event has the fields of `EventBody`, or those of User Behavior Insights.
+        """
+        rows = _rows(await request.body(), request.headers.get("content-type", ""))
+        done = await run_in_threadpool(service.take, rows)
+        refused = [RefusedEvent(place=each.place, reason=each.reason) for each in done.refused]
+        return EventsReply(accepted=done.n_accepted, repeated=done.n_repeated, refused=refused)
+
+    @app.put("/items/{item_id}", tags=["shop"])
+    def put_item(item_id: ItemId, body: ItemBody) -> Done:
+        """Adds an item, or changes it. It is found and recommended by its text a moment later."""
+        service.live().put_item(item_id, body.model_dump())
+        service.absorb_soon()
+        return Done()
+
+    @app.delete("/items/{item_id}", tags=["shop"])
+    def delete_item(item_id: ItemId) -> Done:
+        """Takes an item out: nothing shows it any more."""
+        service.live().remove_item(item_id)
+        service.absorb_soon()
+        return Done()
+
+    @app.put("/stock", tags=["shop"])
+    def put_stock(body: StockBody) -> Done:
+        """Says how many there are of some items."""
+        service.live().set_stock(body.counts)
+        return Done()
+
+
+def _rows(body: bytes, content_type: str) -> list[Any]:
+    """What was sent, an event a row; a line that is no JSON is a None. ServeError 400, 413, 422."""
+    if content_type.partition(";")[0].strip().lower() == "application/x-ndjson":
+        rows = [_line(line) for line in body.splitlines() if line.strip()]
+    else:
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise ServeError(f"the body is not JSON: {error}.", status=400) from None
+        rows = found.get("events") if isinstance(found, dict) and set(found) == {"events"} else None
+        if not isinstance(rows, list):
+            raise ServeError('the body must be {"events": [ … ]}, with an event a row.', status=422)
+    if len(rows) > MAX_EVENTS:
+        raise ServeError(f"these are {len(rows):,} events; a request has {MAX_EVENTS:,} at most.", status=413)
+    return rows
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None

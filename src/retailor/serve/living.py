@@ -1,0 +1,86 @@
+"""A living shop in a server: many requests written together, and what is new taken in by a thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from retailor.errors import RetailorError
+from retailor.live.shapes import Entry, Taken
+from retailor.serve.batching import Batcher
+
+if TYPE_CHECKING:
+    from retailor.live.shop import LiveShop
+
+LOOK_EVERY_S = 1.0
+MAX_REQUESTS = 256
+"""Written to the disk at once; while they are, others gather."""
+_log = logging.getLogger("retailor.serve")
+
+
+class Living:
+    """Takes in events and changes, and calls `absorb` where there is something that tasks do not know.
+
+    A changed item is absorbed at once, events every `absorb_s` seconds.
+    """
+
+    def __init__(
+        self, shop: LiveShop, absorb: Callable[[], None], *, absorb_s: float, max_queue: int, timeout_s: float
+    ) -> None:
+        self.shop = shop
+        self._absorb, self._absorb_s = absorb, absorb_s
+        self._writer: Batcher[tuple[Entry, ...], Taken] = Batcher(
+            "events",
+            shop.take,
+            max_batch=MAX_REQUESTS,
+            max_queue=max_queue,
+            timeout_s=timeout_s,
+            query_s=0.01,
+        )
+        self._wake, self._closed = threading.Event(), False
+        self._known = (0, 0)
+        self._absorbed_at = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
+        self._thread.start()
+
+    def take(self, entries: Sequence[Entry]) -> Taken:
+        """Writes the events; what became of them, once they are on the disk."""
+        return self._writer.ask(tuple(entries), uuid.uuid4().hex)
+
+    def soon(self) -> None:
+        """An item has changed: look now."""
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while not self._closed:
+            self._wake.wait(LOOK_EVERY_S)
+            self._wake.clear()
+            if self._closed:
+                return
+            try:
+                self.shop.catch_up()
+                self._look()
+            except RetailorError as error:
+                _log.error("what is new could not be taken in: %s", error)
+            except Exception as error:  # the thread must live: its work is tried again
+                _log.error("what is new could not be taken in: %s", type(error).__name__)
+
+    def _look(self) -> None:
+        changes, number = self.shop.recent.n_changes, self.shop.recent.number
+        waited_s = time.monotonic() - self._absorbed_at
+        if changes != self._known[0] or (number != self._known[1] and waited_s >= self._absorb_s):
+            # Before the work: one that fails is not tried again every second.
+            self._known, self._absorbed_at = (changes, number), time.monotonic()
+            self._absorb()
+
+    def close(self, timeout_s: float) -> None:
+        """Writes what waits, stops the thread and lets go of the log."""
+        self._writer.close(timeout_s)
+        self._closed = True
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self.shop.close()

@@ -1,0 +1,162 @@
+"""The log: what is acknowledged is there, once, in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from retailor.errors import ConfigError
+from retailor.live.log import Log
+from retailor.live.shapes import Entry
+from retailor.live.shop import LiveShop
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def event(
+    key: str, item_id: str = "P1", *, user_id: str = "u1", kind: str = "view", after_s: int = 0
+) -> Entry:
+    return Entry(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, kind)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shop.db'}"
+
+
+def test_entries_come_back_as_they_were(url: str) -> None:
+    log = Log.open(url)
+    entries = [
+        event("a"),
+        Entry("b", "item", NOW, item_id="P2", body={"title": "灯", "price": 2.5}),
+        Entry("c", "event", NOW, "u2", "P1", "rate", 4.0, {"query": "tent"}),
+    ]
+    assert log.append(entries) == [None, None, None]
+    log.close()
+    again = Log.open(url)
+    assert [entry for _, entry in again.since()] == entries
+    assert [number for number, _ in again.since()] == [1, 2, 3]
+    assert [entry.key for _, entry in again.since(2)] == ["c"]
+
+
+def test_a_key_is_written_once(url: str) -> None:
+    log = Log.open(url)
+    log.append([event("a")])
+    assert log.append([event("a"), event("b"), event("b")]) == [event("a"), None, event("b")]
+    assert [entry.key for _, entry in log.since()] == ["a", "b"]
+
+
+def test_the_same_id_with_another_event_is_refused(url: str) -> None:
+    shop = LiveShop.open(url)
+    first, second = shop.take([[event("a")], [event("a"), event("b"), event("a", "P9")]])
+    assert (first.n_accepted, first.n_repeated, first.refused) == (1, 0, ())
+    assert (second.n_accepted, second.n_repeated) == (1, 1)
+    assert [each.place for each in second.refused] == [2]
+    assert shop.recent.items_of("u1") == ("P1", "P1")
+
+
+def test_what_another_process_wrote_is_known(url: str) -> None:
+    one, other = LiveShop.open(url), LiveShop.open(url)
+    one.take([[event("a")]])
+    one.remove_item("P5")
+    other.catch_up()
+    assert other.recent.items_of("u1") == ("P1",)
+    assert other.recent.not_to_show() == ("P5",)
+    assert LiveShop.open(url).recent.items_of("u1") == ("P1",)
+
+
+def test_items_are_in_the_order_of_their_times(url: str) -> None:
+    shop = LiveShop.open(url)
+    shop.take([[event("a", "P1", after_s=10), event("b", "P2", after_s=5), event("c", "P3", after_s=7)]])
+    assert shop.recent.items_of("u1") == ("P2", "P3", "P1")
+
+
+def test_a_low_rating_is_no_choice(url: str) -> None:
+    shop = LiveShop.open(url)
+    shop.take([[Entry(str(n), "event", NOW, "u1", f"P{n}", "rate", float(n)) for n in (1, 5)]])
+    assert shop.recent.items_of("u1") == ("P5",)
+
+
+def test_stock_comes_and_goes(url: str) -> None:
+    shop = LiveShop.open(url)
+    shop.set_stock({"P1": 0, "P2": 3})
+    assert shop.recent.not_to_show() == ("P1",)
+    shop.set_stock({"P1": 1})
+    shop.put_item("P9", {"title": "New"})
+    shop.remove_item("P9")
+    assert shop.recent.not_to_show() == ("P9",)
+    shop.put_item("P9", {"title": "New"})
+    assert shop.recent.not_to_show() == ()
+    known, gone, _ = shop.recent.shop()
+    assert known.items.select("item_id", "title").rows() == [("P9", "New")]
+    assert not gone
+
+
+def test_many_writers_at_once(url: str) -> None:
+    shop = LiveShop.open(url)
+
+    def write(who: int) -> None:
+        for n in range(10):
+            shop.take([[event(f"{who}-{n}", f"P{n}", user_id=f"u{who}")]])
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(shop.log.since())) == 40
+    assert all(len(shop.recent.items_of(f"u{who}")) == 10 for who in range(4))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "sqlite:////no/such/folder/x.db"])
+def test_a_url_that_is_no_use(url: str) -> None:
+    with pytest.raises(ConfigError, match="events"):
+        Log.open(url)
+
+
+def test_an_error_does_not_tell_the_password() -> None:
+    with pytest.raises(ConfigError) as told:
+        Log.open("oracle://me:hunter2@host/db")
+    assert "hunter2" not in str(told.value)
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from retailor.live.log import Log
+from retailor.live.shapes import Entry
+log, start = Log.open(sys.argv[1]), int(sys.argv[2])
+for n in range(start, start + 100_000):
+    log.append([Entry(str(n), "event", datetime.now(UTC), "u", "P", "view")])
+    print(n, flush=True)
+"""
+
+
+def killed(url: str, start: int, after: int) -> int:
+    """The last number that a writer acknowledged before it was killed, some way behind `after` of them."""
+    command = [sys.executable, "-c", WRITER, url, str(start)]
+    told = start - 1
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told = int(line)
+            if told == start + after:
+                os.kill(process.pid, signal.SIGKILL)
+    return told
+
+
+@pytest.mark.parametrize("n_kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+def test_nothing_acknowledged_is_lost_by_a_kill(url: str, n_kills: int) -> None:
+    start = 0
+    for kill in range(n_kills):
+        told = killed(url, start, 3 + 7 * kill)
+        there = {entry.key for _, entry in Log.open(url).since()}
+        assert {str(n) for n in range(told + 1)} <= there
+        start = max(map(int, there)) + 1
