@@ -20,10 +20,8 @@ from retailor.live.shop import LiveShop
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def event(
-    key: str, item_id: str = "P1", *, user_id: str = "u1", kind: str = "view", after_s: int = 0
-) -> Entry:
-    return Entry(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, kind)
+def event(key: str, item_id: str = "P1", *, user_id: str = "u1", after_s: int = 0) -> Entry:
+    return Entry(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, "view")
 
 
 @pytest.fixture

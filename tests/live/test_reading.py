@@ -86,15 +86,8 @@ def test_words_of_people_are_masked() -> None:
 
 @given(late=st.timedeltas(timedelta(days=-40), timedelta(days=2)), kind=st.sampled_from(sorted(NEEDS)))
 def test_every_row_is_an_entry_or_a_reason(late: timedelta, kind: str) -> None:
-    row = {
-        **PLAIN,
-        "kind": kind,
-        "time": (NOW + late).isoformat(),
-        "rating": 4,
-        "query": "a",
-        "about": "b",
-        "text": "c",
-    }
+    beside = {"rating": 4, "query": "a", "about": "b", "text": "c"}
+    row = {**PLAIN, **beside, "kind": kind, "time": (NOW + late).isoformat()}
     rows = [row, None, [], {}, {**row, "x": 1}]
     taken, refused = read_events(rows, NOW)
     assert len(taken) + len(refused) == len(rows)

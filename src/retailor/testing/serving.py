@@ -60,6 +60,17 @@ class ToyRecommender(_Toy):
         self.state = {"seen": seen, "popular": sorted(counts.items(), key=lambda each: (-each[1], each[0]))}
         return self
 
+    def update(self, shop: Shop) -> Self:
+        """With the shop's events counted in; new items wait for one."""
+        seen = {user_id: list(items) for user_id, items in self.state["seen"].items()}
+        counts = Counter(dict(self.state["popular"]))
+        counts.update(dict.fromkeys(shop.items["item_id"], 0))
+        for user_id, item_id in shop.events.select("user_id", "item_id").iter_rows():
+            seen.setdefault(user_id, []).append(item_id)
+            counts[item_id] += 1
+        self.state = {"seen": seen, "popular": sorted(counts.items(), key=lambda each: (-each[1], each[0]))}
+        return self
+
     def predict(self, queries: Sequence[RecommendQuery]) -> list[Recommendations]:
         return [self._one(query) for query in queries]
 
