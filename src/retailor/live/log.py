@@ -112,6 +112,14 @@ class Log:
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
 
+    def last(self) -> int:
+        """The number of the last line, 0 where there is none."""
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                return int(connection.scalar(sa.select(sa.func.max(_TABLE.c.number))) or 0)
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+
     def close(self) -> None:
         """Lets go of the database."""
         self._engine.dispose()

@@ -26,10 +26,10 @@ class Recent:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._own: OrderedDict[str, deque[tuple[int, Entry]]] = OrderedDict()
-        self._items: dict[str, Entry] = {}
+        self._items: dict[str, tuple[int, Entry]] = {}
         self._gone: set[str] = set()
         self._stock: dict[str, float] = {}
-        self._events: list[Entry] = []
+        self._events: list[tuple[int, Entry]] = []
         self.number = 0
         """Of the last entry that is known."""
         self.n_changes = 0
@@ -48,7 +48,7 @@ class Recent:
         if entry.kind not in CHOSEN or entry.item_id is None:
             return
         if entry.user_id is not None:
-            self._events.append(entry)
+            self._events.append((number, entry))
         who = entry.user_id or f"session {entry.body.get('session_id')}"
         own = self._own.setdefault(who, deque(maxlen=MAX_OWN))
         own.append((number, entry))
@@ -62,7 +62,7 @@ class Recent:
 
     def _item(self, number: int, entry: Entry) -> None:
         assert entry.item_id is not None
-        self._items[entry.item_id] = entry
+        self._items[entry.item_id] = number, entry
         self._gone.discard(entry.item_id)
         self.n_changes += 1
 
@@ -89,33 +89,31 @@ class Recent:
         with self._lock:
             return tuple(sorted(self._gone | {each for each, n in self._stock.items() if n <= 0}))
 
-    def is_gone(self, item_id: str) -> bool:
-        """Whether the item was taken out."""
-        return item_id in self._gone
-
-    def shop(self) -> tuple[Shop, frozenset[str], int]:
-        """Items put and events since the fit, the items that are gone, and the number of the last entry."""
+    def shop(self, after: int = 0) -> tuple[Shop, frozenset[str], int]:
+        """Items put and events of entries after a number, the items that are gone, and the last number."""
         with self._lock:
-            items = [{**entry.body, "item_id": item_id} for item_id, entry in self._items.items()]
-            events = [
-                {
-                    "user_id": each.user_id,
-                    "item_id": each.item_id,
-                    "kind": AS_KINDS.get(str(each.kind), each.kind),
-                    "rating": each.rating,
-                    "time": each.time,
-                }
-                for each in self._events
-            ]
-            gone, number = frozenset(self._gone), self.number
-        tables = {
-            "items": conform("items", pl.DataFrame(items, schema=_ITEMS)),
-            "events": conform("events", pl.DataFrame(events, schema=SCHEMAS["events"])),
+            items = [entry for number, entry in self._items.values() if number > after]
+            events = [entry for number, entry in self._events if number > after]
+            return shop_of(items, events), frozenset(self._gone), self.number
+
+
+def shop_of(items: Iterable[Entry], events: Iterable[Entry]) -> Shop:
+    """The tables of entries: items put, and what customers chose."""
+    rows = [{**entry.body, "item_id": entry.item_id} for entry in items]
+    done = [
+        {
+            "user_id": each.user_id,
+            "item_id": each.item_id,
+            "kind": AS_KINDS.get(str(each.kind), each.kind),
+            "rating": each.rating,
+            "time": each.time,
         }
-        return Shop.of(tables), gone, number
-
-
-_ITEMS = SCHEMAS["items"]
+        for each in events
+    ]
+    return Shop.of(
+        items=conform("items", pl.DataFrame(rows, schema=SCHEMAS["items"])),
+        events=conform("events", pl.DataFrame(done, schema=SCHEMAS["events"])),
+    )
 
 
 def _disliked(entry: Entry) -> bool:

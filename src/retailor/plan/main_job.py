@@ -11,6 +11,8 @@ from retailor.compress.onnx import compress
 from retailor.compress.tasks import answers_by, task_loss
 from retailor.config import as_dict
 from retailor.errors import ConfigError, MissingTable
+from retailor.extras import naming_extras
+from retailor.live.shapes import NUMBER
 from retailor.metrics.interval import differences
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder, load_generator
@@ -69,6 +71,7 @@ def _shop_stages(plan: Plan) -> list[Stage]:
     shop = plan.sections["shop"]
     if shop.reader != "demo" and not shop.files:
         raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
+    log = (_log_number(shop.events_url),) if shop.events_url else ()
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
     settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "pseudonym_key_env")}
     names = [path.name for path in plan.files()]
@@ -78,7 +81,12 @@ def _shop_stages(plan: Plan) -> list[Stage]:
     return [
         # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
         Stage(
-            "read", "shop", partial(_read, plan), (), (settings, names, source, plan.head.seed), passing=True
+            "read",
+            "shop",
+            partial(_read, plan),
+            (),
+            (settings, names, source, plan.head.seed, *log),
+            passing=True,
         ),
         Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
         Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
@@ -90,8 +98,20 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     shop = plan.sections["shop"]
     if shop.reader == "demo":
         demo_shop(shop.size, plan.head.seed).save(folder)
-        return
-    read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
+    else:
+        read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
+    if shop.events_url:
+        from retailor.live.history import with_log
+
+        number = _log_number(shop.events_url)
+        with_log(open_shop(folder), shop.events_url, number).save(folder, settings={NUMBER: number})
+
+
+def _log_number(url: str) -> int:
+    with naming_extras():
+        from retailor.live.history import last_number
+
+        return last_number(url)
 
 
 def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -104,7 +124,9 @@ def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
 def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
     shop = clean(open_shop(inputs["read"]))
     shop = shop.with_tables(items=structure_items(shop.items))
-    (hidden.shop(shop) if hidden else shop).save(folder, settings=hidden.about() if hidden else None)
+    read = artifact.read_manifest(inputs["read"]).settings
+    about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})
+    (hidden.shop(shop) if hidden else shop).save(folder, settings=about)
 
 
 def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -37,6 +37,8 @@ class ShopPlan:
     """More unreadable rows than this stop the run: a number of rows, or the share of them, 0.05."""
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
+    events_url: str | None = None
+    """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
     pseudonym_key_env: str | None = None
     """The environment variable that holds a key: ids of customers and reviews become a keyed hash."""
 

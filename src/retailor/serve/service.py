@@ -18,7 +18,7 @@ from retailor.errors import ServeError
 from retailor.extras import naming_extras
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
-from retailor.live.shapes import Refused, Taken
+from retailor.live.shapes import NUMBER, Refused, Taken
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
@@ -82,6 +82,8 @@ class _Run:
     view: ShopView
     shop: Shop
     """Its items and events, as they were fitted."""
+    number: int = 0
+    """Of the last line of the log that they have in them."""
     pseudonyms: Pseudonyms | None = None
 
     def own(self, user_id: str | None) -> str | None:
@@ -161,6 +163,8 @@ class Service:
     def _open(self, folder: Path) -> _Run:
         contents = contents_of(folder, self.entries)
         whole = open_shop(contents.shop) if contents.shop else Shop.of()
+        about = artifact.read_manifest(contents.shop).settings if contents.shop else {}
+        number = int(about.get(NUMBER, 0))
         view = ShopView.of(whole)
         door = shared_encoders(_open_encoder, self.cache, contents.compressed)
         # A new version of the code, or another encoder, may answer otherwise from the same files.
@@ -170,19 +174,19 @@ class Service:
         }
         tasks = {
             kind: self._loaded(
-                kind, task, key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small)
+                kind, task, key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small), number
             )
             for kind, task in fitted.items()
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
-        run = _Run(contents.name, tasks, contents.absent, view, shop, hidden)
+        run = _Run(contents.name, tasks, contents.absent, view, shop, number, hidden)
         return run if self._living is None else self._grown(run, self._living.shop.recent)
 
-    def _loaded(self, kind: str, task: Task[Any, Any], fitted: str) -> _Loaded:
+    def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> _Loaded:
         entry = self.entries[kind]
         batcher = self._batcher(kind, task)
-        return _Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer))
+        return _Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), number)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -262,14 +266,13 @@ class Service:
 
     def _grown(self, run: _Run, recent: Recent) -> _Run:
         """The run with the items and events since its fit, in those tasks that can take them in."""
-        shop, gone, number = recent.shop()
+        shop, gone, number = recent.shop(run.number)
         tasks = dict(run.tasks)
         for kind, loaded in run.tasks.items():
             if loaded.entry.update is not None and number > loaded.number:
                 task = loaded.entry.update(loaded.task, shop)
-                made = self._loaded(kind, task, loaded.fitted)
-                fingerprint = key_of(loaded.fitted, number)
-                tasks[kind] = replace(made, task=loaded.task, fingerprint=fingerprint, number=number)
+                made = self._loaded(kind, task, loaded.fitted, number)
+                tasks[kind] = replace(made, task=loaded.task, fingerprint=key_of(loaded.fitted, number))
         items = pl.concat([shop.items, run.shop.items]).unique("item_id", keep="first", maintain_order=True)
         items = items.filter(~pl.col("item_id").is_in(list(gone)))
         events = pl.concat([run.shop.events, shop.events])

@@ -1,0 +1,78 @@
+"""What was taken in, in the shop of the next run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from retailor.live.history import last_number, with_log
+from retailor.live.shapes import Entry
+from retailor.live.shop import LiveShop
+from retailor.shop.demo import demo_shop
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shop.db'}"
+
+
+def buy(key: str, item_id: str, user_id: str = "u-new") -> Entry:
+    return Entry(key, "event", NOW, user_id, item_id, "buy")
+
+
+def test_items_and_events_join_the_shop(url: str) -> None:
+    shop = demo_shop(30)
+    first, second, third = shop.items["item_id"][:3]
+    live = LiveShop.open(url)
+    live.put_item(first, {"title": "Another title", "price": 3.0})
+    live.put_item("NEW", {"title": "A lamp"})
+    live.remove_item(second)
+    live.take([[buy("a", third), Entry("b", "event", NOW, "u-new", None, "search", body={"query": "x"})]])
+    grown = with_log(shop, url, last_number(url))
+    titles = dict(grown.items.select("item_id", "title").iter_rows())
+    assert (titles[first], titles["NEW"]) == ("Another title", "A lamp")
+    assert second not in titles
+    assert len(titles) == len(grown.items) == len(shop.items)
+    assert len(grown.events) == len(shop.events) + 1
+    assert grown.events.row(-1, named=True)["item_id"] == third
+
+
+def test_later_lines_wait_for_the_next_run(url: str) -> None:
+    shop = demo_shop(30)
+    live = LiveShop.open(url)
+    live.take([[buy("a", "P1")]])
+    number = last_number(url)
+    live.take([[buy("b", "P2")]])
+    assert with_log(shop, url, number).events["item_id"][-1] == "P1"
+
+
+def test_what_the_shop_has_already_is_there_once(url: str) -> None:
+    shop = demo_shop(30)
+    live = LiveShop.open(url)
+    live.take([[buy("a", "P1")]])
+    once = with_log(shop, url, last_number(url))
+    assert with_log(once, url, last_number(url)).events.equals(once.events)
+
+
+def test_an_item_put_after_it_was_taken_out_is_there(url: str) -> None:
+    shop = demo_shop(30)
+    item_id = shop.items["item_id"][0]
+    live = LiveShop.open(url)
+    live.remove_item(item_id)
+    live.put_item(item_id, {"title": "Back again"})
+    titles = dict(with_log(shop, url, last_number(url)).items.select("item_id", "title").iter_rows())
+    assert titles[item_id] == "Back again"
+
+
+def test_a_run_does_not_count_what_it_was_fitted_on(url: str) -> None:
+    live = LiveShop.open(url)
+    live.take([[buy("a", "P1")]])
+    number = last_number(url)
+    live.take([[buy("b", "P2")]])
+    assert live.recent.shop(number)[0].events["item_id"].to_list() == ["P2"]
+    assert live.recent.items_of("u-new", number) == ("P2",)
+    assert NOW + timedelta(0) == live.recent.shop()[0].events["time"][0]
