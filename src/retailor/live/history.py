@@ -36,12 +36,8 @@ def with_log(shop: Shop, url: str, number: int) -> Shop:
         log.close()
     new = shop_of(items.values(), events)
     catalogue = pl.concat([new.items, shop.items.filter(~pl.col("item_id").is_in([*gone, *items]))])
-    done = pl.concat([shop.events, new.events])
     own = ["user_id", "item_id", "kind", "time"]
-    fresh = done.with_row_index("row").join(
-        shop.events.select(own).unique(), on=own, how="anti", nulls_equal=True
-    )
-    fresh = fresh.filter(pl.col("row") >= len(shop.events)).drop("row")
+    fresh = new.events.join(shop.events, on=own, how="anti", nulls_equal=True, maintain_order="left")
     return shop.with_tables(items=catalogue, events=pl.concat([shop.events, fresh]))
 
 
