@@ -14,7 +14,7 @@ EXTRAS = {
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),
     "serve": ("fastapi", "starlette", "uvicorn", "prometheus_client", "lmdb", "redis"),
-    "live": ("sqlalchemy",),
+    "live": ("sqlalchemy", "psycopg"),
     "report": ("jinja2", "markupsafe", "altair", "vl_convert"),
 }  # fmt: skip
 """Extra to the packages that it brings, by the names they are imported by."""

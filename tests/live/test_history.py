@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from retailor.live.history import last_number, with_log
 from retailor.live.shapes import Entry
@@ -13,11 +10,6 @@ from retailor.live.shop import LiveShop
 from retailor.shop.demo import demo_shop
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'shop.db'}"
 
 
 def buy(key: str, item_id: str, user_id: str = "u-new") -> Entry:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +21,6 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 def event(key: str, item_id: str = "P1", *, user_id: str = "u1", after_s: int = 0) -> Entry:
     return Entry(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, "view")
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'shop.db'}"
 
 
 def test_entries_come_back_as_they_were(url: str) -> None:

@@ -28,9 +28,7 @@ def with_log(shop: Shop, url: str, number: int) -> Shop:
     events: list[Entry] = []
     log = Log.open(url)
     try:
-        for n, entry in log.since():
-            if n > number:
-                break
+        for _, entry in log.since(until=number):
             _take(entry, items, gone, events)
     finally:
         log.close()

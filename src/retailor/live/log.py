@@ -99,9 +99,13 @@ class Log:
             found |= {row.key: _entry(row) for row in rows}
         return found
 
-    def since(self, number: int = 0, *, received: datetime | None = None) -> Iterator[tuple[int, Entry]]:
-        """(number, entry) of the lines after that number, in order; `received`: that came no earlier."""
+    def since(
+        self, number: int = 0, *, until: int | None = None, received: datetime | None = None
+    ) -> Iterator[tuple[int, Entry]]:
+        """(number, entry) of the lines after a number, in order; `received`: that came no earlier."""
         chosen = sa.select(_TABLE).where(_TABLE.c.number > number).order_by(_TABLE.c.number)
+        if until is not None:
+            chosen = chosen.where(_TABLE.c.number <= until)
         if received is not None:
             chosen = chosen.where(_TABLE.c.received >= _ms(received))
         try:
