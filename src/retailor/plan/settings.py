@@ -37,6 +37,8 @@ class ShopPlan:
     """More unreadable rows than this stop the run: a number of rows, or the share of them, 0.05."""
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
+    rules: str | None = None
+    """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML, and `facts.toml`."""
     pseudonym_key_env: str | None = None
     """The environment variable that holds a key: ids of customers and reviews become a keyed hash."""
 
@@ -97,6 +99,11 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults included, as JSON-able values."""
         return {**as_dict(self.head), **{name: as_dict(value) for name, value in self.sections.items()}}
+
+    def rules(self) -> Path | None:
+        """The folder of the shop's rules, absolute."""
+        rules = self.sections["shop"].rules
+        return None if rules is None else (self.folder / rules).resolve()
 
     def files(self) -> list[Path]:
         """The shop's files, absolute."""
