@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Form, Verdict
 from retailor.tasks.http import IN_A_URL, Id, Served, Words, strict
 
 
@@ -55,9 +55,13 @@ class Passage(BaseModel):
 
     text: str
     source: str
-    item_id: str
+    item_id: str | None
+    """None for a rule of the shop."""
     title: str
+    """Of the item; of a rule, its file and heading."""
     score: float
+    reviews: list[str]
+    """The reviews that say it, by id."""
 
 
 class AnswerReply(BaseModel):
@@ -67,6 +71,8 @@ class AnswerReply(BaseModel):
     known: bool
     confidence: float
     evidence: list[Passage]
+    form: Form
+    verdict: Verdict | None
     cached: bool
 
 
@@ -77,8 +83,9 @@ def shown(answer: Answered, served: Served) -> AnswerReply:
             text=each.text,
             source=each.source,
             item_id=each.item_id,
-            title=served.view.title(each.item_id),
+            title=each.where or "" if each.item_id is None else served.view.title(each.item_id),
             score=each.score,
+            reviews=list(each.reviews),
         )
         for each in answer.evidence
     ]
@@ -87,5 +94,7 @@ def shown(answer: Answered, served: Served) -> AnswerReply:
         known=answer.known,
         confidence=answer.confidence,
         evidence=evidence,
+        form=answer.form,
+        verdict=answer.verdict,
         cached=served.cached,
     )

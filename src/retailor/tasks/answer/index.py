@@ -22,6 +22,8 @@ from retailor.tasks.answer.features import Chance, features
 from retailor.tasks.answer.shapes import Evidence
 
 N_CHANCE = 512
+MAX_REVIEWS = 50
+"""Reviews that are named as the writers of a sentence."""
 NAMED = 0.4
 """The share of a title's weight that names the item."""
 
@@ -33,15 +35,19 @@ class PassageIndex:
         self.table, self.vectors, self.lexical = table, vectors, lexical
         self.texts: list[str] = table["text"].to_list()
         self.sources: list[str] = table["source"].to_list()
-        self.items: list[str] = table["item_id"].to_list()
+        self.items: list[str | None] = table["item_id"].to_list()
         self.questions: list[str | None] = table["question"].to_list()
         self.question_ids: list[str | None] = table["question_id"].to_list()
-        self.reviews: list[list[int]] = table["reviews"].to_list()
+        self.reviews: list[list[str]] = table["reviews"].to_list()
+        self.headings: list[str | None] = table["heading"].to_list()
+        self.paths: list[str | None] = table["path"].to_list()
+        self.rules = np.flatnonzero(np.array(self.sources) == "rule")
+        """The rows of the shop's own rules."""
         self.matches = match_texts(table)
         self._places = _places(self.items)
         self.titles: dict[str, str] = {}
         for item, source, text in zip(self.items, self.sources, self.texts, strict=True):
-            if source == "title":
+            if source == "title" and item is not None:
                 self.titles.setdefault(item, text)
         self._topics = {item: frozenset(words(title)) for item, title in self.titles.items()}
         self._item_ids = list(self._places)
@@ -111,10 +117,22 @@ class PassageIndex:
         order = np.argsort(-together, kind="stable")[:n]
         return {self._item_ids[int(row)]: float(together[row]) for row in order}
 
+    def evidence(self, row: int, score: float) -> Evidence:
+        """The passage of a row as evidence."""
+        return Evidence(
+            self.texts[row],
+            self.sources[row],
+            self.items[row],
+            round(score, 6),
+            None if self.paths[row] is None else f"{self.paths[row]} › {self.headings[row]}",
+            tuple(self.reviews[row][:MAX_REVIEWS]),
+        )
+
     def writers(self, quoted: Sequence[Evidence]) -> int:
         """How many reviews say one of the sentences."""
         said = {(each.item_id, each.text) for each in quoted}
-        rows = (row for item in {each.item_id for each in quoted} for row in self.page(item).tolist())
+        items = {each.item_id for each in quoted if each.item_id is not None}
+        rows = (row for item in items for row in self.page(item).tolist())
         return len(
             {r for row in rows if (self.items[row], self.texts[row]) in said for r in self.reviews[row]}
         )
@@ -157,6 +175,8 @@ class PassageIndex:
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when its parts do not belong together."""
         table = pl.read_parquet(Path(folder) / "passages.parquet")
+        if "heading" not in table.columns:
+            raise DataError("these answers were made by an earlier version; fit the task again.", path=folder)
         vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
         lexical = BM25Index.load(folder)
         if not len(table) == len(vectors) == len(lexical):
@@ -168,10 +188,10 @@ class PassageIndex:
 
 
 def match_texts(table: pl.DataFrame) -> list[str]:
-    """What a question is compared with: an earlier answer together with its question, else the text."""
+    """What a question is compared with: an answer with its question, a rule with its heading, else the text."""
     return [
-        f"{question} {text}" if question else text
-        for text, question in table.select("text", "question").iter_rows()
+        f"{before} {text}" if before else text
+        for text, before in table.select("text", pl.coalesce("question", "heading")).iter_rows()
     ]
 
 
@@ -179,9 +199,11 @@ def _z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return standardise(scores[None])[0] if scores.size else scores
 
 
-def _places(items: Sequence[str]) -> dict[str, range]:
+def _places(items: Sequence[str | None]) -> dict[str, range]:
     places: dict[str, range] = {}
     for row, item in enumerate(items):
+        if item is None:
+            continue
         first = places[item].start if item in places else row
         places[item] = range(first, row + 1)
     return places

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retailor.tasks.answer import kinds, wording
+from retailor.tasks.answer.contradictions import contradicted
+from retailor.tasks.answer.facts import CheckedFacts
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.of_shop import OfShop
 from retailor.tasks.answer.parts import compares
 from retailor.tasks.answer.ranker import Ranker
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
+
+RULES_BEHIND = 1.0
+"""A rule of the shop answers a question on a product's page only where it is so much better than the page."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Quoting:
     index: PassageIndex
     ranker: Ranker
     settings: AnswerSettings
+    facts: CheckedFacts = field(default_factory=CheckedFacts)
 
     @property
     def caution(self) -> float:
@@ -43,6 +50,8 @@ class Quoting:
         return Answered(text, True, max(each.confidence for each in known), evidence)
 
     def _of_part(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
+        if kinds.rules_asked(question):
+            return self._of_shop(query, question, vector)
         if query.item_id is not None and compares(question):
             return self._compared(query, question, vector)
         on_page = query.item_id is not None
@@ -54,7 +63,7 @@ class Quoting:
             return self._unknown(query, confidence)
         # Further evidence is shown only when it is about the same item as the best.
         same = [each for each in found if each.item_id == found[0].item_id]
-        title = None if on_page else self.index.titles.get(found[0].item_id)
+        title = None if on_page else self.index.titles.get(found[0].item_id or "")
         if same[0].source == "review":
             same = self._opinions(question, same)
             writers = self.index.writers(same[: wording.MAX_QUOTES])
@@ -62,6 +71,23 @@ class Quoting:
         else:
             text = wording.compose(question, same[0], title=title)
         return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]))
+
+    def _of_shop(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
+        """What the shop itself says: a checked fact, else a written rule, else that it is not known."""
+        item, shop = query.item_id, OfShop(self.index, self.facts)
+        page = self.index.page(item) if item is not None else np.zeros(0, dtype=np.int64)
+        rows, denied = shop.rows(question, page)
+        found = self._ranked(question, vector, rows, self.index.topic(item), 0.0)
+        told = shop.told(question, found, denied)
+        if told is not None:
+            return told
+        if not found:
+            return self._unknown(query, 0.0)
+        # That it tells what is asked is known by its kind: the ranker, which learned on products, only orders.
+        confidence = max(round(self.ranker.confidence(found[0].score), 6), self.caution)
+        same = [each for each in found if each.item_id == found[0].item_id]
+        text = wording.compose(question, same[0])
+        return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]), "rule")
 
     def _opinions(self, question: str, found: Sequence[Evidence]) -> list[Evidence]:
         """The sentences of customers that are sure enough and about the same, best first."""
@@ -100,11 +126,20 @@ class Quoting:
 
     def _unknown(self, query: AnswerQuery, confidence: float) -> Answered:
         text = wording.unknown_text(query.question, item=query.item_id is not None)
-        return Answered(text, known=False, confidence=confidence)
+        return Answered(text, known=False, confidence=confidence, form="unknown")
 
     def _on_page(self, item_id: str, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
         rows = self.index.best_of(question, vector, self.index.page(item_id), self.settings.n_candidates)
-        return self._ranked(question, vector, rows, self.index.topic(item_id), 0.0)
+        own = self._ranked(question, vector, rows, self.index.topic(item_id), 0.0)
+        return sorted([*own, *self._rules(question, vector)], key=lambda each: -each.score)
+
+    def _rules(self, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
+        """The shop's rules, where the question asks for nothing that only a product's page tells."""
+        asked = {kind.name for kind in kinds.asked(question)}
+        if asked - {"guarantee", "service"} or not len(self.index.rules):
+            return []
+        rows = self.index.best_of(question, vector, self.index.rules, self.settings.n_candidates // 4)
+        return self._ranked(question, vector, rows, frozenset(), -RULES_BEHIND)
 
     def _anywhere(self, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
         """From the pages of the items it may be about; the further from the question, the less they count."""
@@ -116,6 +151,7 @@ class Quoting:
                 question, vector, self.index.page(item_id), self.settings.n_candidates // 2
             )
             found += self._ranked(question, vector, rows, self.index.topic(item_id), score - highest)
+        found += self._rules(question, vector)
         return sorted(found, key=lambda each: -each.score)
 
     def _ranked(
@@ -126,13 +162,16 @@ class Quoting:
         topic: frozenset[str],
         bonus: float,
     ) -> list[Evidence]:
+        rows = rows[[not self._denied(row) for row in rows.tolist()]] if self.facts.values else rows
         if not len(rows):
             return []
         logits = self.ranker.logits(self.index.features(question, vector, rows, topic)) + bonus
         order = np.argsort(-logits, kind="stable")
         return [
-            Evidence(
-                self.index.texts[row], self.index.sources[row], self.index.items[row], round(float(logit), 6)
-            )
+            self.index.evidence(row, float(logit))
             for row, logit in zip(rows[order].tolist(), logits[order], strict=True)
         ]
+
+    def _denied(self, row: int) -> bool:
+        """Whether a checked fact says otherwise than the passage: then it is never quoted."""
+        return contradicted(self.index.texts[row], self.facts, source=self.index.sources[row]) is not None

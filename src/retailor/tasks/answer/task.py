@@ -18,6 +18,7 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.answer import dialogue, wording
 from retailor.tasks.answer.cases import Case, cases_of
+from retailor.tasks.answer.facts import CheckedFacts
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.learn import Learner, Synthetic
 from retailor.tasks.answer.parts import parts
@@ -48,6 +49,7 @@ class Answerer:
         self.settings = settings or AnswerSettings()
         self.ranker: Ranker = default_ranker()
         self.log: dict[str, Any] = {}
+        self.facts = CheckedFacts()
         self._index: PassageIndex | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
@@ -77,6 +79,7 @@ class Answerer:
                 "answer needs the table 'items', 'reviews' or 'questions', and this shop has no text in them."
             )
         self._index = PassageIndex.of(table, self.encoder, work=work)
+        self.facts = CheckedFacts.of(shop.facts.iter_rows())
         counts = table["source"].value_counts(sort=True).iter_rows()
         self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
 
@@ -100,7 +103,7 @@ class Answerer:
 
     def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
         """One answer a query. Raises DataError on an empty or over-long question or turn."""
-        quoting = Quoting(self._fitted(), self.ranker, self.settings)
+        quoting = Quoting(self._fitted(), self.ranker, self.settings, self.facts)
         for query in queries:
             self._check(query)
         split = [parts(question) for question in self._standalone(queries)]
@@ -177,6 +180,7 @@ class Answerer:
             index.save(new)
             _write(new / "ranker.json", self.ranker.to_dict())
             _write(new / "log.json", self.log)
+            _write(new / "facts.json", {"values": dict(self.facts.values), "path": self.facts.path})
             self.encoder.save(new / "encoder")
             if hasattr(self.generator, "save"):
                 cast(Any, self.generator).save(new / "generator")
@@ -194,6 +198,9 @@ class Answerer:
         )
         task._index = PassageIndex.load(folder)
         task.ranker = Ranker.from_dict(json.loads((folder / "ranker.json").read_text(encoding="utf-8")))
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        values = {name: tuple(each) for name, each in facts["values"].items()}
+        task.facts = CheckedFacts(values, facts["path"])
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
 

@@ -52,6 +52,14 @@ def unknown_text(question: str, *, item: bool) -> str:
     return f"I don't know: nothing in {where} answers that."
 
 
+def overruled(question: str, text: str) -> str:
+    """That a text of the shop says otherwise, and what counts."""
+    text = " ".join(text.split())[:MAX_QUOTE_CHARS]
+    if is_chinese(question):
+        return f"（另有文字写着“{text}”，以本店核实过的规则为准。）"
+    return f"(Another text says “{text}”; the shop's checked rule counts.)"
+
+
 def unknown_rest(question: str) -> str:
     """That a part of the question has no answer."""
     return "其余的我不知道。" if is_chinese(question) else "The rest I don't know."
@@ -102,7 +110,7 @@ def _attribute(text: str, chinese: bool) -> str:
 
 
 def _quote(question: str, best: Evidence, chinese: bool) -> str:
-    text = best.text
+    text = _in_a_row(best.text)
     if len(text) > MAX_QUOTE_CHARS:
         asked = set(content_words(question))
         text = max(sentences(text) or [text], key=lambda part: len(asked & set(content_words(part))))
@@ -112,6 +120,13 @@ def _quote(question: str, best: Evidence, chinese: bool) -> str:
     if best.source == "review":
         return f"有顾客写道：“{text}”" if chinese else f"A customer writes: “{text}”"
     return text
+
+
+def _in_a_row(text: str) -> str:
+    """The lines of a rule as one, set apart where they are no sentences."""
+    lines = text.split("\n")
+    ended = [line if line[-1:] in ".!?。！？；;:：" else f"{line};" for line in lines[:-1]]
+    return sentences_joined([*ended, lines[-1]])
 
 
 def _verdict(question: str, best: Evidence) -> bool | None:
