@@ -39,6 +39,7 @@ class PassageIndex:
         self.questions: list[str | None] = table["question"].to_list()
         self.question_ids: list[str | None] = table["question_id"].to_list()
         self.reviews: list[list[str]] = table["reviews"].to_list()
+        self.stars: list[list[float | None]] = table["stars"].to_list()
         self.headings: list[str | None] = table["heading"].to_list()
         self.paths: list[str | None] = table["path"].to_list()
         self.rules = np.flatnonzero(np.array(self.sources) == "rule")
@@ -117,6 +118,10 @@ class PassageIndex:
         order = np.argsort(-together, kind="stable")[:n]
         return {self._item_ids[int(row)]: float(together[row]) for row in order}
 
+    def stars_of(self, row: int) -> list[float]:
+        """The stars of the reviews that say it, where they have some."""
+        return [stars for stars in self.stars[row] if stars is not None]
+
     def evidence(self, row: int, score: float) -> Evidence:
         """The passage of a row as evidence."""
         return Evidence(
@@ -175,7 +180,7 @@ class PassageIndex:
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when its parts do not belong together."""
         table = pl.read_parquet(Path(folder) / "passages.parquet")
-        if "heading" not in table.columns:
+        if "stars" not in table.columns:
             raise DataError("these answers were made by an earlier version; fit the task again.", path=folder)
         vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
         lexical = BM25Index.load(folder)

@@ -21,13 +21,16 @@ SCHEMA: dict[str, Any] = {
     "review": pl.String,
     "heading": pl.String,
     "path": pl.String,
+    "stars": pl.Float32,
 }
 """`question`: what an earlier answer answered; `review`: the id of the review that says it, or its row where
-it has none; `heading`, `path`: where a rule of the shop stands, which is about no item; else null."""
+it has none, and its `stars`; `heading`, `path`: where a rule of the shop stands, which is about no item."""
 
-Row = tuple[str | None, str, str, str | None, str | None, str | None, str | None, str | None]
+Row = tuple[
+    str | None, str, str, str | None, str | None, str | None, str | None, str | None, float | None
+]
 """In the order of SCHEMA."""
-_NOWHERE = (None, None)
+_NOWHERE = (None, None, None)
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 _BREAK = re.compile(r"<(?:br|/?p|/?li|/?ul|/?div|/?tr|/?h\d)\b[^>]{0,200}>|[\r\n]+", re.IGNORECASE)
@@ -81,7 +84,8 @@ def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_ch
     return (
         rows.with_columns(pl.col("text").str.slice(0, max_chars))
         .group_by("item_id", "text", "question", "heading", "path", maintain_order=True)
-        .agg(pl.col("source", "question_id").first(), pl.col("review").drop_nulls().alias("reviews"))
+        .agg(pl.col("source", "question_id").first(), pl.col("review", "stars").filter(pl.col("review").is_not_null()).name.suffix("s"))
+        .rename({"starss": "stars"})
         .with_columns(n=pl.int_range(pl.len()).over("item_id"))
         .filter((pl.col("n") < max_per_item) | pl.col("item_id").is_null())
         .drop("n")
@@ -126,19 +130,21 @@ def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[Row]:
         .sort(pl.col("helpful").fill_null(0), descending=True, maintain_order=True)
     )
     named = pl.coalesce("review_id", pl.format("row {}", pl.col("review")))
-    for item_id, text, review in ordered.select("item_id", "text", named).drop_nulls("item_id").iter_rows():
+    for item_id, text, review, stars in (
+        ordered.select("item_id", "text", named, "rating").drop_nulls("item_id").iter_rows()
+    ):
         for sentence in sentences(text):
             if seen.get(item_id, 0) >= max_sentences:
                 break
             seen[item_id] = seen.get(item_id, 0) + 1
-            yield item_id, "review", sentence, None, None, review, *_NOWHERE
+            yield item_id, "review", sentence, None, None, review, None, None, stars
 
 
 def _of_rules(rules: pl.DataFrame, max_chars: int) -> Iterator[Row]:
     """The sections of the shop's rules, a long one in several passages of whole lines."""
     for heading, text, path in rules.select("heading", "text", "path").iter_rows():
         for piece in _pieces(text, max_chars):
-            yield None, "rule", piece, None, None, None, heading, path
+            yield None, "rule", piece, None, None, None, heading, path, None
 
 
 def _pieces(text: str, max_chars: int) -> Iterator[str]:

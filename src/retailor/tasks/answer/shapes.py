@@ -38,6 +38,33 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Reviews that speak of what is asked: `n`, of them `yes` and `no`; the rest take no side."""
+
+    n: int
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its unit, as the evidence has it, and in the unit of the question."""
+
+    value: float
+    unit: str
+    converted: str | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An attribute of two items: as a row of a table."""
+
+    name: str
+    own: str | None
+    other: str | None
+
+
+@dataclass(frozen=True)
 class Answered:
     """An answer with what it stands on. When `known` is False, `text` says so and nothing is made up."""
 
@@ -49,3 +76,8 @@ class Answered:
     """The kind of answer that the question asks for."""
     verdict: Verdict | None = None
     """Only where the evidence says it, or customers do and are counted."""
+    value: Value | None = None
+    counts: Counts | None = None
+    table: tuple[Compared, ...] = ()
+    """The item asked about beside the one that the question names, whose id is `other_id`."""
+    other_id: str | None = None
