@@ -38,7 +38,8 @@ class ShopPlan:
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
     rules: str | None = None
-    """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML, and `facts.toml`."""
+    """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML,
+    and `facts.toml`."""
     pseudonym_key_env: str | None = None
     """The environment variable that holds a key: ids of customers and reviews become a keyed hash."""
 

@@ -74,7 +74,9 @@ def _values(name: str, value: Any) -> list[str]:
     if name in _RANGES:
         low, high = value if isinstance(value, tuple) else (0, value)
         if not 0 <= low <= high:
-            raise ConfigError(f"'{name}' = {value}: days from and to, the smaller first.", key=name, value=value)
+            raise ConfigError(
+                f"'{name}' = {value}: days from and to, the smaller first.", key=name, value=value
+            )
         return [str(low), str(high)]
     return [str(each).strip() for each in value] if isinstance(value, tuple) else [str(value).lower()]
 
@@ -94,5 +96,7 @@ def _country(name: str) -> str:
 def _money(name: str, value: str) -> str:
     found = [each for each in parse_quantities(value) if each.dimension == "money"]
     if len(found) != 1:
-        raise ConfigError(f"'{name}' = '{value}': one amount with its currency, as '50 USD'.", key=name, value=value)
+        raise ConfigError(
+            f"'{name}' = '{value}': one amount with its currency, as '50 USD'.", key=name, value=value
+        )
     return f"{found[0].value:g} {found[0].unit}"

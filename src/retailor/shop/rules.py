@@ -54,7 +54,9 @@ def read_rules(folder: str | Path) -> Rules:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError("there is no such folder of rules; give one with Markdown or HTML files.", path=folder)
+        raise DataError(
+            "there is no such folder of rules; give one with Markdown or HTML files.", path=folder
+        )
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     pages = [path for path in paths if path.suffix.lower() in PAGES and path.name[0] != "."]
     if len(pages) > MAX_FILES:
@@ -176,7 +178,9 @@ def _lines(node: Any) -> Iterator[tuple[int | None, str]]:
         return
     loose: list[str] = []
     for child in node.iter(include_text=True):
-        if child.tag in _BLOCKS or (child.tag != "-text" and child.css_first("p, li, tr, h1, h2, h3, h4") is not None):
+        if child.tag in _BLOCKS or (
+            child.tag != "-text" and child.css_first("p, li, tr, h1, h2, h3, h4") is not None
+        ):
             yield from _own(node, loose)
             loose = []
             yield from _lines(child)

@@ -22,7 +22,9 @@ _TEXTS = {
     "judgments": ("query",),
     "rules": ("heading", "text"),
 }
-_LINES = frozenset({("items", "description"), ("reviews", "text"), ("questions", "answer"), ("rules", "text")})
+_LINES = frozenset(
+    {("items", "description"), ("reviews", "text"), ("questions", "answer"), ("rules", "text")}
+)
 """Texts that keep their lines: what a bullet says is not glued to the next one."""
 _LISTS = {"items": ("category",)}
 _STRUCTS: dict[str, dict[str, tuple[str, ...]]] = {

@@ -65,7 +65,7 @@ If something arrives damaged, send us a photo within 7 days: we replace it or re
 <h1>Payment</h1>
 <p>You can pay by Visa, Mastercard, PayPal, Alipay, WeChat Pay or bank transfer.</p>
 <h2>Invoices</h2>
-<p>Every order comes with an invoice as a PDF. For an invoice to a company, enter its VAT number at checkout.</p>
+<p>Every order comes with an invoice as a PDF. A company enters its VAT number at checkout.</p>
 <h2>Vouchers</h2>
 <p>One voucher can be used for each order; vouchers cannot be paid out.</p>
 </body></html>

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a pattern a line)
 """What a text says against the checked facts of the shop: then it is not quoted."""
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from retailor.tasks.answer.measures import days_of, quantities
 from retailor.tasks.answer.passages import sentences
 from retailor.text.places import WORLD, countries, includes
 
-_NOT = re.compile(r"\b(?:no|not|never|cannot|can't|don't|doesn't|won't|unable|except|excluding|neither|nor)\b|n't\b|[不没非无]|除", re.IGNORECASE)
-_RETURN = re.compile(r"\breturn(?:s|ed|able)?\b|send (?:it|them|this|that)? ?back|sent back|退货|[可能](?:以|无理由)*退|退换|无理由", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:no|not|never|cannot|can't|don't|doesn't|won't|unable|except|excluding|neither|nor)\b|n't\b|[不没非无]|除",
+    re.IGNORECASE,
+)
+_RETURN = re.compile(
+    r"\breturn(?:s|ed|able)?\b|send (?:it|them|this|that)? ?back|sent back|退货|[可能](?:以|无理由)*退|退换|无理由",
+    re.IGNORECASE,
+)
 _REFUND_TIME = re.compile(
     r"refund(?:s|ed)?\b.{0,24}\b(?:made|paid|issued|process\w*|within|takes?|arriv\w*)|退款.{0,12}(?:内|到账|退回)|photo|照片|dispatch|deliver(?!y)|label",
     re.IGNORECASE,
@@ -23,10 +30,20 @@ _SHIPS = re.compile(
     r"\b(?:ship|deliver|send|dispatch|mail)(?:s|ed|ping|ing)?\b.{0,40}\b(?:to|in|within|world|anywhere|international\w*)|\bworldwide (?:shipping|delivery)|international (?:shipping|delivery)|[寄发送邮](?:货)?[往到]|配送",
     re.IGNORECASE,
 )
-_WORLDWIDE = re.compile(r"worldwide|anywhere in the world|all over the world|every country|全球|世界各地", re.IGNORECASE)
-_DISPATCHES = re.compile(r"\b(?:ships?|dispatche?[sd]?|leaves?)\b.{0,30}\b(?:with)?in\b|shipped (?:with)?in\b|发货", re.IGNORECASE)
-_ARRIVES = re.compile(r"\b(?:delivers?|arrives?|delivery|shipping)\b.{0,24}\b(?:with)?in\b|delivery (?:time|takes)|送达|配送.{0,4}[需要]", re.IGNORECASE)
-_FREE = re.compile(r"\bfree\b.{0,16}\b(?:shipping|delivery|postage)|(?:shipping|delivery|postage)\b.{0,12}\bfree\b|包邮|免运费|免邮", re.IGNORECASE)
+_WORLDWIDE = re.compile(
+    r"worldwide|anywhere in the world|all over the world|every country|全球|世界各地", re.IGNORECASE
+)
+_DISPATCHES = re.compile(
+    r"\b(?:ships?|dispatche?[sd]?|leaves?)\b.{0,30}\b(?:with)?in\b|shipped (?:with)?in\b|发货", re.IGNORECASE
+)
+_ARRIVES = re.compile(
+    r"\b(?:delivers?|arrives?|delivery|shipping)\b.{0,24}\b(?:with)?in\b|delivery (?:time|takes)|送达|配送.{0,4}[需要]",
+    re.IGNORECASE,
+)
+_FREE = re.compile(
+    r"\bfree\b.{0,16}\b(?:shipping|delivery|postage)|(?:shipping|delivery|postage)\b.{0,12}\bfree\b|包邮|免运费|免邮",
+    re.IGNORECASE,
+)
 _PAYS = re.compile(r"\b(?:pay|take)s?\b|\baccept\w*|payment|支付|付款|可用", re.IGNORECASE)
 _STATES = re.compile(
     r"\b(?:can|may|will|policy|always|never|worldwide|you (?:have|get)|(?:they|we|shop|store|seller) (?:\w+ )?(?:take|accept|ship|deliver|send|offer)s?)\b|"
@@ -64,7 +81,9 @@ def _ships_to(sentence: str, facts: CheckedFacts, source: str) -> bool:
         return False
     if denied:
         return bool(named) and all(includes(codes, code) for code in named)
-    return any(code != WORLD and not includes(codes, code) and not _part_of_union(code, codes) for code in named)
+    return any(
+        code != WORLD and not includes(codes, code) and not _part_of_union(code, codes) for code in named
+    )
 
 
 def _part_of_union(code: str, codes: frozenset[str]) -> bool:
@@ -89,7 +108,11 @@ def _times(name: str, sentence: str, facts: CheckedFacts, source: str) -> bool:
         return False
     days = [each for each in map(days_of, quantities(sentence)) if each is not None]
     low, high = map(int, facts.values[name])
-    slack = int(facts.values["dispatch_days"][1]) if name == "delivery_days" and "dispatch_days" in facts.values else 0
+    slack = (
+        int(facts.values["dispatch_days"][1])
+        if name == "delivery_days" and "dispatch_days" in facts.values
+        else 0
+    )
     return bool(days) and not any(low <= each <= high + slack for each in days)
 
 
@@ -125,7 +148,9 @@ def _payment(sentence: str, facts: CheckedFacts, source: str) -> bool:
 
 
 def _pickup(sentence: str, facts: CheckedFacts, source: str) -> bool:
-    if not re.search(r"\bpick(?:ed)?.?up\b|\bcollect(?:ed)?\b.{0,20}\b(?:store|shop)|自提|自取", sentence, re.IGNORECASE):
+    if not re.search(
+        r"\bpick(?:ed)?.?up\b|\bcollect(?:ed)?\b.{0,20}\b(?:store|shop)|自提|自取", sentence, re.IGNORECASE
+    ):
         return False
     if source in ("review", "attribute", "title"):
         return False

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a pattern a line)
 """Checked facts of the shop, told: what a question about its rules gets, whatever any text says.
 
 A fact answers with yes or no where the question names something to hold against it: a country, a number of
@@ -67,12 +68,17 @@ _HOW_OF_RETURN = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"\btoo late\b|\bn[o']t\b|n't\b|来不及|太晚|不能|不可以|不会|过期", re.IGNORECASE)
-_DISPATCH = re.compile(r"\bdispatch\w*|\bship(?:s|ped)? (?:out|within|it out)|leave|be shipped|发货|发出|寄出", re.IGNORECASE)
+_DISPATCH = re.compile(
+    r"\bdispatch\w*|\bship(?:s|ped)? (?:out|within|it out)|leave|be shipped|发货|发出|寄出", re.IGNORECASE
+)
 _SOON = {
     0: re.compile(r"\bsame.day\b|\btoday\b|\btonight\b|当天|今天|当日", re.IGNORECASE),
     1: re.compile(r"\bnext.day\b|\btomorrow\b|\bovernight\b|次日|明天|第二天", re.IGNORECASE),
 }
-_PICKUP = re.compile(r"\bpick(?:ing|ed)?\b.{0,12}\bup\b|\bpick.?up\b|\bcollect\b|click (?:and|&) collect|自提|自取|上门取", re.IGNORECASE)
+_PICKUP = re.compile(
+    r"\bpick(?:ing|ed)?\b.{0,12}\bup\b|\bpick.?up\b|\bcollect\b|click (?:and|&) collect|自提|自取|上门取",
+    re.IGNORECASE,
+)
 _COST = re.compile(r"\bfree\b|包邮|免运?邮?费", re.IGNORECASE)
 
 
@@ -127,22 +133,42 @@ class CheckedFacts:
         kept = [includes(codes, code) for code in named]
         place = _listed([country_name(code, chinese=chinese) for code in named], chinese)
         if all(kept):
-            return Told("ships_to", _say(chinese, f"可以寄到{place}。", f"Yes, we deliver to {place}."), "yes")
-        if any(kept) or named == [WORLD] or (named == ["EU"] and any(includes(frozenset(("EU",)), c) for c in codes)):
+            return Told(
+                "ships_to", _say(chinese, f"可以寄到{place}。", f"Yes, we deliver to {place}."), "yes"
+            )
+        if (
+            any(kept)
+            or named == [WORLD]
+            or (named == ["EU"] and any(includes(frozenset(("EU",)), c) for c in codes))
+        ):
             return Told("ships_to", everywhere, "depends")
         no = _say(chinese, f"不能寄到{place}。", f"No, we do not deliver to {place}.")
         return Told("ships_to", f"{no}{'' if chinese else ' '}{everywhere}", "no")
 
+    def times(self, question: str) -> Told | None:
+        """How long delivery takes, where that is a fact: also beside what customers say of its speed."""
+        return self._times(question)
+
     def _returns(self, question: str) -> Told | None:
         exchange = re.search(r"\bexchange|换货|[能可]以?换", question, re.IGNORECASE) is not None
         name = "exchange_days" if exchange and "exchange_days" in self.values else "return_days"
-        if name not in self.values or _HOW_OF_RETURN.search(question) or not _LIMIT_OF_RETURN.search(question):
+        if (
+            name not in self.values
+            or _HOW_OF_RETURN.search(question)
+            or not _LIMIT_OF_RETURN.search(question)
+        ):
             return None
         limit, chinese = int(self.values[name][0]), is_chinese(question)
         verb = ("换货", "exchange") if name == "exchange_days" else ("退货", "return")
         if not limit:
-            return Told(name, _say(chinese, f"本店不支持{verb[0]}。", f"No, we do not accept {verb[1]}s."), "no")
-        rule = _say(chinese, f"收到后{limit}天内可以{verb[0]}。", f"{verb[1].capitalize()}s are accepted within {limit} days of delivery.")
+            return Told(
+                name, _say(chinese, f"本店不支持{verb[0]}。", f"No, we do not accept {verb[1]}s."), "no"
+            )
+        rule = _say(
+            chinese,
+            f"收到后{limit}天内可以{verb[0]}。",
+            f"{verb[1].capitalize()}s are accepted within {limit} days of delivery.",
+        )
         asked = [days for days in map(days_of, quantities(question)) if days is not None]
         if not asked and re.search(r"\blast week\b|上周|上个?星期", question, re.IGNORECASE):
             asked = [13.0]
@@ -156,15 +182,21 @@ class CheckedFacts:
 
     def _times(self, question: str) -> Told | None:
         name = "dispatch_days" if _DISPATCH.search(question) else "delivery_days"
-        name = name if name in self.values else "delivery_days" if name == "dispatch_days" else "dispatch_days"
-        if name not in self.values:
+        name = (
+            name if name in self.values else "delivery_days" if name == "dispatch_days" else "dispatch_days"
+        )
+        if name not in self.values or re.search(r"refund|money|退款|到账", question, re.IGNORECASE):
             return None
         chinese = is_chinese(question)
         low, high = map(int, self.values[name])
         span = f"{low}–{high}" if low and low != high else str(high)
         days = "day" if span == "1" else "days"
         if name == "dispatch_days":
-            rule = _say(chinese, f"下单后{span}个工作日内发货。", f"Orders leave our warehouse within {span} working {days}.")
+            rule = _say(
+                chinese,
+                f"下单后{span}个工作日内发货。",
+                f"Orders leave our warehouse within {span} working {days}.",
+            )
         else:
             rule = _say(chinese, f"配送需要{span}个工作日。", f"Delivery takes {span} working {days}.")
         asked = [days for days in map(days_of, quantities(question)) if days is not None]
@@ -186,20 +218,28 @@ class CheckedFacts:
         free, cost = self.values.get("free_shipping_from"), self.values.get("shipping_cost")
         if not free and not cost:
             return None
-        amount, unit = (free[0].split(" ") if free else ("", ""))
+        amount, unit = free[0].split(" ") if free else ("", "")
         always = bool(free) and float(amount) == 0
         parts = []
         if always:
             parts.append(_say(chinese, "全场包邮。", "Delivery is free."))
         elif free:
-            parts.append(_say(chinese, f"满{_money(free[0], True)}包邮。", f"Delivery is free from {_money(free[0], False)}."))
+            parts.append(
+                _say(
+                    chinese,
+                    f"满{_money(free[0], True)}包邮。",
+                    f"Delivery is free from {_money(free[0], False)}.",
+                )
+            )
         if cost and not always:
-            parts.append(_say(chinese, f"{'不满' if free else ''}{'的' if free else ''}运费{_money(cost[0], True)}。",
+            parts.append(_say(chinese, f"{f'不满{_money(free[0], True)}' if free else ''}运费{_money(cost[0], True)}。",
                               f"{'Below that it' if free else 'Delivery'} costs {_money(cost[0], False)}."))  # fmt: skip
         rule = ("" if chinese else " ").join(parts)
         if always:
             return Told("free_shipping_from", _say(chinese, "是的，", "Yes. ") + rule, "yes")
-        spent = [each for each in quantities(question) if each.dimension == "money" and free and each.unit == unit]
+        spent = [
+            each for each in quantities(question) if each.dimension == "money" and free and each.unit == unit
+        ]
         if not free or not _COST.search(question):
             return Told("free_shipping_from" if free else "shipping_cost", rule)
         if len(spent) != 1:
@@ -229,8 +269,14 @@ class CheckedFacts:
             return None
         can, chinese = self.values["pickup"][0] == "true", is_chinese(question)
         if can:
-            return Told("pickup", _say(chinese, "可以到店自提。", "Yes, orders can be collected from our shop."), "yes")
-        return Told("pickup", _say(chinese, "不支持自提。", "No, orders cannot be collected from our shop."), "no")
+            return Told(
+                "pickup",
+                _say(chinese, "可以到店自提。", "Yes, orders can be collected from our shop."),
+                "yes",
+            )
+        return Told(
+            "pickup", _say(chinese, "不支持自提。", "No, orders cannot be collected from our shop."), "no"
+        )
 
 
 _ASKS_WAYS = re.compile(

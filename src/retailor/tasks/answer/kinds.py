@@ -95,7 +95,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("machine", "word", r"washing machine|machine.wash\w*|washable|\btumble|机洗|洗衣机|水洗", r"machine.wash|washable|washing machine|hand.wash|机洗|洗衣机|水洗|手洗", "", "cleaning"),
     ("toxic", "fact", r"toxic|poison\w*|\bbpa\b|harmful|phthalate\w*|有毒|中毒|毒|双酚|甲醛|有害", r"toxic|poison|\bbpa\b|harm|phthalate|lead.free|毒|双酚|甲醛|有害", "", "liking safe"),
     ("tests", "fact", r"test\w*.{0,12}\banimals?|animals?.{0,12}\btest|cruelty|动物.{0,6}实验|实验.{0,6}动物|零残忍", r"\banimals?\b|cruelty|动物", "", ""),
-    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
+    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|(?:stay|keep|kept|remain)\w*\b.{0,24}\bdry\b|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
     ("assembly", "opinion", r"assembl\w*|\bset.?up\b|\binstall\w*|put (?:it )?together|\bpitch\b|安装|组装|搭(?!配)|好装", r"assembl|set.?up|install|pitch|goes up|put together|安装|组装|搭", "", "size"),
     ("feature", "word", _FEATURES, "", "", "size"),
     ("flight", "word", r"hand luggage|carry.?on\b|(?:plane|flight|airplane|aircraft)s?\b|\btsa\b|飞机|登机|随身行李|托运", r"hand luggage|carry.?on\b|\b(?:plane|flight|airplane|aircraft)|飞机|登机|行李", "", ""),
@@ -116,7 +116,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("effect", "opinion", r"\beffect\w*|(?:see|make|notice).{0,8}difference|\bresults?\b|效果|有用吗|管用", r"effect|difference|result|效果|有用|管用", "", ""),
     ("connection", "opinion", r"connect(?:ion|s|ed)?\b|drops? out|\bpair(?:s|ing)?\b|\blag|连接|断连|断线|配对|掉线|连得", r"connect|pair|drop|\blag|连|断|配对", "", ""),
     ("heat", "opinion", r"heats?\b|heated|evenly|受热|加热|烫", r"heat|\bhot\b|burn|warm|cold|even|热|糊|凉|火候|烫", "", ""),
-    ("delivery", "opinion", r"arriv\w*.{0,12}\b(?:quick|fast|time|late)|(?:shipping|delivery)\b.{0,10}\b(?:fast|quick|slow|good)|fast (?:shipping|delivery)|发货快|物流快|快递快|发货慢|到得快", r"deliver|arriv|ship|parcel|物流|发货|快递|到了", "", ""),
+    ("delivery", "opinion", r"arriv\w*.{0,12}\b(?:quick|fast|time|late)|(?:shipping|delivery)\b.{0,10}\b(?:fast|quick|slow|good)|fast (?:shipping|delivery)|发货快|物流快|快递快|发货慢|到得快", r"deliver|arriv\w*(?! (?:with|broken|damaged|cracked|scratched)\b)|\bship|parcel|物流|发货|快递|到了", "", ""),
     ("service", "opinion", r"customer service|support team|\bseller|客服|售后|卖家|服务态度", r"service|seller|replied|replaced|客服|售后|卖家", "", ""),
     ("packing", "opinion", r"packag\w*|\bpacked\b|(?:in|the) box\b|包装|盒子", r"pack|\bbox|wrap|carton|cardboard|包装|盒|纸箱", "", "material"),
     # rules of the shop
@@ -178,7 +178,9 @@ def rules_asked(question: str) -> tuple[Kind, ...]:
     """The rules of the shop that a question asks for, those of a long story's last question among them."""
     if len(_WORD.findall(question)) > MAX_WORDS:
         question = next((each for each in reversed(_SENTENCE.findall(question)) if each[-1] in "?？"), "")
-    return tuple(kind for kind in KINDS if kind.sort == "rule" and kind.asks.search(question))
+    found = [kind for kind in KINDS if kind.sort == "rule" and kind.asks.search(question)]
+    over = frozenset().union(*(kind.over for kind in found))
+    return tuple(kind for kind in found if kind.name not in over)
 
 
 @lru_cache(maxsize=65536)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a pattern a line)
 """Quantities as customers say them, and the limits that they ask about: 'under two kilos?', '能装进50厘米的柜子吗'."""
 
 from __future__ import annotations
@@ -13,8 +14,16 @@ from retailor.text.quantities import Quantity, dimension_of, parse_quantities, q
 
 Order = Literal["under", "over", "within", "at least", "equal"]
 
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+_TENS = dict(
+    zip(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"],
+        range(20, 100, 10),
+        strict=True,
+    )
+)
 _WORDS = {word: n for n, word in enumerate(_ONES.split())} | _TENS | {"a hundred": 100, "one hundred": 100}
 _WORD = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})[- ](?P<one>{'|'.join(_ONES.split()[1:10])})|(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))}))"
@@ -137,8 +146,7 @@ def comparable(values: Sequence[Quantity], other: Quantity) -> list[float]:
     return [
         _base(each)
         for each in values
-        if each.dimension == other.dimension
-        and (each.unit == other.unit or each.dimension != "money")
+        if each.dimension == other.dimension and (each.unit == other.unit or each.dimension != "money")
     ]
 
 
@@ -176,7 +184,9 @@ def unit_asked(question: str) -> str | None:
     match = _IN_UNIT.search(question)
     if not match:
         return None
-    found = parse_quantities(f"1 {match['en'] or match['many'] or ''}" if not match["zh"] else f"1{match['zh']}")
+    found = parse_quantities(
+        f"1 {match['en'] or match['many'] or ''}" if not match["zh"] else f"1{match['zh']}"
+    )
     return found[0].unit if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from retailor.tasks.answer.contradictions import contradicted
 from retailor.tasks.answer.facts import CheckedFacts, Told, is_chinese
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.shapes import Answered, Evidence
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class OfShop:
         item = [
             row
             for row in page.tolist()
-            if self.index.sources[row] not in ("review", "title", "rule") and self._tells(question, row, wanted)
+            if self.index.sources[row] not in ("review", "title", "rule")
+            and self._tells(question, row, wanted)
         ]
         rows = [*item, *(spoken or own)]
         denied = [row for row in rows if self.denies(row)]
@@ -58,14 +62,22 @@ class OfShop:
         against = [row for row in denied if self._is_against(row, told)]
         if against:
             text = wording.sentences_joined([text, wording.overruled(question, self.index.texts[against[0]])])
-        evidence = tuple(self._evidence(each) for each in told)
-        rules = tuple(each for each in found if each.source == "rule")[:1]
+        evidence = tuple(self.evidence(each) for each in told)
+        rules = tuple(each for each in found if each.source == "rule" and self._says(each, told))[:1]
         return Answered(text, True, 1.0, (*evidence, *rules), "rule", told[0].verdict)
+
+    def _says(self, rule: Evidence, told: Sequence[Told]) -> bool:
+        """Whether a rule has the numbers of the facts that were told, or these have none."""
+        numbers = {
+            n for each in told for value in self.facts.values[each.name] for n in _NUMBER.findall(value)
+        }
+        return numbers <= {f"{float(n):g}" for n in _NUMBER.findall(rule.text)}
 
     def _is_against(self, row: int, told: Sequence[Told]) -> bool:
         name = contradicted(self.index.texts[row], self.facts, source=self.index.sources[row])
         return name in {each.name for each in told}
 
-    def _evidence(self, told: Told) -> Evidence:
+    def evidence(self, told: Told) -> Evidence:
+        """The checked fact, as evidence."""
         values = ", ".join(self.facts.values[told.name])
         return Evidence(f"{told.name}: {values}", "fact", None, 0.0, f"{self.facts.path} › {told.name}")

@@ -26,9 +26,7 @@ SCHEMA: dict[str, Any] = {
 """`question`: what an earlier answer answered; `review`: the id of the review that says it, or its row where
 it has none, and its `stars`; `heading`, `path`: where a rule of the shop stands, which is about no item."""
 
-Row = tuple[
-    str | None, str, str, str | None, str | None, str | None, str | None, str | None, float | None
-]
+Row = tuple[str | None, str, str, str | None, str | None, str | None, str | None, str | None, float | None]
 """In the order of SCHEMA."""
 _NOWHERE = (None, None, None)
 
@@ -84,7 +82,10 @@ def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_ch
     return (
         rows.with_columns(pl.col("text").str.slice(0, max_chars))
         .group_by("item_id", "text", "question", "heading", "path", maintain_order=True)
-        .agg(pl.col("source", "question_id").first(), pl.col("review", "stars").filter(pl.col("review").is_not_null()).name.suffix("s"))
+        .agg(
+            pl.col("source", "question_id").first(),
+            pl.col("review", "stars").filter(pl.col("review").is_not_null()).name.suffix("s"),
+        )
         .rename({"starss": "stars"})
         .with_columns(n=pl.int_range(pl.len()).over("item_id"))
         .filter((pl.col("n") < max_per_item) | pl.col("item_id").is_null())

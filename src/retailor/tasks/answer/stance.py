@@ -1,10 +1,11 @@
+# ruff: noqa: E501 (words a line)
 """What customers say to a question, counted: how many write about it, and how many of them say yes."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from retailor.retrieval.tokens import content_words
@@ -16,7 +17,7 @@ from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 
 # Words for and against a product in what customers write of one side of it; of no shop in particular.
 _GOOD = """
-good well nice fine comfortable comfy soft sturdy solid durable reliable quiet silent crisp clear bright light lightweight easy easily
+good well nice fine lovely delightful pleasant decent brilliant fabulous adorable delicious tasty yummy glad enjoy enjoyed comfortable comfy soft sturdy solid durable reliable quiet silent crisp clear bright light lightweight easy easily
 simple quick quickly fast smooth smoothly warm dry waterproof watertight strong tough roomy gentle fresh clean beautiful beautifully
 helpful friendly accurate secure stable safe fair worth value impressive handy effective effortless effortlessly fits survived survives
 holds adores enjoys thrilled flawless flawlessly gorgeous early
@@ -32,11 +33,11 @@ dead stopped fails failed failure missing crooked painful itchy irritated rash o
 不舒服 硬 粗糙 扎 薄 松 吵 噪音 杂音 模糊 暗 重 沉 笨重 难 麻烦 慢 漏 漏水 渗水 湿 生锈 卡 卡住 粘 黏 油腻 糊 臭 刺鼻 异味 破 裂 断 掉 掉色 褪色 晃
 不稳 危险 小 太小 贵 太贵 不值 坏 不理 敷衍 推来推去 恶劣 压扁 迟到 散架 过敏 红肿 脱皮 断连 断线 卡顿 闷 刮 毛刺
 """
-_WORDS = OpinionWords(
-    (*PRAISE, *re.findall(r"\S+", _GOOD)), (*BLAME, *re.findall(r"\S+", _BAD))
-)
+_WORDS = OpinionWords((*PRAISE, *re.findall(r"\S+", _GOOD)), (*BLAME, *re.findall(r"\S+", _BAD)))
 _WORDS_OF_QUESTION = OpinionWords(tuple(re.findall(r"\S+", _GOOD)), tuple(re.findall(r"\S+", _BAD)))
-_DENIES = re.compile(r"\b(?:no|not|never|hardly|barely|zero|without|nothing)\b|n't\b|[不没无未]", re.IGNORECASE)
+_DENIES = re.compile(
+    r"\b(?:no|not|never|hardly|barely|zero|without|nothing)\b|n't\b|[不没无未]", re.IGNORECASE
+)
 ABOUT = 0.5
 """Of a question's words by weight, those that a sentence about it has."""
 ONE_SIDED = 0.75
@@ -64,7 +65,9 @@ class Stance:
 
 def stance(question: str, index: PassageIndex, item_id: str, rows: Sequence[int]) -> Stance:
     """What the reviews among `rows` (of one item) say to the question."""
-    about = [row for row in rows if index.sources[row] == "review" and is_about(question, index, item_id, row)]
+    about = [
+        row for row in rows if index.sources[row] == "review" and is_about(question, index, item_id, row)
+    ]
     asks_bad = is_yes_no(question) and _orientation(question) < 0
     votes: dict[str, float] = defaultdict(float)
     sides: dict[int, int] = {}
@@ -82,12 +85,17 @@ def stance(question: str, index: PassageIndex, item_id: str, rows: Sequence[int]
 
 
 def is_about(question: str, index: PassageIndex, item_id: str, row: int) -> bool:
-    """Whether a sentence speaks of what the question asks: of a kind of it, else in most of its words."""
+    """Whether a passage of an item speaks of what the question asks."""
+    return says_of(question, index.texts[row], index.topic(item_id), index.lexical.idf)
+
+
+def says_of(question: str, text: str, topic: frozenset[str], idf: Callable[[str], float]) -> bool:
+    """Whether a sentence speaks of what is asked: of an opinion's kind, else in most words but the `topic`'s."""
     opinions = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
     if opinions:
-        return any(kinds.tells(kind, question, index.texts[row]) for kind in opinions)
-    asked = {w: index.lexical.idf(w) for w in content_words(question) if w not in index.topic(item_id)}
-    told = set(content_words(index.texts[row]))
+        return any(kinds.tells(kind, question, text) for kind in opinions)
+    asked = {word: idf(word) for word in content_words(question) if word not in topic}
+    told = set(content_words(text))
     return bool(asked) and sum(v for w, v in asked.items() if w in told) >= ABOUT * sum(asked.values())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.passages import sentences
-from retailor.tasks.answer.shapes import Evidence
+from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))
 _FALSE = frozenset(("false", "no", "none", "否", "无", "没有", "不支持", "不可以", "不能"))
@@ -73,6 +73,79 @@ def sentences_joined(texts: Sequence[str]) -> str:
     return joined
 
 
+def with_value(
+    question: str, evidence: Evidence, value: Value, verdict: Verdict | None, *, title: str | None
+) -> str:
+    """The value with its unit, converted where the question speaks of another, and what it makes of a limit."""
+    chinese = is_chinese(question)
+    body = (
+        _attribute(evidence.text, chinese)
+        if evidence.source == "attribute"
+        else _quote(question, evidence, chinese)
+    )
+    if value.converted:
+        end = "。" if chinese else "."
+        body = f"{body.rstrip('。.')}{'（约' if chinese else ' ('}{value.converted}{'）' if chinese else ')'}{end}"
+    return _named(title, chinese) + _lead_of(question, verdict, chinese) + body
+
+
+def counted(
+    question: str, counts: Counts, yes: Sequence[str], no: Sequence[str], *, title: str | None
+) -> str:
+    """How many of the customers who write about it say yes, and no, each side with a quote, the larger first."""
+    chinese, asked = is_chinese(question), is_yes_no(question)
+    sides = sorted(((counts.yes, True, yes), (counts.no, False, no)), key=lambda side: -side[0])
+    told = [(n, is_yes, quotes[0] if quotes else "") for n, is_yes, quotes in sides if n]
+    if chinese:
+        ways = {True: "认为是", False: "认为不是"} if asked else {True: "评价好", False: "评价不好"}
+        parts = [f"{n}位{ways[is_yes]}" + (f"：“{quote}”" if quote else "") for n, is_yes, quote in told]
+        return f"{_named(title, True)}有{counts.n}位顾客写到这一点，" + "，".join(parts) + "。"
+    customers = f"{counts.n} customers who write about it"
+    if asked:
+        parts = [
+            f"{n} {'says' if n == 1 and i else 'say'} {'yes' if is_yes else 'no'}"
+            for i, (n, is_yes, _) in enumerate(told)
+        ]
+        parts[0] = parts[0].replace(" say", f" of {customers} say", 1)
+    else:
+        parts = [f"{n} with {'praise' if is_yes else 'blame'}" for n, is_yes, _ in told]
+    shown = "; ".join(
+        f"{part}: “{quote}”" if asked else f"{part}, “{quote}”"
+        for part, (_, _, quote) in zip(parts, told, strict=True)
+    )
+    lead = "" if asked else f"{counts.n} customers write about it: "
+    return f"{_named(title, False)}{lead}{shown}."
+
+
+def _named(title: str | None, chinese: bool) -> str:
+    return "" if title is None else (f"{title}：" if chinese else f"{title}: ")
+
+
+def _lead(verdict: Verdict | None, chinese: bool) -> str:
+    if verdict is None:
+        return ""
+    zh = {"yes": "是的。", "no": "不是。", "depends": "看情况。"}
+    en = {"yes": "Yes. ", "no": "No. ", "depends": "It depends. "}
+    return zh[verdict] if chinese else en[verdict]
+
+
+_ZH_VERBS = (
+    ("能", "能。", "不能。"),
+    ("可以", "可以。", "不可以。"),
+    ("会", "会。", "不会。"),
+    ("够", "够。", "不够。"),
+)
+
+
+def _lead_of(question: str, verdict: Verdict | None, chinese: bool) -> str:
+    """The yes or no in the verb of a Chinese question."""
+    if chinese and verdict in ("yes", "no"):
+        for verb, yes, no in _ZH_VERBS:
+            if verb in question:
+                return yes if verdict == "yes" else no
+    return _lead(verdict, chinese)
+
+
 def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: str | None = None) -> str:
     """What customers write, in their words; with how many of them where there are several."""
     if len(quoted) == 1 and writers <= 1:
@@ -85,12 +158,19 @@ def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: 
     return f"{name}{writers} customers write about it: " + " ".join(f"“{text}”" for text in texts)
 
 
-def comparison(question: str, own: Evidence, other: Evidence, title: str) -> str:
-    """The same fact of two items, side by side."""
+def comparison(question: str, rows: Sequence[Compared], verdict: Verdict | None, title: str) -> str:
+    """The same facts of two items, side by side."""
     chinese = is_chinese(question)
-    this = "本商品" if chinese else "This one"
-    facts = [_attribute(each.text, chinese) for each in (own, other)]
-    return f"{this}，{facts[0]}{title}，{facts[1]}" if chinese else f"{this}: {facts[0]} {title}: {facts[1]}"
+    ends = "。" if chinese else "."
+    sides = []
+    for own in (True, False):
+        values = [(row.name, row.own if own else row.other) for row in rows]
+        told = [f"{name}{'：' if chinese else ': '}{value.rstrip('.。')}" for name, value in values if value]
+        sides.append(("；" if chinese else "; ").join(told) + ends)
+    lead = _lead(verdict, chinese)
+    if chinese:
+        return f"{lead}本商品，{sides[0]}{title}，{sides[1]}"
+    return f"{lead}This one: {sides[0]} {title}: {sides[1]}"
 
 
 def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
@@ -98,9 +178,8 @@ def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
     chinese = is_chinese(question)
     verdict = _verdict(question, best)
     body = _attribute(best.text, chinese) if best.source == "attribute" else _quote(question, best, chinese)
-    lead = {True: "是的。" if chinese else "Yes. ", False: "不是。" if chinese else "No. ", None: ""}[verdict]
-    name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
-    return name + lead + body
+    told: dict[bool | None, Verdict | None] = {True: "yes", False: "no", None: None}
+    return _named(title, chinese) + _lead(told[verdict], chinese) + body
 
 
 def _attribute(text: str, chinese: bool) -> str:
@@ -129,13 +208,19 @@ def _in_a_row(text: str) -> str:
     return sentences_joined([*ended, lines[-1]])
 
 
+def verdict_of(question: str, best: Evidence) -> Verdict | None:
+    """The yes or no that `compose` puts first."""
+    found = _verdict(question, best)
+    return None if found is None else "yes" if found else "no"
+
+
 def _verdict(question: str, best: Evidence) -> bool | None:
     """Yes or no, only where the evidence says it outright; None where the reader must judge."""
     if not is_yes_no(question) or _NEGATION.search(_without_choice(question)):
         return None
     asked = set(content_words(question))
     if best.source == "attribute":
-        return _verdict_of_attribute(asked, best.text)
+        return _verdict_of_attribute(question, asked, best.text)
     told = set(content_words(best.text))
     plain = best.source in ("description", "title") and not _CONDITION.search(best.text)
     if plain and asked and asked <= told and not _NEGATION.search(best.text):
@@ -148,13 +233,16 @@ def _without_choice(question: str) -> str:
     return re.sub(r"是不是|能不能|有没有|会不会|可不可以|是否|能否|不锈钢|无线", "", question)
 
 
-def _verdict_of_attribute(asked: set[str], text: str) -> bool | None:
+def _verdict_of_attribute(question: str, asked: set[str], text: str) -> bool | None:
     name, _, value = text.partition(":")
     named, said = set(content_words(name)), value.strip().lower()
     if said in _TRUE | _FALSE:
         return said in _TRUE if named and named <= asked else None
-    valued = set(content_words(value))
-    return True if valued and valued <= asked and not _NEGATION.search(value) else None
+    valued = content_words(value)
+    if any(char.isdigit() for char in value):
+        # A number says yes only beside its own words: '2 people' is not said by 'people' and '2 kg'.
+        return True if " ".join(valued) in " ".join(content_words(question)) else None
+    return True if valued and {*valued} <= asked and not _NEGATION.search(value) else None
 
 
 # with a generator -----------------------------------------------------------------------------------
