@@ -44,7 +44,7 @@ class Facts:
 
 
 def read_facts(path: Path) -> pl.DataFrame:
-    """The table `facts` of a file. Raises DataError that names the value that is wrong and what would be right."""
+    """The table `facts` of a file. Raises DataError that names the wrong value and what would be right."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

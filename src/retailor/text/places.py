@@ -83,9 +83,8 @@ def _pattern() -> re.Pattern[str]:
     han = sorted((n for n in _names() if re.search(f"[{HAN}]", n)), key=len, reverse=True)
     codes = [re.escape(name) for name in latin if name in _CODES]
     words = [re.escape(name) for name in latin if name not in _CODES]
-    return re.compile(
-        rf"(?<!\w)(?:{'|'.join(codes)})(?!\w)|(?<!\w)(?i:{'|'.join(words)})(?!\w)|{'|'.join(map(re.escape, han))}"
-    )
+    chinese = "|".join(map(re.escape, han))
+    return re.compile(rf"(?<!\w)(?:{'|'.join(codes)}|(?i:{'|'.join(words)}))(?!\w)|{chinese}")
 
 
 def countries(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from retailor.scripts import HAN
 from retailor.tasks.answer import kinds
-from retailor.tasks.answer.measures import Verdict, days_of, quantities
+from retailor.tasks.answer.measures import days_of, quantities
+from retailor.tasks.answer.shapes import Verdict
 from retailor.text.places import WORLD, countries, country_name, includes
 
 MAX_LISTED = 12

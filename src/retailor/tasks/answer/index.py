@@ -77,9 +77,9 @@ class PassageIndex:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def page(self, item_id: str) -> NDArray[np.int64]:
-        """The rows of an item's passages; none for an unknown item."""
-        place = self._places.get(item_id)
+    def page(self, item_id: str | None) -> NDArray[np.int64]:
+        """The rows of an item's passages; none for an unknown item and for None."""
+        place = self._places.get(item_id) if item_id is not None else None
         return np.zeros(0, dtype=np.int64) if place is None else np.arange(place.start, place.stop)
 
     def knows(self, item_id: str) -> bool:
@@ -193,7 +193,7 @@ class PassageIndex:
 
 
 def match_texts(table: pl.DataFrame) -> list[str]:
-    """What a question is compared with: an answer with its question, a rule with its heading, else the text."""
+    """What a question is compared with: an answer with its question, a rule with its heading, a text."""
     return [
         f"{before} {text}" if before else text
         for text, before in table.select("text", pl.coalesce("question", "heading")).iter_rows()

@@ -1,4 +1,4 @@
-"""Questions about the shop itself: its checked facts first, then its written rules, never what customers write."""
+"""Questions about the shop itself: its checked facts first, then its rules, never what customers write."""
 
 from __future__ import annotations
 

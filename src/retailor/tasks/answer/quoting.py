@@ -162,15 +162,14 @@ class Quoting:
     def _of_shop(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
         """What the shop itself says: a checked fact, else a written rule, else that it is not known."""
         item, shop = query.item_id, OfShop(self.index, self.facts)
-        page = self.index.page(item) if item is not None else np.zeros(0, dtype=np.int64)
-        rows, denied = shop.rows(question, page)
+        rows, denied = shop.rows(question, self.index.page(item))
         found = self._ranked(question, vector, rows, self.index.topic(item), 0.0)
         told = shop.told(question, found, denied)
         if told is not None:
             return told
         if not found:
             return self._unknown(query, 0.0)
-        # That it tells what is asked is known by its kind: the ranker, which learned on products, only orders.
+        # Its kind says that it tells what is asked: the ranker, which learned on products, only orders.
         confidence = max(round(self.ranker.confidence(found[0].score), 6), self.caution)
         same = [each for each in found if each.item_id == found[0].item_id]
         text = wording.compose(question, same[0])
@@ -190,7 +189,7 @@ class Quoting:
         ]
 
     def _compared(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
-        """The attributes of both items, where the question names another and they share some; else unknown."""
+        """The attributes of both items, where the question names another that shares some."""
         own, other = query.item_id, self.index.named_in(question, but=query.item_id)
         rows = [] if own is None or other is None else compared.table(question, self.index, own, other)
         if other is None or not rows:

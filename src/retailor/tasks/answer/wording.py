@@ -76,7 +76,7 @@ def sentences_joined(texts: Sequence[str]) -> str:
 def with_value(
     question: str, evidence: Evidence, value: Value, verdict: Verdict | None, *, title: str | None
 ) -> str:
-    """The value with its unit, converted where the question speaks of another, and what it makes of a limit."""
+    """The value with its unit, in that of the question too, and what it makes of a limit."""
     chinese = is_chinese(question)
     body = (
         _attribute(evidence.text, chinese)
@@ -84,15 +84,15 @@ def with_value(
         else _quote(question, evidence, chinese)
     )
     if value.converted:
-        end = "。" if chinese else "."
-        body = f"{body.rstrip('。.')}{'（约' if chinese else ' ('}{value.converted}{'）' if chinese else ')'}{end}"
+        told = f"（约{value.converted}）。" if chinese else f" ({value.converted})."
+        body = body.rstrip("。.") + told
     return _named(title, chinese) + _lead_of(question, verdict, chinese) + body
 
 
 def counted(
     question: str, counts: Counts, yes: Sequence[str], no: Sequence[str], *, title: str | None
 ) -> str:
-    """How many of the customers who write about it say yes, and no, each side with a quote, the larger first."""
+    """How many of the customers who write about it say yes, and no; each side quoted, the larger first."""
     chinese, asked = is_chinese(question), is_yes_no(question)
     sides = sorted(((counts.yes, True, yes), (counts.no, False, no)), key=lambda side: -side[0])
     told = [(n, is_yes, quotes[0] if quotes else "") for n, is_yes, quotes in sides if n]
