@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from retailor.retrieval.tokens import HAS_CHINESE
 from retailor.shop.tables import Shop
+from retailor.tasks.answer.instructions import is_instruction
 
 SCHEMA: dict[str, Any] = {
     "item_id": pl.String,
@@ -64,17 +66,26 @@ def plain(text: str) -> str:
     return f"{name.replace('_', ' ').strip()}: {value}"
 
 
-def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_chars: int) -> pl.DataFrame:
+def passages(
+    shop: Shop,
+    *,
+    max_per_item: int,
+    max_review_sentences: int,
+    max_chars: int,
+    left_out: Counter[str] | None = None,
+) -> pl.DataFrame:
     """The passages of the shop, an item's together; no text twice an item, with the `reviews` that say it.
 
-    An item keeps at most `max_per_item`; reviews are read most helpful first.
+    An item keeps at most `max_per_item`; reviews are read most helpful first. A text that gives orders to
+    whoever answers is left out, and counted by source in `left_out`.
     """
+    out = Counter[str]() if left_out is None else left_out
     rows = pl.DataFrame(
         [
-            *_of_items(shop.items),
-            *_of_answers(shop.questions),
-            *_of_reviews(shop.reviews, max_review_sentences),
-            *_of_rules(shop.rules, max_chars),
+            *_of_items(shop.items, out),
+            *_of_answers(shop.questions, out),
+            *_of_reviews(shop.reviews, max_review_sentences, out),
+            *_of_rules(shop.rules, max_chars, out),
         ],
         schema=SCHEMA,
         orient="row",
@@ -94,16 +105,18 @@ def passages(shop: Shop, *, max_per_item: int, max_review_sentences: int, max_ch
     )
 
 
-def _of_items(items: pl.DataFrame) -> Iterator[Row]:
+def _of_items(items: pl.DataFrame, out: Counter[str]) -> Iterator[Row]:
     columns = ["item_id", "title", "brand", "price", "currency", "attributes", "description"]
     for item in items.select(columns).iter_rows(named=True):
         item_id = item["item_id"]
-        if item["title"]:
+        if item["title"] and _speaks(item["title"], "title", out):
             yield item_id, "title", item["title"], None, None, None, *_NOWHERE
         named = {each["name"].casefold() for each in item["attributes"] or [] if each["name"]}
         for each in item["attributes"] or []:
             if each["name"] and each["value"]:
                 text = plain(f"{each['name']}: {each['value']}")
+                if not _speaks(text, "attribute", out):
+                    continue
                 yield item_id, "attribute", text, None, None, None, *_NOWHERE
         if item["brand"] and not named & {"brand", "品牌"}:
             yield item_id, "attribute", f"Brand: {item['brand']}", None, None, None, *_NOWHERE
@@ -111,19 +124,19 @@ def _of_items(items: pl.DataFrame) -> Iterator[Row]:
             name = "价格" if HAS_CHINESE.search(item["title"] or "") else "Price"
             text = f"{name}: {item['price']:.10g} {item['currency'] or ''}".strip()
             yield item_id, "attribute", text, None, None, None, *_NOWHERE
-        for sentence in sentences(item["description"] or ""):
+        for sentence in _without_orders(item["description"] or "", out):
             yield item_id, "description", sentence, None, None, None, *_NOWHERE
 
 
-def _of_answers(questions: pl.DataFrame) -> Iterator[Row]:
+def _of_answers(questions: pl.DataFrame, out: Counter[str]) -> Iterator[Row]:
     answered = questions.filter(pl.col("answer").is_not_null() & pl.col("item_id").is_not_null())
     for row in answered.select("item_id", "answer", "question", "question_id").iter_rows():
         item_id, answer, question, question_id = row
-        if answer.strip():
+        if answer.strip() and _speaks(answer, "answer", out) and not is_instruction(question or ""):
             yield item_id, "answer", _SPACE.sub(" ", answer).strip(), question, question_id, None, *_NOWHERE
 
 
-def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[Row]:
+def _of_reviews(reviews: pl.DataFrame, max_sentences: int, out: Counter[str]) -> Iterator[Row]:
     seen: dict[str, int] = {}
     ordered = (
         reviews.with_row_index("review")
@@ -134,6 +147,8 @@ def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[Row]:
     for item_id, text, review, stars in (
         ordered.select("item_id", "text", named, "rating").drop_nulls("item_id").iter_rows()
     ):
+        if seen.get(item_id, 0) >= max_sentences or not _speaks(text, "review", out):
+            continue
         for sentence in sentences(text):
             if seen.get(item_id, 0) >= max_sentences:
                 break
@@ -141,9 +156,11 @@ def _of_reviews(reviews: pl.DataFrame, max_sentences: int) -> Iterator[Row]:
             yield item_id, "review", sentence, None, None, review, None, None, stars
 
 
-def _of_rules(rules: pl.DataFrame, max_chars: int) -> Iterator[Row]:
+def _of_rules(rules: pl.DataFrame, max_chars: int, out: Counter[str]) -> Iterator[Row]:
     """The sections of the shop's rules, a long one in several passages of whole lines."""
     for heading, text, path in rules.select("heading", "text", "path").iter_rows():
+        if not _speaks(f"{heading}\n{text}", "rule", out):
+            continue
         for piece in _pieces(text, max_chars):
             yield None, "rule", piece, None, None, None, heading, path, None
 
@@ -158,3 +175,19 @@ def _pieces(text: str, max_chars: int) -> Iterator[str]:
             piece = f"{piece}\n{sentence}" if piece else sentence
     if piece.strip():
         yield piece
+
+
+def _speaks(text: str, source: str, out: Counter[str]) -> bool:
+    """Whether a text speaks to readers; one that gives orders to a machine is counted."""
+    order = is_instruction(text)
+    out[source] += order
+    return not order
+
+
+def _without_orders(description: str, out: Counter[str]) -> list[str]:
+    """The sentences of a description before the first that gives orders; none where only the whole does."""
+    found = sentences(description)
+    if _speaks(html.unescape(description), "description", out):
+        return found
+    first = next((n for n, sentence in enumerate(found) if is_instruction(sentence)), 0)
+    return found[:first]

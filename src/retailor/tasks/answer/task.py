@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -16,10 +18,11 @@ from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.answer import dialogue, wording
+from retailor.tasks.answer import dialogue, worded
 from retailor.tasks.answer.cases import Case, cases_of
 from retailor.tasks.answer.facts import CheckedFacts
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.instructions import is_instruction
 from retailor.tasks.answer.learn import Learner, Synthetic
 from retailor.tasks.answer.parts import parts
 from retailor.tasks.answer.passages import passages
@@ -68,8 +71,10 @@ class Answerer:
 
     def _read(self, shop: Shop, work: Path | None) -> None:
         started = time.perf_counter()
+        left_out: Counter[str] = Counter()
         table = passages(
             shop,
+            left_out=left_out,
             max_per_item=self.settings.max_passages_per_item,
             max_review_sentences=self.settings.max_review_sentences_per_item,
             max_chars=self.settings.max_passage_chars,
@@ -81,7 +86,12 @@ class Answerer:
         self._index = PassageIndex.of(table, self.encoder, work=work)
         self.facts = CheckedFacts.of(shop.facts.iter_rows())
         counts = table["source"].value_counts(sort=True).iter_rows()
-        self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
+        # Texts that give orders to a machine are no evidence: `instructions`.
+        self.log = {
+            "n_left_out": dict(left_out),
+            "n_passages": dict(counts),
+            "index_seconds": round(time.perf_counter() - started, 3),
+        }
 
     def _learn(self, shop: Shop) -> None:
         """The ranker, from the shop's questions and from synthetic ones. See `learn`."""
@@ -116,7 +126,7 @@ class Answerer:
 
     def _standalone(self, queries: Sequence[AnswerQuery]) -> list[str]:
         n = self.settings.max_history
-        histories = [query.history[-n:] if n else () for query in queries]
+        histories = [_without_orders(query.history[-n:] if n else ()) for query in queries]
         asked = [
             dialogue.standalone(query.question, history)
             for query, history in zip(queries, histories, strict=True)
@@ -130,18 +140,26 @@ class Answerer:
         return asked
 
     def _generated(self, queries: Sequence[AnswerQuery], answers: list[Answered]) -> list[Answered]:
-        """The known answers in the generator's words, where these pass the check; the others as they are."""
-        known = [i for i, answer in enumerate(answers) if answer.known]
+        """Quotes in the generator's words, where these pass the check; the others as they are.
+
+        Rules of the shop, values, counts and comparisons are told as they are.
+        """
+        known = [i for i, answer in enumerate(answers) if answer.form in ("quote", "verdict")]
         if self.generator is None or not known:
             return answers
-        prompts = [wording.prompt(queries[i].question, answers[i].evidence) for i in known]
+        prompts = [worded.prompt(queries[i].question, answers[i].evidence) for i in known]
         written = self.generator.generate(prompts, max_tokens=self.settings.max_answer_tokens)
         for i, text in zip(known, written, strict=True):
-            passed = wording.checked(
-                text, queries[i].question, answers[i].evidence, max_new_words=self.settings.max_new_words
+            passed = worded.checked(
+                text,
+                queries[i].question,
+                answers[i].evidence,
+                max_new_words=self.settings.max_new_words,
+                verdict=answers[i].verdict,
+                facts=self.facts,
             )
             if passed is not None:
-                answers[i] = Answered(passed, True, answers[i].confidence, answers[i].evidence)
+                answers[i] = replace(answers[i], text=passed, form="worded")
         return answers
 
     def with_encoder(self, encoder: Encoder) -> Answerer:
@@ -219,6 +237,11 @@ class Answerer:
                     f"a question has {len(text):,} characters; at most {limit:,} are read, so shorten it.",
                     column="question",
                 )
+
+
+def _without_orders(history: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The turns that speak to the shop, and not to a machine: what was said before is data."""
+    return tuple(turn for turn in history if not any(is_instruction(text) for text in turn))
 
 
 def _write(path: Path, value: object) -> None:

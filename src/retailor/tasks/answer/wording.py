@@ -5,33 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
+from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.passages import sentences
 from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))
 _FALSE = frozenset(("false", "no", "none", "否", "无", "没有", "不支持", "不可以", "不能"))
-_NEGATION = re.compile(
+NEGATION = re.compile(
     r"\b(?:no|not|never|none|cannot|can't|without|nor|false|un\w+able)\b|n't\b|[不没无非勿否]", re.IGNORECASE
 )
 _CONDITION = re.compile(
     r"\b(?:if|unless|except|only|but|however|though|depends|maybe)\b|[但除]|如果|可能", re.IGNORECASE
-)
-_CITATION = re.compile(r"\s*\[(\d+)\]")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_UNKNOWN = re.compile(
-    r"\b(?:do not|don't|cannot|can't) (?:know|tell|say)\b|not (?:enough|provided|mentioned)|不知道|无法",
-    re.IGNORECASE,
-)
-# Words that an answer may add of its own: they carry no claim about the item.
-_GLUE = frozenset(
-    words(
-        "yes no it is was item product this the according to page description customer review says say state "
-        "listed has have come with made of are you can answer question evidence one there does do "
-        "weigh weight measure long wide high tall size "
-        "该 商品 产品 是 是的 的 根据 描述 顾客 评价 说 资料 显示 为 有 可以 它 这款 本"
-    )
 )
 MAX_QUOTE_CHARS = 240
 MAX_QUOTES = 3
@@ -216,14 +201,14 @@ def verdict_of(question: str, best: Evidence) -> Verdict | None:
 
 def _verdict(question: str, best: Evidence) -> bool | None:
     """Yes or no, only where the evidence says it outright; None where the reader must judge."""
-    if not is_yes_no(question) or _NEGATION.search(_without_choice(question)):
+    if not is_yes_no(question) or NEGATION.search(_without_choice(question)):
         return None
     asked = set(content_words(question))
     if best.source == "attribute":
         return _verdict_of_attribute(question, asked, best.text)
     told = set(content_words(best.text))
     plain = best.source in ("description", "title") and not _CONDITION.search(best.text)
-    if plain and asked and asked <= told and not _NEGATION.search(best.text):
+    if plain and asked and asked <= told and not NEGATION.search(best.text):
         return True
     return None
 
@@ -242,51 +227,4 @@ def _verdict_of_attribute(question: str, asked: set[str], text: str) -> bool | N
     if any(char.isdigit() for char in value):
         # A number says yes only beside its own words: '2 people' is not said by 'people' and '2 kg'.
         return True if " ".join(valued) in " ".join(content_words(question)) else None
-    return True if valued and {*valued} <= asked and not _NEGATION.search(value) else None
-
-
-# with a generator -----------------------------------------------------------------------------------
-
-
-def prompt(question: str, evidence: Sequence[Evidence]) -> str:
-    """What a generator is asked: to answer from the numbered evidence alone, and to cite it."""
-    listed = "\n".join(f"[{i}] ({each.source}) {each.text}" for i, each in enumerate(evidence, 1))
-    if is_chinese(question):
-        return (
-            "只根据下面编号的资料，用一两句话回答顾客的问题，"
-            "并像 [1] 这样注明出处；资料里没有答案就说不知道。\n\n"
-            f"资料：\n{listed}\n\n问题：{question}\n回答："
-        )
-    return (
-        "Answer the customer's question in one or two short sentences, from the numbered evidence alone, and "
-        "cite it like [1]. If the evidence does not answer it, say that you do not know.\n\n"
-        f"Evidence:\n{listed}\n\nQuestion: {question}\nAnswer:"
-    )
-
-
-def checked(text: str, question: str, evidence: Sequence[Evidence], *, max_new_words: float) -> str | None:
-    """A generated answer with its citation, or None when it says what the evidence does not.
-
-    Refused: a number that no evidence has; a denial where no evidence denies; a citation of nothing;
-    more than `max_new_words` (a share) content words that neither evidence nor question has; an empty text.
-    """
-    text = text.strip().split("\n\n")[0].strip()
-    cited = [int(number) for number in _CITATION.findall(text)]
-    bare = _CITATION.sub("", text).strip()
-    known = "\n".join(each.text for each in evidence)
-    if not bare or _UNKNOWN.search(bare) or any(not 1 <= number <= len(evidence) for number in cited):
-        return None
-    if not _numbers(bare) <= _numbers(known) or (_NEGATION.search(bare) and not _NEGATION.search(known)):
-        return None
-    said = [word for word in content_words(bare) if word not in _GLUE]
-    allowed = set(words(known)) | set(words(question)) | STOP_WORDS
-    new = [word for word in said if word not in allowed]
-    if said and len(new) / len(said) > max_new_words:
-        return None
-    return text if cited else f"{text} [1]"
-
-
-def _numbers(text: str) -> set[str]:
-    """Numbers as they count: '1,500' is '1500'; a number with its unit counts with it too."""
-    quantities = {word for word in words(text) if word[0].isdigit() and not word[-1].isdigit()}
-    return {number.replace(",", "") for number in _NUMBER.findall(text)} | quantities
+    return True if valued and {*valued} <= asked and not NEGATION.search(value) else None
