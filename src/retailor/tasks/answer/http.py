@@ -64,6 +64,30 @@ class Passage(BaseModel):
     """The reviews that say it, by id."""
 
 
+class ValueReply(BaseModel):
+    """A number with its unit, and in the unit of the question where that is another."""
+
+    value: float
+    unit: str
+    converted: str | None
+
+
+class CountsReply(BaseModel):
+    """Of `n` reviews that speak of what is asked, those that say yes and no; the rest take no side."""
+
+    n: int
+    yes: int
+    no: int
+
+
+class ComparedRow(BaseModel):
+    """An attribute of two items."""
+
+    name: str
+    own: str | None
+    other: str | None
+
+
 class AnswerReply(BaseModel):
     """When `known` is false, `text` says so and nothing is made up."""
 
@@ -72,7 +96,15 @@ class AnswerReply(BaseModel):
     confidence: float
     evidence: list[Passage]
     form: Form
+    """The kind of answer that the question asks for."""
     verdict: Verdict | None
+    value: ValueReply | None
+    counts: CountsReply | None
+    """Reviews that speak of it."""
+    table: list[ComparedRow]
+    """Attributes of the item beside those of the item that the question names."""
+    other: str | None
+    """The title of that item."""
     cached: bool
 
 
@@ -96,5 +128,9 @@ def shown(answer: Answered, served: Served) -> AnswerReply:
         evidence=evidence,
         form=answer.form,
         verdict=answer.verdict,
+        value=None if answer.value is None else ValueReply(**vars(answer.value)),
+        counts=None if answer.counts is None else CountsReply(**vars(answer.counts)),
+        table=[ComparedRow(**vars(row)) for row in answer.table],
+        other=None if answer.other_id is None else served.view.title(answer.other_id),
         cached=served.cached,
     )
