@@ -13,17 +13,13 @@ from retailor.tasks.answer.features import says_yes_no
 from retailor.tasks.answer.instructions import is_instruction
 from retailor.tasks.answer.measures import quantities
 from retailor.tasks.answer.shapes import Evidence, Verdict
-from retailor.tasks.answer.wording import NEGATION, is_chinese
+from retailor.tasks.answer.wording import NEGATION, is_chinese, says_yes
 
 NO_FACTS = CheckedFacts()
 _CITATION = re.compile(r"\s*\[(\d+)\]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _UNKNOWN = re.compile(
     r"\b(?:do not|don't|cannot|can't) (?:know|tell|say)\b|not (?:enough|provided|mentioned)|不知道|无法",
-    re.IGNORECASE,
-)
-_YES = re.compile(
-    r"^\W*(?:yes|yep|yeah|sure|correct|absolutely|definitely|是|可以|能|会|有)(?:\b|[，,。！的])",
     re.IGNORECASE,
 )
 # Words that an answer may add of its own: they carry no claim about the item.
@@ -97,10 +93,10 @@ def _says_yes_as(bare: str, known: str, verdict: Verdict | None) -> bool:
     """Whether a yes or no at the beginning is what the evidence says."""
     if not says_yes_no(bare):
         return True
-    yes = _YES.search(bare) is not None
+    yes = says_yes(bare)
     if verdict is not None:
         return verdict == ("yes" if yes else "no")
-    return says_yes_no(known) and yes == (_YES.search(known) is not None)
+    return yes == says_yes(known)
 
 
 def _new_words(bare: str, question: str, known: str) -> list[str]:

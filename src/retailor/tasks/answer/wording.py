@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
-from retailor.tasks.answer.features import is_yes_no
+from retailor.tasks.answer.features import is_yes_no, says_yes_no
 from retailor.tasks.answer.passages import sentences
 from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
@@ -18,7 +18,13 @@ NEGATION = re.compile(
 _CONDITION = re.compile(
     r"\b(?:if|unless|except|only|but|however|though|depends|maybe)\b|[但除]|如果|可能", re.IGNORECASE
 )
-MAX_QUOTE_CHARS = 240
+YES = re.compile(
+    r"^\W*(?:yes|yep|yeah|sure|correct|absolutely|definitely|是|可以|能|会|有)(?:\b|[，,。！的])",
+    re.IGNORECASE,
+)
+MAX_QUOTE_CHARS = 140
+"""A longer passage is quoted by its best sentence; the length is chosen on HetPQA's training answers."""
+MAX_RULE_CHARS = 240
 MAX_QUOTES = 3
 
 
@@ -39,7 +45,7 @@ def unknown_text(question: str, *, item: bool) -> str:
 
 def overruled(question: str, text: str) -> str:
     """That a text of the shop says otherwise, and what counts."""
-    text = " ".join(text.split())[:MAX_QUOTE_CHARS]
+    text = " ".join(text.split())[:MAX_RULE_CHARS]
     if is_chinese(question):
         return f"（另有文字写着“{text}”，以本店核实过的规则为准。）"
     return f"(Another text says “{text}”; the shop's checked rule counts.)"
@@ -137,7 +143,7 @@ def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: 
         return compose(question, quoted[0], title=title)
     chinese = is_chinese(question)
     name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
-    texts = [each.text[: 2 * MAX_QUOTE_CHARS] for each in quoted]
+    texts = [each.text[: 2 * MAX_RULE_CHARS] for each in quoted]
     if chinese:
         return f"{name}有{writers}位顾客写到：" + "".join(f"“{text}”" for text in texts)
     return f"{name}{writers} customers write about it: " + " ".join(f"“{text}”" for text in texts)
@@ -175,10 +181,10 @@ def _attribute(text: str, chinese: bool) -> str:
 
 def _quote(question: str, best: Evidence, chinese: bool) -> str:
     text = _in_a_row(best.text)
-    if len(text) > MAX_QUOTE_CHARS:
+    if len(text) > (MAX_RULE_CHARS if best.source == "rule" else MAX_QUOTE_CHARS):
         asked = set(content_words(question))
         text = max(sentences(text) or [text], key=lambda part: len(asked & set(content_words(part))))
-        text = text if len(text) <= 2 * MAX_QUOTE_CHARS else text[: 2 * MAX_QUOTE_CHARS].rstrip() + "…"
+        text = text if len(text) <= 2 * MAX_RULE_CHARS else text[: 2 * MAX_RULE_CHARS].rstrip() + "…"
     if text[-1:].isalnum():
         text += "。" if chinese else "."
     if best.source == "review":
@@ -197,6 +203,11 @@ def verdict_of(question: str, best: Evidence) -> Verdict | None:
     """The yes or no that `compose` puts first."""
     found = _verdict(question, best)
     return None if found is None else "yes" if found else "no"
+
+
+def says_yes(text: str) -> bool | None:
+    """Whether a text begins with a yes (True) or a no; None where with neither."""
+    return YES.search(text) is not None if says_yes_no(text) else None
 
 
 def _verdict(question: str, best: Evidence) -> bool | None:
