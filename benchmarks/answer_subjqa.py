@@ -5,8 +5,8 @@
 Nothing is learned on this data. Of each review the sentence is told that ranks first. `span_f1`: the words
 that it shares with the span that a person marked, over the pairs that have one. `aurc`: the area under the
 curve of risk over coverage (Geifman & El-Yaniv 2017) over all pairs, where an answer is as right as its
-`span_f1` and every answer to a pair without a span is wrong; lower is better. `by length` tells our sentence, and is the
-surer the shorter it is.
+`span_f1` and one to a pair without a span is wrong; lower is better. `by length` tells our sentence, and is
+the surer the shorter it is.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 Every question comes with the passage that answers it, so nothing is searched. `copying the evidence` is the
 passage as it stands; ours is what a customer is told: the passage in its best sentence, an attribute as
-words, a yes or no where the passage says it. `quoted` is the share of ours whose words, but for a yes or no and for
-who says it, all stand in the passage; `lead_agrees`, of our yes and no beside people's, those that agree. The
-length of a quote was chosen on the training answers.
+words, a yes or no where the passage says it. `quoted` is the share of ours whose words, but for a yes or no
+and for who says it, all stand in the passage; `lead_agrees`, of our yes and no beside people's, those that
+agree. The length of a quote was chosen on the training answers.
 """
 
 from __future__ import annotations
