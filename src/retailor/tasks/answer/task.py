@@ -28,7 +28,7 @@ from retailor.tasks.answer.parts import parts
 from retailor.tasks.answer.passages import passages
 from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
-from retailor.tasks.answer.scores import evaluate_cases
+from retailor.tasks.answer.scores import judge_cases
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.answer.synthetic import synthetic_cases
@@ -176,7 +176,8 @@ class Answerer:
     def evaluate(self, shop: Shop) -> Scores:
         """Ranking of evidence, overlap of answers and knowing when not to answer, on the shop's questions.
 
-        A shop without questions is asked questions made from its own attributes: the bucket says so.
+        A shop without questions is asked questions made from its own attributes: the bucket says so. The log
+        then has what answering more, or less, would cost.
         """
         index, settings = self._fitted(), self.settings
         caution, bucket = Quoting(index, self.ranker, settings).caution, "all"
@@ -189,7 +190,9 @@ class Answerer:
                 "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "
                 "and this shop has none."
             )
-        return evaluate_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
+        found = judge_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
+        self.log = {**self.log, "coverage": {"caution": round(caution, 4), **found.to_dict()}}
+        return found.scores
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""
