@@ -113,6 +113,8 @@ class CheckedFacts:
         if where is not None and (where.verdict == "no" or wanted == ["destination"]):
             return [where]
         found = [where] if where and "destination" in wanted else []
+        if "returning" in wanted and _HOW_OF_RETURN.search(question):
+            return found  # who pays for sending back is not what sending out costs
         for name in wanted:
             if name != "destination" and name in _TELLERS:
                 found += [told for told in (_TELLERS[name](self, question),) if told]
@@ -153,11 +155,9 @@ class CheckedFacts:
     def _returns(self, question: str) -> Told | None:
         exchange = re.search(r"\bexchange|换货|[能可]以?换", question, re.IGNORECASE) is not None
         name = "exchange_days" if exchange and "exchange_days" in self.values else "return_days"
-        if (
-            name not in self.values
-            or _HOW_OF_RETURN.search(question)
-            or not _LIMIT_OF_RETURN.search(question)
-        ):
+        asked = [days for days in map(days_of, quantities(question)) if days is not None]
+        limited = bool(asked) or _LIMIT_OF_RETURN.search(question) is not None
+        if name not in self.values or _HOW_OF_RETURN.search(question) or not limited:
             return None
         limit, chinese = int(self.values[name][0]), is_chinese(question)
         verb = ("换货", "exchange") if name == "exchange_days" else ("退货", "return")
@@ -170,7 +170,6 @@ class CheckedFacts:
             f"收到后{limit}天内可以{verb[0]}。",
             f"{verb[1].capitalize()}s are accepted within {limit} days of delivery.",
         )
-        asked = [days for days in map(days_of, quantities(question)) if days is not None]
         if not asked and re.search(r"\blast week\b|上周|上个?星期", question, re.IGNORECASE):
             asked = [13.0]
         if len(asked) != 1:

@@ -17,7 +17,7 @@ _BY_DIMENSION = {"mass": "weight", "length": "size", "volume": "volume", "money"
 """What a limit is about where the question names nothing else: 'is it under 2 kg?' is about the weight."""
 _CAPACITY = frozenset(("load", "volume", "content", "temperature"))
 """Of these more is enough: what holds 3 litres holds 2."""
-_NARROW = frozenset(("load", "content", "range", "people", "device", "clothes"))
+_NARROW = frozenset(("load", "range", "people", "device", "clothes"))
 """A name that tells one of these tells no weight or size: 'maximum load'."""
 _BEARS = re.compile(
     r"\b(?:hold|support|carry|bear|take|lift|stand|for)s?\b.{0,24}\d[\d.]* ?(?:kg|kilos?|lbs?|pounds?)\b(?! bag)|[能可][以]?(?:坐|承|放|载|站|撑|承受)[^，。？]{0,6}\d+ ?(?:公斤|千克|斤|kg)",
@@ -48,7 +48,8 @@ def held(question: str, found: Sequence[Evidence]) -> Held | None:
     for evidence, values in _candidates(question, found, wanted):
         if limit is not None and not comparable(values, limit.quantity):
             continue
-        best = next(each for each in values if limit is None or each.dimension == limit.quantity.dimension)
+        same = [each for each in values if limit is None or each.dimension == limit.quantity.dimension]
+        best = max(same, key=lambda each: each.base) if limit is not None and limit.longest else same[0]
         other = unit if limit is None else limit.quantity.unit
         shown = converted(best, other) if other and _same_dimension(best, other) else None
         verdict = limit.holds(values) if limit is not None else None
@@ -73,7 +74,8 @@ def _wanted(question: str, limit: Limit | None) -> frozenset[str]:
     if _BEARS.search(question) and dimension == "mass":
         return frozenset(("load",))
     own = frozenset(k.name for k in kinds.KINDS if k.name in asked and dimension in k.dimensions)
-    if own or any(k.sort == "fact" for k in kinds.asked(question)):
+    asks_other = limit.order != "within" and any(k.sort == "fact" for k in kinds.asked(question))
+    if own or asks_other:
         return own
     return frozenset((_BY_DIMENSION[dimension],)) if dimension in _BY_DIMENSION else frozenset()
 

@@ -83,7 +83,7 @@ def judge_cases(
     caution: float,
     bucket: str,
 ) -> Judged:
-    """All figures of the cases, and the curve of risk over coverage; a metric that no case allows is left out."""
+    """All figures of the cases, and the curve of risk over coverage; what no case allows is left out."""
     started = time.perf_counter()
     vector = vectors_of(cases, encoder)
     ranked = [_rank(case, index, vector("query", case.question), vector, ranker) for case in cases]

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from retailor.retrieval.tokens import content_words
+from retailor.retrieval.tokens import STOP_WORDS, content_words, stem
 from retailor.tasks.answer import kinds
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.index import PassageIndex
@@ -35,6 +35,8 @@ dead stopped fails failed failure missing crooked painful itchy irritated rash o
 """
 _WORDS = OpinionWords((*PRAISE, *re.findall(r"\S+", _GOOD)), (*BLAME, *re.findall(r"\S+", _BAD)))
 _WORDS_OF_QUESTION = OpinionWords(tuple(re.findall(r"\S+", _GOOD)), tuple(re.findall(r"\S+", _BAD)))
+_SIDES = frozenset(word for side in (_GOOD, _BAD) for word in content_words(side))
+_STOPS = frozenset(map(stem, STOP_WORDS))
 _DENIES = re.compile(
     r"\b(?:no|not|never|hardly|barely|zero|without|nothing)\b|n't\b|[不没无未]", re.IGNORECASE
 )
@@ -94,7 +96,9 @@ def says_of(question: str, text: str, topic: frozenset[str], idf: Callable[[str]
     opinions = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
     if opinions:
         return any(kinds.tells(kind, question, text) for kind in opinions)
-    asked = {word: idf(word) for word in content_words(question) if word not in topic}
+    asked = {word: idf(word) for word in content_words(question) if word not in topic | _STOPS}
+    # 'Does the zip jam?' is about the zip: who writes that it runs smoothly says something to it.
+    asked = {word: value for word, value in asked.items() if word not in _SIDES} or asked
     told = set(content_words(text))
     return bool(asked) and sum(v for w, v in asked.items() if w in told) >= ABOUT * sum(asked.values())
 
