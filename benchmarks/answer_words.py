@@ -25,7 +25,7 @@ from retailor.tasks.answer.passages import plain
 from retailor.tasks.answer.shapes import Evidence
 from retailor.tasks.answer.wording import compose, says_yes
 
-WHO = frozenset(("yes", "no", "customer", "write"))
+WHO = frozenset(content_words("Yes. No. A customer writes:"))
 
 
 def rows_of(path: Path, n: int | None) -> pl.DataFrame:
