@@ -422,3 +422,15 @@ def test_every_sentence_of_a_reason_is_read_back_in_chinese() -> None:
 )
 def test_the_notes_of_a_run_are_read_back(english: str, chinese: str) -> None:
     assert label(english) == chinese
+
+
+def test_what_answering_more_costs_is_drawn_and_told_in_both_languages() -> None:
+    told = {"caution": 0.4, "answered_percent": 50.0, "wrong": 0.1, "risks": [[50.0, 0.1], [100.0, 0.3]]}
+    scores = {"answer": Scores((Score("retailor", "map", 0.5, 0.4, 0.6, 9),))}
+    data = ReportData(title="x", scores=scores, coverage={"answer": told})
+    html = page(data, languages=("en",))
+    assert "at least 0.40 sure of: 50 % of the questions, of which 10 % wrongly" in html
+    chinese = page(data, languages=("zh",))
+    assert "回答了 50 % 的问题，其中 10 % 答错；全部回答则有 30 % 答错" in chinese
+    assert "share of wrong answers by share of questions answered" in html
+    assert "How much to answer" not in page(ReportData(title="x", scores=scores))

@@ -57,6 +57,8 @@ def test_the_figures() -> None:
         "reviews": 4,
         "questions": 0,
         "judgments": 0,
+        "rules": 0,
+        "facts": 0,
         "rejects": 2,
     }
     assert (profile.n_users, profile.n_items, profile.n_pairs) == (2, 4, 3)

@@ -25,7 +25,8 @@ from retailor.tasks.answer.ranker import (
 )
 from retailor.tasks.answer.scores import measures, risks
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
-from retailor.tasks.answer.wording import checked, compose, unknown_text
+from retailor.tasks.answer.worded import checked
+from retailor.tasks.answer.wording import compose, unknown_text
 from retailor.testing.models import tiny_decoder, tiny_encoder
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder, ScriptedGenerator

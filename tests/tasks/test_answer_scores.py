@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retailor.metrics.generation import token_f1
 from retailor.metrics.scores import Scores
+from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer
 from retailor.tasks.answer.scores import risks
@@ -91,3 +92,14 @@ def test_risks_of_equally_sure_answers_are_the_mean_of_all_their_orders(
     ]
     sure, right = (np.array(part, float) for part in zip(*trials, strict=True))
     np.testing.assert_allclose(risks(sure, right), np.mean(expected, axis=0), atol=1e-12)
+
+
+def test_the_log_says_what_answering_more_would_cost() -> None:
+    shop = demo_shop(60)
+    answerer = Answerer(HashEncoder()).fit(shop)
+    answerer.evaluate(shop)
+    told = answerer.log["coverage"]
+    shares, wrong = zip(*told["risks"], strict=True)
+    assert shares[-1] == 100 and list(shares) == sorted(shares) and all(0 <= each <= 1 for each in wrong)
+    assert 0 < told["answered_percent"] <= 100 and told["caution"] == round(answerer.ranker.caution, 4)
+    assert told["wrong"] <= wrong[-1] + 1e-9

@@ -23,6 +23,11 @@ Columns = Annotated[
     typer.Option("--columns", help="TOML file with the column maps of reader 'tabular', one a table."),
 ]
 
+Rules = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Folder with the shop's own rules: Markdown or HTML, and facts.toml."),
+]
+
 
 def read(
     reader: Annotated[str, typer.Argument(help="Format of the files; a wrong name lists them all.")],
@@ -32,13 +37,14 @@ def read(
     ),
     max_rejects: MaxRejects = None,
     columns: Columns = None,
+    rules: Rules = None,
 ) -> None:
     """Reads raw files into a shop: canonical tables as Parquet, unreadable rows counted and kept."""
     from retailor.shop.joins import gaps_in
     from retailor.shop.read import limit_of, read_into
 
     limit = None if max_rejects is None else limit_of(max_rejects)
-    count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns))
+    count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns), rules=rules)
     say("\n".join([str(count), *(f"  {gap}" for gap in gaps_in(out))]))
     say(f"written to {out}; look at it with: retailor look {out}")
 

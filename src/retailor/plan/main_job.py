@@ -29,6 +29,7 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, personal_note, without_quotes
 from retailor.shop.read import read_into
+from retailor.shop.rules import with_rules
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
@@ -73,7 +74,9 @@ def _shop_stages(plan: Plan) -> list[Stage]:
         raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
     log = (_log_number(shop.events_url),) if shop.events_url else ()
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
-    settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "pseudonym_key_env")}
+    rules = plan.rules()
+    source += _files_key(rules) if rules is not None else []
+    settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "rules", "pseudonym_key_env")}
     names = [path.name for path in plan.files()]
     hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
     known = (hidden.about(),) if hidden else ()
@@ -95,11 +98,14 @@ def _shop_stages(plan: Plan) -> list[Stage]:
 
 
 def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = plan.sections["shop"]
+    shop, rules = plan.sections["shop"], plan.rules()
     if shop.reader == "demo":
-        demo_shop(shop.size, plan.head.seed).save(folder)
+        made = demo_shop(shop.size, plan.head.seed)
+        (made if rules is None else with_rules(made, rules)).save(folder)
     else:
-        read_into(shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables)
+        read_into(
+            shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables, rules=rules
+        )
     if shop.events_url:
         from retailor.live.history import with_log
 
@@ -112,6 +118,14 @@ def _log_number(url: str) -> int:
         from retailor.live.history import last_number
 
         return last_number(url)
+
+
+def _files_key(folder: Path) -> list[Any]:
+    """The files below a folder by name and content; the folder's name where there is none."""
+    if not folder.is_dir():
+        return [str(folder)]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [[path.relative_to(folder).as_posix(), artifact.file_sha256(path)] for path in files]
 
 
 def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -175,11 +189,7 @@ def _model_key(plan: Plan, name: str) -> Any:
     folder = plan.folder / name
     if not folder.is_dir():
         return name
-    return {
-        str(path.relative_to(folder)): artifact.file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    return dict(_files_key(folder))
 
 
 def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -39,6 +39,9 @@ class ShopPlan:
     """The column maps of reader 'tabular', one a table."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
+    rules: str | None = None
+    """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML,
+    and `facts.toml`."""
     pseudonym_key_env: str | None = None
     """The environment variable that holds a key: ids of customers and reviews become a keyed hash."""
 
@@ -99,6 +102,11 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults included, as JSON-able values."""
         return {**as_dict(self.head), **{name: as_dict(value) for name, value in self.sections.items()}}
+
+    def rules(self) -> Path | None:
+        """The folder of the shop's rules, absolute."""
+        rules = self.sections["shop"].rules
+        return None if rules is None else (self.folder / rules).resolve()
 
     def files(self) -> list[Path]:
         """The shop's files, absolute."""

@@ -41,6 +41,7 @@ def report_data(
         profile=read_json(made["look"] / "profile.json"),
         curves=dict(_curves(logs, "curve")),
         validations=dict(_curves(logs, "validations")),
+        coverage={name: log["coverage"] for name, log in logs.items() if "coverage" in log},
         compression=read_json(made["compress"] / "report.json") if "compress" in made else None,
         ledger=read_json(made["prove"] / "ledger.json") if "prove" in made else None,
         examples={name: read_json(path / "examples.json") for name, path in evaluated.items()},

@@ -29,6 +29,9 @@ class ReportData:
     """A training's name to its (step, loss)."""
     validations: Mapping[str, Curve] = field(default_factory=dict)
     """A training's name to its (step, value), higher is better."""
+    coverage: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """A task's name to what answering more costs: `risks` [(percent answered, share wrong)], the bound
+    `caution` on its confidence, and `answered_percent` and share `wrong` there."""
     compression: Mapping[str, Any] | None = None
     """A compression report as plain values: sizes, speeds, nearness, and `scores`, a task's rows before
     ('retailor') and after ('compressed'). Any other list of mappings becomes a table."""

@@ -157,6 +157,7 @@ def _results(task: str, data: ReportData) -> dict[str, Any]:
         "task": task,
         "charts": [_safe(charts.results_chart(scores, metric)) for metric in drawn],
         "table": _table(scores, "all"),
+        "coverage": _coverage(data.coverage.get(task)),
         "buckets": [_safe(chart) for chart in buckets],
         "legend": charts.legend(scores, main) if buckets else [],
         "bucket_tables": [
@@ -164,6 +165,20 @@ def _results(task: str, data: ReportData) -> dict[str, Any]:
             for bucket in dict.fromkeys(score.bucket for score in scores)
             if bucket != "all"
         ],
+    }
+
+
+def _coverage(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The curve of risk over coverage and the bound in words; None where nothing was left to be answered."""
+    if not told or not told["risks"]:
+        return None
+    chart = charts.coverage_chart([(x, y) for x, y in told["risks"]], told["answered_percent"])
+    return {
+        "chart": _safe(chart),
+        "caution": f"{told['caution']:.2f}",
+        "answered": f"{told['answered_percent']:.0f} %",
+        "wrong": f"{100 * told['wrong']:.0f} %",
+        "all_wrong": f"{100 * told['risks'][-1][1]:.0f} %",
     }
 
 

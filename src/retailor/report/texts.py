@@ -104,6 +104,8 @@ CHINESE: Mapping[str, str] = {
     "领域适应的用时无论标注多少只花一次。",
     # learning, compression, examples
     "Learning curves": "学习曲线",
+    "How much to answer": "回答多少",
+    "Answered is what the task is at least {caution} sure of: {answered} of the questions, of which {wrong} wrongly. Answering all of them would be wrong in {all_wrong}.": "把握至少为 {caution} 时才回答：回答了 {answered} 的问题，其中 {wrong} 答错；全部回答则有 {all_wrong} 答错。",
     "Nothing was trained in this run, or no curve was kept.": "本次运行没有训练，或没有保留曲线。",
     "Compression against loss": "压缩与损失",
     "{task}, before and after": "{task}，压缩前后",

@@ -14,6 +14,7 @@ from retailor.shop.files.packed import found
 from retailor.shop.files.sink import Sink
 from retailor.shop.readers import amazon, presets
 from retailor.shop.readers.tabular import maps_of, read_tabular
+from retailor.shop.rules import Rules, read_rules
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.unread import unread_lines
 from retailor.store import artifact
@@ -51,6 +52,7 @@ def read(
     *files: str | Path,
     max_rejects: int | float | None = None,
     tables: Mapping[str, Any] | None = None,
+    rules: str | Path | None = None,
 ) -> Shop:
     """The shop in `files`. `reader` is a name in READERS, or 'tabular' with a column map a table in `tables`.
 
@@ -59,9 +61,10 @@ def read(
     format, or without a single good row, and on more rejects than `max_rejects`: an int is a number of rows,
     a float from 0 to 1 the share of a file's rows, or of the cells of a column, that may be lost.
     A cell that cannot be read is null, and counted in `shop.unread`, where its table can do without it.
+    `rules`: a folder with the shop's own rules.
     """
     with tempfile.TemporaryDirectory(prefix="retailor-") as folder:
-        read_into(reader, files, Path(folder) / "shop", max_rejects=max_rejects, tables=tables)
+        read_into(reader, files, Path(folder) / "shop", max_rejects=max_rejects, tables=tables, rules=rules)
         return open_shop(Path(folder) / "shop")
 
 
@@ -72,6 +75,7 @@ def read_into(
     *,
     max_rejects: int | float | None = None,
     tables: Mapping[str, Any] | None = None,
+    rules: str | Path | None = None,
 ) -> ReadCount:
     """Counts of what was read into `folder`, a 'shop' artifact. Like `read`, but rows stream to Parquet.
 
@@ -85,6 +89,7 @@ def read_into(
         if sum(path.samefile(other) for other in paths) > 1:
             raise DataError("this file is named twice: its rows would count double.", path=path)
     count, share = _limits(max_rejects)
+    own = None if rules is None else read_rules(rules)
     settings = {"reader": reader, "files": [path.name for path in paths]}
     with artifact.writing(Path(folder), "shop", settings=settings) as new:
         with Sink(new, count) as sink:
@@ -94,6 +99,8 @@ def read_into(
                 raise DataError(
                     f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
                 )
+            if own is not None:
+                _add_rules(own, sink)
         rows = {name: n for name, n in sink.rows.items() if name != "rejects"}
         return ReadCount(
             rows=rows,
@@ -102,6 +109,13 @@ def read_into(
             unread=tuple(unread_lines(sink.unread.frame())),
             remarks=tuple(sink.unread.remarks),
         )
+
+
+def _add_rules(own: Rules, sink: Sink) -> None:
+    sink.add("rules", own.rules)
+    sink.add("facts", own.facts)
+    for path, line, reason in own.rejects.iter_rows():
+        sink.reject(path, line, reason)
 
 
 def limit_of(text: str) -> int | float:

@@ -58,6 +58,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "language": pl.String,
     },
     "judgments": {"query": pl.String, "item_id": pl.String, "grade": pl.Float32},
+    "rules": {"heading": pl.String, "text": pl.String, "path": pl.String, "language": pl.String},
+    "facts": {"name": pl.String, "values": pl.List(pl.String), "path": pl.String},
     "rejects": {"path": pl.String, "line": pl.Int64, "reason": pl.String},
     "unread": {
         "path": pl.String,
@@ -72,6 +74,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 cells that could not: they are null in rows that are there."""
 NOT_FILLED = ("rejects", "unread")
 """What reading says about itself, not what it read."""
+OF_THE_SHOP = ("rules", "facts")
+"""About the whole shop and no item: `shop/rules` reads them from a folder, no column map does."""
 
 
 def empty(table: str) -> pl.DataFrame:
@@ -108,6 +112,8 @@ class Shop:
     reviews: pl.DataFrame
     questions: pl.DataFrame
     judgments: pl.DataFrame
+    rules: pl.DataFrame
+    facts: pl.DataFrame
     rejects: pl.DataFrame
     unread: pl.DataFrame
 

@@ -20,8 +20,11 @@ _TEXTS = {
     "reviews": ("title", "text"),
     "questions": ("question", "answer"),
     "judgments": ("query",),
+    "rules": ("heading", "text"),
 }
-_LINES = frozenset({("items", "description"), ("reviews", "text"), ("questions", "answer")})
+_LINES = frozenset(
+    {("items", "description"), ("reviews", "text"), ("questions", "answer"), ("rules", "text")}
+)
 """Texts that keep their lines: what a bullet says is not glued to the next one."""
 _LISTS = {"items": ("category",)}
 _STRUCTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -32,6 +35,7 @@ _LANGUAGE_OF = {
     "items": ("title", "description"),
     "reviews": ("title", "text"),
     "questions": ("question",),
+    "rules": ("heading", "text"),
 }
 _SAME = {
     "items": ("item_id",),
@@ -39,6 +43,8 @@ _SAME = {
     "reviews": ("user_id", "item_id", "title", "text", "time"),
     "questions": ("item_id", "question", "answer", "time"),
     "judgments": ("query", "item_id"),
+    "rules": ("path", "heading", "text"),
+    "facts": ("name",),
 }
 
 

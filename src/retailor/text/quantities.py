@@ -150,6 +150,14 @@ def dimension_of(unit: str) -> str:
     return _DIMENSIONS[unit]
 
 
+def quantity_in(quantity: Quantity, unit: str) -> float:
+    """The value in another canonical unit of its dimension."""
+    if "°F" in (unit, quantity.unit):
+        celsius = (quantity.value - 32) / 1.8 if quantity.unit == "°F" else quantity.value
+        return celsius * 1.8 + 32 if unit == "°F" else celsius
+    return quantity.base / _FACTORS[unit]
+
+
 def parse_quantities(text: str) -> list[Quantity]:
     """The quantities of a text, in order; '30 x 20 cm' gives two lengths.
 

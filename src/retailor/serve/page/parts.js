@@ -198,6 +198,33 @@ export function answerBubble(reply) {
     { class: reply.known ? "badge" : "badge muted" },
     reply.known ? say("confidence", { value: `${Math.round(100 * reply.confidence)} %` }) : say("unknown"),
   );
+  const compared = reply.table.length
+    ? h(
+        "table",
+        { class: "reply" },
+        h(
+          "thead",
+          {},
+          h("tr", {}, h("td"), h("th", { scope: "col" }, say("this_one")), h("th", { scope: "col" }, plain(reply.other))),
+        ),
+        h(
+          "tbody",
+          {},
+          reply.table.map((row) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, plain(row.name)),
+              h("td", {}, plain(row.own ?? "–")),
+              h("td", {}, plain(row.other ?? "–")),
+            ),
+          ),
+        ),
+      )
+    : null;
+  const counted = reply.counts
+    ? h("p", { class: "soft" }, say("counts", { n: reply.counts.n, yes: reply.counts.yes, no: reply.counts.no }))
+    : null;
   const passages = reply.evidence.map((each) =>
     h(
       "li",
@@ -205,13 +232,17 @@ export function answerBubble(reply) {
       h("span", { class: "source" }, say(`s_${each.source}`).replace(/^s_/, "")),
       h("span", { class: "soft" }, plain(each.title)),
       h("blockquote", {}, plain(each.text)),
+      each.reviews.length
+        ? h("span", { class: "soft" }, `${say("s_review")} ${each.reviews.slice(0, 5).join(", ")}`)
+        : null,
     ),
   );
   return h(
     "div",
     { class: reply.known ? "bubble shop" : "bubble shop unknown" },
     h("p", { class: "who" }, say("shop"), known),
-    h("p", { class: "said" }, reply.text),
+    compared ?? h("p", { class: "said" }, reply.text),
+    counted,
     passages.length
       ? h(
           "details",

@@ -15,6 +15,7 @@ from retailor.errors import ConfigError
 from retailor.seeds import stream
 from retailor.shop.demo.catalogue import Item, item_row, make_items, pick
 from retailor.shop.demo.customers import make_choices, make_customers, make_events
+from retailor.shop.demo.rules import facts, rules
 from retailor.shop.demo.talk import make_questions, make_reviews
 from retailor.shop.demo.words_en import ENGLISH
 from retailor.shop.tables import Shop
@@ -65,6 +66,8 @@ def _simulate(size: int, seed: int) -> tuple[Shop, DemoTruth]:
         reviews=reviews,
         questions=questions,
         judgments=_judgments(items, min(120, 20 + size // 5), seed),
+        rules=rules(),
+        facts=facts(),
     )
     truth = DemoTruth(
         themes={item.item_id: item.theme.key for item in items},

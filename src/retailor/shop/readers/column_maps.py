@@ -16,7 +16,7 @@ from retailor.shop.cells.times import TimeForm
 from retailor.shop.readers.instants import instant_of
 from retailor.shop.readers.readings import Reading
 from retailor.shop.readers.values import ALLOWED
-from retailor.shop.tables import NOT_FILLED, SCHEMAS
+from retailor.shop.tables import NOT_FILLED, OF_THE_SHOP, SCHEMAS
 
 REQUIRED = {
     "items": ("item_id",),
@@ -104,7 +104,7 @@ class ColumnMap:
 
 def check_map(table: str, map: ColumnMap) -> None:
     """Raises ConfigError when the map names a table or column that is not there, or lacks a required one."""
-    tables = [name for name in SCHEMAS if name not in NOT_FILLED]
+    tables = [name for name in SCHEMAS if name not in (*NOT_FILLED, *OF_THE_SHOP)]
     if table not in tables:
         raise ConfigError(
             f"[tables]: there is no table '{table}'; known: {', '.join(tables)}.",

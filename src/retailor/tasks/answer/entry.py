@@ -47,7 +47,7 @@ def _query(
 def _lines(answer: Answered, title: Callable[[str], str]) -> Iterator[str]:
     yield answer.text
     for each in answer.evidence:
-        yield f"  [{each.source}, {each.item_id}, {each.score:.3f}] {each.text}"
+        yield f"  [{each.source}, {each.item_id or each.where}, {each.score:.3f}] {each.text}"
 
 
 ENTRY = Entry(

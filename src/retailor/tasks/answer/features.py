@@ -17,7 +17,7 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import content_words, words
 from retailor.tasks.answer import kinds
 
-SOURCES = ("attribute", "title", "description", "review", "answer")
+SOURCES = ("attribute", "title", "description", "review", "answer", "rule")
 
 _YES_NO = re.compile(
     r"^(?:so |and |but |hi,? |hello,? )?(?:is|are|was|were|do|does|did|can|could|will|would"

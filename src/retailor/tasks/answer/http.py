@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Form, Verdict
 from retailor.tasks.http import IN_A_URL, Id, Served, Words, strict
 
 
@@ -55,9 +55,37 @@ class Passage(BaseModel):
 
     text: str
     source: str
-    item_id: str
+    item_id: str | None
+    """None for a rule of the shop."""
     title: str
+    """Of the item; of a rule, its file and heading."""
     score: float
+    reviews: list[str]
+    """The reviews that say it, by id."""
+
+
+class ValueReply(BaseModel):
+    """A number with its unit, and in the unit of the question where that is another."""
+
+    value: float
+    unit: str
+    converted: str | None
+
+
+class CountsReply(BaseModel):
+    """Of `n` reviews that speak of what is asked, those that say yes and no; the rest take no side."""
+
+    n: int
+    yes: int
+    no: int
+
+
+class ComparedRow(BaseModel):
+    """An attribute of two items."""
+
+    name: str
+    own: str | None
+    other: str | None
 
 
 class AnswerReply(BaseModel):
@@ -67,6 +95,16 @@ class AnswerReply(BaseModel):
     known: bool
     confidence: float
     evidence: list[Passage]
+    form: Form
+    """The kind of answer that the question asks for."""
+    verdict: Verdict | None
+    value: ValueReply | None
+    counts: CountsReply | None
+    """Reviews that speak of it."""
+    table: list[ComparedRow]
+    """Attributes of the item beside those of the item that the question names."""
+    other: str | None
+    """The title of that item."""
     cached: bool
 
 
@@ -77,8 +115,9 @@ def shown(answer: Answered, served: Served) -> AnswerReply:
             text=each.text,
             source=each.source,
             item_id=each.item_id,
-            title=served.view.title(each.item_id),
+            title=each.where or "" if each.item_id is None else served.view.title(each.item_id),
             score=each.score,
+            reviews=list(each.reviews),
         )
         for each in answer.evidence
     ]
@@ -87,5 +126,11 @@ def shown(answer: Answered, served: Served) -> AnswerReply:
         known=answer.known,
         confidence=answer.confidence,
         evidence=evidence,
+        form=answer.form,
+        verdict=answer.verdict,
+        value=None if answer.value is None else ValueReply(**vars(answer.value)),
+        counts=None if answer.counts is None else CountsReply(**vars(answer.counts)),
+        table=[ComparedRow(**vars(row)) for row in answer.table],
+        other=None if answer.other_id is None else served.view.title(answer.other_id),
         cached=served.cached,
     )

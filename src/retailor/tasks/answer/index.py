@@ -22,6 +22,8 @@ from retailor.tasks.answer.features import Chance, features
 from retailor.tasks.answer.shapes import Evidence
 
 N_CHANCE = 512
+MAX_REVIEWS = 50
+"""Reviews that are named as the writers of a sentence."""
 NAMED = 0.4
 """The share of a title's weight that names the item."""
 
@@ -33,15 +35,20 @@ class PassageIndex:
         self.table, self.vectors, self.lexical = table, vectors, lexical
         self.texts: list[str] = table["text"].to_list()
         self.sources: list[str] = table["source"].to_list()
-        self.items: list[str] = table["item_id"].to_list()
+        self.items: list[str | None] = table["item_id"].to_list()
         self.questions: list[str | None] = table["question"].to_list()
         self.question_ids: list[str | None] = table["question_id"].to_list()
-        self.reviews: list[list[int]] = table["reviews"].to_list()
+        self.reviews: list[list[str]] = table["reviews"].to_list()
+        self.stars: list[list[float | None]] = table["stars"].to_list()
+        self.headings: list[str | None] = table["heading"].to_list()
+        self.paths: list[str | None] = table["path"].to_list()
+        self.rules = np.flatnonzero(np.array(self.sources) == "rule")
+        """The rows of the shop's own rules."""
         self.matches = match_texts(table)
         self._places = _places(self.items)
         self.titles: dict[str, str] = {}
         for item, source, text in zip(self.items, self.sources, self.texts, strict=True):
-            if source == "title":
+            if source == "title" and item is not None:
                 self.titles.setdefault(item, text)
         self._topics = {item: frozenset(words(title)) for item, title in self.titles.items()}
         self._item_ids = list(self._places)
@@ -70,9 +77,9 @@ class PassageIndex:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def page(self, item_id: str) -> NDArray[np.int64]:
-        """The rows of an item's passages; none for an unknown item."""
-        place = self._places.get(item_id)
+    def page(self, item_id: str | None) -> NDArray[np.int64]:
+        """The rows of an item's passages; none for an unknown item and for None."""
+        place = self._places.get(item_id) if item_id is not None else None
         return np.zeros(0, dtype=np.int64) if place is None else np.arange(place.start, place.stop)
 
     def knows(self, item_id: str) -> bool:
@@ -111,10 +118,26 @@ class PassageIndex:
         order = np.argsort(-together, kind="stable")[:n]
         return {self._item_ids[int(row)]: float(together[row]) for row in order}
 
+    def stars_of(self, row: int) -> list[float]:
+        """The stars of the reviews that say it, where they have some."""
+        return [stars for stars in self.stars[row] if stars is not None]
+
+    def evidence(self, row: int, score: float) -> Evidence:
+        """The passage of a row as evidence."""
+        return Evidence(
+            self.texts[row],
+            self.sources[row],
+            self.items[row],
+            round(score, 6),
+            None if self.paths[row] is None else f"{self.paths[row]} › {self.headings[row]}",
+            tuple(self.reviews[row][:MAX_REVIEWS]),
+        )
+
     def writers(self, quoted: Sequence[Evidence]) -> int:
         """How many reviews say one of the sentences."""
         said = {(each.item_id, each.text) for each in quoted}
-        rows = (row for item in {each.item_id for each in quoted} for row in self.page(item).tolist())
+        items = {each.item_id for each in quoted if each.item_id is not None}
+        rows = (row for item in items for row in self.page(item).tolist())
         return len(
             {r for row in rows if (self.items[row], self.texts[row]) in said for r in self.reviews[row]}
         )
@@ -157,6 +180,8 @@ class PassageIndex:
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when its parts do not belong together."""
         table = pl.read_parquet(Path(folder) / "passages.parquet")
+        if "stars" not in table.columns:
+            raise DataError("these answers were made by an earlier version; fit the task again.", path=folder)
         vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
         lexical = BM25Index.load(folder)
         if not len(table) == len(vectors) == len(lexical):
@@ -168,10 +193,10 @@ class PassageIndex:
 
 
 def match_texts(table: pl.DataFrame) -> list[str]:
-    """What a question is compared with: an earlier answer together with its question, else the text."""
+    """What a question is compared with: an answer with its question, a rule with its heading, a text."""
     return [
-        f"{question} {text}" if question else text
-        for text, question in table.select("text", "question").iter_rows()
+        f"{before} {text}" if before else text
+        for text, before in table.select("text", pl.coalesce("question", "heading")).iter_rows()
     ]
 
 
@@ -179,9 +204,11 @@ def _z(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return standardise(scores[None])[0] if scores.size else scores
 
 
-def _places(items: Sequence[str]) -> dict[str, range]:
+def _places(items: Sequence[str | None]) -> dict[str, range]:
     places: dict[str, range] = {}
     for row, item in enumerate(items):
+        if item is None:
+            continue
         first = places[item].start if item in places else row
         places[item] = range(first, row + 1)
     return places

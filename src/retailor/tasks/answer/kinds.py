@@ -15,6 +15,7 @@ from typing import Literal
 
 from retailor.retrieval.tokens import UNITS, content_words, words
 from retailor.scripts import HAN
+from retailor.tasks.answer.rule_kinds import RULES
 from retailor.text.quantities import parse_quantities
 
 Sort = Literal["fact", "word", "opinion", "rule"]
@@ -48,11 +49,6 @@ _FEATURES = (
     r"caffeine|sugar|gluten|lactose|vegan|vegetarian|organic|halal|kosher|alcohol)\b|"
     r"\b[45]g\b|蓝牙|无线网|wifi|摄像头|屏幕|分辨率|像素|遥控|定时|口袋|拉链|盖子|手柄|把手|蛋白质|热量|咖啡因|麸质|酒精|纯素|有机|清真"
 )
-_PAYMENT = (
-    r"\bpay\b|payments?|paypal|credit cards?|\bvisa\b|mastercard|apple pay|instal?ments?|vouchers?|coupons?|discounts?|"
-    r"cash on delivery|付款|支付|花呗|分期|信用卡|货到付款|支付宝|微信支付|优惠|打折|折扣|券"
-)
-_TIMES = r"how (?:long|fast|soon|quick(?:ly)?|many (?:days|weeks))|when\b"
 
 # name | sort | how it is asked | how it is told | dimensions | kinds it is asked over
 _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
@@ -99,7 +95,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("machine", "word", r"washing machine|machine.wash\w*|washable|\btumble|机洗|洗衣机|水洗", r"machine.wash|washable|washing machine|hand.wash|机洗|洗衣机|水洗|手洗", "", "cleaning"),
     ("toxic", "fact", r"toxic|poison\w*|\bbpa\b|harmful|phthalate\w*|有毒|中毒|毒|双酚|甲醛|有害", r"toxic|poison|\bbpa\b|harm|phthalate|lead.free|毒|双酚|甲醛|有害", "", "liking safe"),
     ("tests", "fact", r"test\w*.{0,12}\banimals?|animals?.{0,12}\btest|cruelty|动物.{0,6}实验|实验.{0,6}动物|零残忍", r"\banimals?\b|cruelty|动物", "", ""),
-    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
+    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|(?:stay|keep|kept|remain)\w*\b.{0,24}\bdry\b|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
     ("assembly", "opinion", r"assembl\w*|\bset.?up\b|\binstall\w*|put (?:it )?together|\bpitch\b|安装|组装|搭(?!配)|好装", r"assembl|set.?up|install|pitch|goes up|put together|安装|组装|搭", "", "size"),
     ("feature", "word", _FEATURES, "", "", "size"),
     ("flight", "word", r"hand luggage|carry.?on\b|(?:plane|flight|airplane|aircraft)s?\b|\btsa\b|飞机|登机|随身行李|托运", r"hand luggage|carry.?on\b|\b(?:plane|flight|airplane|aircraft)|飞机|登机|行李", "", ""),
@@ -120,19 +116,11 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("effect", "opinion", r"\beffect\w*|(?:see|make|notice).{0,8}difference|\bresults?\b|效果|有用吗|管用", r"effect|difference|result|效果|有用|管用", "", ""),
     ("connection", "opinion", r"connect(?:ion|s|ed)?\b|drops? out|\bpair(?:s|ing)?\b|\blag|连接|断连|断线|配对|掉线|连得", r"connect|pair|drop|\blag|连|断|配对", "", ""),
     ("heat", "opinion", r"heats?\b|heated|evenly|受热|加热|烫", r"heat|\bhot\b|burn|warm|cold|even|热|糊|凉|火候|烫", "", ""),
-    ("delivery", "opinion", r"arriv\w*.{0,12}\b(?:quick|fast|time|late)|(?:shipping|delivery)\b.{0,10}\b(?:fast|quick|slow|good)|fast (?:shipping|delivery)|发货快|物流快|快递快|发货慢|到得快", r"deliver|arriv|ship|parcel|物流|发货|快递|到了", "", ""),
+    ("delivery", "opinion", r"arriv\w*.{0,12}\b(?:quick|fast|time|late)|(?:shipping|delivery)\b.{0,10}\b(?:fast|quick|slow|good)|fast (?:shipping|delivery)|发货快|物流快|快递快|发货慢|到得快", r"deliver|arriv\w*(?! (?:with|broken|damaged|cracked|scratched)\b)|\bship|parcel|物流|发货|快递|到了", "", ""),
     ("service", "opinion", r"customer service|support team|\bseller|客服|售后|卖家|服务态度", r"service|seller|replied|replaced|客服|售后|卖家", "", ""),
     ("packing", "opinion", r"packag\w*|\bpacked\b|(?:in|the) box\b|包装|盒子", r"pack|\bbox|wrap|carton|cardboard|包装|盒|纸箱", "", "material"),
     # rules of the shop
-    ("returning", "rule", r"\breturn(?:s|ed|ing|able)?\b|refunds?\b|money back|send (?:it|this|them) back|\bexchange\b|退货|退款|[能可]以?不?[能可]?以?退|可退|换货|退吗|退换|无理由|怎么退", r"return|refund|money back|send it back|exchange|可退|退货|退款|退换|无理由", "", "time size packing"),
-    ("dispatch", "rule", rf"(?:{_TIMES}).{{0,40}}\b(?:ship(?:ped|ping)?|deliver(?:y|ed)?|arrives?|dispatch(?:ed)?|get here|sent)\b|(?:delivery|shipping) (?:time|date)|几天.{{0,4}}(?:到|发货|收到)|多久.{{0,3}}(?:到|发货|收到)|什么时候.{{0,3}}(?:发货|到货|送)|发货时间|下单后", r"ships? (?:with)?in|shipped (?:with)?in|dispatch|deliver(?:y|ed)? (?:within|in|takes)|(?:working|business) days|发货|送达|工作日", "", "time size speed delivery packing"),
-    ("postage", "rule", r"(?:shipping|delivery|postage)\b.{0,20}(?:cost|fees?|free|charge)|(?:costs?|how much|charge|free)\b.{0,24}(?:shipping|delivery|postage)|运费|邮费|包邮|快递费", r"(?:shipping|delivery|postage)\b.{0,12}(?:cost|fee|free)|free (?:shipping|delivery)|postage|运费|邮费|包邮", "", "price delivery"),
-    ("destination", "rule", r"(?:ship|deliver|send)s?\b(?: it| this| them)? (?:to|abroad|international\w*|overseas|worldwide)\b|发[往到].{1,8}吗|寄到|海外|国外|能寄", r"(?:ship|deliver)s? (?:to|international|worldwide)|worldwide|海外|国际|寄", "", "dispatch"),
-    ("payment", "rule", _PAYMENT, _PAYMENT, "", "price dispatch time"),
-    ("invoice", "rule", r"invoices?\b|receipts?\b|\bvat\b|发票|收据|开票", r"invoice|receipt|\bvat\b|发票|收据|开票", "", ""),
-    ("store", "rule", r"(?:stores?|shops?)\b.{0,20}\b(?:open|hours|located|address|visit)|opening hours|pick (?:it )?up (?:in|at|from)|in.store pick|门店|实体店|营业|自提", r"opening hours|pick.?up|(?:store|shop)s?\b.{0,16}open|门店|实体店|营业|自提", "", "opened"),
-    ("stock", "rule", r"in stock|restock\w*|sold out|discontinued|有货|现货|库存|补货|缺货|停产", r"in stock|restock|sold out|discontinued|现货|有货|库存", "", ""),
-    ("sales", "rule", r"how many.{0,24}\b(?:sold|sell)\b|卖了多少|销量", r"\bsold\b|卖了|销量", "", ""),
+    *RULES,
 )  # fmt: skip
 
 _COUNTED = re.compile(
@@ -162,6 +150,8 @@ MAX_WORDS = 14
 """Longer questions tell a story: what they ask for is one of many things that they speak of."""
 _WORD = re.compile(rf"[a-z0-9'’-]+|[{HAN}]{{2}}", re.IGNORECASE)
 
+_SENTENCE = re.compile(r"[^.!?。！？;；\n]+[.!?。！？;；]?")
+
 KINDS = tuple(_kind(*row) for row in _TABLE)
 
 
@@ -179,6 +169,16 @@ def gives_number(text: str) -> bool:
 def asked(question: str) -> tuple[Kind, ...]:
     """The kinds that a question asks for: of those whose words it has, the ones no other is asked over."""
     found = [kind for kind in KINDS if kind.asks.search(question)]
+    over = frozenset().union(*(kind.over for kind in found))
+    return tuple(kind for kind in found if kind.name not in over)
+
+
+@lru_cache(maxsize=4096)
+def rules_asked(question: str) -> tuple[Kind, ...]:
+    """The rules of the shop that a question asks for, those of a long story's last question among them."""
+    if len(_WORD.findall(question)) > MAX_WORDS:
+        question = next((each for each in reversed(_SENTENCE.findall(question)) if each[-1] in "?？"), "")
+    found = [kind for kind in KINDS if kind.sort == "rule" and kind.asks.search(question)]
     over = frozenset().union(*(kind.over for kind in found))
     return tuple(kind for kind in found if kind.name not in over)
 
@@ -217,8 +217,7 @@ def of_another_kind(question: str, passage: str, source: str) -> bool:
     Opinions have no words of their own, so a question for nothing else refuses nothing.
     """
     kinds = asked(question) if len(_WORD.findall(question)) <= MAX_WORDS else ()
-    rules = [kind for kind in kinds if kind.sort == "rule"]
-    if rules:
+    if rules := rules_asked(question):
         return source in ("review", "title") or not any(tells(kind, question, passage) for kind in rules)
     facts = [kind for kind in kinds if kind.sort != "opinion"]
     if not facts:

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.tasks.answer import kinds, wording
+from retailor.tasks.answer import compared, kinds, wording
+from retailor.tasks.answer.contradictions import contradicted
+from retailor.tasks.answer.facts import CheckedFacts
+from retailor.tasks.answer.features import is_yes_no
+from retailor.tasks.answer.held import held, may_hold
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.measures import limit_in
+from retailor.tasks.answer.of_shop import OfShop
 from retailor.tasks.answer.parts import compares
 from retailor.tasks.answer.ranker import Ranker
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
+from retailor.tasks.answer.stance import says_of, stance
+
+RULES_BEHIND = 1.0
+"""A rule of the shop answers a question on a product's page only where it is so much better than the page."""
+
+UNRANKED = -10.0
+"""The score of a sentence that was counted and not ranked."""
+
+
+def is_of_opinion(question: str) -> bool:
+    """Whether the question asks for what customers think, and for no fact."""
+    asked = kinds.asked(question)
+    return any(kind.sort == "opinion" for kind in asked) and not any(kind.sort == "fact" for kind in asked)
+
+
+def answered_another(question: str, earlier: str | None) -> bool:
+    """Whether an earlier answer was given to a question for other facts, whatever numbers it has."""
+    if earlier is None:
+        return False
+    now, then = ({k.name for k in kinds.asked(q) if k.sort != "opinion"} for q in (question, earlier))
+    return bool(now) and bool(then) and not now & then
 
 
 @dataclass(frozen=True)
@@ -23,6 +51,7 @@ class Quoting:
     index: PassageIndex
     ranker: Ranker
     settings: AnswerSettings
+    facts: CheckedFacts = field(default_factory=CheckedFacts)
 
     @property
     def caution(self) -> float:
@@ -31,7 +60,7 @@ class Quoting:
 
     def answer(self, query: AnswerQuery, each_part: Sequence[tuple[str, NDArray[np.float32]]]) -> Answered:
         """The answers of a question's parts in one, as sure as the surest; it says what is not known."""
-        answers = [self._of_part(query, part, vector) for part, vector in each_part]
+        answers = [self._with_times(part, self._of_part(query, part, vector)) for part, vector in each_part]
         known = [each for each in answers if each.known]
         if len(answers) == 1 or not known:
             return answers[0]
@@ -42,30 +71,112 @@ class Quoting:
         text = wording.sentences_joined(texts)
         return Answered(text, True, max(each.confidence for each in known), evidence)
 
+    def _with_times(self, question: str, answer: Answered) -> Answered:
+        """The answer to how fast delivery is with what the shop has checked, before what customers say."""
+        if not any(kind.name == "delivery" for kind in kinds.asked(question)) or answer.form == "rule":
+            return answer
+        told = self.facts.times(question)
+        if told is None:
+            return answer
+        shop = OfShop(self.index, self.facts)
+        text = wording.sentences_joined([told.text, answer.text] if answer.known else [told.text])
+        evidence = (shop.evidence(told), *answer.evidence)
+        return replace(answer, text=text, known=True, confidence=1.0, evidence=evidence, verdict=told.verdict)
+
     def _of_part(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
-        if query.item_id is not None and compares(question):
+        if kinds.rules_asked(question):
+            return self._of_shop(query, question, vector)
+        if query.item_id is not None and compares(question) and limit_in(question) is None:
             return self._compared(query, question, vector)
         on_page = query.item_id is not None
         found = self._on_page(query.item_id, question, vector) if query.item_id is not None else (
             self._anywhere(question, vector)
         )  # fmt: skip
+        measured = self._measured(question, found) if on_page else None
+        if measured is not None:
+            return measured
+        found = [each for each in found if may_hold(question, each)]
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self.caution:
             return self._unknown(query, confidence)
         # Further evidence is shown only when it is about the same item as the best.
         same = [each for each in found if each.item_id == found[0].item_id]
-        title = None if on_page else self.index.titles.get(found[0].item_id)
+        title = None if on_page else self.index.titles.get(found[0].item_id or "")
+        if same[0].item_id is not None and (same[0].source == "review" or is_of_opinion(question)):
+            answer = self._counted(question, same, title, confidence)
+            if answer is not None:
+                return answer
         if same[0].source == "review":
             same = self._opinions(question, same)
             writers = self.index.writers(same[: wording.MAX_QUOTES])
             text = wording.opinions(question, same[: wording.MAX_QUOTES], writers, title=title)
-        else:
-            text = wording.compose(question, same[0], title=title)
-        return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]))
+            return Answered(text, True, confidence, self._shown(same), "opinions")
+        text, verdict = wording.compose(question, same[0], title=title), wording.verdict_of(question, same[0])
+        return Answered(text, True, confidence, self._shown(same), "verdict" if verdict else "quote", verdict)
+
+    def _shown(self, found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+        return tuple(found[: self.settings.n_evidence])
+
+    def _measured(self, question: str, found: Sequence[Evidence]) -> Answered | None:
+        """The value that is asked for with its unit, held against the question's limit where it has one."""
+        told = held(question, found)
+        if told is None or (told.verdict is None and told.value.converted is None):
+            return None
+        text = wording.with_value(question, told.evidence, told.value, told.verdict, title=None)
+        confidence = max(round(self.ranker.confidence(told.evidence.score), 6), self.caution)
+        return Answered(text, True, confidence, (told.evidence,), "value", told.verdict, told.value)
+
+    def _counted(
+        self, question: str, found: Sequence[Evidence], title: str | None, confidence: float
+    ) -> Answered | None:
+        """What the item's customers say, counted; after what its page says where that comes first.
+
+        None where fewer than two take a side.
+        """
+        item = found[0].item_id
+        if item is None:
+            return None
+        rows = [row for row in self.index.page(item).tolist() if not self._denied(row)]
+        said = stance(question, self.index, item, rows)
+        if said.verdict is None:
+            return None
+        scores = {each.text: each.score for each in found if each.source == "review"}
+        sides = [self._by_score(side, scores) for side in (said.yes, said.no)]
+        text = wording.counted(
+            question, said.counts, *([e.text for e in side] for side in sides), title=title
+        )
+        evidence = [each for pair in zip_longest(*sides) for each in pair if each is not None]
+        verdict = said.verdict if is_yes_no(question) else None
+        own = found[0]
+        if own.source in ("attribute", "description"):
+            text = wording.sentences_joined([wording.compose(question, own, title=title), text])
+            evidence.insert(0, own)
+            verdict = wording.verdict_of(question, own) or verdict
+        n = max(self.settings.n_evidence, 2)
+        return Answered(text, True, confidence, tuple(evidence[:n]), "opinions", verdict, counts=said.counts)
+
+    def _by_score(self, rows: Sequence[int], scores: Mapping[str, float]) -> list[Evidence]:
+        found = [self.index.evidence(row, scores.get(self.index.texts[row], UNRANKED)) for row in rows]
+        return sorted(found, key=lambda each: -each.score)
+
+    def _of_shop(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
+        """What the shop itself says: a checked fact, else a written rule, else that it is not known."""
+        item, shop = query.item_id, OfShop(self.index, self.facts)
+        rows, denied = shop.rows(question, self.index.page(item))
+        found = self._ranked(question, vector, rows, self.index.topic(item), 0.0)
+        told = shop.told(question, found, denied)
+        if told is not None:
+            return told
+        if not found:
+            return self._unknown(query, 0.0)
+        # Its kind says that it tells what is asked: the ranker, which learned on products, only orders.
+        confidence = max(round(self.ranker.confidence(found[0].score), 6), self.caution)
+        same = [each for each in found if each.item_id == found[0].item_id]
+        text = wording.compose(question, same[0])
+        return Answered(text, True, confidence, tuple(same[: self.settings.n_evidence]), "rule")
 
     def _opinions(self, question: str, found: Sequence[Evidence]) -> list[Evidence]:
         """The sentences of customers that are sure enough and about the same, best first."""
-        about = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
         return [
             each
             for n, each in enumerate(found)
@@ -73,38 +184,38 @@ class Quoting:
             or (
                 each.source == "review"
                 and self.ranker.confidence(each.score) >= self.caution
-                and (not about or any(kinds.tells(kind, question, each.text) for kind in about))
+                and says_of(question, each.text, self.index.topic(each.item_id), self.index.lexical.idf)
             )
         ]
 
     def _compared(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
-        """The same fact of both items, where the question names another and asks for a fact; else unknown."""
+        """The attributes of both items, where the question names another that shares some."""
         own, other = query.item_id, self.index.named_in(question, but=query.item_id)
-        facts = any(kind.sort == "fact" for kind in kinds.asked(question))
-        if own is None or other is None or not facts:
+        rows = [] if own is None or other is None else compared.table(question, self.index, own, other)
+        if other is None or not rows:
             return self._unknown(query, 0.0)
-        best = [self._named_fact(item, question, vector) for item in (own, other)]
-        if best[0] is None or best[1] is None:
-            return self._unknown(query, 0.0)
-        text = wording.comparison(question, best[0], best[1], self.index.titles.get(other, other))
-        sure = min(self.ranker.confidence(each.score) for each in best if each)
-        return Answered(text, True, round(sure, 6), (best[0], best[1]))
-
-    def _named_fact(self, item_id: str, question: str, vector: NDArray[np.float32]) -> Evidence | None:
-        """The item's best attribute whose name tells a fact that is asked for."""
-        wanted = {kind.name for kind in kinds.asked(question)}
-        for each in self._on_page(item_id, question, vector):
-            if each.source == "attribute" and wanted & kinds.told(each.text.partition(":")[0]):
-                return each
-        return None
+        shown = tuple(row for row, _, _ in rows)
+        verdict = compared.verdict(question, shown)
+        text = wording.comparison(question, shown, verdict, self.index.titles.get(other, other))
+        evidence = compared.cited(self.index, rows)
+        return Answered(text, True, 1.0, evidence, "comparison", verdict, table=shown, other_id=other)
 
     def _unknown(self, query: AnswerQuery, confidence: float) -> Answered:
         text = wording.unknown_text(query.question, item=query.item_id is not None)
-        return Answered(text, known=False, confidence=confidence)
+        return Answered(text, known=False, confidence=confidence, form="unknown")
 
     def _on_page(self, item_id: str, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
         rows = self.index.best_of(question, vector, self.index.page(item_id), self.settings.n_candidates)
-        return self._ranked(question, vector, rows, self.index.topic(item_id), 0.0)
+        own = self._ranked(question, vector, rows, self.index.topic(item_id), 0.0)
+        return sorted([*own, *self._rules(question, vector)], key=lambda each: -each.score)
+
+    def _rules(self, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
+        """The shop's rules, where the question asks for nothing that only a product's page tells."""
+        asked = {kind.name for kind in kinds.asked(question)}
+        if asked - {"guarantee", "service"} or not len(self.index.rules):
+            return []
+        rows = self.index.best_of(question, vector, self.index.rules, self.settings.n_candidates // 4)
+        return self._ranked(question, vector, rows, frozenset(), -RULES_BEHIND)
 
     def _anywhere(self, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
         """From the pages of the items it may be about; the further from the question, the less they count."""
@@ -116,6 +227,7 @@ class Quoting:
                 question, vector, self.index.page(item_id), self.settings.n_candidates // 2
             )
             found += self._ranked(question, vector, rows, self.index.topic(item_id), score - highest)
+        found += self._rules(question, vector)
         return sorted(found, key=lambda each: -each.score)
 
     def _ranked(
@@ -126,13 +238,20 @@ class Quoting:
         topic: frozenset[str],
         bonus: float,
     ) -> list[Evidence]:
+        rows = np.array([row for row in rows.tolist() if not self._refused(question, row)], dtype=np.int64)
         if not len(rows):
             return []
         logits = self.ranker.logits(self.index.features(question, vector, rows, topic)) + bonus
         order = np.argsort(-logits, kind="stable")
         return [
-            Evidence(
-                self.index.texts[row], self.index.sources[row], self.index.items[row], round(float(logit), 6)
-            )
+            self.index.evidence(row, float(logit))
             for row, logit in zip(rows[order].tolist(), logits[order], strict=True)
         ]
+
+    def _refused(self, question: str, row: int) -> bool:
+        """Whether the passage cannot be quoted: a fact denies it, or it answered what is not asked now."""
+        return self._denied(row) or answered_another(question, self.index.questions[row])
+
+    def _denied(self, row: int) -> bool:
+        """Whether a checked fact says otherwise than the passage: then it is never quoted."""
+        return contradicted(self.index.texts[row], self.facts, source=self.index.sources[row]) is not None

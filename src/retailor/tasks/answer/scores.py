@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ from retailor.tasks.answer.shapes import Evidence
 
 Figure = tuple[str, str, list[float]]
 """A metric, the system's row, and a value a case."""
+Trial = tuple[NDArray[np.float64], NDArray[np.float32]]
+"""The scores of three systems [3, n] for a page, and which passages answer [n]."""
 Vectors = Callable[[str, str], NDArray[np.float32]]
 
 ROWS = ("bm25", "encoder", "retailor")
@@ -53,7 +56,25 @@ class Scored:
     scores: NDArray[np.float64]
 
 
-def evaluate_cases(
+@dataclass(frozen=True)
+class Judged:
+    """The figures, and what answering more costs."""
+
+    scores: Scores
+    risks: tuple[tuple[float, float], ...]
+    """(percent of the questions answered, the surest first; share of these answers that are wrong)."""
+    answered: float
+    """Percent of the questions that are answered at the bound."""
+    wrong: float
+    """Share of wrong answers among them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a log keeps beside the figures."""
+        told = {"answered_percent": self.answered, "wrong": self.wrong}
+        return {**told, "risks": [list(point) for point in self.risks]}
+
+
+def judge_cases(
     cases: Sequence[Case],
     index: PassageIndex,
     encoder: Encoder,
@@ -61,20 +82,36 @@ def evaluate_cases(
     *,
     caution: float,
     bucket: str,
-) -> Scores:
-    """All figures of the cases. A metric that no case allows is left out."""
+) -> Judged:
+    """All figures of the cases, and the curve of risk over coverage; what no case allows is left out."""
     started = time.perf_counter()
     vector = vectors_of(cases, encoder)
     ranked = [_rank(case, index, vector("query", case.question), vector, ranker) for case in cases]
     seconds = time.perf_counter() - started
     found = [*_ranking(ranked), *_wording(ranked, ranker, caution), *_ignorance(ranked, ranker, caution)]
-    return Scores(
+    scores = Scores(
         tuple(
             score_mean(row, metric, values, bucket=bucket, seconds=seconds)
             for metric, row, values in found
             if len(values)
         )
     )
+    return Judged(scores, *_coverage(_trials(ranked), ranker, caution))
+
+
+def _coverage(
+    trials: Sequence[Trial], ranker: Ranker, caution: float
+) -> tuple[tuple[tuple[float, float], ...], float, float]:
+    """The curve of our system, and the point on it at which it stops answering."""
+    best = np.array([float(scores[2].max()) for scores, _ in trials])
+    right = np.array([float((relevant[_best(scores[2])] > 0).mean()) for scores, relevant in trials])
+    if not len(best):
+        return (), 0.0, 0.0
+    curve = risks(best, right)
+    share = 100 * np.arange(1, len(curve) + 1) / len(curve)
+    n = int(sum(ranker.confidence(value) >= caution for value in best))
+    points = tuple((round(float(x), 2), round(float(y), 4)) for x, y in zip(share, curve, strict=True))
+    return points, round(100 * n / len(best), 2), points[n - 1][1] if n else 0.0
 
 
 def _rank(
@@ -171,13 +208,7 @@ def _ignorance(ranked: Sequence[Scored], ranker: Ranker, caution: float) -> list
     `known_accuracy` is over questions with and without an answer; where all have one, each is asked a second
     time without its evidence. `aurc`, the area under the risk–coverage curve, is over the same trials.
     """
-    trials = [
-        (each.scores[:, : len(each.relevant)], each.relevant)
-        for each in ranked
-        if len(each.relevant) and (each.case.labelled or not answerable(each.case))
-    ]
-    if trials and all(relevant.any() for _, relevant in trials):
-        trials += [(s[:, r <= 0], r[r <= 0]) for s, r in trials if (r <= 0).any()]
+    trials = _trials(ranked)
     figures: list[Figure] = []
     for row, name in enumerate(ROWS):
         best = [float(scores[row].max()) for scores, _ in trials]
@@ -187,6 +218,18 @@ def _ignorance(ranked: Sequence[Scored], ranker: Ranker, caution: float) -> list
         figures.append(("known_accuracy", name, [float(a == b) for a, b in zip(known, told, strict=True)]))
         figures.append(("aurc", name, risks(np.array(best), np.array(right)).tolist()))
     return figures
+
+
+def _trials(ranked: Sequence[Scored]) -> list[Trial]:
+    """Questions with and without an answer; where all have one, each a second time without its evidence."""
+    trials = [
+        (each.scores[:, : len(each.relevant)], each.relevant)
+        for each in ranked
+        if len(each.relevant) and (each.case.labelled or not answerable(each.case))
+    ]
+    if trials and all(relevant.any() for _, relevant in trials):
+        trials += [(s[:, r <= 0], r[r <= 0]) for s, r in trials if (r <= 0).any()]
+    return trials
 
 
 def risks(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

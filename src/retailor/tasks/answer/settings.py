@@ -34,6 +34,6 @@ class AnswerSettings:
     kept only where they pass a check against the evidence, else the evidence is quoted. Figures of wording
     are of the quotes."""
     max_answer_tokens: int = Field(default=80, gt=0)
-    max_new_words: float = Field(default=0.2, ge=0, le=1)
-    """The share of a generated answer's content words that neither evidence nor question has."""
+    max_new_words: float = Field(default=0.0, ge=0, le=1)
+    """The share of a generated answer's content words that its evidence does not have."""
     seed: int = 0

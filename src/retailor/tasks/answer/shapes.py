@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["quote", "value", "verdict", "opinions", "comparison", "rule", "worded", "unknown"]
+Verdict = Literal["yes", "no", "depends"]
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,47 @@ class AnswerQuery:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A passage of the shop's own text; `source` is attribute, title, description, review or answer."""
+    """A passage of the shop's own text.
+
+    `source` is attribute, title, description, review, answer, or of the shop: rule, fact.
+    """
 
     text: str
     source: str
-    item_id: str
+    item_id: str | None
+    """None for what is about the whole shop."""
     score: float
+    where: str | None = None
+    """File and heading of a rule; file and name of a checked fact."""
+    reviews: tuple[str, ...] = ()
+    """The reviews that say it, by id."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Reviews that speak of what is asked: `n`, of them `yes` and `no`; the rest take no side."""
+
+    n: int
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its unit, as the evidence has it, and in the unit of the question."""
+
+    value: float
+    unit: str
+    converted: str | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An attribute of two items: as a row of a table."""
+
+    name: str
+    own: str | None
+    other: str | None
 
 
 @dataclass(frozen=True)
@@ -33,3 +72,12 @@ class Answered:
     known: bool
     confidence: float
     evidence: tuple[Evidence, ...] = ()
+    form: Form = "quote"
+    """The kind of answer that the question asks for."""
+    verdict: Verdict | None = None
+    """Only where the evidence says it, or customers do and are counted."""
+    value: Value | None = None
+    counts: Counts | None = None
+    table: tuple[Compared, ...] = ()
+    """The item asked about beside the one that the question names, whose id is `other_id`."""
+    other_id: str | None = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -16,15 +18,17 @@ from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.answer import dialogue, wording
+from retailor.tasks.answer import dialogue, worded
 from retailor.tasks.answer.cases import Case, cases_of
+from retailor.tasks.answer.facts import CheckedFacts
 from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.instructions import is_instruction
 from retailor.tasks.answer.learn import Learner, Synthetic
 from retailor.tasks.answer.parts import parts
 from retailor.tasks.answer.passages import passages
 from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
-from retailor.tasks.answer.scores import evaluate_cases
+from retailor.tasks.answer.scores import judge_cases
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.answer.synthetic import synthetic_cases
@@ -48,6 +52,7 @@ class Answerer:
         self.settings = settings or AnswerSettings()
         self.ranker: Ranker = default_ranker()
         self.log: dict[str, Any] = {}
+        self.facts = CheckedFacts()
         self._index: PassageIndex | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
@@ -66,8 +71,10 @@ class Answerer:
 
     def _read(self, shop: Shop, work: Path | None) -> None:
         started = time.perf_counter()
+        left_out: Counter[str] = Counter()
         table = passages(
             shop,
+            left_out=left_out,
             max_per_item=self.settings.max_passages_per_item,
             max_review_sentences=self.settings.max_review_sentences_per_item,
             max_chars=self.settings.max_passage_chars,
@@ -77,8 +84,14 @@ class Answerer:
                 "answer needs the table 'items', 'reviews' or 'questions', and this shop has no text in them."
             )
         self._index = PassageIndex.of(table, self.encoder, work=work)
+        self.facts = CheckedFacts.of(shop.facts.iter_rows())
         counts = table["source"].value_counts(sort=True).iter_rows()
-        self.log = {"n_passages": dict(counts), "index_seconds": round(time.perf_counter() - started, 3)}
+        # Texts that give orders to a machine are no evidence: `instructions`.
+        self.log = {
+            "n_left_out": dict(left_out),
+            "n_passages": dict(counts),
+            "index_seconds": round(time.perf_counter() - started, 3),
+        }
 
     def _learn(self, shop: Shop) -> None:
         """The ranker, from the shop's questions and from synthetic ones. See `learn`."""
@@ -100,7 +113,7 @@ class Answerer:
 
     def predict(self, queries: Sequence[AnswerQuery]) -> list[Answered]:
         """One answer a query. Raises DataError on an empty or over-long question or turn."""
-        quoting = Quoting(self._fitted(), self.ranker, self.settings)
+        quoting = Quoting(self._fitted(), self.ranker, self.settings, self.facts)
         for query in queries:
             self._check(query)
         split = [parts(question) for question in self._standalone(queries)]
@@ -113,7 +126,7 @@ class Answerer:
 
     def _standalone(self, queries: Sequence[AnswerQuery]) -> list[str]:
         n = self.settings.max_history
-        histories = [query.history[-n:] if n else () for query in queries]
+        histories = [_without_orders(query.history[-n:] if n else ()) for query in queries]
         asked = [
             dialogue.standalone(query.question, history)
             for query, history in zip(queries, histories, strict=True)
@@ -127,18 +140,26 @@ class Answerer:
         return asked
 
     def _generated(self, queries: Sequence[AnswerQuery], answers: list[Answered]) -> list[Answered]:
-        """The known answers in the generator's words, where these pass the check; the others as they are."""
-        known = [i for i, answer in enumerate(answers) if answer.known]
+        """Quotes in the generator's words, where these pass the check; the others as they are.
+
+        Rules of the shop, values, counts and comparisons are told as they are.
+        """
+        known = [i for i, answer in enumerate(answers) if answer.form in ("quote", "verdict")]
         if self.generator is None or not known:
             return answers
-        prompts = [wording.prompt(queries[i].question, answers[i].evidence) for i in known]
+        prompts = [worded.prompt(queries[i].question, answers[i].evidence) for i in known]
         written = self.generator.generate(prompts, max_tokens=self.settings.max_answer_tokens)
         for i, text in zip(known, written, strict=True):
-            passed = wording.checked(
-                text, queries[i].question, answers[i].evidence, max_new_words=self.settings.max_new_words
+            passed = worded.checked(
+                text,
+                queries[i].question,
+                answers[i].evidence,
+                max_new_words=self.settings.max_new_words,
+                verdict=answers[i].verdict,
+                facts=self.facts,
             )
             if passed is not None:
-                answers[i] = Answered(passed, True, answers[i].confidence, answers[i].evidence)
+                answers[i] = replace(answers[i], text=passed, form="worded")
         return answers
 
     def with_encoder(self, encoder: Encoder) -> Answerer:
@@ -155,7 +176,8 @@ class Answerer:
     def evaluate(self, shop: Shop) -> Scores:
         """Ranking of evidence, overlap of answers and knowing when not to answer, on the shop's questions.
 
-        A shop without questions is asked questions made from its own attributes: the bucket says so.
+        A shop without questions is asked questions made from its own attributes: the bucket says so. The log
+        then has what answering more, or less, would cost.
         """
         index, settings = self._fitted(), self.settings
         caution, bucket = Quoting(index, self.ranker, settings).caution, "all"
@@ -168,7 +190,9 @@ class Answerer:
                 "the evaluation of answer needs the table 'questions', or attributes of items to ask for, "
                 "and this shop has none."
             )
-        return evaluate_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
+        found = judge_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
+        self.log = {**self.log, "coverage": {"caution": round(caution, 4), **found.to_dict()}}
+        return found.scores
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""
@@ -177,6 +201,7 @@ class Answerer:
             index.save(new)
             _write(new / "ranker.json", self.ranker.to_dict())
             _write(new / "log.json", self.log)
+            _write(new / "facts.json", {"values": dict(self.facts.values), "path": self.facts.path})
             self.encoder.save(new / "encoder")
             if hasattr(self.generator, "save"):
                 cast(Any, self.generator).save(new / "generator")
@@ -194,6 +219,9 @@ class Answerer:
         )
         task._index = PassageIndex.load(folder)
         task.ranker = Ranker.from_dict(json.loads((folder / "ranker.json").read_text(encoding="utf-8")))
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        values = {name: tuple(each) for name, each in facts["values"].items()}
+        task.facts = CheckedFacts(values, facts["path"])
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
 
@@ -212,6 +240,11 @@ class Answerer:
                     f"a question has {len(text):,} characters; at most {limit:,} are read, so shorten it.",
                     column="question",
                 )
+
+
+def _without_orders(history: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The turns that speak to the shop, and not to a machine: what was said before is data."""
+    return tuple(turn for turn in history if not any(is_instruction(text) for text in turn))
 
 
 def _write(path: Path, value: object) -> None:

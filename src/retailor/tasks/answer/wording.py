@@ -5,35 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
-from retailor.tasks.answer.features import is_yes_no
+from retailor.retrieval.tokens import HAS_CHINESE, content_words
+from retailor.tasks.answer.features import is_yes_no, says_yes_no
 from retailor.tasks.answer.passages import sentences
-from retailor.tasks.answer.shapes import Evidence
+from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))
 _FALSE = frozenset(("false", "no", "none", "否", "无", "没有", "不支持", "不可以", "不能"))
-_NEGATION = re.compile(
+NEGATION = re.compile(
     r"\b(?:no|not|never|none|cannot|can't|without|nor|false|un\w+able)\b|n't\b|[不没无非勿否]", re.IGNORECASE
 )
 _CONDITION = re.compile(
     r"\b(?:if|unless|except|only|but|however|though|depends|maybe)\b|[但除]|如果|可能", re.IGNORECASE
 )
-_CITATION = re.compile(r"\s*\[(\d+)\]")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_UNKNOWN = re.compile(
-    r"\b(?:do not|don't|cannot|can't) (?:know|tell|say)\b|not (?:enough|provided|mentioned)|不知道|无法",
+YES = re.compile(
+    r"^\W*(?:yes|yep|yeah|sure|correct|absolutely|definitely|是|可以|能|会|有)(?:\b|[，,。！的])",
     re.IGNORECASE,
 )
-# Words that an answer may add of its own: they carry no claim about the item.
-_GLUE = frozenset(
-    words(
-        "yes no it is was item product this the according to page description customer review says say state "
-        "listed has have come with made of are you can answer question evidence one there does do "
-        "weigh weight measure long wide high tall size "
-        "该 商品 产品 是 是的 的 根据 描述 顾客 评价 说 资料 显示 为 有 可以 它 这款 本"
-    )
-)
-MAX_QUOTE_CHARS = 240
+MAX_QUOTE_CHARS = 140
+"""A longer passage is quoted by its best sentence; the length is chosen on HetPQA's training answers."""
+MAX_RULE_CHARS = 240
 MAX_QUOTES = 3
 
 
@@ -52,6 +43,14 @@ def unknown_text(question: str, *, item: bool) -> str:
     return f"I don't know: nothing in {where} answers that."
 
 
+def overruled(question: str, text: str) -> str:
+    """That a text of the shop says otherwise, and what counts."""
+    text = " ".join(text.split())[:MAX_RULE_CHARS]
+    if is_chinese(question):
+        return f"（另有文字写着“{text}”，以本店核实过的规则为准。）"
+    return f"(Another text says “{text}”; the shop's checked rule counts.)"
+
+
 def unknown_rest(question: str) -> str:
     """That a part of the question has no answer."""
     return "其余的我不知道。" if is_chinese(question) else "The rest I don't know."
@@ -65,24 +64,104 @@ def sentences_joined(texts: Sequence[str]) -> str:
     return joined
 
 
+def with_value(
+    question: str, evidence: Evidence, value: Value, verdict: Verdict | None, *, title: str | None
+) -> str:
+    """The value with its unit, in that of the question too, and what it makes of a limit."""
+    chinese = is_chinese(question)
+    body = (
+        _attribute(evidence.text, chinese)
+        if evidence.source == "attribute"
+        else _quote(question, evidence, chinese)
+    )
+    if value.converted:
+        told = f"（约{value.converted}）。" if chinese else f" ({value.converted})."
+        body = body.rstrip("。.") + told
+    return _named(title, chinese) + _lead_of(question, verdict, chinese) + body
+
+
+def counted(
+    question: str, counts: Counts, yes: Sequence[str], no: Sequence[str], *, title: str | None
+) -> str:
+    """How many of the customers who write about it say yes, and no; each side quoted, the larger first."""
+    chinese, asked = is_chinese(question), is_yes_no(question)
+    sides = sorted(((counts.yes, True, yes), (counts.no, False, no)), key=lambda side: -side[0])
+    told = [(n, is_yes, quotes[0] if quotes else "") for n, is_yes, quotes in sides if n]
+    if chinese:
+        ways = {True: "认为是", False: "认为不是"} if asked else {True: "评价好", False: "评价不好"}
+        parts = [f"{n}位{ways[is_yes]}" + (f"：“{quote}”" if quote else "") for n, is_yes, quote in told]
+        return f"{_named(title, True)}有{counts.n}位顾客写到这一点，" + "，".join(parts) + "。"
+    customers = f"{counts.n} customers who write about it"
+    if asked:
+        parts = [
+            f"{n} {'says' if n == 1 and i else 'say'} {'yes' if is_yes else 'no'}"
+            for i, (n, is_yes, _) in enumerate(told)
+        ]
+        parts[0] = parts[0].replace(" say", f" of {customers} say", 1)
+    else:
+        parts = [f"{n} with {'praise' if is_yes else 'blame'}" for n, is_yes, _ in told]
+    shown = "; ".join(
+        f"{part}: “{quote}”" if asked else f"{part}, “{quote}”"
+        for part, (_, _, quote) in zip(parts, told, strict=True)
+    )
+    lead = "" if asked else f"{counts.n} customers write about it: "
+    return f"{_named(title, False)}{lead}{shown}."
+
+
+def _named(title: str | None, chinese: bool) -> str:
+    return "" if title is None else (f"{title}：" if chinese else f"{title}: ")
+
+
+def _lead(verdict: Verdict | None, chinese: bool) -> str:
+    if verdict is None:
+        return ""
+    zh = {"yes": "是的。", "no": "不是。", "depends": "看情况。"}
+    en = {"yes": "Yes. ", "no": "No. ", "depends": "It depends. "}
+    return zh[verdict] if chinese else en[verdict]
+
+
+_ZH_VERBS = (
+    ("能", "能。", "不能。"),
+    ("可以", "可以。", "不可以。"),
+    ("会", "会。", "不会。"),
+    ("够", "够。", "不够。"),
+)
+
+
+def _lead_of(question: str, verdict: Verdict | None, chinese: bool) -> str:
+    """The yes or no in the verb of a Chinese question."""
+    if chinese and verdict in ("yes", "no"):
+        for verb, yes, no in _ZH_VERBS:
+            if verb in question:
+                return yes if verdict == "yes" else no
+    return _lead(verdict, chinese)
+
+
 def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: str | None = None) -> str:
     """What customers write, in their words; with how many of them where there are several."""
     if len(quoted) == 1 and writers <= 1:
         return compose(question, quoted[0], title=title)
     chinese = is_chinese(question)
     name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
-    texts = [each.text[: 2 * MAX_QUOTE_CHARS] for each in quoted]
+    texts = [each.text[: 2 * MAX_RULE_CHARS] for each in quoted]
     if chinese:
         return f"{name}有{writers}位顾客写到：" + "".join(f"“{text}”" for text in texts)
     return f"{name}{writers} customers write about it: " + " ".join(f"“{text}”" for text in texts)
 
 
-def comparison(question: str, own: Evidence, other: Evidence, title: str) -> str:
-    """The same fact of two items, side by side."""
+def comparison(question: str, rows: Sequence[Compared], verdict: Verdict | None, title: str) -> str:
+    """The same facts of two items, side by side."""
     chinese = is_chinese(question)
-    this = "本商品" if chinese else "This one"
-    facts = [_attribute(each.text, chinese) for each in (own, other)]
-    return f"{this}，{facts[0]}{title}，{facts[1]}" if chinese else f"{this}: {facts[0]} {title}: {facts[1]}"
+    ends = "。" if chinese else "."
+    sides = []
+    for own in (True, False):
+        values = [(row.name, row.own if own else row.other) for row in rows]
+        told = [f"{name}{'：' if chinese else ': '}{value.rstrip('.。')}" for name, value in values if value]
+        sides.append(("；" if chinese else "; ").join(told) + ends)
+    lead = _lead(verdict, chinese)
+    if chinese:
+        return f"{lead}本商品，{sides[0]}{title}，{sides[1]}"
+    return f"{lead}This one: {sides[0]} {title}: {sides[1]}"
 
 
 def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
@@ -90,9 +169,8 @@ def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
     chinese = is_chinese(question)
     verdict = _verdict(question, best)
     body = _attribute(best.text, chinese) if best.source == "attribute" else _quote(question, best, chinese)
-    lead = {True: "是的。" if chinese else "Yes. ", False: "不是。" if chinese else "No. ", None: ""}[verdict]
-    name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
-    return name + lead + body
+    told: dict[bool | None, Verdict | None] = {True: "yes", False: "no", None: None}
+    return _named(title, chinese) + _lead(told[verdict], chinese) + body
 
 
 def _attribute(text: str, chinese: bool) -> str:
@@ -102,11 +180,11 @@ def _attribute(text: str, chinese: bool) -> str:
 
 
 def _quote(question: str, best: Evidence, chinese: bool) -> str:
-    text = best.text
-    if len(text) > MAX_QUOTE_CHARS:
+    text = _in_a_row(best.text)
+    if len(text) > (MAX_RULE_CHARS if best.source == "rule" else MAX_QUOTE_CHARS):
         asked = set(content_words(question))
         text = max(sentences(text) or [text], key=lambda part: len(asked & set(content_words(part))))
-        text = text if len(text) <= 2 * MAX_QUOTE_CHARS else text[: 2 * MAX_QUOTE_CHARS].rstrip() + "…"
+        text = text if len(text) <= 2 * MAX_RULE_CHARS else text[: 2 * MAX_RULE_CHARS].rstrip() + "…"
     if text[-1:].isalnum():
         text += "。" if chinese else "."
     if best.source == "review":
@@ -114,16 +192,34 @@ def _quote(question: str, best: Evidence, chinese: bool) -> str:
     return text
 
 
+def _in_a_row(text: str) -> str:
+    """The lines of a rule as one, set apart where they are no sentences."""
+    lines = text.split("\n")
+    ended = [line if line[-1:] in ".!?。！？；;:：" else f"{line};" for line in lines[:-1]]
+    return sentences_joined([*ended, lines[-1]])
+
+
+def verdict_of(question: str, best: Evidence) -> Verdict | None:
+    """The yes or no that `compose` puts first."""
+    found = _verdict(question, best)
+    return None if found is None else "yes" if found else "no"
+
+
+def says_yes(text: str) -> bool | None:
+    """Whether a text begins with a yes (True) or a no; None where with neither."""
+    return YES.search(text) is not None if says_yes_no(text) else None
+
+
 def _verdict(question: str, best: Evidence) -> bool | None:
     """Yes or no, only where the evidence says it outright; None where the reader must judge."""
-    if not is_yes_no(question) or _NEGATION.search(_without_choice(question)):
+    if not is_yes_no(question) or NEGATION.search(_without_choice(question)):
         return None
     asked = set(content_words(question))
     if best.source == "attribute":
-        return _verdict_of_attribute(asked, best.text)
+        return _verdict_of_attribute(question, asked, best.text)
     told = set(content_words(best.text))
     plain = best.source in ("description", "title") and not _CONDITION.search(best.text)
-    if plain and asked and asked <= told and not _NEGATION.search(best.text):
+    if plain and asked and asked <= told and not NEGATION.search(best.text):
         return True
     return None
 
@@ -133,57 +229,13 @@ def _without_choice(question: str) -> str:
     return re.sub(r"是不是|能不能|有没有|会不会|可不可以|是否|能否|不锈钢|无线", "", question)
 
 
-def _verdict_of_attribute(asked: set[str], text: str) -> bool | None:
+def _verdict_of_attribute(question: str, asked: set[str], text: str) -> bool | None:
     name, _, value = text.partition(":")
     named, said = set(content_words(name)), value.strip().lower()
     if said in _TRUE | _FALSE:
         return said in _TRUE if named and named <= asked else None
-    valued = set(content_words(value))
-    return True if valued and valued <= asked and not _NEGATION.search(value) else None
-
-
-# with a generator -----------------------------------------------------------------------------------
-
-
-def prompt(question: str, evidence: Sequence[Evidence]) -> str:
-    """What a generator is asked: to answer from the numbered evidence alone, and to cite it."""
-    listed = "\n".join(f"[{i}] ({each.source}) {each.text}" for i, each in enumerate(evidence, 1))
-    if is_chinese(question):
-        return (
-            "只根据下面编号的资料，用一两句话回答顾客的问题，"
-            "并像 [1] 这样注明出处；资料里没有答案就说不知道。\n\n"
-            f"资料：\n{listed}\n\n问题：{question}\n回答："
-        )
-    return (
-        "Answer the customer's question in one or two short sentences, from the numbered evidence alone, and "
-        "cite it like [1]. If the evidence does not answer it, say that you do not know.\n\n"
-        f"Evidence:\n{listed}\n\nQuestion: {question}\nAnswer:"
-    )
-
-
-def checked(text: str, question: str, evidence: Sequence[Evidence], *, max_new_words: float) -> str | None:
-    """A generated answer with its citation, or None when it says what the evidence does not.
-
-    Refused: a number that no evidence has; a denial where no evidence denies; a citation of nothing;
-    more than `max_new_words` (a share) content words that neither evidence nor question has; an empty text.
-    """
-    text = text.strip().split("\n\n")[0].strip()
-    cited = [int(number) for number in _CITATION.findall(text)]
-    bare = _CITATION.sub("", text).strip()
-    known = "\n".join(each.text for each in evidence)
-    if not bare or _UNKNOWN.search(bare) or any(not 1 <= number <= len(evidence) for number in cited):
-        return None
-    if not _numbers(bare) <= _numbers(known) or (_NEGATION.search(bare) and not _NEGATION.search(known)):
-        return None
-    said = [word for word in content_words(bare) if word not in _GLUE]
-    allowed = set(words(known)) | set(words(question)) | STOP_WORDS
-    new = [word for word in said if word not in allowed]
-    if said and len(new) / len(said) > max_new_words:
-        return None
-    return text if cited else f"{text} [1]"
-
-
-def _numbers(text: str) -> set[str]:
-    """Numbers as they count: '1,500' is '1500'; a number with its unit counts with it too."""
-    quantities = {word for word in words(text) if word[0].isdigit() and not word[-1].isdigit()}
-    return {number.replace(",", "") for number in _NUMBER.findall(text)} | quantities
+    valued = content_words(value)
+    if any(char.isdigit() for char in value):
+        # A number says yes only beside its own words: '2 people' is not said by 'people' and '2 kg'.
+        return True if " ".join(valued) in " ".join(content_words(question)) else None
+    return True if valued and {*valued} <= asked and not NEGATION.search(value) else None
