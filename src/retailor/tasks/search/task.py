@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -31,9 +32,13 @@ from retailor.store import artifact
 from retailor.tasks.reasons import Why
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.nonsense import nonsense
+from retailor.tasks.search.rerank.candidates import Catalogue
+from retailor.tasks.search.rerank.reranker import Found as FirstLook
+from retailor.tasks.search.rerank.reranker import Reranker
 from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery
 from retailor.tasks.search.spelling import Speller
+from retailor.tasks.search.suggest import Suggester, Suggestions, Typed
 from retailor.tasks.search.understand import Chosen, Understood, choose, understand
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
 from retailor.tasks.shapes import Recommended
@@ -42,6 +47,7 @@ from retailor.text.fields import is_language, item_texts
 from retailor.text.languages import is_one_piece, reads
 
 F32 = NDArray[np.float32]
+ROWS = ("bm25", "encoder", "retailor", "retailor without reading", "retailor, first look")
 
 
 __all__ = ["Search", "SearchSettings"]
@@ -75,6 +81,8 @@ class Search:
         self._least_cosine = 0.0
         # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
         self._held_out: dict[str, Weights] = {}
+        self._reranker: Reranker | None = None
+        self._suggester: Suggester | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
@@ -89,13 +97,19 @@ class Search:
         self._index(shop, work)
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
+        if self._reranker and before._reranker:
+            self._reranker = replace(self._reranker, learned=before._reranker.learned)
         self.log = {**before.log, "refit": self.log}
         return self
 
     def _index(self, shop: Shop, work: Path | None) -> None:
         shop.require("search", "items")
         started = time.perf_counter()
-        words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
+        words = {
+            "words": _word_texts(shop.items, attributes=False),
+            "details": _word_texts(shop.items, attributes=True),
+            "titles": [clean_text(title or "") for title in shop.items["title"]],
+        }
         if not any(map(is_language, words["details"])):
             raise MissingTable(
                 "search needs words in the table 'items': no item has a title or a description."
@@ -112,10 +126,26 @@ class Search:
         self._vectors = vectors.astype(np.float16).astype(np.float32)
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
+        self._suggester = Suggester.of(shop)
+        self._reranker = self._new_reranker()
         # What is no nearer to any item than words that mean nothing are does not match.
         strange = self.encoder.encode(nonsense(), role="query")
         self._least_cosine = float(np.quantile((strange @ self._vectors.T).max(axis=1), 0.9))
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
+
+    def _new_reranker(self) -> Reranker | None:
+        """None where the settings leave the first look alone."""
+        if self.settings.weights is not None or not self.settings.n_reranked:
+            return None
+        return Reranker(
+            Catalogue(self._lexical["details"], self._lexical["titles"], self._vectors, self._table)
+        )
+
+    def suggest(self, typed: Typed) -> Suggestions:
+        """What may be meant by the beginning of a query. Raises DataError for k out of bounds."""
+        self._check_fitted()
+        assert self._suggester is not None, "made with the index"
+        return self._suggester.suggest(typed)
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
@@ -149,25 +179,27 @@ class Search:
         shop.require("the evaluation of search", "judgments")
         started = time.perf_counter()
         judged = self._judged(shop)
-        ranks: dict[str, list[Any]] = {
-            "bm25": [],
-            "encoder": [],
-            "retailor": [],
-            "retailor without reading": [],
-        }
+        ranks: dict[str, list[Any]] = {row: [] for row in ROWS}
         understood = {query: self._understood(SearchQuery(query)) for query in judged}
         texts = dict.fromkeys([*judged, *(each.text for each in understood.values())])
         scored = dict(self._scored(list(texts)))
         for query in judged:
             scores, of_rest = scored[query], scored[understood[query].text]
-            weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
-            chosen = choose(self._table, understood[query].filters)
-            rows = {
-                "bm25": scores[0],
-                "encoder": scores[2],
-                "retailor": chosen.ordered(weights @ of_rest),
-                "retailor without reading": weights @ scores,
-            }
+            weights = self._held_out.get(query, self.weights_of(query))
+            chosen, every = choose(self._table, understood[query].filters), choose(self._table, ())
+            rows = dict(
+                zip(
+                    ROWS,
+                    (
+                        scores[0],
+                        scores[2],
+                        chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
+                        self._scores(query, query, scores, weights, every),
+                        chosen.ordered(_weighed(weights, of_rest)),
+                    ),
+                    strict=True,
+                )
+            )
             for row, of_items in rows.items():
                 ranks[row].append(graded_ranks(of_items, judged[query]))
         seconds = time.perf_counter() - started
@@ -192,6 +224,10 @@ class Search:
                 index.save(new / name)
             save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
             self._table.save(new)
+            if self._suggester is not None:
+                self._suggester.save(new)
+            if self._reranker is not None:
+                self._reranker.save(new)
             state = {
                 "item_ids": self._item_ids,
                 "word_counts": self._speller.counts,
@@ -212,14 +248,17 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        if "least_cosine" not in state:
+        if "least_cosine" not in state or not (folder / "titles").is_dir():
             raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
         task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
-        task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
+        task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        task._suggester, task._reranker = Suggester.load(folder), task._new_reranker()
+        if task._reranker is not None:
+            task._reranker = Reranker.load(folder, task._reranker.catalogue)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
 
@@ -259,8 +298,9 @@ class Search:
 
     def _found(self, query: SearchQuery, understood: Understood, vector: F32) -> Found:
         raw = self._raw(understood.text, vector)
-        scores = np.array(self.weights_of(understood.text), dtype=np.float32) @ standardise(raw)
         chosen = choose(self._table, understood.filters)
+        weights = self.weights_of(understood.text)
+        scores = self._scores("", understood.text, standardise(raw), weights, chosen)
         matches = raw[:2].any(axis=0)
         if self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
@@ -292,6 +332,17 @@ class Search:
             )
         page: NDArray[np.int64] = best[query.offset : n]
         return page
+
+    def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
+        """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""
+        first = _weighed(weights, z)
+        if self._reranker is None or not self._reads(text):
+            return first
+        return self._reranker.scores(self._first_look(text, z, first, chosen), judged)
+
+    def _first_look(self, text: str, z: F32, first: F32, chosen: Chosen) -> FirstLook:
+        n = min(self.settings.n_reranked, len(first))
+        return FirstLook(text, z, first, top_items(chosen.ordered(first)[None], n, self._tie)[0])
 
     def _raw(self, query: str, vector: F32) -> F32:
         """The scores of every item by each of SCORERS [3, I]."""
@@ -331,9 +382,28 @@ class Search:
         self.log |= {"n_judged_queries": len(judged), **learned.log}
         self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
         self.log["unread_weights"] = dict(zip(SCORERS, self.unread_weights, strict=True))
+        if self._reranker is not None:
+            self._reranker = self._reranker.learn(
+                self._first_looks([query for query in judged if self._reads(query)]),
+                judged,
+                n_folds=settings.n_folds,
+                seed=settings.seed,
+            )
+            self.log |= self._reranker.learned.log
+
+    def _first_looks(self, queries: Sequence[str]) -> list[FirstLook]:
+        every = choose(self._table, ())
+        return [
+            self._first_look(query, z, _weighed(self._held_out.get(query, self.weights), z), every)
+            for query, z in self._scored(queries)
+        ]
 
     def _reads(self, query: str) -> bool:
         return reads(getattr(self.encoder, "tokenizer", None), query)
+
+
+def _weighed(weights: Weights, z: F32) -> F32:
+    return np.array(weights, dtype=np.float32) @ z
 
 
 def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
