@@ -59,6 +59,20 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Another thing that a fitted task is asked, at `/NAME` and as `retailor NAME RUN …`.
+
+    It is answered at once: neither batched nor remembered, and by several threads at a time.
+    """
+
+    name: str
+    ask: Callable[[Any, Any], Any]
+    """(fitted task, query) to the answer."""
+    http: Http
+    command: Command
+
+
+@dataclass(frozen=True)
 class Said:
     """A text of the page in both of its languages."""
 
@@ -76,6 +90,8 @@ class PanelField:
     kind: Literal["text", "search", "long"] = "text"
     required: bool = False
     max_length: int = 500
+    suggests: str = ""
+    """The path that completes what is typed; '' for none. See `tasks.search.http.SuggestReply`."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +162,7 @@ class Entry:
     """For the report: (fitted task, training shop, test shop, seed) to a few predictions beside the truth."""
     checked: Callable[[Any, ShopView], Checked] = unchecked
     """Asked before every answer that is served. May raise ServeError."""
+    extras: tuple[Extra, ...] = ()
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""

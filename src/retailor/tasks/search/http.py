@@ -7,7 +7,17 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Tag, Words, hits, strict
-from retailor.tasks.search.shapes import Filter, FilterField, Found, Op, SearchQuery, Sort
+from retailor.tasks.search.shapes import (
+    Filter,
+    FilterField,
+    Found,
+    Kind,
+    Op,
+    SearchQuery,
+    Sort,
+    Suggestions,
+    Typed,
+)
 
 Offset = Annotated[int, Field(ge=0, le=900)]
 
@@ -89,3 +99,35 @@ def shown(answer: Found, served: Served) -> SearchReply:
 
 def _body(one: Filter) -> FilterBody:
     return FilterBody(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)
+
+
+class SuggestUrl(BaseModel):
+    """The beginning of a query."""
+
+    model_config = IN_A_URL
+    q: Annotated[str, Field(max_length=200)]
+    k: Annotated[int, Field(ge=1, le=50)] = 10
+
+    def query(self) -> Typed:
+        return Typed(self.q, self.k)
+
+
+class Suggested(BaseModel):
+    """A phrase to search for; `n` items are of a category or brand, `item_id` has a title."""
+
+    text: str
+    kind: Kind
+    n: int | None
+    item_id: str | None
+
+
+class SuggestReply(BaseModel):
+    """What may be meant, best first; `mended` is what was typed, mended, or ''."""
+
+    items: list[Suggested]
+    mended: str
+
+
+def shown_suggestions(answer: Suggestions, served: Served) -> SuggestReply:
+    """Suggestions as they are."""
+    return SuggestReply(items=[Suggested(**vars(each)) for each in answer.items], mended=answer.mended)

@@ -11,9 +11,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import polars as pl
@@ -23,11 +22,12 @@ from safetensors.numpy import load_file, save_file
 from retailor.errors import DataError
 from retailor.scripts import HAN
 from retailor.shop.tables import Shop
+from retailor.tasks.search.shapes import Kind, Suggestion, Suggestions, Typed
 from retailor.tasks.search.spelling import english_words
 from retailor.text.clean_shop import clean_text
 
-Kind = Literal["query", "category", "brand", "item"]
-KINDS: tuple[Kind, ...] = ("query", "category", "brand", "item")
+KINDS = get_args(Kind)
+"""The best first."""
 KEY_BYTES = 16
 MAX_CHARS = 100
 """So much of a title is kept, and of what was typed is read."""
@@ -42,34 +42,6 @@ _MENDABLE = re.compile(r"[a-z][a-z '-]{3,}")
 _ARRAYS, _PHRASES = "suggest.safetensors", "suggest.parquet"
 _SCHEMA = {"text": pl.String, "kind": pl.String, "n": pl.Int64, "item_id": pl.String, "weight": pl.Int64}
 Keys = NDArray[np.bytes_]
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A phrase to search for, what it is, and how often: items of a category or brand, None where unknown."""
-
-    text: str
-    kind: Kind
-    n: int | None = None
-    item_id: str | None = None
-    """Of a title."""
-
-
-@dataclass(frozen=True)
-class Typed:
-    """The beginning of a query."""
-
-    text: str
-    k: int = 10
-
-
-@dataclass(frozen=True)
-class Suggestions:
-    """What may be meant, best first."""
-
-    items: tuple[Suggestion, ...]
-    mended: str = ""
-    """What was typed, mended, where nothing goes on from what was typed as it is."""
 
 
 class Suggester:
@@ -159,7 +131,9 @@ def _phrases(shop: Shop) -> Iterable[tuple[str, Kind, int | None, str | None, in
     asked = shop.judgments.filter(pl.col("grade") > 0)["query"].drop_nulls()
     for query, n in Counter(asked).items():
         yield _shortened(query), "query", None, None, n
-    steps = Counter(step for path in shop.items["category"].drop_nulls().to_list() for step in set(path) if step)
+    steps = Counter(
+        step for path in shop.items["category"].drop_nulls().to_list() for step in set(path) if step
+    )
     for step, n in steps.items():
         yield _shortened(step), "category", n, None, n
     for brand, n in Counter(shop.items["brand"].drop_nulls()).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.config import as_dict, saved_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
-from retailor.metrics.interval import score_mean
-from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
+from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.metrics.scores import Scores
 from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
@@ -30,16 +29,17 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
-from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.evaluate import ROWS, scores_of
+from retailor.tasks.search.item_table import ItemTable, word_texts
 from retailor.tasks.search.nonsense import nonsense
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.rerank.reranker import Reranker
 from retailor.tasks.search.settings import SearchSettings
-from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
-from retailor.tasks.search.suggest import Suggester, Suggestions, Typed
-from retailor.tasks.search.understand import Chosen, Understood, choose, understand
+from retailor.tasks.search.suggest import Suggester
+from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
 from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
@@ -47,7 +47,6 @@ from retailor.text.fields import is_language, item_texts
 from retailor.text.languages import is_one_piece, reads
 
 F32 = NDArray[np.float32]
-ROWS = ("bm25", "encoder", "retailor", "retailor without reading", "retailor, first look")
 
 
 __all__ = ["Search", "SearchSettings"]
@@ -106,8 +105,8 @@ class Search:
         shop.require("search", "items")
         started = time.perf_counter()
         words = {
-            "words": _word_texts(shop.items, attributes=False),
-            "details": _word_texts(shop.items, attributes=True),
+            "words": word_texts(shop.items, attributes=False),
+            "details": word_texts(shop.items, attributes=True),
             "titles": [clean_text(title or "") for title in shop.items["title"]],
         }
         if not any(map(is_language, words["details"])):
@@ -151,7 +150,7 @@ class Search:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
         self._check_fitted()
         for query in queries:
-            self._check(query)
+            check(query, self.settings)
         understood = [self._understood(query) for query in queries]
         vectors = self.encoder.encode([each.text for each in understood], role="query")
         return [
@@ -202,14 +201,7 @@ class Search:
             )
             for row, of_items in rows.items():
                 ranks[row].append(graded_ranks(of_items, judged[query]))
-        seconds = time.perf_counter() - started
-        return Scores(
-            tuple(
-                score_mean(row, metric, values, seconds=seconds)
-                for row, cases in ranks.items()
-                for metric, values in _measures(Ranked.cases(cases)).items()
-            )
-        )
+        return scores_of(ranks, time.perf_counter() - started)
 
     def weights_of(self, query: str) -> Weights:
         """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
@@ -270,27 +262,6 @@ class Search:
     def _check_fitted(self) -> None:
         if not self._lexical:
             raise ModelError("this search has no catalogue yet: call fit(shop) first.", asked="search")
-
-    def _check(self, query: SearchQuery) -> None:
-        limit = self.settings.max_query_chars
-        if not query.text.strip():
-            raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
-        if len(query.text) > limit:
-            raise DataError(
-                f"the query has {len(query.text):,} characters; at most {limit:,} are read, so shorten it.",
-                column="text",
-            )
-        if not 1 <= query.k <= self.settings.max_k:
-            raise DataError(
-                f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
-            )
-        if query.offset < 0 or query.offset + query.k > self.settings.max_k:
-            raise DataError(
-                f"offset = {query.offset}; with k = {query.k} it goes from 0 to "
-                f"{self.settings.max_k - query.k}.",
-                column="offset",
-                value=query.offset,
-            )
 
     def _understood(self, query: SearchQuery) -> Understood:
         tokenizer = getattr(self.encoder, "tokenizer", None)
@@ -399,31 +370,12 @@ class Search:
         ]
 
     def _reads(self, query: str) -> bool:
-        return reads(getattr(self.encoder, "tokenizer", None), query)
+        # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
+        return query.isascii() or reads(getattr(self.encoder, "tokenizer", None), query)
 
 
 def _weighed(weights: Weights, z: F32) -> F32:
     return np.array(weights, dtype=np.float32) @ z
-
-
-def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
-    return {
-        "ndcg@10": ndcg_at(ranked, 10),
-        "mrr": reciprocal_rank(ranked),
-        "recall@10": recall_at(ranked, 10),
-        "recall@100": recall_at(ranked, 100),
-    }
-
-
-def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
-    """What BM25 reads of each item: title, brand, category, description, and attributes when asked."""
-    texts = []
-    for item in items.select("title", "brand", "category", "description", "attributes").iter_rows(named=True):
-        parts = [item["title"], item["brand"], *(item["category"] or []), item["description"]]
-        if attributes:
-            parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
-        texts.append(clean_text(" ".join(part for part in parts if part)))
-    return texts
 
 
 _N_SORTED = 200

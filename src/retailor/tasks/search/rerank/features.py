@@ -18,7 +18,7 @@ NAMES = (
 
 
 def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
-    """The features [n, 2 × len(NAMES)]: as they are, then with mean 0 and deviation 1 among the candidates."""
+    """The features [n, 2 × len(NAMES)]: as they are, then as z-scores among the candidates."""
     query, rows = candidates.query.lower(), candidates.rows
     part = catalogue.table.frame[rows]
     asked, titles = words(query), part["title"].fill_null("").str.to_lowercase()

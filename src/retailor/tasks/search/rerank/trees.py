@@ -109,7 +109,7 @@ def cross_fitted(lists: Sequence[Listed], n_folds: int, seed: int) -> tuple[NDAr
 
 
 def best_option(table: NDArray[np.float64]) -> int:
-    """The column of `table` [Q, len(OPTIONS)] to take: the highest mean, of nearly equal ones the simplest."""
+    """The column of `table` [Q, len(OPTIONS)] to take: the highest mean, of nearly equal ones the first."""
     means = table.mean(axis=0)
     chosen = 0 if means[0] > means[1] + LEAST_GAIN else 1
     most = int(means.argmax())
