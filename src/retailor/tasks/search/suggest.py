@@ -31,7 +31,7 @@ KINDS = get_args(Kind)
 KEY_BYTES = 16
 MAX_CHARS = 100
 """So much of a title is kept, and of what was typed is read."""
-LARGE = 20_000
+LARGE = 2_000
 """The best of a longer slice are worked out when the entries are made."""
 N_KEPT = 200
 """Of so many of the best those that begin with what was typed are put first."""
@@ -39,6 +39,7 @@ N_TRIED = 20
 _START = re.compile(rf"[{HAN}]|(?<![^\W{HAN}])[^\W_{HAN}]")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MENDABLE = re.compile(r"[a-z][a-z '-]{3,}")
+_MARKUP = re.compile("[<&]")
 _ARRAYS, _PHRASES = "suggest.safetensors", "suggest.parquet"
 _SCHEMA = {"text": pl.String, "kind": pl.String, "n": pl.Int64, "item_id": pl.String, "weight": pl.Int64}
 Keys = NDArray[np.bytes_]
@@ -49,7 +50,7 @@ class Suggester:
 
     def __init__(self, phrases: pl.DataFrame, keys: Keys, owners: NDArray[np.int32]) -> None:
         self._phrases, self._keys, self._owners = phrases, keys, owners
-        self._folded = phrases.select(_folded_all(pl.col("text")))["text"]
+        self._folded: list[str] = phrases.select(_folded_all(pl.col("text")))["text"].to_list()
         self._best = {place: _smallest(owners[slice(*place)]) for place in _large_slices(keys)}
 
     @classmethod
@@ -85,9 +86,8 @@ class Suggester:
         found, mended = self._going_on(start), ""
         if not found and (better := self._mended(start)):
             found, mended = self._going_on(better), better
-        begins = [ix for ix in found if self._folded[ix].startswith(mended or start)]
-        inside = [ix for ix in found if not self._folded[ix].startswith(mended or start)]
-        return Suggestions(tuple(self._shown(ix) for ix in (begins + inside)[: typed.k]), mended)
+        best = sorted(found, key=lambda ix: not self._folded[ix].startswith(mended or start))
+        return Suggestions(tuple(map(self._shown, best[: typed.k])), mended)
 
     def _shown(self, ix: int) -> Suggestion:
         return Suggestion(**self._phrases.row(ix, named=True))
@@ -145,7 +145,7 @@ def _phrases(shop: Shop) -> Iterable[tuple[str, Kind, int | None, str | None, in
 
 def _shortened(text: str) -> str:
     """Clean, and cut between words at MAX_CHARS."""
-    text = " ".join(clean_text(text).split())
+    text = " ".join((clean_text(text) if _MARKUP.search(text) else text).split())
     if len(text) <= MAX_CHARS:
         return text
     return text[:MAX_CHARS].rpartition(" ")[0] or text[:MAX_CHARS]
