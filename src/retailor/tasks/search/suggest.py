@@ -51,6 +51,7 @@ class Suggester:
     def __init__(self, phrases: pl.DataFrame, keys: Keys, owners: NDArray[np.int32]) -> None:
         self._phrases, self._keys, self._owners = phrases, keys, owners
         self._folded: list[str] = phrases.select(_folded_all(pl.col("text")))["text"].to_list()
+        english_words()  # a tenth of a second that the first who types should not wait
         self._best = {place: _smallest(owners[slice(*place)]) for place in _large_slices(keys)}
 
     @classmethod
@@ -75,8 +76,8 @@ class Suggester:
     def suggest(self, typed: Typed) -> Suggestions:
         """The best k phrases that go on from what was typed, those that begin with it before the others.
 
-        Where there is none, what was typed is mended by one letter, the first one kept, to what most phrases
-        go on from. Raises DataError for k below 1.
+        Where there is none, what was typed is mended by one letter (not the first, and in a word of three or
+        more) to what most phrases go on from. Raises DataError for k below 1.
         """
         if typed.k < 1:
             raise DataError(f"k = {typed.k}; at least one has to be asked for.", column="k", value=typed.k)
@@ -105,7 +106,9 @@ class Suggester:
         """What is one letter away, the first one kept, and goes on to most phrases; None without any."""
         if not _MENDABLE.fullmatch(start) or set(start.split()) <= english_words():
             return None
-        near = sorted(_one_edit(start))
+        # One or two letters may be the beginning of anything: they are not what is wrong.
+        last = start.rpartition(" ")[2]
+        near = sorted(each for each in _one_edit(start) if len(last) > 2 or each.endswith(f" {last}"))
         lows, highs = _slices(self._keys, near)
         for i in np.argsort(lows - highs, kind="stable")[:N_TRIED]:
             if highs[i] > lows[i] and self._going_on(near[i]):
