@@ -64,9 +64,7 @@ def test_filters_are_shown_and_taken_off(url: str) -> None:
         assert chips == ["price: ≤ 60 ×", "words: not red ×"]
         assert "Searched for “blanket”" in page.inner_text(".understood")
         page.click(".understood .filter >> nth=0")
-        page.wait_for_function(
-            "document.querySelectorAll('.understood .filters .filter')[0]?.innerText.startsWith('words')"
-        )
+        page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
         assert "not red" in page.inner_text(".understood .filters >> nth=0")
         page.fill("#text", "qwrtzx pflmb")
         page.keyboard.press("Enter")
