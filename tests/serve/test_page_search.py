@@ -66,6 +66,12 @@ def test_filters_are_shown_and_taken_off(url: str) -> None:
         page.click(".understood .filter >> nth=0")
         page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
         assert "not red" in page.inner_text(".understood .filters >> nth=0")
+        page.fill("#text", offered[0])
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".card mark")
+        assert all(
+            each in offered[0] for each in page.locator(".card >> nth=0").locator("mark").all_inner_texts()
+        )
         page.fill("#text", "qwrtzx pflmb")
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Nothing matches")

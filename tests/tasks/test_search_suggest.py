@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retailor.errors import DataError
+from retailor.retrieval.tokens import places_of
 from retailor.shop.tables import Shop
 from retailor.tasks.search.shapes import Typed
 from retailor.tasks.search.suggest import KEY_BYTES, N_KEPT, Suggester
@@ -124,6 +125,28 @@ def test_the_best_of_very_many_are_those_of_a_scan(monkeypatch: pytest.MonkeyPat
     suggester = Suggester.of(shop_of(titles))
     assert suggester._best, "some slices are worked out beforehand"
     assert said(suggester, "wo", N_KEPT) == [*sorted(titles)[: N_KEPT - 1], "mouse for work"]
+
+
+@pytest.mark.parametrize(
+    ("title", "query", "marked"),
+    [
+        ("Tents for Two, waterproof", "waterproof tent for two", ["Tents", "Two", "waterproof"]),
+        ("双人轻便帐篷 2室", "帐篷 双人", ["双人", "帐篷"]),
+        ("WH-1000XM4 headphones", "wh1000xm4", ["WH-1000XM4"]),
+        ("İstanbul mug ﬁne", "mug", ["mug"]),
+        ("Red mug", "the of", []),
+        ("", "mug", []),
+    ],
+)
+def test_the_words_of_a_query_in_a_title(title: str, query: str, marked: list[str]) -> None:
+    assert [title[start:end] for start, end in places_of(title, query)] == marked
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_places_lie_in_the_text_one_after_the_other(text: str, query: str) -> None:
+    places = [0, *[edge for place in places_of(text, query) for edge in place], len(text)]
+    assert places == sorted(places)
 
 
 LETTERS = st.text(alphabet="ab 帐篷-é", min_size=1, max_size=KEY_BYTES + 6)

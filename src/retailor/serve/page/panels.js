@@ -112,7 +112,7 @@ async function history(userId) {
 const DRAWS = {
   items: (reply, again) => [
     understood(reply, again),
-    reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found")),
+    reply.items.length ? grid(reply.items, chooseHit, reply.highlights) : empty(say("none_found")),
   ],
   evidence: answerBubble,
   bars,

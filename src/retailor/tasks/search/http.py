@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from retailor.retrieval.tokens import places_of
 from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Tag, Words, hits, strict
 from retailor.tasks.search.shapes import (
     Filter,
@@ -70,6 +71,8 @@ class SearchReply(BaseModel):
     """Items, best first, and how the query was understood: what to show so that it can be taken off."""
 
     items: list[Hit]
+    highlights: dict[str, list[tuple[int, int]]]
+    """By item: where in its title words of the query stand, as offsets of characters."""
     searched: str
     filters: list[FilterBody]
     mended: dict[str, str]
@@ -86,6 +89,9 @@ def shown(answer: Found, served: Served) -> SearchReply:
     """Found items with their cards, their reasons in the reader's language."""
     return SearchReply(
         items=hits(answer.items, served),
+        highlights={
+            each.item_id: places_of(served.view.title(each.item_id), answer.searched) for each in answer.items
+        },
         searched=answer.searched,
         filters=[_body(each) for each in answer.filters],
         mended=dict(answer.mended),

@@ -88,6 +88,10 @@ class ItemTable:
         """Whether some title has the phrase in it."""
         return bool(self._titles.str.contains(phrase, literal=True).any())
 
+    def title(self, row: int) -> str:
+        """The title of one item, '' without."""
+        return self.frame["title"][int(row)] or ""
+
     @cached_property
     def _titles(self) -> pl.Series:
         return self.frame["title"].fill_null("").str.to_lowercase()

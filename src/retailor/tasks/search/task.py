@@ -26,6 +26,7 @@ from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import shared_words
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
@@ -278,7 +279,14 @@ class Search:
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = self._ordered(query, scores, chosen, found)
         return Found(
-            tuple(Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row])) for row in rows),
+            tuple(
+                Recommended.of(
+                    self._item_ids[row],
+                    float(scores[row]),
+                    _why(raw[:, row], self._table.title(row), understood.text),
+                )
+                for row in rows
+            ),
             searched=understood.text,
             filters=understood.filters,
             mended=understood.mended,
@@ -382,8 +390,10 @@ _N_SORTED = 200
 """Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
 
-def _why(raw: F32) -> Why:
-    return Why("query words" if raw[:2].any() else "query meaning")
+def _why(raw: F32, title: str, query: str) -> Why:
+    if not raw[:2].any():
+        return Why("query meaning")
+    return Why("query words", words=tuple(shared_words(query, title)))
 
 
 def _write(path: Path, value: object) -> None:
