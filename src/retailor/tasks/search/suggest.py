@@ -108,7 +108,9 @@ class Suggester:
             return None
         # One or two letters may be the beginning of anything: they are not what is wrong.
         last = start.rpartition(" ")[2]
-        near = sorted(each for each in _one_edit(start) if len(last) > 2 or each.endswith(f" {last}"))
+        near: list[str] = sorted(
+            each for each in _one_edit(start) if len(last) > 2 or each.endswith(f" {last}")
+        )
         lows, highs = _slices(self._keys, near)
         for i in np.argsort(lows - highs, kind="stable")[:N_TRIED]:
             if highs[i] > lows[i] and self._going_on(near[i]):

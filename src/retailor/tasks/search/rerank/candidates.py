@@ -56,7 +56,8 @@ class Candidates:
         asked = content_words(self.query) or words(self.query)
         share = float(catalogue.details.covered(asked, self.rows).max(initial=0.0))
         weight = np.float32(share**SHARE_POWER)
-        return weight * (self.among[0] + self.among[1]) + self.among[2]
+        scores: F32 = weight * (self.among[0] + self.among[1]) + self.among[2]
+        return scores
 
 
 def reordered(first: F32, rows: Sequence[int] | Rows, scores: F32) -> F32:

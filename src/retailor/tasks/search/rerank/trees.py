@@ -64,7 +64,8 @@ class Trees:
     def scores(self, features: F32) -> F32:
         """Z-scores [n] of the predictions for `features` [n, F]."""
         found = np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float32)
-        return standardise(found[None])[0]
+        scores: F32 = standardise(found[None])[0]
+        return scores
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,11 @@ class Order:
         """The scores [n] of candidates."""
         if self.option == "first":
             return first
-        plain = standardise(rule[None])[0]
+        plain: F32 = standardise(rule[None])[0]
         if self.trees is None or features is None:
             return plain
-        return plain + np.float32(self.option.rpartition(" ")[2]) * self.trees.scores(features)
+        joined: F32 = plain + np.float32(self.option.rpartition(" ")[2]) * self.trees.scores(features)
+        return joined
 
 
 @dataclass(frozen=True)
