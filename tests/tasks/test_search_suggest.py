@@ -149,6 +149,17 @@ def test_places_lie_in_the_text_one_after_the_other(text: str, query: str) -> No
     assert places == sorted(places)
 
 
+def test_what_tells_many_alike_beginnings_apart_may_come_late() -> None:
+    """Five Chinese characters fill a key: what follows them is compared as well."""
+    titles = [f"适用苹果手机壳 第{i}款" for i in range(3 * N_KEPT)]
+    suggester = Suggester.of(shop_of(titles))
+    for i in (0, 3 * N_KEPT - 1):
+        assert said(suggester, titles[i]) == [titles[i]]
+    assert said(suggester, "适用苹果手机壳 第59", 50) == sorted(
+        f"适用苹果手机壳 第{n}款" for n in (59, *range(590, 600))
+    )
+
+
 LETTERS = st.text(alphabet="ab 帐篷-é", min_size=1, max_size=KEY_BYTES + 6)
 
 

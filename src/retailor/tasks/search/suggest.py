@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -97,10 +98,11 @@ class Suggester:
         """The numbers of phrases in which a word begins with `start`, ascending."""
         lows, highs = _slices(self._keys, [start])
         place = int(lows[0]), int(highs[0])
+        if len(start.encode()) > KEY_BYTES:
+            among = np.unique(self._owners[slice(*place)]).tolist()
+            return list(islice((ix for ix in among if start in self._folded[ix]), N_KEPT))
         found = self._best[place] if place in self._best else _smallest(self._owners[slice(*place)])
-        if len(start.encode()) <= KEY_BYTES:
-            return found.tolist()  # type: ignore[no-any-return]
-        return [ix for ix in found.tolist() if start in self._folded[ix]]
+        return found.tolist()  # type: ignore[no-any-return]
 
     def _mended(self, start: str) -> str | None:
         """What is one letter away, the first one kept, and goes on to most phrases; None without any."""
@@ -112,7 +114,7 @@ class Suggester:
             each for each in _one_edit(start) if len(last) > 2 or each.endswith(f" {last}")
         )
         lows, highs = _slices(self._keys, near)
-        for i in np.argsort(lows - highs, kind="stable")[:N_TRIED]:
+        for i in np.argsort(lows - highs, kind="stable")[:N_TRIED].tolist():
             if highs[i] > lows[i] and self._going_on(near[i]):
                 return near[i]
         return None
