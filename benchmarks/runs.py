@@ -35,6 +35,7 @@ RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
     Run("serve_speed", 3),
     Run("live_events", 4),
+    Run("suggest_speed", 4),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
     Run("search_icecat", 6, ("icecat-search",)),

@@ -80,6 +80,16 @@ class TestAnswers:
             assert post.status_code == get.status_code == 200
             assert {**post.json(), "cached": 0} == {**get.json(), "cached": 0}
 
+    def test_suggestions_while_typing(self, client: TestClient) -> None:
+        title = client.get("/items", params={"size": 1}).json()["items"][0]["title"]
+        for path in ("/suggest", "/v1/suggest"):
+            reply = client.get(path, params={"q": title[:3], "k": 50}).json()
+            assert {"text": title, "kind": "item", "n": None, "item_id": None} in reply["items"]
+        assert client.get("/suggest", params={"q": "", "k": 1}).status_code == 200
+        for wrong in ({}, {"q": "x", "k": 0}, {"q": "x", "k": 51}, {"q": "x" * 201}):
+            assert client.get("/suggest", params=wrong).status_code == 422
+        assert client.post("/suggest", json={"q": "x"}).status_code == 405
+
     def test_a_new_customer_is_said_to_be_one(self, client: TestClient) -> None:
         reply = client.post("/recommend", json={"user_id": "never seen", "k": 2}).json()
         assert reply["known_customer"] is False and len(reply["items"]) == 2

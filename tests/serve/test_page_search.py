@@ -53,6 +53,10 @@ def test_filters_are_shown_and_taken_off(url: str) -> None:
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
         page.click("#tab-search")
+        page.type("#text", "blank")
+        page.wait_for_selector("#text-suggestions option", state="attached")
+        offered = page.eval_on_selector_all("#text-suggestions option", "all => all.map(each => each.value)")
+        assert offered and all("blank" in each.lower() for each in offered)
         page.fill("#text", "blanket under 60, not red")
         page.keyboard.press("Enter")
         page.wait_for_selector(".understood .filter")
@@ -60,10 +64,13 @@ def test_filters_are_shown_and_taken_off(url: str) -> None:
         assert chips == ["price: ≤ 60 ×", "words: not red ×"]
         assert "Searched for “blanket”" in page.inner_text(".understood")
         page.click(".understood .filter >> nth=0")
-        page.wait_for_function(
-            "document.querySelectorAll('.understood .filters .filter')[0]?.innerText.startsWith('words')"
-        )
+        page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
         assert "not red" in page.inner_text(".understood .filters >> nth=0")
+        title = page.get_attribute(".card h3", "title")
+        page.fill("#text", title)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".card mark")
+        assert all(each in title for each in page.locator(".card >> nth=0").locator("mark").all_inner_texts())
         page.fill("#text", "qwrtzx pflmb")
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Nothing matches")

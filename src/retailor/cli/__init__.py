@@ -30,6 +30,8 @@ for _command in (read, look, terms, adapt, run, report, prove, choose, serve):
     app.command()(_command)
 for _name, _entry in TASKS.items():
     app.command(_name)(command_of(_entry))
+    for _extra in _entry.extras:
+        app.command(_extra.name)(command_of(_entry, _extra))
 
 
 def _version(asked: bool) -> None:

@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from retailor.cli.options import Folder, say
 from retailor.errors import RetailorError
-from retailor.tasks.entry import Entry, with_pseudonym
+from retailor.tasks.entry import Entry, Extra, with_pseudonym
 
 if TYPE_CHECKING:
     from retailor.plan.run import Run
 
 
-def command_of(entry: Entry) -> Callable[..., None]:
-    """`retailor NAME RUN …`: the parameters, hints and help of the entry's query, after the run's folder."""
+def command_of(entry: Entry, extra: Extra | None = None) -> Callable[..., None]:
+    """`retailor NAME RUN …`, of a task or an extra: the parameters, hints and help of its query, after the
+    run's folder."""
+    command = extra.command if extra else entry.command
 
     def asked(folder: Path, **given: Any) -> None:
         from retailor.plan.run import open_run
 
         done = open_run(folder)
-        answer = _answer(done, entry, entry.command.query(**given))
-        for line in entry.command.lines(answer, _title_in(done)):
+        answer = _answer(done, entry, command.query(**given), extra)
+        for line in command.lines(answer, _title_in(done)):
             say(line)
 
-    query = entry.command.query
+    query = command.query
     hints = {"folder": Folder, **get_type_hints(query, include_extras=True), "return": None}
     first = inspect.Parameter("folder", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [first, *inspect.signature(query).parameters.values()]
@@ -35,19 +37,20 @@ def command_of(entry: Entry) -> Callable[..., None]:
     made.__signature__ = inspect.Signature(
         [each.replace(annotation=hints[each.name]) for each in parameters], return_annotation=None
     )
-    made.__annotations__, made.__doc__, made.__name__ = hints, query.__doc__, entry.name
+    made.__annotations__, made.__doc__, made.__name__ = hints, query.__doc__, (extra or entry).name
     return asked
 
 
-def _answer(done: Run, entry: Entry, query: Any) -> Any:
-    """The answer of one task of a run to one query."""
+def _answer(done: Run, entry: Entry, query: Any, extra: Extra | None) -> Any:
+    """The answer of one task of a run to one query, or to one of an extra."""
     from retailor.shop.pseudonyms import pseudonyms_of
 
     clean = _clean(done)
     query = with_pseudonym(query, pseudonyms_of(clean) if clean else None)
     for stage in reversed(done.stages):  # the last of a kind is the one that is served
         if stage.kind == entry.name:
-            return entry.load(done.out / stage.folder).predict([query])[0]
+            task = entry.load(done.out / stage.folder)
+            return extra.ask(task, query) if extra else task.predict([query])[0]
     reason = done.absent().get(f"fit-{entry.name}", "the plan left it out")
     raise RetailorError(f"this run has no task '{entry.name}': {reason.rstrip('.')}.")
 

@@ -27,6 +27,7 @@ NAMES: Mapping[str, str] = {
     "template": "模板",
     "nearest review": "最近的评论",
     "retailor without reading": "retailor，不解读查询",
+    "retailor, first look": "retailor，只看一遍",
     "real review": "真实评论",
     "encoder kernel + knn": "编码器核 + knn",
     "tf-idf kernel + knn": "tf-idf 核 + knn",

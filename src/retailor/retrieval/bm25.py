@@ -82,6 +82,19 @@ class BM25Index:
         """The scores [len(rows)] of some texts only, with the whole index's statistics."""
         return self.score(query)[np.asarray(rows, dtype=np.int64)]
 
+    def covered(self, wanted: Iterable[str], rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The share [len(rows)] of the idf of some index words, each counted once, that each text has."""
+        rows = np.asarray(rows, dtype=np.int64)
+        shares, whole = np.zeros(len(rows), dtype=np.float32), 0.0
+        for word in dict.fromkeys(wanted):
+            idf = self.idf(word)
+            whole += idf
+            if (i := self._ids.get(word)) is not None:
+                docs = self._docs[self._starts[i] : self._starts[i + 1]]  # ascending, never none
+                place = np.minimum(np.searchsorted(docs, rows), len(docs) - 1)
+                shares += np.float32(idf) * (docs[place] == rows)
+        return shares / np.float32(whole or 1.0)
+
     def search(self, queries: Sequence[str], k: int) -> list[list[tuple[int, float]]]:
         """The best k (row, score) of each query, best first, ties by row; no text that shares no word."""
         return [self._best(self.score(query), k) for query in queries]

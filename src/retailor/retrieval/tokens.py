@@ -72,6 +72,22 @@ def shared_words(text: str, other: str) -> list[str]:
     return list(found.values())
 
 
+def places_of(text: str, other: str) -> list[tuple[int, int]]:
+    """From where to where in `text`, as it is written, words stand that `other` has in any inflection.
+
+    Offsets of characters, ascending; without stop words. A run of letters counts as one word.
+    """
+    known = set(content_words(other))
+    found: list[tuple[int, int]] = []
+    for match in _TOKEN.finditer(text):
+        start = match.start()
+        for written in _chinese(match[0], False) if match.lastgroup == "chinese" else [match[0]]:
+            if known & set(content_words(written)):
+                found.append((start, start + len(written)))
+            start += len(written)
+    return found
+
+
 @lru_cache(maxsize=65536)
 def _latin(run: str) -> tuple[str, ...]:
     if run.isalpha():

@@ -30,7 +30,7 @@ from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
 from retailor.store import artifact
 from retailor.store.keys import key_of
-from retailor.tasks.entry import Entry, no_item, with_pseudonym
+from retailor.tasks.entry import Entry, Extra, no_item, with_pseudonym
 from retailor.tasks.shapes import Task
 
 if TYPE_CHECKING:
@@ -304,6 +304,12 @@ class Service:
             loaded, key = current, cache_key(kind, current.fingerprint, query)
             answer = current.batcher.ask(query, key)
         return Reply(self._remember(key, answer, loaded), loaded.fingerprint, False, run.view, notes)
+
+    def ask_extra(self, kind: str, extra: Extra, query: Any) -> Reply:
+        """The answer of the task `kind` to an extra of its entry. ServeError 501 when the run has none."""
+        run = self._now()
+        loaded = run.task(kind)
+        return Reply(extra.ask(loaded.task, query), loaded.fingerprint, False, run.view)
 
     def _remember(self, key: str, answer: Any, loaded: _Loaded) -> Any:
         """The answer as a later request will get it from the cache, so that both are equal."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
-from retailor.tasks.entry import Entry
+from retailor.tasks.entry import Entry, Extra, Http
 from retailor.tasks.http import Served
 from retailor.tasks.reasons import language_of
 
@@ -26,12 +26,30 @@ def add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
             "description": entry.http.summary,
             "response_model": entry.http.reply,
         }
-        by_body = _endpoint(asked, entry, entry.http.body)
+        by_body = _endpoint(asked, entry.http, entry.http.body)
         app.post(f"/{name}", name=name, summary=_heading(name), **about)(by_body)
         if entry.http.url is not None:
-            by_url = _endpoint(asked, entry, Annotated[entry.http.url, Query()])
+            by_url = _endpoint(asked, entry.http, Annotated[entry.http.url, Query()])
             more = f"{name}_by_url"
             app.get(f"/{name}", name=more, summary=_heading(more), **about)(by_url)
+        for extra in entry.extras:
+            _add_extra(app, service, entry, extra)
+
+
+def _add_extra(app: FastAPI, service: Service, entry: Entry, extra: Extra) -> None:
+    def asked(body: Any, response: Response, accept_language: str) -> BaseModel:
+        answered = service.ask_extra(entry.name, extra, body.query())
+        return extra.http.shown(answered.answer, Served(answered.view, False, language_of(accept_language)))
+
+    by_url = _endpoint(asked, extra.http, Annotated[extra.http.body, Query()])
+    app.get(
+        f"/{extra.name}",
+        name=extra.name,
+        summary=_heading(extra.name),
+        tags=["tasks"],
+        description=extra.http.summary,
+        response_model=extra.http.reply,
+    )(by_url)
 
 
 def _heading(name: str) -> str:
@@ -56,7 +74,7 @@ def _asker(entry: Entry, service: Service, metrics: Metrics) -> Asked:
     return asked
 
 
-def _endpoint(asked: Asked, entry: Entry, body_type: Any) -> Callable[..., BaseModel]:
+def _endpoint(asked: Asked, http: Http, body_type: Any) -> Callable[..., BaseModel]:
     """The function of a route. FastAPI reads from its annotations what the request must be."""
 
     def with_reasons(body: Any, response: Response, accept_language: str = "") -> BaseModel:
@@ -65,8 +83,8 @@ def _endpoint(asked: Asked, entry: Entry, body_type: Any) -> Callable[..., BaseM
     def without(body: Any, response: Response) -> BaseModel:
         return asked(body, response, "")
 
-    made: Callable[..., BaseModel] = with_reasons if entry.http.has_reasons else without
-    made.__annotations__ = {"body": body_type, "response": Response, "return": entry.http.reply}
-    if entry.http.has_reasons:
+    made: Callable[..., BaseModel] = with_reasons if http.has_reasons else without
+    made.__annotations__ = {"body": body_type, "response": Response, "return": http.reply}
+    if http.has_reasons:
         made.__annotations__["accept_language"] = Spoken
     return made

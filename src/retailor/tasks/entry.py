@@ -59,6 +59,20 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Another thing that a fitted task is asked, at `/NAME` and as `retailor NAME RUN …`.
+
+    It is answered at once: neither batched nor remembered, and by several threads at a time.
+    """
+
+    name: str
+    ask: Callable[[Any, Any], Any]
+    """(fitted task, query) to the answer."""
+    http: Http
+    command: Command
+
+
+@dataclass(frozen=True)
 class Said:
     """A text of the page in both of its languages."""
 
@@ -76,6 +90,8 @@ class PanelField:
     kind: Literal["text", "search", "long"] = "text"
     required: bool = False
     max_length: int = 500
+    suggests: str = ""
+    """The path that completes what is typed; '' for none. See `tasks.search.http.SuggestReply`."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +183,7 @@ class Entry:
     """The query with what has happened since the fit, where the server knows it; asked before `checked`."""
     update: Callable[[Task[Any, Any], Shop], Task[Any, Any]] | None = None
     """Another task that knows new items and events too, the given one unchanged; None: only a fit can."""
+    extras: tuple[Extra, ...] = ()
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""

@@ -44,7 +44,7 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
     "next": {"en": "{who} who chose “{item}” went on to this", "zh": "选择“{item}”的{who}接下来选了它"},
     "too": {"en": "{who} who chose “{item}” chose this too", "zh": "选择“{item}”的{who}也选了它"},
     "popular": {"en": "chosen by {count}", "zh": "{count}选过"},
-    "query words": {"en": "shares words with the query", "zh": "与搜索词有相同的词"},
+    "query words": {"en": "shares words with the query{so}", "zh": "与搜索词有相同的词{so}"},
     "query meaning": {"en": "close in meaning", "zh": "含义相近"},
 }
 _WHO: Mapping[Language, tuple[str, str]] = {"en": ("a customer", "customers"), "zh": ("一位顾客", "顾客")}

@@ -30,7 +30,7 @@ TAKEN = frozenset((
     "absent", "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "encoder",
     "evaluation", "generator", "health", "items", "ledger", "look", "metrics", "models", "name", "openapi",
     "page", "profile", "prove", "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip",
-    "split", "terms", "v1",
+    "split", "suggest", "terms", "v1",
 ))  # fmt: skip
 """Names of sections, settings, stages, commands and paths that are there already."""
 

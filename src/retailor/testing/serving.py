@@ -20,7 +20,7 @@ from retailor.tasks.reasons import Why
 from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 from retailor.tasks.registry import TASKS
 from retailor.tasks.review.shapes import Draft, ReviewQuery
-from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.shapes import Found, SearchQuery, Suggestion, Suggestions, Typed
 from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
 from retailor.tasks.shapes import Recommended
 
@@ -94,6 +94,11 @@ class ToySearch(_Toy):
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         return [self._one(query) for query in queries]
+
+    def suggest(self, typed: Typed) -> Suggestions:
+        """Titles that begin with what was typed."""
+        titles = sorted({each for each in self.state["titles"].values() if each.startswith(typed.text)})
+        return Suggestions(tuple(Suggestion(each, "item") for each in titles[: typed.k]))
 
     def _one(self, query: SearchQuery) -> Found:
         words = set(query.text.lower().split())

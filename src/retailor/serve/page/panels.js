@@ -112,7 +112,7 @@ async function history(userId) {
 const DRAWS = {
   items: (reply, again) => [
     understood(reply, again),
-    reply.items.length ? grid(reply.items, chooseHit) : empty(say("none_found")),
+    reply.items.length ? grid(reply.items, chooseHit, reply.highlights) : empty(say("none_found")),
   ],
   evidence: answerBubble,
   bars,
@@ -128,6 +128,7 @@ function formPanel(task) {
     fill(results, async () => draw(await ask(`/${task.name}`, { ...bodyOf(task, inputs), ...changes }), go));
   if (task.draws === "items" && inputs[0]?.[1].value.trim()) go();
   const fields = task.fields.map((each, i) => field(each.name, inLanguage(each.label), inputs[i][1]));
+  task.fields.forEach((each, i) => each.suggests && suggestFor(inputs[i][1], each.suggests));
   return [form(inLanguage(task.button), fields, () => go()), tries(task, inputs, go), results].filter(Boolean);
 }
 
@@ -136,6 +137,26 @@ function inputOf(task, { name, kind, max_length, required, hint }) {
   return kind === "long"
     ? h("textarea", { rows: 5, ...about })
     : h("input", { type: kind, ...about });
+}
+
+// Completes what is typed in `input` by what the server suggests. A late answer never replaces a newer one.
+function suggestFor(input, path) {
+  const list = h("datalist", { id: `${input.id}-suggestions` });
+  input.setAttribute("list", list.id);
+  input.setAttribute("autocomplete", "off");
+  let turn = 0;
+  let timer = null;
+  const show = async (q) => {
+    const mine = ++turn;
+    const reply = q ? await ask(url(path, { q, k: 8 })).catch(() => null) : { items: [] };
+    if (reply && mine === turn)
+      list.replaceChildren(...reply.items.map((each) => h("option", { value: plain(each.text) })));
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => show(input.value.trim()), 120);
+  });
+  queueMicrotask(() => input.after(list));
 }
 
 function bodyOf(task, inputs) {

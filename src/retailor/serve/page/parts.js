@@ -75,8 +75,18 @@ export function price(item) {
   }
 }
 
+// The title with the words of the query marked; null where its text is shown otherwise than it is written.
+function marked(title, places) {
+  if (!title || !places.length || plain(title) !== title) return null;
+  const letters = [...title];
+  const text = (start, end) => letters.slice(start, end).join("");
+  const ends = [0, ...places.map((place) => place[1])];
+  const parts = places.flatMap(([start, end], i) => [text(ends[i], start), h("mark", {}, text(start, end))]);
+  return [...parts, text(ends.at(-1))];
+}
+
 // One item of a result, as a card that can be chosen.
-export function card(hit, choose) {
+export function card(hit, choose, places = []) {
   const title = plain(hit.item?.title) || hit.item_id;
   // The reason may name an item already: its first letters, since long titles are cut there.
   const named = (each) => hit.reason?.includes(`“${plain(each.title).slice(0, 40)}`);
@@ -97,7 +107,7 @@ export function card(hit, choose) {
     h(
       "div",
       { class: "about" },
-      h("h3", { title }, title),
+      h("h3", { title }, marked(hit.item?.title ?? "", places) ?? title),
       h(
         "p",
         { class: "line" },
@@ -117,11 +127,11 @@ export function card(hit, choose) {
   );
 }
 
-export const grid = (hits, choose) =>
+export const grid = (hits, choose, highlights = {}) =>
   h(
     "ul",
     { class: "grid" },
-    hits.map((hit) => card(hit, choose)),
+    hits.map((hit) => card(hit, choose, highlights[hit.item_id])),
   );
 
 export const empty = (text) => h("p", { class: "empty" }, text);

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
-from retailor.tasks.entry import Command, Entry, HowMany, Http, Panel, PanelField, Said
+from retailor.tasks.entry import Command, Entry, Extra, HowMany, Http, Panel, PanelField, Said
 from retailor.tasks.search.examples import examples
-from retailor.tasks.search.http import SearchBody, SearchReply, SearchUrl, shown
+from retailor.tasks.search.http import (
+    SearchBody,
+    SearchReply,
+    SearchUrl,
+    SuggestReply,
+    SuggestUrl,
+    shown,
+    shown_suggestions,
+)
 from retailor.tasks.search.settings import SearchSettings
-from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 
 if TYPE_CHECKING:
     from retailor.tasks.search.task import Search
@@ -53,6 +61,33 @@ def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
         yield f"{each.score:9.4f}  {each.item_id}  {title(each.item_id)}"
 
 
+def _typed(
+    beginning: Annotated[str, typer.Argument(help="The beginning of a query: wireless m.")], k: HowMany = 10
+) -> Typed:
+    """Completes the beginning of a query: earlier queries, categories, brands, titles."""
+    return Typed(beginning, k)
+
+
+def _suggestions(answer: Suggestions, title: Callable[[str], str]) -> Iterator[str]:
+    if answer.mended:
+        yield f"read as '{answer.mended}'"
+    for each in answer.items:
+        yield f"{each.kind:8}  {each.text}" + (f"  ({each.n:,} items)" if each.n is not None else "")
+
+
+_SUGGEST = Extra(
+    name="suggest",
+    ask=lambda task, typed: task.suggest(typed),
+    http=Http(
+        summary="What may be meant by the beginning of a query, best first.",
+        body=SuggestUrl,
+        url=SuggestUrl,
+        reply=SuggestReply,
+        shown=shown_suggestions,
+    ),
+    command=Command(_typed, _suggestions),
+)
+
 ENTRY = Entry(
     name="search",
     settings=SearchSettings,
@@ -78,6 +113,7 @@ ENTRY = Entry(
                 Said("light tent for two", "双人轻便帐篷"),
                 kind="search",
                 required=True,
+                suggests="/suggest",
             ),
         ),
         button=Said("Search", "搜索"),
@@ -88,4 +124,5 @@ ENTRY = Entry(
         always={"k": 24},
     ),
     examples=examples,
+    extras=(_SUGGEST,),
 )

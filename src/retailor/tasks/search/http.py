@@ -6,8 +6,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from retailor.retrieval.tokens import places_of
 from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Tag, Words, hits, strict
-from retailor.tasks.search.shapes import Filter, FilterField, Found, Op, SearchQuery, Sort
+from retailor.tasks.search.shapes import (
+    Filter,
+    FilterField,
+    Found,
+    Kind,
+    Op,
+    SearchQuery,
+    Sort,
+    Suggestions,
+    Typed,
+)
 
 Offset = Annotated[int, Field(ge=0, le=900)]
 
@@ -60,6 +71,8 @@ class SearchReply(BaseModel):
     """Items, best first, and how the query was understood: what to show so that it can be taken off."""
 
     items: list[Hit]
+    highlights: dict[str, list[tuple[int, int]]]
+    """By item: where in its title words of the query stand, as offsets of characters."""
     searched: str
     filters: list[FilterBody]
     mended: dict[str, str]
@@ -76,6 +89,9 @@ def shown(answer: Found, served: Served) -> SearchReply:
     """Found items with their cards, their reasons in the reader's language."""
     return SearchReply(
         items=hits(answer.items, served),
+        highlights={
+            each.item_id: places_of(served.view.title(each.item_id), answer.searched) for each in answer.items
+        },
         searched=answer.searched,
         filters=[_body(each) for each in answer.filters],
         mended=dict(answer.mended),
@@ -89,3 +105,35 @@ def shown(answer: Found, served: Served) -> SearchReply:
 
 def _body(one: Filter) -> FilterBody:
     return FilterBody(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)
+
+
+class SuggestUrl(BaseModel):
+    """The beginning of a query."""
+
+    model_config = IN_A_URL
+    q: Annotated[str, Field(max_length=200)]
+    k: Annotated[int, Field(ge=1, le=50)] = 10
+
+    def query(self) -> Typed:
+        return Typed(self.q, self.k)
+
+
+class Suggested(BaseModel):
+    """A phrase to search for; `n` items are of a category or brand, `item_id` has a title."""
+
+    text: str
+    kind: Kind
+    n: int | None
+    item_id: str | None
+
+
+class SuggestReply(BaseModel):
+    """What may be meant, best first; `mended` is what was typed, mended, or ''."""
+
+    items: list[Suggested]
+    mended: str
+
+
+def shown_suggestions(answer: Suggestions, served: Served) -> SuggestReply:
+    """Suggestions as they are."""
+    return SuggestReply(items=[Suggested(**vars(each)) for each in answer.items], mended=answer.mended)

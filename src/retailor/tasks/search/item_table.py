@@ -88,6 +88,10 @@ class ItemTable:
         """Whether some title has the phrase in it."""
         return bool(self._titles.str.contains(phrase, literal=True).any())
 
+    def title(self, row: int) -> str:
+        """The title of one item, '' without."""
+        return self.frame["title"][int(row)] or ""
+
     @cached_property
     def _titles(self) -> pl.Series:
         return self.frame["title"].fill_null("").str.to_lowercase()
@@ -238,3 +242,14 @@ def _colours(text: str) -> Iterator[str]:
     for word, colour in COLOURS.items():
         if not word.isascii() and (f"{word}色" in lower or lower == word):
             yield colour
+
+
+def word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
+    """What BM25 reads of each item: title, brand, category, description, and attributes when asked."""
+    texts = []
+    for item in items.select("title", "brand", "category", "description", "attributes").iter_rows(named=True):
+        parts = [item["title"], item["brand"], *(item["category"] or []), item["description"]]
+        if attributes:
+            parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
+        texts.append(clean_text(" ".join(part for part in parts if part)))
+    return texts

@@ -10,6 +10,7 @@ from retailor.tasks.shapes import Recommended
 
 Op = Literal["=", "!=", "<=", ">=", "~"]
 FilterField = Literal["price", "quantity", "rating", "brand", "colour", "category", "words"]
+Kind = Literal["query", "category", "brand", "item"]
 Sort = Literal["relevance", "price", "-price", "rating"]
 
 
@@ -66,3 +67,31 @@ class Found:
     relaxed: tuple[Filter, ...] = ()
     """Filters that no item met and that were therefore left out."""
     facets: tuple[Facet, ...] = ()
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A phrase to search for, what it is, and how often: items of a category or brand, None where unknown."""
+
+    text: str
+    kind: Kind
+    n: int | None = None
+    item_id: str | None = None
+    """Of a title."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The beginning of a query."""
+
+    text: str
+    k: int = 10
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What may be meant, best first."""
+
+    items: tuple[Suggestion, ...]
+    mended: str = ""
+    """What was typed, mended, where nothing goes on from what was typed as it is."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,8 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.config import as_dict, saved_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
-from retailor.metrics.interval import score_mean
-from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, recall_at, reciprocal_rank, top_items
+from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.metrics.scores import Scores
 from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
@@ -26,15 +26,21 @@ from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import shared_words
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
-from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.evaluate import ROWS, scores_of
+from retailor.tasks.search.item_table import ItemTable, word_texts
 from retailor.tasks.search.nonsense import nonsense
+from retailor.tasks.search.rerank.candidates import Catalogue
+from retailor.tasks.search.rerank.reranker import Found as FirstLook
+from retailor.tasks.search.rerank.reranker import Reranker
 from retailor.tasks.search.settings import SearchSettings
-from retailor.tasks.search.shapes import Found, SearchQuery
+from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
-from retailor.tasks.search.understand import Chosen, Understood, choose, understand
+from retailor.tasks.search.suggest import Suggester
+from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
 from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
@@ -75,6 +81,8 @@ class Search:
         self._least_cosine = 0.0
         # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
         self._held_out: dict[str, Weights] = {}
+        self._reranker: Reranker | None = None
+        self._suggester: Suggester | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
@@ -89,13 +97,19 @@ class Search:
         self._index(shop, work)
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
+        if self._reranker and before._reranker:
+            self._reranker = replace(self._reranker, learned=before._reranker.learned)
         self.log = {**before.log, "refit": self.log}
         return self
 
     def _index(self, shop: Shop, work: Path | None) -> None:
         shop.require("search", "items")
         started = time.perf_counter()
-        words = {name: _word_texts(shop.items, attributes=name == "details") for name in SCORERS[:2]}
+        words = {
+            "words": word_texts(shop.items, attributes=False),
+            "details": word_texts(shop.items, attributes=True),
+            "titles": [clean_text(title or "") for title in shop.items["title"]],
+        }
         if not any(map(is_language, words["details"])):
             raise MissingTable(
                 "search needs words in the table 'items': no item has a title or a description."
@@ -112,16 +126,32 @@ class Search:
         self._vectors = vectors.astype(np.float16).astype(np.float32)
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
+        self._suggester = Suggester.of(shop)
+        self._reranker = self._new_reranker()
         # What is no nearer to any item than words that mean nothing are does not match.
         strange = self.encoder.encode(nonsense(), role="query")
         self._least_cosine = float(np.quantile((strange @ self._vectors.T).max(axis=1), 0.9))
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
+    def _new_reranker(self) -> Reranker | None:
+        """None where the settings leave the first look alone."""
+        if self.settings.weights is not None or not self.settings.n_reranked:
+            return None
+        return Reranker(
+            Catalogue(self._lexical["details"], self._lexical["titles"], self._vectors, self._table)
+        )
+
+    def suggest(self, typed: Typed) -> Suggestions:
+        """What may be meant by the beginning of a query. Raises DataError for k out of bounds."""
+        self._check_fitted()
+        assert self._suggester is not None, "made with the index"
+        return self._suggester.suggest(typed)
+
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
         self._check_fitted()
         for query in queries:
-            self._check(query)
+            check(query, self.settings)
         understood = [self._understood(query) for query in queries]
         vectors = self.encoder.encode([each.text for each in understood], role="query")
         return [
@@ -149,35 +179,30 @@ class Search:
         shop.require("the evaluation of search", "judgments")
         started = time.perf_counter()
         judged = self._judged(shop)
-        ranks: dict[str, list[Any]] = {
-            "bm25": [],
-            "encoder": [],
-            "retailor": [],
-            "retailor without reading": [],
-        }
+        ranks: dict[str, list[Any]] = {row: [] for row in ROWS}
         understood = {query: self._understood(SearchQuery(query)) for query in judged}
         texts = dict.fromkeys([*judged, *(each.text for each in understood.values())])
         scored = dict(self._scored(list(texts)))
         for query in judged:
             scores, of_rest = scored[query], scored[understood[query].text]
-            weights = np.array(self._held_out.get(query, self.weights_of(query)), dtype=np.float32)
-            chosen = choose(self._table, understood[query].filters)
-            rows = {
-                "bm25": scores[0],
-                "encoder": scores[2],
-                "retailor": chosen.ordered(weights @ of_rest),
-                "retailor without reading": weights @ scores,
-            }
+            weights = self._held_out.get(query, self.weights_of(query))
+            chosen, every = choose(self._table, understood[query].filters), choose(self._table, ())
+            rows = dict(
+                zip(
+                    ROWS,
+                    (
+                        scores[0],
+                        scores[2],
+                        chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
+                        self._scores(query, query, scores, weights, every),
+                        chosen.ordered(_weighed(weights, of_rest)),
+                    ),
+                    strict=True,
+                )
+            )
             for row, of_items in rows.items():
                 ranks[row].append(graded_ranks(of_items, judged[query]))
-        seconds = time.perf_counter() - started
-        return Scores(
-            tuple(
-                score_mean(row, metric, values, seconds=seconds)
-                for row, cases in ranks.items()
-                for metric, values in _measures(Ranked.cases(cases)).items()
-            )
-        )
+        return scores_of(ranks, time.perf_counter() - started)
 
     def weights_of(self, query: str) -> Weights:
         """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
@@ -192,6 +217,10 @@ class Search:
                 index.save(new / name)
             save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
             self._table.save(new)
+            if self._suggester is not None:
+                self._suggester.save(new)
+            if self._reranker is not None:
+                self._reranker.save(new)
             state = {
                 "item_ids": self._item_ids,
                 "word_counts": self._speller.counts,
@@ -212,14 +241,17 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        if "least_cosine" not in state:
+        if "least_cosine" not in state or not (folder / "titles").is_dir():
             raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
         task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
-        task._lexical = {name: BM25Index.load(folder / name) for name in SCORERS[:2]}
+        task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        task._suggester, task._reranker = Suggester.load(folder), task._new_reranker()
+        if task._reranker is not None:
+            task._reranker = Reranker.load(folder, task._reranker.catalogue)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task
 
@@ -232,42 +264,29 @@ class Search:
         if not self._lexical:
             raise ModelError("this search has no catalogue yet: call fit(shop) first.", asked="search")
 
-    def _check(self, query: SearchQuery) -> None:
-        limit = self.settings.max_query_chars
-        if not query.text.strip():
-            raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
-        if len(query.text) > limit:
-            raise DataError(
-                f"the query has {len(query.text):,} characters; at most {limit:,} are read, so shorten it.",
-                column="text",
-            )
-        if not 1 <= query.k <= self.settings.max_k:
-            raise DataError(
-                f"k = {query.k}; it goes from 1 to {self.settings.max_k}.", column="k", value=query.k
-            )
-        if query.offset < 0 or query.offset + query.k > self.settings.max_k:
-            raise DataError(
-                f"offset = {query.offset}; with k = {query.k} it goes from 0 to "
-                f"{self.settings.max_k - query.k}.",
-                column="offset",
-                value=query.offset,
-            )
-
     def _understood(self, query: SearchQuery) -> Understood:
         tokenizer = getattr(self.encoder, "tokenizer", None)
         return understand(query, self._table, self._speller, lambda word: is_one_piece(tokenizer, word))
 
     def _found(self, query: SearchQuery, understood: Understood, vector: F32) -> Found:
         raw = self._raw(understood.text, vector)
-        scores = np.array(self.weights_of(understood.text), dtype=np.float32) @ standardise(raw)
         chosen = choose(self._table, understood.filters)
+        weights = self.weights_of(understood.text)
+        scores = self._scores("", understood.text, standardise(raw), weights, chosen)
         matches = raw[:2].any(axis=0)
         if self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = self._ordered(query, scores, chosen, found)
         return Found(
-            tuple(Recommended.of(self._item_ids[row], float(scores[row]), _why(raw[:, row])) for row in rows),
+            tuple(
+                Recommended.of(
+                    self._item_ids[row],
+                    float(scores[row]),
+                    _why(raw[:, row], self._table.title(row), understood.text),
+                )
+                for row in rows
+            ),
             searched=understood.text,
             filters=understood.filters,
             mended=understood.mended,
@@ -292,6 +311,17 @@ class Search:
             )
         page: NDArray[np.int64] = best[query.offset : n]
         return page
+
+    def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
+        """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""
+        first = _weighed(weights, z)
+        if self._reranker is None or not self._reads(text):
+            return first
+        return self._reranker.scores(self._first_look(text, z, first, chosen), judged)
+
+    def _first_look(self, text: str, z: F32, first: F32, chosen: Chosen) -> FirstLook:
+        n = min(self.settings.n_reranked, len(first))
+        return FirstLook(text, z, first, top_items(chosen.ordered(first)[None], n, self._tie)[0])
 
     def _raw(self, query: str, vector: F32) -> F32:
         """The scores of every item by each of SCORERS [3, I]."""
@@ -331,37 +361,39 @@ class Search:
         self.log |= {"n_judged_queries": len(judged), **learned.log}
         self.log["weights"] = dict(zip(SCORERS, self.weights, strict=True))
         self.log["unread_weights"] = dict(zip(SCORERS, self.unread_weights, strict=True))
+        if self._reranker is not None:
+            self._reranker = self._reranker.learn(
+                self._first_looks([query for query in judged if self._reads(query)]),
+                judged,
+                n_folds=settings.n_folds,
+                seed=settings.seed,
+            )
+            self.log |= self._reranker.learned.log
+
+    def _first_looks(self, queries: Sequence[str]) -> list[FirstLook]:
+        every = choose(self._table, ())
+        return [
+            self._first_look(query, z, _weighed(self._held_out.get(query, self.weights), z), every)
+            for query, z in self._scored(queries)
+        ]
 
     def _reads(self, query: str) -> bool:
-        return reads(getattr(self.encoder, "tokenizer", None), query)
+        # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
+        return query.isascii() or reads(getattr(self.encoder, "tokenizer", None), query)
 
 
-def _measures(ranked: Ranked) -> Mapping[str, NDArray[np.float64]]:
-    return {
-        "ndcg@10": ndcg_at(ranked, 10),
-        "mrr": reciprocal_rank(ranked),
-        "recall@10": recall_at(ranked, 10),
-        "recall@100": recall_at(ranked, 100),
-    }
-
-
-def _word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
-    """What BM25 reads of each item: title, brand, category, description, and attributes when asked."""
-    texts = []
-    for item in items.select("title", "brand", "category", "description", "attributes").iter_rows(named=True):
-        parts = [item["title"], item["brand"], *(item["category"] or []), item["description"]]
-        if attributes:
-            parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
-        texts.append(clean_text(" ".join(part for part in parts if part)))
-    return texts
+def _weighed(weights: Weights, z: F32) -> F32:
+    return np.array(weights, dtype=np.float32) @ z
 
 
 _N_SORTED = 200
 """Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
 
-def _why(raw: F32) -> Why:
-    return Why("query words" if raw[:2].any() else "query meaning")
+def _why(raw: F32, title: str, query: str) -> Why:
+    if not raw[:2].any():
+        return Why("query meaning")
+    return Why("query words", words=tuple(shared_words(query, title)))
 
 
 def _write(path: Path, value: object) -> None:

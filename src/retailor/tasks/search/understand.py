@@ -8,14 +8,36 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.errors import DataError
 from retailor.tasks.search.filters import read_filters
 from retailor.tasks.search.item_table import Bools, ItemTable
+from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.spelling import IsWord, Speller
 
 F32 = NDArray[np.float32]
 _APART = 1000.0
 """Added to z-scores, it puts some items before all others."""
+
+
+def check(query: SearchQuery, settings: SearchSettings) -> None:
+    """Raises DataError on an empty or over-long query, or a page out of bounds."""
+    limit = settings.max_query_chars
+    if not query.text.strip():
+        raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
+    if len(query.text) > limit:
+        raise DataError(
+            f"the query has {len(query.text):,} characters; at most {limit:,} are read, so shorten it.",
+            column="text",
+        )
+    if not 1 <= query.k <= settings.max_k:
+        raise DataError(f"k = {query.k}; it goes from 1 to {settings.max_k}.", column="k", value=query.k)
+    if query.offset < 0 or query.offset + query.k > settings.max_k:
+        raise DataError(
+            f"offset = {query.offset}; with k = {query.k} it goes from 0 to {settings.max_k - query.k}.",
+            column="offset",
+            value=query.offset,
+        )
 
 
 @dataclass(frozen=True)

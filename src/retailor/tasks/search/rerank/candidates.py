@@ -1,0 +1,71 @@
+"""The items that are looked at twice, and the rule that orders them where nothing was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import content_words, words
+from retailor.tasks.search.item_table import ItemTable
+
+F32 = NDArray[np.float32]
+Rows = NDArray[np.int64]
+SHARE_POWER = 3
+"""How fast words lose their say where no item has them all."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of every item."""
+
+    details: BM25Index
+    titles: BM25Index
+    vectors: F32
+    table: ItemTable
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best items of one query at first look: `rows` [n], best first."""
+
+    query: str
+    rows: Rows
+    z: F32
+    """Z-scores [3, n] among all items, of each of SCORERS."""
+    first: F32
+    """What they were found by [n]."""
+
+    @cached_property
+    def among(self) -> F32:
+        """Z-scores [3, n] among the candidates alone."""
+        return standardise(self.z)
+
+    def by_rule(self, catalogue: Catalogue) -> F32:
+        """Scores [n]: words and details weigh what meaning does where one item has all that is asked for.
+
+        Where the best has only a share of it (of the idf of the words that are no stop words), they weigh
+        the third power of that share: whoever asks in words that the catalogue does not use is understood
+        by their meaning.
+        """
+        asked = content_words(self.query) or words(self.query)
+        share = float(catalogue.details.covered(asked, self.rows).max(initial=0.0))
+        weight = np.float32(share**SHARE_POWER)
+        scores: F32 = weight * (self.among[0] + self.among[1]) + self.among[2]
+        return scores
+
+
+def reordered(first: F32, rows: Sequence[int] | Rows, scores: F32) -> F32:
+    """The scores of all items [I]: `scores` of `rows`, and below them the others as they were."""
+    found = first.copy()
+    rest = np.ones(len(first), dtype=bool)
+    rest[rows] = False
+    if rest.any() and len(scores):
+        found -= max(np.float32(0), found[rest].max() - scores.min() + np.float32(1e-3))
+    found[rows] = scores
+    return found

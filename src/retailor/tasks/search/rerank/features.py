@@ -1,0 +1,52 @@
+"""What tells a good candidate from others, beside how it was found."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.retrieval.blend import standardise
+from retailor.retrieval.tokens import words
+from retailor.tasks.search.rerank.candidates import Candidates, Catalogue
+
+F32 = NDArray[np.float32]
+N_BEST = 10
+NAMES = (
+    "words", "details", "meaning", "rule", "title", "title_covered", "text_covered", "phrase",
+    "title_length", "brand", "near_the_best", "kind_of_the_best",
+)  # fmt: skip
+
+
+def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
+    """The features [n, 2 × len(NAMES)]: as they are, then as z-scores among the candidates."""
+    query, rows = candidates.query.lower(), candidates.rows
+    part = catalogue.table.frame[rows]
+    asked, titles = words(query), part["title"].fill_null("").str.to_lowercase()
+    rule = candidates.by_rule(catalogue)
+    best = np.argsort(-rule, kind="stable")[:N_BEST]
+    columns = [
+        *candidates.z,
+        rule,
+        catalogue.titles.subset(candidates.query, rows),
+        catalogue.titles.covered(asked, rows),
+        catalogue.details.covered(asked, rows),
+        titles.str.contains(query, literal=True).to_numpy(),
+        titles.str.len_chars().to_numpy(),
+        (part["brand"].fill_null("").str.to_lowercase() == query).to_numpy(),
+        _near(catalogue.vectors[rows], best),
+        _of_kind(part["category"].to_list(), best),
+    ]
+    table = np.stack([np.asarray(column, dtype=np.float32) for column in columns])
+    return np.concatenate([table, standardise(table)]).T
+
+
+def _near(vectors: F32, best: NDArray[np.int64]) -> F32:
+    """The cosine of each vector [n] with the mean of the best ones."""
+    middle = vectors[best].mean(axis=0)
+    return np.asarray(vectors @ (middle / max(float(np.linalg.norm(middle)), 1e-9)), dtype=np.float32)
+
+
+def _of_kind(categories: list[str | None], best: NDArray[np.int64]) -> list[float]:
+    """The share of the best ones that are of the category of each; 0 without a category."""
+    told = [categories[i] for i in best]
+    return [told.count(each) / len(told) if each is not None and told else 0.0 for each in categories]

@@ -1,0 +1,140 @@
+"""The second look: which order of the candidates judged queries bear out, kept, saved, and applied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at
+from retailor.tasks.search.rerank.candidates import Candidates, Catalogue, Rows, reordered
+from retailor.tasks.search.rerank.features import features_of
+from retailor.tasks.search.rerank.trees import (
+    MIN_QUERIES,
+    OPTIONS,
+    Learned,
+    Listed,
+    Order,
+    Trees,
+    best_option,
+    cross_fitted,
+)
+
+F32 = NDArray[np.float32]
+_FILE = "rerank.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the first look at the catalogue gave for one query."""
+
+    query: str
+    z: F32
+    """Z-scores [3, I] of each of SCORERS."""
+    first: F32
+    """What items were ordered by [I]."""
+    rows: Rows
+    """Of the best of them."""
+
+    @property
+    def candidates(self) -> Candidates:
+        """Those rows alone."""
+        return Candidates(self.query, self.rows, self.z[:, self.rows], self.first[self.rows])
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """Orders the best of the first look anew."""
+
+    catalogue: Catalogue
+    learned: Learned = field(default_factory=Learned)
+
+    def scores(self, found: Found, judged: str = "") -> F32:
+        """The scores of all items [I], the candidates before the others.
+
+        `judged` is the query in the shop's judgments: it is scored by what did not learn from it.
+        """
+        candidates, order = found.candidates, self.learned.order_of(judged)
+        features = features_of(candidates, self.catalogue) if order.trees else None
+        given = order.scores(candidates.first, candidates.by_rule(self.catalogue), features)
+        return reordered(found.first, found.rows, given)
+
+    def learn(
+        self, found: Sequence[Found], judged: Mapping[str, F32], *, n_folds: int, seed: int
+    ) -> Reranker:
+        """The reranker that takes the order of OPTIONS which does best on judged queries held out from it.
+
+        With fewer than MIN_QUERIES it is the rule.
+        """
+        if len(found) < MIN_QUERIES:
+            return replace(self, learned=Learned(log={"order": "rule"}))
+        lists = [self._listed(each, judged[each.query]) for each in found]
+        folds, trees = cross_fitted(lists, n_folds, seed)
+        table = np.array(
+            [
+                [_ndcg(each, judged[each.query], _of(option, trees[fold]), one) for option in OPTIONS]
+                for each, one, fold in zip(found, lists, folds.tolist(), strict=True)
+            ]
+        )
+        by_fold = tuple(
+            _of(OPTIONS[best_option(table[folds != fold])], trees[fold]) for fold in range(n_folds)
+        )
+        order = _of(OPTIONS[best_option(table)], None)
+        if order.option not in ("first", "rule"):
+            order = replace(order, trees=Trees.of(lists, seed=seed))
+        means = dict(zip(OPTIONS, table.mean(axis=0).round(5).tolist(), strict=True))
+        fold_of = {one.query: int(fold) for one, fold in zip(lists, folds, strict=True)}
+        log = {"order": order.option, "ndcg@10_of_orders": means}
+        return replace(self, learned=Learned(order, by_fold, fold_of, log))
+
+    def _listed(self, found: Found, grades: F32) -> Listed:
+        candidates = found.candidates
+        return Listed(
+            found.query,
+            features_of(candidates, self.catalogue),
+            grades[found.rows],
+            candidates.by_rule(self.catalogue),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes what was learned; the catalogue is the task's."""
+        learned = self.learned
+        state = {
+            "order": _plain(learned.order),
+            "by_fold": [_plain(each) for each in learned.by_fold],
+            "fold_of": learned.fold_of,
+            "log": learned.log,
+        }
+        (folder / _FILE).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, catalogue: Catalogue) -> Self:
+        """What was saved, over the catalogue."""
+        state = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        learned = Learned(
+            _order(state["order"]), tuple(map(_order, state["by_fold"])), state["fold_of"], state["log"]
+        )
+        return cls(catalogue, learned)
+
+
+def _of(option: str, trees: Trees | None) -> Order:
+    return Order(option, None if option in ("first", "rule") else trees)
+
+
+def _ndcg(found: Found, grades: F32, order: Order, one: Listed) -> float:
+    given = order.scores(found.first[found.rows], one.rule, one.features)
+    scores = reordered(found.first, found.rows, given)
+    return float(ndcg_at(Ranked.cases([graded_ranks(scores, grades)]), 10)[0])
+
+
+def _plain(order: Order) -> dict[str, str]:
+    return {"option": order.option, "trees": order.trees.text if order.trees else ""}
+
+
+def _order(plain: dict[str, str]) -> Order:
+    return Order(plain["option"], Trees(plain["trees"]) if plain["trees"] else None)
