@@ -144,9 +144,12 @@ def _traced(network: Any) -> Any:
 
 
 def _stateful(ov: Any, model: Any, config: Any) -> Any:
-    """The model with its past as inner state, empty after a reset, its rows picked by the input `beam_idx`."""
+    """The model with its past as inner state, empty after a reset, rows picked by the input `beam_idx`."""
     from openvino import opset13 as op
-    from openvino._offline_transformations import apply_make_stateful_transformation, apply_moc_transformations
+    from openvino._offline_transformations import (
+        apply_make_stateful_transformation,
+        apply_moc_transformations,
+    )
 
     apply_moc_transformations(model, cf=False)
     n_layers, heads, size = _shape(config)

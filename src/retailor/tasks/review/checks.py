@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,9 +10,12 @@ from itertools import pairwise
 
 from retailor.metrics.generation import CopyIndex, tokens
 from retailor.models.shapes import Generator
+from retailor.tasks.review.facts import Names, invented
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, instructions_of
+from retailor.tasks.review.text import join
 from retailor.text.clean_shop import language_of
+from retailor.text.fields import sentences
 from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 
 MIN_WORDS = 4
@@ -71,8 +75,10 @@ def can_write(generator: Generator, language: str) -> bool:
     return len(tokenizer(sentence)["input_ids"]) <= limit * len(sentence)
 
 
-def complaint(body: str, wanted: Wanted, judge: Judge) -> str:
+def complaint(body: str, wanted: Wanted, judge: Judge, names: Names | None = None) -> str:
     """Why a body cannot be offered as the draft that is wanted; '' when it can.
+
+    `names` are those of the whole catalogue: of another product they may not be said.
 
     Copies of others are not looked for here: what is left without them may still do.
     """
@@ -90,9 +96,45 @@ def complaint(body: str, wanted: Wanted, judge: Judge) -> str:
         return "the model recited the product's facts"
     if _repeats_itself(words):
         return "the model repeated itself"
+    said = _invented(body, wanted, names)
+    if said:
+        return f"the model said {said}, and the catalogue does not"
     if _sounds_otherwise(body, wanted.stars, judge):
         return f"the model did not sound like {wanted.stars} stars"
     return ""
+
+
+def pruned(body: str, wanted: Wanted, names: Names | None = None) -> str:
+    """The body without the sentences that say what the catalogue does not, or the opposite of the stars."""
+    return join([part for part in sentences(body) if _may_stay(part, wanted, names)])
+
+
+def _may_stay(sentence: str, wanted: Wanted, names: Names | None) -> bool:
+    votes = float(WORDS.votes([sentence])[0]) * (wanted.stars - 3)
+    return votes >= 0 and not _invented(sentence, wanted, names)
+
+
+def _invented(text: str, wanted: Wanted, names: Names | None) -> str:
+    source = wanted.source or f"{wanted.title} {wanted.facts}"
+    return invented(text, source, language=wanted.language, stars=wanted.stars, names=names)
+
+
+def score(body: str, wanted: Wanted, judge: Judge) -> float:
+    """How good a draft that passes is: clear about its stars, on its topics, as long as asked, varied.
+
+    Of drafts that pass the greatest is taken; the weights are set by hand, so that one clear opinion word
+    counts as much as one topic mentioned.
+    """
+    words, low = tokens(body), body.lower()
+    votes, read = float(WORDS.votes([body])[0]), judge([body])[0]
+    side = wanted.stars - 3
+    clear = -0.5 * abs(votes) if side == 0 else min(2.0, votes * (1 if side > 0 else -1))
+    agrees = float(read == ("negative", "neutral", "positive")[(side > 0) - (side < 0) + 1])
+    topics = sum(aspect.lower() in low for aspect in wanted.aspects)
+    length = -abs(math.log(max(1, len(words)) / wanted.n_words))
+    pairs = list(pairwise(words))
+    varied = len(set(pairs)) / max(1, len(pairs))
+    return clear + agrees + topics + length + varied
 
 
 def _repeats_itself(words: Sequence[str]) -> bool:
@@ -103,13 +145,16 @@ def _repeats_itself(words: Sequence[str]) -> bool:
 
 
 def _sounds_otherwise(body: str, stars: int, judge: Judge) -> bool:
-    """Whether opinion words, or a reader of the shop's reviews, say the opposite of the stars."""
-    if stars == 3:
-        return False
+    """Whether opinion words, or a reader of the shop's reviews, say something else than the stars.
+
+    A model praises by itself: of one and two stars a text must blame, and not only leave praise out.
+    """
     votes, read = float(WORDS.votes([body])[0]), judge([body])[0]
+    if stars == 3:
+        return (votes > 1 and read == "positive") or (votes < -1 and read == "negative")
     if stars > 3:
-        return votes < 0 or (read == "negative" and votes <= 0)
-    return votes > 0 or (read == "positive" and votes >= 0)
+        return votes < 0 or (read in ("negative", "neutral") and votes <= 0)
+    return votes > 0 or (read != "negative" and votes >= 0)
 
 
 def judge_of(past: Past, fit_judge: Callable[[Past], Judge]) -> Judge:
