@@ -88,12 +88,8 @@ def complaint(body: str, wanted: Wanted, judge: Judge, names: Names | None = Non
     spoken = language_of(body)
     if spoken != wanted.language and {spoken, wanted.language} & OWN_SCRIPT:
         return f"the model did not write in '{wanted.language}'"
-    if ASSISTANT.search(body):
-        return "the model spoke as an assistant, not as a customer"
-    if CopyIndex(instructions_of(wanted)).longest(body).n_tokens >= ECHOED_TOKENS:
-        return "the model repeated its instructions"
-    if CopyIndex([wanted.facts]).longest(body).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
-        return "the model recited the product's facts"
+    if why := recital(body, wanted):
+        return why
     if _repeats_itself(words):
         return "the model repeated itself"
     said = _invented(body, wanted, names)
@@ -101,6 +97,17 @@ def complaint(body: str, wanted: Wanted, judge: Judge, names: Names | None = Non
         return f"the model said {said}, and the catalogue does not"
     if _sounds_otherwise(body, wanted.stars, judge):
         return f"the model did not sound like {wanted.stars} stars"
+    return ""
+
+
+def recital(said: str, wanted: Wanted) -> str:
+    """Why a text is the prompt, or an assistant's, and no part of it may be offered; '' for neither."""
+    if ASSISTANT.search(said):
+        return "the model spoke as an assistant, not as a customer"
+    if CopyIndex(instructions_of(wanted)).longest(said).n_tokens >= ECHOED_TOKENS:
+        return "the model repeated its instructions"
+    if CopyIndex([wanted.facts]).longest(said).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
+        return "the model recited the product's facts"
     return ""
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.seeds import derive
-from retailor.tasks.review.checks import Judge, can_write, complaint, pruned, score
+from retailor.tasks.review.checks import Judge, can_write, complaint, pruned, recital, score
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import LENGTHS, Wanted, prompt_of
 from retailor.tasks.review.settings import ReviewSettings
@@ -107,11 +107,10 @@ class Drafter:
                 yield i, list(islice(said, len(prompts[i])))
 
     def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
-        said = tidy(said, max_chars=self.settings.max_chars)
+        text = tidy(said, max_chars=self.settings.max_chars)
         # What is left of a text that needed no more than a cut is better than a template.
-        body = pruned(said, wanted, self.past.names)
-        why = complaint(said, wanted, self.judge, self.past.names) if not body else ""
-        why = why or complaint(body, wanted, self.judge, self.past.names)
+        body = pruned(text, wanted, self.past.names)
+        why = recital(said, wanted) or complaint(body or text, wanted, self.judge, self.past.names)
         if why:
             return Written("", why)
         others = self.past.others(query.user_id)

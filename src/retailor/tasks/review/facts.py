@@ -138,8 +138,10 @@ def invented(
     capitals, of the catalogue everywhere); materials, colours and properties. The draft's own number of
     `stars` may be said.
     """
-    text = _STARS.sub(lambda match: " " if _stars_of(match) == str(stars) else match[0], text)
+    given = {_stars_of(match): match[0] for match in _STARS.finditer(text)}
+    text = _STARS.sub(" ", text)
     for found in (
+        next((f"'{said}'" for n, said in given.items() if n != str(stars)), ""),
         _number(text, source),
         _fact_word(text, source),
         _name(text, source) if language == "en" else "",
@@ -171,11 +173,12 @@ def _plain(number: str) -> str:
 
 
 def _number(text: str, source: str) -> str:
-    there = _numbers(source)
-    quantities = {(one.dimension, round(one.base, 6)) for one in parse_quantities(source)}
+    there, known = _numbers(source), parse_quantities(source)
+    quantities = {(one.dimension, round(one.base, 6)) for one in known}
+    bare = there.keys() - {f"{one.value:g}" for one in known}
     measured = parse_quantities(text)
     for one in measured:
-        if (one.dimension, round(one.base, 6)) not in quantities and f"{one.value:g}" not in there:
+        if (one.dimension, round(one.base, 6)) not in quantities and f"{one.value:g}" not in bare:
             return f"the quantity '{one}'"
     right = {f"{one.value:g}" for one in measured}
     for number, said in _numbers(text).items():
