@@ -34,6 +34,7 @@ CHINESE = ("online-shopping-10-cats", "eprstmt")
 RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
     Run("serve_speed", 3),
+    Run("generate_speed", 8),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
     Run("search_icecat", 6, ("icecat-search",)),
