@@ -43,6 +43,7 @@ RUNS = (
     Run("answer_by_hand", 10),
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
+    Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("recommend_cold", 25, ("amazon2014-beauty",)),

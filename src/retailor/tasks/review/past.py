@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -123,7 +124,7 @@ class Past:
             )
         own = [row for row in self._rows_of.get(query.user_id or "", []) if before is None or row < before]
         known = query.language if query.language != UNKNOWN else None
-        language = known or self._language(own, item)
+        language = known or self.language_of(item, own)
         own = [row for row in own if self.languages[row] == language]
         title = clean_text(item["title"] or "") or nameless(language)
         aspects = cleaned(query.aspects)
@@ -139,7 +140,8 @@ class Past:
             n_left_out=len(set(query.aspects)) - len(aspects),
         )
 
-    def _language(self, own: list[int], item: dict[str, Any]) -> str:
+    def language_of(self, item: dict[str, Any], own: Sequence[int] = ()) -> str:
+        """The language of the customer's newest review among `own`; else the item's, else the shop's."""
         spoken = [self.languages[row] for row in own if self.languages[row] != UNKNOWN]
         if spoken:
             return spoken[-1]

@@ -27,6 +27,7 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
 from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
+from retailor.tasks.review.describe import describe
 from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
@@ -36,6 +37,7 @@ from retailor.tasks.review.settings import RATE, ReviewSettings
 from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.templates import template, title_of
 from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
+from retailor.text.clean_text import clean_text
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 
@@ -202,6 +204,27 @@ class ReviewWriter:
             self._draft(query, want, drafter.write(self._writer, [query], [want])[0])
             for query, want in zip(queries, wanted, strict=True)
         ]
+
+    def describe(self, item_id: str, *, language: str | None = None, seed: int = 0) -> Draft:
+        """A marked description of an item, from its row alone, by the generator as it was before tuning.
+
+        Raises DataError on an unknown item, or one of which the catalogue says nothing.
+        """
+        item = self._past.item(item_id)
+        spoken = language or self._past.language_of(item)
+        found = describe(
+            self._untuned(),
+            item,
+            self._past.names,
+            language=spoken,
+            n_drafts=self.settings.n_drafts,
+            seed=seed,
+        )
+        text = with_notice(found.text, spoken, is_template=bool(found.fallback))
+        generated = marks(
+            text, item_id=item_id, by=self._writer.name, at=self._at, language=spoken, fallback=found.fallback
+        )
+        return Draft(text, clean_text(item["title"] or ""), item_id, 0.0, generated)
 
     def _check_bought(self, query: ReviewQuery) -> None:
         if self.settings.only_own_purchases and not self._past.bought(query.user_id, query.item_id):
