@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--max-tokens", type=int, default=48)
-    parser.add_argument("--max-tries", type=int, default=2)
+    parser.add_argument("--max-tries", type=int, default=1)
     parser.add_argument("--reader", type=int, default=N_READER, help="reviews that the reader learns from")
     parser.add_argument("--seed", type=int, default=0)
     small = {"model": "tiny", "runtime": "torch", "cases": 6, "steps": 2, "max_tokens": 16, "reader": 500}
@@ -209,6 +209,8 @@ def main() -> None:
             ]
         for bucket, asked in buckets.items():
             said = written(bench, writer, base, asked)
+            for query, one in list(zip(asked, said["retailor"], strict=True))[:10]:
+                print(f"{query.rating:g} stars: {one.body} [{one.fallback}]", flush=True)
             said["real review"] = [Written(text) for text in real[: len(asked)]]
             if "in turn" in bucket:  # they were written for other stars
                 del said["real review"]
