@@ -17,6 +17,7 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.review import ReviewSettings, ReviewWriter, body_of, is_generated
 from retailor.tasks.review.aspects import MAX_ASPECTS, MAX_CHARS, cleaned
+from retailor.tasks.review.checks import Judge, pruned
 from retailor.tasks.review.facts import Names, invented, source_of
 from retailor.tasks.review.marks import NOTICES, TEMPLATE_NOTICES
 from retailor.tasks.review.prompts import Wanted, prompt_of
@@ -215,3 +216,12 @@ def test_drafts_only_of_ones_own_purchases() -> None:
     without = shop().with_tables(events=shop().events.filter(pl.col("kind") != "buy"))
     with pytest.raises(MissingTable, match="only_own_purchases"):
         ReviewWriter(Echo(), ReviewSettings(only_own_purchases=True)).fit(without)
+
+
+def test_a_sentence_that_a_reader_takes_for_the_other_side_goes_too() -> None:
+    said = "I am very disappointed. It has a very fine finish indeed."
+    wanted = Wanted("Tent", "Tent", 1, "en", 20)
+    fond: Judge = lambda texts: ["positive" if "fine" in text else "negative" for text in texts]  # noqa: E731
+    silent: Judge = lambda texts: [""] * len(texts)  # noqa: E731
+    assert pruned(said, wanted, fond) == "I am very disappointed."
+    assert pruned(said, wanted, silent) == said

@@ -38,11 +38,35 @@ WORDS = OpinionWords(
         "satisfied",
         "enjoy",
         "impressed",
+        "high quality",
+        "high-quality",
+        "well made",
+        "well-made",
+        "beautiful",
+        "comfortable",
+        "sturdy",
+        "impressive",
         "优秀",
         "舒服",
         "好用",
     ),
-    blame=(*BLAME, "hate", "broken", "unhappy", "annoying", "cheaply", "难用", "退款", "不满意", "太烂"),
+    blame=(
+        *BLAME,
+        "hate",
+        "broken",
+        "unhappy",
+        "annoying",
+        "cheaply",
+        "flimsy",
+        "uncomfortable",
+        "stopped working",
+        "failed",
+        "fell apart",
+        "难用",
+        "退款",
+        "不满意",
+        "太烂",
+    ),
 )
 ASSISTANT = re.compile(
     r"\b(?:as an? (?:ai|artificial|language model)|(?:ai|virtual) assistant|language model|chat ?bot"
@@ -111,14 +135,17 @@ def recital(said: str, wanted: Wanted) -> str:
     return ""
 
 
-def pruned(body: str, wanted: Wanted, names: Names | None = None) -> str:
+def pruned(body: str, wanted: Wanted, judge: Judge, names: Names | None = None) -> str:
     """The body without the sentences that say what the catalogue does not, or the opposite of the stars."""
-    return join([part for part in sentences(body) if _may_stay(part, wanted, names)])
-
-
-def _may_stay(sentence: str, wanted: Wanted, names: Names | None) -> bool:
-    votes = float(WORDS.votes([sentence])[0]) * (wanted.stars - 3)
-    return votes >= 0 and not _invented(sentence, wanted, names)
+    parts = sentences(body)
+    votes, side = WORDS.votes(parts), wanted.stars - 3
+    against = "" if not side else "negative" if side > 0 else "positive"
+    kept = []
+    for part, vote, read in zip(parts, votes, judge(parts), strict=True):
+        otherwise = vote * side < 0 or (vote == 0 and read == against and len(tokens(part)) > MIN_WORDS)
+        if not otherwise and not _invented(part, wanted, names):
+            kept.append(part)
+    return join(kept)
 
 
 def _invented(text: str, wanted: Wanted, names: Names | None) -> str:

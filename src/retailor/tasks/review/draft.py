@@ -109,7 +109,7 @@ class Drafter:
     def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
         text = tidy(said, max_chars=self.settings.max_chars)
         # What is left of a text that needed no more than a cut is better than a template.
-        body = pruned(text, wanted, self.past.names)
+        body = pruned(text, wanted, self.judge, self.past.names)
         why = recital(said, wanted) or complaint(body or text, wanted, self.judge, self.past.names)
         if why:
             return Written("", why)
