@@ -23,6 +23,7 @@ from retailor.tasks.review.marks import NOTICES, TEMPLATE_NOTICES
 from retailor.tasks.review.prompts import Wanted, prompt_of
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.templates import short_title, template
+from retailor.tasks.review.topics import Topics
 from retailor.testing.toys import ScriptedGenerator
 from retailor.text.clean_shop import clean
 
@@ -225,3 +226,27 @@ def test_a_sentence_that_a_reader_takes_for_the_other_side_goes_too() -> None:
     silent: Judge = lambda texts: [""] * len(texts)  # noqa: E731
     assert pruned(said, wanted, fond) == "I am very disappointed."
     assert pruned(said, wanted, silent) == said
+
+
+def test_words_of_other_products_lead_astray() -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "title": ["Headphones", "Chair"],
+            "description": [None, None],
+            "category": [["Audio"], ["Seats"]],
+        }
+    )
+    said = ["The cushions sound clear.", "The seats are padded."]
+    topics = Topics.of(items, pl.DataFrame({"item_id": ["a", "b"], "text": said}))
+    assert topics.astray("The seats are good and sound clear.", "Audio", "Headphones") == ["seats"]
+    assert topics.astray("A padded seat, and I love the headphones.", "Seats", "Chair") == ["headphones"]
+
+
+def test_of_drafts_that_pass_the_one_on_the_product_is_taken() -> None:
+    row = shop().reviews.filter(pl.col("language") == "en").to_dicts()[0]
+    title = shop().items.filter(pl.col("item_id") == row["item_id"])["title"][0].split()[1]
+    stray, near = "I love the zebra burrito and its galaxy.", f"I love the {title} and use it a lot."
+    some = ReviewWriter(ScriptedGenerator([stray, near]), ReviewSettings(max_tries=1, n_drafts=2)).fit(shop())
+    query = ReviewQuery(row["item_id"], 5.0, language="en")
+    assert body_of(some.predict([query])[0].text) == near

@@ -74,6 +74,8 @@ ASSISTANT = re.compile(
     r"|i (?:cannot|can't|am unable to) (?:write|provide|help|assist|generate)|feel free to"
     r"|here(?:'s| is) (?:a|the|my|your) (?:draft|review|sample|revised|possible)"
     r"|(?:sure|certainly|of course)[,!:]"
+    r"|have a (?:great|good|nice|wonderful) day"
+    r"|(?:thank you|thanks) for (?:choosing|your (?:purchase|order|review))"
     r"|let me know if|how can i (?:help|assist)|customer review:|stars?:\s*\d)"
     r"|作为(?:一个|一名)?(?:ai|人工智能|语言模型|助手)|我是(?:一个)?(?:ai|人工智能|助手)|语言模型"
     r"|以下是.{0,8}(?:评论|草稿)|(?:^|\n)当然[，,！!可]|很抱歉.{0,6}(?:无法|不能)|希望(?:这|以上).{0,8}帮助",
@@ -153,8 +155,10 @@ def _invented(text: str, wanted: Wanted, names: Names | None) -> str:
     return invented(text, source, language=wanted.language, stars=wanted.stars, names=names)
 
 
-def score(body: str, wanted: Wanted, judge: Judge) -> float:
+def score(body: str, wanted: Wanted, judge: Judge, n_astray: int = 0) -> float:
     """How good a draft that passes is: clear about its stars, on its topics, as long as asked, varied.
+
+    `n_astray` of its words the shop does not use of such a product.
 
     Of drafts that pass the greatest is taken; the weights are set by hand, so that one clear opinion word
     counts as much as one topic mentioned.
@@ -168,7 +172,7 @@ def score(body: str, wanted: Wanted, judge: Judge) -> float:
     length = -abs(math.log(max(1, len(words)) / wanted.n_words))
     pairs = list(pairwise(words))
     varied = len(set(pairs)) / max(1, len(pairs))
-    return clear + agrees + topics + length + varied
+    return clear + agrees + topics + length + varied - 0.5 * n_astray
 
 
 def _repeats_itself(words: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from retailor.models.shapes import Generator, TrainableGenerator
@@ -16,6 +17,7 @@ from retailor.tasks.review.settings import ReviewSettings
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.templates import template
 from retailor.tasks.review.text import is_copied, tidy, without_copies
+from retailor.tasks.review.topics import category_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Drafter:
                 found = [self._judged(said, queries[i], wanted[i]) for said in bodies]
                 passed = [one for one in found if not one.fallback]
                 if passed:
-                    done[i] = max(passed, key=lambda one: score(one.body, wanted[i], self.judge))
+                    done[i] = max(passed, key=partial(self._score, query=queries[i], wanted=wanted[i]))
                 for one in found:
                     refused[i] = _better(refused.get(i), one) if one.fallback else refused.get(i, one)
         for i, written in refused.items():
@@ -105,6 +107,13 @@ class Drafter:
             )
             for i in same:
                 yield i, list(islice(said, len(prompts[i])))
+
+    def _score(self, written: Written, query: ReviewQuery, wanted: Wanted) -> float:
+        astray: list[str] = []
+        if wanted.language == "en":  # the everyday words that it goes by are English
+            category = category_of(self.past.item(query.item_id))
+            astray = self.past.topics.astray(written.body, category, wanted.source)
+        return score(written.body, wanted, self.judge, len(astray))
 
     def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
         text = tidy(said, max_chars=self.settings.max_chars)

@@ -111,10 +111,11 @@ def _is_telling(words: list[str]) -> bool:
     letters = "".join(words)
     if len(letters) < (2 if _ASIAN.search(letters) else 3) or any(one.isdigit() for one in letters):
         return False
-    return not all(_is_everyday(word) for word in words)
+    return not all(is_everyday(word) for word in words)
 
 
-def _is_everyday(word: str) -> bool:
+def is_everyday(word: str) -> bool:
+    """Whether a word of English is common, or says no more than a feeling."""
     return word in _FEELINGS or english_share(word) > EVERYDAY_SHARE
 
 
@@ -205,7 +206,7 @@ def _name(text: str, source: str) -> str:
     there = set(tokens(source))
     for match in _NAME.finditer(text):
         for word in tokens(match["name"]):
-            if len(word) > 1 and word not in there and not _is_everyday(word.split("'")[0]):
+            if len(word) > 1 and word not in there and not is_everyday(word.split("'")[0]):
                 return f"the name '{match['name']}'"
     return ""
 

@@ -21,6 +21,7 @@ from retailor.tasks.review.facts import Names, source_of
 from retailor.tasks.review.prompts import Wanted, nameless, rounded_length
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
+from retailor.tasks.review.topics import Topics
 from retailor.text.clean_shop import clean_text, language_of
 from retailor.text.fields import item_text, sentences
 
@@ -102,6 +103,11 @@ class Past:
     def names(self) -> Names:
         """The brands and values of attributes of the whole catalogue."""
         return Names.of(self.items)
+
+    @cached_property
+    def topics(self) -> Topics:
+        """The words of each category of the shop."""
+        return Topics.of(self.items, self.reviews)
 
     def bought(self, user_id: str | None, item_id: str) -> bool:
         """Whether a customer bought an item; False where purchases are not kept."""
@@ -230,10 +236,12 @@ class Past:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        read = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("items", "reviews")}
+        items, reviews = (
+            conform(name, pl.read_parquet(folder / f"{name}.parquet")) for name in ("items", "reviews")
+        )
         path = folder / "purchases.parquet"
         purchases = pl.read_parquet(path) if path.exists() else None
-        return cls(*(conform(name, frame) for name, frame in read.items()), purchases)
+        return cls(items, reviews, purchases)
 
 
 def _purchases(shop: Shop) -> pl.DataFrame:
