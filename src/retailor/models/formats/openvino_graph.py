@@ -135,7 +135,7 @@ def _traced(network: Any) -> Any:
     try:
         with torch.no_grad(), quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            step = torch.jit.trace(_Step(network.eval()), example, check_trace=False)
+            step = torch.jit.trace(_Step(network.eval()), example, check_trace=False)  # type: ignore[no-untyped-call]
             frontend = FrontEndManager().load_by_framework("pytorch")
             decoder = TorchScriptPythonDecoder(step)  # the frontend does not keep it alive
             return frontend.convert(frontend.load(decoder))
@@ -174,8 +174,10 @@ def _stateful(ov: Any, model: Any, config: Any) -> Any:
             user.replace_source_output(picked.output(0))
     model.validate_nodes_and_infer_types()
     apply_make_stateful_transformation(model, dict(zip(past, now, strict=True)))
-    n_rows = op.gather(op.shape_of(model.input("input_ids"), "i64"), op.constant(np.int64([0])), zero)
-    empty = op.concat([n_rows, op.constant(np.int64([heads, 0, size]))], axis=0)
+    n_rows = op.gather(
+        op.shape_of(model.input("input_ids"), "i64"), op.constant(np.array([0], dtype=np.int64)), zero
+    )
+    empty = op.concat([n_rows, op.constant(np.array([heads, 0, size], dtype=np.int64))], axis=0)
     for node in model.get_ops():
         if node.get_type_name() == "ReadValue":
             node.set_arguments([op.broadcast(op.constant(np.float32(0)), empty)])
@@ -197,7 +199,7 @@ def pack(model: Any) -> None:
         codes, scales, zeros = packed(np.asarray(node.data, dtype=np.float32))
         made = op.subtract(op.convert(op.constant(codes), "f32"), op.constant(zeros))
         made = op.multiply(made, op.constant(scales))
-        made = op.reshape(made, op.constant(np.int64(shape)), False)
+        made = op.reshape(made, op.constant(np.array(shape, dtype=np.int64)), False)
         for user in list(node.output(0).get_target_inputs()):
             user.replace_source_output(made.output(0))
 
