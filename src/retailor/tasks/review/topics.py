@@ -58,5 +58,5 @@ def _stem(word: str) -> str:
 
 def category_of(item: Mapping[str, Any]) -> str:
     """The last step of the item's path; '' where it has none."""
-    path = item.get("category") or ()
-    return str(path[-1]) if len(path) else ""
+    path = list(item.get("category") or [])
+    return str(path[-1]) if path else ""
