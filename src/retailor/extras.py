@@ -8,6 +8,7 @@ from types import TracebackType
 from retailor.errors import MissingExtra
 
 EXTRAS = {
+    "fast": ("openvino",),
     "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
 
 from retailor.cli.options import Folder, say
 from retailor.errors import RetailorError
@@ -47,12 +50,33 @@ def _answer(done: Run, entry: Entry, query: Any, extra: Extra | None) -> Any:
 
     clean = _clean(done)
     query = with_pseudonym(query, pseudonyms_of(clean) if clean else None)
+    task = _task(done, entry)
+    return extra.ask(task, query) if extra else task.predict([query])[0]
+
+
+def _task(done: Run, entry: Entry) -> Any:
+    """The fitted task of a run. Raises RetailorError that says why there is none."""
     for stage in reversed(done.stages):  # the last of a kind is the one that is served
         if stage.kind == entry.name:
-            task = entry.load(done.out / stage.folder)
-            return extra.ask(task, query) if extra else task.predict([query])[0]
+            return entry.load(done.out / stage.folder)
     reason = done.absent().get(f"fit-{entry.name}", "the plan left it out")
     raise RetailorError(f"this run has no task '{entry.name}': {reason.rstrip('.')}.")
+
+
+def describe(
+    folder: Folder,
+    item: Annotated[str, typer.Argument(help="The item's id.")],
+    language: Annotated[str | None, typer.Option(help="Two letters; the item's own unless given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives another draft.")] = 0,
+) -> None:
+    """Drafts a product description from the item's attributes, as JSON, marked as generated."""
+    from retailor.plan.run import open_run
+    from retailor.tasks.registry import TASKS
+
+    writer = _task(open_run(folder), TASKS["review"])
+    draft = writer.describe(item, language=language, seed=seed)
+    told = {"item_id": item, "title": draft.title, "description": draft.text, "generated": draft.generated}
+    say(json.dumps(told, ensure_ascii=False, indent=1))
 
 
 def _clean(done: Run) -> Path | None:

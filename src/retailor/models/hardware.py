@@ -97,6 +97,12 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]
         start = stop
 
 
+def weights_state(network: torch.nn.Module) -> list[tuple[int, int, int]]:
+    """What differs as soon as a weight has changed in this process."""
+    # every in-place change of a weight (an optimiser step, load_state_dict) raises its version
+    return [(id(p), p.data_ptr(), p._version) for p in network.parameters()]
+
+
 class InferenceCopy:
     """The network to predict with: a bf16 copy where the hardware has bf16, made again when weights change.
 
@@ -113,8 +119,7 @@ class InferenceCopy:
         if not half and not network.training:
             return network
         with self._lock:
-            # every in-place change of a weight (an optimiser step, load_state_dict) raises its version
-            state = [(id(p), p.data_ptr(), p._version) for p in network.parameters()]
+            state = weights_state(network)
             if self._made is None or self._made[0] != state:
                 self._made = None
                 made = copy.deepcopy(network).eval().requires_grad_(False)

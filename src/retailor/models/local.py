@@ -234,6 +234,7 @@ def _open_generator(folder: Path) -> LocalGenerator:
         name=str(description.get("name") or folder.name),
         system=description.get("system"),
         precision=description.get("precision") or "auto",
+        runtime=description.get("runtime") or "torch",
         end_ids=ends,
     )
 
@@ -307,5 +308,6 @@ def _open_adapted_generator(folder: Path) -> LocalGenerator:
         name=folder.name,
         system=below.system,
         precision=below.precision,
+        runtime=below.runtime,
         end_ids=[*below.end_ids, *_generation(network, folder)],
     )

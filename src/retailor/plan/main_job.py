@@ -15,7 +15,7 @@ from retailor.extras import naming_extras
 from retailor.live.shapes import NUMBER
 from retailor.metrics.interval import differences
 from retailor.metrics.scores import Scores
-from retailor.models.local import load_encoder, load_generator
+from retailor.models.local import LocalGenerator, load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
@@ -227,9 +227,13 @@ def _as_it_came(plan: Plan, kind: Kind, train: Shop) -> Any:
 
 
 def _generator(plan: Plan, inputs: Inputs) -> Generator:
+    made: Generator
     if is_made(inputs, "adapt-generator"):
-        return load_generator(inputs["adapt-generator"] / "model")
-    made: Generator = _as_it_came(plan, "generator", open_shop(inputs["split"] / "train"))
+        made = load_generator(inputs["adapt-generator"] / "model")
+    else:
+        made = _as_it_came(plan, "generator", open_shop(inputs["split"] / "train"))
+    if isinstance(made, LocalGenerator):
+        made.runtime = plan.sections["models"].runtime
     return made
 
 
@@ -242,6 +246,8 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
     needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
     key: tuple[Any, ...] = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    if _uses_generator(plan, name) and models.runtime != "torch":
+        key = (*key, models.runtime)
     if code := code_of(TASKS[name]):
         key = (*key, code)
     fit = Stage(

@@ -62,6 +62,8 @@ class ModelsPlan:
     encoder: str = "auto"
     """'auto' takes 'minilm' for a shop in English, and 'e5' where other languages have a twentieth of it."""
     generator: str = "smollm2"
+    runtime: Literal["torch", "openvino"] = "torch"
+    """What a local decoder generates with; 'openvino' needs the extra `fast` and is several times faster."""
 
 
 @settings

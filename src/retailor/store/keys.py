@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 LIBRARIES = (
     "numpy", "scipy", "polars", "pyarrow", "scikit-learn", "torch", "transformers", "tokenizers", "peft",
     "accelerate", "onnxruntime", "implicit", "usearch", "rjieba", "ftfy", "selectolax", "safetensors",
-    "gguf", "sacrebleu",
+    "gguf", "sacrebleu", "openvino",
 )  # fmt: skip
 """Each can change a figure; what only serves, draws or stores is left out."""
 

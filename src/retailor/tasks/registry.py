@@ -27,10 +27,11 @@ from retailor.tasks.sentiment.entry import ENTRY as SENTIMENT
 GROUP = "retailor.tasks"
 OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
-    "absent", "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "encoder",
-    "evaluation", "generator", "health", "items", "ledger", "look", "metrics", "models", "name", "openapi",
-    "page", "profile", "prove", "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip",
-    "split", "suggest", "terms", "v1",
+    "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
+    "describe", "docs", "encoder", "evaluation", "events", "generator", "health", "insight", "items",
+    "ledger", "look", "mcp", "metrics", "models", "name", "openapi", "page", "profile", "prove", "read",
+    "ready", "refit", "report", "run", "seed", "serve", "shop", "skip", "split", "stock", "suggest",
+    "terms", "v1",
 ))  # fmt: skip
 """Names of sections, settings, stages, commands and paths that are there already."""
 

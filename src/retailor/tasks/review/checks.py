@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,9 +10,12 @@ from itertools import pairwise
 
 from retailor.metrics.generation import CopyIndex, tokens
 from retailor.models.shapes import Generator
+from retailor.tasks.review.facts import Names, invented
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, instructions_of
+from retailor.tasks.review.text import join
 from retailor.text.clean_shop import language_of
+from retailor.text.fields import sentences
 from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 
 MIN_WORDS = 4
@@ -34,11 +38,35 @@ WORDS = OpinionWords(
         "satisfied",
         "enjoy",
         "impressed",
+        "high quality",
+        "high-quality",
+        "well made",
+        "well-made",
+        "beautiful",
+        "comfortable",
+        "sturdy",
+        "impressive",
         "优秀",
         "舒服",
         "好用",
     ),
-    blame=(*BLAME, "hate", "broken", "unhappy", "annoying", "cheaply", "难用", "退款", "不满意", "太烂"),
+    blame=(
+        *BLAME,
+        "hate",
+        "broken",
+        "unhappy",
+        "annoying",
+        "cheaply",
+        "flimsy",
+        "uncomfortable",
+        "stopped working",
+        "failed",
+        "fell apart",
+        "难用",
+        "退款",
+        "不满意",
+        "太烂",
+    ),
 )
 ASSISTANT = re.compile(
     r"\b(?:as an? (?:ai|artificial|language model)|(?:ai|virtual) assistant|language model|chat ?bot"
@@ -46,6 +74,8 @@ ASSISTANT = re.compile(
     r"|i (?:cannot|can't|am unable to) (?:write|provide|help|assist|generate)|feel free to"
     r"|here(?:'s| is) (?:a|the|my|your) (?:draft|review|sample|revised|possible)"
     r"|(?:sure|certainly|of course)[,!:]"
+    r"|have a (?:great|good|nice|wonderful) day"
+    r"|(?:thank you|thanks) for (?:choosing|your (?:purchase|order|review))"
     r"|let me know if|how can i (?:help|assist)|customer review:|stars?:\s*\d)"
     r"|作为(?:一个|一名)?(?:ai|人工智能|语言模型|助手)|我是(?:一个)?(?:ai|人工智能|助手)|语言模型"
     r"|以下是.{0,8}(?:评论|草稿)|(?:^|\n)当然[，,！!可]|很抱歉.{0,6}(?:无法|不能)|希望(?:这|以上).{0,8}帮助",
@@ -71,8 +101,10 @@ def can_write(generator: Generator, language: str) -> bool:
     return len(tokenizer(sentence)["input_ids"]) <= limit * len(sentence)
 
 
-def complaint(body: str, wanted: Wanted, judge: Judge) -> str:
+def complaint(body: str, wanted: Wanted, judge: Judge, names: Names | None = None) -> str:
     """Why a body cannot be offered as the draft that is wanted; '' when it can.
+
+    `names` are those of the whole catalogue: of another product they may not be said.
 
     Copies of others are not looked for here: what is left without them may still do.
     """
@@ -82,17 +114,65 @@ def complaint(body: str, wanted: Wanted, judge: Judge) -> str:
     spoken = language_of(body)
     if spoken != wanted.language and {spoken, wanted.language} & OWN_SCRIPT:
         return f"the model did not write in '{wanted.language}'"
-    if ASSISTANT.search(body):
-        return "the model spoke as an assistant, not as a customer"
-    if CopyIndex(instructions_of(wanted)).longest(body).n_tokens >= ECHOED_TOKENS:
-        return "the model repeated its instructions"
-    if CopyIndex([wanted.facts]).longest(body).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
-        return "the model recited the product's facts"
+    if why := recital(body, wanted):
+        return why
     if _repeats_itself(words):
         return "the model repeated itself"
+    said = _invented(body, wanted, names)
+    if said:
+        return f"the model said {said}, and the catalogue does not"
     if _sounds_otherwise(body, wanted.stars, judge):
         return f"the model did not sound like {wanted.stars} stars"
     return ""
+
+
+def recital(said: str, wanted: Wanted) -> str:
+    """Why a text is the prompt, or an assistant's, and no part of it may be offered; '' for neither."""
+    if ASSISTANT.search(said):
+        return "the model spoke as an assistant, not as a customer"
+    if CopyIndex(instructions_of(wanted)).longest(said).n_tokens >= ECHOED_TOKENS:
+        return "the model repeated its instructions"
+    if CopyIndex([wanted.facts]).longest(said).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
+        return "the model recited the product's facts"
+    return ""
+
+
+def pruned(body: str, wanted: Wanted, judge: Judge, names: Names | None = None) -> str:
+    """The body without the sentences that say what the catalogue does not, or the opposite of the stars."""
+    parts = sentences(body)
+    votes, side = WORDS.votes(parts), wanted.stars - 3
+    against = "" if not side else "negative" if side > 0 else "positive"
+    kept = []
+    for part, vote, read in zip(parts, votes, judge(parts), strict=True):
+        otherwise = vote * side < 0 or (vote == 0 and read == against and len(tokens(part)) > MIN_WORDS)
+        if not otherwise and not _invented(part, wanted, names):
+            kept.append(part)
+    return join(kept)
+
+
+def _invented(text: str, wanted: Wanted, names: Names | None) -> str:
+    source = wanted.source or f"{wanted.title} {wanted.facts}"
+    return invented(text, source, language=wanted.language, stars=wanted.stars, names=names)
+
+
+def score(body: str, wanted: Wanted, judge: Judge, n_astray: int = 0) -> float:
+    """How good a draft that passes is: clear about its stars, on its topics, as long as asked, varied.
+
+    `n_astray` of its words the shop does not use of such a product.
+
+    Of drafts that pass the greatest is taken; the weights are set by hand, so that one clear opinion word
+    counts as much as one topic mentioned.
+    """
+    words, low = tokens(body), body.lower()
+    votes, read = float(WORDS.votes([body])[0]), judge([body])[0]
+    side = wanted.stars - 3
+    clear = -0.5 * abs(votes) if side == 0 else min(2.0, votes * (1 if side > 0 else -1))
+    agrees = float(read == ("negative", "neutral", "positive")[(side > 0) - (side < 0) + 1])
+    topics = sum(aspect.lower() in low for aspect in wanted.aspects)
+    length = -abs(math.log(max(1, len(words)) / wanted.n_words))
+    pairs = list(pairwise(words))
+    varied = len(set(pairs)) / max(1, len(pairs))
+    return clear + agrees + topics + length + varied - 0.5 * n_astray
 
 
 def _repeats_itself(words: Sequence[str]) -> bool:
@@ -103,13 +183,16 @@ def _repeats_itself(words: Sequence[str]) -> bool:
 
 
 def _sounds_otherwise(body: str, stars: int, judge: Judge) -> bool:
-    """Whether opinion words, or a reader of the shop's reviews, say the opposite of the stars."""
-    if stars == 3:
-        return False
+    """Whether opinion words, or a reader of the shop's reviews, say something else than the stars.
+
+    A model praises by itself: of one and two stars a text must blame, and not only leave praise out.
+    """
     votes, read = float(WORDS.votes([body])[0]), judge([body])[0]
+    if stars == 3:
+        return (votes > 1 and read == "positive") or (votes < -1 and read == "negative")
     if stars > 3:
-        return votes < 0 or (read == "negative" and votes <= 0)
-    return votes > 0 or (read == "positive" and votes >= 0)
+        return votes < 0 or (read in ("negative", "neutral") and votes <= 0)
+    return votes > 0 or (read != "negative" and votes >= 0)
 
 
 def judge_of(past: Past, fit_judge: Callable[[Past], Judge]) -> Judge:

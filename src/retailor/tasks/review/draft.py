@@ -1,18 +1,23 @@
-"""From a query to a body: asked for, judged, asked again, and at last trimmed or replaced by a template."""
+"""From a query to a body: several are asked for, the best that passes is taken; else a template stands in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 
 from retailor.models.shapes import Generator, TrainableGenerator
 from retailor.seeds import derive
-from retailor.tasks.review.checks import Judge, can_write, complaint
+from retailor.tasks.review.checks import Judge, can_write, complaint, pruned, recital, score
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prompts import Wanted, prompt_of, template
+from retailor.tasks.review.prompts import LENGTHS, Wanted, prompt_of
 from retailor.tasks.review.settings import ReviewSettings
 from retailor.tasks.review.shapes import ReviewQuery
+from retailor.tasks.review.templates import template
 from retailor.tasks.review.text import is_copied, tidy, without_copies
+from retailor.tasks.review.topics import category_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,11 @@ class Drafter:
     def write(
         self, generator: Generator, queries: Sequence[ReviewQuery], wanted: Sequence[Wanted]
     ) -> list[Written]:
-        """The bodies: every round asks again, with another seed, for those that were refused.
+        """The bodies: every round asks for several, with another seed, for the queries where none passed.
 
         A generator is not asked for a language that it cannot write: there a template stands in at once.
         """
-        prompts = [self._prompt(generator, query, want) for query, want in zip(queries, wanted, strict=True)]
+        prompts = [self._prompts(generator, query, want) for query, want in zip(queries, wanted, strict=True)]
         mute = {want.language for want in wanted if not can_write(generator, want.language)}
         done = {
             i: Written(template(want, query.seed), f"the model cannot write '{want.language}'")
@@ -50,15 +55,21 @@ class Drafter:
             left = [i for i in range(len(queries)) if i not in done]
             if not left:
                 break
-            for i, said in self._said(generator, prompts, queries, left, attempt):
-                found = self._judged(said, queries[i], wanted[i])
-                if found.fallback:
-                    refused[i] = _better(refused.get(i), found)
-                else:
-                    done[i] = found
+            for i, bodies in self._said(generator, prompts, queries, left, attempt):
+                found = [self._judged(said, queries[i], wanted[i]) for said in bodies]
+                passed = [one for one in found if not one.fallback]
+                if passed:
+                    done[i] = max(passed, key=partial(self._score, query=queries[i], wanted=wanted[i]))
+                for one in found:
+                    refused[i] = _better(refused.get(i), one) if one.fallback else refused.get(i, one)
         for i, written in refused.items():
             done.setdefault(i, self._rescued(written, queries[i], wanted[i]))
         return [done[i] for i in range(len(queries))]
+
+    def _prompts(self, generator: Generator, query: ReviewQuery, wanted: Wanted) -> list[str]:
+        """A prompt a draft, which differ in the length that they ask for; the wanted one first."""
+        lengths = sorted(LENGTHS, key=lambda n: abs(math.log(n / wanted.n_words)))[: self.settings.n_drafts]
+        return [self._prompt(generator, query, replace(wanted, n_words=n)) for n in lengths]
 
     def _prompt(self, generator: Generator, query: ReviewQuery, wanted: Wanted) -> str:
         if isinstance(generator, TrainableGenerator):
@@ -77,28 +88,38 @@ class Drafter:
     def _said(
         self,
         generator: Generator,
-        prompts: Sequence[str],
+        prompts: Sequence[Sequence[str]],
         queries: Sequence[ReviewQuery],
         rows: Sequence[int],
         attempt: int,
-    ) -> list[tuple[int, str]]:
-        """What the generator says to the prompts of these rows, with the seed of each query."""
-        found: list[tuple[int, str]] = []
+    ) -> Iterator[tuple[int, list[str]]]:
+        """What the generator says to the prompts of each of these rows, with the seed of its query."""
         temperature = self.settings.temperature or (0.8 if attempt else 0.0)
         for seed in dict.fromkeys(queries[i].seed for i in rows):
             same = [i for i in rows if queries[i].seed == seed]
-            said = generator.generate(
-                [prompts[i] for i in same],
-                max_tokens=self.settings.max_tokens,
-                temperature=temperature,
-                seed=derive(self.settings.seed, "review", str(seed), str(attempt)),
+            said = iter(
+                generator.generate(
+                    [prompt for i in same for prompt in prompts[i]],
+                    max_tokens=self.settings.max_tokens,
+                    temperature=temperature,
+                    seed=derive(self.settings.seed, "review", str(seed), str(attempt)),
+                )
             )
-            found += zip(same, said, strict=True)
-        return found
+            for i in same:
+                yield i, list(islice(said, len(prompts[i])))
+
+    def _score(self, written: Written, query: ReviewQuery, wanted: Wanted) -> float:
+        astray: list[str] = []
+        if wanted.language == "en":  # the everyday words that it goes by are English
+            category = category_of(self.past.item(query.item_id))
+            astray = self.past.topics.astray(written.body, category, wanted.source)
+        return score(written.body, wanted, self.judge, len(astray))
 
     def _judged(self, said: str, query: ReviewQuery, wanted: Wanted) -> Written:
-        body = tidy(said, max_chars=self.settings.max_chars)
-        why = complaint(body, wanted, self.judge)
+        text = tidy(said, max_chars=self.settings.max_chars)
+        # What is left of a text that needed no more than a cut is better than a template.
+        body = pruned(text, wanted, self.judge, self.past.names)
+        why = recital(said, wanted) or complaint(body or text, wanted, self.judge, self.past.names)
         if why:
             return Written("", why)
         others = self.past.others(query.user_id)
@@ -111,7 +132,7 @@ class Drafter:
         others = self.past.others(query.user_id)
         limit = self.settings.max_copied_tokens
         trimmed = without_copies(refused.body, self.past.copies, others, limit)
-        if trimmed and not complaint(trimmed, wanted, self.judge):
+        if trimmed and not complaint(trimmed, wanted, self.judge, self.past.names):
             return Written(trimmed)
         return Written(template(wanted, query.seed), refused.fallback)
 

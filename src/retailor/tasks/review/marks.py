@@ -37,19 +37,28 @@ NOTICES = {
 }
 
 
-def notice(language: str) -> str:
+TEMPLATE_NOTICES = {
+    "en": "[Draft from a template, in set phrases: please put it into your own words before posting.]",
+    "zh": "【这是由固定句式拼成的模板草稿，发布前请改成您自己的话。】",
+}
+"""In the languages that templates have; any other's is in English."""
+LINES = (*NOTICES.values(), *TEMPLATE_NOTICES.values())
+
+
+def notice(language: str, *, is_template: bool = False) -> str:
     """The visible line, in the language of the review; in English where we do not have it."""
-    return NOTICES.get(language, NOTICES["en"])
+    known = TEMPLATE_NOTICES if is_template else NOTICES
+    return known.get(language, known["en"])
 
 
-def with_notice(body: str, language: str) -> str:
+def with_notice(body: str, language: str, *, is_template: bool = False) -> str:
     """The body with the visible line below it."""
-    return f"{body}\n\n{notice(language)}"
+    return f"{body}\n\n{notice(language, is_template=is_template)}"
 
 
 def body_of(text: str) -> str:
     """The text of a draft without its visible line: what the figures of `evaluate` are about."""
-    for line in NOTICES.values():
+    for line in LINES:
         text = text.removesuffix(line)
     return text.rstrip()
 
@@ -65,7 +74,7 @@ def marks(text: str, *, item_id: str, by: str, at: str, language: str, fallback:
         "item_id": item_id,
         "sha256": _sha256(text),
         "language": language,
-        "notice": notice(language),
+        "notice": notice(language, is_template=bool(fallback)),
         **({"fallback": fallback} if fallback else {}),
     }
 
@@ -102,7 +111,7 @@ def is_generated(thing: str | Mapping[str, Any]) -> bool:
         parsed = None
     if isinstance(parsed, Mapping):
         return _mapping_is_generated(parsed)
-    return any(line in thing for line in NOTICES.values())
+    return any(line in thing for line in LINES)
 
 
 def _mapping_is_generated(thing: Mapping[str, Any]) -> bool:

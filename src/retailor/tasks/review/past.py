@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,13 +12,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from retailor.errors import DataError
+from retailor.errors import DataError, MissingTable
 from retailor.metrics.generation import CopyIndex, tokens
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop, conform, label_of_rating
+from retailor.tasks.review.aspects import cleaned
+from retailor.tasks.review.facts import Names, source_of
 from retailor.tasks.review.prompts import Wanted, nameless, rounded_length
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
+from retailor.tasks.review.topics import Topics
 from retailor.text.clean_shop import clean_text, language_of
 from retailor.text.fields import item_text, sentences
 
@@ -25,15 +29,18 @@ N_FACT_TOKENS = 28
 N_SAMPLES = 2
 MAX_SAMPLE_CHARS = 90
 UNKNOWN = "und"
-MAX_ASPECTS, MAX_ASPECT_CHARS = 6, 60
 
 
 class Past:
     """Training reviews in the order of time, each row with its item; texts are clean and name no contacts."""
 
-    def __init__(self, items: pl.DataFrame, reviews: pl.DataFrame) -> None:
+    def __init__(
+        self, items: pl.DataFrame, reviews: pl.DataFrame, purchases: pl.DataFrame | None = None
+    ) -> None:
         self.items = items
         self.reviews = reviews
+        self.purchases = purchases
+        self._bought = set() if purchases is None else set(purchases.iter_rows())
         self.texts: list[str] = reviews["text"].to_list()
         self.users: list[str | None] = reviews["user_id"].to_list()
         self.languages: list[str] = reviews["language"].to_list()
@@ -45,8 +52,11 @@ class Past:
                 self._rows_of.setdefault(user, []).append(row)
 
     @classmethod
-    def of(cls, shop: Shop, *, max_reviews: int) -> tuple[Self, dict[str, int]]:
-        """The usable reviews of a shop, the newest `max_reviews`, and how many were dropped and why."""
+    def of(cls, shop: Shop, *, max_reviews: int, keep_purchases: bool = False) -> tuple[Self, dict[str, int]]:
+        """The usable reviews of a shop, the newest `max_reviews`, and how many were dropped and why.
+
+        With `keep_purchases`, who bought what as well. Raises MissingTable where no event is a purchase.
+        """
         known = set(shop.items["item_id"].to_list())
         frame = shop.reviews.with_row_index("row").sort("time", "row", nulls_last=False).drop("row")
         rated = frame.filter(pl.col("rating").is_between(1, 5))
@@ -66,7 +76,8 @@ class Past:
             "without text": len(tidied) - len(written),
             "older than the newest kept": max(0, len(written) - max_reviews),
         }
-        return cls(shop.items, written.tail(max_reviews)), {k: v for k, v in dropped.items() if v}
+        purchases = _purchases(shop) if keep_purchases else None
+        return cls(shop.items, written.tail(max_reviews), purchases), {k: v for k, v in dropped.items() if v}
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -88,6 +99,20 @@ class Past:
         """Whether the shop has that item."""
         return item_id in self._item_rows
 
+    @cached_property
+    def names(self) -> Names:
+        """The brands and values of attributes of the whole catalogue."""
+        return Names.of(self.items)
+
+    @cached_property
+    def topics(self) -> Topics:
+        """The words of each category of the shop."""
+        return Topics.of(self.items, self.reviews)
+
+    def bought(self, user_id: str | None, item_id: str) -> bool:
+        """Whether a customer bought an item; False where purchases are not kept."""
+        return user_id is not None and (user_id, item_id) in self._bought
+
     # style ------------------------------------------------------------------------------------------
 
     def wanted(self, query: ReviewQuery, *, before: int | None = None) -> Wanted:
@@ -105,20 +130,24 @@ class Past:
             )
         own = [row for row in self._rows_of.get(query.user_id or "", []) if before is None or row < before]
         known = query.language if query.language != UNKNOWN else None
-        language = known or self._language(own, item)
+        language = known or self.language_of(item, own)
         own = [row for row in own if self.languages[row] == language]
         title = clean_text(item["title"] or "") or nameless(language)
+        aspects = cleaned(query.aspects)
         return Wanted(
             title=title,
             facts=clean_text(item_text(item, max_tokens=N_FACT_TOKENS, count=_n_tokens)) or title,
             stars=int(np.floor(query.rating + 0.5)),
             language=language,
             n_words=rounded_length(self._length(own, language)),
-            aspects=tuple(clean_text(aspect)[:MAX_ASPECT_CHARS] for aspect in query.aspects[:MAX_ASPECTS]),
+            aspects=aspects,
             samples=tuple(self._sample(row) for row in own[::-1][:N_SAMPLES]),
+            source=source_of(item, aspects),
+            n_left_out=len(set(query.aspects)) - len(aspects),
         )
 
-    def _language(self, own: list[int], item: dict[str, Any]) -> str:
+    def language_of(self, item: dict[str, Any], own: Sequence[int] = ()) -> str:
+        """The language of the customer's newest review among `own`; else the item's, else the shop's."""
         spoken = [self.languages[row] for row in own if self.languages[row] != UNKNOWN]
         if spoken:
             return spoken[-1]
@@ -199,14 +228,31 @@ class Past:
     # disk -------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Writes `items.parquet` and `reviews.parquet`."""
+        """Writes `items.parquet`, `reviews.parquet` and, where they are kept, `purchases.parquet`."""
+        if self.purchases is not None:
+            self.purchases.write_parquet(folder / "purchases.parquet")
         self.items.write_parquet(folder / "items.parquet")
         self.reviews.write_parquet(folder / "reviews.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        read = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("items", "reviews")}
-        return cls(*(conform(name, frame) for name, frame in read.items()))
+        items, reviews = (
+            conform(name, pl.read_parquet(folder / f"{name}.parquet")) for name in ("items", "reviews")
+        )
+        path = folder / "purchases.parquet"
+        purchases = pl.read_parquet(path) if path.exists() else None
+        return cls(items, reviews, purchases)
+
+
+def _purchases(shop: Shop) -> pl.DataFrame:
+    """Customer and item of every purchase, each pair once."""
+    bought = shop.events.filter(pl.col("kind") == "buy").select("user_id", "item_id").unique()
+    if not len(bought):
+        raise MissingTable(
+            "only_own_purchases needs events of kind 'buy', and this shop has none: give them, or leave "
+            "the setting at false."
+        )
+    return bought.sort("user_id", "item_id")
 
 
 def _side(stars: NDArray[np.int64]) -> NDArray[np.int64]:

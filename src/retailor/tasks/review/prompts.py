@@ -1,11 +1,10 @@
-"""What a review prompt says, in the language of the review, and the template that writes without a model."""
+"""What a review prompt says, in the language of the review."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from retailor.seeds import derive
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,26 @@ class Wanted:
     aspects: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     """Sentences of the customer's own earlier reviews."""
+    source: str = ""
+    """All that may be said as a fact: the item's whole row, and the aspects."""
+    n_left_out: int = 0
+    """Aspects that were asked for and are no topics of a review."""
 
 
-_WORDS = {
+_WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "task": "Draft a customer review, for the customer to edit. Write only the review.",
         "item": "Product",
         "stars": "Stars",
         "of": "of 5",
+        "mood": "The customer is",
+        "moods": (
+            "very disappointed",
+            "not satisfied",
+            "neither happy nor unhappy",
+            "satisfied",
+            "very happy",
+        ),
         "aspects": "Write about",
         "length": "Length",
         "words": "about {} words",
@@ -42,6 +53,8 @@ _WORDS = {
         "item": "商品",
         "stars": "评分",
         "of": "分（满分5分）",
+        "mood": "顾客",
+        "moods": ("非常失望", "不太满意", "觉得一般", "比较满意", "非常满意"),
         "aspects": "请写到",
         "length": "长度",
         "words": "约{}字",
@@ -67,10 +80,11 @@ def prompt_of(wanted: Wanted, examples: Sequence[tuple[Wanted, str]] = ()) -> st
         lines += [
             f"\n{words['other']}: {other.facts}",
             _stars(other, words),
+            _mood(other, words),
             f"{words['review']}: {review}\n",
         ]
     lines.append(f"{words['item']}: {wanted.facts}")
-    lines.append(_stars(wanted, words))
+    lines += [_stars(wanted, words), _mood(wanted, words)]
     if wanted.aspects:
         lines.append(f"{words['aspects']}: {', '.join(wanted.aspects)}")
     lines.append(f"{words['length']}: {words['words'].format(wanted.n_words)}")
@@ -88,81 +102,15 @@ def instructions_of(wanted: Wanted) -> list[str]:
     return [words["task"], _stars(wanted, words), *about, length, f"{words['samples']}: {words['other']}"]
 
 
-def _stars(wanted: Wanted, words: dict[str, str]) -> str:
+def _stars(wanted: Wanted, words: dict[str, Any]) -> str:
     return f"{words['stars']}: {wanted.stars} {words['of']}"
 
 
-_TITLES = {
-    "en": ("Very disappointed", "Not good", "It is all right", "Good", "Very happy with it"),
-    "zh": ("非常失望", "不太满意", "一般", "不错", "非常满意"),
-}
-_OPENINGS = {
-    "en": (
-        "I am very disappointed with {title}.",
-        "{title} did not do what I had hoped for.",
-        "{title} is all right, neither good nor bad.",
-        "I am satisfied with {title}.",
-        "I am very happy with {title}.",
-    ),
-    "zh": (
-        "对{title}非常失望。",
-        "{title}不太满意。",
-        "{title}一般，不好也不坏。",
-        "对{title}比较满意。",
-        "对{title}非常满意。",
-    ),
-}
-_ASPECTS = {
-    "en": (
-        "The {aspect} is the worst of it.",
-        "The {aspect} could be better.",
-        "The {aspect} is average.",
-        "The {aspect} is good.",
-        "The {aspect} is excellent.",
-    ),
-    "zh": (
-        "{aspect}最让人失望。",
-        "{aspect}有待改进。",
-        "{aspect}一般。",
-        "{aspect}不错。",
-        "{aspect}非常好。",
-    ),
-}
-_CLOSINGS = {
-    "en": (
-        ("I would not buy it again.", "I cannot recommend it."),
-        ("I would look for another one.", "I expected more."),
-        ("It does its job.", "It could be better."),
-        ("I would buy it again.", "I can recommend it."),
-        ("I would buy it again at once.", "I recommend it to everyone."),
-    ),
-    "zh": (
-        ("不会再买了。", "不推荐。"),
-        ("下次会看看别的。", "本来期望更高。"),
-        ("能用。", "还可以更好。"),
-        ("会再买。", "值得推荐。"),
-        ("一定会再买。", "强烈推荐。"),
-    ),
-}  # fmt: skip
-
-
-def title_of(wanted: Wanted) -> str:
-    """A short title that says what the stars say, in the language of the review."""
-    return _TITLES.get(wanted.language, _TITLES["en"])[wanted.stars - 1]
+def _mood(wanted: Wanted, words: dict[str, Any]) -> str:
+    """The stars in words: a small model knows these better than numbers."""
+    return f"{words['mood']}: {words['moods'][wanted.stars - 1]}"
 
 
 def nameless(language: str) -> str:
     """What an item without a title is called: its id says nothing to whoever reads the draft."""
     return "这件商品" if language == "zh" else "this product"
-
-
-def template(wanted: Wanted, seed: int = 0) -> str:
-    """A review out of fixed sentences: the baseline, and what stands in where a model fails."""
-    language = wanted.language if wanted.language in _OPENINGS else "en"
-    ix = wanted.stars - 1
-    closings = _CLOSINGS[language][ix]
-    opening = _OPENINGS[language][ix].format(title=wanted.title)
-    parts = [opening[0].upper() + opening[1:] if wanted.title == nameless(language) else opening]
-    parts += [_ASPECTS[language][ix].format(aspect=aspect) for aspect in wanted.aspects]
-    parts.append(closings[derive(seed, "closing", wanted.title) % len(closings)])
-    return ("" if language == "zh" else " ").join(parts)

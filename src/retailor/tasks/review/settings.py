@@ -34,8 +34,13 @@ class ReviewSettings:
     max_tokens: int = Field(default=96, ge=8, le=1024)
     """Of a draft, as the generator counts them."""
     max_chars: int = Field(default=800, ge=40)
-    max_copied_tokens: int = Field(default=12, ge=4)
+    max_copied_tokens: int = Field(default=7, ge=4)
     """The longest run of words that a draft may share with somebody else's review; twice that in Chinese."""
+    n_drafts: int = Field(default=3, ge=1, le=5)
+    """How many are made at once, of different lengths; the best of those that pass is taken."""
     max_tries: int = Field(default=3, ge=1, le=10)
+    """How often that is done until one passes; then a template stands in, and says so."""
+    only_own_purchases: bool = False
+    """Whether a draft may be asked for only by a customer who bought the item."""
     max_evaluated: int = Field(default=32, ge=1)
     seed: int = Field(default=0, ge=0)

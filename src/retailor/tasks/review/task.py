@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import polars as pl
 
 from retailor.config import as_dict, saved_settings
@@ -25,14 +27,17 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop, label_of_rating
 from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
+from retailor.tasks.review.describe import describe
 from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length, template, title_of
+from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length
 from retailor.tasks.review.settings import RATE, ReviewSettings
 from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.review.templates import template, title_of
 from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
+from retailor.text.clean_text import clean_text
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings
 
@@ -105,7 +110,11 @@ class ReviewWriter:
 
     def _read(self, shop: Shop) -> dict[str, int]:
         """Takes in the shop's reviews; how many were left out, by reason."""
-        self._fitted, dropped = Past.of(shop, max_reviews=self.settings.max_reviews)
+        self._fitted, dropped = Past.of(
+            shop,
+            max_reviews=self.settings.max_reviews,
+            keep_purchases=self.settings.only_own_purchases,
+        )
         vars(self).pop("_judge", None)
         return dropped
 
@@ -137,10 +146,14 @@ class ReviewWriter:
             self._writer, self._adapter = tuned, adapter
 
     def _picked(self, n_train: int) -> list[int]:
-        """The rows to learn from: as many as the steps can use, drawn evenly over time."""
+        """The rows to learn from: as many as the steps can use, each sentiment as likely as the others."""
         given = self.settings.train
         used = n_train if given.max_steps is None else min(n_train, given.max_steps * given.batch_size)
-        drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False)
+        labels = self._past.labels()[:n_train]
+        counts = Counter(labels)
+        # In a shop where nearly all give five stars a model would not learn how the others sound.
+        chances = np.array([1 / (len(counts) * counts[label]) for label in labels])
+        drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False, p=chances)
         return sorted(int(row) for row in drawn)
 
     def _aspects(self, rows: Sequence[int]) -> list[tuple[str, ...]]:
@@ -179,8 +192,11 @@ class ReviewWriter:
     def predict(self, queries: Sequence[ReviewQuery]) -> list[Draft]:
         """One marked draft a query, in order; the same query and seed give the same draft.
 
-        Raises DataError on an unknown item or stars outside 1–5.
+        Raises DataError on an unknown item, stars outside 1–5, or, with `only_own_purchases`, an item that
+        the customer did not buy.
         """
+        for query in queries:
+            self._check_bought(query)
         wanted = [self._past.wanted(query) for query in queries]
         drafter = Drafter(self._past, self.settings, self._judge)
         # One by one: in bf16 a near tie may fall otherwise in a batch, and a draft must not depend on that.
@@ -189,8 +205,38 @@ class ReviewWriter:
             for query, want in zip(queries, wanted, strict=True)
         ]
 
+    def describe(self, item_id: str, *, language: str | None = None, seed: int = 0) -> Draft:
+        """A marked description of an item, from its row alone, by the generator as it was before tuning.
+
+        Raises DataError on an unknown item, or one of which the catalogue says nothing.
+        """
+        item = self._past.item(item_id)
+        spoken = language or self._past.language_of(item)
+        found = describe(
+            self._untuned(),
+            item,
+            self._past.names,
+            language=spoken,
+            n_drafts=self.settings.n_drafts,
+            seed=seed,
+        )
+        text = with_notice(found.text, spoken, is_template=bool(found.fallback))
+        generated = marks(
+            text, item_id=item_id, by=self._writer.name, at=self._at, language=spoken, fallback=found.fallback
+        )
+        return Draft(text, clean_text(item["title"] or ""), item_id, 0.0, generated)
+
+    def _check_bought(self, query: ReviewQuery) -> None:
+        if self.settings.only_own_purchases and not self._past.bought(query.user_id, query.item_id):
+            who = "nobody's purchase is named" if query.user_id is None else "this customer did not buy it"
+            raise DataError(
+                f"item '{query.item_id}': {who}, and this shop drafts reviews only of a customer's own "
+                "purchases: ask with the user_id of somebody who bought it.",
+                column="user_id",
+            )
+
     def _draft(self, query: ReviewQuery, wanted: Wanted, written: Written) -> Draft:
-        text = with_notice(written.body, wanted.language)
+        text = with_notice(written.body, wanted.language, is_template=bool(written.fallback))
         generated = marks(
             text,
             item_id=query.item_id,
@@ -199,6 +245,8 @@ class ReviewWriter:
             language=wanted.language,
             fallback=written.fallback,
         )
+        if wanted.n_left_out:
+            generated["aspects_left_out"] = wanted.n_left_out
         return Draft(text, title_of(wanted), query.item_id, query.rating, generated)
 
     # evaluate ---------------------------------------------------------------------------------------
