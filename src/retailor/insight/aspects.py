@@ -1,0 +1,182 @@
+"""The aspects of a shop: those of every shop, and those mined from the terms of its own reviews."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retailor.insight.general import GENERAL, NO_ASPECTS
+from retailor.insight.settings import InsightSettings
+from retailor.models.shapes import Encoder
+from retailor.scripts import HAN
+from retailor.text.terms import Term, mine_terms
+
+_HAS_HAN = re.compile(f"[{HAN}]")
+_OF_TITLES = 0.6
+"""A term most of whose reviews are of items that have it in their titles is the name of the product."""
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """Something that customers speak of; its names in English and Chinese, and the words that name it."""
+
+    key: str
+    english: str
+    chinese: str
+    forms: tuple[str, ...] = ()
+    """Mined terms, the commonest first."""
+    patterns: tuple[str, str] = ("", "")
+    """Of an aspect of every shop: its words in English and in Chinese."""
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """All aspects of a shop, and where a sentence speaks of them."""
+
+    all: tuple[Aspect, ...]
+    finder: re.Pattern[str]
+
+    @classmethod
+    def of(cls, aspects: Sequence[Aspect]) -> Aspects:
+        """The aspects with one pattern for all: of overlapping words the first and longest counts."""
+        words: list[tuple[int, str]] = []
+        for ix, aspect in enumerate(aspects):
+            english, chinese = _pattern(aspect)
+            words.extend((ix, each) for each in (english, chinese) if each)
+        # Terms of several words go first: "battery door" is no battery.
+        words.sort(key=lambda pair: -max((len(form.split()) for form in aspects[pair[0]].forms), default=0))
+        parts = [f"(?P<a{ix}_{n}>{each})" for n, (ix, each) in enumerate(words)]
+        return cls(tuple(aspects), re.compile("|".join(parts) or "(?!)", re.IGNORECASE))
+
+    def in_sentence(self, sentence: str) -> dict[int, str]:
+        """Aspect number to the words that name it, the first of each."""
+        found: dict[int, str] = {}
+        for match in self.finder.finditer(sentence):
+            assert match.lastgroup is not None
+            found.setdefault(int(match.lastgroup[1:].partition("_")[0]), match.group())
+        return found
+
+
+def _pattern(aspect: Aspect) -> tuple[str, str]:
+    """What finds the aspect in English (whole words, plurals as well) and in Chinese."""
+    english, chinese = ([pattern] if pattern else [] for pattern in aspect.patterns)
+    for form in sorted(aspect.forms, key=len, reverse=True):
+        if _HAS_HAN.search(form):
+            chinese.append(re.escape(form))
+        else:
+            stem = r"[\s-]+".join(map(re.escape, stem_of(form).split()))
+            english.append(f"{stem}(?:e?s)?")
+    return (rf"(?<!\w)(?:{'|'.join(english)})(?!\w)" if english else "", "|".join(chinese))
+
+
+def stem_of(term: str) -> str:
+    """The term in lower case, hyphens as spaces, its last word without the ending of a plural."""
+    words = term.lower().replace("-", " ").split()
+    last = words[-1]
+    if last.endswith("ies") and len(last) > 4:
+        last = last[:-3] + "y"
+    elif last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3:
+        last = last[:-1]
+    return " ".join([*words[:-1], last])
+
+
+def find_aspects(
+    texts: Sequence[str],
+    titles: Sequence[str],
+    settings: InsightSettings,
+    *,
+    names: Sequence[str] = (),
+    encoder: Encoder | None = None,
+) -> Aspects:
+    """The aspects that at least `min_reviews` of the texts speak of, the general ones first.
+
+    `titles` are the titles of the items of the texts [n], `names` the brands and categories: what a product
+    is called is no aspect of it. Mined terms with the same stem are one aspect, and so are those of one
+    language whose vectors of `encoder` are near.
+    """
+    kept = [Aspect(each.key, each.english, each.chinese, patterns=(each.en, each.zh)) for each in GENERAL]
+    general = Aspects.of(kept)
+    known = {stem_of(name) for name in names if name.strip()}
+    forms: dict[int, list[str]] = {}
+    own: dict[str, list[Term]] = {}
+    for term in mine_terms(texts, n_terms=3 * settings.n_aspects + 30):
+        stem = stem_of(term.text)
+        if stem in known or stem in NO_ASPECTS or stem.split()[-1] in NO_ASPECTS or len(stem) < 2:
+            continue
+        if inside := general.in_sentence(term.text):
+            forms.setdefault(next(iter(inside)), []).append(term.text)
+        else:
+            own.setdefault(stem, []).append(term)
+    mined = _mined(own, texts, titles, settings, encoder)
+    kept = [_with_forms(aspect, forms.get(ix, ())) for ix, aspect in enumerate(kept)]
+    counts = count_texts(Aspects.of([*kept, *mined]), texts)
+    enough = [a for ix, a in enumerate([*kept, *mined]) if counts[ix] >= settings.min_reviews]
+    return Aspects.of(enough)
+
+
+def _with_forms(aspect: Aspect, forms: Sequence[str]) -> Aspect:
+    """The general aspect with the shop's own phrases for it: those that its pattern covers add nothing."""
+    return Aspect(
+        aspect.key, aspect.english, aspect.chinese, tuple(f for f in forms if " " in f), aspect.patterns
+    )
+
+
+def count_texts(aspects: Aspects, texts: Sequence[str]) -> Counter[int]:
+    """Aspect number to how many of the texts speak of it."""
+    return Counter(ix for text in texts for ix in aspects.in_sentence(text))
+
+
+def _mined(
+    own: Mapping[str, Sequence[Term]],
+    texts: Sequence[str],
+    titles: Sequence[str],
+    settings: InsightSettings,
+    encoder: Encoder | None,
+) -> list[Aspect]:
+    """At most `n_aspects` aspects of the shop's own terms: no names of products, near ones joined."""
+    single = [_of_terms([[term.text for term in terms]]) for terms in own.values()]
+    found = Aspects.of(single)
+    n_texts, n_titled = Counter[int](), Counter[int]()
+    for text, title in zip(texts, titles, strict=True):
+        for ix in found.in_sentence(text):
+            n_texts[ix] += 1
+            n_titled[ix] += ix in found.in_sentence(title)
+    kept = [
+        ix
+        for ix in sorted(n_texts, key=lambda ix: (-n_texts[ix], single[ix].key))
+        if n_texts[ix] >= settings.min_reviews and n_titled[ix] <= _OF_TITLES * n_texts[ix]
+    ][: settings.n_aspects]
+    groups = _joined([single[ix].key for ix in kept], settings.join, encoder)
+    return [_of_terms([single[kept[i]].forms for i in group]) for group in groups]
+
+
+def _of_terms(forms: Sequence[Sequence[str]]) -> Aspect:
+    every = tuple(dict.fromkeys(form for each in forms for form in each))
+    name = every[0]
+    return Aspect(name.lower(), name, name, every)
+
+
+def _joined(terms: Sequence[str], least: float, encoder: Encoder | None) -> list[list[int]]:
+    """Groups of near-same terms [i], the first of each its commonest: each near all others of its group.
+
+    Vectors are centred first, for those of many encoders all lie in one corner.
+    """
+    groups: list[list[int]] = []
+    near = np.eye(len(terms))
+    if encoder is not None and least < 1 and len(terms) > 2:
+        rows = np.asarray(encoder.encode(list(terms), role="query"), dtype=np.float64)
+        rows = rows - rows.mean(axis=0)
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        near = rows @ rows.T  # [T, T]
+    han = [bool(_HAS_HAN.search(term)) for term in terms]
+    for i in range(len(terms)):
+        fitting = [g for g in groups if all(han[i] == han[j] and near[i, j] >= least for j in g)]
+        if fitting:
+            max(fitting, key=lambda g: near[i, g].mean()).append(i)
+        else:
+            groups.append([i])
+    return groups

@@ -1,0 +1,118 @@
+"""An exact test for one change in a row of yes and no: since when are there more of them than before?
+
+The order of the reviews is what is tested. Given that k of n reviews complain, all orders are equally likely
+where nothing has changed, so the chance of a scan as extreme as the one seen is a count of paths, which a
+recursion over the reviews gives exactly: nothing is simulated, and no share is assumed. The statistic is the
+least hypergeometric tail over all points of change (a maximally selected Fisher test: Miller & Siegmund 1982;
+Boulesteix 2006 counts its paths in the same way).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+LEAST_SIDE = 3
+"""A change has at least so many reviews before it and after it."""
+MOST_KEPT = 20_000
+_SLACK = 1 + 1e-9
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The point of change that speaks loudest, and the chance of one as loud where there is none."""
+
+    p: float
+    """1 where nothing can be tested."""
+    at: int
+    """The first case after the change."""
+
+
+def more_since(hits: Bools, may_end: Bools | None = None) -> Scan:
+    """Whether there are more hits [n] from some case on than before it, in the order of time.
+
+    `may_end` [n] says after which cases the first part may end: cases of one instant have no order and are
+    not parted. A case in the middle of its instant may have any order without a change of the result.
+    """
+    n, k = len(hits), int(hits.sum())
+    allowed = np.ones(n, dtype=bool) if may_end is None else may_end.copy()
+    allowed[: LEAST_SIDE - 1] = False
+    allowed[max(n - LEAST_SIDE, 0) :] = False
+    if not 0 < k < n or not allowed.any():
+        return Scan(1.0, n)
+    table = _tails(n, k)
+    before = np.cumsum(hits)  # hits in the first part, for each end of it
+    tails = np.where(allowed, table[np.arange(n), before], np.inf)
+    end = int(np.argmin(tails))
+    return Scan(_chance(table, n, k, float(tails[end]), allowed), end + 1)
+
+
+def fewer_since(hits: Bools, may_end: Bools | None = None) -> Scan:
+    """Whether there are fewer hits [n] from some case on than before it."""
+    return more_since(~np.asarray(hits, dtype=bool), may_end)
+
+
+def _tails(n: int, k: int) -> Floats:
+    """[n, k + 1]: the chance of at most so many of k hits among the first 1 … n of n cases."""
+    return _small_tails(n, k) if n * k <= MOST_KEPT else _make_tails(n, k)
+
+
+@lru_cache(maxsize=2048)
+def _small_tails(n: int, k: int) -> Floats:
+    return _make_tails(n, k)
+
+
+def _make_tails(n: int, k: int) -> Floats:
+    found = np.empty((n, k + 1))
+    mass = _start(k)
+    for done in range(n):
+        mass = _next(mass, done, n, k)
+        np.cumsum(mass, out=found[done])
+    return found
+
+
+def _chance(table: Floats, n: int, k: int, tail: float, ends: Bools) -> float:
+    """The chance that a random order has, at an allowed end, a tail of at most `tail`."""
+    mass, lost = _start(k), 0.0
+    for done in range(n):
+        mass = _next(mass, done, n, k)
+        if ends[done]:
+            # Tails rise with the hits: those at least as extreme are the first so many.
+            n_extreme = int(np.searchsorted(table[done], tail * _SLACK, side="right"))
+            lost += float(mass[:n_extreme].sum())
+            mass[:n_extreme] = 0.0
+    return min(lost, 1.0)
+
+
+def _start(k: int) -> Floats:
+    mass = np.zeros(k + 1)
+    mass[0] = 1.0
+    return mass
+
+
+def _next(mass: Floats, done: int, n: int, k: int) -> Floats:
+    """The chances [k + 1] of the hits after one case more, drawn from those left."""
+    hit = np.clip((k - np.arange(k + 1)) / (n - done), 0.0, 1.0)
+    moved = mass * (1.0 - hit)
+    moved[1:] += (mass * hit)[:-1]
+    return moved
+
+
+def rejected(p: Floats, rate: float) -> Bools:
+    """Which of the tests [m] are called at this rate of false discoveries (Benjamini & Hochberg 1995).
+
+    Where none of them has anything to find, the chance that any is called is at most `rate`, too (Simes).
+    """
+    if not len(p):
+        return np.zeros(0, dtype=bool)
+    order = np.argsort(p, kind="stable")
+    below = np.flatnonzero(p[order] <= rate * np.arange(1, len(p) + 1) / len(p))
+    found = np.zeros(len(p), dtype=bool)
+    if len(below):
+        found[order[: below[-1] + 1]] = True
+    return found
