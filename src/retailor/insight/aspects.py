@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retailor.insight.finder import Finder, stem_of
 from retailor.insight.general import GENERAL, NO_ASPECTS
 from retailor.insight.settings import InsightSettings
 from retailor.models.shapes import Encoder
@@ -16,6 +17,7 @@ from retailor.scripts import HAN
 from retailor.text.terms import Term, mine_terms
 
 _HAS_HAN = re.compile(f"[{HAN}]")
+MOST_MINED = 20_000
 _OF_TITLES = 0.6
 """A term most of whose reviews are of items that have it in their titles is the name of the product."""
 
@@ -38,50 +40,21 @@ class Aspects:
     """All aspects of a shop, and where a sentence speaks of them."""
 
     all: tuple[Aspect, ...]
-    finder: re.Pattern[str]
+    finder: Finder
 
     @classmethod
     def of(cls, aspects: Sequence[Aspect]) -> Aspects:
-        """The aspects with one pattern for all: of overlapping words the first and longest counts."""
-        words: list[tuple[int, str]] = []
+        """The aspects; a term that two of them have is of the first."""
+        terms: dict[str, int] = {}
         for ix, aspect in enumerate(aspects):
-            english, chinese = _pattern(aspect)
-            words.extend((ix, each) for each in (english, chinese) if each)
-        # Terms of several words go first: "battery door" is no battery.
-        words.sort(key=lambda pair: -max((len(form.split()) for form in aspects[pair[0]].forms), default=0))
-        parts = [f"(?P<a{ix}_{n}>{each})" for n, (ix, each) in enumerate(words)]
-        return cls(tuple(aspects), re.compile("|".join(parts) or "(?!)", re.IGNORECASE))
+            for form in aspect.forms:
+                terms.setdefault(stem_of(form), ix)
+        patterns = {ix: aspect.patterns for ix, aspect in enumerate(aspects) if any(aspect.patterns)}
+        return cls(tuple(aspects), Finder(patterns, terms))
 
     def in_sentence(self, sentence: str) -> dict[int, str]:
         """Aspect number to the words that name it, the first of each."""
-        found: dict[int, str] = {}
-        for match in self.finder.finditer(sentence):
-            assert match.lastgroup is not None
-            found.setdefault(int(match.lastgroup[1:].partition("_")[0]), match.group())
-        return found
-
-
-def _pattern(aspect: Aspect) -> tuple[str, str]:
-    """What finds the aspect in English (whole words, plurals as well) and in Chinese."""
-    english, chinese = ([pattern] if pattern else [] for pattern in aspect.patterns)
-    for form in sorted(aspect.forms, key=len, reverse=True):
-        if _HAS_HAN.search(form):
-            chinese.append(re.escape(form))
-        else:
-            stem = r"[\s-]+".join(map(re.escape, stem_of(form).split()))
-            english.append(f"{stem}(?:e?s)?")
-    return (rf"(?<!\w)(?:{'|'.join(english)})(?!\w)" if english else "", "|".join(chinese))
-
-
-def stem_of(term: str) -> str:
-    """The term in lower case, hyphens as spaces, its last word without the ending of a plural."""
-    words = term.lower().replace("-", " ").split()
-    last = words[-1]
-    if last.endswith("ies") and len(last) > 4:
-        last = last[:-3] + "y"
-    elif last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3:
-        last = last[:-1]
-    return " ".join([*words[:-1], last])
+        return self.finder.in_sentence(sentence)
 
 
 def find_aspects(
@@ -100,7 +73,8 @@ def find_aspects(
     """
     kept = [Aspect(each.key, each.english, each.chinese, patterns=(each.en, each.zh)) for each in GENERAL]
     general = Aspects.of(kept)
-    known = {stem_of(name) for name in names if name.strip()}
+    known = {stem_of(name) for name in names}
+    texts, titles = _sample(texts, titles)
     forms: dict[int, list[str]] = {}
     own: dict[str, list[Term]] = {}
     for term in mine_terms(texts, n_terms=3 * settings.n_aspects + 30):
@@ -116,6 +90,12 @@ def find_aspects(
     counts = count_texts(Aspects.of([*kept, *mined]), texts)
     enough = [a for ix, a in enumerate([*kept, *mined]) if counts[ix] >= settings.min_reviews]
     return Aspects.of(enough)
+
+
+def _sample(texts: Sequence[str], titles: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Every second, third, … text, so that at most `MOST_MINED` are left; and its title."""
+    step = max(-(-len(texts) // MOST_MINED), 1)
+    return texts[::step], titles[::step]
 
 
 def _with_forms(aspect: Aspect, forms: Sequence[str]) -> Aspect:
@@ -141,10 +121,11 @@ def _mined(
     single = [_of_terms([[term.text for term in terms]]) for terms in own.values()]
     found = Aspects.of(single)
     n_texts, n_titled = Counter[int](), Counter[int]()
+    of_title = {title: found.in_sentence(title) for title in set(titles)}
     for text, title in zip(texts, titles, strict=True):
-        for ix in found.in_sentence(text):
-            n_texts[ix] += 1
-            n_titled[ix] += ix in found.in_sentence(title)
+        named = found.in_sentence(text)
+        n_texts.update([*named])
+        n_titled.update(ix for ix in named if ix in of_title[title])
     kept = [
         ix
         for ix in sorted(n_texts, key=lambda ix: (-n_texts[ix], single[ix].key))

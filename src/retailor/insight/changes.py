@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from retailor.insight.complaints import Quote, different
-from retailor.insight.figures import LEVELS, key_of
-from retailor.insight.scan import Bools, fewer_since, more_since, rejected
+from retailor.insight.figures import LEVELS, key_of, says
+from retailor.insight.scan import Bools, more_and_fewer, rejected
 
 LEAST_HITS = 4
 """Fewer complaints than this cannot be told from chance after all the others that are looked at."""
@@ -60,7 +60,7 @@ def changes_of(
     broke has its reviews before, too. `voices` has `category` beside its own columns.
     """
     timed = voices.filter(pl.col("time").is_not_null()).sort("time", "row")
-    tested = [each for level in LEVELS for each in _tests(timed, opinions, level)]
+    tested = [each for level in LEVELS for each in _tests(timed, opinions, level, rate)]
     called = rejected(np.array([change.p for change in tested]), rate)
     found = sorted(
         (change for change, call in zip(tested, called, strict=True) if call),
@@ -70,7 +70,7 @@ def changes_of(
     return Changes(with_quotes, len(tested), bool(len(timed)))
 
 
-def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str) -> Iterator[Change]:
+def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str, rate: float) -> Iterator[Change]:
     against = opinions.filter(pl.col("says") == "negative").select("row", "aspect")
     low = timed.filter(pl.col("stars") <= LOW_STARS).select("row", aspect=pl.lit(STARS))
     hits = pl.concat([against.cast({"aspect": pl.Int64}), low.cast({"aspect": pl.Int64})])
@@ -81,10 +81,12 @@ def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str) -> Iterator[
         if len(hit) >= LEAST_HITS:
             by_key.setdefault(key, {})[aspect] = set(hit)
     for (key,), part in rows.filter(pl.col("key").is_in([*by_key])).group_by("key", maintain_order=True):
-        yield from _of_key(level, str(key), part, by_key[str(key)])
+        yield from _of_key(level, str(key), part, by_key[str(key)], rate)
 
 
-def _of_key(level: str, key: str, part: pl.DataFrame, aspects: Mapping[int, set[int]]) -> Iterator[Change]:
+def _of_key(
+    level: str, key: str, part: pl.DataFrame, aspects: Mapping[int, set[int]], rate: float
+) -> Iterator[Change]:
     part = part.gather_every(-(-len(part) // MOST_CASES))
     times: list[datetime] = part["time"].to_list()
     # Reviews of one instant have no order: a first part ends where the next review is later.
@@ -93,7 +95,8 @@ def _of_key(level: str, key: str, part: pl.DataFrame, aspects: Mapping[int, set[
         hits = np.array([row in rows for row in part["row"]], dtype=bool)
         if hits.sum() < LEAST_HITS:
             continue
-        for worse, scan in ((True, more_since(hits, may_end)), (False, fewer_since(hits, may_end))):
+        more, fewer = more_and_fewer(hits, may_end, worth=rate)
+        for worse, scan in ((True, more), (False, fewer)):
             if scan.at < len(hits):
                 yield _change(level, key, aspect, worse, scan.p, hits, scan.at, times)
 
@@ -115,7 +118,7 @@ def _quoted(change: Change, quoted: pl.DataFrame, n: int) -> Change:
     rows = quoted.with_columns(key=key_of(change.level)).filter(
         (pl.col("key") == change.key)
         & (pl.col("aspect") == change.aspect)
-        & (pl.col("negative") >= 0.5)
+        & (says() == "negative")
         & (pl.col("time") >= change.since)
     )
     ordered = rows.sort("negative", "row", descending=[True, False]).head(12 * n)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 from rapidfuzz import fuzz
 
-from retailor.insight.figures import LEVELS, key_of
+from retailor.insight.figures import LEVELS, key_of, says
 from retailor.insight.settings import InsightSettings
 
 LEAST_COMPLAINTS = 2
@@ -92,7 +92,7 @@ class _Quotes:
 
     def __init__(self, quoted: pl.DataFrame, against: pl.DataFrame, n: int) -> None:
         told = quoted.join(against.select("row", "aspect"), on=["row", "aspect"], how="semi")
-        told = told.filter(pl.col("negative") >= 0.5).sort(
+        told = told.filter(says() == "negative").sort(
             pl.col("negative").round(1), pl.col("helpful").fill_null(0), "negative", "row",
             descending=[True, True, True, False],
         )  # fmt: skip

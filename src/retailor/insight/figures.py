@@ -19,10 +19,17 @@ def opinions_of(mentions: pl.DataFrame) -> pl.DataFrame:
     by_review = mentions.group_by("row", "aspect", maintain_order=True).agg(
         pl.col("negative").mean(), pl.col("positive").mean()
     )
-    return by_review.with_columns(
-        says=pl.when(pl.col("negative") >= 0.5)
+    return by_review.with_columns(says=says())
+
+
+def says() -> pl.Expr:
+    """'negative', 'positive' or 'neutral', whichever is the most probable; of equals the mildest."""
+    negative, positive = pl.col("negative"), pl.col("positive")
+    neutral = 1 - negative - positive
+    return (
+        pl.when((negative > positive) & (negative > neutral))
         .then(pl.lit("negative"))
-        .when(pl.col("positive") >= 0.5)
+        .when((positive > negative) & (positive > neutral))
         .then(pl.lit("positive"))
         .otherwise(pl.lit("neutral"))
     )

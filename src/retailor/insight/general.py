@@ -24,7 +24,7 @@ GENERAL = (
     General("service", "service", "服务", r"(?:customer|after.?sales?|tech(?:nical)?) (?:service|support|care)|seller|refund(?:s|ed)?|return(?:s|ed)? (?:it|them|this|policy)|take it back|replacement|staff|helpdesk|support (?:team|staff|was|is)|warranty|guarantee", "客服|售后|卖家|店家|服务|退货|退款|换货|退换|态度|保修"),
     General("quality", "quality", "质量", r"quality|(?:well|poorly|badly|cheaply|solidly) (?:made|built|constructed)|workmanship|craftsmanship|flimsy|cheap (?:plastic|looking|feel)", "质量|做工|品质|用料|粗糙|劣质|手感|材质"),
     General("durability", "durability", "耐用性", r"durab(?:le|ility)|br(?:oke|oken|eaks|eaking)|fell apart|falls? apart|fall(?:ing)? to pieces|wear(?:s|ing)? out|wore out|worn out|stopped working|quit working|sturdy|still (?:looks|works) (?:new|like new|fine|great)|died", "耐用|坏了|就坏|结实|散架|断了|断裂|裂缝|开裂|掉漆|脱落|开线|起球"),
-    General("size", "size and fit", "尺寸", r"sizes?|sizing|(?:too|bit|little|runs?|very|bigger|smaller) (?:small|big|large|tight|loose|short|long|narrow|than (?:it|I|expected|the))|fits?|fitted|dimensions", "尺寸|大小|尺码|号码|偏大|偏小|太小|太大|合身|码数|太短|太长"),
+    General("size", "size and fit", "尺寸", r"sizes?|sizing|(?:too|bit|little|runs?|very|bigger|smaller) (?:small|big|large|tight|loose|short|long|narrow|than (?:it|i|expected|the))|fits?|fitted|dimensions", "尺寸|大小|尺码|号码|偏大|偏小|太小|太大|合身|码数|太短|太长"),
     General("weight", "weight", "重量", r"weigh(?:s|t|ed)?|heavy|heavier|lightweight|(?:so|too|very|really) light", "重量|太重|很重|轻便|沉甸甸|太沉|很轻|分量"),
     General("smell", "smell", "气味", r"smel(?:l|ls|led|ly|t)|scent(?:s|ed)?|odou?rs?|fragrances?|perfume|stink(?:s|y)?|stench|reek(?:s|ed)?", "气味|异味|香味|难闻|好闻|刺鼻|味道很?(?:大|重|香|淡|浓)|臭味|怪味|很香|太香|一股味"),
     General("taste", "taste", "口味", r"tast(?:e|es|ed|y)|flavou?rs?|delicious", "口味|口感|好吃|难吃|好喝|难喝|味道|新鲜|甜度|不甜|很甜"),
@@ -33,7 +33,7 @@ GENERAL = (
     General("ease", "ease of use", "易用性", r"(?:easy|easier|simple|hard|difficult|impossible) to (?:use|set|install|assemble|understand|operate|put|follow)|ease of use|instructions?|assembly|installation|user.?friendly|manual", "安装|说明书|组装|操作|上手|好用|不好用|难用|使用方便"),
     General("cleaning", "cleaning", "清洁", r"(?:easy|easier|hard|difficult) to (?:clean|wash)|clean(?:s|ing) up|wipes? clean|(?:machine )?wash(?:ed|es|ing|able)?", "清洗|好洗|难洗|不好洗|清洁|一擦|一冲|冲一冲|死角"),
     General("comfort", "comfort", "舒适度", r"comfort(?:able|y)?|uncomfortable|soft(?:ness)?|itchy|scratchy|cozy|cosy", "舒服|舒适|柔软|很软|扎人|硬邦邦|不透气|透气"),
-    General("battery", "battery", "电池", r"batter(?:y|ies)(?: life)?|charg(?:e|es|ed|er|ers|ing)|(?:goes|went|is) dead", "电池|续航|充电|待机|电量|没电|耗电|掉电"),
+    General("battery", "battery", "电池", r"batter(?:y|ies)(?: life)?|(?<!no )(?<!extra )(?<!free of )(?<!in )charg(?:e|es|ed|er|ers|ing)|(?:goes|went|is) dead", "电池|续航|充电|待机|电量|没电|耗电|掉电"),
     General("looks", "looks", "外观", r"looks? (?:good|great|nice|cheap|beautiful|lovely|ugly|like|exactly|just)|design(?:ed|s)?|beautiful(?:ly)?|ugly|stylish|appearance", "外观|外形|款式|好看|难看|漂亮|设计|造型|颜值"),
 )  # fmt: skip
 

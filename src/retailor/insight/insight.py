@@ -19,6 +19,7 @@ from retailor.insight.summaries import Summary, summaries_of
 from retailor.insight.voices import Voices, mentions_of, voices_of
 from retailor.models.shapes import Encoder
 from retailor.shop.tables import Shop
+from retailor.text.clean_text import clean_text
 
 MAX_LINES = 5
 
@@ -89,13 +90,11 @@ def find_insight(
     """
     settings = settings or InsightSettings()
     watch = _Watch()
-    titles = {
-        item_id: title or item_id for item_id, title in shop.items.select("item_id", "title").iter_rows()
-    }
+    titles = titles_of(shop.items)
     categories = categories_of(shop.items)
     voices = voices_of(shop)
     texts = voices.table["text"].to_list()
-    names = [*shop.items["brand"].drop_nulls().unique(), *categories["category"].drop_nulls().unique()]
+    names = names_of(shop.items)
     of_titles = [titles.get(item_id, "") for item_id in voices.table["item_id"]]
     aspects = find_aspects(texts, of_titles, settings, names=names, encoder=encoder)
     watch.lap("aspects")
@@ -122,6 +121,21 @@ def find_insight(
         period_of(timed) if len(timed) else "", tuple(complaints), changes, questions, tuple(summaries),
         titles, read.by, read.n_clauses, settings, watch.seconds,
     )  # fmt: skip
+
+
+def titles_of(items: pl.DataFrame) -> dict[str, str]:
+    """Item id to title, cleaned; to the id where nothing readable is left."""
+    rows = items.select("item_id", "title").iter_rows()
+    return {item_id: clean_text(title or "") or item_id for item_id, title in rows}
+
+
+def names_of(items: pl.DataFrame) -> list[str]:
+    """What products are called: brands, categories, and the words of categories that most items have."""
+    brands = items["brand"].drop_nulls().unique().to_list()
+    categories = items.select(pl.col("category").explode().drop_nulls()).to_series()
+    counts = categories.value_counts().iter_rows()
+    common = [word for name, n in counts if 2 * n > len(items) for word in name.split()]
+    return [*brands, *categories.unique().to_list(), *common]
 
 
 class _Watch:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import polars as pl
 
 from retailor.insight.settings import InsightSettings
-from retailor.models.hashed import HashEncoder
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
+from retailor.tasks.sentiment.readers.heads import Floats, class_weights, fit_head, softmax
+from retailor.tasks.sentiment.readers.linear import WordReader
 from retailor.tasks.sentiment.shapes import Sentiment, SentimentQuery
-from retailor.tasks.sentiment.texts import about
+from retailor.tasks.sentiment.texts import about, read_examples
 from retailor.text.opinions import OpinionWords
 
 MOST_LEARNT = 20_000
 LEAST_LABELS = 40
 """So many labelled reviews of the rarer side a reader of words needs."""
+MOST_TERMS = 100_000
+VOTE = 0.5
 _BATCH = 2048
 
 
@@ -72,28 +76,46 @@ def read_polarity(
     return Read(joined, by, len(asked))
 
 
+@dataclass(frozen=True)
+class ClauseReader:
+    """A reader of words, fitted on whole reviews, that reads a clause and the sentence that it stands in.
+
+    The logits of both are halved and added, and words of praise and blame that everybody knows have a say in
+    their clause: stars of whole reviews teach little of short sentences.
+    """
+
+    words: WordReader
+
+    def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
+        clauses = [about(query.text, query.aspect) if query.aspect else query.text for query in queries]
+        logits = (self._logits(clauses) + self._logits([query.text for query in queries])) / 2
+        votes = np.clip(OpinionWords().votes(clauses), -2, 2)
+        logits[:, LABELS.index("negative")] -= VOTE * votes / 2
+        logits[:, LABELS.index("positive")] += VOTE * votes / 2
+        rows = softmax(logits)
+        return [Sentiment("", dict(zip(LABELS, row, strict=True))) for row in rows.tolist()]
+
+    def _logits(self, texts: Sequence[str]) -> Floats:
+        features = self.words.features([SentimentQuery(text) for text in texts])
+        return self.words.head.logits(features)
+
+
 def word_reader(shop: Shop) -> Reader | None:
     """A reader of words, fitted on the stars or labels of the shop's own reviews; None where too few tell.
 
-    Of both sides as many are taken as the rarer has, so that a shop full of praise does not read blame as it.
+    Labels weigh the same however rare they are, so that a shop full of praise does not read blame as it.
     """
-    from retailor.tasks.sentiment import SentimentReader, SentimentSettings
-
     label = pl.coalesce(pl.col("label"), label_of_rating(pl.col("rating")))
-    rows = shop.reviews.with_columns(label=label).filter(
-        pl.col("label").is_in(LABELS) & pl.col("text").is_not_null()
-    )
-    counts = dict(rows["label"].value_counts().iter_rows())
-    least = min(counts.get("negative", 0), counts.get("positive", 0))
-    if least < LEAST_LABELS:
+    rows = shop.reviews.filter(label.is_in(LABELS))
+    order = stream(0, "insight words").permutation(len(rows))
+    examples = read_examples(shop.with_tables(reviews=rows[order[:MOST_LEARNT]]), once=True)
+    counts = examples.counts()
+    if min(counts["negative"], counts["positive"]) < LEAST_LABELS:
         return None
-    most = {"negative": MOST_LEARNT // 2, "positive": MOST_LEARNT // 2, "neutral": MOST_LEARNT // 4}
-    rng = stream(0, "insight words")
-    order = pl.Series(rng.permutation(len(rows)))
-    taken = rows.with_columns(order=order).sort("order").group_by("label", maintain_order=True)
-    kept = pl.concat(part.head(min(most[str(name[0])], 4 * least)) for name, part in taken)
-    settings = SentimentSettings(mode="nb-svm", class_weights="balanced", few_labels=0)
-    return SentimentReader(HashEncoder(), settings).fit(shop.with_tables(reviews=kept.drop("order")))
+    words = WordReader.counted(examples.queries, 2, MOST_TERMS)
+    weights = class_weights(examples.y, "balanced", len(LABELS))
+    head = fit_head(words.features(examples.queries), examples.y, "logistic", 1.0, weights)
+    return ClauseReader(replace(words, head=head))
 
 
 class OpinionReader:

@@ -33,28 +33,38 @@ class Scan:
     """The first case after the change."""
 
 
-def more_since(hits: Bools, may_end: Bools | None = None) -> Scan:
-    """Whether there are more hits [n] from some case on than before it, in the order of time.
+def more_and_fewer(hits: Bools, may_end: Bools | None = None, *, worth: float = 1.0) -> tuple[Scan, Scan]:
+    """Whether there are more hits [n] from some case on than before it, and whether there are fewer.
 
-    `may_end` [n] says after which cases the first part may end: cases of one instant have no order and are
-    not parted. A case in the middle of its instant may have any order without a change of the result.
+    `may_end` [n] says after which cases, in the order of time, the first part may end: cases of one instant
+    have no order and are not parted. A chance that is above `worth` for sure is given as 1, which spares the
+    count of paths.
     """
-    n, k = len(hits), int(hits.sum())
-    allowed = np.ones(n, dtype=bool) if may_end is None else may_end.copy()
+    n, k = len(hits), int(np.sum(hits))
+    ends = np.ones(n, dtype=bool) if may_end is None else np.asarray(may_end, dtype=bool)
+    # Fewer from here on is more up to here: the same scan from the other end of time.
+    back = np.append(ends[:-1][::-1], False) if n else ends
+    if not 0 < k < n:
+        return Scan(1.0, n), Scan(1.0, n)
+    table = _tails(n, k)
+    more = _scan(table, np.asarray(hits, dtype=bool), ends, worth)
+    fewer = _scan(table, np.asarray(hits, dtype=bool)[::-1], back, worth)
+    return more, Scan(fewer.p, n - fewer.at if fewer.at < n else n)
+
+
+def _scan(table: Floats, hits: Bools, ends: Bools, worth: float) -> Scan:
+    n = len(hits)
+    allowed = ends.copy()
     allowed[: LEAST_SIDE - 1] = False
     allowed[max(n - LEAST_SIDE, 0) :] = False
-    if not 0 < k < n or not allowed.any():
+    if not allowed.any():
         return Scan(1.0, n)
-    table = _tails(n, k)
     before = np.cumsum(hits)  # hits in the first part, for each end of it
     tails = np.where(allowed, table[np.arange(n), before], np.inf)
     end = int(np.argmin(tails))
-    return Scan(_chance(table, n, k, float(tails[end]), allowed), end + 1)
-
-
-def fewer_since(hits: Bools, may_end: Bools | None = None) -> Scan:
-    """Whether there are fewer hits [n] from some case on than before it."""
-    return more_since(~np.asarray(hits, dtype=bool), may_end)
+    if tails[end] > worth:  # the chance of a scan is no less than that of its loudest point
+        return Scan(1.0, end + 1)
+    return Scan(_chance(table, float(tails[end]), allowed), end + 1)
 
 
 def _tails(n: int, k: int) -> Floats:
@@ -76,8 +86,9 @@ def _make_tails(n: int, k: int) -> Floats:
     return found
 
 
-def _chance(table: Floats, n: int, k: int, tail: float, ends: Bools) -> float:
+def _chance(table: Floats, tail: float, ends: Bools) -> float:
     """The chance that a random order has, at an allowed end, a tail of at most `tail`."""
+    n, k = table.shape[0], table.shape[1] - 1
     mass, lost = _start(k), 0.0
     for done in range(n):
         mass = _next(mass, done, n, k)
@@ -97,9 +108,9 @@ def _start(k: int) -> Floats:
 
 def _next(mass: Floats, done: int, n: int, k: int) -> Floats:
     """The chances [k + 1] of the hits after one case more, drawn from those left."""
-    hit = np.clip((k - np.arange(k + 1)) / (n - done), 0.0, 1.0)
-    moved = mass * (1.0 - hit)
-    moved[1:] += (mass * hit)[:-1]
+    hit = mass * (np.arange(k, -1, -1) / (n - done))
+    moved = mass - hit
+    moved[1:] += hit[:-1]
     return moved
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from retailor.insight.complaints import QUOTED, Quote, different
+from retailor.insight.figures import says
 
 LEAST_VOICES = 2
 _WORDS_FROM, _WORDS_TO = 4, 30
@@ -52,8 +53,8 @@ def summaries_of(quoted: pl.DataFrame, opinions: pl.DataFrame, n_sentences: int)
         .iter_rows()
     }
     weights = {
-        (item_id, aspect, says): n
-        for item_id, aspect, says, n in opinions.filter(clear)
+        (item_id, aspect, side): n
+        for item_id, aspect, side, n in opinions.filter(clear)
         .group_by("item_id", "aspect", "says")
         .len()
         .iter_rows()
@@ -71,8 +72,7 @@ def summaries_of(quoted: pl.DataFrame, opinions: pl.DataFrame, n_sentences: int)
 def _candidates(quoted: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
     """A row a sentence of a review: the aspects of which it says what its review says on the whole."""
     sure = pl.max_horizontal("negative", "positive")
-    says = pl.when(pl.col("negative") >= 0.5).then(pl.lit("negative")).when(pl.col("positive") >= 0.5)
-    told = quoted.with_columns(says=says.then(pl.lit("positive")), sure=sure).drop_nulls("says")
+    told = quoted.with_columns(says=says(), sure=sure).filter(pl.col("says") != "neutral")
     agreeing = told.join(opinions.select("row", "aspect", "says"), on=["row", "aspect", "says"], how="semi")
     n_units = pl.col("sentence").str.count_matches(r"[A-Za-z0-9']+|\p{Han}{2}")
     return (
@@ -92,8 +92,8 @@ def _chosen(
     rows: pl.DataFrame, weights: dict[tuple[str, int, str], int], item_id: str, wanted: dict[str, int]
 ) -> tuple[Said, ...]:
     found: list[Said] = []
-    for says, n in sorted(wanted.items(), key=lambda pair: -pair[1]):
-        left = rows.filter(pl.col("says") == says).to_dicts()
+    for side, n in sorted(wanted.items(), key=lambda pair: -pair[1]):
+        left = rows.filter(pl.col("says") == side).to_dicts()
         covered: set[int] = set()
         picked: list[dict[str, Any]] = []
         while left and len(picked) < n:
@@ -102,7 +102,7 @@ def _chosen(
             if len(different([_quote(row) for row in [*picked, best]], n)) > len(picked):
                 picked.append(best)
                 covered.update(best["aspect"])
-        found.extend(Said(_quote(row), says, tuple(row["aspect"])) for row in picked)
+        found.extend(Said(_quote(row), side, tuple(row["aspect"])) for row in picked)
     return tuple(found)
 
 

@@ -159,7 +159,7 @@ def _trends(
     """The aspects that most complain of, month by month."""
     changed = {change.aspect: change.since for change in insight.changes.found if change.level == "shop"}
     order = sorted(of_shop, key=lambda row: (row["aspect"] not in changed, -row["n_negative"]))
-    found = []
+    found: list[tuple[str, str]] = []
     for row in order:
         periods = insight.periods.filter(pl.col("aspect") == row["aspect"]) if len(insight.periods) else ()
         values = _by_period(insight, periods)
