@@ -11,10 +11,11 @@ import numpy as np
 
 from retailor.insight.finder import Finder, stem_of
 from retailor.insight.general import GENERAL, NO_ASPECTS
+from retailor.insight.nouns import nouns_of
 from retailor.insight.settings import InsightSettings
 from retailor.models.shapes import Encoder
 from retailor.scripts import HAN
-from retailor.text.terms import Term, mine_terms
+from retailor.text.terms import mine_terms
 
 _HAS_HAN = re.compile(f"[{HAN}]")
 MOST_MINED = 20_000
@@ -76,13 +77,13 @@ def find_aspects(
     known = {stem_of(name) for name in names}
     texts, titles = _sample(texts, titles)
     forms: dict[int, list[str]] = {}
-    own: dict[str, list[Term]] = {}
-    for term in mine_terms(texts, n_terms=3 * settings.n_aspects + 30):
-        stem = stem_of(term.text)
-        if stem in known or stem in NO_ASPECTS or stem.split()[-1] in NO_ASPECTS or len(stem) < 2:
+    own: dict[str, list[str]] = {}
+    for term in _candidates(texts, settings):
+        stem = stem_of(term)
+        if stem in known or stem in NO_ASPECTS or stem.split(" ")[-1] in NO_ASPECTS or len(stem) < 2:
             continue
-        if inside := general.in_sentence(term.text):
-            forms.setdefault(next(iter(inside)), []).append(term.text)
+        if inside := general.in_sentence(term):
+            forms.setdefault(next(iter(inside)), []).append(term)
         else:
             own.setdefault(stem, []).append(term)
     mined = _mined(own, texts, titles, settings, encoder)
@@ -90,6 +91,12 @@ def find_aspects(
     counts = count_texts(Aspects.of([*kept, *mined]), texts)
     enough = [a for ix, a in enumerate([*kept, *mined]) if counts[ix] >= settings.min_reviews]
     return Aspects.of(enough)
+
+
+def _candidates(texts: Sequence[str], settings: InsightSettings) -> list[str]:
+    """Terms of the shop, then single nouns: those that have no plural here are no terms yet."""
+    terms = [term.text for term in mine_terms(texts, n_terms=3 * settings.n_aspects + 30)]
+    return [*terms, *nouns_of(texts, settings.min_reviews)]
 
 
 def _sample(texts: Sequence[str], titles: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -111,14 +118,14 @@ def count_texts(aspects: Aspects, texts: Sequence[str]) -> Counter[int]:
 
 
 def _mined(
-    own: Mapping[str, Sequence[Term]],
+    own: Mapping[str, Sequence[str]],
     texts: Sequence[str],
     titles: Sequence[str],
     settings: InsightSettings,
     encoder: Encoder | None,
 ) -> list[Aspect]:
     """At most `n_aspects` aspects of the shop's own terms: no names of products, near ones joined."""
-    single = [_of_terms([[term.text for term in terms]]) for terms in own.values()]
+    single = [_of_terms([terms]) for terms in own.values()]
     found = Aspects.of(single)
     n_texts, n_titled = Counter[int](), Counter[int]()
     of_title = {title: found.in_sentence(title) for title in set(titles)}
