@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,7 +61,7 @@ def changes_of(
     broke has its reviews before, too. `voices` has `category` beside its own columns.
     """
     timed = voices.filter(pl.col("time").is_not_null()).sort("time", "row")
-    tested = [each for level in LEVELS for each in _tests(timed, opinions, level, rate)]
+    tested = _decidable([each for level in LEVELS for each in _tests(timed, opinions, level, rate)], rate)
     called = rejected(np.array([change.p for change in tested]), rate)
     found = sorted(
         (change for change, call in zip(tested, called, strict=True) if call),
@@ -68,6 +69,23 @@ def changes_of(
     )
     with_quotes = tuple(_quoted(change, quoted, n_quotes) for change in found)
     return Changes(with_quotes, len(tested), bool(len(timed)))
+
+
+def _decidable(tests: list[Change], rate: float) -> list[Change]:
+    """The tests that can be called at all among so many: the others would only make it harder for these.
+
+    No order of k hits among n cases is rarer than one of all orders (Tarone 1990). Which tests are left
+    depends on n and k alone, so it spoils nothing.
+    """
+    log_least = math.log(max(len(tests), 1) / rate)
+    return [
+        each for each in tests
+        if _log_orders(each.n_before + each.n_after, each.k_before + each.k_after) >= log_least
+    ]  # fmt: skip
+
+
+def _log_orders(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str, rate: float) -> Iterator[Change]:

@@ -13,8 +13,8 @@ _BEFORE = frozenset(
     re.findall(r"\S+", "the a an this that these those my its your their his her our no any some of with")
 )
 _AFTER = frozenset(re.findall(r"\S+", """
-    is are was were has have had isn't wasn't aren't doesn't does will would can and but or that which for on in at
-    to with of from when while after broke breaks
+    is are was were has have had isn't wasn't aren't doesn't does will would can and but or that which for
+    on in at to with of from when while after broke breaks
 """))  # fmt: skip
 LEAST_BEFORE, LEAST_AFTER = 0.3, 0.5
 """The shares of a noun's places: after an article or a possessive, and where it can end its phrase."""

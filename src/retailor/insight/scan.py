@@ -78,40 +78,35 @@ def _small_tails(n: int, k: int) -> Floats:
 
 
 def _make_tails(n: int, k: int) -> Floats:
-    found = np.empty((n, k + 1))
-    mass = _start(k)
-    for done in range(n):
-        mass = _next(mass, done, n, k)
-        np.cumsum(mass, out=found[done])
-    return found
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # log of 0! … n!
+
+    def choose(a: NDArray[np.int64] | int, b: NDArray[np.int64]) -> Floats:
+        inside = (b >= 0) & (b <= a)
+        safe = np.where(inside, b, 0)
+        return np.where(inside, logs[a] - logs[safe] - logs[a - safe], -np.inf)
+
+    first, hits = np.arange(1, n + 1)[:, None], np.arange(k + 1)[None, :]
+    masses = np.exp(choose(k, hits) + choose(n - k, first - hits) - choose(n, first))
+    return np.cumsum(masses, axis=1)
 
 
 def _chance(table: Floats, tail: float, ends: Bools) -> float:
     """The chance that a random order has, at an allowed end, a tail of at most `tail`."""
     n, k = table.shape[0], table.shape[1] - 1
-    mass, lost = _start(k), 0.0
-    for done in range(n):
-        mass = _next(mass, done, n, k)
-        if ends[done]:
-            # Tails rise with the hits: those at least as extreme are the first so many.
-            n_extreme = int(np.searchsorted(table[done], tail * _SLACK, side="right"))
-            lost += float(mass[:n_extreme].sum())
-            mass[:n_extreme] = 0.0
-    return min(lost, 1.0)
-
-
-def _start(k: int) -> Floats:
-    mass = np.zeros(k + 1)
+    # Tails rise with the hits: those at least as extreme are the first so many.
+    n_extreme = np.where(ends, (table <= tail * _SLACK).sum(axis=1), 0).tolist()
+    left = np.arange(k, -1, -1, dtype=np.float64)
+    mass, lost = np.zeros(k + 1), 0.0  # of the orders that were not extreme yet, by their hits so far
     mass[0] = 1.0
-    return mass
-
-
-def _next(mass: Floats, done: int, n: int, k: int) -> Floats:
-    """The chances [k + 1] of the hits after one case more, drawn from those left."""
-    hit = mass * (np.arange(k, -1, -1) / (n - done))
-    moved = mass - hit
-    moved[1:] += hit[:-1]
-    return moved
+    for done, few in enumerate(n_extreme):
+        hit = mass * left
+        hit /= n - done
+        mass -= hit
+        mass[1:] += hit[:-1]
+        if few:
+            lost += float(mass[:few].sum())
+            mass[:few] = 0.0
+    return min(lost, 1.0)
 
 
 def rejected(p: Floats, rate: float) -> Bools:
