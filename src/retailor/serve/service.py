@@ -26,6 +26,8 @@ from retailor.store.keys import key_of
 from retailor.tasks.entry import Entry, no_item, with_pseudonym
 from retailor.tasks.shapes import Task
 
+INSIGHT = "insight.html"
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -66,6 +68,7 @@ class _Run:
     absent: Mapping[str, str]
     view: ShopView
     pseudonyms: Pseudonyms | None = None
+    insight: Path | None = None
 
     def own(self, user_id: str | None) -> str | None:
         """The id that this run knows a customer by, from the shop's own id or from that one itself."""
@@ -144,7 +147,7 @@ class Service:
             for kind, task in fitted.items()
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
-        return _Run(contents.name, tasks, contents.absent, view, hidden)
+        return _Run(contents.name, tasks, contents.absent, view, hidden, contents.insight)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -241,6 +244,15 @@ class Service:
             raise ServeError("there is no customer with this id and a history.", status=404)
         return found
 
+    def insight(self) -> str:
+        """The page of what customers say. ServeError 403 when not to be shown, 404 when the run has none."""
+        if not self.settings.show_insight:
+            raise ServeError("this server does not show what customers say.", status=403)
+        folder = self._now().insight
+        if folder is None or not (folder / INSIGHT).is_file():
+            raise ServeError("this run has no insight; make one with `retailor run`.", status=404)
+        return (folder / INSIGHT).read_text(encoding="utf-8")
+
     def _check_customers_shown(self) -> None:
         if not self.settings.show_customers:
             raise ServeError("this server does not show customers.", status=403)
@@ -251,7 +263,10 @@ class Service:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
         run = self._run
         if run is None:
-            return {"ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0}
+            return {
+                "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
+                "insight": False,
+            }  # fmt: skip
         return {
             "ready": True,
             "name": run.name,
@@ -259,6 +274,7 @@ class Service:
             "absent": dict(run.absent),
             "n_items": run.view.n_items,
             "n_customers": run.view.n_customers,
+            "insight": run.insight is not None and self.settings.show_insight,
         }
 
     def queued(self) -> dict[str, int]:
