@@ -332,9 +332,9 @@ def main() -> None:
     """Writes results/insight.json."""
     parser = parser_of(__doc__)
     parser.add_argument("--shops", type=int, default=1000)
-    parser.add_argument("--looks", type=int, default=100)
+    parser.add_argument("--looks", type=int, default=40)
     parser.add_argument("--planted", type=int, default=100)
-    parser.add_argument("--labels", type=int, default=4000)
+    parser.add_argument("--labels", type=int, default=2000)
     parser.add_argument("--encoder", default="e5")
     bench = begin(parser, canary={"shops": 20, "looks": 3, "planted": 4, "labels": 300, "encoder": "tiny"})
     rows: list[Any] = [*false_alarms(bench), repeated_looks(bench), *power(bench)]

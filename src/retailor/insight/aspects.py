@@ -15,6 +15,7 @@ from retailor.insight.nouns import nouns_of
 from retailor.insight.settings import InsightSettings
 from retailor.models.shapes import Encoder
 from retailor.scripts import HAN
+from retailor.text.common_words import ENGLISH_STOP_WORDS
 from retailor.text.terms import mine_terms
 
 _HAS_HAN = re.compile(f"[{HAN}]")
@@ -80,7 +81,9 @@ def find_aspects(
     own: dict[str, list[str]] = {}
     for term in _candidates(texts, settings):
         stem = stem_of(term)
-        if stem in known or stem in NO_ASPECTS or stem.split(" ")[-1] in NO_ASPECTS or len(stem) < 2:
+        if len(stem) < 2 or stem in known or stem in ENGLISH_STOP_WORDS or stem in NO_ASPECTS:
+            continue
+        if stem.split(" ")[-1] in NO_ASPECTS:
             continue
         if inside := general.in_sentence(term):
             forms.setdefault(next(iter(inside)), []).append(term)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from retailor.metrics.interval import wilson
 
 LEVELS = ("shop", "category", "item")
+PERIODS = (("1w", 180), ("1mo", 1100), ("1q", 4000))
+"""A period, and how many days the reviews may span for it."""
 
 
 def key_of(level: str) -> pl.Expr:
@@ -72,8 +76,8 @@ def figures_of(opinions: pl.DataFrame) -> pl.DataFrame:
 
 
 def periods_of(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
-    """A row an aspect and month (week, where all reviews lie in less than 180 days): `n_reviews` in it, those
-    that speak of the aspect and those against. Empty for a shop without times."""
+    """A row an aspect and period (see `period_of`): `n_reviews` in it, those that speak of the aspect and
+    those against. Empty for a shop without times."""
     timed = voices.filter(pl.col("time").is_not_null())
     if not len(timed):
         return pl.DataFrame()
@@ -86,7 +90,8 @@ def periods_of(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
 
 
 def period_of(timed: pl.DataFrame) -> str:
-    """'1w' or '1mo', by the span of the times."""
+    """'1w', '1mo', '1q' or '1y', by the span of the times: some dozens of periods at most."""
     first, last = timed["time"].min(), timed["time"].max()
-    assert first is not None and last is not None
-    return "1w" if (last - first).days < 180 else "1mo"  # type: ignore[union-attr, operator]
+    assert isinstance(first, datetime) and isinstance(last, datetime)
+    days = (last - first).days
+    return next((every for every, most in PERIODS if days <= most), "1y")

@@ -26,7 +26,7 @@ def nouns_of(texts: Iterable[str], least: int) -> list[str]:
     for text in texts:
         tokens = [".", *_TOKEN.findall(text.lower()), "."]
         inner = list(enumerate(tokens))[1:-1]
-        words = [(i, word) for i, word in inner if len(word) > 2 and word[0].isalpha()]
+        words = [(i, word) for i, word in inner if len(word) > 2 and word.replace("-", "").isalpha()]
         n.update(word for _, word in words)
         n_texts.update({word for _, word in words})
         before.update(word for i, word in words if tokens[i - 1] in _BEFORE)

@@ -68,10 +68,13 @@ CHINESE: Mapping[str, str] = {
     "Customers by aspect: against, neither, for": "各方面的顾客数：负面、中性、正面",
     "Share against, with 95 % intervals": "负面占比及 95 % 区间",
     # trends
-    "Share of reviews that complain, by month; a dashed line where it changed. Larger dots are of more reviews.": "每月抱怨的评论占比；虚线处为变化。点越大，评论越多。",
-    "Share of reviews that complain, by week; a dashed line where it changed. Larger dots are of more reviews.": "每周抱怨的评论占比；虚线处为变化。点越大，评论越多。",
+    "Share of reviews that complain, by {period}; a dashed line where it changed. Larger dots are of more reviews.": "每{period}抱怨的评论占比；虚线处为变化。点越大，评论越多。",
+    "week": "周",
+    "month": "月",
+    "quarter": "季度",
+    "year": "年",
     "This shop's reviews have no times.": "本店评论没有时间。",
-    "There are fewer than three months or weeks with reviews.": "有评论的月或周不足三个。",
+    "There are fewer than three weeks, months or years with reviews.": "有评论的周、月或年不足三个。",
     # descriptions
     "Questions whose answer is not in title, attributes or description, the most asked first. Beside them what an earlier answer or a review tells: check it before you write it.":
     "标题、属性和描述都没有回答的提问，问得最多的在前。旁边是以往回答或评论所说的内容：写入前请核实。",
