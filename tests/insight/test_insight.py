@@ -157,9 +157,10 @@ def test_gaps_are_asked_for_and_untold() -> None:
         asked(2, "What material is it made of?", "It is made of nylon."),
         asked(3, "Is it made of cotton or nylon?"),
         asked(4, "Can I return it?"),
+        asked(6, "Does it arrive quickly?"),
         asked(5, "Will you marry me?"),
     ]
-    reviews = [_review(7, "A", "The fabric is a great nylon.")]
+    reviews = [_review(7, "A", "The fabric is a great nylon. It is made of nylon.")]
     found = _found(reviews, questions, min_reviews=1).questions
     assert [(gap.kind, gap.n) for gap in found.gaps] == [("material", 2)]
     facts = found.gaps[0].facts
@@ -167,7 +168,7 @@ def test_gaps_are_asked_for_and_untold() -> None:
         ("answer", "Q2", None),
         ("review", None, 0),
     ]
-    assert (found.n_questions, found.n_told, found.n_rules, found.n_other) == (5, 1, 1, 1)
+    assert (found.n_questions, found.n_told, found.n_rules, found.n_other) == (6, 1, 2, 1)
     assert [(each.category, each.kind, each.n_untold) for each in found.by_category if each.n_untold] == [
         ("Tents", "material", 1)
     ]

@@ -13,6 +13,8 @@ from retailor.tasks.answer.passages import passages
 from retailor.text.clean_text import clean_text
 
 OF_CATALOGUE = ("title", "attribute", "description")
+OF_SHOP = ("delivery", "service")
+"""Kinds of opinions about the shop, which no description tells."""
 MAX_FACTS, MAX_ASKED = 3, 5
 
 
@@ -63,7 +65,7 @@ class Questions:
     n_other: int
     """Questions for nothing that the table of kinds knows."""
     n_rules: int
-    """For a rule of the shop (delivery, returns): no description's business."""
+    """For the shop's own matters (delivery, returns, service): no description's business."""
 
 
 def questions_of(shop: Shop, categories: pl.DataFrame) -> Questions:
@@ -78,11 +80,10 @@ def questions_of(shop: Shop, categories: pl.DataFrame) -> Questions:
     for item_id, question in rows.select("item_id", "question").iter_rows():
         question = clean_text(question)
         kinds = asked(question)
+        of_item = [kind for kind in kinds if kind.sort != "rule" and kind.name not in OF_SHOP]
         n_other += not kinds
-        n_rules += bool(kinds) and all(kind.sort == "rule" for kind in kinds)
-        told = {
-            kind.name: known.in_catalogue(item_id, kind, question) for kind in kinds if kind.sort != "rule"
-        }
+        n_rules += bool(kinds) and not of_item
+        told = {kind.name: known.in_catalogue(item_id, kind, question) for kind in of_item}
         n_told += any(told.values())
         for name, is_told in told.items():
             by_pair.setdefault((item_id, name), []).append((question, is_told))
@@ -147,7 +148,9 @@ class _Told:
             for fact in self._said.get(item_id, ())
             if fact.text and any(_answers(kind, question, fact.text) for question in questions)
         ]
-        return tuple(sorted(told, key=lambda fact: fact.source != "answer")[:MAX_FACTS])
+        told.sort(key=lambda fact: fact.source != "answer")
+        once = {fact.text.casefold(): fact for fact in reversed(told)}
+        return tuple([fact for fact in told if once[fact.text.casefold()] is fact][:MAX_FACTS])
 
 
 def _answers(kind: Kind, question: str, text: str) -> bool:

@@ -80,8 +80,8 @@ CHINESE: Mapping[str, str] = {
     "标题、属性和描述都没有回答的提问，问得最多的在前。旁边是以往回答或评论所说的内容：写入前请核实。",
     "Nobody has asked anything.": "没有任何提问。",
     "The catalogue tells all that was asked of it.": "目录已回答所有提问。",
-    "Of {n} questions {told} are told by the page already, {rules} ask for a rule of the shop, {other} for nothing that the table of kinds knows.":
-    "共 {n} 条提问：{told} 条页面已有答案，{rules} 条问店铺规则，{other} 条不在已知类别中。",
+    "Of {n} questions {told} are told by the page already, {rules} are about the shop itself, {other} for nothing that the table of kinds knows.":
+    "共 {n} 条提问：{told} 条页面已有答案，{rules} 条与店铺本身有关，{other} 条不在已知类别中。",
     "Product": "商品",
     "Asked for": "所问",
     "Times": "次数",
