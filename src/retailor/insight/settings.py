@@ -20,7 +20,7 @@ class InsightSettings:
     """At most so many aspects are mined from the shop's own terms, beside those of every shop."""
     min_reviews: int = Field(default=3, ge=1)
     """An aspect that fewer reviews speak of is none."""
-    join: float = Field(default=0.8, gt=0, le=1)
+    join: float = Field(default=0.7, gt=0, le=1)
     """Terms of one language whose vectors have at least this cosine are one aspect; 1 joins no others than
     those with the same stem. Without an encoder stems alone join."""
     false_alarms: float = Field(default=0.05, gt=0, lt=0.5)
