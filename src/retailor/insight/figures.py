@@ -39,10 +39,17 @@ def says() -> pl.Expr:
     )
 
 
-def placed(opinions: pl.DataFrame, voices: pl.DataFrame, categories: pl.DataFrame) -> pl.DataFrame:
-    """The opinions with item, category and time; an item without a category has none."""
-    told = voices.select("row", "item_id", "time").join(categories, on="item_id", how="left")
+def placed(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+    """The opinions with item, category and time of the voices; an item without a category has none."""
+    told = voices.select("row", "item_id", "time", "category")
     return opinions.join(told, on="row", how="left", maintain_order="left")
+
+
+def quotable(mentions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+    """The mentions with what a quote says of its review: id, item, category, day, stars, helpful votes."""
+    day = pl.col("time").dt.date().cast(pl.String)
+    about = voices.select("row", "review_id", "item_id", "category", day, "stars", "helpful")
+    return mentions.join(about, on="row", how="left", maintain_order="left")
 
 
 def categories_of(items: pl.DataFrame) -> pl.DataFrame:
@@ -89,9 +96,10 @@ def periods_of(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
     return counts.join(n_reviews, on="period").sort("aspect", "period")
 
 
-def period_of(timed: pl.DataFrame) -> str:
-    """'1w', '1mo', '1q' or '1y', by the span of the times: some dozens of periods at most."""
-    first, last = timed["time"].min(), timed["time"].max()
-    assert isinstance(first, datetime) and isinstance(last, datetime)
+def period_of(voices: pl.DataFrame) -> str:
+    """'1w', '1mo', '1q' or '1y', by the span of the times: some dozens of periods; '' without times."""
+    first, last = voices["time"].min(), voices["time"].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return ""
     days = (last - first).days
     return next((every for every, most in PERIODS if days <= most), "1y")

@@ -11,7 +11,15 @@ import polars as pl
 from retailor.insight.aspects import Aspects, find_aspects
 from retailor.insight.changes import STARS, Change, Changes, changes_of
 from retailor.insight.complaints import Complaint, complaints_of
-from retailor.insight.figures import categories_of, figures_of, opinions_of, period_of, periods_of, placed
+from retailor.insight.figures import (
+    categories_of,
+    figures_of,
+    opinions_of,
+    period_of,
+    periods_of,
+    placed,
+    quotable,
+)
 from retailor.insight.polarity import Reader, read_polarity
 from retailor.insight.questions import Questions, questions_of
 from retailor.insight.settings import InsightSettings
@@ -90,36 +98,29 @@ def find_insight(
     """
     settings = settings or InsightSettings()
     watch = _Watch()
-    titles = titles_of(shop.items)
-    categories = categories_of(shop.items)
-    voices = voices_of(shop)
-    texts = voices.table["text"].to_list()
-    names = names_of(shop.items)
+    titles, categories, voices = titles_of(shop.items), categories_of(shop.items), voices_of(shop)
     of_titles = [titles.get(item_id, "") for item_id in voices.table["item_id"]]
-    aspects = find_aspects(texts, of_titles, settings, names=names, encoder=encoder)
+    aspects = find_aspects(
+        voices.table["text"].to_list(), of_titles, settings, names=names_of(shop.items), encoder=encoder
+    )
     watch.lap("aspects")
     read = read_polarity(mentions_of(voices.table, aspects), shop, settings, reader)
     watch.lap("reading")
-    opinions = placed(opinions_of(read.mentions), voices.table, categories)
+    in_place = voices.table.join(categories, on="item_id", how="left", maintain_order="left")
+    opinions, quoted = placed(opinions_of(read.mentions), in_place), quotable(read.mentions, in_place)
     figures = figures_of(opinions)
-    day = pl.col("time").dt.date().cast(pl.String)
-    about = voices.table.select("row", "review_id", "item_id", day, "stars", "helpful")
-    quoted = read.mentions.join(about, on="row", how="left", maintain_order="left")
-    quoted = quoted.join(categories, on="item_id", how="left", maintain_order="left")
     complaints = complaints_of(figures, opinions, quoted, settings)
     watch.lap("figures and complaints")
-    in_place = voices.table.join(categories, on="item_id", how="left", maintain_order="left")
     changes = changes_of(in_place, opinions, quoted, settings.false_alarms, settings.n_quotes)
     watch.lap("changes")
     questions = questions_of(shop, categories)
     watch.lap("questions")
     summaries = summaries_of(quoted, opinions, settings.summary_sentences)
     watch.lap("summaries")
-    timed = voices.table.filter(pl.col("time").is_not_null())
     return Insight(
-        aspects, voices, quoted, figures, periods_of(opinions, voices.table),
-        period_of(timed) if len(timed) else "", tuple(complaints), changes, questions, tuple(summaries),
-        titles, read.by, read.n_clauses, settings, watch.seconds,
+        aspects, voices, quoted, figures, periods_of(opinions, voices.table), period_of(voices.table),
+        tuple(complaints), changes, questions, tuple(summaries), titles, read.by, read.n_clauses, settings,
+        watch.seconds,
     )  # fmt: skip
 
 
