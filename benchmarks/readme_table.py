@@ -74,6 +74,18 @@ CLAIMS = (
               setting=LARGE)
         for size in (100_000, 1_000_000)
     ),
+    Claim("insight", "alarms in shops in which nothing changed, stated: at most .05 (less is better)",
+          "false_alarms",
+          {"last month, z-test, Bonferroni": "last month, z-test, Bonferroni",
+           "last month, z-test": "last month, z-test"}),
+    Claim("insight", "an aspect that got worse, 40 reviews later", "found",
+          {"last month, z-test, Bonferroni, of any item": "last month, z-test, Bonferroni, any item at all"},
+          bucket="40 reviews since"),
+    *(
+        Claim("insight", f"aspects that customers speak of, {kind} reviews, no labels", "recall",
+              {"most frequent words": "as many of the most frequent words"}, bucket=f"{name}, mentions")
+        for kind, name in (("laptop", "laptop"), ("phone (Chinese)", "phone"))
+    ),
     Claim("gift_cards", "next item, Gift Cards", "ndcg@10",
           {"recommend: popularity": "popularity", "recommend: ease + sequential-knn": "EASE + kNN"},
           ours="recommend: retailor", setting="plans/gift-cards.toml"),

@@ -87,3 +87,15 @@ def differences(scores: Scores, row: str = "retailor") -> Scores:
         if score.row != row and (score.metric, score.bucket) in ours
     )
     return Scores(tuple(score for score in found if score is not None))
+
+
+def wilson(n_hits: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 95 % interval of each share n_hits / n [k] (Wilson 1927): (low, high); (0, 1) where n is 0."""
+    hits, total = np.asarray(n_hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    z = 1.959964
+    known = np.maximum(total, 1)
+    share = hits / known
+    middle = (share + z * z / (2 * known)) / (1 + z * z / known)
+    half = z * np.sqrt(share * (1 - share) / known + z * z / (4 * known * known)) / (1 + z * z / known)
+    low, high = np.clip(middle - half, 0, None), np.clip(middle + half, None, 1)
+    return np.where(total > 0, low, 0.0), np.where(total > 0, high, 1.0)

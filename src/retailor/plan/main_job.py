@@ -1,4 +1,4 @@
-"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, prove, report."""
+"""The stages of the main job: read, look, clean, split, adapt, fit, evaluate, compress, …, report."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError, MissingTable
 from retailor.extras import naming_extras
 from retailor.live.shapes import NUMBER
+from retailor.insight.files import write_insight
+from retailor.insight.insight import find_insight
+from retailor.insight.polarity import open_reader
 from retailor.metrics.interval import differences
 from retailor.metrics.scores import Scores
 from retailor.models.local import LocalGenerator, load_encoder, load_generator
@@ -59,6 +62,8 @@ def stages_of(plan: Plan) -> list[Stage]:
         steps.append(_compress_stage(plan, [name for name in tasks if TASKS[name].uses_encoder]))
     if "prove" in plan.sections and "prove" not in plan.head.skip:
         steps.append(_prove_stage(plan))
+    if "insight" not in plan.head.skip:
+        steps.append(_insight_stage(plan))
     needs = tuple(stage.name for stage in steps)
     made = partial(_report, plan)
     steps.append(Stage("report", "report", made, needs, key=(plan.to_dict(),), takes_absent=True))
@@ -367,6 +372,31 @@ def _check_labels(train: Shop, test: Shop) -> None:
             f"a ledger needs reviews of two labels to learn from and {LEAST_TEST} to test on, and there are "
             f"{known} labels and {n_test} reviews to test on."
         )
+
+
+def _insight_stage(plan: Plan) -> Stage:
+    refit = "fit" if "refit" in plan.head.skip else "refit"
+    reading = () if "sentiment" in plan.head.skip else (f"{refit}-sentiment",)
+    needs = ("clean", *reading, *(() if "adapt" in plan.head.skip else ("adapt",)))
+    key = (as_dict(plan.sections["insight"]), plan.head.name)
+    return Stage(
+        "insight", "insight", partial(_insight, plan), needs, key,
+        may_be_absent=True, may_fail=True, takes_absent=True,
+    )  # fmt: skip
+
+
+def _insight(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
+    """What the shop's reviews and questions say, read by the reader that is served."""
+    shop = open_shop(inputs["clean"])
+    if not len(shop.reviews) and not len(shop.questions):
+        raise MissingTable("an insight needs reviews or questions, and this shop has neither.")
+    settings = plan.sections["insight"]
+    fitted = next((name for name in ("refit-sentiment", "fit-sentiment") if is_made(inputs, name)), None)
+    reader = open_reader(inputs[fitted]) if fitted and settings.reader != "words" else None
+    encoder = load_encoder(inputs["adapt"] / "model") if is_made(inputs, "adapt") else None
+    found = find_insight(shop, settings, reader=reader, encoder=encoder)
+    with artifact.writing(folder, "insight", settings=as_dict(settings)) as new:
+        write_insight(found, new, plan.head.name)
 
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -13,13 +13,14 @@ from typing import Any, Literal, TypeVar
 from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
+from retailor.insight.settings import InsightSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")
-STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", *TASKS)
+STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", "insight", *TASKS)
 """What `skip` may name."""
 
 
@@ -73,7 +74,7 @@ class Head:
     name: str = Field("shop", pattern=r"^[\w.-]+$")
     seed: int = Field(0, ge=0)
     skip: tuple[str, ...] = ()
-    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, or a task's name.
+    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, insight, or a task's name.
 
     Without 'refit' the tasks are served as they were evaluated: they have not seen the test part.
     """
@@ -87,6 +88,7 @@ SECTIONS: dict[str, type[Any]] = {
     "compress": CompressSettings,
     "serve": ServeSettings,
     **{name: entry.settings for name, entry in TASKS.items()},
+    "insight": InsightSettings,
 }
 ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
 """Sections of stages that run only where the plan has the section, be it empty: they take long."""

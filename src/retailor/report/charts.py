@@ -1,31 +1,16 @@
-"""Charts as inline SVG, drawn once by Vega; their colours are CSS variables, so light and dark fit."""
+"""The charts of the report, as inline SVG."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retailor.errors import MissingExtra
 from retailor.metrics.scores import OURS, Score, Scores
+from retailor.report import drawing
 from retailor.report.data import Curve
 from retailor.report.verdicts import REFERENCES, best_baseline, is_ours, lower_is_better
 
-# Vega wants real colours: each of these is one that no chart shows, and stands for a CSS variable.
-_PAINT = {
-    "text": "#010203",
-    "line": "#040506",
-    "ours": "#070809",
-    "base": "#0a0b0c",
-    "soft": "#0d0e0f",
-    "s0": "#101112",
-    "s1": "#131415",
-    "s2": "#161718",
-    "s3": "#191a1b",
-    "good": "#1c1d1e",
-    "bad": "#1f2021",
-}
 WIDTH, ROW_HEIGHT, CURVE_HEIGHT = 215, 26, 150
 MAX_POINTS = 300
 MAX_BUCKET_ROWS = 4
@@ -41,7 +26,7 @@ def results_chart(scores: Scores, metric: str) -> str:
     order = [score.row for score in found]
     values = [_point(score, y=score.row, paint=_paint(score.row)) for score in found]
     title = f"{metric}{' (lower is better)' if lower_is_better(metric) else ''}"
-    return _svg(_dots(values, order, title, None), f"{metric} of every system, with 95 % intervals")
+    return drawing.svg(_dots(values, order, title, None), f"{metric} of every system, with 95 % intervals")
 
 
 def buckets_chart(scores: Scores, metric: str) -> str:
@@ -55,7 +40,7 @@ def buckets_chart(scores: Scores, metric: str) -> str:
     ]
     if not values:
         return ""
-    return _svg(_dots(values, buckets, metric, rows), f"{metric} by bucket")
+    return drawing.svg(_dots(values, buckets, metric, rows), f"{metric} by bucket")
 
 
 def _rows_to_compare(scores: Scores, metric: str) -> list[str]:
@@ -75,7 +60,7 @@ def has_buckets(scores: Scores) -> bool:
 
 def curve_chart(points: Curve, label: str) -> str:
     """A line of (step, value)."""
-    alt = _altair()
+    alt = drawing.altair()
     values = [
         {"step": int(step), "value": float(value)} for step, value in _thinned(points) if math.isfinite(value)
     ]
@@ -84,9 +69,9 @@ def curve_chart(points: Curve, label: str) -> str:
     chart = (
         alt.Chart(alt.Data(values=values))
         .mark_line(
-            color=_PAINT["ours"],
+            color=drawing.PAINT["ours"],
             strokeWidth=1.8,
-            point=len(values) < 25 and {"color": _PAINT["ours"], "size": 18},
+            point=len(values) < 25 and {"color": drawing.PAINT["ours"], "size": 18},
         )
         .encode(
             x=alt.X("step:Q", axis=alt.Axis(title="step", tickCount=5, format="~s")),
@@ -94,7 +79,7 @@ def curve_chart(points: Curve, label: str) -> str:
         )
         .properties(width=WIDTH, height=CURVE_HEIGHT)
     )
-    return _svg(chart, f"{label} by step")
+    return drawing.svg(chart, f"{label} by step")
 
 
 def coverage_chart(points: Sequence[tuple[float, float]], answered: float) -> str:
@@ -121,31 +106,35 @@ def coverage_chart(points: Sequence[tuple[float, float]], answered: float) -> st
 
 def bars_chart(parts: Sequence[tuple[str, float]], label: str) -> str:
     """Horizontal bars, in the order given."""
-    alt = _altair()
+    alt = drawing.altair()
     values = [{"name": name, "value": float(value)} for name, value in parts]
     chart = (
         alt.Chart(alt.Data(values=values))
-        .mark_bar(color=_PAINT["ours"], height={"band": 0.6})
+        .mark_bar(color=drawing.PAINT["ours"], height={"band": 0.6})
         .encode(
             x=alt.X("value:Q", axis=alt.Axis(title=label or None, tickCount=4, format="~s")),
             y=alt.Y("name:N", sort=[name for name, _ in parts], axis=alt.Axis(title=None, labelLimit=150)),
         )
         .properties(width=WIDTH, height=alt.Step(20))
     )
-    return _svg(chart, label or "counts")
+    return drawing.svg(chart, label or "counts")
 
 
 def time_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a table of its rows over time; '' for fewer than three times. Rows: table, ISO time, n."""
     tables = list(dict.fromkeys(str(row.get("table")) for row in rows))[:4]
     values = [
-        {"time": str(row["time"]), "n": row["n"], "paint": _PAINT[f"s{tables.index(str(row.get('table')))}"]}
+        {
+            "time": str(row["time"]),
+            "n": row["n"],
+            "paint": drawing.PAINT[f"s{tables.index(str(row.get('table')))}"],
+        }
         for row in rows
         if str(row.get("table")) in tables and "time" in row and "n" in row
     ]
     if len(values) < 3:
         return ""
-    alt = _altair()
+    alt = drawing.altair()
     chart = (
         alt.Chart(alt.Data(values=values))
         .mark_line(strokeWidth=1.8)
@@ -156,7 +145,7 @@ def time_chart(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         .properties(width=WIDTH, height=110)
     )
-    return _svg(chart, f"rows over time of {', '.join(tables)}")
+    return drawing.svg(chart, f"rows over time of {', '.join(tables)}")
 
 
 def worth(row: Mapping[str, Any]) -> str:
@@ -170,19 +159,19 @@ def steps_chart(rows: Sequence[Mapping[str, Any]], label: str) -> str:
     """Score and interval of each row of a ledger, in their order; painted by what the row gained."""
     values = [
         {"y": row["step"], "value": row["score"], "low": row["low"], "high": row["high"],
-         "paint": _PAINT[worth(row)]}
+         "paint": drawing.PAINT[worth(row)]}
         for row in rows
     ]  # fmt: skip
-    return _svg(_dots(values, [row["step"] for row in rows], "accuracy", None), label)
+    return drawing.svg(_dots(values, [row["step"] for row in rows], "accuracy", None), label)
 
 
 def efficiency_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     """Score by number of labels, a line a step of a ledger."""
-    alt = _altair()
+    alt = drawing.altair()
     steps = list(dict.fromkeys(row["step"] for row in rows))
     values = [{"step": row["step"], "labels": row["n_labels"], "score": row["score"]} for row in rows]
     # Four colours, then the same with dashes: eight lines that a colour-blind reader can tell apart too.
-    paints = [_PAINT[f"s{i % 4}"] for i in range(len(steps))]
+    paints = [drawing.PAINT[f"s{i % 4}"] for i in range(len(steps))]
     dashes = [[1, 0] if i < 4 else [5, 3] for i in range(len(steps))]
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2)
     ticks = sorted({row["n_labels"] for row in rows})
@@ -199,7 +188,7 @@ def efficiency_chart(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         .properties(width=2 * WIDTH, height=220)
     )  # fmt: skip
-    return _svg(chart, "score by number of labels, a line a step")
+    return drawing.svg(chart, "score by number of labels, a line a step")
 
 
 def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:
@@ -209,7 +198,7 @@ def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:
         "value": score.value,
         "low": score.low,
         "high": score.high,
-        "paint": _PAINT[paint],
+        "paint": drawing.PAINT[paint],
     }
 
 
@@ -225,7 +214,7 @@ def _paint(row: str) -> str:
 
 def _dots(values: list[dict[str, Any]], order: list[str], title: str, rows: list[str] | None) -> Any:
     """Points with interval lines, a line a system; with `rows`, several systems a line."""
-    alt = _altair()
+    alt = drawing.altair()
     paint = alt.Color("paint:N", scale=None)
     y: dict[str, Any] = {
         "y": alt.Y("y:N", sort=order, axis=alt.Axis(title=None, labelLimit=150, domain=False))
@@ -251,57 +240,6 @@ def _dots(values: list[dict[str, Any]], order: list[str], title: str, rows: list
 def _thinned(points: Curve) -> Curve:
     step = max(1, -(-len(points) // MAX_POINTS))
     return points if step == 1 else [*points[:-1:step], points[-1]]
-
-
-def _altair() -> Any:
-    try:
-        import altair
-    except ImportError:
-        raise MissingExtra(
-            "altair, which draws the report's charts,", install="pip install 'retailor[report]'"
-        ) from None
-    return altair
-
-
-def _svg(chart: Any, label: str) -> str:
-    """The chart as one <svg> element that takes its colours from the page and is read out as `label`."""
-    try:
-        import vl_convert
-    except ImportError:
-        raise MissingExtra(
-            "vl-convert, which draws the charts,", install="pip install 'retailor[report]'"
-        ) from None
-    svg = vl_convert.vegalite_to_svg(_styled(chart).to_dict())
-    for name, colour in _PAINT.items():
-        svg = svg.replace(colour, "currentColor" if name == "text" else f"var(--{name})")
-    svg = re.sub(r' (?:aria-[a-z]+|role)="[^"]*"', "", svg)  # a picture is read out as one, by its own label
-    svg = re.sub(r' xmlns:xlink="[^"]*"| xmlns="[^"]*"', "", svg)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{_attribute(label)}" ', svg, count=1)
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-
-
-def _styled(chart: Any) -> Any:
-    text, line = _PAINT["text"], _PAINT["line"]
-    return (
-        chart.configure(background="transparent", font="sans-serif", padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=text,
-            titleColor=text,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            gridColor=line,
-            domainColor=line,
-            tickColor=line,
-            gridOpacity=1,
-        )
-        .configure_axisY(grid=True)
-        .configure_legend(labelColor=text, labelFontSize=12)
-    )
 
 
 def legend(scores: Scores, metric: str) -> list[tuple[str, str]]:

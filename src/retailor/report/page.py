@@ -69,7 +69,12 @@ def page(data: ReportData, *, now: datetime | None = None, languages: Sequence[L
     shown = _view(data, now)
     bodies = [(each, LANGUAGES[each], _safe(_body(data, shown, each))) for each in languages]
     template = _environment().from_string(_text("page.jinja"))
-    return str(template.render(data=data, version=retailor_version(), bodies=bodies, language=languages[0]))
+    return str(
+        template.render(
+            data=data, version=retailor_version(), bodies=bodies, language=languages[0],
+            style=_safe(_text("style.css")),
+        )
+    )  # fmt: skip
 
 
 def _view(data: ReportData, now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Response
+from fastapi.responses import HTMLResponse
 
 from retailor.serve import replies
 from retailor.serve.bodies import CustomersBody, CustomersReply, Health, ItemsBody, ItemsReply, Problem, Ready
@@ -27,6 +28,10 @@ from retailor.store.artifact import retailor_version
 __all__ = ["ServeSettings", "make_app"]
 
 TRIM_EVERY_S = 10.0
+INSIGHT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     401: {"model": Problem, "description": "The API key is missing or wrong."},
@@ -98,6 +103,11 @@ def _add_shop(app: FastAPI, service: Service) -> None:
     def customers(body: Annotated[CustomersBody, Query()]) -> CustomersReply:
         """A customer's history, or customers with the longest history first. Personal data."""
         return replies.customers(service, body)
+
+    @app.get("/insight", tags=["shop"], response_class=HTMLResponse)
+    def insight() -> HTMLResponse:
+        """What customers praise, complain of and ask for, as one page for the merchant."""
+        return HTMLResponse(service.insight(), headers={"Content-Security-Policy": INSIGHT_POLICY})
 
 
 def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:

@@ -81,6 +81,8 @@ class Ready(BaseModel):
     absent: dict[str, str]
     n_items: int
     n_customers: int
+    insight: bool
+    """Whether `/insight` has a page."""
 
 
 class Problem(BaseModel):

@@ -24,6 +24,8 @@ class Contents:
     absent: Mapping[str, str] = field(default_factory=dict)
     compressed: Mapping[str, Path] = field(default_factory=dict)
     """Fingerprint of an encoder to the folder of the compressed one that answers in its place."""
+    insight: Path | None = None
+    """The folder of what customers say, as told to the merchant."""
 
 
 def contents_of(folder: Path, kinds: Collection[str]) -> Contents:
@@ -55,6 +57,7 @@ def _of_run(folder: Path, kinds: Collection[str]) -> Contents:
     absent: dict[str, str] = {}
     shops: dict[str, Path] = {}
     compressed: dict[str, Path] = {}
+    insight: Path | None = None
     for stage in stages:
         if stage["kind"] in kinds:
             tasks[stage["kind"]] = _inside(folder, stage["folder"])
@@ -62,12 +65,14 @@ def _of_run(folder: Path, kinds: Collection[str]) -> Contents:
             shops[stage["name"]] = _inside(folder, stage["folder"])
         elif stage["kind"] == "compressed":
             compressed |= _compressed(_inside(folder, stage["folder"]))
+        elif stage["kind"] == "insight":
+            insight = _inside(folder, stage["folder"])
         elif stage["kind"] == "absent":
             absent[stage["name"].removeprefix("fit-")] = stage["reason"]
     missing = {kind: reason for kind, reason in absent.items() if kind in kinds and kind not in tasks}
     strangers = {stage["kind"] for stage in stages if stage["name"] == f"fit-{stage['kind']}"} - {*kinds}
     missing |= dict.fromkeys(sorted(strangers), "the package that has this task is not installed here")
-    return Contents(name, tasks, _best_shop(shops), missing, compressed)
+    return Contents(name, tasks, _best_shop(shops), missing, compressed, insight)
 
 
 def _compressed(folder: Path) -> dict[str, Path]:

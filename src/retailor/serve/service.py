@@ -36,6 +36,8 @@ from retailor.tasks.shapes import Task
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
 
+INSIGHT = "insight.html"
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -85,6 +87,7 @@ class _Run:
     number: int = 0
     """Of the last line of the log that they have in them."""
     pseudonyms: Pseudonyms | None = None
+    insight: Path | None = None
 
     def own(self, user_id: str | None) -> str | None:
         """The id that this run knows a customer by, from the shop's own id or from that one itself."""
@@ -180,7 +183,7 @@ class Service:
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
-        run = _Run(contents.name, tasks, contents.absent, view, shop, number, hidden)
+        run = _Run(contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight)
         return run if self._living is None else self._grown(run, self._living.shop.recent)
 
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> _Loaded:
@@ -361,6 +364,15 @@ class Service:
             raise ServeError("there is no customer with this id and a history.", status=404)
         return found
 
+    def insight(self) -> str:
+        """The page of what customers say. ServeError 403 when not to be shown, 404 when the run has none."""
+        if not self.settings.show_insight:
+            raise ServeError("this server does not show what customers say.", status=403)
+        folder = self._now().insight
+        if folder is None or not (folder / INSIGHT).is_file():
+            raise ServeError("this run has no insight; make one with `retailor run`.", status=404)
+        return (folder / INSIGHT).read_text(encoding="utf-8")
+
     def _check_customers_shown(self) -> None:
         if not self.settings.show_customers:
             raise ServeError("this server does not show customers.", status=403)
@@ -371,7 +383,10 @@ class Service:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
         run = self._run
         if run is None:
-            return {"ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0}
+            return {
+                "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
+                "insight": False,
+            }  # fmt: skip
         return {
             "ready": True,
             "name": run.name,
@@ -379,6 +394,7 @@ class Service:
             "absent": dict(run.absent),
             "n_items": run.view.n_items,
             "n_customers": run.view.n_customers,
+            "insight": run.insight is not None and self.settings.show_insight,
         }
 
     def queued(self) -> dict[str, int]:

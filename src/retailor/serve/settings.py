@@ -34,6 +34,8 @@ class ServeSettings:
     known at once."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
+    show_insight: bool = True
+    """Whether `/insight` tells what customers praise and complain of, which is the merchant's business."""
     remote_images: bool = False
     """Whether the page loads item pictures from their own hosts, which then see the merchant."""
     max_batch: int = Field(default=32, ge=1, le=1024)

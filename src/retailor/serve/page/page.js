@@ -3,7 +3,7 @@
 import { panelOf } from "./panels.js";
 import { empty, h, plain } from "./parts.js";
 import { listenToPicker, setMode, showChoices } from "./picker.js";
-import { ask, url } from "./server.js";
+import { ask, askText, url } from "./server.js";
 import { $, choose, state } from "./state.js";
 import { TASKS } from "./tasks.js";
 import { currentLanguage, inLanguage, say, setLanguage } from "./words.js";
@@ -99,6 +99,7 @@ function makeTabs() {
 
 function listen() {
   listenToPicker();
+  $("insight").addEventListener("click", openInsight);
   document.addEventListener("chosen", render);
   $("language").addEventListener("click", () => {
     setLanguage(currentLanguage() === "en" ? "zh" : "en");
@@ -127,6 +128,21 @@ function listen() {
   }
 }
 
+// A link cannot carry a key: with one, the page is fetched and kept as a file.
+async function openInsight(event) {
+  if (!sessionStorage.getItem("retailor-key")) return;
+  event.preventDefault();
+  try {
+    const file = new Blob([await askText("/insight")], { type: "text/html" });
+    const link = h("a", { href: URL.createObjectURL(file), download: "insight.html" });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch (error) {
+    $("notice").textContent = error.message;
+    $("notice").hidden = false;
+  }
+}
+
 async function start() {
   makeTabs();
   listen();
@@ -138,6 +154,7 @@ async function start() {
     state.ready = await ask("/ready");
     $("run-name").textContent = state.ready.name;
     document.title = `${state.ready.name} · Retailor`;
+    $("insight").hidden = !state.ready.insight;
     if (place.get("item"))
       state.item =
         (await ask(url("/items", { item_id: place.get("item") })).catch(() => ({ items: [] }))).items[0] ??

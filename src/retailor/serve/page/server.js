@@ -35,6 +35,15 @@ export async function ask(path, body) {
   return reply;
 }
 
+// The text of a page of this server, asked for with the key.
+export async function askText(path) {
+  const response = await fetch(path, { headers: { "X-API-Key": sessionStorage.getItem("retailor-key") ?? "" } });
+  const text = await response.text();
+  if (response.ok) return text;
+  const reply = JSON.parse(text);
+  throw new Problem(response.status, sayProblem(reply.error, reply.detail));
+}
+
 let asking = null;
 function askForKey() {
   const dialog = document.getElementById("key-dialog");
