@@ -27,6 +27,9 @@ class ServeSettings:
     """The environment variable that holds the API key; None asks for no key."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
+    chat_model: str = ""
+    """A model such as `https://host/v1#model-name` that answers `/chat` with the shop's tools, behind the
+    planner's checks; '' for the planner alone. What customers say is then sent there."""
     remote_images: bool = False
     """Whether the page loads item pictures from their own hosts, which then see the merchant."""
     max_batch: int = Field(default=32, ge=1, le=1024)

@@ -27,8 +27,10 @@ from retailor.tasks.sentiment.entry import ENTRY as SENTIMENT
 GROUP = "retailor.tasks"
 OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
-    "absent", "adapt", "adapted", "choose", "clean", "compress", "compressed", "customers", "docs", "encoder",
-    "evaluation", "generator", "health", "items", "ledger", "look", "metrics", "models", "name", "openapi",
+    "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers", "docs",
+    "encoder",
+    "evaluation", "generator", "health", "items", "ledger", "look", "mcp", "metrics", "models", "name",
+    "openapi",
     "page", "profile", "prove", "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip",
     "split", "terms", "v1",
 ))  # fmt: skip

@@ -1,0 +1,286 @@
+"""Which products a turn speaks of: by id, model number, name, place in the list, or 'it'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from retailor.dialogue.acts import acts
+from retailor.dialogue.shapes import Door, State
+from retailor.errors import ServeError
+from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, words
+from retailor.tasks.search.shapes import SearchQuery
+
+How = Literal["named", "brand", "place", "extreme", "other", "back", "it"]
+N_LOOKED = 12
+"""How many search results are looked through for a product that a turn names."""
+
+_CODE = re.compile(r"(?<![a-z0-9])[a-z]{1,5}[- ]?\d{2,6}[a-z]{0,3}(?![a-z0-9])", re.IGNORECASE)
+_ID = re.compile(r"(?<![\w-])[\w-]{3,40}(?![\w-])", re.ASCII)
+_EN = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_COUNT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ZH = "一二三四五六七八九十"
+_PLACE = re.compile(
+    rf"\b(?:the|from|that|and|your)? ?\b(?P<en>{'|'.join(_EN)}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:time|year|month|week|day|night|tooth))"
+    rf"|\b(?:number|no\.?|nr\.?|option|item)\s*(?P<no>\d{{1,2}}|{'|'.join(_COUNT)})\b|#(?P<hash>\d{{1,2}})\b"
+    rf"|第\s*(?P<zh>[{_ZH}两]|\d{{1,2}})\s*[个款件条种双把只张]?",
+    re.IGNORECASE,
+)
+_LAST = re.compile(
+    r"\bthe last (?:one|of)\b|\b(?:the )?last one\b|\bthe last\b(?= *[?.!]?$)|最后[一那]?[个款件条种]|倒数第一",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"one before(?: (?:that|it))?|\bprevious one\b|上一?[个款件]|前一[个款件]", re.IGNORECASE
+)
+_AFTER = re.compile(r"one after(?: (?:that|it))?|\bnext one\b|下一?[个款件]|后一[个款件]", re.IGNORECASE)
+_IT = re.compile(
+    r"\b(?:it|its|it's|they|them|their|this|that|these|those)\b(?! (?:is|are) (?:ridiculous|all))|它|这个|这款|这件|那个|那款|该",
+    re.IGNORECASE,
+)
+_OTHER = re.compile(r"\bthe other(?: one)?\b|另(?:外)?一?[个款件]", re.IGNORECASE)
+_CHEAP_ONE = re.compile(
+    r"\bthe cheap(?:er)?(?: one)?\b(?! (?:than|ones))|便宜的?那|那个?便宜的|要便宜的|便宜的是", re.IGNORECASE
+)
+_DEAR_ONE = re.compile(r"\bthe (?:more expensive|dearer|pricier)(?: one)?\b|贵的?那|那个?贵的", re.IGNORECASE)
+_DEFINITE = re.compile(
+    r"\b(?:the|that|this|your|versus|vs|with|than|about)\b|[那这][个款件把双条]|的那", re.IGNORECASE
+)
+_PLURAL = re.compile(r"\bones\b|\b(?:any|some|all|from)\b|有吗|有没有|有什么|的都", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Referred:
+    """The products of a turn, in the order of its words, and how they were found."""
+
+    item_ids: tuple[str, ...] = ()
+    how: How = "it"
+
+
+@dataclass
+class Look:
+    """What a turn may look up in the catalogue, each item once."""
+
+    door: Door
+    known: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+
+    def __call__(self, item_id: str) -> dict[str, Any] | None:
+        """The details of an item, or None when the shop does not have it."""
+        if item_id not in self.known:
+            try:
+                self.known[item_id] = self.door.details(item_id)
+            except ServeError:
+                self.known[item_id] = None
+        return self.known[item_id]
+
+    def found(self, text: str) -> list[str]:
+        """The best hits of a search for the text as it is; [] where the run has no search."""
+        if not text.strip():
+            return []
+        try:
+            answer = self.door.ask("search", SearchQuery(text[:500], N_LOOKED, read=False)).answer
+        except ServeError:
+            return []
+        return [each.item_id for each in answer.items]
+
+
+def refer(said: str, state: State, look: Look) -> Referred | None:
+    """The products that the turn speaks of; None when it names none and points at none."""
+    return (
+        _by_code(said, state, look)
+        or _by_extreme(said, state, look)
+        or _by_place(said, state)
+        or _by_name(said, state, look)
+        or _other(said, state)
+        or _back(said, state, look)
+        or _it(said, state)
+    )
+
+
+def by_price(item_ids: Iterable[str], look: Look, *, dearest: bool = False) -> str | None:
+    """The cheapest of the items, or the dearest; None where no price is known."""
+    priced = [
+        (each["price"], item_id)
+        for item_id in item_ids
+        if (each := look(item_id)) and each["price"] is not None
+    ]
+    if not priced:
+        return None
+    return (max if dearest else min)(priced, key=lambda pair: pair[0])[1]
+
+
+def _by_code(said: str, state: State, look: Look) -> Referred | None:
+    """Items by id or by model number, wherever it stands in title or attributes."""
+    ids = [each for each in _ID.findall(said) if any(char.isdigit() for char in each) and look(each)]
+    for match in _CODE.finditer(said):
+        code = _bare(match[0])
+        near = [*state.listed, *(each.item_id for each in state.recent)]
+        places = dict.fromkeys([*near, *look.found(match[0].replace(" ", "-")), *look.found(match[0])])
+        ids += [item_id for item_id in places if _has_code(look(item_id), code)][:1]
+    return Referred(tuple(dict.fromkeys(ids)), "named") if ids else None
+
+
+def _bare(code: str) -> str:
+    return re.sub(r"[- ]", "", code).lower()
+
+
+def _has_code(details: Mapping[str, Any] | None, code: str) -> bool:
+    if details is None:
+        return False
+    texts = [details["title"], *(pair["value"] for pair in details["attributes"])]
+    return any(_bare(match[0]) == code for text in texts for match in _CODE.finditer(text))
+
+
+def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
+    """'The cheaper one', 'the cheapest': of those compared, else of those listed."""
+    done = acts(said)
+    if "sort" in done:
+        return None
+    cheap = "cheapest" in done or _CHEAP_ONE.search(said)
+    dear = "dearest" in done or _DEAR_ONE.search(said)
+    among = state.pair or state.listed
+    if not (cheap or dear) or not among:
+        return None
+    found = by_price(among, look, dearest=bool(dear and not cheap))
+    return Referred((found,), "extreme") if found else None
+
+
+def _by_place(said: str, state: State) -> Referred | None:
+    """'The second one', 'number 3', 第三个, 'the one before that'."""
+    shown = state.pair if state.pair and not state.listed else state.listed
+    if not shown:
+        return None
+    now = shown.index(state.focus) if state.focus in shown else None
+    places = [_number(match) for match in _PLACE.finditer(said)]
+    if not places and _LAST.search(said):
+        places = [len(shown)]
+    if not places and now is not None:
+        places = [now] if _BEFORE.search(said) else ([now + 2] if _AFTER.search(said) else [])
+    found = [shown[each - 1] for each in places if 1 <= each <= len(shown)]
+    return Referred(tuple(dict.fromkeys(found)), "place") if found else None
+
+
+def _number(match: re.Match[str]) -> int:
+    said = (match["en"] or match["no"] or match["hash"] or match["zh"]).lower()
+    for names in (_EN, _COUNT, tuple(_ZH)):
+        if said in names:
+            return names.index(said) + 1
+    return {"两": 2}.get(said) or int(re.sub(r"\D", "", said) or 0)
+
+
+# by name -------------------------------------------------------------------------------------------
+
+
+def _by_name(said: str, state: State, look: Look) -> Referred | None:
+    """Items whose brand and name the turn has; one that is on the table by its brand alone."""
+    done = acts(said)
+    parts = _sides(said) if "compare" in done else [said]
+    near = list(dict.fromkeys([*state.listed, *state.pair, *(each.item_id for each in state.recent)]))
+    found = [item_id for part in parts if (item_id := _best(part, near, look, done))]
+    if found:
+        return Referred(tuple(dict.fromkeys(found)), "named")
+    branded = _branded(said, list(dict.fromkeys([*state.listed, *state.pair])), look)
+    return Referred((branded,), "brand") if branded else None
+
+
+def _sides(said: str) -> list[str]:
+    return [
+        part
+        for part in re.split(
+            r"\b(?:and|with|or|to|versus|vs\.?|than)\b|[和跟与]|还是|,|，", said, flags=re.IGNORECASE
+        )
+        if part.strip()
+    ]
+
+
+def _best(said: str, near: Sequence[str], look: Look, done: frozenset[str]) -> str | None:
+    """The item that the words name: its brand and most of what else they say of products."""
+    asks = done & {"question", "compare", "tell", "opinions", "back"} or _DEFINITE.search(said)
+    if (
+        not asks
+        or ("find" in done and not done & {"compare", "tell"} and not _DEFINITE.search(said))
+        or _PLURAL.search(said)
+    ):
+        return None
+    scored = []
+    for rank, item_id in enumerate(dict.fromkeys([*near, *look.found(said)])):
+        details = look(item_id)
+        if details is not None and (n := _named(said, details)):
+            scored.append((n, item_id in near, -rank, item_id))
+    if not scored:
+        return None
+    scored.sort(reverse=True)
+    ties = [each for each in scored if each[0] == scored[0][0] and each[1] == scored[0][1]]
+    return scored[0][3] if len(ties) == 1 or scored[0][0] >= 3 or scored[0][1] else None
+
+
+def brand_of(details: Mapping[str, Any]) -> str:
+    """The brand in lower case, '' where the catalogue gives none."""
+    return (details.get("brand") or "").lower()
+
+
+def _named(said: str, details: Mapping[str, Any]) -> int:
+    """How many words of the name the text has beside the brand; 0 unless it has the brand, and two."""
+    lower = said.lower()
+    brand = brand_of(details)
+    told = set(words(said)) - STOP_WORDS
+    own = set(words(details["title"])) - STOP_WORDS
+    of_brand = set(words(brand))
+    shared = {each for each in (told & own) - of_brand if len(each) > 1 or not each.isascii()}
+    if brand and brand not in lower:
+        return 0
+    if not brand:
+        return len(shared) if len(shared) >= 4 else 0
+    return len(shared) if len(shared) >= (2 if HAS_CHINESE.search(said) else 1) else 0
+
+
+def _branded(said: str, shown: Sequence[str], look: Look) -> str | None:
+    """The listed item whose brand the turn has, if it is a question for one of them."""
+    lower = said.lower()
+    if _PLURAL.search(said) or acts(said) & {"cheaper", "recommend"}:
+        return None
+    pointed = _DEFINITE.search(said) or acts(said) & {"question", "compare"} or re.search(r"[的换]", said)
+    if re.search(r"\b(?:not|no|without|except)\b|不要|除", lower) or not pointed:
+        return None
+    for item_id in shown:
+        details = look(item_id)
+        if details is None:
+            continue
+        brand = brand_of(details)
+        if brand and brand in lower:
+            return item_id
+    return None
+
+
+# pointing ------------------------------------------------------------------------------------------
+
+
+def _other(said: str, state: State) -> Referred | None:
+    """'The other one' of the two compared, or the product before the one in focus."""
+    if not _OTHER.search(said):
+        return None
+    among = [*state.pair, *(each.item_id for each in reversed(state.recent))]
+    others = [each for each in among if each != state.focus]
+    return Referred((others[0],), "other") if others else None
+
+
+def _back(said: str, state: State, look: Look) -> Referred | None:
+    """'Back to the cat tree': the latest product in focus whose name, or search, has the words."""
+    if "back" not in acts(said):
+        return None
+    told = set(words(said)) - STOP_WORDS
+    for each in reversed(state.recent):
+        details = look(each.item_id)
+        if details and told & (set(words(f"{each.words} {details['title']}")) - STOP_WORDS):
+            return Referred((each.item_id,), "back")
+    return None
+
+
+def _it(said: str, state: State) -> Referred | None:
+    """'It' is the product in focus, else the first of the list."""
+    if not _IT.search(said):
+        return None
+    found = state.focus or (state.listed[0] if state.listed else None)
+    return Referred((found,), "it") if found else None
