@@ -8,7 +8,13 @@ from typing import Any
 
 from retailor.dialogue.acts import without_chatter
 from retailor.retrieval.tokens import content_words, words
+from retailor.scripts import HAN
 
+_MEASURE = re.compile(rf"\d+(?:\.\d+)?\s*(?:[a-z%°]{{1,9}}(?![a-z])|个?[{HAN}]{{1,2}})?", re.IGNORECASE)
+_EMPTY = frozenset(
+    "住 装 放 能 用 做 适合 块 元 点 大 小 大一点 小一点 一点 点的 多 些 dollar euro buck yuan work big small".split()
+)
+"""Words around a condition that no item has to hold."""
 _PREFIX = 4
 """'wooden' is held by 'wood': a word of so many letters that the other one begins with."""
 
@@ -21,23 +27,49 @@ def text_of(details: Mapping[str, Any]) -> str:
 
 
 def wanted_words(conditions: str, read: Iterable[str], searched: str) -> list[str]:
-    """The content words of the conditions without those that filters were read from or searched for before."""
+    """What an item should hold: the words of the conditions that no filter was read from, numbers with units.
+
+    Words that were searched for before do not count again.
+    """
     rest = without_chatter(conditions)
     for each in read:
         rest = re.sub(re.escape(each), " ", rest, flags=re.IGNORECASE)
-    known = set(content_words(searched))
-    return [word for word in dict.fromkeys(content_words(rest)) if word not in known]
+    measures = [match[0] for match in _MEASURE.finditer(rest)]
+    known = set(content_words(searched)) | _EMPTY
+    plain = [word for word in content_words(_MEASURE.sub(" ", rest)) if word not in known]
+    return list(dict.fromkeys([*(_close(each) for each in measures), *plain]))
 
 
-def holds(details: Mapping[str, Any], wanted: Sequence[str]) -> bool:
-    """Whether the item's texts have every word, in any inflection."""
+def best_holding(details: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> tuple[list[str], bool]:
+    """The ids of the items that hold most of what is wanted, in their order, and whether that is all of it.
+
+    All items and false where none holds half.
+    """
+    if not wanted:
+        return [each["item_id"] for each in details], True
+    shares = [share(each, wanted) for each in details]
+    best = max(shares, default=0.0)
+    if best < 0.5:
+        return [each["item_id"] for each in details], False
+    return [each["item_id"] for each, of in zip(details, shares, strict=True) if of == best], best == 1.0
+
+
+def share(details: Mapping[str, Any], wanted: Sequence[str]) -> float:
+    """How much of what is wanted the item's texts have, in any inflection."""
     text = text_of(details)
-    told = set(words(text))
-    return all(_told(word, told, text) for word in wanted)
+    told, close = set(words(text)), _close(text)
+    return sum(_told(word, told, close) for word in wanted) / len(wanted)
 
 
-def _told(word: str, told: set[str], text: str) -> bool:
-    if word in told or (not word.isascii() and word in text):
+def _close(text: str) -> str:
+    """Without spaces, and without the 个 between a number and what it counts: '4 个人' is '4人'."""
+    return re.sub(r"(?<=\d)个(?=\w)", "", re.sub(r"\s+", "", text.lower()))
+
+
+def _told(word: str, told: set[str], close: str) -> bool:
+    if word[0].isdigit():
+        return re.search(rf"(?<![\d.]){re.escape(word)}", close) is not None
+    if word in told or (not word.isascii() and word in close):
         return True
     if not word.isascii() or len(word) < _PREFIX or not word.isalpha():
         return False

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from retailor.dialogue import saying
 from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.handing import MAX_UNKNOWN, handover
-from retailor.dialogue.refer import Look, Referred, by_price, refer
+from retailor.dialogue.refer import TWO, WHICH, Look, Referred, refer
 from retailor.dialogue.shapes import (
     MAX_CHARS,
     MAX_LISTED,
@@ -218,24 +218,16 @@ def _spoken(turn: _Planner) -> Reply | None:
 
 
 def _compare(turn: _Planner) -> Reply | None:
-    """Two products side by side: those named, one named and the one in focus, or the two compared last."""
-    ids = turn.referred.item_ids if turn.referred and turn.referred.how != "extreme" else ()
-    if not (turn.asked("compare") or (len(ids) > 1 and turn.asked("question"))):
+    """Two products side by side: those named, one named and the one in focus, or the two spoken of last."""
+    referred = turn.referred
+    extreme = referred is not None and referred.how == "extreme"
+    ids = referred.item_ids if referred and not extreme and referred.how != "it" else ()
+    which = WHICH.search(turn.said) is not None
+    if not (turn.asked("compare") or (which and (len(ids) > 1 or (extreme and turn.state.pair)))):
         return None
-    state = turn.state
-    if len(ids) == 1 and state.focus and state.focus not in ids:
-        ids = (state.focus, *ids)
-    if len(ids) < 2:
-        recent = tuple(each.item_id for each in state.recent[-2:])
-        ids = (
-            state.pair
-            or (recent if len(recent) == 2 and not state.listed else ())
-            or state.listed[:4]
-            or recent
-        )
+    ids = _compared(ids, turn)
     if len(ids) < 2:
         return None
-    ids = ids[:4]
     result = turn.call("compare", item_ids=list(ids))
     details = [each for item_id in ids if (each := turn.look(item_id)) is not None]
     said, best = verdict(turn.said, details, turn.language)
@@ -245,19 +237,41 @@ def _compare(turn: _Planner) -> Reply | None:
     return turn.finish(saying.comparison(result.data, said, turn.language), state, ids)
 
 
+def _compared(ids: tuple[str, ...], turn: _Planner) -> tuple[str, ...]:
+    """The products to compare, at most four; fewer than two where it is not clear which."""
+    state = turn.state
+    if len(ids) == 1 and state.focus and state.focus not in ids:
+        ids = (state.focus, *ids)
+    if len(ids) >= 2:
+        return ids[:4]
+    recent = tuple(each.item_id for each in state.recent[-2:])
+    if state.pair:
+        return state.pair
+    if len(recent) == 2 and (TWO.search(turn.said) or not state.listed):
+        return recent
+    return state.listed[:2] if TWO.search(turn.said) else state.listed[:4]
+
+
 def _recommend(turn: _Planner) -> Reply | None:
+    """Products like the one pointed at, or for a wish."""
     if turn.asked("similar"):
         like = _one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), None)
-        if like is not None:
+        details = turn.look(like) if like else None
+        if like is not None and details is not None:
             result = turn.call("recommend", item_id=like, k=N_SHOWN)
-            state = turn.focused(like)
-            made = turn.listing("similar", result, replace(state, filters=(), sort="relevance"))
-            return made
+            path = details["category"] or []
+            filters = (Filter("category", "=", path[-1]),) if path else ()
+            state = replace(turn.focused(like), words=details["title"][:MAX_CHARS], filters=filters)
+            return turn.listing("similar", result, replace(state, sort="relevance"))
     if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
         return None
     wish = without_chatter(turn.said) or turn.said
     result = turn.call("recommend", text=wish, k=N_SHOWN)
-    return turn.listing("recommended", result, replace(turn.state, words=wish, filters=(), sort="relevance"))
+    if not result.items:
+        turn.calls.pop()
+        return None
+    filters = tuple(Filter(**each) for each in result.data["filters"])
+    return turn.listing("recommended", result, replace(turn.state, words=wish, filters=filters))
 
 
 def _sorted(turn: _Planner) -> Reply | None:
@@ -298,16 +312,19 @@ def _product(turn: _Planner) -> Reply | None:
         return None
     if _asks(turn.said):
         return turn.answer(turn.said, item_id)
-    again = how in ("place", "other", "brand", "named") and turn.state.question and not turn.asked("tell")
-    if again and re.search(r"呢|^(?:and|what about|how about|the)\b", turn.said, re.IGNORECASE):
-        return turn.answer(_again(turn.state.question), item_id)
-    if how == "it" and not turn.asked("tell"):
-        return turn.answer(turn.said, item_id) if turn.asked("question") else None
-    if turn.asked("opinions") or (
-        turn.asked("question") and how in ("it", "back", "place", "other") and not turn.asked("tell")
-    ):
+    if _BARE.search(turn.said) and not turn.asked("tell"):
+        return (
+            turn.answer(_again(turn.state.question), item_id) if turn.state.question else turn.item(item_id)
+        )
+    if turn.asked("question") and not turn.asked("tell") and how != "extreme":
         return turn.answer(turn.said, item_id)
+    if how == "it" and not turn.asked("tell"):
+        return None
     return turn.item(item_id)
+
+
+_BARE = re.compile(r"^(?:and|or|what about|how about|so|the)\b|呢[？?。]*$|^(?:那|换成?)", re.IGNORECASE)
+"""A product and nothing else: 'and the second one?' asks again what was asked last."""
 
 
 def _asks(said: str) -> bool:
@@ -380,4 +397,3 @@ STEPS: tuple[Callable[[_Planner], Reply | None], ...] = (
     _focus,
     _search,
 )
-__all__ = ["STEPS", "by_price", "respond", "state_for", "tidy"]

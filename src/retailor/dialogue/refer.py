@@ -48,6 +48,8 @@ _DEAR_ONE = re.compile(r"\bthe (?:more expensive|dearer|pricier)(?: one)?\b|贵�
 _DEFINITE = re.compile(
     r"\b(?:the|that|this|your|versus|vs|with|than|about)\b|[那这][个款件把双条]|的那", re.IGNORECASE
 )
+TWO = re.compile(r"\b(?:two|both|either)\b|[两俩]个?|二者|两者", re.IGNORECASE)
+WHICH = re.compile(r"\bwhich\b|哪[个款一]|谁", re.IGNORECASE)
 _PLURAL = re.compile(r"\bones\b|\b(?:any|some|all|from)\b|有吗|有没有|有什么|的都", re.IGNORECASE)
 
 
@@ -89,7 +91,8 @@ class Look:
 def refer(said: str, state: State, look: Look) -> Referred | None:
     """The products that the turn speaks of; None when it names none and points at none."""
     return (
-        _by_code(said, state, look)
+        _of_sides(said, state, look)
+        or _by_code(said, state, look)
         or _by_extreme(said, state, look)
         or _by_place(said, state)
         or _by_name(said, state, look)
@@ -97,6 +100,20 @@ def refer(said: str, state: State, look: Look) -> Referred | None:
         or _back(said, state, look)
         or _it(said, state)
     )
+
+
+def _of_sides(said: str, state: State, look: Look) -> Referred | None:
+    """The two products of a comparison, each from its own words; None where these do not name two."""
+    if "compare" not in acts(said):
+        return None
+    near = list(dict.fromkeys([*state.listed, *state.pair, *(each.item_id for each in state.recent)]))
+    found: list[str] = []
+    for part in _sides(said):
+        coded = _by_code(part, state, look)
+        one = coded.item_ids[0] if coded else _best(part, near, look, acts(said))
+        if one is not None and one not in found:
+            found.append(one)
+    return Referred(tuple(found), "named") if len(found) > 1 else None
 
 
 def by_price(item_ids: Iterable[str], look: Look, *, dearest: bool = False) -> str | None:
@@ -176,11 +193,10 @@ def _number(match: re.Match[str]) -> int:
 def _by_name(said: str, state: State, look: Look) -> Referred | None:
     """Items whose brand and name the turn has; one that is on the table by its brand alone."""
     done = acts(said)
-    parts = _sides(said) if "compare" in done else [said]
     near = list(dict.fromkeys([*state.listed, *state.pair, *(each.item_id for each in state.recent)]))
-    found = [item_id for part in parts if (item_id := _best(part, near, look, done))]
-    if found:
-        return Referred(tuple(dict.fromkeys(found)), "named")
+    best = _best(said, near, look, done)
+    if best is not None:
+        return Referred((best,), "named")
     branded = _branded(said, list(dict.fromkeys([*state.listed, *state.pair])), look)
     return Referred((branded,), "brand") if branded else None
 

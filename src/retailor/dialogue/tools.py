@@ -6,13 +6,13 @@ checked by the pydantic model whose schema is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from retailor.dialogue.holding import holds, wanted_words
+from retailor.dialogue.holding import best_holding, wanted_words
 from retailor.dialogue.shapes import Cited, Door, Result
 from retailor.errors import ServeError
 from retailor.tasks.answer.shapes import AnswerQuery
@@ -24,6 +24,12 @@ ItemId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Few = Annotated[int, Field(ge=1, le=20)]
 N_READ = 60
 """How many results are looked through for those that meet a condition in words."""
+N_LEAD, LEAD_SHARE = 5, 0.4
+"""A category leads where so much of the first results' weight (1 / place) is of it: then others are left out."""
+_ABOUT = 0.2
+"""How far 'about 60' reaches, as a share."""
+MOST_SORTED = 20
+"""Sorted by price or stars are so many of the best matches, not what hardly matches."""
 MAX_DESCRIPTION, MAX_PASSAGE = 600, 1000
 """Characters of a shop's text that a tool gives on."""
 _FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "rating", "n_reviews")
@@ -118,8 +124,23 @@ def listed(door: Door, item_id: str) -> dict[str, Any]:
 
 
 def _search(door: Door, asked: SearchArguments) -> Result:
-    found = door.ask("search", SearchQuery(asked.text, asked.k)).answer
-    return _found(door, found, [each.item_id for each in found.items], found.filters)
+    """The best, kept to the category that leads: whoever looks for a tent is not shown a leash after it."""
+    found = door.ask("search", SearchQuery(asked.text, N_READ)).answer
+    details = [door.details(each.item_id) for each in found.items]
+    lead = None if found.is_nearest else leading(details)
+    kept = [each["item_id"] for each in details if lead is None or each["category"] == lead]
+    only = () if lead is None else (Filter("category", "=", lead[-1]),)
+    return _found(door, found, kept[: asked.k], found.filters + only)
+
+
+def leading(details: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """The category path that leads the results, or None where they are of many kinds."""
+    weights: dict[tuple[str, ...], float] = {}
+    for place, each in enumerate(details[:N_LEAD], 1):
+        path = tuple(each["category"] or ())
+        weights[path] = weights.get(path, 0.0) + 1 / place
+    best = max(weights, key=lambda path: weights[path], default=())
+    return list(best) if best and weights[best] >= LEAD_SHARE * sum(weights.values()) else None
 
 
 def _found(door: Door, found: Any, item_ids: list[str], filters: tuple[Filter, ...], **more: Any) -> Result:
@@ -138,24 +159,32 @@ def _found(door: Door, found: Any, item_ids: list[str], filters: tuple[Filter, .
 def _filter(door: Door, asked: FilterArguments) -> Result:
     """Within what was found: conditions that are read count as asked for, other words must be in the item.
 
-    Where nothing meets them, the nearest items are given and `met` is false.
+    Where nothing meets them, `met` is false and those that meet most are given.
     """
     held = tuple(each.filter() for each in asked.filters)
     words = f"{asked.text} {asked.conditions}".strip()
-    found = door.ask("search", SearchQuery(words, N_READ, held, sort=asked.sort)).answer
-    read = tuple(each for each in found.filters if each.text and each not in held)
+    found = door.ask("search", SearchQuery(words, N_READ, held)).answer
+    read = tuple(each for each in found.filters if each.text and each not in found.relaxed)
     added = tuple(replace(each, text="") for each in read)
     if added:
-        strict = SearchQuery(found.searched or words, N_READ, held + added, read=False, sort=asked.sort)
+        strict = SearchQuery(found.searched or words, N_READ, held + added, read=False)
         narrowed = door.ask("search", strict).answer
     else:
         narrowed = found
     wanted = wanted_words(asked.conditions, [each.text for each in read], asked.text)
-    ids = [each.item_id for each in narrowed.items]
-    kept = [each for each in ids if holds(door.details(each), wanted)] if wanted else ids
-    met = bool(kept) and not found.relaxed
-    shown = (kept or [each.item_id for each in found.items])[: asked.k]
-    return _found(door, narrowed, shown, held + (added if met else ()), met=met, wanted=wanted)
+    ids, met = best_holding([door.details(each.item_id) for each in narrowed.items], wanted)
+    met = met and bool(ids) and not [each for each in found.relaxed if each.text]
+    ids = _ordered(door, ids[:MOST_SORTED], asked.sort)[: asked.k]
+    return _found(door, narrowed, ids, held + added, met=met, wanted=wanted)
+
+
+def _ordered(door: Door, item_ids: list[str], sort: Sort) -> list[str]:
+    """By price or stars, unknown ones last; as they are for 'relevance'."""
+    if sort == "relevance":
+        return item_ids
+    name, sign = ("rating", -1) if sort == "rating" else ("price", -1 if sort == "-price" else 1)
+    values = {each: door.details(each)[name] for each in item_ids}
+    return sorted(item_ids, key=lambda each: (values[each] is None, sign * (values[each] or 0)))
 
 
 def _item(door: Door, asked: ItemArguments) -> Result:
@@ -168,7 +197,9 @@ def _item(door: Door, asked: ItemArguments) -> Result:
 
 def _answer(door: Door, asked: AnswerArguments) -> Result:
     answered = door.ask("answer", AnswerQuery(asked.question, asked.item_id)).answer
-    cited = tuple(Cited(each.item_id or "", each.source, each.text[:MAX_PASSAGE]) for each in answered.evidence)
+    cited = tuple(
+        Cited(each.item_id or "", each.source, each.text[:MAX_PASSAGE]) for each in answered.evidence
+    )
     data = {
         "text": answered.text,
         "known": answered.known,
@@ -195,13 +226,41 @@ def _compare(door: Door, asked: CompareArguments) -> Result:
 
 
 def _recommend(door: Door, asked: RecommendArguments) -> Result:
-    by = "similar" if asked.item_id else "customer"
+    """For a wish, or like an item. Prices in the wish are kept to."""
     seen = () if asked.item_id is None else (asked.item_id,)
-    query = RecommendQuery(item_ids=seen, text=asked.text or None, k=asked.k, exclude=seen, by=by)
-    found = door.ask("recommend", query).answer
-    ids = [each.item_id for each in found.items]
-    data = {"items": [{**listed(door, each.item_id), "reason": each.reason} for each in found.items]}
-    return Result(data, tuple(ids))
+    bounds = _prices(door, asked.text)
+    query = RecommendQuery(
+        item_ids=seen,
+        text=asked.text or None,
+        k=N_READ if bounds else asked.k,
+        exclude=seen,
+        by="similar" if seen else "customer",
+    )
+    found = door.ask("recommend", query).answer.items
+    rows = [{**listed(door, each.item_id), "reason": each.reason} for each in found]
+    kept = [each for each in rows if all(_within(each["price"], bound) for bound in bounds)][: asked.k]
+    data = {"items": kept, "filters": [asdict(each) for each in bounds], "met": bool(kept) or not bounds}
+    return Result(data, tuple(each["item_id"] for each in kept))
+
+
+def _prices(door: Door, text: str) -> tuple[Filter, ...]:
+    """The bounds on prices that search reads in a wish; () in a run without search."""
+    if not any(char.isdigit() for char in text):
+        return ()
+    try:
+        read = door.ask("search", SearchQuery(text, 1)).answer.filters
+    except ServeError:
+        return ()
+    return tuple(each for each in read if each.field == "price")
+
+
+def _within(price: float | None, bound: Filter) -> bool:
+    if price is None:
+        return False
+    value = float(bound.value)
+    if bound.op in ("<=", ">="):
+        return price <= value if bound.op == "<=" else price >= value
+    return abs(price - value) <= _ABOUT * value
 
 
 TOOLS: Mapping[str, Tool] = {
