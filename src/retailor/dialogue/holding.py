@@ -11,10 +11,11 @@ from retailor.retrieval.tokens import content_words, words
 from retailor.scripts import HAN
 
 _MEASURE = re.compile(rf"\d+(?:\.\d+)?\s*(?:[a-z%°]{{1,9}}(?![a-z])|个?[{HAN}]{{1,2}})?", re.IGNORECASE)
-_EMPTY = frozenset(
-    "住 装 放 能 用 做 适合 块 元 点 大 小 大一点 小一点 一点 点的 多 些 dollar euro buck yuan work big small".split()
-)
-"""Words around a condition that no item has to hold."""
+_EMPTY = frozenset("dollar euro buck yuan work big small size".split())
+_EMPTY_ZH = frozenset("能可以住装放用做适合块元点大小一些多少个的得要是有")
+"""Words, and characters of words, around a condition that no item has to hold."""
+_MADE_OF = re.compile(r"([木竹铁钢铜铝银金皮棉毛麻丝瓷纸布胶])[头制质料子做]?")
+"""What something is made of, as it is asked for: 木头 is held by 榉木."""
 _PREFIX = 4
 """'wooden' is held by 'wood': a word of so many letters that the other one begins with."""
 
@@ -36,7 +37,9 @@ def wanted_words(conditions: str, read: Iterable[str], searched: str) -> list[st
         rest = re.sub(re.escape(each), " ", rest, flags=re.IGNORECASE)
     measures = [match[0] for match in _MEASURE.finditer(rest)]
     known = set(content_words(searched)) | _EMPTY
-    plain = [word for word in content_words(_MEASURE.sub(" ", rest)) if word not in known]
+    plain = [
+        word for word in content_words(_MEASURE.sub(" ", rest)) if word not in known and set(word) - _EMPTY_ZH
+    ]
     return list(dict.fromkeys([*(_close(each) for each in measures), *plain]))
 
 
@@ -71,6 +74,8 @@ def _told(word: str, told: set[str], close: str) -> bool:
         return re.search(rf"(?<![\d.]){re.escape(word)}", close) is not None
     if word in told or (not word.isascii() and word in close):
         return True
+    if made := _MADE_OF.fullmatch(word):
+        return made[1] in close
     if not word.isascii() or len(word) < _PREFIX or not word.isalpha():
         return False
     return any(

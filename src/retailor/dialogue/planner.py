@@ -34,6 +34,7 @@ from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer import kinds
+from retailor.tasks.answer.wording import unknown_text
 from retailor.tasks.search.shapes import Filter, Sort
 
 MAX_SAID = 500
@@ -132,8 +133,8 @@ class _Planner:
         result = self.call("answer", question=question, **({} if item_id is None else {"item_id": item_id}))
         state = self.state if item_id is None else self.focused(item_id)
         state = replace(state, question=question if item_id else state.question)
-        if not result.known:
-            return self.unknown(result.data["text"], state)
+        if not result.known or self.tells_nothing(question, result, item_id):
+            return self.unknown(unknown_text(question, item=item_id is not None), state)
         state = replace(state, n_unknown=0)
         if item_id is None:
             return self.finish(result.data["text"], state)
@@ -141,6 +142,13 @@ class _Planner:
         name = saying.named(details) if details else item_id
         colon = "：" if self.language == "zh" else ": "
         return self.finish(f"{name}{colon}{result.data['text']}", state, (item_id,))
+
+    def tells_nothing(self, question: str, result: Result, item_id: str | None) -> bool:
+        """Whether the answer is the product's own name, of which the question has no other word."""
+        details = self.look(item_id) if item_id else None
+        if details is None or {each.source for each in result.cited} - {"title"}:
+            return False
+        return not set(content_words(question)) & set(content_words(result.data["text"]))
 
     def item(self, item_id: str) -> Reply:
         result = self.call("item", item_id=item_id)
@@ -310,9 +318,11 @@ def _product(turn: _Planner) -> Reply | None:
     item_id, how = turn.referred.item_ids[0], turn.referred.how
     if how == "it" and turn.state.focus is None and turn.asked("find", "refine"):
         return None
+    if how == "it" and turn.asked("shop"):
+        return None
     if _asks(turn.said):
         return turn.answer(turn.said, item_id)
-    if _BARE.search(turn.said) and not turn.asked("tell"):
+    if how != "it" and _BARE.search(turn.said) and not turn.asked("tell"):
         return (
             turn.answer(_again(turn.state.question), item_id) if turn.state.question else turn.item(item_id)
         )
@@ -345,11 +355,16 @@ def _again(question: str) -> str:
 
 
 def _rule(turn: _Planner) -> Reply | None:
-    """The shop's rules: delivery, returns, payment."""
-    rules = [kind for kind in kinds.asked(turn.said) if kind.sort == "rule"]
-    if not rules or turn.asked("find") and not turn.asked("question"):
-        return None
-    return turn.answer(turn.said, None)
+    """The shop's rules, where no product is meant: delivery, returns, payment, opening hours."""
+    if turn.asked("shop") or (
+        _is_rule(turn.said) and not (turn.asked("find") and not turn.asked("question"))
+    ):
+        return turn.answer(turn.said, None)
+    return None
+
+
+def _is_rule(said: str) -> bool:
+    return any(kind.sort == "rule" for kind in kinds.asked(said))
 
 
 def _refine(turn: _Planner) -> Reply | None:
@@ -358,8 +373,16 @@ def _refine(turn: _Planner) -> Reply | None:
     if not state.words or not (turn.asked("refine", "find") or not turn.asked("question")):
         return None
     if turn.asked("refine") or len(content_words(without_chatter(turn.said))) <= 3:
-        return turn.narrow(turn.said, state.filters, state.sort)
+        return turn.narrow(
+            turn.said, state.filters, state.sort, force=_WHICH_ONES.search(turn.said) is not None
+        )
     return None
+
+
+_WHICH_ONES = re.compile(
+    r"\bones\b|^(?:and )?in [\w ]{3,14}\??$|的(?:有吗|有没有|呢)?[。！!？?]*$", re.IGNORECASE
+)
+"""Says only which of those listed: it is no new subject, even where none fits."""
 
 
 def _focus(turn: _Planner) -> Reply | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from retailor.dialogue.acts import acts
 from retailor.dialogue.shapes import Door, State
+from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, words
 from retailor.tasks.search.shapes import SearchQuery
@@ -41,10 +42,11 @@ _IT = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(r"\bthe other(?: one)?\b|另(?:外)?一?[个款件]", re.IGNORECASE)
-_CHEAP_ONE = re.compile(
-    r"\bthe cheap(?:er)?(?: one)?\b(?! (?:than|ones))|便宜的?那|那个?便宜的|要便宜的|便宜的是", re.IGNORECASE
+_THE_ONE = re.compile(
+    r"\bthe (?:cheap(?:er)?|more expensive|dearer|pricier|lighter|heavier|bigger|smaller|larger|longer|shorter|better|taller)\b"
+    r"(?! (?:than|ones))|[便宜贵轻重大小长短好]的?那|那[个款]?(?:便宜|贵|轻|重|大|小|长|短|好)一?点?的|要便宜的|便宜的是",
+    re.IGNORECASE,
 )
-_DEAR_ONE = re.compile(r"\bthe (?:more expensive|dearer|pricier)(?: one)?\b|贵的?那|那个?贵的", re.IGNORECASE)
 _DEFINITE = re.compile(
     r"\b(?:the|that|this|your|versus|vs|with|than|about)\b|[那这][个款件把双条]|的那", re.IGNORECASE
 )
@@ -116,18 +118,6 @@ def _of_sides(said: str, state: State, look: Look) -> Referred | None:
     return Referred(tuple(found), "named") if len(found) > 1 else None
 
 
-def by_price(item_ids: Iterable[str], look: Look, *, dearest: bool = False) -> str | None:
-    """The cheapest of the items, or the dearest; None where no price is known."""
-    priced = [
-        (each["price"], item_id)
-        for item_id in item_ids
-        if (each := look(item_id)) and each["price"] is not None
-    ]
-    if not priced:
-        return None
-    return (max if dearest else min)(priced, key=lambda pair: pair[0])[1]
-
-
 def _by_code(said: str, state: State, look: Look) -> Referred | None:
     """Items by id or by model number, wherever it stands in title or attributes."""
     ids = [each for each in _ID.findall(said) if any(char.isdigit() for char in each) and look(each)]
@@ -151,16 +141,18 @@ def _has_code(details: Mapping[str, Any] | None, code: str) -> bool:
 
 
 def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
-    """'The cheaper one', 'the cheapest': of those compared, else of those listed."""
+    """'The cheaper one', 'the cheapest', 'the biggest': of those compared, else of those listed."""
     done = acts(said)
-    if "sort" in done:
-        return None
-    cheap = "cheapest" in done or _CHEAP_ONE.search(said)
-    dear = "dearest" in done or _DEAR_ONE.search(said)
+    pointed = done & {"cheapest", "dearest", "least", "most"} or _THE_ONE.search(said)
     among = state.pair or state.listed
-    if not (cheap or dear) or not among:
+    if "sort" in done or not pointed or len(among) < 2:
         return None
-    found = by_price(among, look, dearest=bool(dear and not cheap))
+    details = [each for item_id in among if (each := look(item_id)) is not None]
+    if done & {"cheapest", "dearest", "cheaper", "dearer"}:  # a price that is not known is no price to win by
+        details = [each for each in details if each["price"] is not None]
+    _, found = verdict(said, details, "en")
+    if found is None and len(details) == 1:
+        found = details[0]["item_id"]
     return Referred((found,), "extreme") if found else None
 
 

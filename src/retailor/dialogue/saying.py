@@ -58,6 +58,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "higher": ("More expensive", "更贵的是"),
     "rated": ("Better rated", "评分更高的是"),
     "more": ("More", "更大的是"),
+    "less": ("Less", "更小的是"),
 }
 
 

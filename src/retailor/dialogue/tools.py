@@ -6,6 +6,7 @@ checked by the pydantic model whose schema is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -124,13 +125,28 @@ def listed(door: Door, item_id: str) -> dict[str, Any]:
 
 
 def _search(door: Door, asked: SearchArguments) -> Result:
-    """The best, kept to the category that leads: whoever looks for a tent is not shown a leash after it."""
+    """The best, kept to the category that leads: whoever looks for a tent is not shown a leash after it.
+
+    A colour or a brand in the words does not choose the category: what is left of them does.
+    """
     found = door.ask("search", SearchQuery(asked.text, N_READ)).answer
-    details = [door.details(each.item_id) for each in found.items]
-    lead = None if found.is_nearest else leading(details)
-    kept = [each["item_id"] for each in details if lead is None or each["category"] == lead]
-    only = () if lead is None else (Filter("category", "=", lead[-1]),)
-    return _found(door, found, kept[: asked.k], found.filters + only)
+    wishes = [each.text for each in found.filters if each.text and each.op == "="]
+    plain = found
+    if rest := _without(found.searched, wishes) if wishes else "":
+        plain = door.ask("search", SearchQuery(rest, N_READ, read=False)).answer
+    lead = None if plain.is_nearest else leading([door.details(each.item_id) for each in plain.items])
+    if lead is None:
+        return _found(door, found, [each.item_id for each in found.items[: asked.k]], found.filters)
+    only = Filter("category", "=", lead[-1])
+    found = door.ask("search", SearchQuery(asked.text, N_READ, (only,))).answer
+    kept = [each.item_id for each in found.items if door.details(each.item_id)["category"] == lead]
+    return _found(door, found, kept[: asked.k], found.filters)
+
+
+def _without(text: str, phrases: Sequence[str]) -> str:
+    for each in phrases:
+        text = re.sub(re.escape(each), " ", text, flags=re.IGNORECASE)
+    return " ".join(text.split()).strip(" 的,，")
 
 
 def leading(details: Sequence[Mapping[str, Any]]) -> list[str] | None:

@@ -13,33 +13,42 @@ from retailor.text.quantities import parse_quantities
 # how it is asked | fact | what is said | whether the greatest wins
 _ASKED: tuple[tuple[str, str, str, bool], ...] = (
     (r"cheap|less expensive|costs? less|lower price|affordable|便宜|实惠", "price", "lower", False),
-    (r"more expensive|costs? more|dearer|pricier|更贵|哪个贵|贵一", "price", "higher", True),
-    (r"light|weighs? less|轻", "mass", "lighter", False),
-    (r"heav|weighs? more|重", "mass", "heavier", True),
-    (r"better|best|rated|stars|评分|评价|更好|哪个好|好一点", "rating", "rated", True),
-    (r"holds? more|bigger|larger|roomier|capacity|volume|更大|装得多|容量|容积|大一", "volume", "more", True),
-)
+    (r"expensive|costs? more|dearer|pricier|priciest|更贵|哪个贵|贵一|最贵", "price", "higher", True),
+    (r"\blight(?:er|est)\b|weighs? less|轻", "mass", "lighter", False),
+    (r"heav|weighs? more|更重|最重|哪个重|重一", "mass", "heavier", True),
+    (r"better|best|rated|stars|reviews|评分|评价|口碑|更好|最好|哪个好|好一点", "rating", "rated", True),
+    (r"holds? more|bigger|biggest|larger|largest|room(?:ier|iest)|tall(?:er|est)|long(?:er|est)|high(?:er|est)|strong(?:er|est)|"
+     r"powerful|bright(?:er|est)|更大|最大|装得多|容量|大一|更长|最长|更高|最高|最亮|更亮|最强", "size", "more", True),
+    (r"small(?:er|est)|short(?:er|est)|更小|最小|小一|更短|最短", "size", "less", False),
+)  # fmt: skip
+_SIZES = ("volume", "length", "area", "power", "brightness", "memory")
+"""What 'bigger' may mean, the likeliest first: the first one that all the products have."""
 _WEIGHT = re.compile(r"weight|重", re.IGNORECASE)
 
 
 def verdict(said: str, details: Sequence[Mapping[str, Any]], language: Language) -> tuple[str, str | None]:
-    """The sentence, and the id of the item that wins; ('', None) where nothing is asked or known."""
+    """The sentence, and the id of the item that wins; ('', None) where nothing is asked or known of all."""
     for pattern, fact, word, is_greatest in _ASKED:
-        if not re.search(pattern, said, re.IGNORECASE):
-            continue
-        values = [(value, each) for each in details if (value := _value(each, fact)) is not None]
-        if len(values) < len(details) or len({value for value, _ in values}) < 2:
-            continue
-        best = (max if is_greatest else min)(values, key=lambda pair: pair[0])[1]
-        colon = "：" if language == "zh" else ": "
-        return f"{say(word, language)}{colon}{named(best)}{'。' if language == 'zh' else '.'}", best[
-            "item_id"
-        ]
+        if re.search(pattern, said, re.IGNORECASE):
+            best = _best(details, fact, is_greatest)
+            if best is not None:
+                colon, stop = ("：", "。") if language == "zh" else (": ", ".")
+                return f"{say(word, language)}{colon}{named(best)}{stop}", best["item_id"]
     return "", None
 
 
+def _best(details: Sequence[Mapping[str, Any]], fact: str, is_greatest: bool) -> Mapping[str, Any] | None:
+    """The item with the greatest, or the least, value; None unless all have one and they differ."""
+    for name in _SIZES if fact == "size" else (fact,):
+        values = [_value(each, name) for each in details]
+        known = [value for value in values if value is not None]
+        if len(known) == len(details) and len(set(known)) > 1:
+            return details[values.index((max if is_greatest else min)(known))]
+    return None
+
+
 def _value(details: Mapping[str, Any], fact: str) -> float | None:
-    """The number of a fact: a price of one currency, stars, or the first quantity of a dimension."""
+    """The number of a fact: a price, stars, or the greatest quantity of a dimension in the attributes."""
     if fact in ("price", "rating"):
         return None if details.get(fact) is None else float(details[fact])
     for pair in details["attributes"]:
@@ -47,5 +56,5 @@ def _value(details: Mapping[str, Any], fact: str) -> float | None:
             continue
         found = [each.base for each in parse_quantities(pair["value"]) if each.dimension == fact]
         if found:
-            return found[0]
+            return max(found)
     return None
