@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from retailor.dialogue import saying
 from retailor.dialogue.acts import acts, without, without_chatter
+from retailor.dialogue.asking import question_of
 from retailor.dialogue.handing import MAX_UNKNOWN, handover
 from retailor.dialogue.refer import TWO, WHICH, Look, Referred, refer
 from retailor.dialogue.shapes import (
@@ -130,6 +131,8 @@ class _Planner:
     # what a product is asked
 
     def answer(self, question: str, item_id: str | None) -> Reply:
+        about = self.look(item_id) if item_id else None
+        question = question_of(question, about) if about else question
         result = self.call("answer", question=question, **({} if item_id is None else {"item_id": item_id}))
         state = self.state if item_id is None else self.focused(item_id)
         state = replace(state, question=question if item_id else state.question)
@@ -323,9 +326,7 @@ def _product(turn: _Planner) -> Reply | None:
     if _asks(turn.said):
         return turn.answer(turn.said, item_id)
     if how != "it" and _BARE.search(turn.said) and not turn.asked("tell"):
-        return (
-            turn.answer(_again(turn.state.question), item_id) if turn.state.question else turn.item(item_id)
-        )
+        return turn.answer(turn.state.question, item_id) if turn.state.question else turn.item(item_id)
     if turn.asked("question") and not turn.asked("tell") and how != "extreme":
         return turn.answer(turn.said, item_id)
     if how == "it" and not turn.asked("tell"):
@@ -340,18 +341,6 @@ _BARE = re.compile(r"^(?:and|or|what about|how about|so|the)\b|呢[？?。]*$|^(
 def _asks(said: str) -> bool:
     """Whether the turn asks for something that the table of kinds knows."""
     return bool(kinds.asked(said)) or "opinions" in acts(said)
-
-
-def _again(question: str) -> str:
-    """The question asked last, without the place of the product it was about."""
-    return (
-        re.sub(
-            r"第\s*[一二三四五六七八九十两\d]+\s*[个款件]?|of (?:the )?\w+ one|(?:the )?(?:first|second|third|last) one",
-            "",
-            question,
-        )
-        or question
-    )
 
 
 def _rule(turn: _Planner) -> Reply | None:

@@ -23,13 +23,13 @@ _ID = re.compile(r"(?<![\w-])[\w-]{3,40}(?![\w-])", re.ASCII)
 _EN = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _COUNT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _ZH = "一二三四五六七八九十"
-_PLACE = re.compile(
+PLACE = re.compile(
     rf"\b(?:the|from|that|and|your)? ?\b(?P<en>{'|'.join(_EN)}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:time|year|month|week|day|night|tooth))"
     rf"|\b(?:number|no\.?|nr\.?|option|item)\s*(?P<no>\d{{1,2}}|{'|'.join(_COUNT)})\b|#(?P<hash>\d{{1,2}})\b"
     rf"|第\s*(?P<zh>[{_ZH}两]|\d{{1,2}})\s*[个款件条种双把只张]?",
     re.IGNORECASE,
 )
-_LAST = re.compile(
+LAST = re.compile(
     r"\bthe last (?:one|of)\b|\b(?:the )?last one\b|\bthe last\b(?= *[?.!]?$)|最后[一那]?[个款件条种]|倒数第一",
     re.IGNORECASE,
 )
@@ -42,7 +42,7 @@ _IT = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(r"\bthe other(?: one)?\b|另(?:外)?一?[个款件]", re.IGNORECASE)
-_THE_ONE = re.compile(
+THE_ONE = re.compile(
     r"\bthe (?:cheap(?:er)?|more expensive|dearer|pricier|lighter|heavier|bigger|smaller|larger|longer|shorter|better|taller)\b"
     r"(?! (?:than|ones))|[便宜贵轻重大小长短好]的?那|那[个款]?(?:便宜|贵|轻|重|大|小|长|短|好)一?点?的|要便宜的|便宜的是",
     re.IGNORECASE,
@@ -143,7 +143,7 @@ def _has_code(details: Mapping[str, Any] | None, code: str) -> bool:
 def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
     """'The cheaper one', 'the cheapest', 'the biggest': of those compared, else of those listed."""
     done = acts(said)
-    pointed = done & {"cheapest", "dearest", "least", "most"} or _THE_ONE.search(said)
+    pointed = done & {"cheapest", "dearest", "least", "most"} or THE_ONE.search(said)
     among = state.pair or state.listed
     if "sort" in done or not pointed or len(among) < 2:
         return None
@@ -162,8 +162,8 @@ def _by_place(said: str, state: State) -> Referred | None:
     if not shown:
         return None
     now = shown.index(state.focus) if state.focus in shown else None
-    places = [_number(match) for match in _PLACE.finditer(said)]
-    if not places and _LAST.search(said):
+    places = [_number(match) for match in PLACE.finditer(said)]
+    if not places and LAST.search(said):
         places = [len(shown)]
     if not places and now is not None:
         places = [now] if _BEFORE.search(said) else ([now + 2] if _AFTER.search(said) else [])
