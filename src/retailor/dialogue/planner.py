@@ -282,7 +282,7 @@ def _recommend(turn: _Planner) -> Reply | None:
         turn.calls.pop()
         return None
     filters = tuple(Filter(**each) for each in result.data["filters"])
-    return turn.listing("recommended", result, replace(turn.state, words=wish, filters=filters))
+    return turn.listing("recommended", result, replace(turn.state, words=wish[:MAX_CHARS], filters=filters))
 
 
 def _sorted(turn: _Planner) -> Reply | None:
@@ -391,7 +391,11 @@ def _search(turn: _Planner) -> Reply | None:
     data: Mapping[str, Any] = result.data
     filters = tuple(Filter(**each) for each in data["filters"])
     state = replace(
-        turn.state, words=data["searched"] or text, filters=filters, sort="relevance", question=""
+        turn.state,
+        words=(data["searched"] or text)[:MAX_CHARS],
+        filters=filters,
+        sort="relevance",
+        question="",
     )
     return turn.listing("nearest" if data["is_nearest"] else "found", result, state)
 
