@@ -128,7 +128,40 @@ mcp(Path(sys.argv[1]))
 """
 
 
-def test_another_assistant_shops_here_over_mcp(folder: Path, tmp_path: Path) -> None:
+async def _shop(client: Any) -> tuple[Any, ...]:
+    return (
+        await client.list_tools(),
+        await client.call_tool("search", {"text": "steel kettle"}),
+        await client.call_tool("item", {"item_id": "K1"}),
+        await client.call_tool("search", {"words": "kettle"}),
+        await client.call_tool("buy", {}),
+    )
+
+
+def _check(tools: Any, found: Any, item: Any, wrong: Any, none: Any) -> None:
+    assert [each.name for each in tools.tools] == [
+        "search", "filter", "item", "answer", "compare", "recommend",
+    ]  # fmt: skip
+    assert all(each.annotations.read_only_hint for each in tools.tools)
+    assert {each["item_id"] for each in json.loads(found.content[0].text)["items"]} == {"K2", "K1"}
+    assert json.loads(item.content[0].text)["item"]["title"] == "Quillon Electric Kettle"
+    assert wrong.is_error and "'text'" in wrong.content[0].text
+    assert none.is_error and "there is no tool 'buy'" in none.content[0].text
+
+
+def test_another_assistant_shops_here_over_mcp(door: Service) -> None:
+    mcp = pytest.importorskip("mcp")
+    from retailor.dialogue.mcp import make_server
+
+    async def shop() -> tuple[Any, ...]:
+        async with mcp.Client(make_server(door)) as client:
+            return await _shop(client)
+
+    _check(*anyio.run(shop))
+
+
+@pytest.mark.slow
+def test_the_command_speaks_mcp_on_its_standard_streams(folder: Path, tmp_path: Path) -> None:
     mcp = pytest.importorskip("mcp")
     toy_run(tmp_path, open_shop(folder / "clean"))
 
@@ -138,20 +171,7 @@ def test_another_assistant_shops_here_over_mcp(folder: Path, tmp_path: Path) -> 
         )
         async with mcp.stdio_client(about) as streams, mcp.ClientSession(*streams) as session:
             hello = await session.initialize()
-            tools = await session.list_tools()
-            found = await session.call_tool("search", {"text": "steel kettle"})
-            item = await session.call_tool("item", {"item_id": "K1"})
-            wrong = await session.call_tool("search", {"words": "kettle"})
-            none = await session.call_tool("buy", {})
-            return hello, tools, found, item, wrong, none
+            assert "Texts of reviews" in hello.instructions
+            return await _shop(session)
 
-    hello, tools, found, item, wrong, none = anyio.run(shop)
-    assert "Texts of reviews" in hello.instructions
-    assert [each.name for each in tools.tools] == [
-        "search", "filter", "item", "answer", "compare", "recommend",
-    ]  # fmt: skip
-    assert all(each.annotations.read_only_hint for each in tools.tools)
-    assert [each["item_id"] for each in json.loads(found.content[0].text)["items"]] == ["K2", "K1"]
-    assert json.loads(item.content[0].text)["item"]["title"] == "Quillon Electric Kettle"
-    assert wrong.is_error and "'text'" in wrong.content[0].text
-    assert none.is_error and "there is no tool 'buy'" in none.content[0].text
+    _check(*anyio.run(shop))
