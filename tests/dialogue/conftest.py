@@ -91,9 +91,13 @@ def _reviews() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop() -> Shop:
     events = pl.DataFrame({"user_id": ["u0", "u1", "u1"], "item_id": ["T1", "T2", "K1"], "kind": ["buy"] * 3})
-    shop = Shop.of(items=_items(), reviews=_reviews(), events=events)
+    return Shop.of(items=_items(), reviews=_reviews(), events=events)
+
+
+@pytest.fixture(scope="session")
+def folder(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("talk")
     shop.save(place / "clean")
     Search(HashEncoder()).fit(shop).save(place / "search")

@@ -20,7 +20,7 @@ from retailor.dialogue.shapes import State
 from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.shop.tables import open_shop
+from retailor.shop.tables import Shop
 from retailor.testing.serving import toy_run
 
 
@@ -153,19 +153,19 @@ def test_another_assistant_shops_here_over_mcp(door: Service) -> None:
     mcp = pytest.importorskip("mcp")
     from retailor.dialogue.mcp import make_server
 
-    async def shop() -> tuple[Any, ...]:
+    async def visit() -> tuple[Any, ...]:
         async with mcp.Client(make_server(door)) as client:
             return await _shop(client)
 
-    _check(*anyio.run(shop))
+    _check(*anyio.run(visit))
 
 
 @pytest.mark.slow
-def test_the_command_speaks_mcp_on_its_standard_streams(folder: Path, tmp_path: Path) -> None:
+def test_the_command_speaks_mcp_on_its_standard_streams(shop: Shop, tmp_path: Path) -> None:
     mcp = pytest.importorskip("mcp")
-    toy_run(tmp_path, open_shop(folder / "clean"))
+    toy_run(tmp_path, shop)
 
-    async def shop() -> tuple[Any, ...]:
+    async def visit() -> tuple[Any, ...]:
         about = mcp.StdioServerParameters(
             command=sys.executable, args=["-c", SERVER, str(tmp_path)], env=dict(os.environ)
         )
@@ -174,4 +174,4 @@ def test_the_command_speaks_mcp_on_its_standard_streams(folder: Path, tmp_path: 
             assert "Texts of reviews" in hello.instructions
             return await _shop(session)
 
-    _check(*anyio.run(shop))
+    _check(*anyio.run(visit))
