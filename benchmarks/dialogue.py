@@ -1,4 +1,4 @@
-"""Forty conversations with the demo shop, written before any code: how many turns are right, without a generator.
+"""Forty conversations with the demo shop, written before any code: how many turns are right.
 
     python benchmarks/dialogue.py --part dev --show --out build/rehearsals
     python benchmarks/dialogue.py

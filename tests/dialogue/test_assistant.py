@@ -1,4 +1,4 @@
-"""A model in the planner's place: it uses the tools, and its words are given only when they are in the results."""
+"""A model in the planner's place: the same tools, and no words that these did not find."""
 
 from __future__ import annotations
 

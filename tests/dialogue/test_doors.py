@@ -1,4 +1,4 @@
-"""The doors of a conversation: /chat as JSON and as events, the command line, and the Model Context Protocol."""
+"""The doors of a conversation: /chat as JSON and as events, the command line, MCP."""
 
 from __future__ import annotations
 

@@ -149,10 +149,11 @@ def test_chatter_is_not_searched_for() -> None:
     assert "similar" not in acts("is my dog going to like it?")
 
 
-_WORDS = st.sampled_from(
-    "tent kettle blue under 100 the second one compare and it how heavy cheaper thanks hi 第一个 多重 便宜 黑色的 登山包 "
-    "它 谢谢 ? which with of Sorrel XR-200 T1 not 客服 -1 9999 ones only recommend back to".split()
+_SAYINGS = (
+    "tent kettle blue under 100 the second one compare and it how heavy cheaper thanks hi 第一个 多重 便宜 "
+    "黑色的 登山包 它 谢谢 ? which with of Sorrel XR-200 T1 not 客服 -1 9999 ones only recommend back to"
 )
+_WORDS = st.sampled_from(_SAYINGS.split())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

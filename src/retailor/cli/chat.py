@@ -18,7 +18,7 @@ def chat(
         str, typer.Option(help="A model such as https://host/v1#name in the planner's place.")
     ] = "",
 ) -> None:
-    """A conversation with the shop, a line a turn; an empty line ends it. Lines from a pipe are read as well."""
+    """A conversation with the shop, a line a turn; an empty line ends it. Reads a pipe as well."""
     from retailor.dialogue.chat import talker
     from retailor.dialogue.shapes import State
     from retailor.serve.service import Service

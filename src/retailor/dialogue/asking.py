@@ -1,4 +1,4 @@
-"""A question about a product without the product's name: 'how heavy is it?' of 'how heavy is the Hollis tent?'.
+"""A question about a product without its name: 'how heavy is it?' of 'how heavy is the Hollis tent?'.
 
 Which product is meant goes beside the question. Left in it, its name finds the title and nothing else.
 """
@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from retailor.dialogue.acts import without
-from retailor.dialogue.refer import LAST, PLACE, THE_ONE
+from retailor.dialogue.pointing import LAST, PLACE, THE_ONE
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.scripts import HAN
 
@@ -23,7 +23,7 @@ LEAST_SHARED = 3
 
 
 def question_of(said: str, details: Mapping[str, Any]) -> str:
-    """The turn with 'it' or 它 for the product's name or place; as it is where nothing would be left to ask."""
+    """The turn with 'it' or 它 for the product's name or place; as it is where that leaves no question."""
     chinese = HAS_CHINESE.search(said) is not None
     it = "它" if chinese else "it"
     bare = without(said, "greet", "thanks")

@@ -23,8 +23,8 @@ _UNCOMMON = english_share("qzxv")
 _SENTENCE = re.compile(r"(?<=[.!?。！？；;])\s+|\n|(?<=[。！？；])")
 _GLUE = (
     "here found option look happy help show available price cost star rated product item shop like also both "
-    "first second one following match fit choose choice recommend suggest customer say cheaper lighter better "
-    "compare between while whereas come offer sell hello sure yes let know want another question"
+    "first second one following match fit choose choice recommend suggest customer say cheaper lighter "
+    "better compare between while whereas come offer sell hello sure yes let know want another question"
 )
 
 
@@ -69,7 +69,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _strange_name(text: str, known: str) -> str | None:
-    """A name or a code that nobody said: a capital within a sentence, or at its start a word that is no word."""
+    """A name or a code that nobody said: a capital within a sentence, an uncommon word at its start."""
     lower = known.lower()
     for match in _CODE.finditer(text):
         if match[0].lower() not in lower:

@@ -11,7 +11,7 @@ from retailor.retrieval.tokens import content_words, words
 from retailor.scripts import HAN
 
 _MEASURE = re.compile(rf"\d+(?:\.\d+)?\s*(?:[a-z%°]{{1,9}}(?![a-z])|个?[{HAN}]{{1,2}})?", re.IGNORECASE)
-_EMPTY = frozenset("dollar euro buck yuan work big small size".split())
+_EMPTY = frozenset(["dollar", "euro", "buck", "yuan", "work", "big", "small", "size"])
 _EMPTY_ZH = frozenset("能可以住装放用做适合块元点大小一些多少个的得要是有")
 """Words, and characters of words, around a condition that no item has to hold."""
 _MADE_OF = re.compile(r"([木竹铁钢铜铝银金皮棉毛麻丝瓷纸布胶])[头制质料子做]?")

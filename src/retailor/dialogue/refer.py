@@ -8,6 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from retailor.dialogue.acts import acts
+from retailor.dialogue.pointing import (
+    AFTER,
+    BEFORE,
+    CODE,
+    COUNTS_EN,
+    COUNTS_ZH,
+    DEFINITE,
+    ID,
+    IT,
+    LAST,
+    OTHER,
+    PLACE,
+    PLACES_EN,
+    PLURAL,
+    THE_ONE,
+)
 from retailor.dialogue.shapes import Door, State
 from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
@@ -17,42 +33,6 @@ from retailor.tasks.search.shapes import SearchQuery
 How = Literal["named", "brand", "place", "extreme", "other", "back", "it"]
 N_LOOKED = 12
 """How many search results are looked through for a product that a turn names."""
-
-_CODE = re.compile(r"(?<![a-z0-9])[a-z]{1,5}[- ]?\d{2,6}[a-z]{0,3}(?![a-z0-9])", re.IGNORECASE)
-_ID = re.compile(r"(?<![\w-])[\w-]{3,40}(?![\w-])", re.ASCII)
-_EN = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_COUNT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_ZH = "一二三四五六七八九十"
-PLACE = re.compile(
-    rf"\b(?:the|from|that|and|your)? ?\b(?P<en>{'|'.join(_EN)}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:time|year|month|week|day|night|tooth))"
-    rf"|\b(?:number|no\.?|nr\.?|option|item)\s*(?P<no>\d{{1,2}}|{'|'.join(_COUNT)})\b|#(?P<hash>\d{{1,2}})\b"
-    rf"|第\s*(?P<zh>[{_ZH}两]|\d{{1,2}})\s*[个款件条种双把只张]?",
-    re.IGNORECASE,
-)
-LAST = re.compile(
-    r"\bthe last (?:one|of)\b|\b(?:the )?last one\b|\bthe last\b(?= *[?.!]?$)|最后[一那]?[个款件条种]|倒数第一",
-    re.IGNORECASE,
-)
-_BEFORE = re.compile(
-    r"one before(?: (?:that|it))?|\bprevious one\b|上一?[个款件]|前一[个款件]", re.IGNORECASE
-)
-_AFTER = re.compile(r"one after(?: (?:that|it))?|\bnext one\b|下一?[个款件]|后一[个款件]", re.IGNORECASE)
-_IT = re.compile(
-    r"\b(?:it|its|it's|they|them|their|this|that|these|those)\b(?! (?:is|are) (?:ridiculous|all))|它|这个|这款|这件|那个|那款|该",
-    re.IGNORECASE,
-)
-_OTHER = re.compile(r"\bthe other(?: one)?\b|另(?:外)?一?[个款件]", re.IGNORECASE)
-THE_ONE = re.compile(
-    r"\bthe (?:cheap(?:er)?|more expensive|dearer|pricier|lighter|heavier|bigger|smaller|larger|longer|shorter|better|taller)\b"
-    r"(?! (?:than|ones))|[便宜贵轻重大小长短好]的?那|那[个款]?(?:便宜|贵|轻|重|大|小|长|短|好)一?点?的|要便宜的|便宜的是",
-    re.IGNORECASE,
-)
-_DEFINITE = re.compile(
-    r"\b(?:the|that|this|your|versus|vs|with|than|about)\b|[那这][个款件把双条]|的那", re.IGNORECASE
-)
-TWO = re.compile(r"\b(?:two|both|either)\b|[两俩]个?|二者|两者", re.IGNORECASE)
-WHICH = re.compile(r"\bwhich\b|哪[个款一]|谁", re.IGNORECASE)
-_PLURAL = re.compile(r"\bones\b|\b(?:any|some|all|from)\b|有吗|有没有|有什么|的都", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -120,8 +100,8 @@ def _of_sides(said: str, state: State, look: Look) -> Referred | None:
 
 def _by_code(said: str, state: State, look: Look) -> Referred | None:
     """Items by id or by model number, wherever it stands in title or attributes."""
-    ids = [each for each in _ID.findall(said) if any(char.isdigit() for char in each) and look(each)]
-    for match in _CODE.finditer(said):
+    ids = [each for each in ID.findall(said) if any(char.isdigit() for char in each) and look(each)]
+    for match in CODE.finditer(said):
         code = _bare(match[0])
         near = [*state.listed, *(each.item_id for each in state.recent)]
         places = dict.fromkeys([*near, *look.found(match[0].replace(" ", "-")), *look.found(match[0])])
@@ -137,7 +117,7 @@ def _has_code(details: Mapping[str, Any] | None, code: str) -> bool:
     if details is None:
         return False
     texts = [details["title"], *(pair["value"] for pair in details["attributes"])]
-    return any(_bare(match[0]) == code for text in texts for match in _CODE.finditer(text))
+    return any(_bare(match[0]) == code for text in texts for match in CODE.finditer(text))
 
 
 def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
@@ -166,14 +146,14 @@ def _by_place(said: str, state: State) -> Referred | None:
     if not places and LAST.search(said):
         places = [len(shown)]
     if not places and now is not None:
-        places = [now] if _BEFORE.search(said) else ([now + 2] if _AFTER.search(said) else [])
+        places = [now] if BEFORE.search(said) else ([now + 2] if AFTER.search(said) else [])
     found = [shown[each - 1] for each in places if 1 <= each <= len(shown)]
     return Referred(tuple(dict.fromkeys(found)), "place") if found else None
 
 
 def _number(match: re.Match[str]) -> int:
     said = (match["en"] or match["no"] or match["hash"] or match["zh"]).lower()
-    for names in (_EN, _COUNT, tuple(_ZH)):
+    for names in (PLACES_EN, COUNTS_EN, tuple(COUNTS_ZH)):
         if said in names:
             return names.index(said) + 1
     return {"两": 2}.get(said) or int(re.sub(r"\D", "", said) or 0)
@@ -205,11 +185,11 @@ def _sides(said: str) -> list[str]:
 
 def _best(said: str, near: Sequence[str], look: Look, done: frozenset[str]) -> str | None:
     """The item that the words name: its brand and most of what else they say of products."""
-    asks = done & {"question", "compare", "tell", "opinions", "back"} or _DEFINITE.search(said)
+    asks = done & {"question", "compare", "tell", "opinions", "back"} or DEFINITE.search(said)
     if (
         not asks
-        or ("find" in done and not done & {"compare", "tell"} and not _DEFINITE.search(said))
-        or _PLURAL.search(said)
+        or ("find" in done and not done & {"compare", "tell"} and not DEFINITE.search(said))
+        or PLURAL.search(said)
     ):
         return None
     scored = []
@@ -247,9 +227,9 @@ def _named(said: str, details: Mapping[str, Any]) -> int:
 def _branded(said: str, shown: Sequence[str], look: Look) -> str | None:
     """The listed item whose brand the turn has, if it is a question for one of them."""
     lower = said.lower()
-    if _PLURAL.search(said) or acts(said) & {"cheaper", "recommend"}:
+    if PLURAL.search(said) or acts(said) & {"cheaper", "recommend"}:
         return None
-    pointed = _DEFINITE.search(said) or acts(said) & {"question", "compare"} or re.search(r"[的换]", said)
+    pointed = DEFINITE.search(said) or acts(said) & {"question", "compare"} or re.search(r"[的换]", said)
     if re.search(r"\b(?:not|no|without|except)\b|不要|除", lower) or not pointed:
         return None
     for item_id in shown:
@@ -267,7 +247,7 @@ def _branded(said: str, shown: Sequence[str], look: Look) -> str | None:
 
 def _other(said: str, state: State) -> Referred | None:
     """'The other one' of the two compared, or the product before the one in focus."""
-    if not _OTHER.search(said):
+    if not OTHER.search(said):
         return None
     among = [*state.pair, *(each.item_id for each in reversed(state.recent))]
     others = [each for each in among if each != state.focus]
@@ -288,7 +268,7 @@ def _back(said: str, state: State, look: Look) -> Referred | None:
 
 def _it(said: str, state: State) -> Referred | None:
     """'It' is the product in focus, else the first of the list."""
-    if not _IT.search(said):
+    if not IT.search(said):
         return None
     found = state.focus or (state.listed[0] if state.listed else None)
     return Referred((found,), "it") if found else None

@@ -26,7 +26,7 @@ Few = Annotated[int, Field(ge=1, le=20)]
 N_READ = 60
 """How many results are looked through for those that meet a condition in words."""
 N_LEAD, LEAD_SHARE = 5, 0.4
-"""A category leads where so much of the first results' weight (1 / place) is of it: then others are left out."""
+"""A category leads, and others are left out, where so much of the weight (1 / place) of the first is its."""
 _ABOUT = 0.2
 """How far 'about 60' reaches, as a share."""
 MOST_SORTED = 20
@@ -208,7 +208,9 @@ def _item(door: Door, asked: ItemArguments) -> Result:
     shown = {name: details.get(name) for name in _FIELDS}
     shown["attributes"] = details.get("attributes", [])
     shown["description"] = (details.get("description") or "")[:MAX_DESCRIPTION]
-    return Result({"item": shown}, (asked.item_id,), (Cited(asked.item_id, "catalogue", shown["title"]),))
+    return Result(
+        {"item": shown}, (asked.item_id,), (Cited(asked.item_id, "catalogue", str(shown["title"])),)
+    )
 
 
 def _answer(door: Door, asked: AnswerArguments) -> Result:

@@ -17,8 +17,9 @@ _ASKED: tuple[tuple[str, str, str, bool], ...] = (
     (r"\blight(?:er|est)\b|weighs? less|轻", "mass", "lighter", False),
     (r"heav|weighs? more|更重|最重|哪个重|重一", "mass", "heavier", True),
     (r"better|best|rated|stars|reviews|评分|评价|口碑|更好|最好|哪个好|好一点", "rating", "rated", True),
-    (r"holds? more|bigger|biggest|larger|largest|room(?:ier|iest)|tall(?:er|est)|long(?:er|est)|high(?:er|est)|strong(?:er|est)|"
-     r"powerful|bright(?:er|est)|更大|最大|装得多|容量|大一|更长|最长|更高|最高|最亮|更亮|最强", "size", "more", True),
+    (r"holds? more|bigger|biggest|larger|largest|room(?:ier|iest)|tall(?:er|est)|long(?:er|est)|"
+     r"high(?:er|est)|strong(?:er|est)|powerful|bright(?:er|est)|更大|最大|装得多|容量|大一|更长|最长|[更最]高|[更最]亮|最强",
+     "size", "more", True),
     (r"small(?:er|est)|short(?:er|est)|更小|最小|小一|更短|最短", "size", "less", False),
 )  # fmt: skip
 _SIZES = ("volume", "length", "area", "power", "brightness", "memory")

@@ -43,7 +43,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     504: {"model": Problem, "description": "The answer took too long."},
 }
 _TEXT = (
-    "Conversations, recommendations, search, answers, sentiment and review drafts from one shop's fitted tasks. "
+    "Conversations, recommendations, search, answers, sentiment, review drafts: from a shop's fitted tasks. "
     "Where the server asks for a key, send it as `X-API-Key` or `Authorization: Bearer`."
 )
 

@@ -21,7 +21,7 @@ EVENTS = "text/event-stream"
 _MANY: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {EVENTS: {"schema": {"type": "string"}}},
-        "description": "The reply. As events: `tool` for each tool used, `text` for each line, `reply` at the end.",
+        "description": "The reply. As events: `tool` for each one used, `text` a line, `reply` at the end.",
     }
 }
 

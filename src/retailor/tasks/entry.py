@@ -83,7 +83,9 @@ class Panel:
     """How the page shows a task: a form made of `fields`, and the reply below it."""
 
     tab: Said
-    draws: Literal["items", "evidence", "bars", "table", "recommendations", "dialogue", "draft", "chat"] = "table"
+    draws: Literal["items", "evidence", "bars", "table", "recommendations", "dialogue", "draft", "chat"] = (
+        "table"
+    )
     """The reply as cards of items, text with evidence, labels with bars, or a table of its fields.
 
     The last four are forms of their own, in `serve/page`, and take no fields.
