@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -118,14 +118,21 @@ class OneTurn:
             saying.details(result.data["item"], self.language), self.focused(item_id), (item_id,)
         )
 
-    def listing(self, head: str, result: Result, state: State, shown: bool = True) -> Reply:
-        if not result.items:
+    def listing(self, head: str, result: Result, state: State, only: Sequence[str] | None = None) -> Reply:
+        """The products found, or `only` some of them, as a numbered list that the next turns point into."""
+        rows = [each for each in result.data["items"] if only is None or each["item_id"] in only]
+        items = tuple(each["item_id"] for each in rows)[:MAX_LISTED]
+        if not items:
             return self.unknown(saying.say("nothing", self.language), state)
-        text = saying.items(head, result.data["items"], self.language)
-        state = replace(state, listed=result.items[:MAX_LISTED], pair=(), n_unknown=0, focus=None)
-        if len(result.items) == 1:
-            state = replace(state, focus=result.items[0])
-        return self.finish(text, state, result.items)
+        text = saying.items(head, rows[:MAX_LISTED], self.language)
+        focus = items[0] if len(items) == 1 else None
+        return self.finish(text, replace(state, listed=items, pair=(), n_unknown=0, focus=focus), items)
+
+    def again(self, k: int) -> Result:
+        """What was searched for last, with its conditions: `k` results."""
+        state = self.state
+        filters = [_condition(each) for each in state.filters]
+        return self.call("filter", text=state.words, filters=filters, sort=state.sort, k=k)
 
     def narrow(
         self, conditions: str, filters: tuple[Filter, ...], sort: Sort, *, force: bool = False

@@ -15,16 +15,17 @@ from typing import Any, Literal
 from retailor.dialogue import saying
 from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, untold
-from retailor.dialogue.pointing import TWO, WHICH
+from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
 from retailor.dialogue.refer import Referred
 from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
-from retailor.dialogue.verdict import verdict
+from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer import kinds
 from retailor.tasks.search.shapes import Filter, Sort
 
 MAX_SAID = 500
+N_MORE = 20
 _SPOKEN = ("greet", "thanks", "bye", "fine", "chitchat")
 _LATIN = re.compile(r"[a-z]{2}", re.IGNORECASE)
 
@@ -169,6 +170,47 @@ def _cheaper(turn: OneTurn) -> Reply | None:
     return turn.narrow("", (*others, Filter("price", op, bound)), state.sort, force=True)
 
 
+def _beyond(turn: OneTurn) -> Reply | None:
+    """'Smaller', 'a lighter one': than the product pointed at, in focus, or first in the list."""
+    state = turn.state
+    extreme = turn.referred is not None and turn.referred.how == "extreme"
+    if not turn.asked("smaller", "larger") or extreme or not state.words or re.search(r"\d", turn.said):
+        return None
+    beside = turn.look(_one(turn.referred) or state.focus or next(iter(state.listed), ""))
+    if beside is None:
+        return None
+    result = turn.again(N_MORE)
+    others = [each for item_id in result.items if (each := turn.look(item_id)) is not None]
+    larger = turn.asked("larger")
+    found = beyond(turn.said, beside, others, larger=larger)
+    if not found:
+        turn.calls.pop()
+        return None
+    return turn.listing("narrowed", result, state, found[:N_SHOWN])
+
+
+def _more(turn: OneTurn) -> Reply | None:
+    """What comes after the last one shown."""
+    state = turn.state
+    if not turn.asked("more") or not state.words or not state.listed:
+        return None
+    result = turn.again(N_MORE)
+    last = max((result.items.index(each) for each in state.listed if each in result.items), default=-1)
+    left = result.items[last + 1 : last + 1 + N_SHOWN]
+    if not left:
+        return turn.finish(saying.say("no_more", turn.language), state)
+    return turn.listing("found", result, state, left)
+
+
+def _brand(turn: OneTurn) -> Reply | None:
+    """More of the brand of the product in focus."""
+    details = turn.look(turn.state.focus or "")
+    if not turn.asked("brand") or not turn.asked("find", "more") or not details or not details["brand"]:
+        return None
+    result = turn.call("search", text=details["brand"], k=N_SHOWN)
+    return turn.listing("found", result, replace(turn.state, words=details["brand"], filters=()))
+
+
 def _one(referred: Referred | None) -> str | None:
     return referred.item_ids[0] if referred and referred.item_ids else None
 
@@ -182,7 +224,7 @@ def _product(turn: OneTurn) -> Reply | None:
         return None
     if how == "it" and turn.asked("shop"):
         return None
-    if _asks(turn.said):
+    if _asks(THE_ONE.sub(" ", turn.said) if how == "extreme" else turn.said):
         return turn.answer(turn.said, item_id)
     if how != "it" and _BARE.search(turn.said) and not turn.asked("tell"):
         return turn.answer(turn.state.question, item_id) if turn.state.question else turn.item(item_id)
@@ -218,7 +260,9 @@ def _is_rule(said: str) -> bool:
 def _refine(turn: OneTurn) -> Reply | None:
     """A condition on what is listed: 'in blue', 'under 50', 'only leather', 铸铁的."""
     state = turn.state
-    if not state.words or not (turn.asked("refine", "find") or not turn.asked("question")):
+    if not state.words or _ASKS_WHAT.search(turn.said):
+        return None
+    if turn.asked("question") and not turn.asked("refine", "find"):
         return None
     if turn.asked("refine") or len(content_words(without_chatter(turn.said))) <= 3:
         return turn.narrow(
@@ -227,6 +271,7 @@ def _refine(turn: OneTurn) -> Reply | None:
     return None
 
 
+_ASKS_WHAT = re.compile(r"^(?:what|why|how|who|when)\b(?! about)|什么|多少|怎么|为什么|几", re.IGNORECASE)
 _WHICH_ONES = re.compile(
     r"\bones\b|^(?:and )?in [\w ]{3,14}\??$|的(?:有吗|有没有|呢)?[。！!？?]*$", re.IGNORECASE
 )
@@ -266,6 +311,9 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _compare,
     _recommend,
     _cheaper,
+    _beyond,
+    _brand,
+    _more,
     _product,
     _rule,
     _refine,

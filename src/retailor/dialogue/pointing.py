@@ -35,6 +35,8 @@ THE_ONE = re.compile(
 DEFINITE = re.compile(
     r"\b(?:the|that|this|your|versus|vs|with|than|about)\b|[那这][个款件把双条]|的那", re.IGNORECASE
 )
+BARE_PLACE = re.compile(r"(?<![\w.,-])(\d{1,2})(?![\w.,%-])")
+"""'Compare 1 and 2': numbers that stand alone."""
 TWO = re.compile(r"\b(?:two|both|either)\b|[两俩]个?|二者|两者", re.IGNORECASE)
 WHICH = re.compile(r"\bwhich\b|哪[个款一]|谁", re.IGNORECASE)
 PLURAL = re.compile(r"\bones\b|\b(?:any|some|all|from)\b|有吗|有没有|有什么|的都", re.IGNORECASE)

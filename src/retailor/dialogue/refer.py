@@ -10,6 +10,7 @@ from typing import Any, Literal
 from retailor.dialogue.acts import acts
 from retailor.dialogue.pointing import (
     AFTER,
+    BARE_PLACE,
     BEFORE,
     CODE,
     COUNTS_EN,
@@ -143,6 +144,8 @@ def _by_place(said: str, state: State) -> Referred | None:
         return None
     now = shown.index(state.focus) if state.focus in shown else None
     places = [_number(match) for match in PLACE.finditer(said)]
+    if not places and "compare" in acts(said):
+        places = [int(each) for each in BARE_PLACE.findall(said)]
     if not places and LAST.search(said):
         places = [len(shown)]
     if not places and now is not None:

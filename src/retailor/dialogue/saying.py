@@ -24,6 +24,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "unmet": ("Nothing fits that exactly; the nearest are:", "没有完全符合的，最接近的是："),
     "nearest": ("Nothing matches these words; the nearest are:", "没有匹配的商品，最接近的是："),
     "nothing": ("I found nothing for that. Say it in other words?", "没有找到，换个说法试试？"),
+    "no_more": ("That is all there is of these.", "没有更多了。"),
     "recommended": ("You may like:", "为您推荐："),
     "similar": ("Similar products:", "类似的商品："),
     "compared": ("Side by side:", "对比如下："),

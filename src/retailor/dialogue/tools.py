@@ -189,7 +189,8 @@ def _filter(door: Door, asked: FilterArguments) -> Result:
         narrowed = found
     wanted = wanted_words(asked.conditions, [each.text for each in read], asked.text)
     ids, met = best_holding([door.details(each.item_id) for each in narrowed.items], wanted)
-    met = met and bool(ids) and not [each for each in found.relaxed if each.text]
+    says = bool(added or wanted or asked.sort != "relevance" or not asked.conditions.strip())
+    met = met and says and bool(ids) and not [each for each in found.relaxed if each.text]
     ids = _ordered(door, ids[:MOST_SORTED], asked.sort)[: asked.k]
     return _found(door, narrowed, ids, held + added, met=met, wanted=wanted)
 

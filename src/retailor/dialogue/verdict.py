@@ -38,6 +38,23 @@ def verdict(said: str, details: Sequence[Mapping[str, Any]], language: Language)
     return "", None
 
 
+def beyond(
+    said: str, beside: Mapping[str, Any], others: Sequence[Mapping[str, Any]], *, larger: bool
+) -> list[str]:
+    """The ids of those that are smaller, lighter or shorter than `beside`, or larger, in their order."""
+    facts = ("mass",) if re.search(r"light|heav|[轻重]", said, re.IGNORECASE) else (*_SIZES, "mass")
+    for name in facts:
+        own = _value(beside, name)
+        if own is not None:
+            values = [(_value(each, name), each["item_id"]) for each in others]
+            return [
+                item_id
+                for value, item_id in values
+                if value is not None and (value > own if larger else value < own)
+            ]
+    return []
+
+
 def _best(details: Sequence[Mapping[str, Any]], fact: str, is_greatest: bool) -> Mapping[str, Any] | None:
     """The item with the greatest, or the least, value; None unless all have one and they differ."""
     for name in _SIZES if fact == "size" else (fact,):
