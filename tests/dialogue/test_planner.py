@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from retailor.dialogue.acts import acts, without_chatter
 from retailor.dialogue.planner import MAX_SAID, respond, tidy
+from retailor.dialogue.pointing import CODE
+from retailor.dialogue.refer import says_brand
 from retailor.dialogue.shapes import MAX_LISTED, MAX_RECENT, MAX_TURNS, Reply, State
 from retailor.errors import ServeError
 from retailor.serve.service import Service
@@ -136,6 +138,64 @@ def test_not_knowing_twice_hands_over(door: Service) -> None:
 def test_a_rule_of_the_shop_is_not_asked_of_a_product(door: Service) -> None:
     *_, reply = talk(door, "tents", "do you ship to Norway?")
     assert reply.tools == ("answer",) and "item_id" not in reply.calls[0].arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "brand", "has"),
+    [
+        ("i'm looking for a laptop", "oki", False),
+        ("the oki one", "oki", True),
+        ("an oki-printer?", "oki", True),
+        ("云岭的多少钱", "云岭", True),
+        ("tarn & tor, please", "tarn & tor", True),
+    ],
+)
+def test_a_brand_is_a_word(text: str, brand: str, has: bool) -> None:
+    assert says_brand(text, brand) == has
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("the xr-200", True),
+        ("XR 200", True),
+        ("a laptop with 16 gb", False),
+        ("under 1500", False),
+        ("XR200", True),
+    ],
+)
+def test_a_code_is_no_word_before_a_number(said: str, found: bool) -> None:
+    assert (CODE.search(said) is not None) == found
+
+
+def test_a_run_without_answers_shows_what_the_catalogue_says(door: Service) -> None:
+    class NoAnswers:
+        def ask(self, kind: str, query: object) -> object:
+            if kind == "answer":
+                raise ServeError("this run has no 'answer' task.", status=501)
+            return door.ask(kind, query)
+
+        def details(self, item_id: str) -> dict[str, object]:
+            return door.details(item_id)
+
+    told = respond("how heavy is the Hollis Dome Tent?", State(), NoAnswers())
+    assert told.tools == ("item",) and "2.1 kg" in told.text
+    rule = respond("do you ship to Norway?", State(), NoAnswers())
+    assert not rule.known and rule.text == "This shop cannot do that here."
+
+
+def test_smaller_more_and_the_same_brand(door: Service) -> None:
+    *_, lighter = talk(door, "tents", "how heavy is the Hollis Family Tent?", "something lighter")
+    assert set(lighter.items) == {"T1", "T2"}
+    *_, more = talk(door, "tents", "show me more")
+    assert more.text == "That is all there is of these."
+    *_, brand = talk(door, "how heavy is the Sorrel Ridge Tent?", "what else do you have from that brand?")
+    assert {"T2", "K2"} & set(brand.items)
+
+
+def test_a_condition_that_says_nothing_narrows_nothing(door: Service) -> None:
+    first, reply = talk(door, "tents", "only the ones please")
+    assert not reply.text.startswith("These fit") or reply.items != first.items
 
 
 def test_an_empty_message_is_refused(door: Service) -> None:

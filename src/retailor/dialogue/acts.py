@@ -30,7 +30,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("most", r"\b(?:biggest|largest|heaviest|longest|tallest|highest|strongest|most powerful|brightest|roomiest)\b", r"最(?:大|重|长|高|多|强|亮)"),
     ("best", r"\bbest(?:.rated| rated| reviewed| reviews)?\b|highest rat\w+|top.?rated|most stars", r"评分最高|评价最好|口碑最好|最好的"),
     ("sort", r"(?:cheapest|lowest(?: price)?|most expensive|best(?:.rated)?|highest rated) first|sort(?:ed)? by|order(?:ed)? by (?:price|rating)|from (?:cheap|low)\w* to", r"从低到高|从高到低|便宜的(?:在前|排前)|按.{0,4}(?:价格|评分)|排序|排一下"),
-    ("more", r"(?:another|a different) one$|next ones?$|(?:show|see|any|got|give me)(?: me| us)? (?:some )?(?:more|others?|different ones)\b|what else|anything else|next page|more (?:results|options)", r"还有(?:别的|其他|吗|没有)|再来[几一]|更多|换一?[批个款]|其他的吗|别的吗|下一页"),
+    ("more", r"^(?:some |a few |a bit )?more\b(?:,? please)?[.!]?$|(?:another|a different) one$|next ones?$|(?:show|see|any|got|give me)(?: me| us)? (?:some )?(?:more|others?|different ones)\b|what else|anything else|next page|more (?:results|options)", r"还有(?:别的|其他|吗|没有)|再来[几一]|更多|换一?[批个款]|其他的吗|别的吗|下一页"),
     ("smaller", r"\b(?:smaller|lighter|shorter|less heavy|not so (?:big|heavy|long))\b|too (?:big|heavy|large|long)\b", r"[小轻短][一]?[点些]|更[小轻短]|太[大重长]"),
     ("larger", r"\b(?:bigger|larger|heavier|longer|taller|roomier)\b|too (?:small|short)\b", r"[大重长高]一?[点些]|更[大重长高]|太[小短]"),
     ("brand", r"\b(?:same|that|this|their|its) brand\b|(?:from|by) (?:them|the same (?:brand|maker|company))", r"(?:同一?个?|这个?|那个?|他家|它家).{0,2}(?:品牌|牌子)|同品牌"),
@@ -50,7 +50,7 @@ _CHATTER = re.compile(
     r"i(?:'m| am|'d| would|'ll| will)?(?: also| still| really)? (?:looking (?:for|to)|search(?:ing)? for|need|want|like|love|after|would like)(?: to (?:buy|get|see|have|order))?|"
     r"(?:can|could|would|will) you|show me|give me|find me|get me|let me see|tell me|(?:do|have) you (?:also )?(?:have|got|sell|stock|carry)|have you got|got any|are there|is there|what about|how about|"
     r"(?:my|our) (?:\w+ )?(?:also )?needs?|any(?:thing)?|some(?:thing)?|only|just|instead|rather|the|ones?|those|these|them|that|got|sell|and|but|or|"
-    r"made (?:of|from)|a few|kinds? of|sort of|good|cheapest first|want|need)\b|"
+    r"to go with (?:it|this|that)|made (?:of|from)|a few|kinds? of|sort of|good|cheapest first|want|need)\b|"
     r"谢谢你?|多谢|再(?=[看来找])|请问|麻烦|你们|您们|我们|我也?想(?:要|买|看看?|找)?(?:个|一个|一款|点)?|我(?:还|也)?(?:要|需要)|还想|想买|想要|想看|想找|看看|看一下|给我|来[个一]|有没有|有吗|有哪些|有什么|哪款好?|哪种好?|"
     r"好的|好吧|那?算了|那就|那个|这个|另外|还有|换成|只要|一款|一个|买个|买点|找个|找一下|推荐|之类的?|[呢吗嘛么吧呀啊哦]|的有|(?:^|(?<=[\s，,。]))(?:有|要|那|嗯|亲)",
     re.IGNORECASE,

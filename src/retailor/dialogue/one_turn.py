@@ -25,6 +25,7 @@ from retailor.dialogue.shapes import (
     Turn,
 )
 from retailor.dialogue.tools import TOOLS
+from retailor.errors import ServeError
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.wording import unknown_text
 from retailor.tasks.search.shapes import Filter, Sort
@@ -92,7 +93,13 @@ class OneTurn:
     def answer(self, question: str, item_id: str | None) -> Reply:
         about = self.look(item_id) if item_id else None
         question = question_of(question, about) if about else question
-        result = self.call("answer", question=question, **({} if item_id is None else {"item_id": item_id}))
+        try:
+            given = {} if item_id is None else {"item_id": item_id}
+            result = self.call("answer", question=question, **given)
+        except ServeError as error:
+            if error.status != 501 or item_id is None:
+                raise
+            return self.item(item_id)  # a run without answers still shows what the catalogue says
         state = self.state if item_id is None else self.focused(item_id)
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):

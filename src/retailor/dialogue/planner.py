@@ -41,10 +41,15 @@ def respond(text: str, state: State, door: Door, tell: Callable[[Call], None] = 
     if not said:
         raise ServeError("the message is empty; say something.", status=422)
     turn = OneTurn(said, state_for(said, state), door, tell)
-    for step in STEPS:
-        made = step(turn)
-        if made is not None:
-            return made
+    try:
+        for step in STEPS:
+            made = step(turn)
+            if made is not None:
+                return made
+    except ServeError as error:
+        if error.status != 501:
+            raise
+        return turn.unknown(saying.say("cannot", turn.language))  # the run does not have the task
     return turn.unknown(saying.say("unclear", turn.language))
 
 

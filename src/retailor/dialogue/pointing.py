@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 
-CODE = re.compile(r"(?<![a-z0-9])[a-z]{1,5}[- ]?\d{2,6}[a-z]{0,3}(?![a-z0-9])", re.IGNORECASE)
+CODE = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]{1,5}-?|[A-Z]{2,5} )\d{2,6}[A-Za-z]{0,3}\d?(?![A-Za-z0-9])")
+"""A model number; letters and digits apart only in capitals, since 'with 16' is none."""
 ID = re.compile(r"(?<![\w-])[\w-]{3,40}(?![\w-])", re.ASCII)
 PLACES_EN = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 COUNTS_EN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

@@ -32,6 +32,7 @@ from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, words
 from retailor.tasks.search.shapes import SearchQuery
 
 How = Literal["named", "brand", "place", "extreme", "other", "back", "it"]
+LEAST_ID = 5
 N_LOOKED = 12
 """How many search results are looked through for a product that a turn names."""
 
@@ -101,13 +102,18 @@ def _of_sides(said: str, state: State, look: Look) -> Referred | None:
 
 def _by_code(said: str, state: State, look: Look) -> Referred | None:
     """Items by id or by model number, wherever it stands in title or attributes."""
-    ids = [each for each in ID.findall(said) if any(char.isdigit() for char in each) and look(each)]
+    ids = [each for each in ID.findall(said) if _may_be_id(each) and look(each)]
     for match in CODE.finditer(said):
         code = _bare(match[0])
         near = [*state.listed, *(each.item_id for each in state.recent)]
         places = dict.fromkeys([*near, *look.found(match[0].replace(" ", "-")), *look.found(match[0])])
         ids += [item_id for item_id in places if _has_code(look(item_id), code)][:1]
     return Referred(tuple(dict.fromkeys(ids)), "named") if ids else None
+
+
+def _may_be_id(word: str) -> bool:
+    """Whether a word may be meant as an item's id: a short number is a price, a size or a count."""
+    return any(char.isdigit() for char in word) and (len(word) >= LEAST_ID or not word.isdigit())
 
 
 def _bare(code: str) -> str:
@@ -212,6 +218,13 @@ def brand_of(details: Mapping[str, Any]) -> str:
     return (details.get("brand") or "").lower()
 
 
+def says_brand(said: str, brand: str) -> bool:
+    """Whether a text has the brand, both in lower case: as a word, so that 'looking' has no OKI in it."""
+    if HAS_CHINESE.search(brand):
+        return brand in said
+    return re.search(rf"(?<![a-z0-9]){re.escape(brand)}(?![a-z0-9])", said) is not None
+
+
 def _named(said: str, details: Mapping[str, Any]) -> int:
     """How many words of the name the text has beside the brand; 0 unless it has the brand, and two."""
     lower = said.lower()
@@ -220,7 +233,7 @@ def _named(said: str, details: Mapping[str, Any]) -> int:
     own = set(words(details["title"])) - STOP_WORDS
     of_brand = set(words(brand))
     shared = {each for each in (told & own) - of_brand if len(each) > 1 or not each.isascii()}
-    if brand and brand not in lower:
+    if brand and not says_brand(lower, brand):
         return 0
     if not brand:
         return len(shared) if len(shared) >= 4 else 0
@@ -240,7 +253,7 @@ def _branded(said: str, shown: Sequence[str], look: Look) -> str | None:
         if details is None:
             continue
         brand = brand_of(details)
-        if brand and brand in lower:
+        if brand and says_brand(lower, brand):
             return item_id
     return None
 

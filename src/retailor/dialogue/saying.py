@@ -7,6 +7,7 @@ from typing import Any
 
 from retailor.tasks.reasons import Language
 
+MOST_FACTS = 12
 _SAID: Mapping[str, tuple[str, str]] = {
     "greet": (
         "Hello! Tell me what you are looking for, or ask about a product.",
@@ -98,7 +99,7 @@ def items(head: str, shown: Sequence[Mapping[str, Any]], language: Language) -> 
 
 def details(item: Mapping[str, Any], language: Language) -> str:
     """What there is to say of one item: price, stars, attributes, the first of its description."""
-    facts = [f"{pair['name']}: {pair['value']}" for pair in item["attributes"]]
+    facts = [f"{pair['name']}: {pair['value']}" for pair in item["attributes"][:MOST_FACTS]]
     if language == "zh":
         facts = [each.replace(": ", "：") for each in facts]
     told = ("；" if language == "zh" else "; ").join(facts)
