@@ -25,28 +25,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from answer_by_hand import _sentences_about
 from bench import begin, parser_of
+from keeping import Store
+from remembering import Remembering
 
 from retailor.dialogue.planner import respond
 from retailor.dialogue.shapes import Reply, State
 from retailor.errors import RetailorError
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
-from retailor.plan.run import run
+from retailor.models.weights import load_model
 from retailor.plan.settings import read_plan
 from retailor.retrieval.tokens import content_words
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.shop.demo.shop import demo_truth
+from retailor.shop.demo.shop import demo_shop, demo_truth
+from retailor.shop.demo.words_en import ENGLISH
+from retailor.shop.demo.words_zh import CHINESE
 from retailor.tasks.answer import kinds
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.registry import TASKS
 from retailor.tasks.search.shapes import SearchQuery
+from retailor.text.clean_shop import clean
 
 HERE = Path(__file__).parent
 DIALOGUES = HERE / "questions" / "dialogues.jsonl"
-SKIPPED = '["adapt-generator", "compress", "sentiment", "review", "prove"]'
+SIZE = 300
 _ATTRIBUTES = {
     "material": ("Material", "材质"),
     "colour": ("Colour", "颜色"),
@@ -123,7 +127,7 @@ class Judge:
 
     def _told(self, fact: str, text: str) -> bool:
         if fact.startswith("aspect:"):
-            return any(each in text for each in _sentences_about(fact.removeprefix("aspect:")))
+            return any(each in text for each in sentences_about(fact.removeprefix("aspect:")))
         match = re.fullmatch(r"\{(.+)\.(\w+)\}", fact)
         wanted = fact if match is None else self._fact(self._item(match[1]), match[2])
         if wanted is None:
@@ -192,6 +196,14 @@ class Judge:
         return faults
 
 
+def sentences_about(aspect: str) -> list[str]:
+    """What the simulated customers write of an aspect, in both languages."""
+    themes = [theme for language in (ENGLISH, CHINESE) for theme in language.themes]
+    aspects = [*ENGLISH.aspects, *CHINESE.aspects, *(each for theme in themes for each in theme.aspects)]
+    told = [said for each in aspects if each.key == aspect for said in (*each.good, *each.bad)]
+    return [said.rstrip(".!。！") for said in told]
+
+
 def read_dialogues(part: str) -> list[dict[str, Any]]:
     """The dialogues of 'dev' or 'kept', in the file's order."""
     rows = [json.loads(line) for line in DIALOGUES.read_text(encoding="utf-8").splitlines()]
@@ -235,18 +247,25 @@ def _alone(service: Service, said: str) -> Said:
 SYSTEMS = {"each turn alone": alone, "planner": planned}
 
 
-def served(work: Path, encoder: str) -> Service:
-    """The demo shop's run without generators, made where it is not there yet."""
-    plan = HERE.parent / "plans" / "demo.toml"
-    made = {"skip": SKIPPED, **({"models.encoder": f'"{encoder}"'} if encoder else {})}
-    run(read_plan(plan, made), work)
-    return Service.load(work, TASKS, ServeSettings())
+def served(store: Store, encoder: str, tasks: Sequence[str]) -> Service:
+    """A service of the tasks, fitted on the demo shop with the settings of its plan."""
+    sections = read_plan(HERE.parent / "plans" / "demo.toml").sections
+
+    def make(folder: Path, work: Path) -> None:
+        shop = clean(demo_shop(SIZE))
+        shop.save(folder / "served" / "clean")
+        opened = Remembering(load_model(encoder))
+        for kind in tasks:
+            task = TASKS[kind].make(opened, None, sections[kind])
+            task.fit(shop, work=work / kind).save(folder / "served" / kind)
+
+    return Service.load(store.folder("shop", make) / "served", TASKS, ServeSettings())
 
 
 def measure(service: Service, row: str, part: str, show: bool) -> list[Score]:
     """The share of turns that are right, by language and in all; of dialogues too."""
     started = time.perf_counter()
-    truth = demo_truth(300)
+    truth = demo_truth(SIZE)
     right: dict[str, list[bool]] = {"en": [], "zh": []}
     whole: list[bool] = []
     for dialogue in read_dialogues(part):
@@ -279,12 +298,16 @@ def main() -> None:
     """Writes results/dialogue.json."""
     parser = parser_of(__doc__)
     parser.add_argument("--part", choices=("dev", "kept"), default="kept")
-    parser.add_argument("--encoder", default="", help="the plan's unless given")
+    parser.add_argument("--encoder", default="e5")
+    parser.add_argument("--tasks", nargs="+", default=["search", "answer", "recommend"])
     parser.add_argument("--show", action="store_true", help="print each turn with its faults")
-    bench = begin(parser, canary={"part": "dev", "encoder": "minilm"}, no_key=["show", "part"])
+    bench = begin(
+        parser,
+        canary={"part": "dev", "encoder": "minilm", "tasks": ["search", "answer"]},
+        no_key=["show", "part"],
+    )
     given = bench.given
-    work = given.work or HERE.parent / "build" / "dialogue"
-    service = served(work / (given.encoder or "plan"), given.encoder)
+    service = served(bench.store, given.encoder, given.tasks)
     rows = [score for row in SYSTEMS for score in measure(service, row, given.part, given.show)]
     service.close()
     bench.write(rows, [0])

@@ -40,6 +40,7 @@ RUNS = (
     Run("search_other_words", 15, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
     Run("answer_by_hand", 10),
+    Run("dialogue", 5),
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("small_shops", 60, ("amazon2014-beauty",)),
