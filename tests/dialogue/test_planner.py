@@ -82,6 +82,13 @@ def test_two_are_compared_and_the_lighter_one_said(door: Service) -> None:
     assert reply.state.focus == "T1"
 
 
+def test_the_first_two_are_those_of_the_list(door: Service) -> None:
+    first, _, reply = talk(door, "tents", "how heavy is the third one?", "compare the first two")
+    assert reply.items == first.items[:2]
+    first, _, reply = talk(door, "有登山包吗", "第三个多重", "前两个对比一下")
+    assert reply.items == first.items[:2]
+
+
 def test_the_other_one_and_back_to_an_earlier_one(door: Service) -> None:
     says = ["compare the Hollis Dome Tent with the Sorrel Ridge Tent", "which is cheaper?"]
     says += ["what colour is the other one?", "show me kettles", "back to the tent: how heavy is it?"]

@@ -17,6 +17,8 @@ PLACE = re.compile(
     rf"|第\s*(?P<zh>[{COUNTS_ZH}两]|\d{{1,2}})\s*[个款件条种双把只张]?",
     re.IGNORECASE,
 )
+FIRST_FEW = re.compile(r"\b(?:first|top) (two|three|four|[2-4])\b|前([两二三四2-4])[个款件]?", re.IGNORECASE)
+FEW = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四": 4}
 LAST = re.compile(
     r"\bthe last (?:one|of)\b|\b(?:the )?last one\b|\bthe last\b(?= *[?.!]?$)|最后[一那]?[个款件条种]|倒数第一",
     re.IGNORECASE,

@@ -16,6 +16,8 @@ from retailor.dialogue.pointing import (
     COUNTS_EN,
     COUNTS_ZH,
     DEFINITE,
+    FEW,
+    FIRST_FEW,
     ID,
     IT,
     LAST,
@@ -148,6 +150,9 @@ def _by_place(said: str, state: State) -> Referred | None:
     shown = state.pair if state.pair and not state.listed else state.listed
     if not shown:
         return None
+    if few := FIRST_FEW.search(said):
+        word = (few[1] or few[2]).lower()
+        return Referred(shown[: FEW.get(word) or int(word)], "place")
     now = shown.index(state.focus) if state.focus in shown else None
     places = [_number(match) for match in PLACE.finditer(said)]
     if not places and "compare" in acts(said):
