@@ -200,6 +200,26 @@ def test_smaller_more_and_the_same_brand(door: Service) -> None:
     assert {"T2", "K2"} & set(brand.items)
 
 
+def test_an_order_is_not_taken(door: Service) -> None:
+    _, reply = talk(door, "how heavy is the Hollis Dome Tent?", "add it to my cart please")
+    assert reply.tools == () and reply.text.startswith("I cannot take orders") and "[T1]" in reply.text
+    _, reply = talk(door, "云岭登山包多重？", "就买它，下单")
+    assert "[C1]" in reply.text and reply.tools == ()
+
+
+def test_other_colours_and_better_rated_ones(door: Service) -> None:
+    *_, reply = talk(door, "tents", "how heavy is the Sorrel Ridge Tent?", "any other colours?")
+    assert set(reply.items) == {"T1", "T3"}
+    *_, reply = talk(door, "tents", "anything better rated?")
+    assert reply.items[0] == "T1" and reply.tools == ("filter",)
+
+
+def test_never_mind_ends_nothing(door: Service) -> None:
+    for said in ("never mind", "算了"):
+        _, reply = talk(door, "how heavy is the Hollis Dome Tent?", said)
+        assert reply.tools == () and reply.state.focus == "T1"
+
+
 def test_a_condition_that_says_nothing_narrows_nothing(door: Service) -> None:
     first, reply = talk(door, "tents", "only the ones please")
     assert not reply.text.startswith("These fit") or reply.items != first.items

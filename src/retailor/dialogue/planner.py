@@ -154,9 +154,14 @@ def _sorted(turn: OneTurn) -> Reply | None:
     if not turn.asked("sort") or not turn.state.words:
         return None
     sort: Sort = (
-        "rating" if turn.asked("best") else ("-price" if turn.asked("dearest", "dearer") else "price")
+        "rating"
+        if turn.asked("best") or _BETTER.search(turn.said)
+        else ("-price" if turn.asked("dearest", "dearer") else "price")
     )
     return turn.narrow("", turn.state.filters, sort, force=True)
+
+
+_BETTER = re.compile(r"rat\w+|review|评|口碑", re.IGNORECASE)
 
 
 def _cheaper(turn: OneTurn) -> Reply | None:
@@ -192,6 +197,38 @@ def _beyond(turn: OneTurn) -> Reply | None:
         turn.calls.pop()
         return None
     return turn.listing("narrowed", result, state, found[:N_SHOWN])
+
+
+def _buy(turn: OneTurn) -> Reply | None:
+    """An order, which this conversation cannot take: it says so, and where."""
+    item_id = _one(turn.referred) or turn.state.focus
+    details = turn.look(item_id) if item_id else None
+    if not turn.asked("buy") or details is None or item_id is None:
+        return None
+    text = f"{saying.say('buy', turn.language)} {saying.line(details, turn.language)}"
+    return turn.finish(text, turn.focused(item_id), (item_id,))
+
+
+def _colours(turn: OneTurn) -> Reply | None:
+    """What was searched for in other colours than the product's in focus."""
+    beside = turn.look(_one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), ""))
+    own = _colour_of(beside)
+    if not turn.asked("colours") or own is None or not turn.state.words:
+        return None
+    result = turn.again(N_MORE)
+    others = [each for each in result.items if _colour_of(turn.look(each)) not in (None, own)]
+    if not others:
+        turn.calls.pop()
+        return None
+    return turn.listing("narrowed", result, turn.state, others[:N_SHOWN])
+
+
+def _colour_of(details: Mapping[str, Any] | None) -> str | None:
+    pairs = details["attributes"] if details else ()
+    return next((each["value"] for each in pairs if _COLOUR.search(each["name"])), None)
+
+
+_COLOUR = re.compile(r"colou?r|颜色", re.IGNORECASE)
 
 
 def _more(turn: OneTurn) -> Reply | None:
@@ -311,6 +348,7 @@ def _search(turn: OneTurn) -> Reply | None:
 
 STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _upset,
+    _buy,
     _spoken,
     _sorted,
     _compare,
@@ -318,6 +356,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _cheaper,
     _beyond,
     _brand,
+    _colours,
     _more,
     _product,
     _rule,

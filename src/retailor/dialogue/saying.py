@@ -25,6 +25,10 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "unmet": ("Nothing fits that exactly; the nearest are:", "没有完全符合的，最接近的是："),
     "nearest": ("Nothing matches these words; the nearest are:", "没有匹配的商品，最接近的是："),
     "nothing": ("I found nothing for that. Say it in other words?", "没有找到，换个说法试试？"),
+    "buy": (
+        "I cannot take orders in this chat; on the product's own page you can:",
+        "这里不能下单，请到商品页面购买：",
+    ),
     "no_more": ("That is all there is of these.", "没有更多了。"),
     "recommended": ("You may like:", "为您推荐："),
     "similar": ("Similar products:", "类似的商品："),
