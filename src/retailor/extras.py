@@ -14,6 +14,7 @@ EXTRAS = {
     "collab": ("implicit",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),
+    "mcp": ("mcp", "mcp_types"),
     "serve": ("fastapi", "starlette", "uvicorn", "prometheus_client", "lmdb", "redis"),
     "live": ("sqlalchemy", "psycopg"),
     "report": ("jinja2", "markupsafe", "altair", "vl_convert"),

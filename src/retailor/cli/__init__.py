@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from retailor.cli.ask import command_of, describe
+from retailor.cli.chat import chat, mcp
 from retailor.cli.insight import insight
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (read, look, terms, adapt, run, report, insight, prove, choose, serve, describe):
+for _command in (read, look, terms, adapt, run, report, insight, prove, choose, serve, chat, mcp, describe):
     app.command()(_command)
 for _name, _entry in TASKS.items():
     app.command(_name)(command_of(_entry))

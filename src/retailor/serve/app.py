@@ -11,8 +11,10 @@ import anyio.to_thread
 from fastapi import FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
+from retailor.dialogue.chat import talker
 from retailor.serve import replies
 from retailor.serve.bodies import CustomersBody, CustomersReply, Health, ItemsBody, ItemsReply, Problem, Ready
+from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
@@ -47,7 +49,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     504: {"model": Problem, "description": "The answer took too long."},
 }
 _TEXT = (
-    "Recommendations, search, answers, sentiment and review drafts from one shop's fitted tasks. "
+    "Conversations, recommendations, search, answers, sentiment, review drafts: from a shop's fitted tasks. "
     "Where the server asks for a key, send it as `X-API-Key` or `Authorization: Bearer`."
 )
 
@@ -74,6 +76,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
     app.add_middleware(Guard, settings=settings, **keys, saw=metrics.saw)
     install(app)
     add_tasks(app, service, metrics)
+    add_chat(app, service, talker(settings.chat_model))
     _add_shop(app, service)
     add_live(app, service)
     _add_state(app, service, metrics)

@@ -12,9 +12,16 @@ from fastapi import FastAPI, Response
 
 from retailor.serve.problems import problem
 from retailor.serve.settings import ServeSettings
-from retailor.tasks.entry import Entry
+from retailor.tasks.entry import Entry, Panel, Said
 
 PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+_CHAT = Panel(
+    Said("Chat", "对话"),
+    draws="chat",
+    examples=(Said("What is popular?", "有什么热销的？"), Said("I want to talk to a person", "转人工客服")),
+)
+"""The panel that is of no task: it uses the tools of several."""
 
 
 def add_page(app: FastAPI, settings: ServeSettings, entries: Mapping[str, Entry]) -> None:
@@ -57,4 +64,5 @@ def _files() -> dict[str, tuple[bytes, str]]:
 def _tasks(entries: Mapping[str, Entry]) -> bytes:
     """A script with the tasks' panels, in order: the tabs of the page."""
     panels = [{"name": name, **asdict(entry.panel)} for name, entry in entries.items()]
+    panels.append({"name": "chat", **asdict(_CHAT)})
     return f"export const TASKS = {json.dumps(panels)};\n".encode()

@@ -343,6 +343,13 @@ class Service:
                 raise no_item(item_id)
         return Page(tuple(card for card in cards if card is not None), len(cards))
 
+    def details(self, item_id: str) -> dict[str, Any]:
+        """All that the catalogue says of an item, with its stars. ServeError 404 for an unknown one."""
+        found = self._now().view.details(item_id)
+        if found is None:
+            raise no_item(item_id)
+        return found
+
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Items by words in the title, the most popular first."""
         return self._now().view.find_items(text, page, size)

@@ -36,6 +36,9 @@ class ServeSettings:
     """Whether `/customers` lists customers and their histories, which are personal data."""
     show_insight: bool = True
     """Whether `/insight` tells what customers praise and complain of, which is the merchant's business."""
+    chat_model: str = ""
+    """A model such as `https://host/v1#model-name` that answers `/chat` with the shop's tools, behind the
+    planner's checks; '' for the planner alone. What customers say is then sent there."""
     remote_images: bool = False
     """Whether the page loads item pictures from their own hosts, which then see the merchant."""
     max_batch: int = Field(default=32, ge=1, le=1024)

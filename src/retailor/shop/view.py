@@ -12,6 +12,7 @@ from retailor.shop.tables import Shop
 
 CARD = ("item_id", "title", "description", "brand", "category", "price", "currency", "image", "language")
 N_RECENT = 3
+_NO_STARS = pl.DataFrame(schema={"item_id": pl.String, "rating": pl.Float64, "n_reviews": pl.UInt32})
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class Page:
 class ShopView:
     """Items with their popularity, and customers with their histories. All of it is in memory."""
 
-    def __init__(self, items: pl.DataFrame, events: pl.DataFrame) -> None:
+    def __init__(self, items: pl.DataFrame, events: pl.DataFrame, stars: pl.DataFrame = _NO_STARS) -> None:
         counts = events.group_by("item_id").len("n_events")
         self._items = (
-            items.select(CARD)
+            items.select(*CARD, "attributes")
             .unique("item_id", keep="first", maintain_order=True)
             .join(counts, on="item_id", how="left", maintain_order="left")
+            .join(stars, on="item_id", how="left", maintain_order="left")
             .with_columns(
                 pl.col("n_events").fill_null(0),
                 _words=pl.concat_str(
@@ -52,7 +54,11 @@ class ShopView:
         events = shop.events
         if not len(events):
             events = shop.reviews.select("user_id", "item_id", pl.lit("rate").alias("kind"), "rating", "time")
-        return cls(shop.items, events.drop_nulls(["user_id", "item_id"]))
+        rated = shop.reviews.drop_nulls(["item_id", "rating"])
+        stars = rated.group_by("item_id").agg(
+            pl.col("rating").mean(), pl.len().cast(pl.UInt32).alias("n_reviews")
+        )
+        return cls(shop.items, events.drop_nulls(["user_id", "item_id"]), stars)
 
     @property
     def n_items(self) -> int:
@@ -76,6 +82,21 @@ class ShopView:
         """What the page shows of an item, or None when the catalogue does not have it."""
         ix = self._item_ix.get(item_id)
         return None if ix is None else _card(self._items.row(ix, named=True))
+
+    def details(self, item_id: str) -> dict[str, Any] | None:
+        """The card with attributes, whole description and stars; None when the catalogue has it not."""
+        ix = self._item_ix.get(item_id)
+        if ix is None:
+            return None
+        row = self._items.row(ix, named=True)
+        attributes = [{"name": each["name"], "value": each["value"]} for each in row["attributes"] or ()]
+        return {
+            **_card(row),
+            "description": row["description"] or "",
+            "attributes": [each for each in attributes if each["name"] and each["value"]],
+            "rating": None if row["rating"] is None else round(row["rating"], 2),
+            "n_reviews": row["n_reviews"] or 0,
+        }
 
     def find_items(self, text: str, page: int, size: int) -> Page:
         """Items whose title, brand or id has all the words of `text`, the most popular first."""

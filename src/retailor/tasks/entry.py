@@ -99,10 +99,12 @@ class Panel:
     """How the page shows a task: a form made of `fields`, and the reply below it."""
 
     tab: Said
-    draws: Literal["items", "evidence", "bars", "table", "recommendations", "dialogue", "draft"] = "table"
+    draws: Literal["items", "evidence", "bars", "table", "recommendations", "dialogue", "draft", "chat"] = (
+        "table"
+    )
     """The reply as cards of items, text with evidence, labels with bars, or a table of its fields.
 
-    The last three are forms of their own, in `serve/page/panels.js`, and take no fields.
+    The last four are forms of their own, in `serve/page`, and take no fields.
     """
     fields: tuple[PanelField, ...] = ()
     button: Said = Said("Ask", "提问")

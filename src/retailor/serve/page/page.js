@@ -4,7 +4,7 @@ import { panelOf } from "./panels.js";
 import { empty, h, plain } from "./parts.js";
 import { listenToPicker, setMode, showChoices } from "./picker.js";
 import { ask, askText, url } from "./server.js";
-import { $, choose, state } from "./state.js";
+import { $, choose, has, state } from "./state.js";
 import { TASKS } from "./tasks.js";
 import { currentLanguage, inLanguage, say, setLanguage } from "./words.js";
 
@@ -42,11 +42,11 @@ function render() {
     tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
     if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
-    tab.classList.toggle("absent", Boolean(state.ready && !(tab.dataset.tab in state.ready.tasks)));
+    tab.classList.toggle("absent", Boolean(state.ready && !has(tab.dataset.tab)));
   }
   const panel = $("panel");
   panel.setAttribute("aria-labelledby", `tab-${state.tab}`);
-  if (state.ready && !(state.tab in state.ready.tasks)) {
+  if (state.ready && !has(state.tab)) {
     const why = state.ready.absent[state.tab];
     const absent = say("absent", { task: $(`tab-${state.tab}`).textContent });
     panel.replaceChildren(empty(why ? `${absent} ${say("because_absent", { why })}` : absent));

@@ -14,6 +14,7 @@ import {
   table,
   tile,
 } from "./parts.js";
+import { chatPanel } from "./chat.js";
 import { ask, url } from "./server.js";
 import { understood } from "./understood.js";
 import { choose, state } from "./state.js";
@@ -307,6 +308,6 @@ function reviewPanel(task) {
   ];
 }
 
-const PANELS = { recommendations: recommendPanel, dialogue: answerPanel, draft: reviewPanel };
+const PANELS = { recommendations: recommendPanel, dialogue: answerPanel, draft: reviewPanel, chat: chatPanel };
 
 export const panelOf = (task) => (PANELS[task.draws] ?? formPanel)(task);

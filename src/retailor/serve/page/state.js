@@ -11,10 +11,17 @@ export const state = {
   ready: null,
   about: null,
   turns: [],
+  chat: { turns: [], state: null, waiting: false },
   waiting: false,
   seed: 0,
   kept: {},
 };
+
+// Whether the run has what a tab needs; a conversation needs any of the tasks that its tools ask.
+export const has = (tab) =>
+  tab === "chat"
+    ? ["search", "answer", "recommend"].some((name) => name in state.ready.tasks)
+    : tab in state.ready.tasks;
 
 export const $ = (id) => document.getElementById(id);
 

@@ -1,0 +1,1 @@
+"""Dialogue: the shop's tools, a planner that uses them, and doors for other assistants to use them too."""

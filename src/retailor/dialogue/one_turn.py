@@ -1,0 +1,168 @@
+"""One turn while it is answered: what it may look up, the tools it uses, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from retailor.dialogue import saying
+from retailor.dialogue.acts import acts, without_chatter
+from retailor.dialogue.asking import question_of
+from retailor.dialogue.handing import MAX_UNKNOWN, handover
+from retailor.dialogue.refer import Look, refer
+from retailor.dialogue.shapes import (
+    MAX_CHARS,
+    MAX_LISTED,
+    MAX_RECENT,
+    MAX_TURNS,
+    Call,
+    Door,
+    Mention,
+    Reply,
+    Result,
+    State,
+    Turn,
+)
+from retailor.dialogue.tools import TOOLS
+from retailor.errors import ServeError
+from retailor.retrieval.tokens import content_words
+from retailor.tasks.answer.wording import unknown_text
+from retailor.tasks.search.shapes import Filter, Sort
+
+N_SHOWN = 5
+
+
+def untold(call: Call) -> None:
+    """Nobody listens."""
+
+
+@dataclass
+class OneTurn:
+    """What a turn does (`done`), what it speaks of (`referred`), and the tools used so far."""
+
+    said: str
+    state: State
+    door: Door
+    tell: Callable[[Call], None] = untold
+    calls: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.look = Look(self.door)
+        self.done = acts(self.said)
+        self.language = self.state.language
+        self.referred = refer(self.said, self.state, self.look)
+
+    def call(self, tool: str, **arguments: Any) -> Result:
+        result = TOOLS[tool](self.door, arguments)
+        self.calls.append(Call(tool, arguments, result))
+        self.tell(self.calls[-1])
+        return result
+
+    def finish(self, text: str, state: State, items: tuple[str, ...] = (), **more: Any) -> Reply:
+        turns = (*state.turns, Turn(self.said[:MAX_CHARS], text[:MAX_CHARS]))[-MAX_TURNS:]
+        return Reply(text, replace(state, turns=turns), tuple(self.calls), items, **more)
+
+    def asked(self, *names: str) -> bool:
+        return bool(self.done & set(names))
+
+    def focused(self, item_id: str) -> State:
+        """The state with this product in focus; it counts as spoken of under the words of the search."""
+        recent = [each for each in self.state.recent if each.item_id != item_id]
+        earlier = next((each.words for each in self.state.recent if each.item_id == item_id), "")
+        mention = Mention(item_id, self.state.words if item_id in self.state.listed else earlier)
+        return replace(self.state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:], n_unknown=0)
+
+    def unknown(self, text: str, state: State | None = None, **more: Any) -> Reply:
+        """A reply that does not know; the second in a row hands over."""
+        state = replace(state or self.state, n_unknown=self.state.n_unknown + 1)
+        if state.n_unknown < MAX_UNKNOWN:
+            return self.finish(text, state, known=False, **more)
+        return self.hand("unknown", state)
+
+    def hand(
+        self, reason: Literal["upset", "asked", "unknown", "order"], state: State | None = None
+    ) -> Reply:
+        state = state or self.state
+        told = handover(reason, self.said, state, self.look)
+        text = saying.say(reason, self.language)
+        return self.finish(text, replace(state, n_unknown=0), known=False, handover=told)
+
+    # what a product is asked
+
+    def answer(self, question: str, item_id: str | None) -> Reply:
+        about = self.look(item_id) if item_id else None
+        question = question_of(question, about) if about else question
+        try:
+            given = {} if item_id is None else {"item_id": item_id}
+            result = self.call("answer", question=question, **given)
+        except ServeError as error:
+            if error.status != 501 or item_id is None:
+                raise
+            return self.item(item_id)  # a run without answers still shows what the catalogue says
+        state = self.state if item_id is None else self.focused(item_id)
+        state = replace(state, question=question if item_id else state.question)
+        if not result.known or self.tells_nothing(question, result, item_id):
+            return self.unknown(unknown_text(question, item=item_id is not None), state)
+        state = replace(state, n_unknown=0)
+        if item_id is None:
+            return self.finish(result.data["text"], state)
+        details = self.look(item_id)
+        name = saying.named(details) if details else item_id
+        colon = "：" if self.language == "zh" else ": "
+        return self.finish(f"{name}{colon}{result.data['text']}", state, (item_id,))
+
+    def tells_nothing(self, question: str, result: Result, item_id: str | None) -> bool:
+        """Whether the answer is the product's own name, of which the question has no other word."""
+        details = self.look(item_id) if item_id else None
+        if details is None or {each.source for each in result.cited} - {"title"}:
+            return False
+        return not set(content_words(question)) & set(content_words(result.data["text"]))
+
+    def item(self, item_id: str) -> Reply:
+        result = self.call("item", item_id=item_id)
+        return self.finish(
+            saying.details(result.data["item"], self.language), self.focused(item_id), (item_id,)
+        )
+
+    def listing(self, head: str, result: Result, state: State, only: Sequence[str] | None = None) -> Reply:
+        """The products found, or `only` some of them, as a numbered list that the next turns point into."""
+        rows = [each for each in result.data["items"] if only is None or each["item_id"] in only]
+        items = tuple(each["item_id"] for each in rows)[:MAX_LISTED]
+        if not items:
+            return self.unknown(saying.say("nothing", self.language), state)
+        text = saying.items(head, rows[:MAX_LISTED], self.language)
+        focus = items[0] if len(items) == 1 else None
+        return self.finish(text, replace(state, listed=items, pair=(), n_unknown=0, focus=focus), items)
+
+    def again(self, k: int) -> Result:
+        """What was searched for last, with its conditions: `k` results."""
+        state = self.state
+        filters = [_condition(each) for each in state.filters]
+        return self.call("filter", text=state.words, filters=filters, sort=state.sort, k=k)
+
+    def narrow(
+        self, conditions: str, filters: tuple[Filter, ...], sort: Sort, *, force: bool = False
+    ) -> Reply | None:
+        """What was found, with more conditions; None where none of it meets them, unless `force`."""
+        result = self.call(
+            "filter",
+            text=self.state.words or without_chatter(self.said) or self.said,
+            conditions=conditions,
+            filters=[_condition(each) for each in filters],
+            sort=sort,
+            k=N_SHOWN,
+        )
+        if not result.data["met"] and not force:
+            self.calls.pop()
+            return None
+        kept = tuple(Filter(**each) for each in result.data["filters"])
+        words = " ".join([self.state.words, *result.data["wanted"]])[:MAX_CHARS]
+        state = replace(
+            self.state, filters=kept, words=words if result.data["met"] else self.state.words, sort=sort
+        )
+        return self.listing("narrowed" if result.data["met"] else "unmet", result, state)
+
+
+def _condition(one: Filter) -> dict[str, Any]:
+    return {"field": one.field, "op": one.op, "value": one.value, "unit": one.unit}

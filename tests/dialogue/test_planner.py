@@ -1,0 +1,266 @@
+"""The planner: what a turn does, what it speaks of, and what its reply may hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from retailor.dialogue.acts import acts, without_chatter
+from retailor.dialogue.planner import MAX_SAID, respond, tidy
+from retailor.dialogue.pointing import CODE
+from retailor.dialogue.refer import says_brand
+from retailor.dialogue.shapes import MAX_LISTED, MAX_RECENT, MAX_TURNS, Reply, State
+from retailor.errors import ServeError
+from retailor.serve.service import Service
+
+
+def talk(door: Service, *says: str) -> list[Reply]:
+    state, replies = State(), []
+    for each in says:
+        replies.append(respond(each, state, door))
+        state = replies[-1].state
+    return replies
+
+
+def test_a_search_keeps_to_the_category_that_leads(door: Service) -> None:
+    (reply,) = talk(door, "do you have kettles?")
+    assert reply.tools == ("search",)
+    assert set(reply.items) == {"K1", "K2"}
+    assert "[K1], 35.00 USD" in reply.text
+
+
+def test_conditions_narrow_what_was_found(door: Service) -> None:
+    first, blue, cheap = talk(door, "I'm looking for a tent", "and in blue?", "under 200 please")
+    assert set(first.items) == {"T1", "T2", "T3"}
+    assert blue.tools == ("filter",) and set(blue.items) == {"T1", "T3"}
+    assert set(cheap.items) == {"T1"}
+
+
+def test_a_condition_that_nothing_meets_is_said(door: Service) -> None:
+    *_, reply = talk(door, "tents", "only the purple ones")
+    assert reply.text.startswith("Nothing fits that exactly")
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("how heavy is the second one?", 1),
+        ("what does number 3 weigh?", 2),
+        ("how much does the last one weigh?", -1),
+    ],
+)
+def test_a_place_in_the_list(door: Service, said: str, wanted: int) -> None:
+    first, reply = talk(door, "show me tents", said)
+    assert reply.state.focus == first.items[wanted]
+    assert reply.tools == ("answer",)
+    assert "kg" in reply.text
+
+
+def test_it_is_the_product_in_focus(door: Service) -> None:
+    *_, reply = talk(door, "tents", "how heavy is the Sorrel Ridge Tent?", "and what colour is it?")
+    assert reply.state.focus == "T2" and "red" in reply.text
+
+
+def test_a_model_number_is_found_wherever_it_stands(door: Service) -> None:
+    (reply,) = talk(door, "how many people sleep in the xr200?")
+    assert reply.state.focus == "T2" and "4 people" in reply.text
+
+
+def test_the_same_question_of_another_product(door: Service) -> None:
+    *_, reply = talk(door, "tents", "how heavy is the Hollis Dome Tent?", "and the Sorrel Ridge Tent?")
+    assert reply.state.focus == "T2" and "3.4 kg" in reply.text
+
+
+def test_two_are_compared_and_the_lighter_one_said(door: Service) -> None:
+    *_, reply = talk(door, "compare the Hollis Dome Tent and the Sorrel Ridge Tent", "which one is lighter?")
+    assert reply.tools == ("compare",) and set(reply.items) == {"T1", "T2"}
+    assert "Lighter: Hollis Dome Tent [T1]." in reply.text
+    assert reply.state.focus == "T1"
+
+
+def test_the_first_two_are_those_of_the_list(door: Service) -> None:
+    first, _, reply = talk(door, "tents", "how heavy is the third one?", "compare the first two")
+    assert reply.items == first.items[:2]
+    first, _, reply = talk(door, "有登山包吗", "第三个多重", "前两个对比一下")
+    assert reply.items == first.items[:2]
+
+
+def test_the_other_one_and_back_to_an_earlier_one(door: Service) -> None:
+    says = ["compare the Hollis Dome Tent with the Sorrel Ridge Tent", "which is cheaper?"]
+    says += ["what colour is the other one?", "show me kettles", "back to the tent: how heavy is it?"]
+    replies = talk(door, *says)
+    assert replies[1].state.focus == "T2" and replies[2].state.focus == "T1"
+    assert replies[4].state.focus == "T1" and "2.1 kg" in replies[4].text
+
+
+def test_cheaper_is_below_the_price_in_focus(door: Service) -> None:
+    first, reply = talk(door, "tents", "something cheaper than the first one")
+    prices = {"T1": 120, "T2": 80, "T3": 240}
+    beside = prices[first.items[0]]
+    assert all(prices[each] < beside for each in reply.items) or reply.text.startswith("Nothing fits")
+
+
+def test_the_cheapest_and_the_biggest(door: Service) -> None:
+    *_, cheapest, heaviest = talk(door, "tents", "the cheapest", "which is the heaviest?")
+    assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"
+
+
+def test_chinese(door: Service) -> None:
+    replies = talk(door, "有登山包吗", "黑色的", "第一个多重？", "便宜一点的有吗", "多少钱")
+    assert set(replies[0].items) == {"C1", "C2", "C3"}
+    assert set(replies[1].items) == {"C1", "C3"}
+    assert replies[2].state.focus == replies[1].items[0] and "公斤" in replies[2].text
+    assert all(reply.state.language == "zh" for reply in replies)
+
+
+@pytest.mark.parametrize(
+    "said", ["hi", "what's the weather like?", "thanks!", "are you a robot", "你好", "讲个笑话"]
+)
+def test_small_talk_uses_no_tool_and_keeps_the_subject(door: Service, said: str) -> None:
+    _, reply = talk(door, "how heavy is the Hollis Dome Tent?", said)
+    assert reply.tools == () and reply.handover is None
+    assert reply.state.focus == "T1"
+
+
+@pytest.mark.parametrize(
+    "said", ["This is unacceptable!", "I want to talk to a human", "where is my order?", "我要投诉", "转人工"]
+)
+def test_an_upset_customer_is_handed_over_with_a_summary(door: Service, said: str) -> None:
+    _, reply = talk(door, "how heavy is the Hollis Dome Tent?", said)
+    assert reply.handover is not None
+    assert "Hollis Dome Tent [T1]" in reply.handover.summary and said in reply.handover.summary
+
+
+def test_not_knowing_twice_hands_over(door: Service) -> None:
+    first, second = talk(door, "does the Hollis Dome Tent have wifi?", "does it have bluetooth?")
+    assert not first.known and first.handover is None
+    assert second.handover is not None and second.handover.reason == "unknown"
+    assert second.state.n_unknown == 0
+
+
+def test_a_rule_of_the_shop_is_not_asked_of_a_product(door: Service) -> None:
+    *_, reply = talk(door, "tents", "do you ship to Norway?")
+    assert reply.tools == ("answer",) and "item_id" not in reply.calls[0].arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "brand", "has"),
+    [
+        ("i'm looking for a laptop", "oki", False),
+        ("the oki one", "oki", True),
+        ("an oki-printer?", "oki", True),
+        ("云岭的多少钱", "云岭", True),
+        ("tarn & tor, please", "tarn & tor", True),
+    ],
+)
+def test_a_brand_is_a_word(text: str, brand: str, has: bool) -> None:
+    assert says_brand(text, brand) == has
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("the xr-200", True),
+        ("XR 200", True),
+        ("a laptop with 16 gb", False),
+        ("under 1500", False),
+        ("XR200", True),
+    ],
+)
+def test_a_code_is_no_word_before_a_number(said: str, found: bool) -> None:
+    assert (CODE.search(said) is not None) == found
+
+
+def test_a_run_without_answers_shows_what_the_catalogue_says(door: Service) -> None:
+    class NoAnswers:
+        def ask(self, kind: str, query: object) -> object:
+            if kind == "answer":
+                raise ServeError("this run has no 'answer' task.", status=501)
+            return door.ask(kind, query)
+
+        def details(self, item_id: str) -> dict[str, object]:
+            return door.details(item_id)
+
+    told = respond("how heavy is the Hollis Dome Tent?", State(), NoAnswers())
+    assert told.tools == ("item",) and "2.1 kg" in told.text
+    rule = respond("do you ship to Norway?", State(), NoAnswers())
+    assert not rule.known and rule.text == "This shop cannot do that here."
+
+
+def test_smaller_more_and_the_same_brand(door: Service) -> None:
+    *_, lighter = talk(door, "tents", "how heavy is the Hollis Family Tent?", "something lighter")
+    assert set(lighter.items) == {"T1", "T2"}
+    *_, more = talk(door, "tents", "show me more")
+    assert more.text == "That is all there is of these."
+    *_, brand = talk(door, "how heavy is the Sorrel Ridge Tent?", "what else do you have from that brand?")
+    assert {"T2", "K2"} & set(brand.items)
+
+
+def test_an_order_is_not_taken(door: Service) -> None:
+    _, reply = talk(door, "how heavy is the Hollis Dome Tent?", "add it to my cart please")
+    assert reply.tools == () and reply.text.startswith("I cannot take orders") and "[T1]" in reply.text
+    _, reply = talk(door, "云岭登山包多重？", "就买它，下单")
+    assert "[C1]" in reply.text and reply.tools == ()
+
+
+def test_other_colours_and_better_rated_ones(door: Service) -> None:
+    *_, reply = talk(door, "tents", "how heavy is the Sorrel Ridge Tent?", "any other colours?")
+    assert set(reply.items) == {"T1", "T3"}
+    *_, reply = talk(door, "tents", "anything better rated?")
+    assert reply.items[0] == "T1" and reply.tools == ("filter",)
+
+
+def test_never_mind_ends_nothing(door: Service) -> None:
+    for said in ("never mind", "算了"):
+        _, reply = talk(door, "how heavy is the Hollis Dome Tent?", said)
+        assert reply.tools == () and reply.state.focus == "T1"
+
+
+def test_a_condition_that_says_nothing_narrows_nothing(door: Service) -> None:
+    first, reply = talk(door, "tents", "only the ones please")
+    assert not reply.text.startswith("These fit") or reply.items != first.items
+
+
+def test_an_empty_message_is_refused(door: Service) -> None:
+    with pytest.raises(ServeError, match="empty"):
+        respond(" \x00 ", State(), door)
+
+
+def test_chatter_is_not_searched_for() -> None:
+    assert without_chatter("hi, I'm looking for a tent please") == "tent"
+    assert without_chatter("请问有没有登山包") == "登山包"
+    assert "similar" not in acts("is my dog going to like it?")
+
+
+_SAYINGS = (
+    "tent kettle blue under 100 the second one compare and it how heavy cheaper thanks hi 第一个 多重 便宜 "
+    "黑色的 登山包 它 谢谢 ? which with of Sorrel XR-200 T1 not 客服 -1 9999 ones only recommend back to"
+)
+_WORDS = st.sampled_from(_SAYINGS.split())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(_WORDS, min_size=1, max_size=6).map(" ".join), min_size=1, max_size=4))
+def test_whatever_is_said_is_answered_within_bounds(door: Service, says: list[str]) -> None:
+    for reply in talk(door, *says):
+        state = reply.state
+        assert reply.text and len(state.listed) <= MAX_LISTED
+        assert len(state.turns) <= MAX_TURNS and len(state.recent) <= MAX_RECENT
+        named = set(re.findall(r"\[(\w+)\]", reply.text))
+        assert named <= set(reply.items) | ({state.focus} if state.focus else set())
+
+
+@given(st.text(max_size=2000))
+def test_a_message_becomes_one_bounded_line(text: str) -> None:
+    line = tidy(text)
+    assert len(line) <= MAX_SAID and "\n" not in line
+    assert all(char.isprintable() for char in line)
+
+
+def test_products_that_are_gone_do_not_come_back(door: Service) -> None:
+    state = replace(State(), focus="T1", listed=("T1", "T2"))
+    assert respond("how heavy is the second one?", state, door).state.focus == "T2"

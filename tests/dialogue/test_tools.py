@@ -1,0 +1,93 @@
+"""The shop's tools: what they find, and arguments that will not do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from retailor.dialogue.holding import best_holding, wanted_words
+from retailor.dialogue.tools import TOOLS, leading
+from retailor.errors import ServeError
+from retailor.serve.service import Service
+
+
+def test_a_tool_has_a_schema_of_its_arguments() -> None:
+    assert set(TOOLS) == {"search", "filter", "item", "answer", "compare", "recommend"}
+    schema = TOOLS["search"].schema
+    assert schema["required"] == ["text"] and schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "place"),
+    [
+        ("search", {}, "text"),
+        ("search", {"text": " "}, "text"),
+        ("search", {"text": "x" * 501}, "text"),
+        ("search", {"text": "tent", "k": 0}, "k"),
+        ("search", {"text": "tent", "page": 2}, "page"),
+        (
+            "filter",
+            {"text": "tent", "filters": [{"field": "size", "op": "=", "value": 1}]},
+            "filters.0.field",
+        ),
+        ("compare", {"item_ids": ["T1"]}, "item_ids"),
+        ("compare", {"item_ids": ["T1"] * 5}, "item_ids"),
+    ],
+)
+def test_the_argument_that_will_not_do_is_named(door: Service, name: str, arguments: Any, place: str) -> None:
+    with pytest.raises(ServeError, match=f"{name}: '{place}'") as error:
+        TOOLS[name](door, arguments)
+    assert error.value.status == 422
+
+
+def test_an_unknown_item_is_named(door: Service) -> None:
+    with pytest.raises(ServeError, match="no item 'X'") as error:
+        TOOLS["item"](door, {"item_id": "X"})
+    assert error.value.status == 404
+
+
+def test_item_gives_attributes_and_stars(door: Service) -> None:
+    item = TOOLS["item"](door, {"item_id": "T1"}).data["item"]
+    assert item["attributes"][0] == {"name": "Colour", "value": "navy"}
+    assert (item["rating"], item["n_reviews"], item["price"]) == (5.0, 1, 120.0)
+
+
+def test_compare_gives_a_row_a_fact(door: Service) -> None:
+    result = TOOLS["compare"](door, {"item_ids": ["T1", "K1"]})
+    assert result.data["facts"]["price"] == ["120.00 USD", "35.00 USD"]
+    assert result.data["facts"]["Material"] == [None, "glass"]
+
+
+def test_filter_sorts_and_keeps_to_bounds(door: Service) -> None:
+    only = [{"field": "category", "op": "=", "value": "Tents"}]
+    asked = {"text": "tent", "conditions": "over 100 dollars", "filters": only, "sort": "-price"}
+    result = TOOLS["filter"](door, asked)
+    assert result.items == ("T3", "T1") and result.data["met"]
+
+
+def test_recommend_keeps_to_a_price(door: Service) -> None:
+    found = TOOLS["recommend"](door, {"text": "a present under 50"}).data["items"]
+    assert all(each["price"] <= 50 for each in found)
+
+
+def test_the_leading_category_needs_a_share() -> None:
+    def rows(*names: str) -> list[dict[str, Any]]:
+        return [{"category": [name]} for name in names]
+
+    assert leading(rows("a", "b", "a", "c", "d")) == ["a"]
+    assert leading(rows("b", "a", "c", "d", "e")) == ["b"]
+    assert leading(rows("b", "a", "a", "a", "a")) == ["a"]
+    assert leading([]) is None
+
+
+def test_words_of_a_condition_are_looked_for_in_the_item() -> None:
+    def item(item_id: str, title: str, **attributes: str) -> dict[str, Any]:
+        pairs = [{"name": name, "value": value} for name, value in attributes.items()]
+        return {"item_id": item_id, "title": title, "category": [], "attributes": pairs}
+
+    items = [item("a", "Teether", m="beech wood"), item("b", "Teether", m="silicone"), item("c", "帐篷 4人")]
+    assert best_holding(items, wanted_words("wooden?", [], "teether")) == (["a"], True)
+    assert best_holding(items, wanted_words("要能住4个人的", [], "帐篷")) == (["c"], True)
+    assert best_holding(items, wanted_words("a glass one", [], "teether")) == (["a", "b", "c"], False)
+    assert wanted_words("only under 50 dollars", ["under 50 dollars"], "teether") == []
