@@ -12,10 +12,10 @@ from retailor.compress.tasks import answers_by, task_loss
 from retailor.config import as_dict
 from retailor.errors import ConfigError, MissingTable
 from retailor.extras import naming_extras
-from retailor.live.shapes import NUMBER
 from retailor.insight.files import write_insight
 from retailor.insight.insight import find_insight
 from retailor.insight.polarity import open_reader
+from retailor.live.shapes import NUMBER
 from retailor.metrics.interval import differences
 from retailor.metrics.scores import Scores
 from retailor.models.local import LocalGenerator, load_encoder, load_generator
