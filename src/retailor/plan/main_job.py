@@ -10,12 +10,10 @@ from typing import Any
 from retailor.compress.onnx import compress
 from retailor.compress.tasks import answers_by, task_loss
 from retailor.config import as_dict
-from retailor.errors import ConfigError, MissingTable
-from retailor.extras import naming_extras
+from retailor.errors import MissingTable
 from retailor.insight.files import write_insight
 from retailor.insight.insight import find_insight
 from retailor.insight.polarity import open_reader
-from retailor.live.shapes import NUMBER
 from retailor.metrics.interval import differences
 from retailor.metrics.scores import Scores
 from retailor.models.local import LocalGenerator, load_encoder, load_generator
@@ -23,25 +21,20 @@ from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
 from retailor.plan.settings import Plan
+from retailor.plan.shop_stages import files_key, shop_stages
 from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
 from retailor.prove.ledger import LEAST_TEST, prove
 from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
-from retailor.shop.demo import demo_shop
-from retailor.shop.look import look
-from retailor.shop.pseudonyms import Pseudonyms, personal_note, without_quotes
-from retailor.shop.read import read_into
-from retailor.shop.rules import with_rules
-from retailor.shop.split import leave_last_out, split_by_time
+from retailor.shop.pseudonyms import personal_note
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
 from retailor.tasks.registry import TASKS, code_of
 from retailor.tasks.sentiment.texts import read_examples
 from retailor.tasks.shapes import Refittable
-from retailor.text.clean_shop import clean
-from retailor.text.fields import structure_items, texts
+from retailor.text.fields import texts
 from retailor.text.pairs import shop_pairs
 from retailor.text.terms import mine_terms
 from retailor.train.adapt import adapt_with_log, general_texts
@@ -55,7 +48,7 @@ LEAST_TEXTS = 10
 def stages_of(plan: Plan) -> list[Stage]:
     """The stages of a plan, in order; what `skip` names is left out."""
     tasks = [name for name in TASKS if name not in plan.head.skip]
-    steps = [*_shop_stages(plan), *_adapt_stages(plan)]
+    steps = [*shop_stages(plan), *_adapt_stages(plan)]
     for name in tasks:
         steps += _task_stages(plan, name)
     if "compress" not in plan.head.skip:
@@ -68,94 +61,6 @@ def stages_of(plan: Plan) -> list[Stage]:
     made = partial(_report, plan)
     steps.append(Stage("report", "report", made, needs, key=(plan.to_dict(),), takes_absent=True))
     return steps
-
-
-# the shop -----------------------------------------------------------------------------------------
-
-
-def _shop_stages(plan: Plan) -> list[Stage]:
-    shop = plan.sections["shop"]
-    if shop.reader != "demo" and not shop.files:
-        raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
-    log = (_log_number(shop.events_url),) if shop.events_url else ()
-    source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
-    rules = plan.rules()
-    source += _files_key(rules) if rules is not None else []
-    settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "rules", "pseudonym_key_env")}
-    names = [path.name for path in plan.files()]
-    hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
-    known = (hidden.about(),) if hidden else ()
-    look_at = partial(_look, hidden is not None)
-    return [
-        # What was read is as customers wrote it: it goes when it has been looked at and cleaned.
-        Stage(
-            "read",
-            "shop",
-            partial(_read, plan),
-            (),
-            (settings, names, source, plan.head.seed, *log),
-            passing=True,
-        ),
-        Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
-        Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
-        Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
-    ]
-
-
-def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop, rules = plan.sections["shop"], plan.rules()
-    if shop.reader == "demo":
-        made = demo_shop(shop.size, plan.head.seed)
-        (made if rules is None else with_rules(made, rules)).save(folder)
-    else:
-        read_into(
-            shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables, rules=rules
-        )
-    if shop.events_url:
-        from retailor.live.history import with_log
-
-        number = _log_number(shop.events_url)
-        with_log(open_shop(folder), shop.events_url, number).save(folder, settings={NUMBER: number})
-
-
-def _log_number(url: str) -> int:
-    with naming_extras():
-        from retailor.live.history import last_number
-
-        return last_number(url)
-
-
-def _files_key(folder: Path) -> list[Any]:
-    """The files below a folder by name and content; the folder's name where there is none."""
-    if not folder.is_dir():
-        return [str(folder)]
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [[path.relative_to(folder).as_posix(), artifact.file_sha256(path)] for path in files]
-
-
-def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = open_shop(inputs["read"])
-    profile = look(without_quotes(shop) if quiet else shop)
-    with artifact.writing(folder, "profile") as new:
-        write_json(new / "profile.json", profile.to_dict())
-
-
-def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = clean(open_shop(inputs["read"]))
-    shop = shop.with_tables(items=structure_items(shop.items))
-    read = artifact.read_manifest(inputs["read"]).settings
-    about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})
-    (hidden.shop(shop) if hidden else shop).save(folder, settings=about)
-
-
-def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
-    settings = plan.sections["split"]
-    shop = open_shop(inputs["clean"])
-    by_time = settings.by == "time"
-    train, test = split_by_time(shop, test=settings.test) if by_time else leave_last_out(shop)
-    with artifact.writing(folder, "split", settings=as_dict(settings)) as new:
-        train.save(new / "train")
-        test.save(new / "test")
 
 
 # the models ---------------------------------------------------------------------------------------
@@ -194,7 +99,7 @@ def _model_key(plan: Plan, name: str) -> Any:
     folder = plan.folder / name
     if not folder.is_dir():
         return name
-    return dict(_files_key(folder))
+    return dict(files_key(folder))
 
 
 def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -84,12 +84,12 @@ def curve_chart(points: Curve, label: str) -> str:
 
 def coverage_chart(points: Sequence[tuple[float, float]], answered: float) -> str:
     """The share of wrong answers over the share of questions answered, with the place of the bound."""
-    alt = _altair()
+    alt = drawing.altair()
     step = max(len(points) // MAX_POINTS, 1)
     values = [{"answered": float(x), "wrong": float(y)} for x, y in points[::step]]
     line = (
         alt.Chart(alt.Data(values=values))
-        .mark_line(color=_PAINT["ours"], strokeWidth=1.8)
+        .mark_line(color=drawing.PAINT["ours"], strokeWidth=1.8)
         .encode(
             x=alt.X("answered:Q", axis=alt.Axis(title="% answered, the surest first", tickCount=5)),
             y=alt.Y("wrong:Q", axis=alt.Axis(title="share wrong", tickCount=5)),
@@ -97,11 +97,11 @@ def coverage_chart(points: Sequence[tuple[float, float]], answered: float) -> st
     )
     bound = (
         alt.Chart(alt.Data(values=[{"answered": float(answered)}]))
-        .mark_rule(color=_PAINT["base"], strokeDash=[4, 3])
+        .mark_rule(color=drawing.PAINT["base"], strokeDash=[4, 3])
         .encode(x="answered:Q")
     )
     chart = alt.layer(line, bound).properties(width=WIDTH, height=CURVE_HEIGHT)
-    return _svg(chart, "share of wrong answers by share of questions answered")
+    return drawing.svg(chart, "share of wrong answers by share of questions answered")
 
 
 def bars_chart(parts: Sequence[tuple[str, float]], label: str) -> str:

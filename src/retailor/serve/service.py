@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 import polars as pl
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
@@ -24,8 +24,9 @@ from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.living import Living
 from retailor.serve.opening import contents_of
+from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
-from retailor.shop.pseudonyms import Pseudonyms, pseudonyms_of
+from retailor.shop.pseudonyms import pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
 from retailor.store import artifact
@@ -37,87 +38,6 @@ if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
 
 INSIGHT = "insight.html"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, and what the server knows about it."""
-
-    answer: Any
-    fingerprint: str
-    cached: bool
-    view: ShopView
-    """The shop that it is of."""
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """What `Entry.checked` noted of the query."""
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    entry: Entry
-    task: Task[Any, Any]
-    """As it was fitted."""
-    fitted: str
-    fingerprint: str
-    batcher: Batcher[Any, Any]
-    adapter: TypeAdapter[Any]
-    number: int = 0
-    """Of the last entry of the log that the task knows."""
-
-    def read(self, value: bytes | None) -> Any:
-        """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
-        if value is None:
-            return None
-        try:
-            return self.adapter.validate_json(value)
-        except ValidationError:
-            return None
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What is served at one moment. A reload puts a whole new one in its place."""
-
-    name: str
-    tasks: Mapping[str, _Loaded]
-    absent: Mapping[str, str]
-    view: ShopView
-    shop: Shop
-    """Its items and events, as they were fitted."""
-    number: int = 0
-    """Of the last line of the log that they have in them."""
-    pseudonyms: Pseudonyms | None = None
-    insight: Path | None = None
-
-    def own(self, user_id: str | None) -> str | None:
-        """The id that this run knows a customer by, from the shop's own id or from that one itself."""
-        return user_id if user_id is None or self.pseudonyms is None else self.pseudonyms.of(user_id)
-
-    def task(self, kind: str) -> _Loaded:
-        if kind not in self.tasks:
-            why = f": {self.absent[kind]}" if kind in self.absent else "."
-            raise ServeError(
-                f"this run has no '{kind}' task; it has {', '.join(self.tasks)}{why}", status=501
-            )
-        return self.tasks[kind]
-
-    def close(self, timeout_s: float) -> None:
-        for loaded in self.tasks.values():
-            loaded.batcher.close(timeout_s)
-
-
-@dataclass(frozen=True)
-class _Since:
-    """What has happened after what a task knows."""
-
-    recent: Recent
-    number: int
-
-    def items_of(self, user_id: str) -> tuple[str, ...]:
-        return self.recent.items_of(user_id, self.number)
-
-    def not_to_show(self) -> tuple[str, ...]:
-        return self.recent.not_to_show()
 
 
 class Service:
@@ -132,7 +52,7 @@ class Service:
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
         self._reloading = threading.Lock()
-        self._run: _Run | None = None
+        self._run: ServedRun | None = None
         self._living: Living | None = None
 
     @classmethod
@@ -163,7 +83,7 @@ class Service:
             if old is not None:
                 old.close(self.settings.timeout_s)
 
-    def _open(self, folder: Path) -> _Run:
+    def _open(self, folder: Path) -> ServedRun:
         contents = contents_of(folder, self.entries)
         whole = open_shop(contents.shop) if contents.shop else Shop.of()
         about = artifact.read_manifest(contents.shop).settings if contents.shop else {}
@@ -183,13 +103,13 @@ class Service:
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
-        run = _Run(contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight)
+        run = ServedRun(contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight)
         return run if self._living is None else self._grown(run, self._living.shop.recent)
 
-    def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> _Loaded:
+    def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
         entry = self.entries[kind]
         batcher = self._batcher(kind, task)
-        return _Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), number)
+        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), number)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -267,7 +187,7 @@ class Service:
                 if new.tasks[kind] is not loaded:
                     loaded.batcher.close(self.settings.timeout_s)
 
-    def _grown(self, run: _Run, recent: Recent) -> _Run:
+    def _grown(self, run: ServedRun, recent: Recent) -> ServedRun:
         """The run with the items and events since its fit, in those tasks that can take them in."""
         shop, gone, number = recent.shop(run.number)
         tasks = dict(run.tasks)
@@ -289,7 +209,7 @@ class Service:
         loaded = run.task(kind)
         query = with_pseudonym(query, run.pseudonyms)
         if self._living is not None:
-            query = loaded.entry.after(query, _Since(self._living.shop.recent, loaded.number))
+            query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
         tally = self.tallies[kind]
         tally.add("n_requests")
@@ -314,7 +234,7 @@ class Service:
         loaded = run.task(kind)
         return Reply(extra.ask(loaded.task, query), loaded.fingerprint, False, run.view)
 
-    def _remember(self, key: str, answer: Any, loaded: _Loaded) -> Any:
+    def _remember(self, key: str, answer: Any, loaded: Loaded) -> Any:
         """The answer as a later request will get it from the cache, so that both are equal."""
         try:
             value = orjson.dumps(answer, default=dict, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -326,7 +246,7 @@ class Service:
         self.cache.put(key, value)
         return read
 
-    def _now(self) -> _Run:
+    def _now(self) -> ServedRun:
         run = self._run
         if run is None:
             raise ServeError("the server is not ready; ask again later.", status=503, retry_after_s=5.0)

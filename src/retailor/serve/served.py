@@ -1,0 +1,106 @@
+"""What is served at one moment: a run's tasks with their batchers, its shop, and what has happened since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from retailor.errors import ServeError
+from retailor.live.recent import Recent
+from retailor.serve.batching import Batcher
+from retailor.shop.pseudonyms import Pseudonyms
+from retailor.shop.tables import Shop
+from retailor.shop.view import ShopView
+from retailor.tasks.entry import Entry
+from retailor.tasks.shapes import Task
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and what the server knows about it."""
+
+    answer: Any
+    fingerprint: str
+    cached: bool
+    view: ShopView
+    """The shop that it is of."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What `Entry.checked` noted of the query."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A task that answers."""
+
+    entry: Entry
+    task: Task[Any, Any]
+    """As it was fitted."""
+    fitted: str
+    """The fingerprint of that."""
+    fingerprint: str
+    """Of what answers: another one, and no remembered answer is its."""
+    batcher: Batcher[Any, Any]
+    adapter: TypeAdapter[Any]
+    number: int = 0
+    """Of the last entry of the log that the task knows."""
+
+    def read(self, value: bytes | None) -> Any:
+        """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""
+        if value is None:
+            return None
+        try:
+            return self.adapter.validate_json(value)
+        except ValidationError:
+            return None
+
+
+@dataclass(frozen=True)
+class ServedRun:
+    """What is served at one moment. A reload puts a whole new one in its place."""
+
+    name: str
+    tasks: Mapping[str, Loaded]
+    absent: Mapping[str, str]
+    view: ShopView
+    shop: Shop
+    """Its items and events, as they were fitted."""
+    number: int = 0
+    """Of the last line of the log that they have in them."""
+    pseudonyms: Pseudonyms | None = None
+    insight: Path | None = None
+
+    def own(self, user_id: str | None) -> str | None:
+        """The id that this run knows a customer by, from the shop's own id or from that one itself."""
+        return user_id if user_id is None or self.pseudonyms is None else self.pseudonyms.of(user_id)
+
+    def task(self, kind: str) -> Loaded:
+        """The task of that name. ServeError 501 that says why there is none."""
+        if kind not in self.tasks:
+            why = f": {self.absent[kind]}" if kind in self.absent else "."
+            raise ServeError(
+                f"this run has no '{kind}' task; it has {', '.join(self.tasks)}{why}", status=501
+            )
+        return self.tasks[kind]
+
+    def close(self, timeout_s: float) -> None:
+        """Answers what waits, and ends the threads."""
+        for loaded in self.tasks.values():
+            loaded.batcher.close(timeout_s)
+
+
+@dataclass(frozen=True)
+class Since:
+    """What has happened after what a task knows."""
+
+    recent: Recent
+    number: int
+
+    def items_of(self, user_id: str) -> tuple[str, ...]:
+        return self.recent.items_of(user_id, self.number)
+
+    def not_to_show(self) -> tuple[str, ...]:
+        return self.recent.not_to_show()
