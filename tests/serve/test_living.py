@@ -119,7 +119,12 @@ def test_what_is_out_of_stock_is_not_recommended(client: TestClient) -> None:
     best = recommended(client, "someone")[0]
     assert client.put("/stock", json={"counts": {best: 0}}).status_code == 200
     assert best not in recommended(client, "someone")
+    title = client.get("/items", params={"item_id": best}).json()["items"][0]["title"]
+    found = client.post("/search", json={"text": title}).json()["items"]
+    assert best not in [each["item_id"] for each in found]
     client.put("/stock", json={"counts": {best: 2}})
+    found = client.post("/search", json={"text": title}).json()["items"]
+    assert best in [each["item_id"] for each in found]
     assert recommended(client, "someone")[0] == best
 
 

@@ -58,6 +58,13 @@ def test_the_item_that_was_meant_is_first(search: Search, text: str, item_id: st
     assert found[0].reason.startswith("shares words with the query")
 
 
+def test_what_is_excluded_is_not_found(search: Search) -> None:
+    found = search.predict([SearchQuery("kettles of steel", k=9, exclude=("kettle", "none such"))])[0]
+    assert {each.item_id for each in found.items} == {"towel", "speaker", "壶"}
+    every = SearchQuery("kettle", exclude=tuple(ITEMS["item_id"]))
+    assert search.predict([every])[0].items == ()
+
+
 def test_k_beyond_the_catalogue_gives_the_whole_of_it(search: Search) -> None:
     assert len(search.predict([SearchQuery("kettle", k=50)])[0].items) == 4
 

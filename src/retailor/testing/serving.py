@@ -105,7 +105,7 @@ class ToySearch(_Toy):
         scores = {
             each: len(words & set(title.lower().split())) for each, title in self.state["titles"].items()
         }
-        best = sorted((-n, each) for each, n in scores.items() if n)[: query.k]
+        best = sorted((-n, each) for each, n in scores.items() if n and each not in query.exclude)[: query.k]
         return Found(tuple(Recommended(each, float(-n), "shares words") for n, each in best))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
-from retailor.tasks.entry import Command, Entry, Extra, HowMany, Http, Panel, PanelField, Said
+from retailor.tasks.entry import Command, Entry, Extra, Happened, HowMany, Http, Panel, PanelField, Said
 from retailor.tasks.search.examples import examples
 from retailor.tasks.search.http import (
     SearchBody,
@@ -47,6 +48,11 @@ def _query(
 ) -> SearchQuery:
     """Finds items by words."""
     return SearchQuery(words, k, read=not plain)
+
+
+def _after(query: SearchQuery, happened: Happened) -> SearchQuery:
+    """Nothing that cannot be bought is found."""
+    return replace(query, exclude=query.exclude + happened.not_to_show())
 
 
 def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
@@ -124,5 +130,6 @@ ENTRY = Entry(
         always={"k": 24},
     ),
     examples=examples,
+    after=_after,
     extras=(_SUGGEST,),
 )

@@ -39,6 +39,8 @@ class SearchQuery:
     offset: int = 0
     """How many of the best are left out: the pages before."""
     sort: Sort = "relevance"
+    exclude: tuple[str, ...] = ()
+    """Items that are not to be found, such as those out of stock."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ class Search:
         self.unread_weights: Weights = chosen.weights or chosen.unread_weights
         self.log: dict[str, Any] = {}
         self._item_ids: list[str] = []
+        self._rows: dict[str, int] = {}
         self._lexical: dict[str, BM25Index] = {}
         self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
         self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -257,6 +258,7 @@ class Search:
 
     def _set_items(self, item_ids: list[str]) -> None:
         self._item_ids = item_ids
+        self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
         digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
         self._tie = np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
 
@@ -270,7 +272,8 @@ class Search:
 
     def _found(self, query: SearchQuery, understood: Understood, vector: F32) -> Found:
         raw = self._raw(understood.text, vector)
-        chosen = choose(self._table, understood.filters)
+        gone = [self._rows[item_id] for item_id in query.exclude if item_id in self._rows]
+        chosen = choose(self._table, understood.filters).without(gone)
         weights = self.weights_of(understood.text)
         scores = self._scores("", understood.text, standardise(raw), weights, chosen)
         matches = raw[:2].any(axis=0)

@@ -74,6 +74,14 @@ class Chosen:
         """The scores [I] with wanted items before allowed ones, and these before all others."""
         return np.where(self.allowed, scores + np.float32(_APART) * self.wanted, scores - np.float32(_APART))
 
+    def without(self, rows: Sequence[int]) -> Chosen:
+        """The same but for these items, which may not be shown."""
+        if not rows:
+            return self
+        allowed = self.allowed.copy()
+        allowed[list(rows)] = False
+        return Chosen(allowed, self.wanted & allowed, self.relaxed)
+
 
 def choose(table: ItemTable, filters: Sequence[Filter]) -> Chosen:
     """The items that meet the filters.
