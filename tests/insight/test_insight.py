@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from retailor.insight.changes import STARS
 from retailor.insight.complaints import Quote, different
 from retailor.insight.files import plain_cell, write_insight
 from retailor.insight.insight import Insight, find_insight
@@ -95,7 +96,7 @@ def test_customers_are_counted_once_an_item_and_copies_not_at_all() -> None:
 
 
 def test_complaints_are_ranked_by_what_is_sure_and_quote_no_text_twice() -> None:
-    few = [_review(i, "A", f"Awful smell, batch {i}.") for i in range(2)]
+    few = [_review(i, "A", f"Awful smell, batch {i}.") for i in range(3)]
     many = [_review(10 + i, "A", f"{'Awful' if i < 9 else 'Great'} packaging number {i}.") for i in range(14)]
     insight = _found(few + many, min_reviews=1)
     of_item = [each for each in insight.complaints if each.level == "item"]
@@ -136,6 +137,17 @@ def test_a_new_problem_is_dated_counted_and_quoted() -> None:
         [{**each, "time": START + timedelta(days=90) - (each["time"] - START)} for each in reviews]
     )
     assert {each.worse for each in mended.changes.found} == {False}
+
+
+def test_low_stars_are_watched_whatever_is_said() -> None:
+    def rated(low: float) -> Insight:
+        reviews = [{**_review(i, "A", f"Tent number {i}.", day=i), "rating": 5.0} for i in range(40)]
+        reviews += [{**_review(90 + i, "A", f"Tent {i}.", day=40 + i), "rating": low} for i in range(20)]
+        return _found(reviews)
+
+    found = next(each for each in rated(2.0).changes.found if each.level == "item")
+    assert (found.aspect, found.since, found.k_before, found.k_after) == (STARS, "2024-02-10", 0, 20)
+    assert rated(3.0).changes.found == ()
 
 
 def test_a_shop_without_times_says_so() -> None:
