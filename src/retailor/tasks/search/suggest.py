@@ -114,10 +114,9 @@ class Suggester:
             each for each in _one_edit(start) if len(last) > 2 or each.endswith(f" {last}")
         )
         lows, highs = _slices(self._keys, near)
-        for i in np.argsort(lows - highs, kind="stable")[:N_TRIED].tolist():
-            if highs[i] > lows[i] and self._going_on(near[i]):
-                return near[i]
-        return None
+        order: list[int] = np.argsort(lows - highs, kind="stable")[:N_TRIED].tolist()
+        good = (near[i] for i in order if highs[i] > lows[i] and self._going_on(near[i]))
+        return next(good, None)
 
     def save(self, folder: Path) -> None:
         """Writes two files into `folder`."""
