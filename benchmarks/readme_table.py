@@ -96,7 +96,7 @@ CLAIMS = (
           {"minilm, a shop without questions": "without the shop's questions"}, ours="minilm",
           setting="encoder = 'minilm'"),
     Claim("dialogue", "turns of conversations with the demo shop, English and Chinese", "turns right",
-          {"each turn alone": "each turn alone"}, ours="planner"),
+          {"each turn alone": "each turn alone"}),
     *(
         Claim("answer_hetpqa", f"evidence for a question, {bucket}", "map",
               {"bm25": "BM25", "encoder": "encoder"}, bucket=bucket)
