@@ -244,7 +244,7 @@ def _alone(service: Service, said: str) -> Said:
         return Said(str(error), ())
 
 
-SYSTEMS = {"each turn alone": alone, "planner": planned}
+SYSTEMS = {"each turn alone": alone, "retailor": planned}
 
 
 def served(store: Store, encoder: str, tasks: Sequence[str]) -> Service:

@@ -82,6 +82,16 @@ def test_two_are_compared_and_the_lighter_one_said(door: Service) -> None:
     assert reply.state.focus == "T1"
 
 
+def test_a_size_in_the_words_is_kept_to(door: Service) -> None:
+    (reply,) = talk(door, "tents of 3.4 kg")
+    assert reply.items == ("T2",)
+
+
+def test_the_cheapest_of_one_is_that_one(door: Service) -> None:
+    *_, reply = talk(door, "tents", "only the red ones", "which is the cheapest?")
+    assert reply.state.focus == "T2"
+
+
 def test_the_first_two_are_those_of_the_list(door: Service) -> None:
     first, _, reply = talk(door, "tents", "how heavy is the third one?", "compare the first two")
     assert reply.items == first.items[:2]

@@ -134,8 +134,10 @@ def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
     done = acts(said)
     pointed = done & {"cheapest", "dearest", "least", "most"} or THE_ONE.search(said)
     among = state.pair or state.listed
-    if "sort" in done or not pointed or len(among) < 2:
+    if "sort" in done or not pointed or not among:
         return None
+    if len(among) == 1:
+        return Referred(among, "extreme")
     details = [each for item_id in among if (each := look(item_id)) is not None]
     if done & {"cheapest", "dearest", "cheaper", "dearer"}:  # a price that is not known is no price to win by
         details = [each for each in details if each["price"] is not None]

@@ -139,6 +139,10 @@ def _search(door: Door, asked: SearchArguments) -> Result:
         return _found(door, found, [each.item_id for each in found.items[: asked.k]], found.filters)
     only = Filter("category", "=", lead[-1])
     found = door.ask("search", SearchQuery(asked.text, N_READ, (only,))).answer
+    sized = tuple(replace(each, text="") for each in found.filters if each.text and each.field == "quantity")
+    if sized and not found.relaxed:  # '18 litres' is meant: others are not shown where some have it
+        exact = door.ask("search", SearchQuery(found.searched, N_READ, (only, *sized), read=False)).answer
+        found = replace(exact, filters=found.filters, mended=found.mended) if exact.items else found
     kept = [each.item_id for each in found.items if door.details(each.item_id)["category"] == lead]
     return _found(door, found, kept[: asked.k], found.filters)
 
