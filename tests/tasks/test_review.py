@@ -255,6 +255,7 @@ def test_a_training_prompt_knows_only_what_was_known_then() -> None:
         ("水壶烧水很快，盖子也合适。", "did not write in 'en'"),
         ("You are an AI assistant designed to help customers with kettles.", "as an assistant"),
         ("I'm sorry, but I cannot write a review of this kettle.", "as an assistant"),
+        ("The customer is satisfied with this kettle.", "as an assistant"),
         ("Here is a draft of the review that you asked me for.", "as an assistant"),
         ("Write only the review. Draft a customer review, for the customer to edit.", "its instructions"),
         ("The lid fits well, the lid fits well and the lid fits well again.", "repeated itself"),

@@ -74,6 +74,7 @@ ASSISTANT = re.compile(
     r"|i (?:cannot|can't|am unable to) (?:write|provide|help|assist|generate)|feel free to"
     r"|here(?:'s| is) (?:a|the|my|your) (?:draft|review|sample|revised|possible)"
     r"|(?:sure|certainly|of course)[,!:]"
+    r"|\bthe customer(?!s? (?:service|support|care))|\ba customer review\b"
     r"|have a (?:great|good|nice|wonderful) day"
     r"|(?:thank you|thanks) for (?:choosing|your (?:purchase|order|review))"
     r"|let me know if|how can i (?:help|assist)|customer review:|stars?:\s*\d)"
