@@ -129,10 +129,10 @@ def complaint(body: str, wanted: Wanted, judge: Judge, names: Names | None = Non
 
 def recital(said: str, wanted: Wanted) -> str:
     """Why a text is the prompt, or an assistant's, and no part of it may be offered; '' for neither."""
-    if ASSISTANT.search(said):
-        return "the model spoke as an assistant, not as a customer"
     if CopyIndex(instructions_of(wanted)).longest(said).n_tokens >= ECHOED_TOKENS:
         return "the model repeated its instructions"
+    if ASSISTANT.search(said):
+        return "the model spoke as an assistant, not as a customer"
     if CopyIndex([wanted.facts]).longest(said).n_tokens >= len(tokens(wanted.title)) + 2 * ECHOED_TOKENS:
         return "the model recited the product's facts"
     return ""
