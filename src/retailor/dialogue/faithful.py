@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from retailor.dialogue.shapes import Call
-from retailor.retrieval.tokens import content_words
-from retailor.tasks.answer import wording
-from retailor.tasks.answer.shapes import Evidence
+from retailor.retrieval.tokens import STOP_WORDS, content_words, words
+from retailor.tasks.answer.worded import numbers
+from retailor.tasks.answer.wording import NEGATION
 from retailor.text.common_words import english_share
 
 MAX_NEW_WORDS = 0.35
@@ -35,17 +35,25 @@ def refusal(text: str, said: str, calls: Sequence[Call]) -> str | None:
         return "it is empty"
     if not calls:
         return "no tool was used"
-    told = [Evidence(each, "tool", "", 1.0) for each in _texts(calls)]
-    known = "\n".join(each.text for each in told)
+    known = "\n".join(_texts(calls))
     strange = _strange_name(bare, f"{known}\n{said}")
     if strange is not None:
         return f"'{strange}' is in no result"
     misplaced = _misplaced(bare, said, calls)
     if misplaced is not None:
         return f"'{misplaced}' is not said of this product"
-    if wording.checked(bare, f"{said} {_GLUE}", told, max_new_words=MAX_NEW_WORDS) is None:
-        return "it says what the tools did not find"
-    return None
+    return "it says what the tools did not find" if _says_more(bare, said, known) else None
+
+
+def _says_more(bare: str, said: str, known: str) -> bool:
+    """Whether the words have a number or a denial that no result has, or too many words of their own."""
+    denies = NEGATION.search(bare) is not None and NEGATION.search(known) is None
+    if denies or not numbers(bare) <= numbers(known):
+        return True
+    allowed = {*words(known), *words(said), *words(_GLUE), *STOP_WORDS}
+    told = content_words(bare)
+    new = [word for word in told if word not in allowed]
+    return bool(told) and len(new) / len(told) > MAX_NEW_WORDS
 
 
 def _texts(calls: Sequence[Call]) -> Iterator[str]:

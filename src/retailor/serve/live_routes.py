@@ -150,9 +150,9 @@ def _rows(body: bytes, content_type: str) -> list[Any]:
             found = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ServeError(f"the body is not JSON: {error}.", status=400) from None
-        rows = found.get("events") if isinstance(found, dict) and set(found) == {"events"} else None
-        if not isinstance(rows, list):
+        if not (isinstance(found, dict) and set(found) == {"events"} and isinstance(found["events"], list)):
             raise ServeError('the body must be {"events": [ … ]}, with an event a row.', status=422)
+        rows = found["events"]
     if len(rows) > MAX_EVENTS:
         raise ServeError(f"these are {len(rows):,} events; a request has {MAX_EVENTS:,} at most.", status=413)
     return rows

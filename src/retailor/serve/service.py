@@ -145,8 +145,13 @@ class Service:
             from retailor.live.shop import LiveShop
 
             shop = LiveShop.open(settings.events_url)
-        limits = {"max_queue": settings.max_queue, "timeout_s": settings.timeout_s}
-        self._living = Living(shop, self.absorb, absorb_s=settings.absorb_s, **limits)
+        self._living = Living(
+            shop,
+            self.absorb,
+            absorb_s=settings.absorb_s,
+            max_queue=settings.max_queue,
+            timeout_s=settings.timeout_s,
+        )
 
     def live(self) -> LiveShop:
         """What happens in the shop. ServeError 501 where the server keeps no events."""

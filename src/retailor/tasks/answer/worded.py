@@ -86,7 +86,7 @@ def _says_as_much(bare: str, known: str) -> bool:
     """Whether numbers and quantities are the evidence's, and a denial is there just where it denies."""
     measured = {(q.value, q.unit) for q in quantities(bare)} <= {(q.value, q.unit) for q in quantities(known)}
     denies = (NEGATION.search(bare) is not None) == (NEGATION.search(known) is not None)
-    return measured and denies and _numbers(bare) <= _numbers(known)
+    return measured and denies and numbers(bare) <= numbers(known)
 
 
 def _says_yes_as(bare: str, known: str, verdict: Verdict | None) -> bool:
@@ -114,7 +114,7 @@ def _new_words(bare: str, question: str, known: str) -> list[str]:
     return [word for word in content_words(bare) if word not in allowed and word not in names]
 
 
-def _numbers(text: str) -> set[str]:
+def numbers(text: str) -> set[str]:
     """Numbers as they count: '1,500' is '1500'; a number with its unit counts with it too."""
     measured = {word for word in words(text) if word[0].isdigit() and not word[-1].isdigit()}
     return {number.replace(",", "") for number in _NUMBER.findall(text)} | measured
