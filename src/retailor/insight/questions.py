@@ -130,12 +130,15 @@ class _Told:
         table = passages(part, max_per_item=400, max_review_sentences=200, max_chars=300)
         self._catalogue: dict[str, list[str]] = {}
         self._said: dict[str, list[Fact]] = {}
+        # A passage names its reviews by id, or by row where they have none.
+        ids = list(shop.reviews["review_id"])
+        rows = {f"row {row}" if name is None else name: row for row, name in reversed([*enumerate(ids)])}
         columns = table.select("item_id", "source", "text", "question_id", "reviews")
         for item_id, source, text, question_id, reviews in columns.iter_rows():
             if source in OF_CATALOGUE:
                 self._catalogue.setdefault(item_id, []).append(text)
             else:
-                fact = Fact(clean_text(text), source, question_id, reviews[0] if reviews else None)
+                fact = Fact(clean_text(text), source, question_id, rows[reviews[0]] if reviews else None)
                 self._said.setdefault(item_id, []).append(fact)
 
     def in_catalogue(self, item_id: str, kind: Kind, question: str) -> bool:
