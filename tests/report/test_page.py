@@ -12,8 +12,9 @@ from retailor.errors import ConfigError
 from retailor.metrics.scores import Score, Scores, decimals
 from retailor.report.data import ReportData
 from retailor.report.labels import label
-from retailor.report.page import TITLES, figure, kind_of, page, plain, seconds, words, write_report
+from retailor.report.page import TITLES, page, write_report
 from retailor.report.texts import CHINESE, note, said
+from retailor.report.values import figure, kind_of, plain, seconds, words
 from retailor.report.verdicts import _SENTENCES
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look

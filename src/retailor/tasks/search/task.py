@@ -30,7 +30,7 @@ from retailor.retrieval.tokens import shared_words
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
-from retailor.tasks.search.evaluate import ROWS, scores_of
+from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, word_texts
 from retailor.tasks.search.nonsense import nonsense
 from retailor.tasks.search.rerank.candidates import Catalogue
@@ -179,7 +179,7 @@ class Search:
         """
         shop.require("the evaluation of search", "judgments")
         started = time.perf_counter()
-        judged = self._judged(shop)
+        judged = judged_items(shop.judgments, self._rows)
         ranks: dict[str, list[Any]] = {row: [] for row in ROWS}
         understood = {query: self._understood(SearchQuery(query)) for query in judged}
         texts = dict.fromkeys([*judged, *(each.text for each in understood.values())])
@@ -339,18 +339,9 @@ class Search:
             for query, vector in track(pairs, "searching", len(queries))
         ]
 
-    def _judged(self, shop: Shop) -> dict[str, F32]:
-        """Query to the grade of every item [I], of queries that have a relevant item."""
-        ix = {item_id: row for row, item_id in enumerate(self._item_ids)}
-        judged: dict[str, F32] = {}
-        for query, item_id, grade in shop.judgments.select("query", "item_id", "grade").iter_rows():
-            if query and query.strip() and item_id in ix and grade is not None and grade > 0:
-                judged.setdefault(query, np.zeros(len(ix), dtype=np.float32))[ix[item_id]] = grade
-        return judged
-
     def _learn(self, shop: Shop) -> None:
         """The weights from all judged queries, and without each fold of them, of both kinds of queries."""
-        judged, settings = self._judged(shop), self.settings
+        judged, settings = judged_items(shop.judgments, self._rows), self.settings
         learned = Learned(
             settings.weights or settings.default_weights, settings.weights or settings.unread_weights
         )
