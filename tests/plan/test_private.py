@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from retailor.errors import ConfigError
-from retailor.plan import main_job
+from retailor.plan import shop_stages
 from retailor.plan.run import Run, run
 from retailor.plan.settings import Plan, make_plan
 from retailor.serve.service import Service
@@ -84,7 +84,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
     tiny_decoder().save(folder / "generator")
     told: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main_job, "demo_shop", planted)
+        patch.setattr(shop_stages, "demo_shop", planted)
         patch.setenv(ENV, KEY)
         stale = folder / "out" / "stages" / "clean-of-an-earlier-run"
         stale.mkdir(parents=True)
@@ -182,7 +182,7 @@ def test_a_run_without_the_key_does_not_begin(left: Left, monkeypatch: pytest.Mo
 
 
 def test_ids_that_stay_as_they_came_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_job, "demo_shop", planted)
+    monkeypatch.setattr(shop_stages, "demo_shop", planted)
     plan = make_plan(
         {"skip": ["adapt", "refit", "compress", "recommend", "search", "answer", "sentiment", "review"],
          "shop": {"size": 20}}, tmp_path)  # fmt: skip

@@ -127,6 +127,8 @@ def test_by_keyboard_alone(page: Any, server: Any) -> None:
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-search"
     page.keyboard.press("End")
+    assert page.get_attribute("#tab-chat", "aria-selected") == "true"
+    page.keyboard.press("ArrowLeft")
     assert page.get_attribute("#tab-review", "aria-selected") == "true"
     assert "Choose a product first" in page.inner_text("#panel")
     page.keyboard.press("Home")
