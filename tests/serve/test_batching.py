@@ -106,7 +106,8 @@ def test_a_full_queue_says_when_to_come_again() -> None:
 def test_a_wait_ends_and_nobody_predicts_for_who_has_left() -> None:
     double = Doubler()
     double.gate.clear()
-    batcher = Batcher("double", double, max_batch=1, wait_s=0, timeout_s=0.1, query_s=0.001)
+    # Long enough for three threads to begin on a busy machine: a late one would be told to come again.
+    batcher = Batcher("double", double, max_batch=1, wait_s=0, timeout_s=1.5, query_s=0.001)
     answers = ask_all(batcher, [1, 2, 3])
     assert all(isinstance(answer, ServeError) and answer.status == 504 for answer in answers)
     double.gate.set()
