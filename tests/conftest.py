@@ -1,13 +1,75 @@
-"""What holds for every test."""
+"""What holds for every test; a real server in a process of its own, and a page of a real Chromium."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 
 # A busy machine is no fault of the code: no example has a deadline. Examples are the same in every run, so
 # that a red test is red again; RETAILOR_EXAMPLES=new draws others (by hand or nightly: `make test-slow`).
 settings.register_profile("retailor", deadline=None, derandomize=True)
 settings.register_profile("new", deadline=None, derandomize=False)
 settings.load_profile("new" if os.environ.get("RETAILOR_EXAMPLES") == "new" else "retailor")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Starts servers by their commands; a function from the command to the address that it says it has."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(command: Sequence[str], env: dict[str, str] | None = None) -> str:
+        log = tmp_path_factory.mktemp("log") / "log.txt"
+        with log.open("w") as file:
+            env = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+            process = subprocess.Popen([*command], stderr=file, text=True, env=env)
+        started.append(process)
+        until = time.monotonic() + 60
+        while not (found := re.search(r"on (http://[^ ]+:\d+)", log.read_text())):
+            assert time.monotonic() < until and process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        return found[1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        made = running.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test when its console has an error, and asks no host but this one."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    made = context.new_page()
+    made.set_default_timeout(15_000)
+    problems: list[str] = []
+    made.on("pageerror", lambda error: problems.append(str(error)))
+    made.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    made.on("request", lambda asked: None if "//127.0.0.1" in asked.url else problems.append(asked.url))
+    made.problems = problems
+    yield made
+    context.close()
+    assert not problems

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +13,13 @@ from retailor.serve.problems import CODES
 from retailor.shop.tables import Shop
 from retailor.testing.serving import toy_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SCRIPT = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        made = running.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield made
-        made.close()
-
-
-@pytest.fixture(scope="module")
 def server(start_server: Callable[..., Any], run_folder: Path) -> Any:
     return start_server(run_folder)
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test when its console has an error, and asks no host but this one."""
-    context = browser.new_context(viewport=DESK, locale="en-US")
-    made = context.new_page()
-    made.set_default_timeout(10_000)
-    problems: list[str] = []
-    made.on("pageerror", lambda error: problems.append(str(error)))
-    made.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    made.on("request", lambda asked: None if "//127.0.0.1" in asked.url else problems.append(asked.url))
-    made.problems = problems
-    yield made
-    context.close()
-    assert not problems
 
 
 def test_a_merchant_does_everything(page: Any, server: Any) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,63 +13,38 @@ from retailor.tasks.search import Search
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
 
-CHROMIUM = "/usr/bin/chromium"
-
 
 @pytest.fixture(scope="module")
-def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(shop: Shop, served: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, shop = tmp_path_factory.mktemp("found"), clean(shop)
     shop.save(folder / "clean")
     Search(HashEncoder()).fit(shop).save(folder / "search")
-    log = folder.parent / "found.log"
-    with log.open("w") as file:
-        command = [sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"]
-        server = subprocess.Popen(command, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    until = time.monotonic() + 60
-    while not (found := re.search(r"on (http://[^ ]+:\d+)", log.read_text())):
-        assert time.monotonic() < until and server.poll() is None, log.read_text()
-        time.sleep(0.05)
-    yield found[1]
-    server.kill()
-    server.wait()
+    return served([sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"])
 
 
-def test_filters_are_shown_and_taken_off(url: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser: Any = running.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(locale="en-US")
-        page.set_default_timeout(15_000)
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(url)
-        page.click("#tab-search")
-        page.type("#text", "blank")
-        page.wait_for_selector("#text-suggestions option", state="attached")
-        offered = page.eval_on_selector_all("#text-suggestions option", "all => all.map(each => each.value)")
-        assert offered and all("blank" in each.lower() for each in offered)
-        page.fill("#text", "blanket under 60, not red")
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".understood .filter")
-        chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
-        assert chips == ["price: ≤ 60 ×", "words: not red ×"]
-        assert "Searched for “blanket”" in page.inner_text(".understood")
-        page.click(".understood .filter >> nth=0")
-        page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
-        assert "not red" in page.inner_text(".understood .filters >> nth=0")
-        title = page.get_attribute(".card h3", "title")
-        page.fill("#text", title)
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".card mark")
-        assert all(each in title for each in page.locator(".card >> nth=0").locator("mark").all_inner_texts())
-        page.fill("#text", "qwrtzx pflmb")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("text=Nothing matches")
-        page.click("#language")
-        page.wait_for_selector("text=没有符合的商品")
-        browser.close()
-        assert not problems
+def test_filters_are_shown_and_taken_off(page: Any, url: str) -> None:
+    page.goto(url)
+    page.click("#tab-search")
+    page.type("#text", "blank")
+    page.wait_for_selector("#text-suggestions option", state="attached")
+    offered = page.eval_on_selector_all("#text-suggestions option", "all => all.map(each => each.value)")
+    assert offered and all("blank" in each.lower() for each in offered)
+    page.fill("#text", "blanket under 60, not red")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".understood .filter")
+    chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
+    assert chips == ["price: ≤ 60 ×", "words: not red ×"]
+    assert "Searched for “blanket”" in page.inner_text(".understood")
+    page.click(".understood .filter >> nth=0")
+    page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
+    assert "not red" in page.inner_text(".understood .filters >> nth=0")
+    title = page.get_attribute(".card h3", "title")
+    page.fill("#text", title)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".card mark")
+    assert all(each in title for each in page.locator(".card >> nth=0").locator("mark").all_inner_texts())
+    page.fill("#text", "qwrtzx pflmb")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Nothing matches")
+    page.click("#language")
+    page.wait_for_selector("text=没有符合的商品")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -28,7 +26,6 @@ from retailor.tasks.registry import OURS, TAKEN, TASKS, gather
 
 TOY = Path(__file__).parent / "toy_task"
 SOURCES = Path(__file__).parents[2] / "src"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 PLAN = """
 name = "counted"
 skip = ["adapt", "compress", "recommend", "search", "answer", "sentiment", "review"]
@@ -66,18 +63,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(done: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("log") / "log.txt"
+def url(done: Path, served: Callable[..., str]) -> str:
     command = [sys.executable, "-m", "retailor", "serve", str(done), "--port", "0"]
-    with log.open("w") as file:
-        process = subprocess.Popen(command, stderr=file, env=environment(TOY))
-    until = time.monotonic() + 60
-    while not (found := re.search(r"on (http://[^ \n]+:\d+)", log.read_text())):
-        assert time.monotonic() < until and process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    yield found[1]
-    process.terminate()
-    process.wait(20)
+    return served(command, environment(TOY))
 
 
 def get(url: str, body: dict[str, Any] | None = None) -> Any:
@@ -118,26 +106,17 @@ def test_it_is_served_and_described(url: str) -> None:
     assert refused.value.code == 422 and "Did you mean 'text'?" in refused.value.read().decode()
 
 
-def test_it_is_shown_on_the_page(url: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        page = browser.new_page(locale="en-US")
-        page.goto(url)
-        page.click("#tab-count")
-        page.fill("#text", "zzzz of")
-        page.click("button.main")
-        page.wait_for_selector("table.reply")
-        assert page.inner_text("table.reply").split() == ["known", "0", "words", "1"]
-        page.click("text=travel blanket")
-        page.wait_for_selector("table.reply:has-text('2')")
-        page.click("#language")
-        assert page.inner_text("#tab-count") == "数词" and page.inner_text("button.main") == "计数"
-        browser.close()
+def test_it_is_shown_on_the_page(page: Any, url: str) -> None:
+    page.goto(url)
+    page.click("#tab-count")
+    page.fill("#text", "zzzz of")
+    page.click("button.main")
+    page.wait_for_selector("table.reply")
+    assert page.inner_text("table.reply").split() == ["known", "0", "words", "1"]
+    page.click("text=travel blanket")
+    page.wait_for_selector("table.reply:has-text('2')")
+    page.click("#language")
+    assert page.inner_text("#tab-count") == "数词" and page.inner_text("button.main") == "计数"
 
 
 def test_without_its_package_its_section_is_unknown_and_its_run_says_what_is_missing(
