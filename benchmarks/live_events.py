@@ -165,7 +165,9 @@ async def posted(port: int, bodies: Sequence[bytes], n_clients: int) -> float:
         while left:
             body = left.pop()
             while not (answer := await asked(reader, writer, b"/events", body)):
-                await asyncio.sleep(0.05)  # busy: what was not acknowledged is sent again
+                writer.close()  # busy: what was not acknowledged is sent again
+                await asyncio.sleep(0.05)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert not json.loads(answer)["refused"], answer
         writer.close()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from retailor.live.history import last_number, with_log
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 from retailor.shop.demo import demo_shop
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def buy(key: str, item_id: str, user_id: str = "u-new") -> Entry:
-    return Entry(key, "event", NOW, user_id, item_id, "buy")
+def buy(key: str, item_id: str, user_id: str = "u-new") -> Line:
+    return Line(key, "event", NOW, user_id, item_id, "buy")
 
 
 def test_items_and_events_join_the_shop(url: str) -> None:
@@ -23,7 +23,7 @@ def test_items_and_events_join_the_shop(url: str) -> None:
     live.put_item(first, {"title": "Another title", "price": 3.0})
     live.put_item("NEW", {"title": "A lamp"})
     live.remove_item(second)
-    live.take([[buy("a", third), Entry("b", "event", NOW, "u-new", None, "search", body={"query": "x"})]])
+    live.take([[buy("a", third), Line("b", "event", NOW, "u-new", None, "search", body={"query": "x"})]])
     grown = with_log(shop, url, last_number(url))
     titles = dict(grown.items.select("item_id", "title").iter_rows())
     assert (titles[first], titles["NEW"]) == ("Another title", "A lamp")

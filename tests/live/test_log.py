@@ -13,36 +13,36 @@ import pytest
 
 from retailor.errors import ConfigError
 from retailor.live.log import Log
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def event(key: str, item_id: str = "P1", *, user_id: str = "u1", after_s: int = 0) -> Entry:
-    return Entry(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, "view")
+def event(key: str, item_id: str = "P1", *, user_id: str = "u1", after_s: int = 0) -> Line:
+    return Line(key, "event", NOW + timedelta(seconds=after_s), user_id, item_id, "view")
 
 
 def test_entries_come_back_as_they_were(url: str) -> None:
     log = Log.open(url)
-    entries = [
+    lines = [
         event("a"),
-        Entry("b", "item", NOW, item_id="P2", body={"title": "灯", "price": 2.5}),
-        Entry("c", "event", NOW, "u2", "P1", "rate", 4.0, {"query": "tent"}),
+        Line("b", "item", NOW, item_id="P2", body={"title": "灯", "price": 2.5}),
+        Line("c", "event", NOW, "u2", "P1", "rate", 4.0, {"query": "tent"}),
     ]
-    assert log.append(entries) == [None, None, None]
+    assert log.append(lines) == [None, None, None]
     log.close()
     again = Log.open(url)
-    assert [entry for _, entry in again.since()] == entries
+    assert [line for _, line in again.since()] == lines
     assert [number for number, _ in again.since()] == [1, 2, 3]
-    assert [entry.key for _, entry in again.since(2)] == ["c"]
+    assert [line.key for _, line in again.since(2)] == ["c"]
 
 
 def test_a_key_is_written_once(url: str) -> None:
     log = Log.open(url)
     log.append([event("a")])
     assert log.append([event("a"), event("b"), event("b")]) == [event("a"), None, event("b")]
-    assert [entry.key for _, entry in log.since()] == ["a", "b"]
+    assert [line.key for _, line in log.since()] == ["a", "b"]
 
 
 def test_the_same_id_with_another_event_is_refused(url: str) -> None:
@@ -72,7 +72,7 @@ def test_items_are_in_the_order_of_their_times(url: str) -> None:
 
 def test_a_low_rating_is_no_choice(url: str) -> None:
     shop = LiveShop.open(url)
-    shop.take([[Entry(str(n), "event", NOW, "u1", f"P{n}", "rate", float(n)) for n in (1, 5)]])
+    shop.take([[Line(str(n), "event", NOW, "u1", f"P{n}", "rate", float(n)) for n in (1, 5)]])
     assert shop.recent.items_of("u1") == ("P5",)
 
 
@@ -89,6 +89,19 @@ def test_stock_comes_and_goes(url: str) -> None:
     known, gone, _ = shop.recent.shop()
     assert known.items.select("item_id", "title").rows() == [("P9", "New")]
     assert not gone
+
+
+def test_what_was_taken_out_long_ago_stays_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = LiveShop.open(url)
+    first.remove_item("P5")
+    first.set_stock({"P6": 0})
+    first.put_item("NEW", {"title": "A lamp"})
+    first.take([[event("a")]])
+    monkeypatch.setattr("retailor.live.shop.EVENTS_OF", -timedelta(days=1))  # all came in too long ago
+    again = LiveShop.open(url)
+    assert again.recent.not_to_show() == ("P5", "P6")
+    assert again.recent.shop()[0].items["item_id"].to_list() == ["NEW"]
+    assert again.recent.items_of("u1") == ()
 
 
 def test_many_writers_at_once(url: str) -> None:
@@ -123,10 +136,10 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from retailor.live.log import Log
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 log, start = Log.open(sys.argv[1]), int(sys.argv[2])
 for n in range(start, start + 100_000):
-    log.append([Entry(str(n), "event", datetime.now(UTC), "u", "P", "view")])
+    log.append([Line(str(n), "event", datetime.now(UTC), "u", "P", "view")])
     print(n, flush=True)
 """
 
@@ -149,6 +162,6 @@ def test_nothing_acknowledged_is_lost_by_a_kill(url: str, n_kills: int) -> None:
     start = 0
     for kill in range(n_kills):
         told = killed(url, start, 3 + 7 * kill)
-        there = {entry.key for _, entry in Log.open(url).since()}
+        there = {line.key for _, line in Log.open(url).since()}
         assert {str(n) for n in range(told + 1)} <= there
         start = max(map(int, there)) + 1

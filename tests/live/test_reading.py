@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.live.reading import NEEDS, read_event, read_events
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 PLAIN = {"event_id": "e1", "kind": "view", "time": "2026-11-28T09:30:00Z", "user_id": "u1", "item_id": "P1"}
@@ -26,18 +26,18 @@ UBI: dict[str, Any] = {
 
 def test_a_plain_event() -> None:
     found = read_event(PLAIN, NOW)
-    assert found == Entry("e1", "event", datetime(2026, 11, 28, 9, 30, tzinfo=UTC), "u1", "P1", "view")
+    assert found == Line("e1", "event", datetime(2026, 11, 28, 9, 30, tzinfo=UTC), "u1", "P1", "view")
 
 
 def test_an_event_of_user_behavior_insights() -> None:
     found = read_event(UBI, NOW)
-    assert isinstance(found, Entry)
+    assert isinstance(found, Line)
     assert (found.user_id, found.item_id, found.kind) == ("c1", "P7", "click")
     assert found.time == datetime(2026, 11, 28, 1, 30, tzinfo=UTC)
     assert found.body == {"query_id": "q1", "position": 3}
     assert read_event(UBI, NOW) == found, "the same row is the same event"
     other = read_event({**UBI, "query_id": "q2"}, NOW)
-    assert isinstance(other, Entry)
+    assert isinstance(other, Line)
     assert other.key != found.key
 
 
@@ -79,7 +79,7 @@ def test_no_value_is_quoted() -> None:
 def test_words_of_people_are_masked() -> None:
     row = {**PLAIN, "kind": "search", "query": "mail anna@example.com about the tent"}
     found = read_event(row, NOW)
-    assert isinstance(found, Entry)
+    assert isinstance(found, Line)
     assert "anna" not in found.body["query"]
     assert "tent" in found.body["query"]
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from retailor.live.log import Log
 from retailor.live.recent import CHOSEN, shop_of
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 from retailor.shop.tables import Shop
 
 
@@ -23,13 +23,13 @@ def with_log(shop: Shop, url: str, number: int) -> Shop:
     """The shop with the lines of the log up to a number: items put in the place of theirs, those taken out
     gone, and what customers chose behind the events. An event that the shop has already is there once.
     """
-    items: dict[str, Entry] = {}
+    items: dict[str, Line] = {}
     gone: set[str] = set()
-    events: list[Entry] = []
+    events: list[Line] = []
     log = Log.open(url)
     try:
-        for _, entry in log.since(until=number):
-            _take(entry, items, gone, events)
+        for _, line in log.since(until=number):
+            _take(line, items, gone, events)
     finally:
         log.close()
     new = shop_of(items.values(), events)
@@ -39,13 +39,13 @@ def with_log(shop: Shop, url: str, number: int) -> Shop:
     return shop.with_tables(items=catalogue, events=pl.concat([shop.events, fresh]))
 
 
-def _take(entry: Entry, items: dict[str, Entry], gone: set[str], events: list[Entry]) -> None:
-    item_id = entry.item_id or ""
-    if entry.what == "item":
-        items[item_id] = entry
+def _take(line: Line, items: dict[str, Line], gone: set[str], events: list[Line]) -> None:
+    item_id = line.item_id or ""
+    if line.what == "item":
+        items[item_id] = line
         gone.discard(item_id)
-    elif entry.what == "gone":
+    elif line.what == "gone":
         items.pop(item_id, None)
         gone.add(item_id)
-    elif entry.what == "event" and entry.kind in CHOSEN and entry.user_id and entry.item_id:
-        events.append(entry)
+    elif line.what == "event" and line.kind in CHOSEN and line.user_id and line.item_id:
+        events.append(line)

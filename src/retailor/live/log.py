@@ -10,7 +10,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from retailor.errors import ConfigError, ServeError
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 
 MANY = 500
 """Rows of one statement: SQLite binds 32,766 values at most."""
@@ -67,14 +67,14 @@ class Log:
             ) from None
         return cls(engine)
 
-    def append(self, entries: Sequence[Entry]) -> list[Entry | None]:
-        """Writes all entries, or none of them, and returns when they are on the disk.
+    def append(self, lines: Sequence[Line]) -> list[Line | None]:
+        """Writes all lines, or none of them, and returns when they are on the disk.
 
-        An entry whose key is there already is not written: in its place stands the entry that is, None where
+        A line whose key is there already is not written: in its place stands the line that is, None where
         this one was written. Raises ServeError 503 when the database does not answer.
         """
-        first: dict[str, Entry] = {}
-        for each in entries:
+        first: dict[str, Line] = {}
+        for each in lines:
             first.setdefault(each.key, each)
         received = _ms(datetime.now(UTC))
         try:
@@ -86,33 +86,37 @@ class Log:
                     connection.execute(_TABLE.insert(), new)
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
-        done: list[Entry | None] = []
-        for each in entries:
+        done: list[Line | None] = []
+        for each in lines:
             done.append(old.get(each.key))
             old.setdefault(each.key, first[each.key])
         return done
 
-    def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+    def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Line]:
+        found: dict[str, Line] = {}
         for i in range(0, len(keys), MANY):
             rows = connection.execute(_BY_KEY, {"keys": keys[i : i + MANY]})
-            found |= {row.key: _entry(row) for row in rows}
+            found |= {row.key: _line(row) for row in rows}
         return found
 
     def since(
-        self, number: int = 0, *, until: int | None = None, received: datetime | None = None
-    ) -> Iterator[tuple[int, Entry]]:
-        """(number, entry) of the lines after a number, in order; `received`: that came no earlier."""
+        self, number: int = 0, *, until: int | None = None, events_from: datetime | None = None
+    ) -> Iterator[tuple[int, Line]]:
+        """(number, line) of the lines after a number, in order.
+
+        `events_from`: of events, those that came no earlier; what was put, taken out or counted is there all.
+        """
         chosen = sa.select(_TABLE).where(_TABLE.c.number > number).order_by(_TABLE.c.number)
         if until is not None:
             chosen = chosen.where(_TABLE.c.number <= until)
-        if received is not None:
-            chosen = chosen.where(_TABLE.c.received >= _ms(received))
+        if events_from is not None:
+            late = _TABLE.c.received >= _ms(events_from)
+            chosen = chosen.where(sa.or_(late, _TABLE.c.what != "event"))
         try:
             with self._engine.connect().execution_options(reads=True, yield_per=10_000) as connection:
                 rows = connection.execute(chosen)
                 for row in rows:
-                    yield row.number, _entry(row)
+                    yield row.number, _line(row)
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
 
@@ -164,16 +168,16 @@ def _ms(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(line: Line) -> dict[str, Any]:
     names = ("key", "what", "user_id", "item_id", "kind", "rating")
-    return {name: getattr(entry, name) for name in names} | {
-        "time": _ms(entry.time),
-        "body": dict(entry.body),
+    return {name: getattr(line, name) for name in names} | {
+        "time": _ms(line.time),
+        "body": dict(line.body),
     }
 
 
-def _entry(row: Any) -> Entry:
-    made = Entry(
+def _line(row: Any) -> Line:
+    made = Line(
         row.key, row.what, datetime.fromtimestamp(0, UTC), row.user_id, row.item_id, row.kind, row.rating
     )
     return replace(made, time=datetime.fromtimestamp(row.time / 1000, UTC), body=row.body)

@@ -1,4 +1,4 @@
-"""An event as a shop sends it, in our fields or in those of User Behavior Insights, as an entry of the log.
+"""An event as a shop sends it, in our fields or in those of User Behavior Insights, as a line of the log.
 
 User Behavior Insights is the open schema of search events (github.com/o19s/ubi, schema 1.3): `action_name`,
 `query_id`, `client_id`, `timestamp`, and `event_attributes` with the object and its position.
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from retailor.live.shapes import Entry, Refused
+from retailor.live.shapes import Line, Refused
 from retailor.text.private import mask
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -71,9 +71,9 @@ WORDS = ("query", "about", "text")
 """What people write: contacts in it are masked before it is kept."""
 
 
-def read_events(rows: Sequence[Any], now: datetime) -> tuple[list[Entry], list[Refused]]:
+def read_events(rows: Sequence[Any], now: datetime) -> tuple[list[Line], list[Refused]]:
     """The rows that are events, in order, and why the others are none."""
-    taken: list[Entry] = []
+    taken: list[Line] = []
     refused: list[Refused] = []
     for place, row in enumerate(rows):
         found = read_event(row, now)
@@ -84,8 +84,8 @@ def read_events(rows: Sequence[Any], now: datetime) -> tuple[list[Entry], list[R
     return taken, refused
 
 
-def read_event(row: Any, now: datetime) -> Entry | str:
-    """The entry of a row, or what is wrong with it. No value is quoted: it may be a customer's words."""
+def read_event(row: Any, now: datetime) -> Line | str:
+    """The line of a row, or what is wrong with it. No value is quoted: it may be a customer's words."""
     if not isinstance(row, dict):
         return "an event is a JSON object."
     plain = _of_ubi(row) if "action_name" in row else row
@@ -95,7 +95,7 @@ def read_event(row: Any, now: datetime) -> Entry | str:
         body = EventBody.model_validate(plain)
     except ValidationError as error:
         return _sentence(error)
-    return _flaw(body, now) or _entry(body)
+    return _flaw(body, now) or _line(body)
 
 
 def _flaw(body: EventBody, now: datetime) -> str:
@@ -111,14 +111,14 @@ def _flaw(body: EventBody, now: datetime) -> str:
     return ""
 
 
-def _entry(body: EventBody) -> Entry:
+def _line(body: EventBody) -> Line:
     beside = {name: getattr(body, name) for name in BESIDE if getattr(body, name) is not None}
     for name in WORDS:
         if name in beside:
             beside[name] = mask(beside[name])
     time = body.time.astimezone(UTC)
     time = time.replace(microsecond=time.microsecond // 1000 * 1000)
-    return Entry(body.event_id, "event", time, body.user_id, body.item_id, body.kind, body.rating, beside)
+    return Line(body.event_id, "event", time, body.user_id, body.item_id, body.kind, body.rating, beside)
 
 
 def _of_ubi(row: Mapping[str, Any]) -> dict[str, Any] | str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from retailor.live.shapes import Entry
+from retailor.live.shapes import Line
 from retailor.shop.tables import SCHEMAS, Shop, conform
 
 CHOSEN = ("view", "click", "cart", "buy", "favourite", "rate")
@@ -17,42 +17,43 @@ AS_KINDS = {"click": "view"}
 """What the Shop calls them, where it has another name."""
 MAX_CUSTOMERS = 200_000
 MAX_OWN = 50
-"""So many latest items of so many latest customers are kept in memory; the log has all."""
+MAX_EVENTS = 1_000_000
+"""So many latest items of so many latest customers, and latest events, are in memory; the log has all."""
 
 
 class Recent:
-    """Safe from any thread. Entries come in the order of arrival; a customer's items are kept by time."""
+    """Safe from any thread. Lines come in the order of arrival; a customer's items are kept by time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._own: OrderedDict[str, deque[tuple[int, Entry]]] = OrderedDict()
-        self._items: dict[str, tuple[int, Entry]] = {}
+        self._own: OrderedDict[str, deque[tuple[int, Line]]] = OrderedDict()
+        self._items: dict[str, tuple[int, Line]] = {}
         self._gone: set[str] = set()
         self._stock: dict[str, float] = {}
-        self._events: list[tuple[int, Entry]] = []
+        self._events: deque[tuple[int, Line]] = deque(maxlen=MAX_EVENTS)
+        self._hidden: tuple[str, ...] | None = None
+        """What `not_to_show` gave last; None once it may be another."""
         self.number = 0
-        """Of the last entry that is known."""
+        """Of the last line that is known."""
         self.n_changes = 0
         """How often items were put or taken out."""
 
-    def add(self, entries: Iterable[tuple[int, Entry]]) -> None:
-        """Takes in entries with their numbers."""
+    def add(self, lines: Iterable[tuple[int, Line]]) -> None:
+        """Takes in lines with their numbers."""
+        take = {"event": self._event, "item": self._item, "gone": self._out, "stock": self._count}
         with self._lock:
-            for number, entry in entries:
+            for number, line in lines:
                 self.number = max(self.number, number)
-                {"event": self._event, "item": self._item, "gone": self._out, "stock": self._count}[
-                    entry.what
-                ](number, entry)
+                take[line.what](number, line)
 
-    def _event(self, number: int, entry: Entry) -> None:
-        if entry.kind not in CHOSEN or entry.item_id is None:
+    def _event(self, number: int, line: Line) -> None:
+        who = line.user_id
+        if line.kind not in CHOSEN or line.item_id is None or who is None:
             return
-        if entry.user_id is not None:
-            self._events.append((number, entry))
-        who = entry.user_id or f"session {entry.body.get('session_id')}"
+        self._events.append((number, line))
         own = self._own.setdefault(who, deque(maxlen=MAX_OWN))
-        own.append((number, entry))
-        if len(own) > 1 and own[-2][1].time > entry.time:
+        own.append((number, line))
+        if len(own) > 1 and own[-2][1].time > line.time:
             ordered = sorted(own, key=lambda each: each[1].time)
             own.clear()
             own.extend(ordered)
@@ -60,26 +61,31 @@ class Recent:
         if len(self._own) > MAX_CUSTOMERS:
             self._own.popitem(last=False)
 
-    def _item(self, number: int, entry: Entry) -> None:
-        assert entry.item_id is not None
-        self._items[entry.item_id] = number, entry
-        self._gone.discard(entry.item_id)
-        self.n_changes += 1
+    def _item(self, number: int, line: Line) -> None:
+        assert line.item_id is not None
+        self._items[line.item_id] = number, line
+        self._gone.discard(line.item_id)
+        self._changed()
 
-    def _out(self, number: int, entry: Entry) -> None:
-        assert entry.item_id is not None
-        self._gone.add(entry.item_id)
-        self._items.pop(entry.item_id, None)
-        self.n_changes += 1
+    def _out(self, number: int, line: Line) -> None:
+        assert line.item_id is not None
+        self._gone.add(line.item_id)
+        self._items.pop(line.item_id, None)
+        self._changed()
 
-    def _count(self, number: int, entry: Entry) -> None:
-        assert entry.item_id is not None
-        self._stock[entry.item_id] = float(entry.body["n"])
+    def _count(self, number: int, line: Line) -> None:
+        assert line.item_id is not None
+        self._stock[line.item_id] = float(line.body["n"])
+        self._hidden = None
+
+    def _changed(self) -> None:
+        self.n_changes += 1
+        self._hidden = None
 
     # asking
 
     def items_of(self, user_id: str, after: int = 0) -> tuple[str, ...]:
-        """The customer's items of entries after a number, oldest first; low ratings are no choice."""
+        """The customer's items of lines after a number, oldest first; low ratings are no choice."""
         with self._lock:
             own = self._own.get(user_id, ())
             return tuple(e.item_id for n, e in own if n > after and e.item_id and not _disliked(e))
@@ -87,19 +93,22 @@ class Recent:
     def not_to_show(self) -> tuple[str, ...]:
         """Items that are gone or out of stock, sorted."""
         with self._lock:
-            return tuple(sorted(self._gone | {each for each, n in self._stock.items() if n <= 0}))
+            if self._hidden is None:
+                empty = {each for each, n in self._stock.items() if n <= 0}
+                self._hidden = tuple(sorted(self._gone | empty))
+            return self._hidden
 
     def shop(self, after: int = 0) -> tuple[Shop, frozenset[str], int]:
-        """Items put and events of entries after a number, the items that are gone, and the last number."""
+        """Items put and events of lines after a number, the items that are gone, and the last number."""
         with self._lock:
-            items = [entry for number, entry in self._items.values() if number > after]
-            events = [entry for number, entry in self._events if number > after]
+            items = [line for number, line in self._items.values() if number > after]
+            events = [line for number, line in self._events if number > after]
             return shop_of(items, events), frozenset(self._gone), self.number
 
 
-def shop_of(items: Iterable[Entry], events: Iterable[Entry]) -> Shop:
-    """The tables of entries: items put, and what customers chose."""
-    rows = [{**entry.body, "item_id": entry.item_id} for entry in items]
+def shop_of(items: Iterable[Line], events: Iterable[Line]) -> Shop:
+    """The tables of lines: items put, and what customers chose."""
+    rows = [{**line.body, "item_id": line.item_id} for line in items]
     done = [
         {
             "user_id": each.user_id,
@@ -116,5 +125,5 @@ def shop_of(items: Iterable[Entry], events: Iterable[Entry]) -> Shop:
     )
 
 
-def _disliked(entry: Entry) -> bool:
-    return entry.kind == "rate" and entry.rating is not None and entry.rating < 3
+def _disliked(line: Line) -> bool:
+    return line.kind == "rate" and line.rating is not None and line.rating < 3

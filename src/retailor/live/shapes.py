@@ -1,4 +1,4 @@
-"""What happens in a shop while it is served: an entry of the log, and what is known to have happened."""
+"""What happens in a shop while it is served: a line of the log, and what is known to have happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ What = Literal["event", "item", "gone", "stock"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Line:
     """One line of the log. `key` is its own: a line with a key that is there already is not written again."""
 
     key: str
@@ -28,14 +28,6 @@ class Entry:
     rating: float | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
     """What else is known: the words of a search, the place in a list, the columns of an item."""
-
-    def same(self, other: Entry) -> bool:
-        """Whether both tell the same thing."""
-        mine = (self.what, self.time, self.user_id, self.item_id, self.kind, self.rating, dict(self.body))
-        theirs = (
-            other.what, other.time, other.user_id, other.item_id, other.kind, other.rating, dict(other.body),
-        )  # fmt: skip
-        return mine == theirs
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any, Self
 from retailor.live.log import Log
 from retailor.live.reading import MAX_LATE
 from retailor.live.recent import Recent
-from retailor.live.shapes import Entry, Refused, Taken
+from retailor.live.shapes import Line, Refused, Taken
 
-FURTHER_THAN = timedelta(days=1) + MAX_LATE
-"""Entries that came in earlier are of a shop that has been fitted since; they stay in the log."""
+EVENTS_OF = timedelta(days=1) + MAX_LATE
+"""Events that came in earlier are left to the next run; items and stock are known however old."""
 
 
 class LiveShop:
@@ -23,7 +23,7 @@ class LiveShop:
     def __init__(self, log: Log) -> None:
         self.log, self.recent = log, Recent()
         self._reading = threading.Lock()
-        self._first = datetime.now(UTC) - FURTHER_THAN
+        self._first = datetime.now(UTC) - EVENTS_OF
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -35,14 +35,14 @@ class LiveShop:
     def catch_up(self) -> None:
         """Takes in what this process or another has written."""
         with self._reading:
-            self.recent.add(self.log.since(self.recent.number, received=self._first))
+            self.recent.add(self.log.since(self.recent.number, events_from=self._first))
 
-    def take(self, requests: Sequence[Sequence[Entry]]) -> list[Taken]:
+    def take(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
         """Writes the events of several requests at once; each gets what became of its own."""
-        entries = [each for request in requests for each in request]
-        there = iter(self.log.append(entries) if entries else ())
+        lines = [each for request in requests for each in request]
+        there = iter(self.log.append(lines) if lines else ())
         done = [_taken(request, [next(there) for _ in request]) for request in requests]
-        if entries:
+        if lines:
             self.catch_up()
         return done
 
@@ -69,16 +69,16 @@ class LiveShop:
         self.log.close()
 
 
-def _own(what: Any, item_id: str, body: Mapping[str, Any], now: datetime) -> Entry:
-    return Entry(uuid.uuid4().hex, what, now, item_id=item_id, body=body)
+def _own(what: Any, item_id: str, body: Mapping[str, Any], now: datetime) -> Line:
+    return Line(uuid.uuid4().hex, what, now, item_id=item_id, body=body)
 
 
-def _taken(request: Sequence[Entry], there: Sequence[Entry | None]) -> Taken:
-    """An entry that is there already is a repetition, unless it tells something else under the same id."""
+def _taken(request: Sequence[Line], there: Sequence[Line | None]) -> Taken:
+    """A line that is there already is a repetition, unless it tells something else under the same id."""
     other = [
         Refused(i, "its 'event_id' is that of another event; nothing was changed.")
-        for i, (entry, old) in enumerate(zip(request, there, strict=True))
-        if old is not None and not old.same(entry)
+        for i, (line, old) in enumerate(zip(request, there, strict=True))
+        if old is not None and old != line
     ]
     n_new = sum(old is None for old in there)
     return Taken(n_new, len(request) - n_new - len(other), tuple(other))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from retailor.errors import RetailorError
-from retailor.live.shapes import Entry, Taken
+from retailor.live.shapes import Line, Taken
 from retailor.serve.batching import Batcher
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Living:
     ) -> None:
         self.shop = shop
         self._absorb, self._absorb_s = absorb, absorb_s
-        self._writer: Batcher[tuple[Entry, ...], Taken] = Batcher(
+        self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
             "events",
             shop.take,
             max_batch=MAX_REQUESTS,
@@ -47,9 +47,9 @@ class Living:
         self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
         self._thread.start()
 
-    def take(self, entries: Sequence[Entry]) -> Taken:
+    def take(self, lines: Sequence[Line]) -> Taken:
         """Writes the events; what became of them, once they are on the disk."""
-        return self._writer.ask(tuple(entries), uuid.uuid4().hex)
+        return self._writer.ask(tuple(lines), uuid.uuid4().hex)
 
     def soon(self) -> None:
         """An item has changed: look now."""

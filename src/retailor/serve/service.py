@@ -166,8 +166,8 @@ class Service:
         self.live()
         assert self._living is not None
         run = self._now()
-        entries, refused = read_events(rows, datetime.now(UTC))
-        done = self._living.take([replace(each, user_id=run.own(each.user_id)) for each in entries])
+        lines, refused = read_events(rows, datetime.now(UTC))
+        done = self._living.take([replace(each, user_id=run.own(each.user_id)) for each in lines])
         # The places among all that was sent, not among those that could be read.
         bad = {each.place for each in refused}
         good = [place for place in range(len(rows)) if place not in bad]
