@@ -85,10 +85,10 @@ class Recent:
     # asking
 
     def items_of(self, user_id: str, after: int = 0) -> tuple[str, ...]:
-        """The customer's items of lines after a number, oldest first; low ratings are no choice."""
+        """The customer's items of lines after a number, oldest first, rated ones of any rating: they are had."""
         with self._lock:
             own = self._own.get(user_id, ())
-            return tuple(e.item_id for n, e in own if n > after and e.item_id and not _disliked(e))
+            return tuple(e.item_id for n, e in own if n > after and e.item_id)
 
     def not_to_show(self) -> tuple[str, ...]:
         """Items that are gone or out of stock, sorted."""
@@ -123,7 +123,3 @@ def shop_of(items: Iterable[Line], events: Iterable[Line]) -> Shop:
         items=conform("items", pl.DataFrame(rows, schema=SCHEMAS["items"])),
         events=conform("events", pl.DataFrame(done, schema=SCHEMAS["events"])),
     )
-
-
-def _disliked(line: Line) -> bool:
-    return line.kind == "rate" and line.rating is not None and line.rating < 3
