@@ -85,7 +85,7 @@ class Recent:
     # asking
 
     def items_of(self, user_id: str, after: int = 0) -> tuple[str, ...]:
-        """The customer's items of lines after a number, oldest first, rated ones of any rating: they are had."""
+        """The customer's items of lines after a number, oldest first; who rates has bought."""
         with self._lock:
             own = self._own.get(user_id, ())
             return tuple(e.item_id for n, e in own if n > after and e.item_id)
