@@ -122,8 +122,10 @@ def add_live(app: FastAPI, service: Service) -> None:
 
     @app.put("/items/{item_id}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:
-        """Adds an item, or changes it. The page has it a moment later, and a new one is recommended by its text;
-        search finds it after the next fit."""
+        """Adds an item, or changes it: the page has it a moment later.
+
+        A new one is recommended by its text; search finds it after the next fit.
+        """
         service.live().put_item(item_id, body.model_dump())
         service.absorb_soon()
         return Done()
