@@ -95,6 +95,29 @@ def test_customers_are_counted_once_an_item_and_copies_not_at_all() -> None:
     assert _row(insight, "category", "Tents", "packaging")["n_negative"] == 2
 
 
+def test_a_customers_text_under_several_items_is_one_voice_of_the_shop() -> None:
+    text = "Awful packaging, and everything was wet."
+    reviews = [_review(0, "A", text, user="X", day=0), _review(1, "B", text, user="X", day=1)]
+    reviews += [
+        _review(2, "B", text, user="Y", day=40),
+        _review(3, "A", "Great packaging of the tent.", day=90),
+    ]
+    insight = _found(reviews, min_reviews=1)
+    counts = {(level, key): _row(insight, level, key, "packaging")["n_negative"]
+              for level, key in (("shop", ""), ("category", "Tents"), ("item", "A"), ("item", "B"))}  # fmt: skip
+    # X's text counts under both items, and once for the shop; Y's under B is a copy of it.
+    assert counts == {("shop", ""): 1, ("category", "Tents"): 1, ("item", "A"): 1, ("item", "B"): 1}
+    assert insight.periods["n_reviews"].to_list() == [1, 1]
+
+
+def test_copies_under_many_items_are_no_new_problem() -> None:
+    good = [_review(i, "A", f"Great tent {i}, the zipper is great.", day=i) for i in range(60)]
+    wave = [_review(100 + i, "AB"[i % 2], f"The zipper jams since day {i // 2}.", user=f"X{i // 2}", day=60 + i)
+            for i in range(8)]  # fmt: skip
+    shop = [each for each in _found(good + wave).changes.found if each.level == "shop"]
+    assert {each.k_after for each in shop} == {4}
+
+
 def test_complaints_are_ranked_by_what_is_sure_and_quote_no_text_twice() -> None:
     few = [_review(i, "A", f"Awful smell, batch {i}.") for i in range(3)]
     many = [_review(10 + i, "A", f"{'Awful' if i < 9 else 'Great'} packaging number {i}.") for i in range(14)]

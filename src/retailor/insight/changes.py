@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from retailor.insight.complaints import Quote, different
-from retailor.insight.figures import LEVELS, key_of, says
+from retailor.insight.figures import LEVELS, key_of, once, says
 from retailor.insight.scan import Bools, more_and_fewer, rejected
 
 LEAST_HITS = 4
@@ -92,7 +92,7 @@ def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str, rate: float)
     against = opinions.filter(pl.col("says") == "negative").select("row", "aspect")
     low = timed.filter(pl.col("stars") <= LOW_STARS).select("row", aspect=pl.lit(STARS))
     hits = pl.concat([against.cast({"aspect": pl.Int64}), low.cast({"aspect": pl.Int64})])
-    rows = timed.with_columns(key=key_of(level)).filter(pl.col("key").is_not_null())
+    rows = once(timed.with_columns(key=key_of(level)).filter(pl.col("key").is_not_null()), "key")
     told = rows.select("row", "key").join(hits, on="row")
     by_key: dict[str, dict[int, set[int]]] = {}
     for key, aspect, hit in told.group_by("key", "aspect").agg("row").sort("key", "aspect").iter_rows():
