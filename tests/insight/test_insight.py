@@ -103,8 +103,8 @@ def test_a_customers_text_under_several_items_is_one_voice_of_the_shop() -> None
         _review(3, "A", "Great packaging of the tent.", day=90),
     ]
     insight = _found(reviews, min_reviews=1)
-    counts = {(level, key): _row(insight, level, key, "packaging")["n_negative"]
-              for level, key in (("shop", ""), ("category", "Tents"), ("item", "A"), ("item", "B"))}  # fmt: skip
+    places = (("shop", ""), ("category", "Tents"), ("item", "A"), ("item", "B"))
+    counts = {place: _row(insight, *place, "packaging")["n_negative"] for place in places}
     # X's text counts under both items, and once for the shop; Y's under B is a copy of it.
     assert counts == {("shop", ""): 1, ("category", "Tents"): 1, ("item", "A"): 1, ("item", "B"): 1}
     assert insight.periods["n_reviews"].to_list() == [1, 1]
@@ -112,8 +112,10 @@ def test_a_customers_text_under_several_items_is_one_voice_of_the_shop() -> None
 
 def test_copies_under_many_items_are_no_new_problem() -> None:
     good = [_review(i, "A", f"Great tent {i}, the zipper is great.", day=i) for i in range(60)]
-    wave = [_review(100 + i, "AB"[i % 2], f"The zipper jams since day {i // 2}.", user=f"X{i // 2}", day=60 + i)
-            for i in range(8)]  # fmt: skip
+    wave = [
+        _review(100 + i, "AB"[i % 2], f"The zipper jams since day {i // 2}.", user=f"X{i // 2}", day=60 + i)
+        for i in range(8)
+    ]
     shop = [each for each in _found(good + wave).changes.found if each.level == "shop"]
     assert {each.k_after for each in shop} == {4}
 
@@ -332,10 +334,21 @@ def test_the_files_hold_what_was_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
-def test_no_cell_is_a_formula(cell: str) -> None:
+def test_no_text_is_a_formula(cell: str) -> None:
     assert plain_cell(cell) == f"'{cell}"
     assert plain_cell(f"a{cell}") == f"a{cell}"
     assert plain_cell(-1) == -1
+
+
+def test_no_cell_of_any_file_is_a_formula(tmp_path: Path) -> None:
+    reviews = [
+        {**_review(i, "A", f"=2+{i}, the smell is awful, awful."), "review_id": f"=R{i}"} for i in range(4)
+    ]
+    write_insight(_found(reviews, min_reviews=1), tmp_path, "shop")
+    for path in tmp_path.glob("*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in tuple("=+@")], path.name
 
 
 @pytest.mark.parametrize(

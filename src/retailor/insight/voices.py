@@ -35,8 +35,8 @@ class Voices:
     """One row a customer and item, the latest review of each; what was left out, counted."""
 
     table: pl.DataFrame
-    """Columns as VOICES; `row` is the row of the review in the shop's table, from 0. Rows with one `voice` are
-    one customer's same text under several items: it counts under each, and once in category and shop."""
+    """Columns as VOICES; `row` is the row of the review in the shop's table, from 0. Rows with one `voice`
+    are one customer's same text under several items: it counts under each, once in category and shop."""
     n_empty: int
     n_copies: int
     n_earlier: int
