@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from retailor.insight import summaries
 from retailor.insight.changes import STARS
 from retailor.insight.complaints import Quote, different
 from retailor.insight.files import plain_cell, write_insight
@@ -222,6 +223,21 @@ def test_a_summary_covers_what_most_speak_of_in_its_true_shares() -> None:
     ]  # like sentences say nothing new
     rows = {each.quote.row for each in summary.said}
     assert all(0 <= row < len(reviews) for row in rows)
+
+
+def test_a_summary_of_alike_sentences_looks_at_each_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def counted(*given: object) -> object:
+        nonlocal looks
+        looks += 1
+        return worth(*given)
+
+    worth = summaries._worth
+    monkeypatch.setattr(summaries, "_worth", counted)
+    found = _found([_review(i, "A", f"Great packaging of tent {i}.") for i in range(300)], min_reviews=1)
+    assert len(found.summaries[0].said) == 1
+    assert looks <= 2 * 300
 
 
 def test_quotes_are_of_different_reviews_and_texts() -> None:
