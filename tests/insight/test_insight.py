@@ -143,6 +143,17 @@ def test_wilson_by_hand() -> None:
     assert high.tolist() == pytest.approx([0.277533, 1, 0.763406, 1], abs=1e-5)
 
 
+@pytest.mark.parametrize("n_before", [0, 300, 390, 500])
+@pytest.mark.parametrize("n_after", [0, 150, 500])
+def test_a_long_sentence_is_cut_where_it_speaks_of_the_aspect(n_before: int, n_after: int) -> None:
+    days = "".join(f"第{i}天" for i in range(200))
+    text = days[:n_before] + "这里的物流太差" + days[:n_after]
+    mentions = _found([_review(0, "A", text)], min_reviews=1).mentions
+    assert "物流" in mentions["words"]
+    assert all(row["words"] in row["sentence"] for row in mentions.to_dicts())
+    assert mentions["sentence"].str.len_chars().max() == min(len(text), 400)
+
+
 def test_the_same_reviews_are_one_complaint_of_an_item() -> None:
     reviews = [_review(i, "A", f"Awful packaging and delivery {i}: awful smell {i}.") for i in range(4)]
     insight = _found(reviews, min_reviews=1)

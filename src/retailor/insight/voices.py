@@ -79,6 +79,13 @@ def mentions_of(voices: pl.DataFrame, aspects: Aspects) -> pl.DataFrame:
     for row, text in voices.select("row", "text").iter_rows():
         for sentence in sentences(text)[:MAX_SENTENCES]:
             found.extend(
-                (row, ix, words, sentence[:MAX_CHARS]) for ix, words in aspects.in_sentence(sentence).items()
+                (row, ix, words, _cut(sentence, words)) for ix, words in aspects.in_sentence(sentence).items()
             )
     return pl.DataFrame(found, schema=MENTIONS, orient="row")
+
+
+def _cut(sentence: str, words: str) -> str:
+    """At most `MAX_CHARS` of the sentence, the words among them."""
+    end = sentence.find(words) + len(words)
+    start = 0 if end <= MAX_CHARS else min(end - MAX_CHARS // 2, len(sentence) - MAX_CHARS)
+    return sentence[start : start + MAX_CHARS]
