@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from retailor.insight import summaries
+from retailor.insight import changes, summaries
 from retailor.insight.changes import STARS
 from retailor.insight.complaints import Quote, different
 from retailor.insight.files import plain_cell, write_insight
@@ -174,6 +174,14 @@ def test_a_new_problem_is_dated_counted_and_quoted() -> None:
         [{**each, "time": START + timedelta(days=90) - (each["time"] - START)} for each in reviews]
     )
     assert {each.worse for each in mended.changes.found} == {False}
+
+
+def test_the_counts_of_a_change_are_of_all_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = [_review(i, "A", f"Great tent {i}, the zipper is great.", day=i // 2) for i in range(160)]
+    reviews += [_review(200 + i, "A", f"The zipper jams since day {i}.", day=80 + i // 2) for i in range(80)]
+    monkeypatch.setattr(changes, "MOST_CASES", 60)
+    item = next(each for each in _found(reviews).changes.found if each.level == "item")
+    assert (item.k_before, item.n_before, item.k_after, item.n_after) == (0, 160, 80, 80)
 
 
 def test_low_stars_are_watched_whatever_is_said() -> None:
