@@ -92,6 +92,7 @@ def simulated(seed: int, *, n_since: int = 0) -> Simulated:
     voices = pl.DataFrame(
         {
             "row": np.arange(len(items), dtype=np.uint32),
+            "voice": np.arange(len(items), dtype=np.uint32),
             "item_id": [f"I{item}" for item in items],
             "category": [f"C{item % 4}" for item in items],
             "time": [START + timedelta(days=int(each)) for each in day],

@@ -34,6 +34,11 @@ def _named(aspects: Aspects, sentence: str) -> dict[str, str]:
         ("性价比高，做工不错", {"price", "quality"}),
         ("有一股刺鼻的味道", {"smell"}),
         ("很喜欢", set()),
+        ("衣服太大，袖子太长", {"size"}),
+        ("跟图片差别太大，申请难度太大，等的时间太长", set()),
+        ("味道太大", {"smell"}),
+        ("It is too glossy for my taste.", set()),
+        ("The taste is odd.", {"taste"}),
     ],
 )
 def test_general_aspects_in_both_languages(sentence: str, keys: set[str]) -> None:
@@ -95,6 +100,15 @@ def test_terms_are_mined_and_products_names_are_none() -> None:
     assert any(re.match("zipper", form) for form in own)
     assert "拉链" in own
     assert not own & {"tent", "tents", "帐篷"}
+
+
+def test_opinions_and_kinds_of_the_product_are_no_aspects() -> None:
+    says = ("Good goods, the family tent is a tent.", "All goods are good!", "My family tent: good.")
+    chinese = ("垃圾，拉链是垃圾。", "差劲的拉链，恶心。", "恶心，太差劲，垃圾，这拉链！")
+    texts = [f"{each} Day {i}." for i in range(10) for each in says]
+    texts += [f"{each}第{i}天。" for i in range(10) for each in chinese]
+    aspects = find_aspects(texts, ["Zelt"] * len(texts), InsightSettings(), names=["Tents"])
+    assert {form for aspect in aspects.all for form in aspect.forms} == {"拉链"}
 
 
 def test_few_reviews_make_no_aspect() -> None:

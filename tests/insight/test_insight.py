@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from retailor.insight import changes, summaries
 from retailor.insight.changes import STARS
 from retailor.insight.complaints import Quote, different
 from retailor.insight.files import plain_cell, write_insight
@@ -95,6 +96,31 @@ def test_customers_are_counted_once_an_item_and_copies_not_at_all() -> None:
     assert _row(insight, "category", "Tents", "packaging")["n_negative"] == 2
 
 
+def test_a_customers_text_under_several_items_is_one_voice_of_the_shop() -> None:
+    text = "Awful packaging, and everything was wet."
+    reviews = [_review(0, "A", text, user="X", day=0), _review(1, "B", text, user="X", day=1)]
+    reviews += [
+        _review(2, "B", text, user="Y", day=40),
+        _review(3, "A", "Great packaging of the tent.", day=90),
+    ]
+    insight = _found(reviews, min_reviews=1)
+    places = (("shop", ""), ("category", "Tents"), ("item", "A"), ("item", "B"))
+    counts = {place: _row(insight, *place, "packaging")["n_negative"] for place in places}
+    # X's text counts under both items, and once for the shop; Y's under B is a copy of it.
+    assert counts == {("shop", ""): 1, ("category", "Tents"): 1, ("item", "A"): 1, ("item", "B"): 1}
+    assert insight.periods["n_reviews"].to_list() == [1, 1]
+
+
+def test_copies_under_many_items_are_no_new_problem() -> None:
+    good = [_review(i, "A", f"Great tent {i}, the zipper is great.", day=i) for i in range(60)]
+    wave = [
+        _review(100 + i, "AB"[i % 2], f"The zipper jams since day {i // 2}.", user=f"X{i // 2}", day=60 + i)
+        for i in range(8)
+    ]
+    shop = [each for each in _found(good + wave).changes.found if each.level == "shop"]
+    assert {each.k_after for each in shop} == {4}
+
+
 def test_complaints_are_ranked_by_what_is_sure_and_quote_no_text_twice() -> None:
     few = [_review(i, "A", f"Awful smell, batch {i}.") for i in range(3)]
     many = [_review(10 + i, "A", f"{'Awful' if i < 9 else 'Great'} packaging number {i}.") for i in range(14)]
@@ -117,6 +143,17 @@ def test_wilson_by_hand() -> None:
     assert high.tolist() == pytest.approx([0.277533, 1, 0.763406, 1], abs=1e-5)
 
 
+@pytest.mark.parametrize("n_before", [0, 300, 390, 500])
+@pytest.mark.parametrize("n_after", [0, 150, 500])
+def test_a_long_sentence_is_cut_where_it_speaks_of_the_aspect(n_before: int, n_after: int) -> None:
+    days = "".join(f"第{i}天" for i in range(200))
+    text = days[:n_before] + "这里的物流太差" + days[:n_after]
+    mentions = _found([_review(0, "A", text)], min_reviews=1).mentions
+    assert "物流" in mentions["words"]
+    assert all(row["words"] in row["sentence"] for row in mentions.to_dicts())
+    assert mentions["sentence"].str.len_chars().max() == min(len(text), 400)
+
+
 def test_the_same_reviews_are_one_complaint_of_an_item() -> None:
     reviews = [_review(i, "A", f"Awful packaging and delivery {i}: awful smell {i}.") for i in range(4)]
     insight = _found(reviews, min_reviews=1)
@@ -137,6 +174,14 @@ def test_a_new_problem_is_dated_counted_and_quoted() -> None:
         [{**each, "time": START + timedelta(days=90) - (each["time"] - START)} for each in reviews]
     )
     assert {each.worse for each in mended.changes.found} == {False}
+
+
+def test_the_counts_of_a_change_are_of_all_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
+    reviews = [_review(i, "A", f"Great tent {i}, the zipper is great.", day=i // 2) for i in range(160)]
+    reviews += [_review(200 + i, "A", f"The zipper jams since day {i}.", day=80 + i // 2) for i in range(80)]
+    monkeypatch.setattr(changes, "MOST_CASES", 60)
+    item = next(each for each in _found(reviews).changes.found if each.level == "item")
+    assert (item.k_before, item.n_before, item.k_after, item.n_after) == (0, 160, 80, 80)
 
 
 def test_low_stars_are_watched_whatever_is_said() -> None:
@@ -197,6 +242,21 @@ def test_a_summary_covers_what_most_speak_of_in_its_true_shares() -> None:
     ]  # like sentences say nothing new
     rows = {each.quote.row for each in summary.said}
     assert all(0 <= row < len(reviews) for row in rows)
+
+
+def test_a_summary_of_alike_sentences_looks_at_each_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def counted(*given: object) -> object:
+        nonlocal looks
+        looks += 1
+        return worth(*given)
+
+    worth = summaries._worth
+    monkeypatch.setattr(summaries, "_worth", counted)
+    found = _found([_review(i, "A", f"Great packaging of tent {i}.") for i in range(300)], min_reviews=1)
+    assert len(found.summaries[0].said) == 1
+    assert looks <= 2 * 300
 
 
 def test_quotes_are_of_different_reviews_and_texts() -> None:
@@ -309,10 +369,21 @@ def test_the_files_hold_what_was_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
-def test_no_cell_is_a_formula(cell: str) -> None:
+def test_no_text_is_a_formula(cell: str) -> None:
     assert plain_cell(cell) == f"'{cell}"
     assert plain_cell(f"a{cell}") == f"a{cell}"
     assert plain_cell(-1) == -1
+
+
+def test_no_cell_of_any_file_is_a_formula(tmp_path: Path) -> None:
+    reviews = [
+        {**_review(i, "A", f"=2+{i}, the smell is awful, awful."), "review_id": f"=R{i}"} for i in range(4)
+    ]
+    write_insight(_found(reviews, min_reviews=1), tmp_path, "shop")
+    for path in tmp_path.glob("*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in tuple("=+@")], path.name
 
 
 @pytest.mark.parametrize(

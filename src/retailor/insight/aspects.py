@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,12 @@ from retailor.insight.nouns import nouns_of
 from retailor.insight.settings import InsightSettings
 from retailor.models.shapes import Encoder
 from retailor.scripts import HAN
-from retailor.text.common_words import ENGLISH_STOP_WORDS
+from retailor.text.common_words import ENGLISH_STOP_WORDS, OPINIONS
+from retailor.text.opinions import BLAME, PRAISE
 from retailor.text.terms import mine_terms
 
 _HAS_HAN = re.compile(f"[{HAN}]")
+_VERDICTS = frozenset((*PRAISE, *BLAME))
 MOST_MINED = 20_000
 _OF_TITLES = 0.6
 """A term most of whose reviews are of items that have it in their titles is the name of the product."""
@@ -81,9 +83,7 @@ def find_aspects(
     own: dict[str, list[str]] = {}
     for term in _candidates(texts, settings):
         stem = stem_of(term)
-        if len(stem) < 2 or stem in known or stem in ENGLISH_STOP_WORDS or stem in NO_ASPECTS:
-            continue
-        if stem.split(" ")[-1] in NO_ASPECTS:
+        if len(stem) < 2 or _is_no_aspect(stem) or _ends_in(stem, known):
             continue
         if inside := general.in_sentence(term):
             forms.setdefault(next(iter(inside)), []).append(term)
@@ -94,6 +94,18 @@ def find_aspects(
     counts = count_texts(Aspects.of([*kept, *mined]), texts)
     enough = [a for ix, a in enumerate([*kept, *mined]) if counts[ix] >= settings.min_reviews]
     return Aspects.of(enough)
+
+
+def _is_no_aspect(stem: str) -> bool:
+    """Whether it is a word of grammar, praise or blame, or ends in a noun that names no side of a product."""
+    said = stem in ENGLISH_STOP_WORDS or stem in OPINIONS or stem in _VERDICTS
+    return said or _ends_in(stem, NO_ASPECTS)
+
+
+def _ends_in(stem: str, stems: Collection[str]) -> bool:
+    """Whether it is one of them, or a kind of it, as 'amazon gift card' is of 'gift card'."""
+    words = stem.split(" ")
+    return any(" ".join(words[i:]) in stems for i in range(len(words)))
 
 
 def _candidates(texts: Sequence[str], settings: InsightSettings) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,14 @@ import numpy as np
 import polars as pl
 
 from retailor.insight.complaints import Quote, different
-from retailor.insight.figures import LEVELS, key_of, says
+from retailor.insight.figures import LEVELS, key_of, once, says
 from retailor.insight.scan import Bools, more_and_fewer, rejected
 
 LEAST_HITS = 4
 """Fewer complaints than this cannot be told from chance after all the others that are looked at."""
 MOST_CASES = 3000
-"""Of more reviews every second, third, … is looked at: which, does not depend on what it says."""
+"""Of more reviews every second, third, … is tested: which, does not depend on what it says. The counts of a
+change are of all."""
 LOW_STARS = 2
 STARS = -1
 """In place of an aspect: the review has one or two stars, whatever it speaks of."""
@@ -92,7 +94,7 @@ def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str, rate: float)
     against = opinions.filter(pl.col("says") == "negative").select("row", "aspect")
     low = timed.filter(pl.col("stars") <= LOW_STARS).select("row", aspect=pl.lit(STARS))
     hits = pl.concat([against.cast({"aspect": pl.Int64}), low.cast({"aspect": pl.Int64})])
-    rows = timed.with_columns(key=key_of(level)).filter(pl.col("key").is_not_null())
+    rows = once(timed.with_columns(key=key_of(level)).filter(pl.col("key").is_not_null()), "key")
     told = rows.select("row", "key").join(hits, on="row")
     by_key: dict[str, dict[int, set[int]]] = {}
     for key, aspect, hit in told.group_by("key", "aspect").agg("row").sort("key", "aspect").iter_rows():
@@ -105,18 +107,20 @@ def _tests(timed: pl.DataFrame, opinions: pl.DataFrame, level: str, rate: float)
 def _of_key(
     level: str, key: str, part: pl.DataFrame, aspects: Mapping[int, set[int]], rate: float
 ) -> Iterator[Change]:
-    part = part.gather_every(-(-len(part) // MOST_CASES))
+    step = -(-len(part) // MOST_CASES)
     times: list[datetime] = part["time"].to_list()
+    tested = times[::step]
     # Reviews of one instant have no order: a first part ends where the next review is later.
-    may_end = np.array([a < b for a, b in pairwise(times)] + [False])
+    may_end = np.array([a < b for a, b in pairwise(tested)] + [False])
     for aspect, rows in aspects.items():
         hits = np.array([row in rows for row in part["row"]], dtype=bool)
-        if hits.sum() < LEAST_HITS:
+        if hits[::step].sum() < LEAST_HITS:
             continue
-        more, fewer = more_and_fewer(hits, may_end, worth=rate)
+        more, fewer = more_and_fewer(hits[::step], may_end, worth=rate)
         for worse, scan in ((True, more), (False, fewer)):
-            if scan.at < len(hits):
-                yield _change(level, key, aspect, worse, scan.p, hits, scan.at, times)
+            if scan.at < len(tested):
+                at = bisect_left(times, tested[scan.at])
+                yield _change(level, key, aspect, worse, scan.p, hits, at, times)
 
 
 def _change(

@@ -18,6 +18,11 @@ def key_of(level: str) -> pl.Expr:
     return pl.lit("") if level == "shop" else pl.col("item_id" if level == "item" else "category")
 
 
+def once(rows: pl.DataFrame, *of: str) -> pl.DataFrame:
+    """The rows with the first of each voice and `of`: a text under several items is one of their category."""
+    return rows.unique([*of, "voice"], keep="first", maintain_order=True)
+
+
 def opinions_of(mentions: pl.DataFrame) -> pl.DataFrame:
     """A row a review and aspect: `says` 'negative', 'positive' or 'neutral', by the mean of its sentences."""
     by_review = mentions.group_by("row", "aspect", maintain_order=True).agg(
@@ -41,7 +46,7 @@ def says() -> pl.Expr:
 
 def placed(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
     """The opinions with item, category and time of the voices; an item without a category has none."""
-    told = voices.select("row", "item_id", "time", "category")
+    told = voices.select("row", "voice", "item_id", "time", "category")
     return opinions.join(told, on="row", how="left", maintain_order="left")
 
 
@@ -68,7 +73,9 @@ def figures_of(opinions: pl.DataFrame) -> pl.DataFrame:
             pl.col("key").is_not_null()
         )
         parts.append(
-            rows.group_by("level", "key", "aspect", maintain_order=True).agg(
+            once(rows, "key", "aspect")
+            .group_by("level", "key", "aspect", maintain_order=True)
+            .agg(
                 n=pl.len(),
                 n_negative=(pl.col("says") == "negative").sum(),
                 n_positive=(pl.col("says") == "positive").sum(),
@@ -85,13 +92,14 @@ def figures_of(opinions: pl.DataFrame) -> pl.DataFrame:
 def periods_of(opinions: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
     """A row an aspect and period (see `period_of`): `n_reviews` in it, those that speak of the aspect and
     those against. Empty for a shop without times."""
-    timed = voices.filter(pl.col("time").is_not_null())
+    timed = once(voices.filter(pl.col("time").is_not_null()))
     if not len(timed):
         return pl.DataFrame()
     every = period_of(timed)
     of = pl.col("time").dt.truncate(every).dt.date()
     n_reviews = timed.group_by(period=of).len("n_reviews")
-    counted = opinions.filter(pl.col("time").is_not_null()).group_by("aspect", period=of)
+    told = once(opinions.filter(pl.col("time").is_not_null()), "aspect")
+    counted = told.group_by("aspect", period=of)
     counts = counted.agg(n=pl.len(), n_negative=(pl.col("says") == "negative").sum())
     return counts.join(n_reviews, on="period").sort("aspect", "period")
 

@@ -153,8 +153,7 @@ def _write_sentences(insight: Insight, path: Path) -> Path:
     table = insight.mentions.select(
         "row", "review_id", "item_id", "time", "stars",
         pl.col("aspect").map_elements(lambda ix: names[ix], return_dtype=pl.String),
-        "words", pl.col("negative").round(4), pl.col("positive").round(4),
-        pl.col("sentence").map_elements(plain_cell, return_dtype=pl.String),
-    )  # fmt: skip
+        "words", pl.col("negative").round(4), pl.col("positive").round(4), "sentence",
+    ).with_columns(pl.col(pl.String).map_elements(plain_cell, return_dtype=pl.String))  # fmt: skip
     table.write_csv(path, include_bom=True)
     return path

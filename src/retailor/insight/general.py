@@ -24,10 +24,10 @@ GENERAL = (
     General("service", "service", "服务", r"(?:customer|after.?sales?|tech(?:nical)?) (?:service|support|care)|seller|refund(?:s|ed)?|return(?:s|ed)? (?:it|them|this|policy)|take it back|replacement|staff|helpdesk|support (?:team|staff|was|is)|warranty|guarantee", "客服|售后|卖家|店家|服务|退货|退款|换货|退换|态度|保修"),
     General("quality", "quality", "质量", r"quality|(?:well|poorly|badly|cheaply|solidly) (?:made|built|constructed)|workmanship|craftsmanship|flimsy|cheap (?:plastic|looking|feel)", "质量|做工|品质|用料|粗糙|劣质|手感|材质"),
     General("durability", "durability", "耐用性", r"durab(?:le|ility)|br(?:oke|oken|eaks|eaking)|fell apart|falls? apart|fall(?:ing)? to pieces|wear(?:s|ing)? out|wore out|worn out|stopped working|quit working|sturdy|still (?:looks|works) (?:new|like new|fine|great)|died", "耐用|坏了|就坏|结实|散架|断了|断裂|裂缝|开裂|掉漆|脱落|开线|起球"),
-    General("size", "size and fit", "尺寸", r"sizes?|sizing|(?:too|bit|little|runs?|very|bigger|smaller) (?:small|big|large|tight|loose|short|long|narrow|than (?:it|i|expected|the))|fits?|fitted|dimensions", "尺寸|大小|尺码|号码|偏大|偏小|太小|太大|合身|码数|太短|太长"),
+    General("size", "size and fit", "尺寸", r"sizes?|sizing|(?:too|bit|little|runs?|very|bigger|smaller) (?:small|big|large|tight|loose|short|long|narrow|than (?:it|i|expected|the))|fits?|fitted|dimensions", "尺寸|大小|尺码|号码|偏大|偏小|(?<![别距入度力味音声])太[大小]|合身|码数|(?<!间)太[短长]"),
     General("weight", "weight", "重量", r"weigh(?:s|t|ed)?|heavy|heavier|lightweight|(?:so|too|very|really) light", "重量|太重|很重|轻便|沉甸甸|太沉|很轻|分量"),
-    General("smell", "smell", "气味", r"smel(?:l|ls|led|ly|t)|scent(?:s|ed)?|odou?rs?|fragrances?|perfume|stink(?:s|y)?|stench|reek(?:s|ed)?", "气味|异味|香味|难闻|好闻|刺鼻|味道很?(?:大|重|香|淡|浓)|臭味|怪味|很香|太香|一股味"),
-    General("taste", "taste", "口味", r"tast(?:e|es|ed|y)|flavou?rs?|delicious", "口味|口感|好吃|难吃|好喝|难喝|味道|新鲜|甜度|不甜|很甜"),
+    General("smell", "smell", "气味", r"smel(?:l|ls|led|ly|t)|scent(?:s|ed)?|odou?rs?|fragrances?|perfume|stink(?:s|y)?|stench|reek(?:s|ed)?", "气味|异味|香味|难闻|好闻|刺鼻|味道[很太]?(?:大|重|香|淡|浓)|臭味|怪味|很香|太香|一股味"),
+    General("taste", "taste", "口味", r"(?<!for my )(?<!to my )(?<!in bad )(?<!in poor )tast(?:e|es|ed|y)|flavou?rs?|delicious", "口味|口感|好吃|难吃|好喝|难喝|味道|新鲜|甜度|不甜|很甜"),
     General("sound", "sound", "声音", r"sound quality|(?:the|its|great|good|poor|bad|clear) (?:sound|audio)|audio|bass|noisy?|noise|loud|hiss(?:es|ing)?|crackl(?:es?|ing)", "音质|声音|噪音|杂音|低音|高音|很吵|太吵|静音"),
     General("colour", "colour", "颜色", r"colou?rs?|faded|discolou?red", "颜色|色差|掉色|褪色|色彩"),
     General("ease", "ease of use", "易用性", r"(?:easy|easier|simple|hard|difficult|impossible) to (?:use|set|install|assemble|understand|operate|put|follow)|ease of use|instructions?|assembly|installation|user.?friendly|manual", "安装|说明书|组装|操作|上手|好用|不好用|难用|使用方便"),
@@ -266,8 +266,18 @@ NO_ASPECTS = frozenset(
         "建议",
         "缺点",
         "优点",
+        "垃圾",
+        "差劲",
+        "恶心",
+        "坑人",
+        "骗人",
+        "给力",
+        "棒棒",
+        "信赖",
+        "块钱",
+        "搞活动",
         "总体",
         "整体",
     ]
 )
-"""Nouns that are frequent in reviews and name no side of a product."""
+"""Words that are frequent in reviews and name no side of a product: nouns, and Chinese praise and blame."""

@@ -96,14 +96,20 @@ def _chosen(
         left = rows.filter(pl.col("says") == side).to_dicts()
         covered: set[int] = set()
         picked: list[dict[str, Any]] = []
-        while left and len(picked) < n:
-            best = max(left, key=lambda row: _worth(row, covered, weights, item_id))
-            left.remove(best)
-            if len(different([_quote(row) for row in [*picked, best]], n)) > len(picked):
-                picked.append(best)
-                covered.update(best["aspect"])
+        while len(picked) < n:
+            left.sort(key=lambda row: _worth(row, covered, weights, item_id), reverse=True)
+            best = next((row for row in left if _is_new(row, picked)), None)
+            if best is None:
+                break
+            picked.append(best)
+            covered.update(best["aspect"])
         found.extend(Said(_quote(row), side, tuple(row["aspect"])) for row in picked)
     return tuple(found)
+
+
+def _is_new(row: dict[str, Any], picked: list[dict[str, Any]]) -> bool:
+    quotes = [_quote(each) for each in [*picked, row]]
+    return len(different(quotes, len(quotes))) == len(quotes)
 
 
 def _worth(

@@ -18,6 +18,7 @@ LEAST_COPY = 25
 
 VOICES: dict[str, Any] = {
     "row": pl.UInt32,
+    "voice": pl.UInt32,
     "review_id": pl.String,
     "item_id": pl.String,
     "stars": pl.Float32,
@@ -34,7 +35,8 @@ class Voices:
     """One row a customer and item, the latest review of each; what was left out, counted."""
 
     table: pl.DataFrame
-    """Columns as VOICES; `row` is the row of the review in the shop's table, from 0."""
+    """Columns as VOICES; `row` is the row of the review in the shop's table, from 0. Rows with one `voice`
+    are one customer's same text under several items: it counts under each, once in category and shop."""
     n_empty: int
     n_copies: int
     n_earlier: int
@@ -44,6 +46,7 @@ def voices_of(shop: Shop) -> Voices:
     """The reviews that say something of an item, each text cleaned and its contacts masked.
 
     Of a customer's reviews of one item the latest counts, of the same long text about one item the first.
+    A customer's long text that stands under several items, as shops copy it to variants, is one voice.
     """
     rows = shop.reviews.with_row_index("row").filter(pl.col("item_id").is_not_null())
     columns = rows.select("title", "text").iter_rows()
@@ -56,6 +59,7 @@ def voices_of(shop: Shop) -> Voices:
     long = pl.col("text").str.len_chars() >= LEAST_COPY
     same = pl.when(long).then(pl.col("text").str.to_lowercase()).otherwise(pl.format("{}", "row"))
     unique = latest.with_columns(same=same).unique(["item_id", "same"], keep="first", maintain_order=True)
+    unique = unique.with_columns(voice=pl.col("row").min().over("customer", "same"))
     return Voices(
         unique.select(pl.col(name).cast(kind) for name, kind in VOICES.items()).sort("row"),
         n_empty=len(rows) - len(full),
@@ -75,6 +79,13 @@ def mentions_of(voices: pl.DataFrame, aspects: Aspects) -> pl.DataFrame:
     for row, text in voices.select("row", "text").iter_rows():
         for sentence in sentences(text)[:MAX_SENTENCES]:
             found.extend(
-                (row, ix, words, sentence[:MAX_CHARS]) for ix, words in aspects.in_sentence(sentence).items()
+                (row, ix, words, _cut(sentence, words)) for ix, words in aspects.in_sentence(sentence).items()
             )
     return pl.DataFrame(found, schema=MENTIONS, orient="row")
+
+
+def _cut(sentence: str, words: str) -> str:
+    """At most `MAX_CHARS` of the sentence, the words among them."""
+    end = sentence.find(words) + len(words)
+    start = 0 if end <= MAX_CHARS else min(end - MAX_CHARS // 2, len(sentence) - MAX_CHARS)
+    return sentence[start : start + MAX_CHARS]

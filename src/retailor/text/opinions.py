@@ -23,6 +23,11 @@ BLAME = tuple(re.findall(r"\S+", """
 """))  # fmt: skip
 _IS_CJK = re.compile(f"[{CJK}]")
 _NOT_EN = r"(?:\b(?:not|never|no|hardly|cannot|without)\b|n['’]t\b)\s+(?:\w+\s+){0,2}?"
+# "Who doesn't love it?" denies nothing; "for those who don't love it" does.
+_NO_DENIAL = re.compile(
+    r"((?:^|[^\w\s'’])\s*|\b(?:and|but|so|because|plus)\s+)"
+    r"(?:who (?:do(?:es)?|did|would|could)(?:n['’]t| not)\b|what(?:['’]s| is) not to\b)"
+)
 _NOT_ZH = r"(?:不太|不怎么|不是很|不够|不会|不是|没有|没|不|无法|别)"
 
 
@@ -39,7 +44,7 @@ class OpinionWords:
         pattern = _pattern(signs)
         found = np.zeros(len(texts))
         for row, text in enumerate(texts):
-            for match in pattern.finditer(text.lower()):
+            for match in pattern.finditer(_NO_DENIAL.sub(r"\1", text.lower())):
                 sign = signs[match["word"]]
                 found[row] += -sign if match["not"] else sign
         return found
