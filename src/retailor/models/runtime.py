@@ -96,7 +96,7 @@ def _graph_of(network: Any, precision: Precision) -> Path:
 
 
 def _check_length_free(config: Any) -> None:
-    """Raises ModelError for a network that reads long texts otherwise than the short one it is traced with."""
+    """Raises ModelError for a network that reads long texts otherwise than its short trace."""
     layers = set(getattr(config, "layer_types", None) or ())
     windowed = bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True)
     if layers - {"full_attention"} if layers else windowed:
