@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,8 @@ from retailor.models.formats.openvino_graph import packed
 from retailor.models.local import LocalGenerator, load_generator
 from retailor.testing.models import GeneratorContract, tiny_decoder, tiny_seq2seq
 
-pytest.importorskip("openvino")
+if find_spec("openvino") is None:  # importing it whole would import what reports its use
+    pytest.skip("without OpenVINO", allow_module_level=True)
 PROMPTS = ["Write a review of a red mug.", "Mug?", "用中文写一条评论。"]
 
 
@@ -121,6 +124,37 @@ def test_an_encoder_decoder_is_refused() -> None:
         fast(tiny_seq2seq()).generate(PROMPTS, max_tokens=4)
 
 
+@pytest.mark.parametrize(
+    ("dials", "why"),
+    [
+        ({"sliding_window": 8}, "not every layer"),
+        ({"sliding_window": 8, "layer_types": ["full_attention", "full_attention"]}, ""),
+        ({"layer_types": ["sliding_attention", "full_attention"]}, "not every layer"),
+        ({"sliding_window": 8, "use_sliding_window": False}, ""),
+        ({"rope_parameters": {"rope_type": "dynamic", "factor": 2.0}}, "'dynamic'"),
+        ({"rope_parameters": {"rope_type": "default"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_network_that_reads_long_texts_otherwise_is_refused(dials: dict[str, Any], why: str) -> None:
+    """A short trace gives its logits for short texts, and others for long ones."""
+    config = SimpleNamespace(model_type="mistral", **dials)
+    refused: Any = pytest.raises(ModelError, match=why) if why else nullcontext()
+    with refused:
+        runtime._check_length_free(config)
+
+
+def test_a_window_is_refused_before_anything_is_traced() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 16}
+    network = MistralForCausalLM(
+        MistralConfig(vocab_size=32, num_key_value_heads=1, sliding_window=8, **small)
+    )
+    with pytest.raises(ModelError, match="leave runtime at 'torch'"):
+        runtime._graph_of(network, "32")
+
+
 def test_a_graph_that_says_other_things_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "TOLERANCE", 0.0)
     with pytest.raises(ModelError, match="other logits"):
@@ -134,12 +168,9 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_nothing_that_reports_home_is_imported() -> None:
-    code = (
-        "import sys; from retailor.models.formats.openvino_graph import openvino; openvino();"
-        "print([n for n in sys.modules if 'telemetry' in n or n.startswith('openvino.tools.ovc')])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    fast(tiny_decoder()).generate(PROMPTS, max_tokens=1)
+    assert "openvino" in sys.modules
+    assert [n for n in sys.modules if "telemetry" in n or n.startswith("openvino.tools.ovc")] == []
 
 
 @settings(max_examples=40, deadline=None)

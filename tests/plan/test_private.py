@@ -13,8 +13,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
-from retailor.errors import ConfigError
+from retailor.cli import app
+from retailor.errors import ConfigError, DataError
 from retailor.plan import shop_stages
 from retailor.plan.run import Run, run
 from retailor.plan.settings import Plan, make_plan
@@ -26,6 +28,7 @@ from retailor.store import artifact
 from retailor.store.stages import PASSED
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.registry import TASKS
+from retailor.tasks.review import is_generated
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_encoder
 
@@ -100,6 +103,17 @@ def said_in(folder: Path) -> Iterator[tuple[str, str]]:
             yield str(path), json.dumps(pl.read_parquet(path).to_dicts(), ensure_ascii=False, default=str)
         if path.is_file():
             yield str(path), path.read_bytes().decode("utf-8", "replace")
+
+
+def test_a_product_is_described_from_a_finished_run(left: Left) -> None:
+    item = demo_shop(30, 0).items["item_id"][0]
+    done = CliRunner().invoke(app, ["describe", str(left.run.out), item])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["item_id"] == item and told["title"] and told["generated"]["sha256"]
+    assert is_generated(told["description"])
+    with pytest.raises(DataError, match="no item 'nope'"):
+        CliRunner().invoke(app, ["describe", str(left.run.out), "nope"], catch_exceptions=False)
 
 
 def test_the_needle_is_found_where_it_is(tmp_path: Path) -> None:

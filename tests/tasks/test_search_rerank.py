@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,19 @@ def test_trees_learn_what_judged_queries_want(fitted: Search) -> None:
 
 def test_few_judged_queries_teach_no_trees() -> None:
     assert Search(HashEncoder()).fit(shop(judged=20)).log["order"] == "rule"
+
+
+def test_trees_are_needed_only_where_they_learned(
+    fitted: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.save(tmp_path / "judged")
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    search = Search(HashEncoder()).fit(shop(judged=20))
+    search.save(tmp_path / "search")
+    loaded = Search.load(tmp_path / "search", open_encoder=lambda folder: search.encoder)
+    assert loaded.predict([SearchQuery("red lamp")]) == search.predict([SearchQuery("red lamp")])
+    with pytest.raises(ImportError):
+        Search.load(tmp_path / "judged", open_encoder=lambda folder: fitted.encoder)
 
 
 def test_what_is_saved_and_refitted_scores_the_same(fitted: Search, tmp_path: Path) -> None:

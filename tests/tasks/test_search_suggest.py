@@ -13,11 +13,12 @@ from retailor.errors import DataError
 from retailor.retrieval.tokens import places_of
 from retailor.shop.tables import Shop
 from retailor.tasks.search.shapes import Typed
-from retailor.tasks.search.suggest import KEY_BYTES, N_KEPT, Suggester
+from retailor.tasks.search.suggest import KEY_BYTES, N_KEPT, Suggester, _folded, _folded_all
 
 TITLES = [
     "Wireless Mouse, black", "Wireless Mouse, black", "Gaming mouse pad", "Headphones with wireless link",
     "Tent for two", "Text book", "双人轻便帐篷 两室", "帐篷地钉", "Ｗide　space", "Fish &amp; chips",
+    "Sauté Pan, noise-free",
 ]  # fmt: skip
 
 
@@ -76,6 +77,10 @@ def test_what_begins_with_it_comes_before_what_has_it_inside(suggester: Suggeste
         ("fish & c", "Fish & chips"),
         ("  TENT FOR", "Tent for two"),
         ("wireless mouse, bl", "Wireless Mouse, black"),
+        ("saute p", "Sauté Pan, noise-free"),
+        ("SAUTÉ-PAN", "Sauté Pan, noise-free"),
+        ("noise f", "Sauté Pan, noise-free"),
+        ("noise-f", "Sauté Pan, noise-free"),
     ],
 )
 def test_beginnings_in_both_languages(suggester: Suggester, typed: str, first: str) -> None:
@@ -175,6 +180,13 @@ def test_a_beginning_of_a_word_finds_its_title(titles: list[str], which: int, da
         return
     start = data.draw(st.sampled_from(starts))
     typed = title[start : data.draw(st.integers(start + 1, len(title)))]
-    found = said(Suggester.of(shop_of(titles)), typed, 50)
-    assert title in found
-    assert all(typed.strip() in each for each in found)
+    found = [_folded(each) for each in said(Suggester.of(shop_of(titles)), typed, 50)]
+    assert _folded(title) in found
+    assert all(_folded(typed).strip() in each for each in found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["C"]), max_size=20), max_size=8))
+def test_a_column_is_folded_as_one_text_is(texts: list[str]) -> None:
+    column = pl.DataFrame({"text": texts}, schema={"text": pl.String})
+    assert column.select(_folded_all(pl.col("text")))["text"].to_list() == [_folded(text) for text in texts]

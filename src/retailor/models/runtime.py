@@ -69,6 +69,7 @@ def _graph_of(network: Any, precision: Precision) -> Path:
             asked="openvino",
             can=("torch",),
         )
+    _check_length_free(network.config)
     key = (_weights_sha256(network), network.config.to_json_string(), precision)
     label = f"openvino-{'float32' if precision == '32' else 'int8'}"
 
@@ -92,6 +93,28 @@ def _graph_of(network: Any, precision: Precision) -> Path:
     if not was_there:
         _sweep(folder)
     return folder / GRAPH
+
+
+def _check_length_free(config: Any) -> None:
+    """Raises ModelError for a network that reads long texts otherwise than its short trace."""
+    layers = set(getattr(config, "layer_types", None) or ())
+    windowed = bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True)
+    if layers - {"full_attention"} if layers else windowed:
+        why = "not every layer attends to all that was read"
+    elif (kind := _rope_of(config)) in ("dynamic", "longrope"):
+        why = f"its positions ('{kind}') change with the length"
+    else:
+        return
+    raise ModelError(
+        f"OpenVINO cannot run this '{config.model_type}' ({why}): leave runtime at 'torch'.",
+        asked="openvino",
+        can=("torch",),
+    )
+
+
+def _rope_of(config: Any) -> str:
+    given = getattr(config, "rope_parameters", None) or {}
+    return str(given.get("rope_type", "default"))
 
 
 def _sweep(newest: Path) -> None:

@@ -89,7 +89,7 @@ class Past:
         row = self._item_rows.get(item_id)
         if row is None:
             raise DataError(
-                f"there is no item '{item_id}' in this shop, so no review of it can be drafted.",
+                f"there is no item '{item_id}' in this shop, so nothing can be drafted of it.",
                 column="item_id",
                 value=item_id,
             )

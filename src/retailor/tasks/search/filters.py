@@ -228,8 +228,12 @@ def _sizes(draft: _Draft) -> None:
 
 
 _JOIN = r"(?:\s*(?:,|，|、|和|或|以及)\s*|\s+(?:and|or|nor)\s+)"
+_VERBS = ("do", "does", "did", "will", "would", "can", "could", "should", "must")
+_NO_VERB = "".join(rf"(?<!\b{verb} )" for verb in _VERBS)
+"""What does not stick is no refusal of what sticks: the words say what a thing is like."""
 _NOT_EN = re.compile(
-    r"(?<![\w-])(?:(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding|anything but|other than)\s+"
+    rf"(?<![\w-])(?:{_NO_VERB}(?:(?:but\s+)?not|no|without|except(?:\s+for)?|excluding"
+    r"|anything but|other than)\s+"
     r"|non[- ])"
     rf"(?:(?:a|an|the|any|from|by|with)\s+)?(?P<what>[^\W_{HAN}][\w'’.&-]*(?:{_JOIN}[^\W_{HAN}][\w'’.&-]*)*)"
 )

@@ -41,6 +41,7 @@ _START = re.compile(rf"[{HAN}]|(?<![^\W{HAN}])[^\W_{HAN}]")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MENDABLE = re.compile(r"[a-z][a-z '-]{3,}")
 _MARKUP = re.compile("[<&]")
+_ACCENTS, _GAPS = "[\u0300-\u036f]+", r"[\s\u2010-\u2013-]+"
 _ARRAYS, _PHRASES = "suggest.safetensors", "suggest.parquet"
 _SCHEMA = {"text": pl.String, "kind": pl.String, "n": pl.Int64, "item_id": pl.String, "weight": pl.Int64}
 Keys = NDArray[np.bytes_]
@@ -158,13 +159,15 @@ def _shortened(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """As entries are compared: width, case and runs of space make no difference."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower())
+    """As entries are compared: width, case, accents, and hyphens or runs of space make no difference."""
+    bare = re.sub(_ACCENTS, "", unicodedata.normalize("NFKD", text).lower())
+    return re.sub(_GAPS, " ", unicodedata.normalize("NFKC", bare))
 
 
 def _folded_all(texts: pl.Expr) -> pl.Expr:
     """The same of a column."""
-    return texts.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ")
+    bare = texts.str.normalize("NFKD").str.to_lowercase().str.replace_all(_ACCENTS, "")
+    return bare.str.normalize("NFKC").str.replace_all(_GAPS, " ")
 
 
 def _entries(folded_texts: Iterable[str]) -> tuple[Keys, NDArray[np.int32]]:
