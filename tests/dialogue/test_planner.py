@@ -185,6 +185,27 @@ def test_a_code_is_no_word_before_a_number(said: str, found: bool) -> None:
     assert (CODE.search(said) is not None) == found
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        " ".join(f"ab{n}" for n in range(100, 190)),
+        "compare " + ", ".join(f"x{n}" for n in range(100)),
+        "compare " + " and ".join("abcdefghijklmnopqrstuvwxyz" * 3),
+        "比较" + "和".join(f"云{n}" for n in range(120)),
+    ],
+)
+def test_a_message_full_of_names_costs_few_searches(
+    door: Service, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    asked: list[str] = []
+    ask = Service.ask
+    monkeypatch.setattr(
+        Service, "ask", lambda self, kind, query: asked.append(kind) or ask(self, kind, query)
+    )
+    respond(said, State(), door)
+    assert 0 < len(asked) <= 16
+
+
 def test_a_run_without_answers_shows_what_the_catalogue_says(door: Service) -> None:
     class NoAnswers:
         def ask(self, kind: str, query: object) -> object:

@@ -37,6 +37,8 @@ How = Literal["named", "brand", "place", "extreme", "other", "back", "it"]
 LEAST_ID = 5
 N_LOOKED = 12
 """How many search results are looked through for a product that a turn names."""
+MOST_SEARCHES = 12
+"""So many searches a turn look for what it may name: a message can be a hundred names long."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ class Referred:
 
 @dataclass
 class Look:
-    """What a turn may look up in the catalogue, each item once."""
+    """What a turn may look up in the catalogue: each item and each text once, at most MOST_SEARCHES texts."""
 
     door: Door
     known: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    searched: dict[str, list[str]] = field(default_factory=dict)
 
     def __call__(self, item_id: str) -> dict[str, Any] | None:
         """The details of an item, or None when the shop does not have it."""
@@ -64,9 +67,14 @@ class Look:
         return self.known[item_id]
 
     def found(self, text: str) -> list[str]:
-        """The best hits of a search for the text as it is; [] where the run has no search."""
-        if not text.strip():
+        """The best hits of a search for the text; [] without search, or once too many were looked for."""
+        if not text.strip() or (text not in self.searched and len(self.searched) >= MOST_SEARCHES):
             return []
+        if text not in self.searched:
+            self.searched[text] = self._search(text)
+        return self.searched[text]
+
+    def _search(self, text: str) -> list[str]:
         try:
             answer = self.door.ask("search", SearchQuery(text[:500], N_LOOKED, read=False)).answer
         except ServeError:
