@@ -20,6 +20,7 @@ from retailor.dialogue.refer import Look
 from retailor.dialogue.saying import named
 from retailor.dialogue.shapes import (
     MAX_CHARS,
+    MAX_FILTERS,
     MAX_LISTED,
     MAX_RECENT,
     MAX_TURNS,
@@ -178,7 +179,7 @@ def _title(item_id: str, door: Door) -> str:
 def _after(state: State, tool: str, arguments: Mapping[str, Any], result: Result) -> State:
     """The state once a tool was used: what is listed, compared or in focus."""
     if tool in ("search", "filter", "recommend"):
-        filters = tuple(Filter(**each) for each in result.data.get("filters", ()))[-20:]
+        filters = tuple(Filter(**each) for each in result.data.get("filters", ()))[-MAX_FILTERS:]
         words = str(result.data.get("searched") or arguments.get("text") or "")[:MAX_CHARS]
         listed = result.items[:MAX_LISTED]
         return replace(state, listed=listed, pair=(), focus=None, words=words, filters=filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from retailor.dialogue import saying
@@ -13,6 +13,7 @@ from retailor.dialogue.handing import MAX_UNKNOWN, handover
 from retailor.dialogue.refer import Look, refer
 from retailor.dialogue.shapes import (
     MAX_CHARS,
+    MAX_FILTERS,
     MAX_LISTED,
     MAX_RECENT,
     MAX_TURNS,
@@ -61,7 +62,8 @@ class OneTurn:
 
     def finish(self, text: str, state: State, items: tuple[str, ...] = (), **more: Any) -> Reply:
         turns = (*state.turns, Turn(self.said[:MAX_CHARS], text[:MAX_CHARS]))[-MAX_TURNS:]
-        return Reply(text, replace(state, turns=turns), tuple(self.calls), items, **more)
+        filters = tuple(dict.fromkeys(state.filters))[-MAX_FILTERS:]
+        return Reply(text, replace(state, turns=turns, filters=filters), tuple(self.calls), items, **more)
 
     def asked(self, *names: str) -> bool:
         return bool(self.done & set(names))
@@ -138,7 +140,7 @@ class OneTurn:
     def again(self, k: int) -> Result:
         """What was searched for last, with its conditions: `k` results."""
         state = self.state
-        filters = [_condition(each) for each in state.filters]
+        filters = [asdict(each) for each in state.filters]
         return self.call("filter", text=state.words, filters=filters, sort=state.sort, k=k)
 
     def narrow(
@@ -149,7 +151,7 @@ class OneTurn:
             "filter",
             text=self.state.words or without_chatter(self.said) or self.said,
             conditions=conditions,
-            filters=[_condition(each) for each in filters],
+            filters=[asdict(each) for each in filters],
             sort=sort,
             k=N_SHOWN,
         )
@@ -162,7 +164,3 @@ class OneTurn:
             self.state, filters=kept, words=words if result.data["met"] else self.state.words, sort=sort
         )
         return self.listing("narrowed" if result.data["met"] else "unmet", result, state)
-
-
-def _condition(one: Filter) -> dict[str, Any]:
-    return {"field": one.field, "op": one.op, "value": one.value, "unit": one.unit}

@@ -116,10 +116,14 @@ _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "
              "英镑": "GBP"}  # fmt: skip
 
 
+MOST = 1e15
+"""Numbers are read up to here: of hundreds of digits a float makes infinity, which no JSON has."""
+
+
 def number_of(text: str) -> float:
     """'1,299.50' or '一千二百' as a number."""
     if re.fullmatch(_DIGITS, text):
-        return float(text.replace(",", ""))
+        return min(float(text.replace(",", "")), MOST)
     total, part = 0.0, 0.0
     units = {"十": 10.0, "百": 100.0, "千": 1000.0, "万": 10_000.0}
     for char in text:
@@ -155,7 +159,7 @@ def _measured(
         f"{number:g} {written.upper()}"
     )
     if len(quantities) == 1 and quantities[0].dimension in draft.known.dimensions:
-        return Filter("quantity", op, quantities[0].value, quantities[0].unit)
+        return Filter("quantity", op, min(quantities[0].value, MOST), quantities[0].unit)
     return None
 
 
