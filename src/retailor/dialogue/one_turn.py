@@ -63,7 +63,9 @@ class OneTurn:
     def finish(self, text: str, state: State, items: tuple[str, ...] = (), **more: Any) -> Reply:
         turns = (*state.turns, Turn(self.said[:MAX_CHARS], text[:MAX_CHARS]))[-MAX_TURNS:]
         filters = tuple(dict.fromkeys(state.filters))[-MAX_FILTERS:]
-        return Reply(text, replace(state, turns=turns, filters=filters), tuple(self.calls), items, **more)
+        n_unknown = 0 if more.get("known", True) else state.n_unknown
+        state = replace(state, turns=turns, filters=filters, n_unknown=n_unknown)
+        return Reply(text, state, tuple(self.calls), items, **more)
 
     def asked(self, *names: str) -> bool:
         return bool(self.done & set(names))
@@ -73,7 +75,7 @@ class OneTurn:
         recent = [each for each in self.state.recent if each.item_id != item_id]
         earlier = next((each.words for each in self.state.recent if each.item_id == item_id), "")
         mention = Mention(item_id, self.state.words if item_id in self.state.listed else earlier)
-        return replace(self.state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:], n_unknown=0)
+        return replace(self.state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:])
 
     def unknown(self, text: str, state: State | None = None, **more: Any) -> Reply:
         """A reply that does not know; the second in a row hands over."""
@@ -106,7 +108,6 @@ class OneTurn:
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):
             return self.unknown(unknown_text(question, item=item_id is not None), state)
-        state = replace(state, n_unknown=0)
         if item_id is None:
             return self.finish(result.data["text"], state)
         details = self.look(item_id)
@@ -135,7 +136,7 @@ class OneTurn:
             return self.unknown(saying.say("nothing", self.language), state)
         text = saying.items(head, rows[:MAX_LISTED], self.language)
         focus = items[0] if len(items) == 1 else None
-        return self.finish(text, replace(state, listed=items, pair=(), n_unknown=0, focus=focus), items)
+        return self.finish(text, replace(state, listed=items, pair=(), focus=focus), items)
 
     def again(self, k: int) -> Result:
         """What was searched for last, with its conditions: `k` results."""

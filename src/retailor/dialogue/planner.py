@@ -16,7 +16,7 @@ from retailor.dialogue import saying
 from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
-from retailor.dialogue.refer import Referred
+from retailor.dialogue.refer import Referred, counts_too_far
 from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
 from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
@@ -91,6 +91,14 @@ def _spoken(turn: OneTurn) -> Reply | None:
     if name != "chitchat" and content_words(rest) and name not in ("thanks", "bye"):
         return None
     return turn.finish(saying.say(name, turn.language), turn.state)
+
+
+def _too_far(turn: OneTurn) -> Reply | None:
+    """'The seventh one' of five: no other is taken in its place."""
+    named = turn.referred is not None and turn.referred.how not in ("place", "it")
+    if named or not turn.asked("question", "tell", "compare") or not counts_too_far(turn.said, turn.state):
+        return None
+    return turn.finish(saying.say("too_far", turn.language), turn.state, known=False)
 
 
 def _compare(turn: OneTurn) -> Reply | None:
@@ -350,6 +358,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _upset,
     _buy,
     _spoken,
+    _too_far,
     _sorted,
     _compare,
     _recommend,

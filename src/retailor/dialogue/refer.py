@@ -12,6 +12,7 @@ from retailor.dialogue.pointing import (
     AFTER,
     BARE_PLACE,
     BEFORE,
+    BEYOND,
     CODE,
     COUNTS_EN,
     COUNTS_ZH,
@@ -27,7 +28,7 @@ from retailor.dialogue.pointing import (
     PLURAL,
     THE_ONE,
 )
-from retailor.dialogue.shapes import Door, State
+from retailor.dialogue.shapes import MAX_LISTED, Door, State
 from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, words
@@ -155,9 +156,24 @@ def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
     return Referred((found,), "extreme") if found else None
 
 
+def places_shown(state: State) -> tuple[str, ...]:
+    """The products that 'the second one' counts."""
+    return state.pair if state.pair and not state.listed else state.listed
+
+
+def counts_too_far(said: str, state: State) -> bool:
+    """Whether the turn points at a place that what is shown does not have: 'the seventh one' of five."""
+    n_shown = len(places_shown(state))
+    return any(
+        not 1 <= _number(match) <= n_shown and _number(match) <= MAX_LISTED
+        for match in PLACE.finditer(said)
+        if BEYOND.match(said, match.start())
+    )
+
+
 def _by_place(said: str, state: State) -> Referred | None:
     """'The second one', 'number 3', 第三个, 'the one before that'."""
-    shown = state.pair if state.pair and not state.listed else state.listed
+    shown = places_shown(state)
     if not shown:
         return None
     if few := FIRST_FEW.search(said):
