@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from retailor.dialogue.acts import acts
 from retailor.dialogue.faithful import refusal
-from retailor.dialogue.one_turn import untold
+from retailor.dialogue.one_turn import focused, untold
 from retailor.dialogue.planner import respond, state_for, tidy
 from retailor.dialogue.refer import Look
 from retailor.dialogue.saying import named
@@ -22,11 +22,9 @@ from retailor.dialogue.shapes import (
     MAX_CHARS,
     MAX_FILTERS,
     MAX_LISTED,
-    MAX_RECENT,
     MAX_TURNS,
     Call,
     Door,
-    Mention,
     Reply,
     Result,
     State,
@@ -184,10 +182,10 @@ def _after(state: State, tool: str, arguments: Mapping[str, Any], result: Result
         listed = result.items[:MAX_LISTED]
         return replace(state, listed=listed, pair=(), focus=None, words=words, filters=filters)
     if tool == "compare":
-        return replace(state, pair=result.items, focus=result.items[-1])
+        for item_id in result.items:
+            state = focused(state, item_id)
+        return replace(state, pair=result.items)
     if not result.items:
         return state
-    recent = [each for each in state.recent if each.item_id != result.items[0]]
-    mention = Mention(result.items[0], state.words)
     question = str(arguments.get("question", state.question))[:500]
-    return replace(state, focus=result.items[0], recent=(*recent, mention)[-MAX_RECENT:], question=question)
+    return replace(focused(state, result.items[0]), question=question)

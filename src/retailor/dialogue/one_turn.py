@@ -38,6 +38,14 @@ def untold(call: Call) -> None:
     """Nobody listens."""
 
 
+def focused(state: State, item_id: str) -> State:
+    """The state with this product in focus; it counts as spoken of under the words of the search."""
+    recent = [each for each in state.recent if each.item_id != item_id]
+    earlier = next((each.words for each in state.recent if each.item_id == item_id), "")
+    mention = Mention(item_id, state.words if item_id in state.listed else earlier)
+    return replace(state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:])
+
+
 @dataclass
 class OneTurn:
     """What a turn does (`done`), what it speaks of (`referred`), and the tools used so far."""
@@ -70,13 +78,6 @@ class OneTurn:
     def asked(self, *names: str) -> bool:
         return bool(self.done & set(names))
 
-    def focused(self, item_id: str) -> State:
-        """The state with this product in focus; it counts as spoken of under the words of the search."""
-        recent = [each for each in self.state.recent if each.item_id != item_id]
-        earlier = next((each.words for each in self.state.recent if each.item_id == item_id), "")
-        mention = Mention(item_id, self.state.words if item_id in self.state.listed else earlier)
-        return replace(self.state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:])
-
     def unknown(self, text: str, state: State | None = None, **more: Any) -> Reply:
         """A reply that does not know; the second in a row hands over."""
         state = replace(state or self.state, n_unknown=self.state.n_unknown + 1)
@@ -104,7 +105,7 @@ class OneTurn:
             if error.status != 501 or item_id is None:
                 raise
             return self.item(item_id)  # a run without answers still shows what the catalogue says
-        state = self.state if item_id is None else self.focused(item_id)
+        state = self.state if item_id is None else focused(self.state, item_id)
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):
             return self.unknown(unknown_text(question, item=item_id is not None), state)
@@ -125,7 +126,7 @@ class OneTurn:
     def item(self, item_id: str) -> Reply:
         result = self.call("item", item_id=item_id)
         return self.finish(
-            saying.details(result.data["item"], self.language), self.focused(item_id), (item_id,)
+            saying.details(result.data["item"], self.language), focused(self.state, item_id), (item_id,)
         )
 
     def listing(self, head: str, result: Result, state: State, only: Sequence[str] | None = None) -> Reply:
