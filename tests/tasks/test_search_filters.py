@@ -78,6 +78,12 @@ def test_what_is_not_wanted_in_chinese(query: str, value: str) -> None:
     assert read(query) == [("words", "!=", value, "")]
 
 
+@pytest.mark.parametrize("word", ["then", "instead", "now", "please", "thanks"])
+def test_words_after_a_price_are_no_unit(word: str) -> None:
+    assert read(f"a bag up to 200 {word}") == [("price", "<=", 200.0, "")]
+    assert not read(f"a bag up to 200 pieces {word}")
+
+
 def test_wishes_stay_among_the_words_and_bounds_do_not() -> None:
     reading = read_filters("red Sony headset under $50, not wireless", KNOWN)
     assert reading.rest == "headset" and reading.searched == "red Sony headset"

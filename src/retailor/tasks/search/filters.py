@@ -137,7 +137,9 @@ def number_of(text: str) -> float:
     return total + part
 
 
-_NO_UNIT = re.compile(r"(?:and|or|but|not|with|without|for|in|please|from|by|no|to|each|max|that|which)")
+_NO_UNIT = re.compile(
+    r"(?:and|or|but|not|with|without|for|in|please|from|by|no|to|each|max|that|which|then|instead|now|ok|okay|thanks)"
+)
 """Words that may follow a price."""
 
 
