@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,8 @@ def ask(door: Service) -> Callable[..., Any]:
     def asked(said: str, script: Sequence[Scripted], state: State | None = None) -> Any:
         with OpenAIServer(script=script) as server:
             settings = RemoteSettings(base_url=server.url, model="toy", retries=0)
-            reply = Assistant(Endpoint(settings))(said, state or State(), door)
+            with closing(Endpoint(settings)) as endpoint:
+                reply = Assistant(endpoint)(said, state or State(), door)
         return reply, server.requests
 
     return asked
@@ -63,6 +65,7 @@ def test_it_uses_tools_and_its_words_are_given(ask: Callable[..., Any]) -> None:
     [
         "The Sorrel Ridge Tent XR-200 [T2] costs 79.99 USD.",  # a price that no tool found
         "The Sorrel Ridge Tent XR-200 [T2] costs 240.00 USD.",  # another product's price
+        "The Sorrel Ridge Tent XR-200 [T2] weighs 3.4 g.",  # the number with another unit
         "The Coleman Sundome [T2] costs 80.00 USD.",  # a name that is in no result
         "Take the XR-300 [T2] for 80.00 USD.",  # a model that is in no result
         "The Sorrel Ridge Tent [T2] is never out of stock.",  # a denial that nobody made
@@ -133,6 +136,16 @@ def test_the_state_and_earlier_turns_go_along(ask: Callable[..., Any], door: Ser
         "user",
     ]
     assert reply.by == "model" and reply.state.focus == "T1"
+
+
+def test_what_was_compared_was_spoken_of(ask: Callable[..., Any]) -> None:
+    script = [
+        calls(("compare", {"item_ids": ["T1", "T2"]})),
+        says("The Sorrel Ridge Tent XR-200 [T2] costs 80.00 USD."),
+    ]
+    reply, _ = ask("compare them", script)
+    assert reply.by == "model" and reply.state.pair == ("T1", "T2")
+    assert [each.item_id for each in reply.state.recent] == ["T1", "T2"] and reply.state.focus == "T2"
 
 
 def test_a_talker_is_the_planner_unless_a_model_is_named() -> None:

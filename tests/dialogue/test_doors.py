@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from retailor.dialogue.http import StateBody
 from retailor.dialogue.planner import respond
-from retailor.dialogue.shapes import State
+from retailor.dialogue.shapes import MAX_FILTERS, State
 from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
@@ -69,6 +69,12 @@ def test_a_failure_within_events_is_a_problem(client: TestClient) -> None:
         {"message": "hi", "state": {"turns": [{"said": "x" * 301, "reply": ""}]}},
         {"message": "hi", "state": {"turns": [{"said": "x", "reply": ""}] * 7}},
         {"message": "hi", "state": {"filters": [{"field": "os.system", "op": "=", "value": "x"}]}},
+        {"message": "hi", "state": {"filters": [{"field": "price", "op": "<=", "value": "abc"}]}},
+        {"message": "hi", "state": {"filters": [{"field": "rating", "op": ">=", "value": "good"}]}},
+        {
+            "message": "hi",
+            "state": {"filters": [{"field": "quantity", "op": "=", "value": 3, "unit": "ells"}]},
+        },
         {"message": "hi", "state": {"n_unknown": -1}},
         {"message": "hi", "state": {"admin": True}},
         {"message": "hi", "user_id": "u1"},
@@ -97,6 +103,40 @@ def test_every_state_that_comes_back_may_be_sent_again(door: Service) -> None:
         state = respond(said, state, door).state
         body = StateBody.model_validate_json(StateBody.of(state).model_dump_json())
         assert body.state(door) == state
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tents but not " + "x" * 400,
+        "登山包 不要" + "很" * 300,
+        "tents under " + "9" * 400,
+        "tents of " + "9" * 400 + " kg",
+        "tent, " + "not sorrel, " * 38,
+        "tents, " + ", ".join(f"not q{n}" for n in range(55)),
+    ],
+)
+def test_whatever_was_asked_for_the_state_may_be_sent_again(client: TestClient, said: str) -> None:
+    first = client.post("/chat", json={"message": said})
+    assert first.status_code == 200
+    again = client.post("/chat", json={"message": "in red?", "state": first.json()["state"]})
+    assert again.status_code == 200
+
+
+def test_conditions_may_go_on_for_ever(client: TestClient) -> None:
+    reply = client.post("/chat", json={"message": "tents"}).json()
+    for n in range(25):
+        body = {"message": f"not q{n} please", "state": reply["state"]}
+        reply = client.post("/chat", json=body).json()
+    assert 0 < len(reply["state"]["filters"]) <= MAX_FILTERS
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999"])
+def test_a_number_that_is_none_is_refused(client: TestClient, value: str) -> None:
+    body = {"message": "hi", "state": {"filters": [{"field": "price", "op": "<=", "value": 0.125}]}}
+    raw = json.dumps(body).replace("0.125", value)
+    reply = client.post("/chat", content=raw, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 422
 
 
 def test_the_command_reads_a_pipe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from retailor.dialogue.acts import acts, without_chatter
 from retailor.dialogue.planner import MAX_SAID, respond, tidy
 from retailor.dialogue.pointing import CODE
-from retailor.dialogue.refer import says_brand
+from retailor.dialogue.refer import counts_too_far, says_brand
 from retailor.dialogue.shapes import MAX_LISTED, MAX_RECENT, MAX_TURNS, Reply, State
 from retailor.errors import ServeError
 from retailor.serve.service import Service
@@ -60,6 +61,35 @@ def test_a_place_in_the_list(door: Service, said: str, wanted: int) -> None:
     assert "kg" in reply.text
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        ("tents", "how heavy is the seventh one?"),
+        ("tents", "what colour is number 5?"),
+        ("tents", "compare the second one and the fifth one"),
+        ("how heavy is the second one?",),
+        ("有登山包吗", "第五个多重？"),
+        ("有登山包吗", "第二个和第六个哪个轻"),
+    ],
+)
+def test_a_place_that_is_not_shown_is_no_other_product(door: Service, says: tuple[str, ...]) -> None:
+    *_, reply = talk(door, *says)
+    assert not reply.known and not reply.tools and reply.state.focus is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "can you deliver by the 9th of May?",
+        "第六代的有吗",
+        "do you ship on the 5th?",
+        "is this my fifth time?",
+    ],
+)
+def test_not_every_count_is_a_place(said: str) -> None:
+    assert not counts_too_far(said, State(listed=("T1", "T2")))
+
+
 def test_it_is_the_product_in_focus(door: Service) -> None:
     *_, reply = talk(door, "tents", "how heavy is the Sorrel Ridge Tent?", "and what colour is it?")
     assert reply.state.focus == "T2" and "red" in reply.text
@@ -73,6 +103,27 @@ def test_a_model_number_is_found_wherever_it_stands(door: Service) -> None:
 def test_the_same_question_of_another_product(door: Service) -> None:
     *_, reply = talk(door, "tents", "how heavy is the Hollis Dome Tent?", "and the Sorrel Ridge Tent?")
     assert reply.state.focus == "T2" and "3.4 kg" in reply.text
+
+
+def test_what_about_another_one_asks_again(door: Service) -> None:
+    first, _, reply = talk(door, "tents", "how heavy is the first one?", "what about the third?")
+    assert reply.tools == ("answer",) and "kg" in reply.text and reply.state.focus == first.items[2]
+
+
+def test_whether_it_has_something_is_a_question(door: Service) -> None:
+    first, reply = talk(door, "有登山包吗", "第一个有没有防雨罩")
+    assert reply.tools == ("answer",) and reply.state.focus == first.items[0]
+
+
+@pytest.mark.parametrize("said", ["actually make it under 100 dollars", "let's keep it under 100 dollars"])
+def test_another_way_of_saying_a_condition(door: Service, said: str) -> None:
+    _, reply = talk(door, "tents", said)
+    assert reply.tools == ("filter",) and reply.items == ("T2",)
+
+
+def test_not_so_expensive_is_cheaper(door: Service) -> None:
+    first, reply = talk(door, "tents", "not that expensive please")
+    assert reply.tools == ("filter",) and first.items[0] not in reply.items
 
 
 def test_two_are_compared_and_the_lighter_one_said(door: Service) -> None:
@@ -152,6 +203,11 @@ def test_not_knowing_twice_hands_over(door: Service) -> None:
     assert second.state.n_unknown == 0
 
 
+def test_between_two_that_are_not_known_something_may_be_said(door: Service) -> None:
+    says = ["does the Hollis Dome Tent have wifi?", "thanks", "does it have bluetooth?"]
+    assert talk(door, *says)[2].handover is None
+
+
 def test_a_rule_of_the_shop_is_not_asked_of_a_product(door: Service) -> None:
     *_, reply = talk(door, "tents", "do you ship to Norway?")
     assert reply.tools == ("answer",) and "item_id" not in reply.calls[0].arguments
@@ -183,6 +239,30 @@ def test_a_brand_is_a_word(text: str, brand: str, has: bool) -> None:
 )
 def test_a_code_is_no_word_before_a_number(said: str, found: bool) -> None:
     assert (CODE.search(said) is not None) == found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        " ".join(f"ab{n}" for n in range(100, 190)),
+        "compare " + ", ".join(f"x{n}" for n in range(100)),
+        "compare " + " and ".join("abcdefghijklmnopqrstuvwxyz" * 3),
+        "比较" + "和".join(f"云{n}" for n in range(120)),
+    ],
+)
+def test_a_message_full_of_names_costs_few_searches(
+    door: Service, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    asked: list[str] = []
+    ask = Service.ask
+
+    def counted(self: Service, kind: str, query: Any) -> Any:
+        asked.append(kind)
+        return ask(self, kind, query)
+
+    monkeypatch.setattr(Service, "ask", counted)
+    respond(said, State(), door)
+    assert 0 < len(asked) <= 16
 
 
 def test_a_run_without_answers_shows_what_the_catalogue_says(door: Service) -> None:
@@ -264,7 +344,8 @@ def test_whatever_is_said_is_answered_within_bounds(door: Service, says: list[st
         assert named <= set(reply.items) | ({state.focus} if state.focus else set())
 
 
-@given(st.text(max_size=2000))
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=MAX_SAID + 100))
 def test_a_message_becomes_one_bounded_line(text: str) -> None:
     line = tidy(text)
     assert len(line) <= MAX_SAID and "\n" not in line

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from retailor.dialogue.holding import best_holding, wanted_words
-from retailor.dialogue.tools import TOOLS, leading
+from retailor.dialogue.tools import TOOLS, leading, still_held
 from retailor.errors import ServeError
 from retailor.serve.service import Service
+from retailor.tasks.search.shapes import Filter
 
 
 def test_a_tool_has_a_schema_of_its_arguments() -> None:
@@ -64,6 +65,30 @@ def test_filter_sorts_and_keeps_to_bounds(door: Service) -> None:
     asked = {"text": "tent", "conditions": "over 100 dollars", "filters": only, "sort": "-price"}
     result = TOOLS["filter"](door, asked)
     assert result.items == ("T3", "T1") and result.data["met"]
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "stays"),
+    [
+        (Filter("price", "<=", 90), Filter("price", "<=", 200), False),
+        (Filter("price", "<=", 200), Filter("price", ">=", 100), True),
+        (Filter("price", ">=", 100), Filter("price", "<=", 80), False),
+        (Filter("price", "=", 60), Filter("price", "<=", 40), False),
+        (Filter("colour", "=", "blue"), Filter("colour", "=", "red"), False),
+        (Filter("brand", "!=", "HP"), Filter("brand", "!=", "LG"), True),
+        (Filter("brand", "=", "HP"), Filter("colour", "=", "red"), True),
+        (Filter("quantity", ">=", 18, "l"), Filter("quantity", "<=", 2, "kg"), True),
+        (Filter("quantity", ">=", 1, "l"), Filter("quantity", "<=", 500, "ml"), False),
+    ],
+)
+def test_what_is_said_later_takes_the_place_of_what_held(held: Filter, said: Filter, stays: bool) -> None:
+    assert still_held((held,), [said]) == ((held,) if stays else ())
+
+
+def test_a_bound_may_be_widened(door: Service) -> None:
+    held = [{"field": "price", "op": "<=", "value": 90}]
+    result = TOOLS["filter"](door, {"text": "tent", "conditions": "under 200 dollars", "filters": held})
+    assert set(result.items) >= {"T1", "T2"} and [each["value"] for each in result.data["filters"]] == [200.0]
 
 
 def test_recommend_keeps_to_a_price(door: Service) -> None:

@@ -59,10 +59,31 @@ def test_the_written_questions_are_read_as_their_author_meant() -> None:
      "over ear headphones", "below knee dress", "3 in 1 cleaner", "size 42 shoes", "monitor max 300 dpi",
      "不锈钢锅", "无糖饼干", "between a rock and a hard place", "windows 10", "red wine glass",
      "big pan that does not stick", "bottle that will not leak", "shirts that do not crease"],
+     "不锈钢锅", "无糖饼干", "有没有防水的", "有没有不锈钢的锅", "带不带盖的", "含不含糖",
+     "除湿机", "非常轻的包", "非洲鼓", "between a rock and a hard place", "windows 10", "red wine glass"],
 )  # fmt: skip
 def test_what_is_no_filter_stays_a_word(query: str) -> None:
     reading = read_filters(query, KNOWN)
     assert (reading.filters, reading.rest, reading.searched) == ((), query, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("没有香味的洗衣液", "香味"),
+        ("不带盖的杯子", "盖"),
+        ("非塑料的玩具", "塑料"),
+        ("除塑料以外的杯子", "塑料"),
+    ],
+)
+def test_what_is_not_wanted_in_chinese(query: str, value: str) -> None:
+    assert read(query) == [("words", "!=", value, "")]
+
+
+@pytest.mark.parametrize("word", ["then", "instead", "now", "please", "thanks"])
+def test_words_after_a_price_are_no_unit(word: str) -> None:
+    assert read(f"a bag up to 200 {word}") == [("price", "<=", 200.0, "")]
+    assert not read(f"a bag up to 200 pieces {word}")
 
 
 def test_wishes_stay_among_the_words_and_bounds_do_not() -> None:

@@ -23,7 +23,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("similar", r"\b(?:similar|(?:more|some\w*|any\w*|ones?|others?|products?|items?|things?|else|models?) like (?:it|this|that|these|those|the)|alternatives?|same kind|in that style|comparable)\b|\bmore (?:like|of (?:these|this|that))", r"类似|相似|差不多的|同类|替代|这样的|这种的"),
     ("recommend", r"recommend\w*|suggest\w*|any ideas|what (?:would|should|do) you (?:recommend|suggest|think i)|what (?:should|can) i (?:get|buy|give)|\bgifts?\b|\bpresents?\b|surprise me|bestsell\w*|popular|goes (?:well )?with", r"推荐|建议|送(?:给)?.{0,8}(?:礼物|朋友|妈|爸|老婆|老公|女友|男友|人)|礼物|买什么好|热销|畅销|爆款|搭配"),
     ("compare", r"\bcompar\w+|\bversus\b|\bvs\.?\b|difference between|what(?:'s| is) the difference|differ\b|side by side|\bbetter\b.{0,30}\bor\b|(?:which|what)(?: one)? (?:of (?:the|these|those) (?:two|both)|is (?:better|lighter|heavier|bigger|smaller|larger|longer|cheaper))|which (?:one )?(?:costs|weighs|holds|lasts|has (?:the )?(?:better|more|less|fewer|higher|lower|longer|bigger)|is (?:the )?(?:better|lighter|heavier|bigger|smaller|larger|longer|cheaper))|which of (?:the two|both|them)\b", r"比较|对比|相比|比一比|比一下|比比|哪个(?:更|比较)|和.{1,30}(?:哪个|哪款|谁|比)|有什么(?:区别|不同|差别)|区别|(?:两个|两款|这俩|俩).{0,4}(?:哪|谁|区别)"),
-    ("cheaper", r"\bcheaper\b|less expensive|lower price|(?:too|bit|so|very) (?:expensive|pricey|dear)|more affordable|for less\b|costs? less|smaller budget", r"便宜(?:一?点|一?些|的)|更便宜|太贵|贵了|实惠点|价格低|再便宜"),
+    ("cheaper", r"\bcheaper\b|less expensive|lower price|(?:too|bit|so|very|not (?:so|that|too|as|very)) (?:expensive|pricey|dear)|more affordable|for less\b|costs? less|smaller budget", r"便宜(?:一?点|一?些|的)|更便宜|太贵|贵了|实惠点|价格低|再便宜"),
     ("dearer", r"more expensive|pricier|higher.end|more premium|better quality one", r"贵一?[点些]|更贵|高档|高端"),
     ("cheapest", r"\bcheapest\b|lowest price|least expensive|most affordable|low(?:est)? (?:cost|priced)", r"最便宜|最低价|价格最低|最实惠"),
     ("dearest", r"most expensive|priciest|highest price", r"最贵|价格最高"),
@@ -38,10 +38,10 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("find", r"\b(?:look(?:ing)?|search(?:ing)?) for|show (?:me|us)|\bfind\b|(?:do|have) you (?:\w+ )?(?:have|got|sell|stock|carry|any)\b|\bi(?:'m| am|'d| would)? (?:also )?(?:need|want|like|after|love)\b|\b(?:also )?needs?\b|\bany\b [\w' -]+\?|got any|\bgive me\b|^(?:and )?(?:some|any)\b|please$|there (?:any|a)\b", r"有没有|有.{1,14}[吗嘛么]|有什么|有哪些|想[买要看找]|我要|要[个款]|看看|找|来[个一]|哪款|哪种|需要|给我|买[个款点]|求"),
     ("refine", r"\b(?:only|just|instead|rather)\b|^(?:and|but|or)\b|\bones\b|^(?:what|how) about\b|^in\b|\bin (?:a )?(?:different|another)\b|\b(?:under|below|over|above|within|less than|more than|at least|at most|up to|between|around|without|with|not|no)\b|made (?:of|from)|^[\w-]+\?$", r"的呢[？?]?$|呢[？?]?$|换|不要|只要|要.{1,12}的|以下|以内|以上|之间|左右|超过|^(?:那|还|要)|的(?:有吗|有没有)|的[。！!]?$"),
     ("colours", r"\b(?:other|different|another|more) colou?rs?\b", r"(?:别的|其他|其它|换个|不同).{0,2}颜色"),
-    ("tell", r"show (?:it|this|that)(?: to)? me|see (?:it|that) again|tell me (?:more )?about|more (?:info\w*|details?|about)|describe|details?\b|what (?:is|about) (?:it|this)\b|information|let me see|i(?:'ll| will) take|what about the", r"介绍|详细|说说|讲讲|具体|详情|了解|参数"),
+    ("tell", r"show (?:it|this|that)(?: to)? me|see (?:it|that) again|tell me (?:more )?about|more (?:info\w*|details?|about)|describe|details?\b|what (?:is|about) (?:it|this)\b|information|let me see|i(?:'ll| will) take", r"介绍|详细|说说|讲讲|具体|详情|了解|参数"),
     ("back", r"\bback to\b|\b(?:again|earlier|before|previous|first)\b.{0,14}\b(?:mention\w*|talk\w*|show\w*|saw|ask\w*)|(?:returning|going back) to|you showed", r"刚才|刚刚|之前|前面(?:说|看|提)|回到|说回|一开始"),
     ("opinions", r"what do (?:people|customers|buyers|others|users|the reviews?) (?:say|think)|\breviews?\b|\bratings?\b|\bany good\b|is (?:it|this|that) (?:good|worth)|opinions?|feedback", r"评价|口碑|大家.{0,4}(?:觉得|说)|好不好|好用吗|怎么样|值得买"),
-    ("question", r"\?\s*$|？|^(?:is|are|does|do|did|can|could|will|would|has|have|what|which|who|where|when|why|how)\b|\bhow (?:much|many|long|big|heavy|tall|old|far|fast)\b", r"[？?]|[吗嘛么]$|多少|多[大重长高久宽深]|几[个年天人克斤公只]|什么|怎么|哪[里儿个款种]|如何|是否|能不能|会不会|可以.{0,8}吗|[^有]没有|重吗|行不行"),
+    ("question", r"\?\s*$|？|^(?:is|are|does|do|did|can|could|will|would|has|have|what|which|who|where|when|why|how)\b|\bhow (?:much|many|long|big|heavy|tall|old|far|fast)\b", r"[？?]|[吗嘛么]$|多少|多[大重长高久宽深]|几[个年天人克斤公只]|什么|怎么|哪[里儿个款种]|如何|是否|能不能|会不会|可以.{0,8}吗|有没有|[^有]没有|重吗|行不行"),
 )  # fmt: skip
 
 _ACTS = tuple((name, re.compile(f"{en}|{zh}", re.IGNORECASE)) for name, en, zh in _TABLE)
@@ -51,7 +51,7 @@ _CHATTER = re.compile(
     r"\b(?:hi|hello|hey|there|ok(?:ay)?|well|hm+|um+|oh|so|then|please|thanks|thank you|haha|lol|sorry|actually|now|also|maybe|great|nice|"
     r"i(?:'m| am|'d| would|'ll| will)?(?: also| still| really)? (?:looking (?:for|to)|search(?:ing)? for|need|want|like|love|after|would like)(?: to (?:buy|get|see|have|order))?|"
     r"(?:can|could|would|will) you|show me|give me|find me|get me|let me see|tell me|(?:do|have) you (?:also )?(?:have|got|sell|stock|carry)|have you got|got any|are there|is there|what about|how about|"
-    r"(?:my|our) (?:\w+ )?(?:also )?needs?|any(?:thing)?|some(?:thing)?|only|just|instead|rather|the|ones?|those|these|them|that|got|sell|and|but|or|"
+    r"(?:my|our) (?:\w+ )?(?:also )?needs?|(?:make|keep) (?:it|that|them|this)|let's|any(?:thing)?|some(?:thing)?|only|just|instead|rather|the|ones?|those|these|them|that|got|sell|and|but|or|"
     r"to go with (?:it|this|that)|made (?:of|from)|a few|kinds? of|sort of|good|cheapest first|want|need)\b|"
     r"谢谢你?|多谢|再(?=[看来找])|请问|麻烦|你们|您们|我们|我也?想(?:要|买|看看?|找)?(?:个|一个|一款|点)?|我(?:还|也)?(?:要|需要)|还想|想买|想要|想看|想找|看看|看一下|给我|来[个一]|有没有|有吗|有哪些|有什么|哪款好?|哪种好?|"
     r"好的|好吧|那?算了|那就|那个|这个|另外|还有|换成|只要|一款|一个|买个|买点|找个|找一下|推荐|之类的?|[呢吗嘛么吧呀啊哦]|的有|(?:^|(?<=[\s，,。]))(?:有|要|那|嗯|亲)",

@@ -14,18 +14,17 @@ from typing import Any, Self
 
 from retailor.dialogue.acts import acts
 from retailor.dialogue.faithful import refusal
-from retailor.dialogue.one_turn import untold
+from retailor.dialogue.one_turn import focused, untold
 from retailor.dialogue.planner import respond, state_for, tidy
 from retailor.dialogue.refer import Look
 from retailor.dialogue.saying import named
 from retailor.dialogue.shapes import (
     MAX_CHARS,
+    MAX_FILTERS,
     MAX_LISTED,
-    MAX_RECENT,
     MAX_TURNS,
     Call,
     Door,
-    Mention,
     Reply,
     Result,
     State,
@@ -178,15 +177,15 @@ def _title(item_id: str, door: Door) -> str:
 def _after(state: State, tool: str, arguments: Mapping[str, Any], result: Result) -> State:
     """The state once a tool was used: what is listed, compared or in focus."""
     if tool in ("search", "filter", "recommend"):
-        filters = tuple(Filter(**each) for each in result.data.get("filters", ()))[-20:]
+        filters = tuple(Filter(**each) for each in result.data.get("filters", ()))[-MAX_FILTERS:]
         words = str(result.data.get("searched") or arguments.get("text") or "")[:MAX_CHARS]
         listed = result.items[:MAX_LISTED]
         return replace(state, listed=listed, pair=(), focus=None, words=words, filters=filters)
     if tool == "compare":
-        return replace(state, pair=result.items, focus=result.items[-1])
+        for item_id in result.items:
+            state = focused(state, item_id)
+        return replace(state, pair=result.items)
     if not result.items:
         return state
-    recent = [each for each in state.recent if each.item_id != result.items[0]]
-    mention = Mention(result.items[0], state.words)
     question = str(arguments.get("question", state.question))[:500]
-    return replace(state, focus=result.items[0], recent=(*recent, mention)[-MAX_RECENT:], question=question)
+    return replace(focused(state, result.items[0]), question=question)

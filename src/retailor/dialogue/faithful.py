@@ -14,7 +14,6 @@ from retailor.text.common_words import english_share
 
 MAX_NEW_WORDS = 0.35
 """The share of content words that neither tools nor customer used."""
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _PLACE_IN_LIST = re.compile(r"^\s*(?:\d{1,2}[.)、]|[-*•])\s*", re.MULTILINE)
 _NAME = re.compile(r"(?<![\w'’-])[A-Z][\w&'’-]+")
 _CODE = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{3,}")
@@ -95,14 +94,14 @@ def _strange_name(text: str, known: str) -> str | None:
 def _misplaced(text: str, said: str, calls: Sequence[Call]) -> str | None:
     """A number in a sentence about one product that no result about this product has."""
     own = _by_item(calls)
-    asked = _numbers(said)
+    asked = numbers(said)
     for sentence in _SENTENCE.split(text):
         about = [item for item, (title, _) in own.items() if item in sentence or title in sentence]
         if len(about) != 1:
             continue
         title, told = own[about[0]]
         rest = sentence.replace(title, "").replace(about[0], "")
-        for number in sorted(_numbers(rest) - asked):
+        for number in sorted(numbers(rest) - asked):
             if number not in told:
                 return number
     return None
@@ -116,16 +115,12 @@ def _by_item(calls: Sequence[Call]) -> dict[str, tuple[str, set[str]]]:
         rows = [*data.get("items", ()), *([data["item"]] if "item" in data else ())]
         for place, row in enumerate(rows):
             title, told = found.setdefault(row["item_id"], (str(row["title"]), set()))
-            told |= _numbers("\n".join(_leaves(row)))
+            told |= numbers("\n".join(_leaves(row)))
             for values in data.get("facts", {}).values():
-                told |= _numbers(str(values[place]))
+                told |= numbers(str(values[place]))
             found[row["item_id"]] = (title, told)
     for call in calls:
         item_id = call.arguments.get("item_id")
         if call.tool == "answer" and item_id in found:
-            found[item_id][1].update(_numbers("\n".join(_leaves(call.result.data))))
+            found[item_id][1].update(numbers("\n".join(_leaves(call.result.data))))
     return found
-
-
-def _numbers(text: str) -> set[str]:
-    return {each.replace(",", "") for each in _NUMBER.findall(text)}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from retailor.dialogue.refer import Look
 from retailor.dialogue.shapes import (
     MAX_CHARS,
+    MAX_FILTERS,
     MAX_LISTED,
     MAX_RECENT,
     MAX_TURNS,
@@ -19,19 +20,11 @@ from retailor.dialogue.shapes import (
     Turn,
 )
 from retailor.tasks.http import Id, Words, strict
-from retailor.tasks.search.shapes import Filter, FilterField, Op, Sort
+from retailor.tasks.search.http import FilterBody
+from retailor.tasks.search.shapes import Sort
 
 Kept = Annotated[str, StringConstraints(max_length=MAX_CHARS)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
-
-
-class FilterState(BaseModel):
-    model_config = _STRICT
-    field: FilterField
-    op: Op
-    value: float | Annotated[str, StringConstraints(max_length=200)]
-    unit: Annotated[str, StringConstraints(max_length=40)] = ""
-    text: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class MentionState(BaseModel):
@@ -56,7 +49,7 @@ class StateBody(BaseModel):
     pair: list[Id] = Field(default=[], max_length=4)
     recent: list[MentionState] = Field(default=[], max_length=MAX_RECENT)
     words: Kept = ""
-    filters: list[FilterState] = Field(default=[], max_length=20)
+    filters: list[FilterBody] = Field(default=[], max_length=MAX_FILTERS)
     sort: Sort = "relevance"
     question: Annotated[str, StringConstraints(max_length=500)] = ""
     turns: list[TurnState] = Field(default=[], max_length=MAX_TURNS)
@@ -72,7 +65,7 @@ class StateBody(BaseModel):
             pair=tuple(each for each in self.pair if look(each)),
             recent=tuple(Mention(each.item_id, each.words) for each in self.recent if look(each.item_id)),
             words=self.words,
-            filters=tuple(Filter(**each.model_dump()) for each in self.filters),
+            filters=tuple(each.filter() for each in self.filters),
             sort=self.sort,
             question=self.question,
             turns=tuple(Turn(each.said, each.reply) for each in self.turns),
@@ -89,10 +82,7 @@ class StateBody(BaseModel):
             pair=list(state.pair),
             recent=[MentionState(item_id=each.item_id, words=each.words) for each in state.recent],
             words=state.words,
-            filters=[
-                FilterState(field=each.field, op=each.op, value=each.value, unit=each.unit, text=each.text)
-                for each in state.filters
-            ],
+            filters=[FilterBody.of(each) for each in state.filters],
             sort=state.sort,
             question=state.question,
             turns=[TurnState(said=each.said, reply=each.reply) for each in state.turns],

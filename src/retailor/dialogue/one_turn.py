@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from retailor.dialogue import saying
@@ -13,6 +13,7 @@ from retailor.dialogue.handing import MAX_UNKNOWN, handover
 from retailor.dialogue.refer import Look, refer
 from retailor.dialogue.shapes import (
     MAX_CHARS,
+    MAX_FILTERS,
     MAX_LISTED,
     MAX_RECENT,
     MAX_TURNS,
@@ -35,6 +36,14 @@ N_SHOWN = 5
 
 def untold(call: Call) -> None:
     """Nobody listens."""
+
+
+def focused(state: State, item_id: str) -> State:
+    """The state with this product in focus; it counts as spoken of under the words of the search."""
+    recent = [each for each in state.recent if each.item_id != item_id]
+    earlier = next((each.words for each in state.recent if each.item_id == item_id), "")
+    mention = Mention(item_id, state.words if item_id in state.listed else earlier)
+    return replace(state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:])
 
 
 @dataclass
@@ -61,17 +70,13 @@ class OneTurn:
 
     def finish(self, text: str, state: State, items: tuple[str, ...] = (), **more: Any) -> Reply:
         turns = (*state.turns, Turn(self.said[:MAX_CHARS], text[:MAX_CHARS]))[-MAX_TURNS:]
-        return Reply(text, replace(state, turns=turns), tuple(self.calls), items, **more)
+        filters = tuple(dict.fromkeys(state.filters))[-MAX_FILTERS:]
+        n_unknown = 0 if more.get("known", True) else state.n_unknown
+        state = replace(state, turns=turns, filters=filters, n_unknown=n_unknown)
+        return Reply(text, state, tuple(self.calls), items, **more)
 
     def asked(self, *names: str) -> bool:
         return bool(self.done & set(names))
-
-    def focused(self, item_id: str) -> State:
-        """The state with this product in focus; it counts as spoken of under the words of the search."""
-        recent = [each for each in self.state.recent if each.item_id != item_id]
-        earlier = next((each.words for each in self.state.recent if each.item_id == item_id), "")
-        mention = Mention(item_id, self.state.words if item_id in self.state.listed else earlier)
-        return replace(self.state, focus=item_id, recent=(*recent, mention)[-MAX_RECENT:], n_unknown=0)
 
     def unknown(self, text: str, state: State | None = None, **more: Any) -> Reply:
         """A reply that does not know; the second in a row hands over."""
@@ -100,11 +105,10 @@ class OneTurn:
             if error.status != 501 or item_id is None:
                 raise
             return self.item(item_id)  # a run without answers still shows what the catalogue says
-        state = self.state if item_id is None else self.focused(item_id)
+        state = self.state if item_id is None else focused(self.state, item_id)
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):
             return self.unknown(unknown_text(question, item=item_id is not None), state)
-        state = replace(state, n_unknown=0)
         if item_id is None:
             return self.finish(result.data["text"], state)
         details = self.look(item_id)
@@ -122,7 +126,7 @@ class OneTurn:
     def item(self, item_id: str) -> Reply:
         result = self.call("item", item_id=item_id)
         return self.finish(
-            saying.details(result.data["item"], self.language), self.focused(item_id), (item_id,)
+            saying.details(result.data["item"], self.language), focused(self.state, item_id), (item_id,)
         )
 
     def listing(self, head: str, result: Result, state: State, only: Sequence[str] | None = None) -> Reply:
@@ -133,12 +137,12 @@ class OneTurn:
             return self.unknown(saying.say("nothing", self.language), state)
         text = saying.items(head, rows[:MAX_LISTED], self.language)
         focus = items[0] if len(items) == 1 else None
-        return self.finish(text, replace(state, listed=items, pair=(), n_unknown=0, focus=focus), items)
+        return self.finish(text, replace(state, listed=items, pair=(), focus=focus), items)
 
     def again(self, k: int) -> Result:
         """What was searched for last, with its conditions: `k` results."""
         state = self.state
-        filters = [_condition(each) for each in state.filters]
+        filters = [asdict(each) for each in state.filters]
         return self.call("filter", text=state.words, filters=filters, sort=state.sort, k=k)
 
     def narrow(
@@ -149,7 +153,7 @@ class OneTurn:
             "filter",
             text=self.state.words or without_chatter(self.said) or self.said,
             conditions=conditions,
-            filters=[_condition(each) for each in filters],
+            filters=[asdict(each) for each in filters],
             sort=sort,
             k=N_SHOWN,
         )
@@ -162,7 +166,3 @@ class OneTurn:
             self.state, filters=kept, words=words if result.data["met"] else self.state.words, sort=sort
         )
         return self.listing("narrowed" if result.data["met"] else "unmet", result, state)
-
-
-def _condition(one: Filter) -> dict[str, Any]:
-    return {"field": one.field, "op": one.op, "value": one.value, "unit": one.unit}

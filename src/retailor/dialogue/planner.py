@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from retailor.dialogue import saying
 from retailor.dialogue.acts import acts, without, without_chatter
-from retailor.dialogue.one_turn import N_SHOWN, OneTurn, untold
+from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
-from retailor.dialogue.refer import Referred
+from retailor.dialogue.refer import Referred, counts_too_far
 from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
 from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
@@ -71,7 +71,7 @@ def _upset(turn: OneTurn) -> Reply | None:
         if act == "upset" and turn.asked("question") and turn.referred and not turn.asked("human"):
             continue  # 'is it rubbish?' asks about a product
         if turn.referred and turn.referred.how in ("named", "brand"):
-            turn.state = turn.focused(turn.referred.item_ids[0])
+            turn.state = focused(turn.state, turn.referred.item_ids[0])
         return turn.hand(reason)  # type: ignore[arg-type]
     return None
 
@@ -93,6 +93,14 @@ def _spoken(turn: OneTurn) -> Reply | None:
     return turn.finish(saying.say(name, turn.language), turn.state)
 
 
+def _too_far(turn: OneTurn) -> Reply | None:
+    """'The seventh one' of five: no other is taken in its place."""
+    named = turn.referred is not None and turn.referred.how not in ("place", "it")
+    if named or not turn.asked("question", "tell", "compare") or not counts_too_far(turn.said, turn.state):
+        return None
+    return turn.finish(saying.say("too_far", turn.language), turn.state, known=False)
+
+
 def _compare(turn: OneTurn) -> Reply | None:
     """Two products side by side: those named, one named and the one in focus, or the two spoken of last."""
     referred = turn.referred
@@ -108,7 +116,7 @@ def _compare(turn: OneTurn) -> Reply | None:
     details = [each for item_id in ids if (each := turn.look(item_id)) is not None]
     said, best = verdict(turn.said, details, turn.language)
     for item_id in ids:
-        turn.state = turn.focused(item_id)
+        turn.state = focused(turn.state, item_id)
     state = replace(turn.state, pair=ids, focus=best or ids[-1], question="")
     return turn.finish(saying.comparison(result.data, said, turn.language), state, ids)
 
@@ -137,7 +145,7 @@ def _recommend(turn: OneTurn) -> Reply | None:
             result = turn.call("recommend", item_id=like, k=N_SHOWN)
             path = details["category"] or []
             filters = tuple(Filter("category", "=", name) for name in path[-1:])
-            state = replace(turn.focused(like), words=details["title"][:MAX_CHARS], filters=filters)
+            state = replace(focused(turn.state, like), words=details["title"][:MAX_CHARS], filters=filters)
             return turn.listing("similar", result, replace(state, sort="relevance"))
     if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
         return None
@@ -206,7 +214,7 @@ def _buy(turn: OneTurn) -> Reply | None:
     if not turn.asked("buy") or details is None or item_id is None:
         return None
     text = f"{saying.say('buy', turn.language)} {saying.line(details, turn.language)}"
-    return turn.finish(text, turn.focused(item_id), (item_id,))
+    return turn.finish(text, focused(turn.state, item_id), (item_id,))
 
 
 def _colours(turn: OneTurn) -> Reply | None:
@@ -350,6 +358,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _upset,
     _buy,
     _spoken,
+    _too_far,
     _sorted,
     _compare,
     _recommend,

@@ -17,6 +17,12 @@ PLACE = re.compile(
     rf"|第\s*(?P<zh>[{COUNTS_ZH}两]|\d{{1,2}})\s*[个款件条种双把只张]?",
     re.IGNORECASE,
 )
+BEYOND = re.compile(
+    rf"(?:the|from|that|and|your)? ?(?:(?:{'|'.join(PLACES_EN)})(?: one\b|\s*[?.!]*$)|\d{{1,2}}(?:st|nd|rd|th) one\b)"
+    rf"|(?:number|option)\s*(?:\d{{1,2}}|{'|'.join(COUNTS_EN)})\b|第\s*(?:[{COUNTS_ZH}两]|\d{{1,2}})\s*[个款件条双把只]",
+    re.IGNORECASE,
+)
+"""A place that can be nothing else: 'the 24th of May' and 第三代 are none."""
 FIRST_FEW = re.compile(r"\b(?:first|top) (two|three|four|[2-4])\b|前([两二三四2-4])[个款件]?", re.IGNORECASE)
 FEW = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四": 4}
 LAST = re.compile(

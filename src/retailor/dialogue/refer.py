@@ -12,6 +12,7 @@ from retailor.dialogue.pointing import (
     AFTER,
     BARE_PLACE,
     BEFORE,
+    BEYOND,
     CODE,
     COUNTS_EN,
     COUNTS_ZH,
@@ -27,7 +28,7 @@ from retailor.dialogue.pointing import (
     PLURAL,
     THE_ONE,
 )
-from retailor.dialogue.shapes import Door, State
+from retailor.dialogue.shapes import MAX_LISTED, Door, State
 from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, words
@@ -37,6 +38,8 @@ How = Literal["named", "brand", "place", "extreme", "other", "back", "it"]
 LEAST_ID = 5
 N_LOOKED = 12
 """How many search results are looked through for a product that a turn names."""
+MOST_SEARCHES = 12
+"""So many searches a turn look for what it may name: a message can be a hundred names long."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ class Referred:
 
 @dataclass
 class Look:
-    """What a turn may look up in the catalogue, each item once."""
+    """What a turn may look up in the catalogue: each item and each text once, at most MOST_SEARCHES texts."""
 
     door: Door
     known: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    searched: dict[str, list[str]] = field(default_factory=dict)
 
     def __call__(self, item_id: str) -> dict[str, Any] | None:
         """The details of an item, or None when the shop does not have it."""
@@ -64,9 +68,14 @@ class Look:
         return self.known[item_id]
 
     def found(self, text: str) -> list[str]:
-        """The best hits of a search for the text as it is; [] where the run has no search."""
-        if not text.strip():
+        """The best hits of a search for the text; [] without search, or once too many were looked for."""
+        if not text.strip() or (text not in self.searched and len(self.searched) >= MOST_SEARCHES):
             return []
+        if text not in self.searched:
+            self.searched[text] = self._search(text)
+        return self.searched[text]
+
+    def _search(self, text: str) -> list[str]:
         try:
             answer = self.door.ask("search", SearchQuery(text[:500], N_LOOKED, read=False)).answer
         except ServeError:
@@ -147,9 +156,24 @@ def _by_extreme(said: str, state: State, look: Look) -> Referred | None:
     return Referred((found,), "extreme") if found else None
 
 
+def places_shown(state: State) -> tuple[str, ...]:
+    """The products that 'the second one' counts."""
+    return state.pair if state.pair and not state.listed else state.listed
+
+
+def counts_too_far(said: str, state: State) -> bool:
+    """Whether the turn points at a place that what is shown does not have: 'the seventh one' of five."""
+    n_shown = len(places_shown(state))
+    return any(
+        not 1 <= _number(match) <= n_shown and _number(match) <= MAX_LISTED
+        for match in PLACE.finditer(said)
+        if BEYOND.match(said, match.start())
+    )
+
+
 def _by_place(said: str, state: State) -> Referred | None:
     """'The second one', 'number 3', 第三个, 'the one before that'."""
-    shown = state.pair if state.pair and not state.listed else state.listed
+    shown = places_shown(state)
     if not shown:
         return None
     if few := FIRST_FEW.search(said):

@@ -33,6 +33,10 @@ _SAID: Mapping[str, tuple[str, str]] = {
     "recommended": ("You may like:", "为您推荐："),
     "similar": ("Similar products:", "类似的商品："),
     "compared": ("Side by side:", "对比如下："),
+    "too_far": (
+        "So many products are not shown. Name the product, or say what you are looking for.",
+        "没有显示那么多商品，请说出商品名，或想找什么。",
+    ),
     "unclear": (
         "I did not understand that. Name a product, or say what you are looking for.",
         "我没听明白，请说出商品名，或想找什么。",

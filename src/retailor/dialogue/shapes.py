@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from retailor.tasks.reasons import Language
 from retailor.tasks.search.shapes import Filter, Sort
 
-MAX_LISTED, MAX_RECENT, MAX_TURNS, MAX_CHARS = 10, 8, 6, 300
+MAX_LISTED, MAX_RECENT, MAX_TURNS, MAX_FILTERS, MAX_CHARS = 10, 8, 6, 20, 300
 """How much of a conversation its state keeps; longer texts are cut."""
 
 

@@ -14,11 +14,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from retailor.dialogue.holding import best_holding, wanted_words
-from retailor.dialogue.shapes import Cited, Door, Result
+from retailor.dialogue.shapes import MAX_FILTERS, Cited, Door, Result
 from retailor.errors import ServeError
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.recommend.shapes import RecommendQuery
-from retailor.tasks.search.shapes import Filter, FilterField, Op, SearchQuery, Sort
+from retailor.tasks.search.http import FilterBody
+from retailor.tasks.search.shapes import Filter, SearchQuery, Sort
+from retailor.text.quantities import Quantity, dimension_of
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
 ItemId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -40,19 +42,7 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Condition(_Arguments):
-    """One condition on items: a price, a quantity with its unit, stars, a brand, a colour or a word."""
-
-    field: FilterField
-    op: Op
-    value: float | Annotated[str, StringConstraints(max_length=200)]
-    unit: Annotated[str, StringConstraints(max_length=40)] = ""
-
-    def filter(self) -> Filter:
-        return Filter(self.field, self.op, self.value, self.unit)
-
-
-Conditions = Annotated[list[Condition], Field(max_length=20)]
+Conditions = Annotated[list[FilterBody], Field(max_length=MAX_FILTERS)]
 
 
 class SearchArguments(_Arguments):
@@ -181,9 +171,13 @@ def _filter(door: Door, asked: FilterArguments) -> Result:
 
     Where nothing meets them, `met` is false and those that meet most are given.
     """
-    held = tuple(each.filter() for each in asked.filters)
+    held = tuple(replace(each.filter(), text="") for each in asked.filters)
     words = f"{asked.text} {asked.conditions}".strip()
     found = door.ask("search", SearchQuery(words, N_READ, held)).answer
+    staying = still_held(held, [each for each in found.filters if each.text])
+    if staying != held:
+        held = staying
+        found = door.ask("search", SearchQuery(words, N_READ, held)).answer
     read = tuple(each for each in found.filters if each.text and each not in found.relaxed)
     added = tuple(replace(each, text="") for each in read)
     if added:
@@ -197,6 +191,28 @@ def _filter(door: Door, asked: FilterArguments) -> Result:
     met = met and says and bool(ids) and not [each for each in found.relaxed if each.text]
     ids = _ordered(door, ids[:MOST_SORTED], asked.sort)[: asked.k]
     return _found(door, narrowed, ids, held + added, met=met, wanted=wanted)
+
+
+def still_held(held: tuple[Filter, ...], said: Sequence[Filter]) -> tuple[Filter, ...]:
+    """Those that held and still do: 'under 200' said now takes the place of 'under 80'."""
+    return tuple(each for each in held if not any(_gives_way(each, new) for new in said))
+
+
+def _gives_way(old: Filter, new: Filter) -> bool:
+    """Whether both bound the same fact on the same side, or none meets both; what is not wanted adds up."""
+    if old.field != new.field or "!=" in (old.op, new.op) or old.field in ("category", "words"):
+        return False
+    if old.field == "quantity" and dimension_of(old.unit) != dimension_of(new.unit):
+        return False
+    if old.op == new.op or isinstance(old.value, str) or isinstance(new.value, str):
+        return True
+    before, now = _in_one_unit(old), _in_one_unit(new)
+    return now > before if old.op == "<=" or new.op == ">=" else now < before
+
+
+def _in_one_unit(one: Filter) -> float:
+    value = float(one.value)
+    return Quantity(value, one.unit, "", "").base if one.field == "quantity" else value
 
 
 def _ordered(door: Door, item_ids: list[str], sort: Sort) -> list[str]:

@@ -145,6 +145,11 @@ class Quantity:
         return f"{self.value:g} {self.unit}"
 
 
+def is_unit(unit: str) -> bool:
+    """Whether this is a canonical unit."""
+    return unit in _DIMENSIONS
+
+
 def dimension_of(unit: str) -> str:
     """The dimension of a canonical unit; KeyError for any other."""
     return _DIMENSIONS[unit]

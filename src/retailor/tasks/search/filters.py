@@ -116,10 +116,14 @@ _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "
              "英镑": "GBP"}  # fmt: skip
 
 
+MOST = 1e15
+"""Numbers are read up to here: of hundreds of digits a float makes infinity, which no JSON has."""
+
+
 def number_of(text: str) -> float:
     """'1,299.50' or '一千二百' as a number."""
     if re.fullmatch(_DIGITS, text):
-        return float(text.replace(",", ""))
+        return min(float(text.replace(",", "")), MOST)
     total, part = 0.0, 0.0
     units = {"十": 10.0, "百": 100.0, "千": 1000.0, "万": 10_000.0}
     for char in text:
@@ -133,7 +137,9 @@ def number_of(text: str) -> float:
     return total + part
 
 
-_NO_UNIT = re.compile(r"(?:and|or|but|not|with|without|for|in|please|from|by|no|to|each|max|that|which)")
+_NO_UNIT = re.compile(
+    r"(?:and|or|but|not|with|without|for|in|please|from|by|no|to|each|max|that|which|then|instead|now|ok|okay|thanks)"
+)
 """Words that may follow a price."""
 
 
@@ -155,7 +161,7 @@ def _measured(
         f"{number:g} {written.upper()}"
     )
     if len(quantities) == 1 and quantities[0].dimension in draft.known.dimensions:
-        return Filter("quantity", op, quantities[0].value, quantities[0].unit)
+        return Filter("quantity", op, min(quantities[0].value, MOST), quantities[0].unit)
     return None
 
 
@@ -238,7 +244,8 @@ _NOT_EN = re.compile(
     rf"(?:(?:a|an|the|any|from|by|with)\s+)?(?P<what>[^\W_{HAN}][\w'’.&-]*(?:{_JOIN}[^\W_{HAN}][\w'’.&-]*)*)"
 )
 _NOT_ZH = re.compile(
-    rf"(?:不要|不想要|别要|不含|不带|没有|排除|除了|除|非)\s*(?P<what>[{HAN}\w]+?(?:{_JOIN}[{HAN}\w]+?)*)"
+    rf"(?:不要|不想要|别要|(?<!含)不含|(?<!带)不带|(?<!有)没有|排除|除了|(?<!去)除(?=[{HAN}\w]+?[以之]外)|非(?![常洲凡]))"
+    rf"\s*(?P<what>[{HAN}\w]+?(?:{_JOIN}[{HAN}\w]+?)*)"
     rf"(?:(?:以外|之外)?的|以外|之外|牌|(?=[\s,，。;；]|$))"
 )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
 from retailor.retrieval.tokens import places_of
-from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Tag, Words, hits, strict
+from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Words, hits, strict
 from retailor.tasks.search.shapes import (
     Filter,
     FilterField,
@@ -19,8 +19,10 @@ from retailor.tasks.search.shapes import (
     Suggestions,
     Typed,
 )
+from retailor.text.quantities import is_unit
 
 Offset = Annotated[int, Field(ge=0, le=900)]
+_NUMBERS = ("price", "quantity", "rating")
 
 
 class FilterBody(BaseModel):
@@ -29,10 +31,25 @@ class FilterBody(BaseModel):
     model_config = strict({"field": "price", "op": "<=", "value": 50})
     field: FilterField
     op: Op
-    value: float | Tag
+    value: FiniteFloat | Words
     unit: Annotated[str, Field(max_length=20)] = ""
     text: Annotated[str, Field(max_length=500)] = ""
     """The words that it was read from, in a reply; '' for one that was asked for."""
+
+    @model_validator(mode="after")
+    def _has_a_number(self) -> Self:
+        if self.field in _NUMBERS and isinstance(self.value, str):
+            raise ValueError(f"the value of a {self.field} is a number, not '{self.value[:40]}'")
+        if self.field == "quantity" and not is_unit(self.unit):
+            raise ValueError(f"'{self.unit}' is no unit; a quantity has one such as kg, cm or l")
+        return self
+
+    @classmethod
+    def of(cls, one: Filter) -> Self:
+        return cls(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)
+
+    def filter(self) -> Filter:
+        return Filter(self.field, self.op, self.value, self.unit, self.text)
 
 
 class SearchUrl(BaseModel):
@@ -56,7 +73,7 @@ class SearchBody(SearchUrl):
     filters: Annotated[list[FilterBody], Field(max_length=20)] = []
 
     def query(self) -> SearchQuery:
-        asked = tuple(Filter(**each.model_dump()) for each in self.filters)
+        asked = tuple(each.filter() for each in self.filters)
         return SearchQuery(self.text, self.k, asked, self.read, self.offset, self.sort)
 
 
@@ -93,18 +110,14 @@ def shown(answer: Found, served: Served) -> SearchReply:
             each.item_id: places_of(served.view.title(each.item_id), answer.searched) for each in answer.items
         },
         searched=answer.searched,
-        filters=[_body(each) for each in answer.filters],
+        filters=[FilterBody.of(each) for each in answer.filters],
         mended=dict(answer.mended),
         n_found=answer.n_found,
         is_nearest=answer.is_nearest,
-        relaxed=[_body(each) for each in answer.relaxed],
+        relaxed=[FilterBody.of(each) for each in answer.relaxed],
         facets={each.name: [Counted(value=value, n=n) for value, n in each.counts] for each in answer.facets},
         cached=served.cached,
     )
-
-
-def _body(one: Filter) -> FilterBody:
-    return FilterBody(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)
 
 
 class SuggestUrl(BaseModel):
