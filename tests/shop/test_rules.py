@@ -102,6 +102,7 @@ def test_a_folder_that_is_not_there_or_has_no_rules_is_an_error(tmp_path: Path) 
     [
         ("return_days = -1", "return_days"),
         ("retrun_days = 3", "return_days"),
+        ("warranty_months = 24", "warranty_months"),
         ("ships_to = ['Cannada']", "canada"),
         ("free_shipping_from = '50'", "50 USD"),
         ("delivery_days = [5, 2]", "smaller first"),
