@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import DataError
-from retailor.plan.run import run
 from retailor.plan.settings import make_plan
+from retailor.plan.shop_stages import shop_stages
 from retailor.shop.demo import demo_shop
 from retailor.shop.demo.rules import write_rules
 from retailor.shop.facts import facts_table
@@ -23,6 +23,7 @@ from retailor.shop.read import read
 from retailor.shop.rules import cut, read_rules, with_rules
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import open_shop
+from retailor.store.stages import run_stages
 from retailor.text.clean_shop import clean
 from retailor.text.places import countries, country_of, includes
 
@@ -101,6 +102,7 @@ def test_a_folder_that_is_not_there_or_has_no_rules_is_an_error(tmp_path: Path) 
     [
         ("return_days = -1", "return_days"),
         ("retrun_days = 3", "return_days"),
+        ("warranty_months = 24", "warranty_months"),
         ("ships_to = ['Cannada']", "canada"),
         ("free_shipping_from = '50'", "50 USD"),
         ("delivery_days = [5, 2]", "smaller first"),
@@ -168,16 +170,15 @@ def test_the_command_reads_rules(tmp_path: Path) -> None:
 def test_a_plan_names_a_folder_and_its_content_is_in_the_key(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     page = tmp_path / "rules" / "returns.md"
-    page.write_text("No returns.")
-    skip = ["adapt", "compress", "recommend", "search", "answer", "sentiment", "review"]
-    values = {"skip": skip, "shop": {"reader": "demo", "size": 20, "rules": "rules"}}
-    plan = make_plan(values, tmp_path)
-    first = run(plan, tmp_path / "out")
-    page.write_text("Ten days.")
-    second = run(plan, tmp_path / "out")
-    folders = [next(s.folder for s in each.stages if s.name == "clean") for each in (first, second)]
+    plan = make_plan({"shop": {"reader": "demo", "size": 20, "rules": "rules"}}, tmp_path)
+    out, folders = tmp_path / "out", []
+    out.mkdir()
+    for text in ("No returns.", "Ten days."):
+        page.write_text(text)
+        made = run_stages(shop_stages(plan), out)
+        folders.append(out / next(stage.folder for stage in made if stage.name == "clean"))
     assert folders[0] != folders[1]
-    assert open_shop(tmp_path / "out" / folders[1]).rules["text"].to_list() == ["Ten days."]
+    assert open_shop(folders[1]).rules["text"].to_list() == ["Ten days."]
 
 
 def test_with_rules_adds_them_to_a_shop(tmp_path: Path) -> None:

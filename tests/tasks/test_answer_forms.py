@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.held import held
-from retailor.tasks.answer.measures import converted, limit_in, quantities, said, unit_asked
+from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.measures import LESS, MORE, converted, limit_in, quantities, said, unit_asked
 from retailor.tasks.answer.parts import parts
+from retailor.tasks.answer.passages import passages
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Compared, Counts, Evidence
-from retailor.tasks.answer.stance import polarity
+from retailor.tasks.answer.stance import polarity, stance
 from retailor.testing.toys import HashEncoder
 
 ITEMS = pl.DataFrame(
@@ -36,6 +39,14 @@ REVIEWS = pl.DataFrame(
         )
     ]
 )  # fmt: skip
+
+
+def index_of(reviews: list[str]) -> PassageIndex:
+    rows = [{"review_id": f"r{n}", "item_id": "k", "text": text} for n, text in enumerate(reviews)]
+    shop = Shop.of(reviews=pl.DataFrame(rows))
+    return PassageIndex.of(
+        passages(shop, max_per_item=9, max_review_sentences=9, max_chars=99), HashEncoder(16)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +104,34 @@ def test_what_no_page_tells_is_not_held(answerer: Answerer) -> None:
     assert held("Is it under 2 kg?", review) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "passage", "verdict", "converted"),
+    [
+        ("Will the battery last 8 hours?", "Battery life: 30 hours", "yes", None),
+        ("Will the battery last two days?", "Battery life: 30 hours", "no", "1.25 day"),
+        ("充一次电能用40小时吗？", "续航: 30小时", "no", None),
+        ("Do I get two years of warranty?", "Warranty: 3 years", "yes", None),
+        ("保修有三年吗", "质保: 1年", "no", None),
+        ("信号能覆盖100米吗？", "范围: 150米", "yes", None),
+        ("Is it brighter than 500 lumens?", "Brightness: 800 lumens", "yes", None),
+        ("How many gallons does it hold?", "Volume: 54 L", None, "14.3 gal"),
+        ("How many ounces is it?", "Item weight: 200 g", None, "7.05 oz"),
+        ("How many months is the warranty?", "Warranty: 2 years", None, "24 month"),
+    ],
+)
+def test_more_than_enough_is_enough_and_any_unit_may_be_asked_for(
+    question: str, passage: str, verdict: str | None, converted: str | None
+) -> None:
+    found = held(question, (Evidence(passage, "attribute", "k", 1.0),))
+    assert found is not None and (found.verdict, found.value.converted) == (verdict, converted)
+
+
+@given(st.sampled_from(LESS.split("|")), st.sampled_from(MORE.split("|")))
+def test_every_comparative_is_a_limit(less: str, more: str) -> None:
+    orders = [limit_in(f"Is it {word} than 2 kg?") for word in (less, more)]
+    assert [each and each.order for each in orders] == ["under", "over"]
+
+
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_yes_just_where_the_value_keeps_the_limit(value: int, limit: int) -> None:
     told = (Evidence(f"Weight: {value} g", "attribute", "k", 1.0),)
@@ -144,6 +183,44 @@ def test_opinions_are_counted_by_review_and_side(answerer: Answerer) -> None:
     assert set(answer.evidence[0].reviews) == {"r1"} and answer.evidence[1].reviews == ("r3",)
     assert ask(answerer, "What about the sound?").counts == Counts(3, 1, 1)
     assert ask(answerer, "Is the sound good?").verdict == "depends"
+
+
+def test_a_choice_in_chinese_asks_for_yes_or_no() -> None:
+    for question in (
+        "重不重",
+        "有没有盖子？",
+        "可不可以机洗",
+        "好不好用",
+        "防不防水",
+        "结不结实",
+        "它怕冷么？",
+    ):
+        assert is_yes_no(question)
+    for question in ("多重", "差不多多重", "为什么不能洗", "不锈钢的有几种"):
+        assert not is_yes_no(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "yes"),
+    [
+        ("Is the zip smooth?", "The zip is smooth.", 1),
+        ("Does the zip jam?", "The zip is smooth.", 0),
+        ("Is the bass loud?", "The bass is lovely.", 0),
+        ("Is the bass loud enough?", "The bass is lovely.", 1),
+        ("味道大不大？", "没有异味。", 0),
+        ("有味道吗", "没有异味。", 0),
+        ("味道好吗", "味道很好。", 1),
+    ],
+)
+def test_which_side_of_a_question_praise_is_on(question: str, text: str, yes: int) -> None:
+    index = index_of([text, text])
+    assert stance(question, index, "k", index.page("k").tolist()).counts == Counts(2, 2 * yes, 2 * (1 - yes))
+
+
+def test_the_title_alone_answers_nothing_on_its_own_page(answerer: Answerer) -> None:
+    for question in ("Is the kettle any use on a boat?", "What about Brook?"):
+        assert "title" not in [each.source for each in ask(answerer, question).evidence]
+    assert ask(answerer, "Is it a steel kettle?").text == "Yes. Brook steel kettle."
 
 
 def test_of_one_customer_nothing_is_counted(answerer: Answerer) -> None:

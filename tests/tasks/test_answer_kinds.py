@@ -49,6 +49,33 @@ def test_a_passage_of_another_kind_cannot_answer(
     assert kinds.of_another_kind(question, passage, source) == refused
 
 
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("重吗？", {"weight"}),
+        ("这双靴子重吗", {"weight"}),
+        ("轻不轻", {"weight"}),
+        ("Is it too heavy to carry?", {"weight"}),
+        ("味道重吗", {"smell"}),
+        ("问题严重吗", set()),
+        ("贵吗", {"value"}),
+        ("信号能覆盖100米吗？", {"range"}),
+        ("Does the signal reach 100 metres?", {"range"}),
+        ("它能用几年？", {"lasting"}),
+        ("How long will these last?", {"lasting"}),
+        ("充一次电能用多久", {"running"}),
+        ("开封后能用多久", {"opened"}),
+        ("My order hasn't arrived yet", {"lost"}),
+        ("Somebody stole my parcel.", {"lost"}),
+        ("包裹丢了怎么办", {"lost"}),
+        ("It arrived broken, what now?", {"damaged"}),
+        ("Are you open on Sundays?", {"store"}),
+    ],
+)
+def test_what_a_question_asks_for(question: str, asked: set[str]) -> None:
+    assert {kind.name for kind in kinds.asked(question)} == asked
+
+
 def test_a_question_for_opinions_or_for_nothing_known_refuses_nothing() -> None:
     for question in (
         "Does the sound hiss?",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.shop.demo.rules import facts as demo_facts
-from retailor.shop.facts import facts_table
+from retailor.shop.facts import Facts, facts_table
 from retailor.shop.rules import cut
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
@@ -124,6 +125,29 @@ def test_a_checked_fact_is_told_and_held_against_what_is_asked(
 )  # fmt: skip
 def test_a_fact_is_not_told_where_it_is_not_asked_for(question: str) -> None:
     assert FACTS.told(question) == []
+
+
+FACT_ASKED: list[tuple[str, object, str]] = [
+    ("ships_to", ("FR",), "Do you ship to France?"),
+    ("return_days", 30, "Can I return it?"),
+    ("exchange_days", 20, "Can I exchange it?"),
+    ("dispatch_days", 2, "When will it be dispatched?"),
+    ("delivery_days", (2, 6), "How long does delivery take?"),
+    ("free_shipping_from", "60 USD", "Is delivery free?"),
+    ("shipping_cost", "5 USD", "How much is delivery?"),
+    ("payment", ("Visa",), "How can I pay?"),
+    ("pickup", True, "Can I collect it from your shop?"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "question"), FACT_ASKED)
+def test_every_fact_that_can_be_written_down_is_told(name: str, value: object, question: str) -> None:
+    told = CheckedFacts.of(facts_table({name: value}).iter_rows()).told(question)
+    assert [each.name for each in told] == [name]
+
+
+def test_no_fact_is_read_and_then_forgotten() -> None:
+    assert {name for name, _, _ in FACT_ASKED} == {field.name for field in fields(Facts)}  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 400), st.integers(1, 400))

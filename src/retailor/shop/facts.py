@@ -40,7 +40,6 @@ class Facts:
     """Every way to pay."""
     pickup: bool | None = None
     """Whether goods can be collected from the shop."""
-    warranty_months: int | None = Field(default=None, ge=0)
 
 
 def read_facts(path: Path) -> pl.DataFrame:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from retailor.retrieval.tokens import HAS_CHINESE, words
 from retailor.tasks.answer import kinds
 from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.measures import comparable, quantities
+from retailor.tasks.answer.measures import LESS, MORE, comparable, quantities
 from retailor.tasks.answer.shapes import Compared, Evidence, Verdict
 
 MAX_ROWS = 8
 _MORE = re.compile(
-    r"\b(?:heavier|longer|bigger|larger|taller|wider|thicker|deeper|higher|more expensive|dearer|pricier|stronger|brighter|more powerful)\b|更?[重长大高宽厚深贵亮](?=吗|么|一?[些点]|[？?]|$)|更[重长大高宽厚深贵亮]",
+    rf"\b(?:{MORE})\b|更?[重长大高宽厚深贵亮](?=吗|么|一?[些点]|[？?]|$)|更[重长大高宽厚深贵亮]",
     re.IGNORECASE,
 )
 _LESS = re.compile(
-    r"\b(?:lighter|shorter|smaller|narrower|thinner|lower|cheaper|less expensive|weaker|dimmer)\b|更?[轻短小矮窄薄便](?:宜)?(?=吗|么|一?[些点]|[？?]|$)|更(?:[轻短小矮窄薄]|便宜)",
+    rf"\b(?:{LESS})\b|更?[轻短小矮窄薄便](?:宜)?(?=吗|么|一?[些点]|[？?]|$)|更(?:[轻短小矮窄薄]|便宜)",
     re.IGNORECASE,
 )
 _OF_PRICE = re.compile(r"\b(?:cheaper|expensive|dearer|pricier)\b|更?贵|便宜", re.IGNORECASE)
@@ -91,9 +91,10 @@ def _same(name: str, theirs: dict[str, int]) -> int | None:
     by_name = {each.casefold(): row for each, row in theirs.items()}
     if name.casefold() in by_name:
         return by_name[name.casefold()]
-    told = {kind.name for kind in kinds.KINDS if kind.sort == "fact" and kind.name in kinds.told(name)}
+    told = _facts(name)
     return next((row for each, row in theirs.items() if told and told == _facts(each)), None)
 
 
 def _facts(name: str) -> set[str]:
-    return {kind.name for kind in kinds.KINDS if kind.sort == "fact" and kind.name in kinds.told(name)}
+    """The facts that an attribute's name tells."""
+    return {kind.name for kind in kinds.KINDS if kind.sort == "fact"} & kinds.told(name)

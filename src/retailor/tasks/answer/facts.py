@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from retailor.scripts import HAN
 from retailor.tasks.answer import kinds
 from retailor.tasks.answer.measures import days_of, quantities
 from retailor.tasks.answer.shapes import Verdict
+from retailor.tasks.answer.wording import is_chinese
 from retailor.text.places import WORLD, countries, country_name, includes
 
 MAX_LISTED = 12
-_HAN = re.compile(f"[{HAN}]")
 
 # Ways to pay: how each is written, and what it is called where no shop has said it.
 METHODS: dict[str, str] = {
@@ -148,10 +147,6 @@ class CheckedFacts:
         no = _say(chinese, f"不能寄到{place}。", f"No, we do not deliver to {place}.")
         return Told("ships_to", f"{no}{'' if chinese else ' '}{everywhere}", "no")
 
-    def times(self, question: str) -> Told | None:
-        """How long delivery takes, where that is a fact: also beside what customers say of its speed."""
-        return self._times(question)
-
     def _returns(self, question: str) -> Told | None:
         exchange = re.search(r"\bexchange|换货|[能可]以?换", question, re.IGNORECASE) is not None
         name = "exchange_days" if exchange and "exchange_days" in self.values else "return_days"
@@ -180,7 +175,8 @@ class CheckedFacts:
         lead = _say(chinese, "可以，" if kept else "不可以，", "Yes. " if kept else "No. ")
         return Told(name, lead + rule, "yes" if kept else "no")
 
-    def _times(self, question: str) -> Told | None:
+    def times(self, question: str) -> Told | None:
+        """How long delivery takes, where that is a fact: also beside what customers say of its speed."""
         name = "dispatch_days" if _DISPATCH.search(question) else "delivery_days"
         name = (
             name if name in self.values else "delivery_days" if name == "dispatch_days" else "dispatch_days"
@@ -285,7 +281,7 @@ _ASKS_WAYS = re.compile(
 )
 _TELLERS: dict[str, Callable[[CheckedFacts, str], Told | None]] = {
     "returning": CheckedFacts._returns,
-    "dispatch": CheckedFacts._times,
+    "dispatch": CheckedFacts.times,
     "postage": CheckedFacts._postage,
     "payment": CheckedFacts._payment,
     "store": CheckedFacts._pickup,
@@ -309,11 +305,6 @@ def _method_name(written: str, chinese: bool) -> str:
 def _accepted(name: str, known: Iterable[str]) -> bool:
     have = {each for method in known for each in (methods(method) or [method.lower()])}
     return name in have or (name == "credit card" and bool(have & {*_CARDS}))
-
-
-def is_chinese(text: str) -> bool:
-    """Whether the text has Chinese characters."""
-    return _HAN.search(text) is not None
 
 
 def _say(chinese: bool, zh: str, en: str) -> str:

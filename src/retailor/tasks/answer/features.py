@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import content_words, words
+from retailor.scripts import HAN
 from retailor.tasks.answer import kinds
 
 SOURCES = ("attribute", "title", "description", "review", "answer", "rule")
 
+CHOICE = rf"([{HAN}])[不没]\1"
+"""How Chinese asks by a choice, 是不是 or 重不重: its 不 denies nothing."""
 _YES_NO = re.compile(
-    r"^(?:so |and |but |hi,? |hello,? )?(?:is|are|was|were|do|does|did|can|could|will|would"
-    r"|has|have|had|should|may)(?:n'?t)?\b|吗|么[？?]?$|是不是|能不能|有没有|会不会|可不可以|是否|能否",
+    rf"^(?:so |and |but |hi,? |hello,? )?(?:is|are|was|were|do|does|did|can|could|will|would"
+    rf"|has|have|had|should|may)(?:n'?t)?\b|吗|么[？?]?$|{CHOICE}|是否|能否",
     re.IGNORECASE,
 )
 _SAYS_YES_NO = re.compile(

@@ -9,6 +9,7 @@ an answer of another kind: a guarantee of two years does not say how long a batt
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -53,7 +54,7 @@ _FEATURES = (
 # name | sort | how it is asked | how it is told | dimensions | kinds it is asked over
 _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     # measures
-    ("weight", "fact", r"\bweigh\w*|\bwi?ei?ghts?\b|\bwiegh\w*|\bhow (?:heavy|light)\b|\bheavier\b|\blighter\b|is (?:it|this) (?:too )?heavy|多重|重量|几斤|多少斤|多少克|多少公斤|沉不沉|重不重|轻不轻|多沉|毛重|[轻重]一[些点]|更[轻重]", r"weigh|heavy|light(?:weight)?\b|重|轻|沉", "mass", ""),
+    ("weight", "fact", r"\bweigh\w*|\bwi?ei?ghts?\b|\bwiegh\w*|\bhow (?:heavy|light)\b|\bheavier\b|\blighter\b|\btoo heavy\b|is (?:it|this) heavy|how many (?:kgs?|kilos?|kilograms?|grams?|pounds?|lbs?|(?:ounces?|oz) (?:is|are))\b|多重|重量|几斤|多少斤|多少克|多少公斤|(?<![严贵年慎隆尊低音深减味道口])[重轻沉](?:不[重轻沉]|[吗么])|多沉|毛重|[轻重]一[些点]|更[轻重]", r"weigh|heavy|light(?:weight)?\b|重|轻|沉", "mass", ""),
     ("load", "fact", r"\bheaviest\b|max(?:imum)?\.? (?:load|weight|user)|weight (?:limit|capacity|rating)|how (?:much|heavy|many (?:kg|kilos|pounds|lbs)).{0,30}\b(?:bear|hold up|support|carry|lift)|how heavy (?:may|can|could|should).{0,30}\bbe\b|承重|载重|限重|最重|能承受|撑得住|多重的|多胖", r"\bloads?\b|\bbears?\b|weight (?:limit|capacity)|\bsupports?\b|holds? up to|承重|载重|限重|承受", "mass", "weight age"),
     ("content", "fact", r"how much.{0,30} (?:is|comes|are) in\b|net (?:weight|contents?|wt)|how much .{0,20}\bin (?:one|a|an|each|every) \w+|净含量|净重|一[袋瓶盒支管罐包桶]\D{0,4}(?:多少|几)|分量", r"\bnet\b|contents?\b|volume|净含量|净重|容量", "mass volume", "weight volume price"),
     ("volume", "fact", r"capacity|\bvolume\b|how much .{0,24}(?:fit|hold|contain|take)s?\b|holds? (?:more|most|less)|how many (?:lit(?:er|re)s|ml|gallons?|ounces|oz|cups)\b|how much (?:milk|water|liquid|coffee|tea|space|room)|roomy|容量|装多少|能装|装得下|多少升|几升|多少毫升|容积", r"capacity|volume|\bholds?\b|lit(?:er|re)s?\b|容量|容积|净含量|升", "volume", "price"),
@@ -63,14 +64,14 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("voltage", "fact", r"\bvolt(?:s|age)?\b|\b(?:110|120|220|230|240) ?v\b|电压|多少伏|几伏", r"volt|电压|伏", "voltage", "size power"),
     ("brightness", "fact", r"how bright|\blumens\b|brightness|多亮|亮度|流明|亮不亮", r"lumen|bright|亮|流明", "brightness", "size"),
     ("frequency", "fact", r"\b[gmk]?hz\b|frequency|refresh rate|频率|赫兹|刷新率", r"hz\b|frequency|refresh rate|频率|赫兹|刷新率", "frequency", "size"),
-    ("range", "fact", r"how far\b|what(?:'s| is) the range|\brange\b.{0,12}\?|reach(?:es)?\b.{0,12}\bfar|多远|距离|范围", r"\brange\b|distance|reach|距离|范围|远", "length", "size"),
+    ("range", "fact", r"how far\b|what(?:'s| is) the range|\brange\b.{0,12}\?|reach(?:es)?\b.{0,12}\bfar|signal\b.{0,24}\b(?:reach|cover|far)|(?:reach|cover)(?:es|s)?\b.{0,12}\d+ ?(?:m|met(?:er|re)s?|feet|ft|yards?)\b|多远|距离|范围|覆盖", r"\brange\b|distance|reach|距离|范围|远", "length", "size"),
     ("temperature", "fact", r"temperatures?|how (?:hot|cold|warm)\b|degrees|celsius|fahrenheit|温度|多少度|几度|多冷|多热|零下|耐热|耐温|耐高温", r"temperature|degrees|°|℃|温|度", "temperature", "size"),
     ("speed", "fact", r"how fast\b|\bspeeds?\b|\brpm\b|\bmph\b|km/h|多快|速度|转速|几转|几速", r"speed|\brpm\b|\bmph\b|km/h|速|转", "", ""),
     # time
     ("guarantee", "fact", r"warrant\w*|guarante\w*|保修|质保|保固|三包|联保", r"warrant|guarante|保修|质保|保固|联保", "time", "size time age"),
-    ("opened", "fact", r"(?:after|once|when|since).{0,14}\bopen(?:ed|ing)?\b|开封|打开(?:以|之)?后|开盖后", r"\bopen(?:ed|ing)?\b|开封|开盖", "time", "size time shelf"),
+    ("opened", "fact", r"(?:after|once|when|since).{0,14}\bopen(?:ed|ing)?\b|开封|打开(?:以|之)?后|开盖后", r"\bopen(?:ed|ing)?\b|开封|开盖", "time", "size time shelf lasting"),
     ("shelf", "fact", r"\bexpir\w*|shelf.life|best.before|use.by\b|go (?:bad|off|stale)|保质期|过期|有效期|保存多久|能放多久", r"expir|shelf.life|best.before|use.by|保质期|过期|有效期|开封后", "time", "size time"),
-    ("running", "fact", r"(?:batter(?:y|ies)|charge)\b.{0,30}\b(?:last|life|long|hours?|enough)|how (?:long|many hours).{0,40}\b(?:batter\w*|charge|play(?:back)?|run(?:s|time)?)\b|battery.life|play.?time|run.?time|续航|充.{0,4}电.{0,8}(?:用|放|玩|播|撑|听)|电.{0,3}够|电池.{0,4}(?:用|耐)|几个?小时|待机", r"(?:charge|battery).{0,30}(?:last|hours?|days?|life|dead|hold)|(?:last|play|run)s? .{0,12}hours?|battery|charge|续航|充电|没电|有电|电池", "time", "size charging batteries"),
+    ("running", "fact", r"(?:batter(?:y|ies)|charge)\b.{0,30}\b(?:last|life|long|hours?|enough)|how (?:long|many hours).{0,40}\b(?:batter\w*|charge|play(?:back)?|run(?:s|time)?)\b|battery.life|play.?time|run.?time|续航|充.{0,4}电.{0,8}(?:用|放|玩|播|撑|听)|电.{0,3}够|电池.{0,4}(?:用|耐)|几个?小时|待机", r"(?:charge|battery).{0,30}(?:last|hours?|days?|life|dead|hold)|(?:last|play|run)s? .{0,12}hours?|battery|charge|续航|充电|没电|有电|电池", "time", "size charging batteries lasting"),
     ("charging", "fact", r"how (?:long|fast|quickly).{0,30}\b(?:re)?charg(?:e|ing)\b(?! last)|charging (?:ports?|cables?|time)|which port|\busb|charge[sd]? (?:through|via|with|by)|充电口|接口|充满|充多久|怎么充|type-?c", r"\busb|type-?c|\bports?\b|charg(?:es|ing|er|e time)|接口|充电|充满", "", "size time"),
     ("boiling", "fact", r"\bboil(?:s|ing)?\b|烧开|烧水|煮沸", r"boil|烧开|烧水|水就开|沸", "", "size time"),
     ("age", "fact", r"what age|\bhow old\b|\bage (?:range|group|limit)|\bages?\b|(?:month|year)s?.old\b|newborns?\b|几岁|多大的?(?:宝宝|孩子|小孩|婴儿|猫|狗|可以|能)|几个月(?:大|的|可以|能)|年龄|适合多大|岁", r"\bage[sd]?\b|years?\b(?!.{0,6}(?:warrant|guarant))|\bmonths?\b|\bmos\b|toddler|newborn|adults?\b|weeks? of age|年龄|个月|岁|新生儿|周龄", "", "size"),
@@ -110,7 +111,8 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("comfort", "opinion", r"comfort\w*|\bsoft\w*|itch\w*|scratch|shoulders?|舒服|舒适|累不累|柔软|扎不扎|软不软", r"comfort|shoulder|soft|gentle|scratch|rough|hard\b|stiff|舒服|柔软|肩|扎|硬|软", "", ""),
     ("quality", "opinion", r"quality|well.made|workmanship|flimsy|cheaply|reliable|any good\b|质量|做工|品质|靠谱|好用", r"quality|well.made|workmanship|flimsy|solid|cheap|质量|做工|品质|手感|精细|粗糙", "", ""),
     ("durability", "opinion", r"durab\w*|\bbreak\b|\bbroke\b|\brip\b|\btear\b|wear out|fall apart|surviv\w*|hold up|destroy|sturd\w*|耐用|结实|咬.{0,1}坏|会坏|断|散架", r"durab|brok|break|apart|pieces|destroy|tough|surviv|sturd|worn|\btorn\b|耐用|结实|坏|断|散|碎|扎实", "", ""),
-    ("value", "opinion", r"\bworth\b|\bvalue\b|expensive|overpriced|bargain|good price|值不值|值这|值得|性价比|划算|贵不贵|实惠", r"worth|value|price|money|expensive|cheap|bargain|值|性价比|价|贵|实惠|钱", "", "price"),
+    ("lasting", "opinion", r"how (?:long|many years) (?:will|does|do|would|can|should) (?:it|this|that|they|these|one) last|life ?span|用几年|几年.{0,2}坏|用多久|寿命", r"durab|(?<!battery )\blast(?:s|ed)\b|\b(?:for|after).{0,16}(?:weeks?|months?|years?)\b|worn|wear|fell apart|still (?:works|going|like new)|耐用|结实|用了.{0,6}[年月周天]|坏|散架", "", "time"),
+    ("value", "opinion", r"\bworth\b|\bvalue\b|expensive|overpriced|bargain|good price|值不值|值这|值得|性价比|划算|贵不贵|贵[吗么]|实惠", r"worth|value|price|money|expensive|cheap|bargain|值|性价比|价|贵|实惠|钱", "", "price"),
     ("liking", "opinion", r"\b(?:cat|dog|pet|puppy|kitten|kid|child|baby|son|daughter|people|customers|buyers)s?\b.{0,24}\b(?:like|love|enjoy|eat|happy|satisfied|go for|think|say)|[猫狗].{0,6}(?:喜欢|爱|吃)|(?:孩子|宝宝|大家).{0,6}(?:喜欢|爱)", r"ador|lov(?:e|ing)|like|enjoy|happy|喜欢|爱", "", "age people"),
     ("safe", "opinion", r"\bsafe(?:ty)?\b|dangerous|\bstab(?:le|ility)\b|tip over|wobbl\w*|安全|稳|放心|危险", r"safe|danger|tips? over|trust|stable|wobbl|安全|稳|放心|危险|倒", "", "age"),
     ("effect", "opinion", r"\beffect\w*|(?:see|make|notice).{0,8}difference|\bresults?\b|效果|有用吗|管用", r"effect|difference|result|效果|有用|管用", "", ""),
@@ -168,9 +170,7 @@ def gives_number(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def asked(question: str) -> tuple[Kind, ...]:
     """The kinds that a question asks for: of those whose words it has, the ones no other is asked over."""
-    found = [kind for kind in KINDS if kind.asks.search(question)]
-    over = frozenset().union(*(kind.over for kind in found))
-    return tuple(kind for kind in found if kind.name not in over)
+    return _in_words_of(question, KINDS)
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +178,11 @@ def rules_asked(question: str) -> tuple[Kind, ...]:
     """The rules of the shop that a question asks for, those of a long story's last question among them."""
     if len(_WORD.findall(question)) > MAX_WORDS:
         question = next((each for each in reversed(_SENTENCE.findall(question)) if each[-1] in "?？"), "")
-    found = [kind for kind in KINDS if kind.sort == "rule" and kind.asks.search(question)]
+    return _in_words_of(question, [kind for kind in KINDS if kind.sort == "rule"])
+
+
+def _in_words_of(question: str, known: Sequence[Kind]) -> tuple[Kind, ...]:
+    found = [kind for kind in known if kind.asks.search(question)]
     over = frozenset().union(*(kind.over for kind in found))
     return tuple(kind for kind in found if kind.name not in over)
 

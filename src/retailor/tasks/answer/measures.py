@@ -31,8 +31,8 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 _UNIT_EN = (
-    r"(?:kilos?|kilograms?|kg|grams?|pounds?|lbs?|ounces?|lit(?:er|re)s?|gallons?|pints?|met(?:er|re)s?|inch(?:es)?|"
-    r"foot|feet|yards?|centimet(?:er|re)s?|hours?|minutes?|days?|weeks?|months?|years?|watts?)\b"
+    r"(?:kilos?|kilograms?|kgs?|grams?|pounds?|lbs?|ounces?|oz|lit(?:er|re)s?|millilit(?:er|re)s?|ml|gallons?|pints?|met(?:er|re)s?|inch(?:es)?|"
+    r"foot|feet|yards?|centimet(?:er|re)s?|cm|millimet(?:er|re)s?|mm|hours?|minutes?|days?|weeks?|months?|years?|watts?)\b"
 )
 _ONE_OF = re.compile(rf"\b(?:an?|one)(?= {_UNIT_EN})", re.IGNORECASE)
 _HALF = re.compile(rf"\bhalf (?:an? )?(?={_UNIT_EN})", re.IGNORECASE)
@@ -95,14 +95,16 @@ def days_of(quantity: Quantity) -> float | None:
 
 # limits that are asked about -----------------------------------------------------------------------
 
+MORE = "heavier|longer|bigger|larger|taller|wider|thicker|deeper|greater|higher|stronger|brighter|more powerful|more expensive|dearer|pricier"
+LESS = "lighter|shorter|smaller|narrower|thinner|lower|weaker|dimmer|less powerful|less expensive|cheaper|quieter"
 _NUMBERED = r"(?:an? |about |around |roughly |the )*(?=[\d.$€£¥])"
 _ORDERS: tuple[tuple[Order, str], ...] = (
     ("at least", rf"\b(?:at least|no less than|not less than|minimum of|hold up to|up to)\s+{_NUMBERED}|至少|不少于|不低于|不小于|以上"),
     ("within", rf"\b(?:at most|no more than|not more than|not over|maximum of|within)\s+{_NUMBERED}|最多|不超过|不大于|以内|之内|内[吗到能]"
                r"|\bfit\w*\b.{0,40}\b(?:in|into|inside|on|under|through|between|within)\b|\b(?:装|放)(?:得|不)?(?:进|下|入)|[装放塞](?:得|不)?[进下入]"),
-    ("under", rf"\b(?:under|below|less than|lighter than|shorter than|smaller than|thinner than|narrower than|cheaper than|lower than|quieter than)\s+{_NUMBERED}"
+    ("under", rf"\b(?:under|below|less than|(?:{LESS}) than)\s+{_NUMBERED}"
               r"|低于|小于|少于|不到|以下|[轻短小薄窄低矮便]于?宜?吗|(?:轻|短|小|薄|窄|低|矮)(?:于|过|一点|吗|么|[？?]?$)"),
-    ("over", rf"\b(?:over|above|more than|heavier than|longer than|bigger than|larger than|taller than|wider than|thicker than|deeper than|greater than|higher than|beyond)\s+{_NUMBERED}"
+    ("over", rf"\b(?:over|above|beyond|more than|(?:{MORE}) than)\s+{_NUMBERED}"
              r"|超过|大于|高于|多于|长于|重于|不止|(?:重|长|大|厚|宽|高|多)(?:于|过|吗|么|[？?]?$)"),
 )  # fmt: skip
 _COMPILED = tuple((order, re.compile(pattern, re.IGNORECASE)) for order, pattern in _ORDERS)
@@ -172,9 +174,7 @@ def _keeps(value: float, order: Order, limit: float) -> bool:
 # another unit --------------------------------------------------------------------------------------
 
 _IN_UNIT = re.compile(
-    r"\bin (?P<en>kgs?|kilos?|kilograms?|grams?|pounds?|lbs?|ounces?|oz|inch(?:es)?|cm|centimet(?:er|re)s?|mm|met(?:er|re)s?|feet|"
-    r"lit(?:er|re)s?|ml|gallons?)\b|how many (?P<many>kgs?|kilos?|grams?|pounds?|lbs?|ounces?|inch(?:es)?|cm|centimet(?:er|re)s?|mm|met(?:er|re)s?|feet|lit(?:er|re)s?|ml)\b"
-    r"|[几多]少?(?P<zh>公斤|千克|斤|克|磅|厘米|毫米|米|英寸|升|毫升)",
+    rf"\b(?:in|how many) (?P<en>{_UNIT_EN})|[几多]少?(?P<zh>公斤|千克|斤|克|磅|厘米|毫米|米|英寸|升|毫升)",
     re.IGNORECASE,
 )
 
@@ -184,9 +184,7 @@ def unit_asked(question: str) -> str | None:
     match = _IN_UNIT.search(question)
     if not match:
         return None
-    found = parse_quantities(
-        f"1 {match['en'] or match['many'] or ''}" if not match["zh"] else f"1{match['zh']}"
-    )
+    found = parse_quantities(f"1 {match['en']}" if match["en"] else f"1{match['zh']}")
     return found[0].unit if found else None
 
 

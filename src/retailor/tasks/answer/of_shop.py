@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from retailor.tasks.answer import kinds, wording
 from retailor.tasks.answer.contradictions import contradicted
-from retailor.tasks.answer.facts import CheckedFacts, Told, is_chinese
+from retailor.tasks.answer.facts import CheckedFacts, Told
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.shapes import Answered, Evidence
+from retailor.tasks.answer.wording import is_chinese
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 

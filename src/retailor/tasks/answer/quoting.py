@@ -44,6 +44,14 @@ def answered_another(question: str, earlier: str | None) -> bool:
     return bool(now) and bool(then) and not now & then
 
 
+def only_names(question: str, each: Evidence) -> bool:
+    """Whether a passage is a title that tells no fact asked for: who asks on its item's page has read it."""
+    if each.source != "title" or wording.verdict_of(question, each) is not None:
+        return False
+    facts = [kind for kind in kinds.asked(question) if kind.sort != "opinion"]
+    return not any(kinds.tells(kind, question, each.text) for kind in facts)
+
+
 @dataclass(frozen=True)
 class Quoting:
     """Answers questions in the words of the passages that rank first."""
@@ -96,12 +104,15 @@ class Quoting:
         if measured is not None:
             return measured
         found = [each for each in found if may_hold(question, each)]
+        if on_page:
+            found = [each for each in found if not only_names(question, each)]
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self.caution:
             return self._unknown(query, confidence)
         # Further evidence is shown only when it is about the same item as the best.
         same = [each for each in found if each.item_id == found[0].item_id]
-        title = None if on_page else self.index.titles.get(found[0].item_id or "")
+        named = on_page or found[0].source == "title"
+        title = None if named else self.index.titles.get(found[0].item_id or "")
         if same[0].item_id is not None and (same[0].source == "review" or is_of_opinion(question)):
             answer = self._counted(question, same, title, confidence)
             if answer is not None:

@@ -40,6 +40,11 @@ _STOPS = frozenset(map(stem, STOP_WORDS))
 _DENIES = re.compile(
     r"\b(?:no|not|never|hardly|barely|zero|without|nothing)\b|n't\b|[不没无未]", re.IGNORECASE
 )
+_ENOUGH = re.compile(r"\benough\b|够", re.IGNORECASE)
+_TOO_MUCH = re.compile(
+    r"有(?:没有)?[^，。？?]{0,3}味|味(?:道|儿)?[^，。？?好]{0,2}[大重浓]|(?:噪音|动静)[^，。？?]{0,2}大"
+)
+"""'Is it loud enough?' asks for the good side by a word of the bad one; 味道大吗 for the bad one by none."""
 ABOUT = 0.5
 """Of a question's words by weight, those that a sentence about it has."""
 ONE_SIDED = 0.75
@@ -114,5 +119,9 @@ def polarity(text: str, stars: Sequence[float] = ()) -> int:
 
 def _orientation(question: str) -> int:
     """-1 where the question names the bad side ('does it leak?'), whether it denies it or not."""
+    if _ENOUGH.search(question):
+        return 1
+    if _TOO_MUCH.search(question):
+        return -1
     vote = float(_WORDS_OF_QUESTION.votes([_DENIES.sub(" ", question)])[0])
     return (vote > 0) - (vote < 0)

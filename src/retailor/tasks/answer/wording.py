@@ -1,4 +1,4 @@
-"""From evidence to an answer in words, and the check that a generated one says nothing else."""
+"""From evidence to an answer in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
-from retailor.tasks.answer.features import is_yes_no, says_yes_no
+from retailor.tasks.answer.features import CHOICE, is_yes_no, says_yes_no
 from retailor.tasks.answer.passages import sentences
 from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
@@ -69,11 +69,7 @@ def with_value(
 ) -> str:
     """The value with its unit, in that of the question too, and what it makes of a limit."""
     chinese = is_chinese(question)
-    body = (
-        _attribute(evidence.text, chinese)
-        if evidence.source == "attribute"
-        else _quote(question, evidence, chinese)
-    )
+    body = _body(question, evidence, chinese)
     if value.converted:
         told = f"（约{value.converted}）。" if chinese else f" ({value.converted})."
         body = body.rstrip("。.") + told
@@ -142,7 +138,7 @@ def opinions(question: str, quoted: Sequence[Evidence], writers: int, *, title: 
     if len(quoted) == 1 and writers <= 1:
         return compose(question, quoted[0], title=title)
     chinese = is_chinese(question)
-    name = "" if title is None else (f"{title}：" if chinese else f"{title}: ")
+    name = _named(title, chinese)
     texts = [each.text[: 2 * MAX_RULE_CHARS] for each in quoted]
     if chinese:
         return f"{name}有{writers}位顾客写到：" + "".join(f"“{text}”" for text in texts)
@@ -167,10 +163,13 @@ def comparison(question: str, rows: Sequence[Compared], verdict: Verdict | None,
 def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
     """The answer that the best evidence gives, in its own words; `title` is put first where it is given."""
     chinese = is_chinese(question)
-    verdict = _verdict(question, best)
-    body = _attribute(best.text, chinese) if best.source == "attribute" else _quote(question, best, chinese)
-    told: dict[bool | None, Verdict | None] = {True: "yes", False: "no", None: None}
-    return _named(title, chinese) + _lead(told[verdict], chinese) + body
+    return (
+        _named(title, chinese) + _lead(verdict_of(question, best), chinese) + _body(question, best, chinese)
+    )
+
+
+def _body(question: str, best: Evidence, chinese: bool) -> str:
+    return _attribute(best.text, chinese) if best.source == "attribute" else _quote(question, best, chinese)
 
 
 def _attribute(text: str, chinese: bool) -> str:
@@ -225,8 +224,8 @@ def _verdict(question: str, best: Evidence) -> bool | None:
 
 
 def _without_choice(question: str) -> str:
-    """Chinese asks by 'is or is-not': that 不 or 没 denies nothing."""
-    return re.sub(r"是不是|能不能|有没有|会不会|可不可以|是否|能否|不锈钢|无线", "", question)
+    """The question without words that have a denial in them and deny nothing."""
+    return re.sub(rf"{CHOICE}|是否|能否|不锈钢|无线", "", question)
 
 
 def _verdict_of_attribute(question: str, asked: set[str], text: str) -> bool | None:
