@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 import tokenizers
 
-from retailor.compress.onnx import CompressSettings, compress, parity
+from retailor.compress.onnx import compress, nearness
+from retailor.compress.settings import CompressSettings
 from retailor.compress.tasks import compress_task, loss_after, task_loss
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.encoding import exact_vectors
@@ -137,12 +138,12 @@ def test_the_report_is_plain_and_says_what_was_gained(folders) -> None:
 
 def test_parity_by_hand() -> None:
     rows = np.eye(4, dtype=np.float32)
-    same = parity(rows, rows)
+    same = nearness(rows, rows)
     assert (same.cosine_mean, same.cosine_min, same.overlap_10) == (1.0, 1.0, 1.0)
     line = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]] + [[0.7, 0.7]] * 9, dtype=np.float32)
     turned = line[:, ::-1].copy()
-    assert parity(line, turned).overlap_10 == 1.0
-    assert parity(line, turned).cosine_min < 0.2
+    assert nearness(line, turned).overlap_10 == 1.0
+    assert nearness(line, turned).cosine_min < 0.2
 
 
 def test_what_cannot_be_is_refused() -> None:

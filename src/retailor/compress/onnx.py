@@ -8,48 +8,21 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.compress.graph import Embeddings, export, quantise, quantise_blocks, shrink_embeddings
+from retailor.compress.graph import export, quantise, quantise_blocks, shrink_embeddings
+from retailor.compress.settings import CompressSettings
 from retailor.compress.speed import Speeds, speeds
-from retailor.config import Field, as_dict, settings
+from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
 from retailor.models.encoding import exact_vectors
 from retailor.models.onnx import POOLINGS, OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import stream
 from retailor.store import artifact
-
-__all__ = ["CompressReport", "CompressSettings", "Parity", "compress"]
-
-
-@settings
-class CompressSettings:
-    """How an encoder is made smaller and faster."""
-
-    weights: Literal["dynamic", "blocks", "float32"] = "dynamic"
-    """int8 with a scale for each output channel and each batch, or one for every block of both.
-
-    'dynamic' is the fastest; 'blocks' stays nearer to the original and gives a text one vector in any batch,
-    at about the speed of float32.
-    """
-    block_size: Literal[16, 32, 64, 128, 256] = 32
-    per_channel: bool = True
-    """With 'dynamic': a scale for each output channel rather than for each matrix."""
-    reduce_range: bool = False
-    """With 'dynamic': seven bits, for processors without VNNI, whose eight-bit sums can overflow."""
-    embeddings: Embeddings = "int8"
-    """Word embeddings; int8 has a scale for every word."""
-    n_parity: int = Field(default=256, ge=2)
-    """Texts to compare vectors on."""
-    n_speed: int = Field(default=128, ge=1)
-    """Texts to measure speed on."""
-    rounds: int = Field(default=3, ge=1)
-    """How often each runtime is timed, in turn; the best time counts."""
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,14 +89,14 @@ def compress(
             asked="compress",
             can=("encode",),
         )
-    _check_pooling(encoder)
-    sample = _sample(texts, chosen)
+    check_pooling(encoder)
+    sample = sample_of(texts, chosen)
     with tempfile.TemporaryDirectory() as place:
         plain = Path(place) / "float32.onnx"
         export(encoder, plain)
         small = Path(place) / "encoder"
         small.mkdir()
-        _fill(small, encoder, plain, chosen)
+        fill(small, encoder, plain, chosen)
         report = _measured(encoder, plain, small, sample, chosen)
         (small / "compress.json").write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
         with artifact.writing(folder, "encoder", settings=as_dict(chosen), card=_card(report)) as new:
@@ -132,7 +105,7 @@ def compress(
     return report
 
 
-def _check_pooling(encoder: TrainableEncoder) -> None:
+def check_pooling(encoder: TrainableEncoder) -> None:
     """Raises ModelError when the vectors are not made as the runtime makes them."""
     pooling = str(getattr(encoder, "pooling", "mean"))
     if pooling in POOLINGS and not getattr(encoder, "head", None) and getattr(encoder, "pool_prompt", True):
@@ -145,7 +118,7 @@ def _check_pooling(encoder: TrainableEncoder) -> None:
     )
 
 
-def _sample(texts: Sequence[str], chosen: CompressSettings) -> list[str]:
+def sample_of(texts: Sequence[str], chosen: CompressSettings) -> list[str]:
     full = list(dict.fromkeys(text for text in texts if text.strip()))
     if len(full) < 2:
         raise DataError("compress needs at least two different texts to compare vectors on.")
@@ -153,7 +126,7 @@ def _sample(texts: Sequence[str], chosen: CompressSettings) -> list[str]:
     return [full[i] for i in stream(chosen.seed, "compress", "texts").permutation(len(full))[:n]]
 
 
-def _fill(folder: Path, encoder: TrainableEncoder, plain: Path, chosen: CompressSettings) -> None:
+def fill(folder: Path, encoder: TrainableEncoder, plain: Path, chosen: CompressSettings) -> None:
     """Writes the files of a compressed encoder."""
     model = folder / "model.onnx"
     if chosen.weights == "dynamic":
@@ -197,7 +170,7 @@ def _measured(
         name=encoder.name,
         weights=chosen.weights,
         embeddings=chosen.embeddings,
-        parity=parity(exact_vectors(encoder, compared), small.encode(compared)),
+        parity=nearness(exact_vectors(encoder, compared), small.encode(compared)),
         size_before_bytes=sum(p.numel() * 4 for p in encoder.network.parameters()),
         size_after_bytes=(folder / "model.onnx").stat().st_size,
         texts_per_s=found,
@@ -205,7 +178,7 @@ def _measured(
     )
 
 
-def parity(before: NDArray[np.float32], after: NDArray[np.float32]) -> Parity:
+def nearness(before: NDArray[np.float32], after: NDArray[np.float32]) -> Parity:
     """How near the unit rows `after` [n, dim] are to those `before`."""
     cosines = (before * after).sum(axis=1)
     k = min(10, len(before) - 1)

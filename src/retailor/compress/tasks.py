@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
-from retailor.compress.onnx import CompressReport, CompressSettings, compress
+from retailor.compress.onnx import CompressReport, compress
+from retailor.compress.settings import CompressSettings
 from retailor.errors import ModelError
 from retailor.metrics.scores import Scores
 from retailor.models.local import load_encoder

@@ -34,6 +34,7 @@ from retailor.models.limits import check_ids, own_max_tokens, usable_positions
 from retailor.models.onnx import OnnxEncoder
 from retailor.models.remote import open_remote
 from retailor.models.shapes import Encoder, Generator
+from retailor.models.static import StaticEncoder, is_static
 from retailor.store import artifact
 
 __all__ = ["LocalEncoder", "LocalGenerator", "folder_kind", "load_encoder", "load_generator", "model_kind"]
@@ -50,6 +51,8 @@ def load_encoder(folder: Path | str) -> Encoder:
         artifact.verify(folder, "encoder")
     if (folder / hashed.DESCRIPTION).exists():
         return hashed.HashEncoder.load(folder)
+    if is_static(folder):
+        return StaticEncoder.load(folder)
     if (folder / "remote.json").exists():
         return open_remote(folder)  # type: ignore[return-value]
     if (folder / encoder_file.DESCRIPTION).exists():

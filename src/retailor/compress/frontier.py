@@ -1,0 +1,282 @@
+"""The search for the fastest encoder that keeps a share of what the tasks score, on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retailor.compress.graph import export
+from retailor.compress.onnx import (
+    Parity,
+    check_pooling,
+    fill,
+    nearness,
+    sample_of,
+)
+from retailor.compress.settings import CompressSettings
+from retailor.compress.student import drawn, n_layers, taught, with_layers, word_table
+from retailor.compress.vocabulary import trimmed
+from retailor.errors import ModelError
+from retailor.models.encoder import LocalEncoder
+from retailor.models.encoding import exact_vectors
+from retailor.models.local import load_encoder
+from retailor.models.shapes import Encoder
+from retailor.progress import track
+from retailor.store import artifact
+
+ORIGINAL = "original"
+ONNX = {"onnx float32": "float32", "onnx int8": "dynamic", "onnx int8 blocks": "blocks"}
+"""A candidate's name to how its weights are kept."""
+_BATCH = 64
+_ONE_BY_ONE = 64  # texts of which each is timed alone
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a task's score a candidate keeps, over `n` cases, with its paired 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+Judge = Callable[[Encoder], Mapping[str, Share]]
+"""A candidate to the share that it keeps, a task each."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One encoder that was tried: what it costs and what it keeps."""
+
+    name: str
+    size_bytes: int
+    texts_per_s: float
+    """In batches of 64, as `encode` is called, splitting into tokens included."""
+    one_ms: float
+    """Median of a text alone."""
+    p99_ms: float
+    parity: Parity
+    kept: Mapping[str, Share] = field(default_factory=dict)
+
+    def keeps(self, share: float) -> bool:
+        """Whether every task keeps the share asked for, or the ten nearest texts where no task was asked."""
+        if not self.kept:
+            return self.parity.overlap_10 >= share
+        return all(found.value >= share for found in self.kept.values())
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """All that was tried, and which was taken."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: str
+    keep: float
+    why: str
+
+    def taken(self) -> Candidate:
+        """The candidate that was taken."""
+        return next(one for one in self.candidates if one.name == self.chosen)
+
+    def first(self) -> Candidate:
+        """The encoder as it was."""
+        return self.candidates[0]
+
+    def best(self) -> tuple[str, ...]:
+        """Names on the frontier: no other is both faster and keeps as much."""
+        return tuple(
+            one.name
+            for one in self.candidates
+            if not any(
+                other.texts_per_s > one.texts_per_s and _least(other) >= _least(one)
+                for other in self.candidates
+            )
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values."""
+        return {
+            "chosen": self.chosen, "keep": self.keep, "why": self.why, "frontier": list(self.best()),
+            "candidates": [{**asdict(one), "kept_least": _least(one)} for one in self.candidates],
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        head = f"{'encoder':28} {'MB':>7} {'texts/s':>9} {'ms':>7} {'p99 ms':>7} {'nearest':>8}  kept"
+        lines = [head]
+        for one in self.candidates:
+            kept = ", ".join(
+                f"{task} {share.value:.3f} ({share.low:.3f}–{share.high:.3f}, n {share.n})"
+                for task, share in one.kept.items()
+            )
+            mark = " ←" if one.name == self.chosen else ""
+            lines.append(
+                f"{one.name:28} {one.size_bytes / 1e6:7.1f} {one.texts_per_s:9.0f} {one.one_ms:7.2f} "
+                f"{one.p99_ms:7.2f} {one.parity.overlap_10:8.3f}  {kept}{mark}"
+            )
+        return "\n".join([*lines, self.why])
+
+
+def search(
+    encoder: Encoder,
+    folder: Path,
+    *,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    settings: CompressSettings,
+    judge: Judge | None = None,
+    work: Path | None = None,
+) -> Frontier:
+    """The frontier; `folder` becomes the encoder that was taken, an artifact that `load_encoder` opens.
+
+    `texts` teach the students and decide which word pieces stay; speed and nearness are measured on
+    `held_out`, what is kept by `judge`: on cases that nobody reports, since the best of many is picked by
+    them. Without `settings.keep` nothing is to be searched for: that is `compress`. Raises ModelError for an
+    encoder without a network, or whose pooling no runtime has; DataError with fewer than two texts.
+    """
+    if not isinstance(encoder, LocalEncoder):
+        raise ModelError(
+            f"the encoder '{encoder.name}' has no network here that could be made smaller.",
+            asked="compress",
+            can=("encode",),
+        )
+    check_pooling(encoder)
+    sample = sample_of(held_out, settings)
+    before = exact_vectors(encoder, sample[: settings.n_parity])
+    with tempfile.TemporaryDirectory() as place:
+        made: dict[str, Path] = {}
+        first = _measured(ORIGINAL, encoder, _weights_bytes(encoder), sample, before, None, settings)
+        found = [replace(first, kept=_whole(judge, encoder))]
+        for name, path in _candidates(encoder, texts, settings, Path(place), work):
+            made[name] = path
+            small = load_encoder(path)
+            found.append(_measured(name, small, _size(path), sample, before, judge, settings))
+        result = _pick(found, settings)
+        _keep(made.get(result.chosen), encoder, folder, result)
+    return result
+
+
+def _whole(judge: Judge | None, encoder: Encoder) -> dict[str, Share]:
+    """What the encoder as it is keeps: all."""
+    return (
+        {} if judge is None else {task: Share(1.0, 1.0, 1.0, one.n) for task, one in judge(encoder).items()}
+    )
+
+
+def _candidates(
+    encoder: LocalEncoder, texts: Sequence[str], settings: CompressSettings, place: Path, work: Path | None
+) -> Iterator[tuple[str, Path]]:
+    """Name and folder of each candidate, the surest first."""
+    slim = trimmed(encoder, texts) or encoder
+    plain = place / "plain.onnx"
+    export(slim, plain)
+    for name, weights in ONNX.items():
+        yield name, _onnx(place / name, slim, plain, weights, settings)
+    said = drawn(texts, settings.student.max_texts, settings.student.seed)
+    taught_by = exact_vectors(encoder, said)
+    whole = n_layers(slim)
+    for count in sorted({max(1, whole // 2), max(1, whole // 3)} - {whole, 0}, reverse=True) if whole else ():
+        student = with_layers(slim, count)
+        inner = None if work is None else work / f"student-{count}"
+        taught(student, said, taught_by, settings.student, inner)
+        export(student, plain)
+        name = f"{count} layers, onnx int8"
+        yield name, _onnx(place / name, student, plain, "dynamic", settings)
+    table = word_table(slim, said, taught_by, settings.student, None if work is None else work / "table")
+    table.save(place / "word vectors")
+    yield "word vectors", place / "word vectors"
+
+
+def _onnx(folder: Path, encoder: LocalEncoder, plain: Path, weights: str, settings: CompressSettings) -> Path:
+    folder.mkdir()
+    fill(folder, encoder, plain, replace(settings, weights=weights))
+    return folder
+
+
+def _measured(
+    name: str,
+    encoder: Encoder,
+    size: int,
+    sample: list[str],
+    before: Any,
+    judge: Judge | None,
+    settings: CompressSettings,
+) -> Candidate:
+    compared, timed = sample[: settings.n_parity], sample[: settings.n_speed]
+    near = nearness(before, encoder.encode(compared))
+    alone: list[float] = []
+    best = float("inf")
+    for _ in track(range(settings.rounds), f"timing {name}"):
+        start = time.perf_counter()
+        for at in range(0, len(timed), _BATCH):
+            encoder.encode(timed[at : at + _BATCH])
+        best = min(best, time.perf_counter() - start)
+        for text in timed[:_ONE_BY_ONE]:
+            start = time.perf_counter()
+            encoder.encode([text])
+            alone.append((time.perf_counter() - start) * 1e3)
+    return Candidate(
+        name=name,
+        size_bytes=size,
+        texts_per_s=len(timed) / best,
+        one_ms=float(np.median(alone)),
+        p99_ms=float(np.quantile(alone, 0.99)),
+        parity=near,
+        kept={} if judge is None else dict(judge(encoder)),
+    )
+
+
+def _pick(found: Sequence[Candidate], settings: CompressSettings) -> Frontier:
+    keep = 1.0 if settings.keep is None else settings.keep
+    able = [one for one in found[1:] if one.keeps(keep) and _affordable(one, settings)]
+    if able:
+        chosen = max(able, key=lambda one: one.texts_per_s)
+        times = chosen.texts_per_s / found[0].texts_per_s
+        why = f"'{chosen.name}' is the fastest that keeps {keep:.1%}: {times:.1f} times the original."
+        return Frontier(tuple(found), chosen.name, keep, why)
+    limits = [
+        f"{value:g} {unit}"
+        for value, unit in ((settings.budget_ms, "ms"), (settings.budget_mb, "MB"))
+        if value is not None
+    ]
+    within = f" within {' and '.join(limits)}" if limits else ""
+    why = f"Nothing that was tried keeps {keep:.1%}{within}: the encoder stays as it is."
+    return Frontier(tuple(found), ORIGINAL, keep, why)
+
+
+def _affordable(one: Candidate, settings: CompressSettings) -> bool:
+    in_time = settings.budget_ms is None or one.one_ms <= settings.budget_ms
+    return in_time and (settings.budget_mb is None or one.size_bytes <= settings.budget_mb * 1e6)
+
+
+def _least(one: Candidate) -> float:
+    return min((share.value for share in one.kept.values()), default=one.parity.overlap_10)
+
+
+def _keep(source: Path | None, encoder: LocalEncoder, folder: Path, result: Frontier) -> None:
+    """Writes the folder of what was taken."""
+    if source is None:
+        encoder.save(folder)
+        return
+    card = f"# {encoder.name}, as '{result.chosen}'\n\n{result.why}\n"
+    with artifact.writing(folder, "encoder", settings={"chosen": result.chosen}, card=card) as new:
+        for path in source.iterdir():
+            if path.name not in (artifact.MANIFEST, artifact.CARD):
+                shutil.copy(path, new / path.name)
+        (new / "frontier.json").write_text(json.dumps(result.to_dict(), indent=1), encoding="utf-8")
+
+
+def _weights_bytes(encoder: LocalEncoder) -> int:
+    return sum(p.numel() * 4 for p in encoder.network.parameters())
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".onnx", ".safetensors"))

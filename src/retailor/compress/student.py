@@ -1,0 +1,163 @@
+"""Students: smaller encoders that are taught the vectors of a large one on the shop's own texts, without labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retailor.compress.settings import StudentSettings
+from retailor.errors import ModelError
+from retailor.models.encoder import LocalEncoder
+from retailor.models.static import StaticEncoder
+from retailor.seeds import stream
+from retailor.store.artifact import fingerprint
+from retailor.train.loop import TrainLog, train
+from retailor.train.settings import TrainSettings
+
+_LISTS = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)$")
+_COUNTS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+Example = tuple[str, NDArray[np.float32]]
+
+
+def n_layers(encoder: LocalEncoder) -> int:
+    """Layers of the network, 0 where they are not in one list."""
+    found = _layers(encoder.network)
+    return 0 if found is None else len(found[1])
+
+
+def with_layers(encoder: LocalEncoder, n: int) -> LocalEncoder:
+    """A copy with `n` of its layers, evenly spaced from the first to the last (DistilBERT's start).
+
+    Raises ModelError where the layers are not in one list, or fewer.
+    """
+    made = encoder.copy()
+    found = _layers(made.network)
+    if found is None or not 1 <= n <= len(found[1]):
+        raise ModelError(f"'{encoder.name}' has no {n} layers to keep.", asked=str(n))
+    name, layers = found
+    # a single layer is the first: it reads embeddings
+    chosen = sorted(set(np.linspace(0, len(layers) - 1, n).round().astype(int).tolist())) if n > 1 else [0]
+    parent: Any = made.network.get_submodule(name.rpartition(".")[0])
+    setattr(parent, name.rpartition(".")[2], torch.nn.ModuleList(layers[i] for i in chosen))
+    config: Any = made.network.config
+    for count in _COUNTS:
+        if hasattr(config, count):
+            setattr(config, count, len(chosen))
+    made.name = f"{encoder.name}, {len(chosen)} layers"
+    return made
+
+
+def _layers(network: torch.nn.Module) -> tuple[str, torch.nn.ModuleList] | None:
+    """Name and list of the one stack of layers."""
+    config: Any = network.config
+    count = next((getattr(config, name) for name in _COUNTS if hasattr(config, name)), None)
+    found = [
+        (name, part)
+        for name, part in network.named_modules()
+        if isinstance(part, torch.nn.ModuleList) and _LISTS.search(name) and len(part) == count
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def taught(
+    student: LocalEncoder,
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    chosen: StudentSettings,
+    work: Path | None = None,
+) -> TrainLog:
+    """Trains `student` in place so that its unit vectors of `texts` are those of the teacher, [n, dim]."""
+    examples: list[Example] = list(zip(texts, vectors, strict=True))
+    settings = TrainSettings(
+        epochs=1e6, max_steps=chosen.layers_steps, batch_size=chosen.batch_size,
+        learning_rate=chosen.layers_rate, seed=chosen.seed,
+    )  # fmt: skip
+
+    def collate(rows: Sequence[Example]) -> Mapping[str, torch.Tensor]:
+        batch = student.tokens([text for text, _ in rows])
+        return {**batch, "teacher": torch.from_numpy(np.stack([vector for _, vector in rows]))}
+
+    def loss(network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        read = {name: value for name, value in batch.items() if name != "teacher"}
+        return _apart(student.vectors(read), batch["teacher"])
+
+    return train(
+        student.network, examples, collate, loss, settings,
+        lengths=student.n_tokens(list(texts)), work=work, label="student", dials=fingerprint(vectors.tolist()),
+    )  # fmt: skip
+
+
+def word_table(
+    encoder: LocalEncoder,
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    chosen: StudentSettings,
+    work: Path | None = None,
+) -> StaticEncoder:
+    """A table of word vectors whose mean over a text is near the teacher's vector of it.
+
+    A row starts as the teacher's vector of that piece alone, times a/(a + p) of its share p among the
+    pieces of `texts` (a = .001, Arora et al., ICLR 2017), and is then learned; weight decay pulls towards
+    that start. The encoder opens in model2vec too.
+    """
+    start = StaticEncoder.of_pieces(encoder, texts)
+    ids = start.token_ids(texts)
+    some = [i for i, row in enumerate(ids) if row]
+    table = _Table(torch.from_numpy(start.table.astype(np.float32)))
+    settings = TrainSettings(
+        epochs=chosen.table_epochs, batch_size=4 * chosen.batch_size, learning_rate=chosen.table_rate,
+        weight_decay=0.1, seed=chosen.seed, precision="32",
+    )  # fmt: skip
+
+    def collate(rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
+        flat = [one for i in rows for one in ids[i]]
+        starts = np.cumsum([0, *(len(ids[i]) for i in rows[:-1])])
+        return {
+            "ids": torch.tensor(flat),
+            "starts": torch.from_numpy(starts.astype(np.int64)),
+            "teacher": torch.from_numpy(vectors[list(rows)]),
+        }
+
+    def loss(network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return _apart(network(batch["ids"], batch["starts"]), batch["teacher"])
+
+    if some:
+        train(table, some, collate, loss, settings, work=work, label="word-table")
+    return start.with_table(table.rows().detach().numpy())
+
+
+class _Table(torch.nn.Module):
+    """A table as its start and what is learned beside it, which decays to nothing."""
+
+    def __init__(self, start: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("start", start)
+        self.learned = torch.nn.Parameter(torch.zeros_like(start))
+
+    def rows(self) -> torch.Tensor:
+        return self.start + self.learned  # type: ignore[operator]
+
+    def forward(self, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.embedding_bag(ids, self.rows(), starts, mode="mean")
+
+
+def _apart(made: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """One minus the cosine, and how far the likeness of each two texts of a batch is from the teacher's."""
+    unit = torch.nn.functional.normalize(made.float(), dim=-1)
+    teacher = teacher.to(unit.device)
+    own, wanted = unit @ unit.T, teacher @ teacher.T
+    return (1 - (unit * teacher).sum(dim=-1)).mean() + (own - wanted).square().mean() * len(own) / 4
+
+
+def drawn(texts: Sequence[str], most: int, seed: int) -> list[str]:
+    """At most so many different texts that say something."""
+    full = list(dict.fromkeys(text for text in texts if text.strip()))
+    if len(full) <= most:
+        return full
+    return [full[i] for i in sorted(stream(seed, "compress", "student").permutation(len(full))[:most])]

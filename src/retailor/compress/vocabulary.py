@@ -1,0 +1,120 @@
+"""An encoder with only the word pieces that a shop needs: in multilingual models they are most of the weights."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from retailor.models.encoder import LocalEncoder
+
+_MARKS = ("▁", "##")
+"""What word pieces put before a piece: SentencePiece's space, and WordPiece's sign of an inner piece."""
+
+
+def trimmed(encoder: LocalEncoder, texts: Sequence[str], *, n_common: int = 10_000) -> LocalEncoder | None:
+    """The encoder with the pieces of `texts`, of all single characters, and the first `n_common` of its own.
+
+    A text whose pieces are all kept has the same vector. Other texts are split into smaller pieces, since
+    every single character that was a piece still is one. Vocabularies list frequent pieces first. None where
+    nothing can be taken out: pieces by merges (byte-level BPE), an odd tokenizer, or a padding id that would
+    move (networks of the RoBERTa family count positions from it).
+    """
+    backend = getattr(encoder.tokenizer, "backend_tokenizer", None)
+    made = json.loads(backend.to_str()) if backend is not None else {}
+    pieces = _pieces(made.get("model", {}))
+    if not pieces:
+        return None
+    kept = _kept(encoder, made, pieces, texts, n_common)
+    if len(kept) >= len(pieces) or not kept:
+        return None
+    new = {old: i for i, old in enumerate(kept)}
+    pad = encoder.tokenizer.pad_token_id
+    if pad is not None and new.get(pad) != pad:
+        return None
+    tokenizer = _tokenizer(encoder, _renumbered(made, kept, new))
+    smaller = encoder.with_network(_network(encoder.network, kept, pad))
+    smaller.tokenizer, smaller.name = tokenizer, f"{encoder.name}, trimmed"
+    return smaller
+
+
+def _pieces(model: Mapping[str, Any]) -> list[str]:
+    """The pieces by id; none where the kind of vocabulary is not one that can lose some."""
+    if model.get("type") == "WordPiece":
+        return sorted(model["vocab"], key=model["vocab"].__getitem__)
+    if model.get("type") == "Unigram":
+        return [piece for piece, _ in model["vocab"]]
+    return []
+
+
+def _kept(
+    encoder: LocalEncoder, made: Mapping[str, Any], pieces: list[str], texts: Sequence[str], n_common: int
+) -> list[int]:
+    """Ids in order: used, special, single characters, and common ones."""
+    rows = int(encoder.network.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+    used = {one for ids in encoder.token_ids(list(texts)) for one in ids}
+    used |= {one for ids in encoder.token_ids(list(texts[:64]), "query") for one in ids}
+    special = {added["id"] for added in made.get("added_tokens", ())} | set(encoder.tokenizer.all_special_ids)
+    single = {i for i, piece in enumerate(pieces) if len(_bare(piece)) <= 1}
+    return sorted(i for i in used | special | single | set(range(n_common)) if i < min(rows, len(pieces)))
+
+
+def _bare(piece: str) -> str:
+    for mark in _MARKS:
+        piece = piece.removeprefix(mark)
+    return piece
+
+
+def _renumbered(made: dict[str, Any], kept: list[int], new: Mapping[int, int]) -> dict[str, Any]:
+    """The tokenizer's description over the kept pieces."""
+    model = made["model"]
+    if model["type"] == "WordPiece":
+        model["vocab"] = {piece: new[i] for piece, i in model["vocab"].items() if i in new}
+    else:
+        model["vocab"] = [model["vocab"][i] for i in kept]
+        model["unk_id"] = new.get(model["unk_id"]) if model.get("unk_id") is not None else None
+    made["added_tokens"] = [
+        {**added, "id": new[added["id"]]} for added in made.get("added_tokens", ()) if added["id"] in new
+    ]
+    made["post_processor"] = _with_ids(made.get("post_processor"), new)
+    made["truncation"] = made["padding"] = None
+    return made
+
+
+def _with_ids(part: Any, new: Mapping[int, int]) -> Any:
+    """A post-processor with new ids: templates list them under 'ids', BERT's and RoBERTa's as pairs."""
+    if isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], int):
+        return [part[0], new[part[1]]]
+    if isinstance(part, list):
+        return [_with_ids(one, new) for one in part]
+    if isinstance(part, dict):
+        return {
+            key: [new[one] for one in value] if key == "ids" else _with_ids(value, new)
+            for key, value in part.items()
+        }
+    return part
+
+
+def _tokenizer(encoder: LocalEncoder, made: dict[str, Any]) -> Any:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
+    marks = {name: getattr(encoder.tokenizer, name, None) for name in names}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(made)),
+        **{name: mark for name, mark in marks.items() if mark is not None},
+    )
+
+
+def _network(network: torch.nn.Module, kept: list[int], pad: int | None) -> torch.nn.Module:
+    smaller: Any = copy.deepcopy(network)
+    old = smaller.get_input_embeddings()
+    rows = torch.nn.Embedding(len(kept), old.weight.shape[1], padding_idx=old.padding_idx)
+    rows.weight.data = old.weight.data[torch.tensor(kept)].clone()
+    smaller.set_input_embeddings(rows.to(old.weight.device))
+    smaller.config.vocab_size = len(kept)
+    return smaller  # type: ignore[no-any-return]
