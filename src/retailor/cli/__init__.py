@@ -10,7 +10,7 @@ import typer
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
 from retailor.cli.insight import insight
-from retailor.cli.models import adapt, choose, prove
+from retailor.cli.models import adapt, choose, compress, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
 from retailor.cli.shop import look, read, terms
@@ -28,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (read, look, terms, adapt, run, report, insight, prove, choose, serve, chat, mcp, describe):
+for _command in (
+    read, look, terms, adapt, run, report, insight, prove, choose, compress, serve, chat, mcp, describe,
+):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():
     app.command(_name)(command_of(_entry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,8 +30,6 @@ def adapt(
     ] = None,
 ) -> None:
     """Adapts a pretrained model to the shop's texts; a killed call goes on where it stopped."""
-    import shutil
-
     from retailor.models.weights import load_model
     from retailor.plan.encoder import encoder_for
     from retailor.plan.settings import changed
@@ -96,6 +95,48 @@ def prove(
     )  # fmt: skip
     write_ledger(ledger, out)
     say(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or labels can go on from")
+
+
+def compress(
+    source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
+    model: Annotated[
+        str | None, typer.Option(help="Encoder (default: the plan's, or by the shop's languages).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller encoder.")] = Path(
+        "out/small"
+    ),
+    keep: Annotated[
+        float, typer.Option(help="The share to keep of the ten nearest texts (in a plan: of each score).")
+    ] = 0.99,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of [compress], e.g. --set budget_mb=30")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Searches for the fastest encoder that keeps a share of the score, and shows all that was tried."""
+    from retailor.compress.frontier import search
+    from retailor.compress.settings import CompressSettings
+    from retailor.models.weights import load_model
+    from retailor.plan.settings import changed
+    from retailor.plan.shops import shop_and_split
+    from retailor.shop.split import split_at_random
+    from retailor.text.fields import texts
+
+    given = {"keep": keep}
+    settings = changed(CompressSettings, given, changes(change or [], "setting=value"), "retailor compress")
+    found = shop_and_split(source)
+    train, held_out = (found.train, found.test) if found.test else split_at_random(found.train)
+    work = out.with_name(f".{out.name}.work")
+    result = search(
+        load_model(model or found.encoder, kind="encoder"), out, texts=texts(train), held_out=texts(held_out),
+        settings=settings, work=work,
+    )  # fmt: skip
+    shutil.rmtree(work, ignore_errors=True)
+    say(
+        json.dumps(result.to_dict(), ensure_ascii=False, indent=1)
+        if as_json
+        else f"{result}\nwritten to {out}"
+    )
 
 
 def choose(

@@ -109,6 +109,17 @@ class Frontier:
             "candidates": [{**asdict(one), "kept_least": _least(one)} for one in self.candidates],
         }  # fmt: skip
 
+    def report(self, name: str) -> dict[str, Any]:
+        """What was taken, told as `CompressReport.to_dict` tells it, and all that was tried."""
+        taken, first = self.taken(), self.first()
+        speed = {one.name: one.texts_per_s for one in self.candidates}
+        return {
+            "name": name, "weights": taken.name, "parity": asdict(taken.parity),
+            "size_before_bytes": first.size_bytes, "size_after_bytes": taken.size_bytes,
+            "size_ratio": first.size_bytes / taken.size_bytes, "texts_per_s": speed,
+            "speed_ratios": {ORIGINAL: taken.texts_per_s / first.texts_per_s}, "search": self.to_dict(),
+        }  # fmt: skip
+
     def __str__(self) -> str:
         head = f"{'encoder':28} {'MB':>7} {'texts/s':>9} {'ms':>7} {'p99 ms':>7} {'nearest':>8}  kept"
         lines = [head]
@@ -166,9 +177,8 @@ def search(
 
 def _whole(judge: Judge | None, encoder: Encoder) -> dict[str, Share]:
     """What the encoder as it is keeps: all."""
-    return (
-        {} if judge is None else {task: Share(1.0, 1.0, 1.0, one.n) for task, one in judge(encoder).items()}
-    )
+    kept = {} if judge is None else judge(encoder)
+    return {task: Share(1.0, 1.0, 1.0, one.n) for task, one in kept.items()}
 
 
 def _candidates(
@@ -188,7 +198,7 @@ def _candidates(
         inner = None if work is None else work / f"student-{count}"
         taught(student, said, taught_by, settings.student, inner)
         export(student, plain)
-        name = f"{count} layers, onnx int8"
+        name = f"{count} {'layer' if count == 1 else 'layers'}, onnx int8"
         yield name, _onnx(place / name, student, plain, "dynamic", settings)
     table = word_table(slim, said, taught_by, settings.student, None if work is None else work / "table")
     table.save(place / "word vectors")

@@ -1,4 +1,4 @@
-"""Students: smaller encoders that are taught the vectors of a large one on the shop's own texts, without labels."""
+"""Students: smaller encoders that are taught the vectors of a large one on the shop's own texts."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ def taught(
 ) -> TrainLog:
     """Trains `student` in place so that its unit vectors of `texts` are those of the teacher, [n, dim]."""
     examples: list[Example] = list(zip(texts, vectors, strict=True))
+    lengths, taught_by = student.n_tokens(list(texts)), fingerprint(vectors.tolist())
     settings = TrainSettings(
         epochs=1e6, max_steps=chosen.layers_steps, batch_size=chosen.batch_size,
         learning_rate=chosen.layers_rate, seed=chosen.seed,
@@ -89,7 +90,7 @@ def taught(
 
     return train(
         student.network, examples, collate, loss, settings,
-        lengths=student.n_tokens(list(texts)), work=work, label="student", dials=fingerprint(vectors.tolist()),
+        lengths=lengths, work=work, label="student", dials=taught_by,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +10,12 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
+from retailor.compress.frontier import Judge, Share
 from retailor.compress.onnx import CompressReport, compress
 from retailor.compress.settings import CompressSettings
 from retailor.errors import ModelError
-from retailor.metrics.scores import Scores
+from retailor.metrics.interval import bounds
+from retailor.metrics.scores import OURS, Score, Scores
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
 from retailor.shop.tables import Shop
@@ -43,6 +45,42 @@ def loss_after(task: Any, encoder: Encoder, shop: Shop, before: Scores | None = 
     after = [replace(score, row="compressed") for score in swapped.evaluate(shop) if score.row == "retailor"]
     known = task.evaluate(shop) if before is None else before
     return Scores((*(score for score in known if score.row == "retailor"), *after))
+
+
+def judge_of(tasks: Mapping[str, Any], shop: Shop, metric_of: Callable[[Scores], str]) -> Judge:
+    """What tells the share of each task's score on `shop` that a candidate keeps, paired over the cases.
+
+    `metric_of` names the metric of a task's scores. A task without a case there, or with a score of 0, tells
+    nothing and is left out.
+    """
+    before = {name: task.evaluate(shop) for name, task in tasks.items()}
+
+    def judge(encoder: Encoder) -> dict[str, Share]:
+        kept = {}
+        for name, task in tasks.items():
+            metric = metric_of(before[name])
+            known = _ours(before[name], metric)
+            if known is None or not known.n or not known.value > 0:
+                continue
+            after = _ours(task.with_encoder(encoder).evaluate(shop), metric)
+            if after is not None:
+                kept[name] = _share(after, known)
+        return kept
+
+    return judge
+
+
+def _ours(scores: Scores, metric: str) -> Score | None:
+    return next((s for s in scores if (s.row, s.metric, s.bucket) == (OURS, metric, "all")), None)
+
+
+def _share(after: Score, before: Score) -> Share:
+    """After as a share of before, with the interval of the ratio over the same resamples."""
+    low = high = float("nan")
+    if after.draws is not None and before.draws is not None and after.draws.shape == before.draws.shape:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = bounds(after.draws / before.draws)
+    return Share(after.value / before.value, low, high, before.n)
 
 
 def task_loss(

@@ -1,4 +1,4 @@
-"""An encoder with only the word pieces that a shop needs: in multilingual models they are most of the weights."""
+"""An encoder with only the word pieces that a shop needs: most weights of a multilingual one are pieces."""
 
 from __future__ import annotations
 

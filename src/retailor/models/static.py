@@ -1,4 +1,4 @@
-"""An encoder that is a table: the vector of a text is the mean of those of its word pieces. No torch, no network."""
+"""An encoder that is a table: the vector of a text is the mean of those of its word pieces."""
 
 from __future__ import annotations
 
@@ -154,7 +154,8 @@ def _unknown_id(tokenizer: Any) -> int | None:
 
 def _card(encoder: StaticEncoder) -> str:
     return (
-        f"# {encoder.name}\n\nA table of {len(encoder.table):,} word vectors of {encoder.dim} dimensions; a "
-        "text is the mean of its pieces, as a unit vector.\n\n```python\nfrom model2vec import StaticModel\n\n"
+        f"# {encoder.name}\n\nA table of {len(encoder.table):,} word vectors of {encoder.dim} dimensions; "
+        "a text is the mean of its pieces, as a unit vector.\n\n"
+        "```python\nfrom model2vec import StaticModel\n\n"
         'StaticModel.from_pretrained(".").encode(["a text"])\n```\n'
     )

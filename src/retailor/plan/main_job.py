@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retailor.compress.frontier import search
 from retailor.compress.onnx import compress
-from retailor.compress.tasks import answers_by, task_loss
+from retailor.compress.tasks import answers_by, judge_of, task_loss
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.insight.files import write_insight
@@ -27,7 +28,9 @@ from retailor.plan.versions import versions
 from retailor.prove.ledger import LEAST_TEST, prove
 from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
+from retailor.report.verdicts import main_metric
 from retailor.shop.pseudonyms import personal_note
+from retailor.shop.split import split_at_random
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
@@ -233,7 +236,10 @@ def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, wo
     about: dict[str, Any] = {**as_dict(settings), "stands_for": []}
     with artifact.writing(folder, "compressed", settings=about) as new:
         encoder = _encoder(plan, inputs)
-        report = compress(encoder, new / "encoder", texts=said, settings=settings)
+        if settings.keep is None:
+            report = compress(encoder, new / "encoder", texts=said, settings=settings).to_dict()
+        else:
+            report, test = _searched(plan, tasks, inputs, encoder, new / "encoder", work)
         small = load_encoder(new / "encoder")
         scores = {}
         for name in tasks:
@@ -245,12 +251,38 @@ def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, wo
                 # A server then puts the compressed encoder in its place: this is the one measured here.
                 about["stands_for"].append(artifact.read_manifest(fitted / "encoder").fingerprint)
             if is_made(inputs, f"evaluate-{name}"):
-                before = Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
+                before = (
+                    Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
+                    if settings.keep is None
+                    else task.evaluate(test)
+                )
                 found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
                 if found:
                     scores[name] = found.to_dicts()
         about["stands_for"] = sorted(set(about["stands_for"]))
-        write_json(new / "report.json", {**report.to_dict(), "scores": scores})
+        write_json(new / "report.json", {**report, "scores": scores})
+
+
+def _searched(
+    plan: Plan, tasks: Sequence[str], inputs: Inputs, encoder: Encoder, folder: Path, work: Path
+) -> tuple[dict[str, Any], Shop]:
+    """What the search for a smaller encoder found, and the half of the test part that took no part in it.
+
+    The other half chooses, since the best of many is too good on what picked it.
+    """
+    train = open_shop(inputs["split"] / "train")
+    choosing, telling = split_at_random(open_shop(inputs["split"] / "test"), test=0.5, seed=plan.head.seed)
+    said = list(dict.fromkeys(text for text in texts(train) if text.strip()))
+    held_out = [text for text in dict.fromkeys(texts(choosing)) if text.strip()]
+    fitted = {
+        name: TASKS[name].load(inputs[f"fit-{name}"]) for name in tasks if is_made(inputs, f"fit-{name}")
+    }
+    over = {name: task for name, task in fitted.items() if answers_by(task, encoder, held_out)}
+    found = search(
+        encoder, folder, texts=said, held_out=held_out, settings=plan.sections["compress"],
+        judge=judge_of(over, choosing, main_metric) if over else None, work=work,
+    )  # fmt: skip
+    return found.report(encoder.name), telling
 
 
 def _prove_stage(plan: Plan) -> Stage:

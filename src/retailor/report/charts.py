@@ -120,6 +120,26 @@ def bars_chart(parts: Sequence[tuple[str, float]], label: str) -> str:
     return drawing.svg(chart, label or "counts")
 
 
+def frontier_chart(candidates: Sequence[Mapping[str, Any]], keep: float) -> str:
+    """Each candidate's speed against the least share of a score that it keeps; a rule at what was asked."""
+    alt = drawing.altair()
+    values = [
+        {"name": str(one["name"]), "speed": float(one["texts_per_s"]), "kept": float(one["kept_least"])}
+        for one in candidates
+        if math.isfinite(float(one["kept_least"])) and float(one["texts_per_s"]) > 0
+    ]
+    x = alt.X("speed:Q", scale=alt.Scale(type="log"), axis=alt.Axis(title="texts a second", format="~s"))
+    y = alt.Y("kept:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="share kept", tickCount=5))
+    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y)
+    dots = base.mark_circle(size=70, opacity=1, color=drawing.PAINT["ours"])
+    names = base.mark_text(align="left", dx=7, color=drawing.PAINT["text"]).encode(text="name:N")
+    asked = alt.Chart(alt.Data(values=[{"keep": keep}])).mark_rule(
+        color=drawing.PAINT["base"], strokeDash=[4, 3]
+    )
+    drawn = (asked.encode(y="keep:Q") + dots + names).properties(width=2 * WIDTH, height=CURVE_HEIGHT)
+    return drawing.svg(drawn, "speed against the share of the score that is kept")
+
+
 def time_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a table of its rows over time; '' for fewer than three times. Rows: table, ISO time, n."""
     tables = list(dict.fromkeys(str(row.get("table")) for row in rows))[:4]

@@ -16,7 +16,7 @@ _NEARNESS = {
 }
 _SEEN = {
     *("name", "weights", "embeddings", "parity", "size_before_bytes", "size_after_bytes", "size_ratio"),
-    *("texts_per_s", "speed_ratios", "n_speed", "scores"),
+    *("texts_per_s", "speed_ratios", "n_speed", "scores", "search"),
 }
 
 
@@ -36,6 +36,8 @@ def compression_view(told: Mapping[str, Any]) -> dict[str, Any]:
         "facts": facts,
         "charts": _charts(told),
         "scores": _scores(told.get("scores")),
+        "tried": _tried(told.get("search")),
+        "why": told["search"]["why"] if _tried(told.get("search")) else "",
         "rest": {key: value for key, value in told.items() if key not in _SEEN},
         "model": ", ".join(str(told[key]) for key in ("name", "weights") if told.get(key)),
     }
@@ -47,10 +49,31 @@ def _charts(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     if _is_number(before) and _is_number(after):
         parts = [("original", before / 1e6), ("compressed", after / 1e6)]
         drawn.append(("Size", charts.bars_chart(parts, "MB")))
+    if _tried(told.get("search")):
+        search = told["search"]
+        drawn.append(("Search", charts.frontier_chart(search["candidates"], search["keep"])))
+        return drawn
     speeds = told.get("texts_per_s")
     if isinstance(speeds, Mapping) and speeds and all(map(_is_number, speeds.values())):
         drawn.append(("Speed", charts.bars_chart(list(speeds.items()), "texts a second")))
     return drawn
+
+
+def _tried(search: Any) -> list[dict[str, Any]]:
+    """A row for each encoder that was tried; none where none was searched for."""
+    if not isinstance(search, Mapping):
+        return []
+    return [
+        {
+            "name": one["name"],
+            "megabytes": one["size_bytes"] / 1e6,
+            "texts_per_s": one["texts_per_s"],
+            "one_ms": one["one_ms"],
+            "nearest kept": one["parity"]["overlap_10"],
+            **{f"{task} kept": share["value"] for task, share in one["kept"].items()},
+        }
+        for one in search["candidates"]
+    ]
 
 
 def _scores(told: Any) -> dict[str, Scores]:

@@ -1,0 +1,165 @@
+"""Smaller encoders: fewer word pieces, fewer layers, a table of word vectors."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retailor.compress.settings import StudentSettings
+from retailor.compress.student import drawn, n_layers, taught, with_layers, word_table
+from retailor.compress.vocabulary import trimmed
+from retailor.errors import DataError, ModelError
+from retailor.models.encoder import LocalEncoder
+from retailor.models.encoding import exact_vectors
+from retailor.models.local import load_encoder
+from retailor.models.static import StaticEncoder
+from retailor.testing.models import SAMPLE, EncoderContract, tiny_encoder
+
+TEXTS = [f"{text} {word}" for text in SAMPLE for word in ("red", "blue", "mug", "lamp", "够亮")]
+QUICK = StudentSettings(layers_steps=60, layers_rate=3e-3, table_epochs=30, table_rate=0.01, batch_size=8)
+
+
+@cache
+def teacher() -> LocalEncoder:
+    return tiny_encoder([*SAMPLE, "other words that no shop of ours has"])
+
+
+@cache
+def table() -> StaticEncoder:
+    return word_table(teacher(), TEXTS, exact_vectors(teacher(), TEXTS), QUICK)
+
+
+class TestTable(EncoderContract):
+    def encoder(self):
+        return table()
+
+    tolerance = 2e-3  # the table is saved in float16
+
+
+class TestTrimmed(EncoderContract):
+    def encoder(self):
+        return trimmed(teacher(), SAMPLE, n_common=0)
+
+
+def test_texts_of_the_shop_keep_their_vectors_and_others_are_read_in_smaller_pieces() -> None:
+    small = trimmed(teacher(), TEXTS, n_common=0)
+    assert small is not None and len(small.tokenizer) < len(teacher().tokenizer)
+    np.testing.assert_allclose(exact_vectors(small, TEXTS), exact_vectors(teacher(), TEXTS), atol=1e-6)
+    ids = small.token_ids(["no shop of ours"])[0]
+    assert small.tokenizer.unk_token_id not in ids and len(ids) > len(
+        teacher().token_ids(["no shop of ours"])[0]
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(SAMPLE), min_size=1, max_size=4, unique=True))
+def test_any_texts_that_a_vocabulary_was_trimmed_for_keep_their_vectors(texts: list[str]) -> None:
+    small = trimmed(teacher(), texts, n_common=0)
+    assert small is not None
+    np.testing.assert_allclose(exact_vectors(small, texts), exact_vectors(teacher(), texts), atol=1e-6)
+
+
+def test_a_vocabulary_of_unigrams_is_trimmed_too(tmp_path: Path) -> None:
+    made = unigram_encoder()
+    small = trimmed(made, TEXTS, n_common=0)
+    assert small is not None and len(small.tokenizer) < len(made.tokenizer)
+    np.testing.assert_allclose(exact_vectors(small, TEXTS), exact_vectors(made, TEXTS), atol=1e-6)
+    small.save(tmp_path / "small")
+    again = load_encoder(tmp_path / "small")
+    np.testing.assert_allclose(exact_vectors(again, TEXTS), exact_vectors(made, TEXTS), atol=1e-5)
+
+
+def unigram_encoder() -> LocalEncoder:
+    """A tiny BERT that reads pieces as XLM-R does: marks first, '<s> A </s>' around a text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = sorted({f"▁{word}" for text in [*TEXTS, "spare pieces of other shops"] for word in text.split()})
+    letters = sorted({letter for word in words for letter in word})
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(letter, -9.0) for letter in letters] + [(word, -2.0) for word in words]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    marks = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", **marks)
+    config = BertConfig(
+        vocab_size=len(fast), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=128, pad_token_id=1,
+    )  # fmt: skip
+    return LocalEncoder(BertModel(config).eval(), fast, name="unigram", max_tokens=64, precision="32")
+
+
+def test_a_vocabulary_of_merges_or_without_spare_pieces_is_left() -> None:
+    assert trimmed(tiny_encoder(SAMPLE), SAMPLE) is None  # the first 10,000 are all there are
+
+
+def test_layers_are_taken_evenly_and_counted() -> None:
+    assert n_layers(teacher()) == 2
+    one = with_layers(teacher(), 1)
+    assert n_layers(one) == 1 and one.network.config.num_hidden_layers == 1
+    assert n_layers(teacher()) == 2  # the whole one is as it was
+    np.testing.assert_array_equal(
+        exact_vectors(with_layers(teacher(), 2), TEXTS), exact_vectors(teacher(), TEXTS)
+    )
+    with pytest.raises(ModelError, match="no 3 layers"):
+        with_layers(teacher(), 3)
+
+
+def test_a_student_comes_nearer_to_its_teacher_on_texts_that_it_was_not_taught() -> None:
+    seen, unseen = TEXTS[::2], TEXTS[1::2]
+    wanted = exact_vectors(teacher(), unseen)
+    student = tiny_encoder([*SAMPLE, "other words that no shop of ours has"], seed=5)
+    before = (exact_vectors(student, unseen) * wanted).sum(axis=1).mean()
+    taught(student, seen, exact_vectors(teacher(), seen), QUICK)
+    after = (exact_vectors(student, unseen) * wanted).sum(axis=1).mean()
+    assert after > before + 0.2
+
+
+def test_a_taught_table_is_nearer_than_where_it_starts() -> None:
+    wanted = exact_vectors(teacher(), TEXTS)
+    start = StaticEncoder.of_pieces(teacher(), TEXTS)
+    before = (start.encode(TEXTS) * wanted).sum(axis=1).mean()
+    assert (table().encode(TEXTS) * wanted).sum(axis=1).mean() > before + 0.02
+
+
+def test_a_table_says_nothing_of_pieces_that_it_does_not_know() -> None:
+    rows = table().encode(["", "☃☃"])
+    assert not rows.any()
+    assert table().encode(["red mug", "red mug ☃"])[0] @ table().encode(["red mug ☃"])[0] > 0.999
+
+
+def test_a_folder_of_model2vec_opens_with_its_weights_and_mapping(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    table().save(tmp_path / "one")
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = load_file(tmp_path / "one" / "model.safetensors")["embeddings"]
+    mapping = np.arange(len(rows))[::-1].copy()
+    weights = np.full(len(rows), 2.0, dtype=np.float64)
+    save_file(
+        {"embeddings": rows[mapping], "mapping": mapping, "weights": weights}, other / "model.safetensors"
+    )
+    for name in ("tokenizer.json", "config.json"):
+        (other / name).write_text((tmp_path / "one" / name).read_text())
+    np.testing.assert_allclose(
+        load_encoder(other).encode(SAMPLE), load_encoder(tmp_path / "one").encode(SAMPLE), atol=1e-6
+    )
+    about = json.loads((other / "config.json").read_text())
+    assert about["model_type"] == "model2vec"
+    save_file({"embeddings": rows[:3]}, other / "model.safetensors")
+    with pytest.raises(DataError, match="3 rows for the"):
+        load_encoder(other)
+
+
+def test_what_a_student_learns_from_is_drawn_without_repeats() -> None:
+    assert drawn(["a", "a", " ", "b"], 5, 0) == ["a", "b"]
+    assert len(drawn([str(i) for i in range(100)], 7, 0)) == 7
