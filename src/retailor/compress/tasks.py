@@ -13,7 +13,7 @@ import numpy as np
 from retailor.compress.frontier import Judge, Share
 from retailor.compress.onnx import CompressReport, compress
 from retailor.compress.settings import CompressSettings
-from retailor.errors import ModelError
+from retailor.errors import MissingTable, ModelError
 from retailor.metrics.interval import bounds
 from retailor.metrics.scores import OURS, Score, Scores
 from retailor.models.local import load_encoder
@@ -53,12 +53,12 @@ def judge_of(tasks: Mapping[str, Any], shop: Shop, metric_of: Callable[[Scores],
     `metric_of` names the metric of a task's scores. A task without a case there, or with a score of 0, tells
     nothing and is left out.
     """
-    before = {name: task.evaluate(shop) for name, task in tasks.items()}
+    before = {name: evaluated(task, shop) for name, task in tasks.items()}
 
     def judge(encoder: Encoder) -> dict[str, Share]:
         kept = {}
         for name, task in tasks.items():
-            metric = metric_of(before[name])
+            metric = metric_of(before[name]) if before[name] else ""
             known = _ours(before[name], metric)
             if known is None or not known.n or not known.value > 0:
                 continue
@@ -68,6 +68,14 @@ def judge_of(tasks: Mapping[str, Any], shop: Shop, metric_of: Callable[[Scores],
         return kept
 
     return judge
+
+
+def evaluated(task: Any, shop: Shop) -> Scores:
+    """The scores of a task; none where the shop has no row of the table that it is evaluated on."""
+    try:
+        return task.evaluate(shop)  # type: ignore[no-any-return]
+    except MissingTable:
+        return Scores()
 
 
 def _ours(scores: Scores, metric: str) -> Score | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from retailor.compress.frontier import search
 from retailor.compress.onnx import compress
-from retailor.compress.tasks import answers_by, judge_of, task_loss
+from retailor.compress.tasks import answers_by, evaluated, judge_of, task_loss
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.insight.files import write_insight
@@ -254,8 +254,10 @@ def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, wo
                 before = (
                     Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
                     if settings.keep is None
-                    else task.evaluate(test)
+                    else evaluated(task, test)
                 )
+                if not before:
+                    continue
                 found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
                 if found:
                     scores[name] = found.to_dicts()
@@ -274,9 +276,8 @@ def _searched(
     choosing, telling = split_at_random(open_shop(inputs["split"] / "test"), test=0.5, seed=plan.head.seed)
     said = list(dict.fromkeys(text for text in texts(train) if text.strip()))
     held_out = [text for text in dict.fromkeys(texts(choosing)) if text.strip()]
-    fitted = {
-        name: TASKS[name].load(inputs[f"fit-{name}"]) for name in tasks if is_made(inputs, f"fit-{name}")
-    }
+    able = [name for name in tasks if is_made(inputs, f"evaluate-{name}")]
+    fitted = {name: TASKS[name].load(inputs[f"fit-{name}"]) for name in able}
     over = {name: task for name, task in fitted.items() if answers_by(task, encoder, held_out)}
     found = search(
         encoder, folder, texts=said, held_out=held_out, settings=plan.sections["compress"],
