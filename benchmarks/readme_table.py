@@ -173,7 +173,7 @@ CLAIMS = (
           ours="taobao 5,000,000 rows"),
     Claim("read_speed", "reading 1 M lines of JSON, the same", "ratio", {},
           ours="amazon-2018 1,000,000 rows"),
-    Claim("generate_speed", "tokens a second of a decoder, one prompt, one core, times transformers in float32",
+    Claim("generate_speed", "tokens a second, one prompt on one core, times transformers in float32",
           "times_faster", {"retailor, as it comes": "without the runtime"},
           ours="retailor, runtime = 'openvino'", bucket="1 at once, 1 core", setting="runtime = 'openvino'"),
     Claim("suggest_speed", "suggestions while typing, 1 M titles, milliseconds", "p99_ms", {},
