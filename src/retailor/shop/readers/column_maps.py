@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zoneinfo
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -48,6 +50,12 @@ class ColumnMap:
     """Our column to the file's values and ours: {"kind": {"pv": "view"}}. Any other value is a reject."""
     optional: tuple[str, ...] = ()
     """Our columns that a file may lack. A time that cannot be read rejects its row, unless it stands here."""
+    files: tuple[str, ...] = ()
+    """Names of the files that it is for, with '*' for anything. Empty: every file that has its columns."""
+    each: str | None = None
+    """A list inside each object of JSON: every entry is a row, and the fields around it are those of each."""
+    leave_out: tuple[str, ...] = ()
+    """Our columns with `values`: rows of any other value are left out and counted, they are no rejects."""
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
     """'auto' goes by first bytes and suffix; 'csv' is any delimited text, 'jsonl' also a JSON array."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
@@ -122,6 +130,13 @@ def check_map(table: str, map: ColumnMap) -> None:
         if name not in map.columns and name not in map.constants:
             raise ConfigError(f"[tables.{table}]: no column for '{name}', which '{table}' needs.", key=name)
 
+    for name in map.leave_out:
+        if name not in map.values or name not in map.columns:
+            raise ConfigError(
+                f"[tables.{table}]: leave_out has '{name}', which needs 'columns' and 'values' of that name.",
+                key="leave_out",
+                value=name,
+            )
     _check_values(table, map)
     _check_layout(table, map)
 
@@ -202,6 +217,13 @@ def constant(table: str, name: str, value: Any) -> Any:
     if name == "currency":
         _check_currency(f"[tables.{table}]: constant 'currency'", value)
     return made[0] if isinstance(value, (int, float)) else value
+
+
+def is_for(map: ColumnMap, name: str) -> bool:
+    """Whether the map is for a file or stream of that name: 'orders.csv', 'x.zip/orders.csv'."""
+    return not map.files or any(
+        fnmatch(Path(name).name, each) or fnmatch(name, f"*/{each}") for each in map.files
+    )
 
 
 def sources(map: ColumnMap) -> list[str]:
