@@ -13,7 +13,7 @@ from retailor.cli.insight import insight
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
-from retailor.cli.shop import look, read, terms
+from retailor.cli.shop import init, look, read, terms
 from retailor.errors import RetailorError
 from retailor.extras import naming_extras
 from retailor.tasks.registry import REFUSED, TASKS
@@ -28,7 +28,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (read, look, terms, adapt, run, report, insight, prove, choose, serve, chat, mcp, describe):
+for _command in (
+    init,
+    read,
+    look,
+    terms,
+    adapt,
+    run,
+    report,
+    insight,
+    prove,
+    choose,
+    serve,
+    chat,
+    mcp,
+    describe,
+):
     app.command()(_command)
 for _name, _entry in TASKS.items():
     app.command(_name)(command_of(_entry))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retailor.config import settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop.files.packed import found
 from retailor.shop.files.sink import Sink
@@ -24,6 +25,18 @@ READERS: dict[str, Reader] = {**amazon.READ, **presets.READ}
 """Name to reader of a known format. 'tabular' besides, which takes its column maps from `tables`."""
 
 TABULAR = "tabular"
+
+
+@settings
+class Source:
+    """Files of one format. A shop has as many sources as it has formats."""
+
+    reader: str
+    """A reader's name."""
+    files: tuple[str, ...]
+    """Paths; in a plan, relative ones are relative to its folder."""
+    tables: dict[str, Any] | None = None
+    """The column maps of reader 'tabular', one a table."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +94,31 @@ def read_into(
 
     Memory does not grow with the files, but for 8 bytes a distinct item. On an error `folder` is as before.
     """
-    chosen = reader_of(reader, tables)
-    if not files:
-        raise DataError(f"reader '{reader}' was given no files; name one or more.")
-    paths = [found(path) for path in files]
+    source = Source(reader=reader, files=tuple(map(str, files)), tables=None if tables is None else {**tables})
+    return read_sources([source], folder, max_rejects=max_rejects, rules=rules)
+
+
+def read_sources(
+    sources: Sequence[Source],
+    folder: str | Path,
+    *,
+    max_rejects: int | float | None = None,
+    rules: str | Path | None = None,
+) -> ReadCount:
+    """The same from files of several formats, in the order of the sources."""
+    work = [(reader_of(source.reader, source.tables), _paths(source)) for source in sources]
+    paths = [path for _, some in work for path in some]
     for path in paths:
         if sum(path.samefile(other) for other in paths) > 1:
             raise DataError("this file is named twice: its rows would count double.", path=path)
     count, share = _limits(max_rejects)
     own = None if rules is None else read_rules(rules)
-    settings = {"reader": reader, "files": [path.name for path in paths]}
-    with artifact.writing(Path(folder), "shop", settings=settings) as new:
+    about = {"reader": ", ".join(source.reader for source in sources), "files": [p.name for p in paths]}
+    with artifact.writing(Path(folder), "shop", settings=about) as new:
         with Sink(new, count) as sink:
-            for path in paths:
-                _read_file(chosen, path, sink, share)
+            for reader, some in work:
+                for path in some:
+                    _read_file(reader, path, sink, share)
             if not sink.n_good():
                 raise DataError(
                     f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
@@ -109,6 +133,12 @@ def read_into(
             unread=tuple(unread_lines(sink.unread.frame())),
             remarks=tuple(sink.unread.remarks),
         )
+
+
+def _paths(source: Source) -> list[Path]:
+    if not source.files:
+        raise DataError(f"reader '{source.reader}' was given no files; name one or more.")
+    return [found(path) for path in source.files]
 
 
 def _add_rules(own: Rules, sink: Sink) -> None:

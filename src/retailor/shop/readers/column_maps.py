@@ -54,6 +54,8 @@ class ColumnMap:
     """Names of the files that it is for, with '*' for anything. Empty: every file that has its columns."""
     each: str | None = None
     """A list inside each object of JSON: every entry is a row, and the fields around it are those of each."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """Of items: the name of a detail to the file's column that holds it, which a file may lack."""
     leave_out: tuple[str, ...] = ()
     """Our columns with `values`: rows of any other value are left out and counted, they are no rejects."""
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
@@ -130,6 +132,8 @@ def check_map(table: str, map: ColumnMap) -> None:
         if name not in map.columns and name not in map.constants:
             raise ConfigError(f"[tables.{table}]: no column for '{name}', which '{table}' needs.", key=name)
 
+    if map.attributes and table != "items":
+        raise ConfigError(f"[tables.{table}]: only 'items' have attributes.", key="attributes")
     for name in map.leave_out:
         if name not in map.values or name not in map.columns:
             raise ConfigError(

@@ -72,7 +72,11 @@ def _here(maps: Maps, name: str) -> Maps:
 
 
 def _wanted(maps: Maps) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(source for _, map in maps for source in map.columns.values()))
+    return tuple(
+        dict.fromkeys(
+            source for _, map in maps for source in (*map.columns.values(), *map.attributes.values())
+        )
+    )
 
 
 def _suffix(name: str) -> str:
@@ -139,7 +143,8 @@ def _without_lists(maps: Maps, frames: Frames) -> Frames:
 
 
 def _targets(maps: Maps) -> dict[str, tuple[Any, Any]]:
-    return {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+    details = {source: (pl.String, as_text) for _, map in maps for source in map.attributes.values()}
+    return details | {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
 
 
 def reach(row: Row, source: str) -> Any:

@@ -1,0 +1,123 @@
+"""How well the name of a column says which of ours it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from retailor.scripts import HAN
+from retailor.shop.propose.words import DETAILS, NAMES, NOTHING
+
+_TIERS = (1.0, 0.8, 0.5)
+_END, _START, _INSIDE = 0.86, 0.72, 0.6
+"""What a name is worth that ends, begins or goes on around one that is known."""
+_ATOMIC = re.compile(r":(?:token|float)(?:_seq)?$")
+_CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_HAN = re.compile(f"[{HAN}]")
+_APART = re.compile(rf"[^a-z0-9{HAN}]+")
+_ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
+_PREFIXES = ("g", "tbl", "col", "fld", "f", "c")
+
+Words = tuple[str, ...]
+
+
+@cache
+def words_of(name: str, *, is_path: bool = False) -> Words:
+    """The words of a column's name without their plurals; of a path into JSON those of its last key.
+
+    The last but one stands before them where it is one of the things that a shop has: product.id.
+    """
+    name = _ATOMIC.sub("", name.strip())
+    if is_path and "." in name:
+        *around, name = name.split(".")
+        before = words_of(around[-1])
+        if before and before[-1] in _ENTITIES and not words_of(name)[:1] == before[-1:]:
+            return (before[-1], *words_of(name))
+    parts = [part for part in _APART.split(_CAMEL.sub(" ", name).lower()) if part]
+    if len(parts) > 1 and parts[0] in _PREFIXES:
+        parts = parts[1:]
+    return tuple(_single(part) for part in parts)
+
+
+def _single(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    return (
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    )
+
+
+def likeness(name: Words, known: Words) -> float:
+    """1 for the same name, less for one that only holds the known one; 0 for another."""
+    if not name or not known:
+        return 0.0
+    whole, sought = "".join(name), "".join(known)
+    if whole == sought:
+        return 1.0
+    if _HAN.search(sought):
+        return _inside(whole, sought) if len(sought) > 1 else 0.0
+    n, k = len(name), len(known)
+    if k >= n:
+        return 0.0
+    share = 0.5 + 0.5 * k / n
+    if name[-k:] == known:
+        return _END * share
+    if name[:k] == known:
+        return _START * share
+    return _INSIDE * share if any(name[i : i + k] == known for i in range(n - k)) else 0.0
+
+
+def _inside(whole: str, sought: str) -> float:
+    if sought not in whole:
+        return 0.0
+    share = 0.5 + 0.5 * len(sought) / len(whole)
+    return share * (_END if whole.endswith(sought) else _START if whole.startswith(sought) else _INSIDE)
+
+
+@cache
+def scores(table: str, name: Words) -> Mapping[str, float]:
+    """Our column of a table to how well a name says that it is it, from 0 to 1.
+
+    A name that says better that it is none of ours, or another of ours, says little else.
+    """
+    found = {
+        ours: max(weight * likeness(name, known) for weight, known in _known(table, ours))
+        for ours in NAMES[table]
+    }
+    nothing = max(likeness(name, known) for known in _nothing())
+    best = max([nothing, *found.values()])
+    return {
+        ours: score if score >= best else score * (0.3 if nothing > score + 0.05 else 0.85)
+        for ours, score in found.items()
+    }
+
+
+@cache
+def _known(table: str, ours: str) -> tuple[tuple[float, Words], ...]:
+    tiers = NAMES[table][ours].split("|")
+    return tuple(
+        (weight, words_of(phrase.strip()))
+        for weight, tier in zip(_TIERS, tiers, strict=False)
+        for phrase in tier.split(",")
+        if phrase.strip()
+    )
+
+
+@cache
+def _nothing() -> tuple[Words, ...]:
+    return tuple(words_of(phrase.strip()) for phrase in NOTHING.split(",") if phrase.strip())
+
+
+@cache
+def nothing(name: Words) -> float:
+    """How well a name says that the column is none of ours."""
+    return max((likeness(name, known) for known in _nothing()), default=0.0)
+
+
+def detail_of(name: Words) -> str | None:
+    """The detail of an item that a column of that name holds: 'color'; None where it is no known one."""
+    for detail, phrases in DETAILS.items():
+        if any(likeness(name, words_of(phrase.strip())) == 1.0 for phrase in phrases.split(",")):
+            return detail
+    return None
