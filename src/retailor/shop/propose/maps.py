@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from retailor.scripts import HAN
 from retailor.shop.propose.match import Hints, Match, score, words_for
-from retailor.shop.propose.names import Words, detail_of
+from retailor.shop.propose.names import Words, detail_of, is_of_item
 from retailor.shop.propose.profile import Profile
 from retailor.shop.propose.sample import Columns
 from retailor.shop.propose.values import grades_of, kinds_of, labels_of
 
 _SEPARATORS = (" > ", ">", "|", "»", "›", " / ", "/", "、", ";", ",")
 _READ_ANYWAY = frozenset((" > ", ">", "|", "»", "›"))
-_OF_ITEMS = ("product", "item", "good", "movie", "book", "business", "lineitem", "article")
-_OF_ITEMS_ZH = ("商品", "宝贝", "产品", "货品", "品名")
 _BUY = frozenset(
     "order purchase lineitem quantity qty invoice transaction sale paid price checkout total amount".split()
 )
@@ -147,11 +145,13 @@ def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -
     if "item_id" not in match.columns:
         return None
     columns = {"item_id": match.columns["item_id"]}
-    free = [name for name in profiles if name not in match.columns.values()]
+    free = [
+        name for name in _siblings(columns["item_id"], profiles, hints) if name not in match.columns.values()
+    ]
     for ours in _DERIVED:
         fits = {name: score("items", ours, name, profiles[name], hints) for name in free}
         best = max(fits, key=lambda name: fits[name], default=None)
-        if best is not None and fits[best] >= 0.55 and (ours != "title" or _is_of_item(best, match, hints)):
+        if best is not None and fits[best] >= 0.55 and (ours != "title" or _is_title(best, match, hints)):
             columns[ours] = best
             free.remove(best)
     if "title" not in columns:
@@ -162,8 +162,19 @@ def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -
     return settings
 
 
-def _is_of_item(name: str, match: Match, hints: Hints) -> bool:
-    """Whether a title is that of an item: by its name, or because a log has no other titles."""
+def _is_title(name: str, match: Match, hints: Hints) -> bool:
+    """Whether a title is that of an item: by its name, because it stands beside the item's id in an object of
+    its own, or because a log has no other titles."""
     words = words_for(name, hints)
-    said = bool(set(words) & {*_OF_ITEMS}) or any(word in "".join(words) for word in _OF_ITEMS_ZH)
-    return said or (match.table == "events" and words in (("title",), ("description",)))
+    return (
+        is_of_item(words)
+        or "." in name
+        and hints.is_path
+        or (match.table == "events" and words in (("title",), ("description",)))
+    )
+
+
+def _siblings(name: str, names: Collection[str], hints: Hints) -> list[str]:
+    """The columns of the same object."""
+    around = name.rpartition(".")[0] if hints.is_path else ""
+    return [one for one in names if not hints.is_path or one.rpartition(".")[0] == around]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from retailor.shop.propose.names import Words, nothing, scores, words_of
+from retailor.shop.propose.names import Words, is_of_item, is_of_order, nothing, scores, words_of
 from retailor.shop.propose.profile import Profile
 from retailor.shop.propose.values import NEVER, fit
 from retailor.shop.propose.words import NAMES
@@ -16,7 +16,7 @@ from retailor.shop.propose.words import NAMES
 LEAST = 0.36
 """A column that fits less is not taken; one that fits less than SURE is, with a word of doubt."""
 SURE = 0.6
-_NAME, _VALUES = 0.75, 0.55
+_NAME, _VALUES, _FILLED = 0.75, 0.55, 0.8
 _WEIGHTS: dict[str, dict[str, float]] = {
     "items": {
         "item_id": 1.0, "title": 1.0, "description": 0.6, "brand": 0.6, "category": 0.6, "price": 0.7,
@@ -84,6 +84,8 @@ def score(table: str, ours: str, column: str, seen: Profile, hints: Hints) -> fl
         return 0.0
     words = words_of(column, is_path=hints.is_path)
     named = scores(table, words).get(ours, 0.0) if hints.has_names else 0.0
+    if (table, ours) == ("reviews", "title") and is_of_item(words):
+        return 0.0
     if hints.likeness is not None and named < 0.5 and nothing(words) < 0.8:
         named = max(named, 0.7 * hints.likeness(table, column).get(ours, 0.0))
     joined = hints.item_ids.get(column, 0.0)
@@ -91,8 +93,9 @@ def score(table: str, ours: str, column: str, seen: Profile, hints: Hints) -> fl
         named = max(named + 0.25 * joined, 0.75 * joined)
     elif ours in ("user_id", "review_id", "question_id") and joined > 0.5:
         named *= 0.6
-    if named >= 0.3:
-        return min(1.0, _NAME * named + _VALUES * said if said >= 0 else named * _NAME + said / 2)
+    if named >= 0.4:
+        made = _NAME * named + (_VALUES * said if said >= 0 else said / 2)
+        return min(1.0, made) * (_FILLED + (1 - _FILLED) * seen.filled)
     by_values = _BY_VALUES[table].get(ours)
     if by_values is None or said < by_values or (hints.has_names and nothing(words) >= 0.75):
         return 0.0
@@ -102,11 +105,14 @@ def score(table: str, ours: str, column: str, seen: Profile, hints: Hints) -> fl
 def matches(profiles: Mapping[str, Profile], hints: Hints) -> list[Match]:
     """The tables that the columns can be, the likeliest first."""
     found = {table: _assigned(table, profiles, hints) for table in NAMES}
+    of_orders = sum(is_of_order(words_for(name, hints)) for name in profiles)
     made = []
     for table, (columns, fits) in found.items():
         if not all(need in columns for need in _NEEDS[table]):
             continue
         total = sum(_WEIGHTS[table][ours] * fits[ours] for ours in columns) - _against(table, found)
+        if table in ("items", "events"):
+            total += (0.5 if table == "events" else -1.0) * min(of_orders, 2) / 2
         if table == "questions" and "answer" not in columns:
             total -= 1.5 * (profiles[columns["question"]].question < 0.3)
         made.append(Match(table, columns, fits, total))

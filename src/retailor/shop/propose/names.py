@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from retailor.scripts import HAN
-from retailor.shop.propose.words import DETAILS, NAMES, NOTHING
+from retailor.shop.propose.words import DETAILS, NAMES, NOTHING, ORDERS
 
 _TIERS = (1.0, 0.8, 0.5)
 _END, _START, _INSIDE = 0.86, 0.72, 0.6
@@ -16,8 +16,14 @@ _ATOMIC = re.compile(r":(?:token|float)(?:_seq)?$")
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HAN = re.compile(f"[{HAN}]")
 _APART = re.compile(rf"[^a-z0-9{HAN}]+")
-_ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
+ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
+_FEW = 2
 _PREFIXES = ("g", "tbl", "col", "fld", "f", "c")
+
+_OF_ITEMS = frozenset(
+    ("product", "item", "good", "movie", "book", "business", "lineitem", "article", "listing", "sku")
+)
+_OF_ITEMS_ZH = ("商品", "宝贝", "产品", "货品", "品名")
 
 Words = tuple[str, ...]
 
@@ -26,14 +32,16 @@ Words = tuple[str, ...]
 def words_of(name: str, *, is_path: bool = False) -> Words:
     """The words of a column's name without their plurals; of a path into JSON those of its last key.
 
-    The last but one stands before them where it is one of the things that a shop has: product.id.
+    Where the key around it is one of the things that a shop has, its words stand before them: product.id.
     """
     name = _ATOMIC.sub("", name.strip())
     if is_path and "." in name:
         *around, name = name.split(".")
-        before = words_of(around[-1])
-        if before and before[-1] in _ENTITIES and not words_of(name)[:1] == before[-1:]:
-            return (before[-1], *words_of(name))
+        own = words_of(name)
+        before = tuple(word for word in words_of(around[-1]) if not word.isdecimal())
+        if before and before[-1] in ENTITIES and own[:1] and own[0] not in ENTITIES:
+            return (*before, *own) if len(before) <= _FEW else (before[-1], *own)
+        return own
     parts = [part for part in _APART.split(_CAMEL.sub(" ", name).lower()) if part]
     if len(parts) > 1 and parts[0] in _PREFIXES:
         parts = parts[1:]
@@ -79,18 +87,22 @@ def _inside(whole: str, sought: str) -> float:
 def scores(table: str, name: Words) -> Mapping[str, float]:
     """Our column of a table to how well a name says that it is it, from 0 to 1.
 
-    A name that says better that it is none of ours, or another of ours, says little else.
+    A name that is more like one of nothing, or of another of ours, says little else.
     """
-    found = {
-        ours: max(weight * likeness(name, known) for weight, known in _known(table, ours))
+    like = {
+        ours: max(((likeness(name, known), weight) for weight, known in _known(table, ours)), key=_worth)
         for ours in NAMES[table]
     }
-    nothing = max(likeness(name, known) for known in _nothing())
-    best = max([nothing, *found.values()])
-    return {
-        ours: score if score >= best else score * (0.3 if nothing > score + 0.05 else 0.85)
-        for ours, score in found.items()
-    }
+    none, best = nothing(name), max(map(_worth, like.values()))
+    made = {}
+    for ours, (alike, weight) in like.items():
+        score = alike * weight
+        made[ours] = score * (0.3 if none > alike + 0.05 else 1.0 if score >= best else 0.85)
+    return made
+
+
+def _worth(pair: tuple[float, float]) -> float:
+    return pair[0] * pair[1]
 
 
 @cache
@@ -121,3 +133,18 @@ def detail_of(name: Words) -> str | None:
         if any(likeness(name, words_of(phrase.strip())) == 1.0 for phrase in phrases.split(",")):
             return detail
     return None
+
+
+def is_of_item(name: Words) -> bool:
+    """Whether a name says that it is something of an item: 'product title', '商品标题'."""
+    return bool(set(name) & _OF_ITEMS) or any(word in "".join(name) for word in _OF_ITEMS_ZH)
+
+
+def is_of_order(name: Words) -> bool:
+    """Whether a name is that of a column of orders: their number, a quantity, who pays how."""
+    return any(likeness(name, known) >= 0.8 for known in _orders())
+
+
+@cache
+def _orders() -> tuple[Words, ...]:
+    return tuple(words_of(phrase.strip()) for phrase in ORDERS.split(","))

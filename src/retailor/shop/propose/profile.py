@@ -49,6 +49,8 @@ class Profile:
     """Amounts with a sign or code of a currency."""
     rating: float
     time: float
+    clock: float
+    """Times with an hour, or numbers since 1970."""
     url: float
     image: float
     email: float
@@ -89,6 +91,7 @@ def profile(cells: Sequence[str | None]) -> Profile:
         money=sum(bool(amount and amount.codes) for amount in amounts) / len(some) if some else 0.0,
         rating=share(lambda cell: isinstance(read_rating(cell), float) or cell in ("0", "0.5", "0.0")),
         time=share(_is_time),
+        clock=share(lambda cell: ":" in cell or (cell.isdecimal() and len(cell) > 8)),
         url=share(lambda cell: _URL.match(cell.split(",")[0].split("\n")[0].strip())),
         image=share(_IMAGE.search),
         email=share(_EMAIL.match),

@@ -72,7 +72,7 @@ class _Guess:
     item_ids: Mapping[str, float] = field(default_factory=dict)
 
 
-def propose(paths: Sequence[Path], likeness: Likeness | None = None) -> list[Found]:
+def propose(paths: Sequence[Path], likeness: Likeness | None = None, *, known: bool = True) -> list[Found]:
     """What each stream of the files is, in their order. Raises DataError for a file that no reader opens.
 
     Every file is matched by itself; where one then is a catalogue, columns of the others that hold its ids are

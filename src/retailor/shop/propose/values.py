@@ -110,7 +110,9 @@ def _language(seen: Profile) -> float:
 
 
 def _time(seen: Profile) -> float:
-    return 0.45 if seen.time > _MOST else NEVER
+    if seen.time <= _MOST:
+        return NEVER
+    return 0.45 if seen.clock > 0.5 else 0.4
 
 
 def _rating(seen: Profile) -> float:

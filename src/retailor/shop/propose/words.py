@@ -58,8 +58,8 @@ NAMES: dict[str, dict[str, str]] = {
     "reviews": {
         "review_id": "review id, comment id, reviewid, 评价id, 评论id, 评论编号, 评价编号 | id, uuid, 编号 | no",
         "rating": "rating, stars, star rating, score, review score, review rating, rating value, star, review stars, "
-        "评分, 星级, 评价星级, 打分, 得分, 评价分数, 商品评分, 描述评分 | overall, rate, points, overall rating, 分数, 评价等级 | grade, value",
-        "label": "label, sentiment, polarity, sentiment label, 情感, 情感倾向, 情感标签, 标签 | class, target | category",
+        "评分, 星级, 评价星级, 打分, 得分, 评价分数, 商品评分, 描述评分 | overall, rate, points, overall rating, 分数 | grade, value",
+        "label": "label, sentiment, polarity, sentiment label, 情感, 情感倾向, 情感标签, 标签, 评价等级, 评价类型, 评价结果, 好中差评 | class, target | category",
         "title": "title, review title, headline, review headline, summary, review summary, subject, comment title, "
         "标题, 评价标题, 评论标题 | review name, heading, short review | name",
         "text": "text, review, review text, review body, body, content, review content, comment, comments, review comment, "
@@ -102,7 +102,7 @@ NAMES["reviews"]["user_id"] = NAMES["events"]["user_id"] + (
 )
 
 NOTHING = (
-    "order id, order number, order no, order name, order, transaction id, invoice no, invoice number, line id, line item id, "
+    "event id, log id, row id, record id, message id, index, order id, order number, order no, order name, order, transaction id, invoice no, invoice number, line id, line item id, "
     "lineitem id, quantity, qty, lineitem quantity, quantity ordered, stock, stock quantity, inventory, inventory quantity, "
     "weight, length, width, height, phone, mobile, address, street, city, zip, zipcode, postcode, postal code, country, "
     "country code, province, state, region, billing name, shipping name, billing address, shipping address, company, first name, last name, "
@@ -128,6 +128,13 @@ NOTHING = (
     "是否匿名, 是否上传合同照片, 平台, 渠道, 设备, 图片评价, 晒图, 解释内容, 手机订单, 页码"
 )  # fmt: skip
 """What no table of ours has a column for."""
+
+ORDERS = (
+    "order id, order number, order no, order status, quantity, qty, lineitem quantity, payment method, financial status, "
+    "fulfillment status, shipping method, invoice no, invoice number, transaction id, order item id, basket id, "
+    "订单编号, 订单号, 主订单编号, 购买数量, 订购数量, 订单状态, 支付方式, 收货人, 应付金额, 实付金额"
+)  # fmt: skip
+"""Columns that only orders have."""
 
 DETAILS = {
     "color": "color, colour, color name, product color, 颜色, 颜色分类",
