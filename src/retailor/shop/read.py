@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,13 @@ from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop.files.packed import found
 from retailor.shop.files.sink import Sink
 from retailor.shop.readers import amazon, presets
-from retailor.shop.readers.tabular import maps_of, read_tabular
+from retailor.shop.readers.exports.table import EXPORTS
+from retailor.shop.readers.tabular import Reader, maps_of, read_tabular
 from retailor.shop.rules import Rules, read_rules
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.unread import unread_lines
 from retailor.store import artifact
 
-Reader = Callable[[Sequence[Path], Sink], None]
 READERS: dict[str, Reader] = {**amazon.READ, **presets.READ}
 """Name to reader of a known format. 'tabular' besides, which takes its column maps from `tables`."""
 
@@ -94,7 +94,9 @@ def read_into(
 
     Memory does not grow with the files, but for 8 bytes a distinct item. On an error `folder` is as before.
     """
-    source = Source(reader=reader, files=tuple(map(str, files)), tables=None if tables is None else {**tables})
+    source = Source(
+        reader=reader, files=tuple(map(str, files)), tables=None if tables is None else {**tables}
+    )
     return read_sources([source], folder, max_rejects=max_rejects, rules=rules)
 
 
@@ -106,7 +108,8 @@ def read_sources(
     rules: str | Path | None = None,
 ) -> ReadCount:
     """The same from files of several formats, in the order of the sources."""
-    work = [(reader_of(source.reader, source.tables), _paths(source)) for source in sources]
+    given = [(source, _paths(source)) for source in sources]
+    work = [(reader_of(source.reader, source.tables, paths), paths) for source, paths in given]
     paths = [path for _, some in work for path in some]
     for path in paths:
         if sum(path.samefile(other) for other in paths) > 1:
@@ -202,17 +205,20 @@ def _read_file(reader: Reader, path: Path, sink: Sink, share: float | None) -> N
             )
 
 
-def reader_of(reader: str, tables: Mapping[str, Any] | None = None) -> Reader:
-    """The reader of that name. Raises ConfigError with the nearest name when there is none."""
-    if reader in READERS:
+def reader_of(reader: str, tables: Mapping[str, Any] | None = None, paths: Sequence[Path] = ()) -> Reader:
+    """The reader of that name, for files that it may look at before it reads the first.
+
+    Raises ConfigError with the nearest name when there is none.
+    """
+    if reader in READERS or reader in EXPORTS:
         if tables is not None:
             raise ConfigError(
                 f"reader '{reader}' knows its columns; only '{TABULAR}' takes column maps.", key="tables"
             )
-        return READERS[reader]
+        return READERS[reader] if reader in READERS else EXPORTS[reader].open(paths)
     if reader == TABULAR:
         return partial(read_tabular, maps_of(tables or {}))
-    known = [*READERS, TABULAR]
+    known = [*READERS, *EXPORTS, TABULAR]
     raise ConfigError(
         f"there is no reader '{reader}'; known: {', '.join(known)}.",
         key="reader",

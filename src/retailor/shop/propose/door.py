@@ -48,8 +48,12 @@ def _lines(each: Found) -> list[str]:
     lines = [f"{sample.name}: {each.what}{reader}{size}"]
     for table in each.tables:
         for ours, source in table.settings.get("columns", {}).items():
+            if each.reader != "tabular" and source not in _names(each):
+                continue  # made by its reader, or not in this file
             lines.append(f"  {source} → {table.table}.{ours}")
         for detail, source in table.settings.get("attributes", {}).items():
+            if source not in _names(each):
+                continue
             lines.append(f"  {source} → {table.table}.attributes ({detail})")
         for ours, value in table.settings.get("constants", {}).items():
             lines.append(f"  every row → {table.table}.{ours} = {value}")
@@ -57,6 +61,11 @@ def _lines(each: Found) -> list[str]:
     if each.unused and each.reader == "tabular":
         lines.append(f"  not used: {', '.join(each.unused[:25])}{' …' if len(each.unused) > 25 else ''}")
     return lines
+
+
+def _names(each: Found) -> set[str]:
+    sample = each.sample
+    return {*sample.columns, *(name for columns in sample.lists.values() for name in columns)}
 
 
 def write_plan(found: Sequence[Found], out: Path) -> None:

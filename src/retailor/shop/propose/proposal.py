@@ -12,7 +12,10 @@ from retailor.shop.propose.maps import derived_items, map_of, ratings_as_events
 from retailor.shop.propose.match import SURE, Hints, Likeness, Match, matches
 from retailor.shop.propose.profile import Profile, profile
 from retailor.shop.propose.sample import Columns, Sample, samples
+from retailor.shop.readers.exports.table import recognised
 
+_MARKUP = 1 << 16
+"""Bytes of a page or feed that are looked at for what it is."""
 WHAT = {
     "items": "catalogue",
     "events": "events",
@@ -76,7 +79,7 @@ def propose(paths: Sequence[Path], likeness: Likeness | None = None, *, known: b
     """What each stream of the files is, in their order. Raises DataError for a file that no reader opens.
 
     Every file is matched by itself; where one then is a catalogue, columns of the others that hold its ids are
-    told by them, and all are matched again.
+    told by them, and all are matched again. `known`: whether exports of known systems are told by their columns.
     """
     whole = [sample for path in paths for sample in samples(path)]
     guesses = [_Guess(view) for sample in whole for view in views(sample)]
@@ -85,7 +88,26 @@ def propose(paths: Sequence[Path], likeness: Likeness | None = None, *, known: b
     for i, ids in ids_by_join([(guess.view.profiles, guess.match) for guess in guesses]).items():
         guesses[i].item_ids = ids
         guesses[i].match = _best(guesses[i], likeness)
-    return _with_what_is_missing(whole, guesses)
+    told = {id(sample): found for sample in whole if known and (found := _of_export(sample))}
+    return _with_what_is_missing(whole, guesses, told)
+
+
+def _of_export(sample: Sample) -> Found | None:
+    """What a sample is where its columns are those of a known export."""
+    keys = {part for path in sample.columns for part in (path, path.split(".")[0])}
+    names = [*keys, *sample.lists, *(name for columns in sample.lists.values() for name in columns)]
+    if not sample.layout.get("header", True):
+        names = [f"{len(sample.columns)} fields between '{sample.layout.get('delimiter')}'"]
+    found = recognised(names, sample.head[:_MARKUP])
+    if found is None:
+        return None
+    export, part = found
+    tables = [
+        Table(table, map)
+        for table, maps in part.tables.items()
+        for map in (maps if isinstance(maps, list) else [maps])
+    ]
+    return Found(sample, export.name, f"{export.system}, {part.what}", tuple(tables))
 
 
 def views(sample: Sample) -> list[View]:
@@ -108,11 +130,17 @@ def _best(guess: _Guess, likeness: Likeness | None) -> Match | None:
     return found[0] if found else None
 
 
-def _with_what_is_missing(whole: Sequence[Sample], guesses: Sequence[_Guess]) -> list[Found]:
+def _with_what_is_missing(
+    whole: Sequence[Sample], guesses: Sequence[_Guess], told: Mapping[int, Found]
+) -> list[Found]:
     """The proposals, with items out of other tables where there is no catalogue, and events out of reviews."""
-    tables = {guess.match.table for guess in guesses if guess.match}
+    tables = {guess.match.table for guess in guesses if guess.match and id(guess.view.sample) not in told}
+    tables |= {part.table for one in told.values() for part in one.tables if not part.settings.get("derived")}
     made = []
     for sample in whole:
+        if id(sample) in told:
+            made.append(told[id(sample)])
+            continue
         own = [guess for guess in guesses if guess.view.sample is sample and guess.match]
         if not own:
             made.append(Found(sample, None, "nothing known", unused=tuple(sample.columns)))

@@ -14,10 +14,10 @@ from retailor.errors import DataError
 from retailor.shop.files.delimited import delimited
 from retailor.shop.files.documents import any_objects
 from retailor.shop.files.lines import chunks
-from retailor.shop.files.packed import BROKEN, found, streams
+from retailor.shop.files.packed import BROKEN, found, is_parquet, streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text
-from retailor.shop.propose.encodings import encoding_of
+from retailor.shop.files.encodings import encoding_of
 from retailor.shop.readers.frames import entries
 from retailor.shop.readers.readings import text_of
 
@@ -27,6 +27,8 @@ MOST_BYTES = 64 << 20
 MOST_ROWS = 20_000
 MOST_COLUMNS = 400
 _DEEPEST = 4
+_TWICE = "::"
+"""What the older sets of ratings have between their columns."""
 
 Columns = dict[str, list[str | None]]
 
@@ -63,9 +65,8 @@ class Sample:
 def samples(path: Path) -> list[Sample]:
     """A sample of each stream in a file. Raises DataError for a file that is none, or that no reader opens."""
     path = found(path)
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return [_of_parquet(path)]
+    if is_parquet(path):
+        return [_of_parquet(path)]
     made = []
     for name, stream in streams(path):
         short = path.name if name == str(path) else name.removeprefix(f"{path}/")
@@ -182,13 +183,18 @@ def _of_delimited(sample: Sample, name: str) -> Sample:
         chunks(name, io.BufferedReader(io.BytesIO(sample.head[: 1 << 16])), sample.layout.get("encoding"))
     )
     first = next((line for line in text.decode("utf-8", "replace").splitlines() if line.strip()), "")
-    delimiter = "\t" if "\t" in first and sample.name.endswith((".tsv", ".tab")) else None
+    layout = {**sample.layout, "format": "csv"}
+    if first.count(_TWICE) > 1:
+        layout |= {"delimiter": _TWICE, "quote": ""}
+    elif "\t" in first and sample.name.endswith((".tsv", ".tab")):
+        layout["delimiter"] = "\t"
     rejects: list[int] = []
     frames = delimited(
         name,
         io.BufferedReader(io.BytesIO(sample.head)),  # type: ignore[arg-type]
         lambda line, reason: rejects.append(line),
-        delimiter=delimiter,
+        delimiter=layout.get("delimiter"),
+        quote=layout.get("quote", '"'),
         header=False,
         encoding=sample.layout.get("encoding"),
     )
@@ -199,7 +205,6 @@ def _of_delimited(sample: Sample, name: str) -> Sample:
             break
     whole = pl.concat(parts)[:MOST_ROWS] if parts else pl.DataFrame()
     rows = whole.rows()
-    layout = {**sample.layout, "format": "csv"}
     if rows and is_header(rows[0], rows[1:200]):
         names = _unlike(rows[0])
         columns = {name: whole.to_series(i)[1:].to_list() for i, name in enumerate(names)}

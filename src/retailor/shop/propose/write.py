@@ -55,11 +55,16 @@ def sources_of(found: Sequence[Found]) -> list[Source]:
 
 
 def _sources(found: Sequence[Found]) -> dict[str, list[Found]]:
+    """The files by reader; those with a catalogue first, for what another file says of an item comes second."""
     sources: dict[str, list[Found]] = {}
-    for each in found:
+    for each in sorted(found, key=lambda each: not _is_catalogue(each)):
         if each.reader is not None:
             sources.setdefault(each.reader, []).append(each)
     return sources
+
+
+def _is_catalogue(each: Found) -> bool:
+    return any(table.table == "items" and not table.settings.get("derived") for table in each.tables)
 
 
 def _maps(some: Sequence[Found]) -> dict[str, list[dict[str, Any]]]:

@@ -44,6 +44,8 @@ class ColumnMap:
 
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to the file's; 'a.b' reaches into JSON. Without a header: '1', '2', … or `names`."""
+    instead: dict[str, str] = Field(default_factory=dict)
+    """Our column to a second column of the file, for rows where the first is empty; a file may lack it."""
     constants: dict[str, Any] = Field(default_factory=dict)
     """Our column to one value for every row."""
     values: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -60,8 +62,9 @@ class ColumnMap:
     """Our columns with `values`: rows of any other value are left out and counted, they are no rejects."""
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
     """'auto' goes by first bytes and suffix; 'csv' is any delimited text, 'jsonl' also a JSON array."""
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """None: the one of comma, tab, semicolon and bar that the header speaks for."""
+    delimiter: str | None = Field(None, min_length=1, max_length=2)
+    """None: the one of comma, tab, semicolon and bar that the header speaks for. One of two letters ('::')
+    needs quote = ''."""
     quote: str | None = Field('"', max_length=1)
     """None or '': quotes mean nothing."""
     header: bool = True
@@ -121,6 +124,11 @@ def check_map(table: str, map: ColumnMap) -> None:
             key=table,
             nearest=nearest(table, tables),
         )
+    for name in map.instead:
+        if name not in map.columns:
+            raise ConfigError(
+                f"[tables.{table}]: instead has '{name}', which 'columns' lacks.", key="instead"
+            )
     for name in (*map.columns, *map.constants, *map.values, *map.optional):
         if name not in SCHEMAS[table]:
             raise ConfigError(
@@ -163,6 +171,12 @@ def _check_layout(table: str, map: ColumnMap) -> None:
     if len(set(map.names)) < len(map.names):
         again = next(name for name in map.names if map.names.count(name) > 1)
         raise ConfigError(f"{where}: 'names' has '{again}' twice.", key="names", value=again)
+    if len(map.delimiter or "") > 1 and map.quote:
+        raise ConfigError(
+            f"{where}: delimiter = '{map.delimiter}' needs quote = '': between two letters quotes mean nothing.",
+            key="delimiter",
+            value=map.delimiter,
+        )
     if map.encoding is not None and not _is_text_encoding(map.encoding):
         raise ConfigError(
             f"{where}: there is no encoding '{map.encoding}'; 'utf-8', 'gbk', 'latin-1' are some.",
@@ -228,6 +242,11 @@ def is_for(map: ColumnMap, name: str) -> bool:
     return not map.files or any(
         fnmatch(Path(name).name, each) or fnmatch(name, f"*/{each}") for each in map.files
     )
+
+
+def wanted(map: ColumnMap) -> list[str]:
+    """Every column of a file that the map has a use for."""
+    return list(dict.fromkeys((*map.columns.values(), *map.instead.values(), *map.attributes.values())))
 
 
 def sources(map: ColumnMap) -> list[str]:

@@ -16,23 +16,27 @@ from retailor.shop.files.delimited import Frames, delimited
 from retailor.shop.files.documents import any_objects
 from retailor.shop.files.lines import Reject
 from retailor.shop.files.nested import evidence_of, pairs_of, path_of, path_of_text
-from retailor.shop.files.packed import streams
+from retailor.shop.files.packed import is_parquet, streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text
-from retailor.shop.readers.column_maps import ColumnMap, is_for
+from retailor.shop.readers.column_maps import ColumnMap, is_for, wanted
 from retailor.shop.tables import SCHEMAS
 
 Maps = Sequence[tuple[str, ColumnMap]]
 
 
 def frames_of(
-    maps: Maps, path: Path, told: Callable[[str, int, str], None]
+    maps: Maps,
+    path: Path,
+    told: Callable[[str, int, str], None],
+    empty: Callable[[str, str, int], None] = lambda name, each, n: None,
 ) -> Iterator[tuple[str, Maps, Frames]]:
-    """Name of each stream in the file that a map is for, those maps, and its frames."""
+    """Name of each stream in the file that a map is for, those maps, and its frames.
+
+    `told` takes rejects, `empty` how many objects hold no list that the maps want a row of each entry of.
+    """
     layout = maps[0][1]
-    with path.open("rb") as file:
-        is_parquet = file.read(4) == b"PAR1"
-    if is_parquet or layout.format == "parquet":
+    if is_parquet(path) or layout.format == "parquet":
         here = _here(maps, str(path))
         if here:
             yield (
@@ -48,7 +52,7 @@ def frames_of(
         if layout.format == "jsonl" or (
             layout.format == "auto" and _suffix(name) in (".json", ".jsonl", ".ndjson")
         ):
-            yield name, here, _json(here, name, stream, reject)
+            yield name, here, _json(here, name, stream, reject, partial(empty, name))
         else:
             yield (
                 name,
@@ -72,11 +76,7 @@ def _here(maps: Maps, name: str) -> Maps:
 
 
 def _wanted(maps: Maps) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            source for _, map in maps for source in (*map.columns.values(), *map.attributes.values())
-        )
-    )
+    return tuple(dict.fromkeys(source for _, map in maps for source in wanted(map)))
 
 
 def _suffix(name: str) -> str:
@@ -84,11 +84,11 @@ def _suffix(name: str) -> str:
     return path.with_suffix("").suffix if path.suffix in (".gz", ".bz2", ".xz") else path.suffix
 
 
-def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
+def _json(maps: Maps, name: str, stream: Any, reject: Reject, empty: Callable[[str, int], None]) -> Frames:
     """Frames of text columns, and list columns where ours hold lists; a line is where the object starts."""
-    wanted = _targets(maps)
+    targets = _targets(maps)
     encoding = maps[0][1].encoding
-    tops = {*wanted, *(source.split(".")[0] for source in wanted)}
+    tops = {*targets, *(source.split(".")[0] for source in targets)}
 
     def is_row(row: Row) -> bool:
         return not tops.isdisjoint(row)
@@ -99,16 +99,18 @@ def _json(maps: Maps, name: str, stream: Any, reject: Reject) -> Frames:
         batch = whole if each is None else [(at, row) for at, one in whole for row in entries(one, each)]
         if not whole:
             continue
+        if each is not None:
+            empty(each, len(whole) - len({at for at, _ in batch}))
         columns = {
             source: pl.Series([made_of(reach(row, source)) for _, row in batch], dtype=kind, strict=False)
-            for source, (kind, made_of) in wanted.items()
+            for source, (kind, made_of) in targets.items()
         }
         if not started:  # the keys there are stand for a header
             started = True
             keys = dict.fromkeys(key for _, row in whole for key in row)
             have = [source for source, column in columns.items() if column.null_count() < len(column)]
             some = _of_some_rows(maps)
-            seen = [s for s in wanted if s in keys or (s in some and s.split(".")[0] in keys)]
+            seen = [s for s in targets if s in keys or (s in some and s.split(".")[0] in keys)]
             known = dict.fromkeys([*have, *seen, *keys])
             yield pl.DataFrame(schema=dict.fromkeys(known, pl.String)), pl.Series([], dtype=pl.Int64)
         if batch:
@@ -135,16 +137,19 @@ def _laid(row: Mapping[str, Any], each: str, entry: Mapping[str, Any]) -> Row:
 
 def _without_lists(maps: Maps, frames: Frames) -> Frames:
     """The frames with text where a list stands for one value: what JSON's lists of such a column become."""
-    wanted = {source: made_of for source, (kind, made_of) in _targets(maps).items() if kind == pl.String}
+    texts = {source: made_of for source, (kind, made_of) in _targets(maps).items() if kind == pl.String}
     for frame, lines in frames:
-        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List) and name in wanted]
-        made = {name: pl.Series(map(wanted[name], frame[name].to_list()), dtype=pl.String) for name in lists}
+        lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List) and name in texts]
+        made = {name: pl.Series(map(texts[name], frame[name].to_list()), dtype=pl.String) for name in lists}
         yield frame.with_columns(**made), lines
 
 
 def _targets(maps: Maps) -> dict[str, tuple[Any, Any]]:
     details = {source: (pl.String, as_text) for _, map in maps for source in map.attributes.values()}
-    return details | {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+    second = {source: _target(ours) for _, map in maps for ours, source in map.instead.items()}
+    return (
+        details | second | {source: _target(ours) for _, map in maps for ours, source in map.columns.items()}
+    )
 
 
 def reach(row: Row, source: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from retailor.shop.files.sink import Sink
 from retailor.shop.readers.column_maps import ColumnMap, Settled, check_map, is_for, sources
 from retailor.shop.readers.columns import canonical, missing_column
 from retailor.shop.readers.frames import Maps, frames_of
-from retailor.shop.readers.readings import text_of
+from retailor.shop.readers.readings import says_none, text_of
 from retailor.shop.readers.survey import Key, open_columns, survey
 
+Reader = Callable[[Sequence[Path], Sink], None]
 _LAYOUT = ("format", "delimiter", "quote", "header", "names", "encoding", "each")
 
 
@@ -74,7 +75,12 @@ def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
     failure: DataError | None = None
     fitted = False
     settled = _surveyed(maps, path, sink)
-    for name, here, frames in frames_of(maps, path, sink.reject):
+    empty: Counter[tuple[str, str]] = Counter()
+
+    def count_empty(name: str, each: str, n: int) -> None:
+        empty[name, each] += n
+
+    for name, here, frames in frames_of(maps, path, sink.reject, count_empty):
         chosen: Maps | None = None
         tally = Tally()
         for frame, lines in track(frames, f"reading {path.name}"):
@@ -87,8 +93,10 @@ def read_one(maps: Maps, path: Path, sink: Sink) -> DataError | None:
             if len(frame):
                 add_frame(chosen, name, frame, lines, sink, settled.get(name, {}), tally)
         fitted = fitted or bool(chosen)
-        _refuse_all_lost(name, tally, sink)
-        _tell_left_out(name, tally, sink)
+        tell(name, tally, sink)
+    for (name, each), n in empty.items():
+        if n:
+            sink.unread.remark(name, f"{n:,} objects have no entries in '{each}', and give no rows")
     if fitted or failure:
         return None if fitted else failure
     first = sink.first_rejects()
@@ -125,6 +133,12 @@ def _surveyed(maps: Maps, path: Path, sink: Sink) -> dict[str, Mapping[Key, Sett
             settled = survey(chosen, only, sink.unread, name)
             found[name] = settled
     return found
+
+
+def tell(name: str, tally: Tally, sink: Sink) -> None:
+    """Says which rows of a stream were left out. Raises DataError where every row of a table was lost."""
+    _refuse_all_lost(name, tally, sink)
+    _tell_left_out(name, tally, sink)
 
 
 def _refuse_all_lost(name: str, tally: Tally, sink: Sink) -> None:
@@ -170,9 +184,9 @@ def add_frame(
         if map.derived:
             continue
         meant, at = _meant(table, map, frame, tally), lines
-        part = frame
+        part = with_instead(map, frame)
         if meant is not None:
-            part, at = frame.filter(meant), lines.filter(meant)
+            part, at = part.filter(meant), lines.filter(meant)
         rows, good, reasons, losses = canonical(table, map, part, known)
         for line, reason in zip(at.filter(~good), reasons, strict=True):
             sink.reject(name, line, reason)
@@ -192,10 +206,25 @@ def add_frame(
         frame = frame.filter(taken)
     for (table, map), known in zip(maps, columns, strict=True):
         if map.derived and table == "items":
-            once = frame.filter(pl.col(map.columns["item_id"]).hash().is_first_distinct())
+            part = with_instead(map, frame)
+            once = part.filter(pl.col(map.columns["item_id"]).hash().is_first_distinct())
             sink.add_items(name, canonical(table, map, once, known)[0], None)
         elif map.derived:
-            sink.add(table, canonical(table, map, frame, known)[0])
+            sink.add(table, canonical(table, map, with_instead(map, frame), known)[0])
+
+
+def with_instead(map: ColumnMap, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the map's second columns where its first are empty."""
+    made = []
+    for ours, second in map.instead.items():
+        first = map.columns[ours]
+        if first not in frame.columns or second not in frame.columns:
+            continue
+        empty = pl.col(first).is_null()
+        if frame.schema[first] == pl.String:
+            empty = empty | says_none(pl.col(first)).fill_null(True)
+        made.append(pl.when(empty).then(pl.col(second)).otherwise(pl.col(first)).alias(first))
+    return frame.with_columns(made)
 
 
 def _meant(table: str, map: ColumnMap, frame: pl.DataFrame, tally: Tally) -> pl.Series | None:

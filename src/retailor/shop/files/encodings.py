@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from retailor.shop.files.packed import BROKEN, is_parquet, streams
 
 _HAN = re.compile("[\u4e00-\u9fff]")
 _LOOKED_AT = 1 << 18
@@ -48,3 +53,18 @@ def _is_common(letter: str, encoding: str, last: int) -> bool:
         return letter.encode(encoding)[0] <= last
     except UnicodeEncodeError:
         return False
+
+
+def encodings_in(path: Path) -> dict[str, str | None]:
+    """The encoding of each stream in a file, by the stream's name; none of Parquet."""
+    if is_parquet(path):
+        return {}
+    return {name: encoding_of(_head(stream)) for name, stream in streams(path)}
+
+
+def _head(stream: IO[bytes]) -> bytes:
+    head = b""
+    with suppress(*BROKEN):
+        while len(head) < _LOOKED_AT and (part := stream.read1(_LOOKED_AT)):  # type: ignore[attr-defined]
+            head += part
+    return head
