@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from retailor.scripts import HAN
+from retailor.shop.cells.times import TimeForm, read_time
 from retailor.shop.propose.match import Hints, Match, score, words_for
 from retailor.shop.propose.names import Words, detail_of, is_of_item
 from retailor.shop.propose.profile import Profile
@@ -44,6 +45,12 @@ def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints:
             settings["values"] = {"grade": grades_of(seen.values)}
             notes.append("grade: what each word is worth is a guess")
     if "time" in match.columns:
+        first = day_first(profiles[match.columns["time"]])
+        if first is not None:
+            settings["day_first"] = first
+            notes.append(
+                "time: years of two digits need day_first; look at the first rows whether it is right"
+            )
         notes += _of_time(profiles[match.columns["time"]], is_chinese=any(map(_HAN.search, profiles)))
     return settings, notes
 
@@ -128,6 +135,20 @@ def _of_time(seen: Profile, *, is_chinese: bool) -> list[str]:
     return [f'times that name no zone are read as UTC; time_zone = "{zone}" would say otherwise']
 
 
+def day_first(seen: Profile) -> bool | None:
+    """The order of day and month that times with two digits for the year need; None where they need none."""
+    some = list(seen.values)[:500]
+    reads = {
+        first: sum(isinstance(read_time(one, TimeForm(first, strict=True)), int) for one in some)
+        for first in (False, True)
+    }
+    usual = sum(
+        any(isinstance(read_time(one, TimeForm(first)), int) for first in (False, True)) for one in some
+    )
+    best = max(reads, key=lambda first: reads[first])
+    return best if reads[best] > usual else None
+
+
 def ratings_as_events(match: Match) -> dict[str, Any] | None:
     """Reviews as events of kind 'rate', for a shop that has no others; None where they name no one."""
     if not {"user_id", "item_id"} <= match.columns.keys():
@@ -151,7 +172,11 @@ def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -
     for ours in _DERIVED:
         fits = {name: score("items", ours, name, profiles[name], hints) for name in free}
         best = max(fits, key=lambda name: fits[name], default=None)
-        if best is not None and fits[best] >= 0.55 and (ours != "title" or _is_title(best, match, hints)):
+        if (
+            best is not None
+            and fits[best] >= (0.45 if ours == "title" else 0.55)
+            and (ours != "title" or _is_title(best, match, hints))
+        ):
             columns[ours] = best
             free.remove(best)
     if "title" not in columns:

@@ -42,8 +42,8 @@ _NEEDS = {
 }
 _BY_VALUES = {
     "items": {"image": 0.35, "price": 0.35, "description": 0.3},
-    "events": {"time": 0.4, "kind": 0.4},
-    "reviews": {"text": 0.3, "time": 0.4, "label": 0.3, "rating": 0.25},
+    "events": {"time": 0.4, "kind": 0.4, "rating": 0.4},
+    "reviews": {"text": 0.3, "time": 0.4, "label": 0.3, "rating": 0.4},
     "questions": {"question": 0.4},
     "judgments": {},
 }
@@ -99,6 +99,8 @@ def score(table: str, ours: str, column: str, seen: Profile, hints: Hints) -> fl
     by_values = _BY_VALUES[table].get(ours)
     if by_values is None or said < by_values or (hints.has_names and nothing(words) >= 0.75):
         return 0.0
+    if ours == "rating" and hints.has_names:
+        return 0.0  # a quantity looks the same
     return said
 
 

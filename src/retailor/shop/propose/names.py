@@ -12,12 +12,23 @@ from retailor.shop.propose.words import DETAILS, NAMES, NOTHING, ORDERS
 _TIERS = (1.0, 0.8, 0.5)
 _END, _START, _INSIDE = 0.86, 0.72, 0.6
 """What a name is worth that ends, begins or goes on around one that is known."""
+_SOME_ID = 0.5
 _ATOMIC = re.compile(r":(?:token|float)(?:_seq)?$")
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HAN = re.compile(f"[{HAN}]")
 _APART = re.compile(rf"[^a-z0-9{HAN}]+")
 ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
 _FEW = 2
+_SHORT = {
+    "cust": "customer", "prod": "product", "art": "article", "qty": "quantity", "cat": "category", "img": "image",
+    "desc": "description", "descr": "description", "usr": "user", "amt": "amount", "no": "number", "nr": "number",
+    "num": "number", "itm": "item", "acct": "account", "txn": "transaction", "ord": "order", "inv": "invoice",
+    "cd": "code", "nm": "name", "dat": "date", "dt": "date", "ts": "timestamp", "tstamp": "timestamp",
+    "mfr": "manufacturer", "curr": "currency", "lang": "language", "pic": "picture", "pk": "id", "uid": "uid",
+}  # fmt: skip
+"""What short words of columns stand for."""
+_ALONE = frozenset((("id",), ("number",), ("code",), ("key",)))
+"""Names that mean ours only where nothing else stands beside them: a shelf's id is not the item's."""
 _PREFIXES = ("g", "tbl", "col", "fld", "f", "c")
 
 _OF_ITEMS = frozenset(
@@ -45,7 +56,7 @@ def words_of(name: str, *, is_path: bool = False) -> Words:
     parts = [part for part in _APART.split(_CAMEL.sub(" ", name).lower()) if part]
     if len(parts) > 1 and parts[0] in _PREFIXES:
         parts = parts[1:]
-    return tuple(_single(part) for part in parts)
+    return tuple(_SHORT.get(part, part) for part in map(_single, parts))
 
 
 def _single(word: str) -> str:
@@ -66,7 +77,7 @@ def likeness(name: Words, known: Words) -> float:
     if _HAN.search(sought):
         return _inside(whole, sought) if len(sought) > 1 else 0.0
     n, k = len(name), len(known)
-    if k >= n:
+    if k >= n or known in _ALONE:
         return 0.0
     share = 0.5 + 0.5 * k / n
     if name[-k:] == known:
@@ -98,7 +109,15 @@ def scores(table: str, name: Words) -> Mapping[str, float]:
     for ours, (alike, weight) in like.items():
         score = alike * weight
         made[ours] = score * (0.3 if none > alike + 0.05 else 1.0 if score >= best else 0.85)
+    if is_id(name) and none < 0.8 and best < _SOME_ID:
+        made["item_id"] = _SOME_ID
     return made
+
+
+def is_id(name: Words) -> bool:
+    """Whether a name says that it is the id of something, which may be what a shop sells: 'rest id', 'aid'."""
+    alone = len(name) == 1 and len(name[0]) == 3 and name[0].endswith("id")
+    return alone or (len(name) > 1 and name[-1] in ("id", "uid"))
 
 
 def _worth(pair: tuple[float, float]) -> float:

@@ -124,4 +124,5 @@ def _is_time(cell: str) -> bool:
         return any(LIKELY_MS * per_ms <= number < LAST_MS * per_ms for per_ms in UNITS_PER_MS.values())
     if len(cell) < 6 or cell.replace(".", "", 1).isdecimal():
         return len(cell) == 8 and cell[:2] in ("19", "20") and isinstance(read_time(cell, TimeForm()), int)
-    return any(isinstance(read_time(cell, TimeForm(day_first=first)), int) for first in (True, False))
+    forms = [TimeForm(first, strict) for first in (True, False) for strict in (False, True)]
+    return any(isinstance(read_time(cell, form), int) for form in forms)

@@ -163,6 +163,8 @@ def _with_what_is_missing(
 def _apart(own: Sequence[_Guess]) -> list[_Guess]:
     """The views of one sample that stand beside each other: its rows, and the best of its lists."""
     rows = [guess for guess in own if guess.view.each is None]
+    if any(guess.match and guess.match.table == "items" for guess in rows):
+        return rows  # what a catalogue lists inside an item is of the item
     lists = sorted(
         (guess for guess in own if guess.view.each is not None),
         key=lambda guess: -(guess.match.fit if guess.match else 0.0),

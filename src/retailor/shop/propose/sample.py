@@ -111,22 +111,11 @@ def _of_text(path: Path, name: str, short: str, head: bytes, cut: bool) -> Sampl
 
 def _of_json(sample: Sample, name: str) -> Sample:
     rejects: list[int] = []
-    rows: list[Row] = []
-    try:
-        for batch in any_objects(
-            name,
-            io.BufferedReader(io.BytesIO(sample.head)),  # type: ignore[arg-type]
-            lambda line, reason: rejects.append(line),
-            sample.layout.get("encoding"),
-            is_row=lambda row: not _holds_rows(row),
-        ):
-            rows += [row for _, row in batch]
-            if len(rows) >= MOST_ROWS:
-                break
-    except DataError:
-        if not (sample.cut and rows):
-            raise
-    rows = rows[:MOST_ROWS]
+    rows = _objects(sample, name, rejects, are_rows=True)
+    if not rows and sample.cut:  # one object around all rows, which goes on
+        rejects.clear()
+        rows = _objects(sample, name, rejects, are_rows=False)
+    rows = _inside(rows[:MOST_ROWS])
     paths = dict.fromkeys(path for row in rows[:2_000] for path in _lists(row))
     lists = {each: flat([one for row in rows for one in entries(row, each)][:MOST_ROWS]) for each in paths}
     return replace(
@@ -139,12 +128,39 @@ def _of_json(sample: Sample, name: str) -> Sample:
     )
 
 
-def _holds_rows(row: Row) -> bool:
-    """Whether an object is not a row but what stands around them: little beside one list of objects."""
+def _objects(sample: Sample, name: str, rejects: list[int], *, are_rows: bool) -> list[Row]:
+    """The objects of the head; of one that is cut off, those before its end."""
+    rows: list[Row] = []
+    stream = io.BufferedReader(io.BytesIO(sample.head))  # type: ignore[arg-type]
+    try:
+        for batch in any_objects(
+            name,
+            stream,
+            lambda line, reason: rejects.append(line),
+            sample.layout.get("encoding"),
+            is_row=lambda row: are_rows,
+        ):
+            rows += [row for _, row in batch]
+            if len(rows) >= MOST_ROWS:
+                break
+    except DataError:
+        if not sample.cut:
+            raise
+    return rows
+
+
+def _only_list(row: Row) -> list[Row] | None:
+    """The one list of objects in an object that else holds single values; None without it, or with more."""
     lists = [
         value for value in row.values() if isinstance(value, list) and value and isinstance(value[0], dict)
     ]
-    return len(lists) == 1 and len(row) <= 4 and (len(lists[0]) > 1 or len(row) == 1)
+    others = [value for value in row.values() if isinstance(value, (dict, list)) and value not in lists]
+    return lists[0] if len(lists) == 1 and not others and (len(lists[0]) > 1 or len(row) == 1) else None
+
+
+def _inside(rows: list[Row]) -> list[Row]:
+    """The rows of a file that is one object around them."""
+    return (_only_list(rows[0]) or rows) if len(rows) == 1 else rows
 
 
 def _lists(row: Mapping[str, Any], at: str = "", depth: int = 0) -> Iterator[str]:

@@ -9,6 +9,8 @@ from retailor.shop.propose.words import GRADES, KINDS, LABELS
 
 NEVER = -1.0
 _MOST = 0.8
+_STARS = 0.4
+"""What numbers say that go from 1 to 5, with few others between."""
 
 Fit = Callable[[Profile], float]
 
@@ -82,6 +84,8 @@ def _brand(seen: Profile) -> float:
 def _category(seen: Profile) -> float:
     if seen.url > 0.5 or seen.time > _MOST or seen.money > 0.5 or seen.decimals > 0.1:
         return NEVER
+    if seen.length < 2:
+        return -0.3
     return 0.25 if seen.path > 0.5 else 0.0 if seen.letters > 0.5 else -0.2
 
 
@@ -118,7 +122,7 @@ def _time(seen: Profile) -> float:
 def _rating(seen: Profile) -> float:
     if seen.rating < _MOST or seen.n_distinct > 50 or seen.high > 5:
         return NEVER
-    return 0.25
+    return _STARS if seen.high == 5 and seen.low > 0 and 4 <= seen.n_distinct <= 10 else 0.25
 
 
 def _helpful(seen: Profile) -> float:
@@ -184,6 +188,7 @@ def grades_of(values: frozenset[str]) -> dict[str, float]:
 
 def _listed(values: frozenset[str], known: dict[str, str]) -> dict[str, str]:
     ours = {plain_word(word): name for name, words in known.items() for word in words.split(",")}
+    ours |= {f"{word}s": name for word, name in ours.items() if word.isascii()}
     made = {value: ours.get(plain_word(value)) for value in values}
     return {value: name for value, name in made.items() if name is not None}
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 NAMES: dict[str, dict[str, str]] = {
     "items": {
-        "item_id": "item id, product id, goods id, article id, item, movie id, business id, book id, docid, doc id, "
+        "item_id": "item id, product id, product uid, item uid, goods id, article id, item, movie id, business id, book id, docid, doc id, "
         "product code, item code, product number, item number, item no, article number, prod id, parent asin, "
         "asin, 商品id, 商品编号, 商品编码, 宝贝id, 商品代码, 产品编号, 产品id, 商品号, 产品编码, 物料编码 | sku, id, "
-        "variant sku, offer id, code, handle, url handle, 商家编码, 货号, 商品货号, 款号, sku编码, 编号, 编码 "
+        "variant sku, offer id, code, handle, url handle, stock code, stock number, part number, style code, style number, 商家编码, 货号, 商品货号, 款号, sku编码, 编号, 编码 "
         "| gtin, ean, isbn, upc, mpn, barcode, key, number, no, 条码",
         "title": "title, product title, item title, product name, item name, name, movie title, book title, "
         "goods name, 商品名称, 宝贝标题, 商品标题, 宝贝名称, 产品名称, 标题, 名称, 品名, 商品名, 产品标题, 书名 "
-        "| product, item, lineitem name, article, 商品, 宝贝, 产品 | label, heading, page title",
+        "| product, item, lineitem name, article, 商品, 宝贝, 产品 | label, heading, page title, description",
         "description": "description, product description, item description, long description, body html, "
         "描述, 商品描述, 宝贝描述, 商品详情, 产品描述, 产品详情, 详细描述 | body, details, detail, short description, text, "
         "summary, content, overview, bullet point, bullet points, about, 详情, 简介, 卖点, 商品卖点, 介绍, 说明 | abstract",
@@ -64,10 +64,10 @@ NAMES: dict[str, dict[str, str]] = {
         "标题, 评价标题, 评论标题 | review name, heading, short review | name",
         "text": "text, review, review text, review body, body, content, review content, comment, comments, review comment, "
         "comment text, feedback, customer review, reviewtext, message, 评价, 评论, 评价内容, 评论内容, 初评内容, 首评内容, "
-        "首次评价, 评论正文, 内容, 正文, 文本, 评语, 点评内容, 点评, 买家评价 | description, opinion, sentence, remark, "
-        "experience, review description, notes, 追评, 意见 | tweet, post, answer",
+        "首次评价, 评论正文, 内容, 正文, 文本, 评语, 点评内容, 点评, 买家评价 | opinion, sentence, remark, "
+        "experience, review description, notes, 追评, 意见 | tweet, post, answer, description",
         "helpful": "helpful, helpful votes, helpful count, useful, helpful vote, found helpful, votes up, upvotes, "
-        "thumbs up, helpfulness, 有用, 有用数, 点赞, 点赞数, 赞, 赞数, 有用票数, 点赞量 | votes, likes, like count, useful count, helpful yes | vote",
+        "thumbs up, helpfulness, 有用, 有用数, 点赞, 点赞数, 赞, 赞数, 有用票数, 点赞量 | votes, likes, like count, useful count, helpful yes, positive feedback count, total positive feedback count | vote",
         "time": "time, timestamp, date, review date, reviewed at, review time, created at, created, date created, "
         "review created date, submission time, submitted at, unix review time, date published, published at, "
         "review created at, 时间, 日期, 评价时间, 评论时间, 评价日期, 评论日期, 创建时间, 发布时间, 发表时间, 点评时间 "
@@ -102,7 +102,7 @@ NAMES["reviews"]["user_id"] = NAMES["events"]["user_id"] + (
 )
 
 NOTHING = (
-    "event id, log id, row id, record id, message id, index, order id, order number, order no, order name, order, transaction id, invoice no, invoice number, line id, line item id, "
+    "app id, tenant id, store id, shop id, branch id, campaign id, category id, brand id, seller id, merchant id, vendor id, event id, log id, row id, record id, message id, index, order id, order number, order no, order name, order, transaction id, invoice no, invoice number, line id, line item id, "
     "lineitem id, quantity, qty, lineitem quantity, quantity ordered, stock, stock quantity, inventory, inventory quantity, "
     "weight, length, width, height, phone, mobile, address, street, city, zip, zipcode, postcode, postal code, country, "
     "country code, province, state, region, billing name, shipping name, billing address, shipping address, company, first name, last name, "
