@@ -67,7 +67,9 @@ def main() -> None:
         for name, one in found.items():
             print(f"{name}: {one.right} of {one.n}; {'; '.join(one.wrong)}")
         n, right = (sum(getattr(one, name) for one in found.values()) for name in ("n", "right"))
-        n_all, right_all = (sum(getattr(one, name) for one in found.values()) for name in ("n_all", "right_all"))
+        n_all, right_all = (
+            sum(getattr(one, name) for one in found.values()) for name in ("n_all", "right_all")
+        )
         print(f"{part}: {right / n:.3f} of {n} that matter, {right_all / n_all:.3f} of all {n_all}\n")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
+from retailor.cli.doctor import doctor
 from retailor.cli.insight import insight
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
@@ -43,6 +44,7 @@ for _command in (
     chat,
     mcp,
     describe,
+    doctor,
 ):
     app.command()(_command)
 for _name, _entry in TASKS.items():

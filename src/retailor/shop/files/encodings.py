@@ -28,6 +28,9 @@ def encoding_of(head: bytes) -> str | None:
         part = part[: part.rfind(b"\n") + 1] or part
     if _decodes(part, "utf-8"):
         return None
+    odd = [line for line in part.split(b"\n") if not line.isascii()]
+    if 3 * sum(_decodes(line, "utf-8") for line in odd) > len(odd):
+        return None  # a few lines of it are broken, and will be rejects
     for encoding, usual, last in _CHINESE:
         text = part.decode(encoding, "replace")
         strange = sum(not letter.isascii() for letter in text)

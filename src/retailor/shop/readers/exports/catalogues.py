@@ -171,8 +171,8 @@ def _woo(lowest: dict[str, float], sink: Sink, path: Path, frames: Frames) -> Fr
 
 def _woo_price(row: dict[str, Any], lowest: dict[str, float]) -> str | None:
     price = row["Regular price"] or row.get("Sale price")
-    found = (lowest.get(row.get(key) or "") for key in ("ID", "SKU"))
-    return price or next((f"{amount:g}" for amount in found if amount is not None), None)
+    found = [lowest[row[key]] for key in ("ID", "SKU") if row.get(key) in lowest]
+    return price or (f"{min(found):g}" if found else None)
 
 
 def _first(cell: str | None) -> str | None:
