@@ -15,7 +15,7 @@ EXPORTS = Path(__file__).parent / "exports"
 
 @dataclass(frozen=True)
 class Figures:
-    """Of the columns that should become, or became, something; `n_all` and `right_all` count the others too."""
+    """Of the columns that should become something, or did; `n_all` and `right_all` count the others too."""
 
     n: int
     right: int

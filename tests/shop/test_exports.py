@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from retailor.errors import DataError
 from retailor.shop.propose.proposal import propose
 from retailor.shop.read import read
+from retailor.shop.readers.exports.reference import reference
 from retailor.shop.readers.exports.shaped import row_groups
-from retailor.shop.readers.exports.table import EXPORTS, reference
+from retailor.shop.readers.exports.table import EXPORTS
 from retailor.shop.tables import Shop
 from retailor.testing.readers import ReaderContract
 
@@ -21,32 +23,87 @@ HERE = Path(__file__).parent / "exports"
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 READ: list[tuple[str, tuple[str, ...], dict[str, int], list[Any]]] = [
-    ("shopify", ("shopify_orders.csv", "shopify_products.csv"), {"items": 4, "events": 6}, ["harbour-tee", "Harbour T-shirt", 24.0]),
-    ("woocommerce", ("woocommerce_orders.json", "woocommerce_products.csv"), {"items": 4, "events": 6}, ["201", "Oak chair", 149.0]),
+    (
+        "shopify",
+        ("shopify_orders.csv", "shopify_products.csv"),
+        {"items": 4, "events": 6},
+        ["harbour-tee", "Harbour T-shirt", 24.0],
+    ),
+    (
+        "woocommerce",
+        ("woocommerce_orders.json", "woocommerce_products.csv"),
+        {"items": 4, "events": 6},
+        ["201", "Oak chair", 149.0],
+    ),
     ("magento", ("magento_products.csv",), {"items": 4}, ["MB-BAG", "Trail duffle", 45.0]),
     ("google-merchant", ("google_merchant.tsv",), {"items": 5}, ["K-11", "Garden shears", 24.95]),
     ("google-merchant", ("google_merchant.xml",), {"items": 5}, ["K-11", "Garden shears", 24.95]),
-    ("json-ld", ("schema_org.html",), {"items": 1, "reviews": 2, "questions": 2}, ["CG-4", "Coffee grinder CG-4", 189.0]),
+    (
+        "json-ld",
+        ("schema_org.html",),
+        {"items": 1, "reviews": 2, "questions": 2},
+        ["CG-4", "Coffee grinder CG-4", 189.0],
+    ),
     ("ga4", ("ga4_events.jsonl",), {"items": 4, "events": 9}, ["SKU_1", "Trail shoe", 89.0]),
-    ("segment", ("segment_events.jsonl",), {"items": 3, "events": 8}, ["507f1", "Board game Monopole", 18.99]),
+    (
+        "segment",
+        ("segment_events.jsonl",),
+        {"items": 3, "events": 8},
+        ["507f1", "Board game Monopole", 18.99],
+    ),
     ("snowplow", ("snowplow_events.jsonl",), {"items": 3, "events": 7}, ["P125", "Baseball cap", 20.0]),
     ("judgeme", ("judgeme_reviews.csv",), {"reviews": 4}, []),
     ("yotpo", ("yotpo_reviews.csv",), {"items": 3, "reviews": 4}, ["HL-1", "Head lamp", None]),
     ("trustpilot", ("trustpilot_reviews.csv",), {"items": 3, "reviews": 4}, ["DL-1", "Desk lamp", None]),
-    ("tmall", ("tmall_orders.csv", "tmall_items.csv", "tmall_reviews.csv"), {"items": 4, "events": 4, "reviews": 4},
-     ["680000000011", "保温杯不锈钢大容量男女便携水杯", 89.0]),
-    ("jd", ("jd_orders.csv", "jd_items.csv", "jd_reviews.csv"), {"items": 4, "events": 4, "reviews": 4},
-     ["100012345671", "机械键盘 87键 青轴", 299.0]),
-    ("recbole", ("recbole.inter", "recbole.item", "recbole.user"), {"items": 5, "events": 8}, ["242", "Harbour Lights", None]),
-    ("movielens", ("movielens_ratings.csv", "movielens_movies.csv", "movielens_tags.csv"), {"items": 5, "events": 8},
-     ["1", "Tin Soldiers (1995)", None]),
-    ("movielens", ("ml1m_ratings.dat", "ml1m_movies.dat"), {"items": 3, "events": 5}, ["1193", "One Flew Away (1975)", None]),
-    ("yelp", ("yelp_business.json", "yelp_review.json", "yelp_tip.json"), {"items": 5, "events": 6, "reviews": 10},
-     ["b000000000000000000000", "Blue Crab Shack", None]),
-    ("esci", ("esci_examples.parquet", "esci_products.parquet"), {"items": 4, "judgments": 6}, ["B0A", "Clear case for iPhone 12", None]),
-    ("wands", ("wands_label.csv", "wands_product.csv", "wands_query.csv"), {"items": 4, "judgments": 5},
-     ["0", "solid wood platform bed", None]),
-]  # fmt: skip
+    (
+        "tmall",
+        ("tmall_orders.csv", "tmall_items.csv", "tmall_reviews.csv"),
+        {"items": 4, "events": 4, "reviews": 4},
+        ["680000000011", "保温杯不锈钢大容量男女便携水杯", 89.0],
+    ),
+    (
+        "jd",
+        ("jd_orders.csv", "jd_items.csv", "jd_reviews.csv"),
+        {"items": 4, "events": 4, "reviews": 4},
+        ["100012345671", "机械键盘 87键 青轴", 299.0],
+    ),
+    (
+        "recbole",
+        ("recbole.inter", "recbole.item", "recbole.user"),
+        {"items": 5, "events": 8},
+        ["242", "Harbour Lights", None],
+    ),
+    (
+        "movielens",
+        ("movielens_ratings.csv", "movielens_movies.csv", "movielens_tags.csv"),
+        {"items": 5, "events": 8},
+        ["1", "Tin Soldiers (1995)", None],
+    ),
+    (
+        "movielens",
+        ("ml1m_ratings.dat", "ml1m_movies.dat"),
+        {"items": 3, "events": 5},
+        ["1193", "One Flew Away (1975)", None],
+    ),
+    (
+        "yelp",
+        ("yelp_business.json", "yelp_review.json", "yelp_tip.json"),
+        {"items": 5, "events": 6, "reviews": 10},
+        ["b000000000000000000000", "Blue Crab Shack", None],
+    ),
+    (
+        "esci",
+        ("esci_examples.parquet", "esci_products.parquet"),
+        {"items": 4, "judgments": 6},
+        ["B0A", "Clear case for iPhone 12", None],
+    ),
+    (
+        "wands",
+        ("wands_label.csv", "wands_product.csv", "wands_query.csv"),
+        {"items": 4, "judgments": 5},
+        ["0", "solid wood platform bed", None],
+    ),
+]
 """Reader, files, rows by table, and the first item."""
 
 
@@ -224,11 +281,9 @@ class TestGa4(ReaderContract):
     reader = "ga4"
 
     def lines(self) -> list[bytes]:
-        event = '{"event_name":"view_item","event_timestamp":"170531280000%d000","user_pseudo_id":"u%d",'
-        return [
-            (event % (i, i) + '"items":[{"item_id":"i%d","item_name":"Café %d"}]}' % (i, i)).encode()
-            for i in range(4)
-        ]
+        items = [{"item_id": f"i{i}", "item_name": f"Café {i}"} for i in range(4)]
+        event = {"event_name": "view_item", "event_timestamp": "1705312800000000", "user_pseudo_id": "u"}
+        return [json.dumps({**event, "items": [item]}, ensure_ascii=False).encode() for item in items]
 
     def rows(self) -> dict[str, int]:
         return {"items": 4, "events": 4}

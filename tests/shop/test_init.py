@@ -100,7 +100,7 @@ def test_a_plan_of_several_formats_reads_them_all_catalogue_first(
     )
     assert init(monkeypatch, tmp_path, "-y", "-o", tmp_path / "plan.toml") == 0
     plan = read_plan(tmp_path / "plan.toml")
-    assert [source.reader for source in plan.sections["shop"].sources][0] == "shopify"
+    assert plan.sections["shop"].sources[0].reader == "shopify"
     shop = read_by(tmp_path / "plan.toml", tmp_path)
     sizes = {name: len(table) for name, table in shop.tables().items() if len(table)}
     assert sizes == {"items": 8, "events": 15, "reviews": 4, "questions": 2}

@@ -18,7 +18,7 @@ def doctor(
     network: Annotated[bool, typer.Option("--network", help="Also ask the registry and the hub.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Says what is installed and what is missing: extras, device, weights; exit status 1 where it must be there."""
+    """Says what is installed and what is missing: extras, device, weights. Exit 1 where it is needed."""
     from retailor.doctor import examine
 
     found = examine(need or [], network=network)

@@ -1,1 +1,1 @@
-"""What files are that nobody has described: a proposal of readers and column maps, to be looked at by a person."""
+"""What files are that nobody has described: readers and column maps, for a person to look over."""

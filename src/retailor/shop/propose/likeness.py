@@ -15,7 +15,7 @@ _FEW = 12
 
 
 def likeness_of(encoder: Encoder) -> Likeness:
-    """A function of table and header: our column that the header is most like to 0–1; what is like none, nothing.
+    """A function of table and header: the column of ours that the header is most like, and how much.
 
     The likeness is by how much a header is nearer to a column's names than to those of all others.
     """

@@ -17,10 +17,24 @@ from retailor.shop.propose.values import grades_of, kinds_of, labels_of
 _SEPARATORS = (" > ", ">", "|", "»", "›", " / ", "/", "、", ";", ",")
 _READ_ANYWAY = frozenset((" > ", ">", "|", "»", "›"))
 _BUY = frozenset(
-    "order purchase lineitem quantity qty invoice transaction sale paid price checkout total amount".split()
+    [
+        "order",
+        "purchase",
+        "lineitem",
+        "quantity",
+        "qty",
+        "invoice",
+        "transaction",
+        "sale",
+        "paid",
+        "price",
+        "checkout",
+        "total",
+        "amount",
+    ]
 )
 _BUY_ZH = ("订单", "购买", "下单", "成交", "付款", "支付", "订购", "买家")
-_VIEW = frozenset("view click visit page impression session browse pageview".split())
+_VIEW = frozenset(["view", "click", "visit", "page", "impression", "session", "browse", "pageview"])
 _VIEW_ZH = ("浏览", "点击", "访问")
 _HAN = re.compile(f"[{HAN}]")
 _ZONED = re.compile(r"(?i)(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
@@ -193,8 +207,7 @@ def _is_title(name: str, match: Match, hints: Hints) -> bool:
     words = words_for(name, hints)
     return (
         is_of_item(words)
-        or "." in name
-        and hints.is_path
+        or ("." in name and hints.is_path)
         or (match.table == "events" and words in (("title",), ("description",)))
     )
 

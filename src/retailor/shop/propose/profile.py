@@ -20,7 +20,40 @@ _PATH = re.compile(r"\S\s*(?:>|›|»|→|/|\|)\s*\S")
 _HAN = re.compile(f"[{HAN}]")
 _LETTER = re.compile(r"[^\W\d_]")
 _LANGUAGES = frozenset(
-    "en zh de fr es it pt nl pl ru uk cs sv da nb no fi tr hu ro id el ar hi ko ja vi th he bg hr sk".split()
+    [
+        "en",
+        "zh",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "nl",
+        "pl",
+        "ru",
+        "uk",
+        "cs",
+        "sv",
+        "da",
+        "nb",
+        "no",
+        "fi",
+        "tr",
+        "hu",
+        "ro",
+        "id",
+        "el",
+        "ar",
+        "hi",
+        "ko",
+        "ja",
+        "vi",
+        "th",
+        "he",
+        "bg",
+        "hr",
+        "sk",
+    ]
 )
 _ID = re.compile(r"^[^\s]{1,64}$")
 _DECIMAL = re.compile(r"^-?\d+[.,]\d+$")

@@ -13,11 +13,11 @@ import polars as pl
 from retailor.errors import DataError
 from retailor.shop.files.delimited import delimited
 from retailor.shop.files.documents import any_objects
+from retailor.shop.files.encodings import encoding_of
 from retailor.shop.files.lines import chunks
 from retailor.shop.files.packed import BROKEN, found, is_parquet, streams
 from retailor.shop.files.parquet import parquet
 from retailor.shop.files.records import Row, as_text
-from retailor.shop.files.encodings import encoding_of
 from retailor.shop.readers.frames import entries
 from retailor.shop.readers.readings import text_of
 

@@ -31,8 +31,7 @@ def _item_id(table: str, seen: Profile) -> float:
         seen.url > 0.5
         or seen.email > 0.5
         or seen.length > 60
-        or seen.rating > _MOST
-        and seen.n_distinct <= 9 < seen.n
+        or (seen.rating > _MOST and seen.n_distinct <= 9 < seen.n)
     ):
         return NEVER
     if seen.time > _MOST and seen.whole < _MOST:
@@ -152,7 +151,9 @@ def _answer(seen: Profile) -> float:
 
 
 def _query(seen: Profile) -> float:
-    return NEVER if seen.letters < 0.5 or seen.url > 0.5 or seen.time > _MOST or seen.length > 120 else 0.1
+    if seen.letters < 0.5 or seen.url > 0.5 or seen.time > _MOST or seen.length > 120:
+        return NEVER
+    return 0.1 if seen.words <= 6 else -0.3
 
 
 def _grade(seen: Profile) -> float:

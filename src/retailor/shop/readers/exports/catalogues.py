@@ -1,4 +1,4 @@
-"""Catalogues of WooCommerce and Magento, and what else needs its rows changed before a column map reads them."""
+"""Catalogues and public sets whose rows are changed before a column map reads them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,28 @@ from retailor.shop.readers.tabular import Reader, maps_of, read_tabular
 WOO_PRODUCTS: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "ID", "title": "Name", "description": "Description", "price": "Regular price",
-            "category": "Categories", "image": "Images", "brand": "Brands", "attributes": "attributes",
+            "item_id": "ID",
+            "title": "Name",
+            "description": "Description",
+            "price": "Regular price",
+            "category": "Categories",
+            "image": "Images",
+            "brand": "Brands",
+            "attributes": "attributes",
         },
         "instead": {"description": "Short description", "price": "Sale price"},
         "optional": ("description", "price", "category", "image", "brand", "attributes"),
     }
-}  # fmt: skip
+}
 WOO_ORDERS: dict[str, Any] = {
     "events": {
         "format": "jsonl",
         "each": "line_items",
         "columns": {
-            "user_id": "customer_id", "item_id": "line_items.product_id", "kind": "status", "time": "date_created_gmt",
+            "user_id": "customer_id",
+            "item_id": "line_items.product_id",
+            "kind": "status",
+            "time": "date_created_gmt",
         },
         "values": {"kind": {"completed": "buy", "processing": "buy", "on-hold": "buy"}},
         "leave_out": ("kind",),
@@ -42,25 +51,32 @@ WOO_ORDERS: dict[str, Any] = {
         "format": "jsonl",
         "each": "line_items",
         "columns": {
-            "item_id": "line_items.product_id", "title": "line_items.parent_name", "price": "line_items.price",
+            "item_id": "line_items.product_id",
+            "title": "line_items.parent_name",
+            "price": "line_items.price",
             "currency": "currency",
         },
         "instead": {"title": "line_items.name"},
         "derived": True,
         "optional": ("title", "price", "currency"),
     },
-}  # fmt: skip
+}
 MAGENTO: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "sku", "title": "name", "description": "description", "category": "categories", "price": "price",
-            "image": "base_image", "attributes": "additional_attributes",
+            "item_id": "sku",
+            "title": "name",
+            "description": "description",
+            "category": "categories",
+            "price": "price",
+            "image": "base_image",
+            "attributes": "additional_attributes",
         },
         "instead": {"description": "short_description"},
         "optional": ("description", "category", "price", "image", "attributes"),
         "decimal": ".",
     }
-}  # fmt: skip
+}
 RECBOLE: dict[str, Any] = {
     "events": {
         "columns": {"user_id": "user_id", "item_id": "item_id", "rating": "rating", "time": "timestamp"},
@@ -69,11 +85,17 @@ RECBOLE: dict[str, Any] = {
         "time_unit": "s",
     },
     "items": {
-        "columns": {"item_id": "item_id", "title": "title", "category": "class", "brand": "brand", "price": "price"},
+        "columns": {
+            "item_id": "item_id",
+            "title": "title",
+            "category": "class",
+            "brand": "brand",
+            "price": "price",
+        },
         "optional": ("category", "brand", "price"),
         "decimal": ".",
     },
-}  # fmt: skip
+}
 ML_DATS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "ratings": (
         ("user", "movie", "rating", "time"),
@@ -93,15 +115,18 @@ ML_DATS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 WANDS_PRODUCTS: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "product_id", "title": "product_name", "description": "product_description",
-            "category": "category hierarchy", "attributes": "product_features",
+            "item_id": "product_id",
+            "title": "product_name",
+            "description": "product_description",
+            "category": "category hierarchy",
+            "attributes": "product_features",
         },
         "instead": {"category": "product_class"},
         "optional": ("description", "category", "attributes"),
         "list_separator": " / ",
         "quote": None,
     }
-}  # fmt: skip
+}
 WANDS_LABELS: dict[str, Any] = {
     "judgments": {
         "columns": {"query": "query", "item_id": "product_id", "grade": "label"},

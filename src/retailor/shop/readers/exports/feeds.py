@@ -24,18 +24,28 @@ from retailor.shop.readers.tabular import Tally, add_frame, maps_of, tell
 MERCHANT: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "id", "title": "title", "description": "description", "brand": "brand",
-            "category": "product_type", "price": "price", "image": "image_link",
+            "item_id": "id",
+            "title": "title",
+            "description": "description",
+            "brand": "brand",
+            "category": "product_type",
+            "price": "price",
+            "image": "image_link",
         },
         "instead": {"category": "google_product_category"},
         "attributes": {
-            "color": "color", "size": "size", "material": "material", "pattern": "pattern", "gender": "gender",
-            "age group": "age_group", "condition": "condition",
+            "color": "color",
+            "size": "size",
+            "material": "material",
+            "pattern": "pattern",
+            "gender": "gender",
+            "age group": "age_group",
+            "condition": "condition",
         },
         "optional": ("description", "brand", "category", "price", "image"),
         "decimal": ".",
     }
-}  # fmt: skip
+}
 _LONGEST_PAGE = 16 << 20
 _PRODUCTS = ("product", "productgroup", "individualproduct", "productmodel", "book", "vehicle")
 _MOST_NODES = 100_000
@@ -183,11 +193,16 @@ def _item(node: Node, item: str | None) -> dict[str, Any]:
     more = pairs_of([one for one in _all(node.get("additionalProperty")) if isinstance(one, Mapping)]) or []
     details |= {pair["name"]: pair["value"] for pair in more}
     return {
-        "item_id": item, "title": _text(node.get("name")), "description": as_text(node.get("description")),
-        "brand": _text(node.get("brand") or node.get("manufacturer")), "category": _text(node.get("category")),
-        "price": price, "currency": currency, "image": _text(node.get("image")),
+        "item_id": item,
+        "title": _text(node.get("name")),
+        "description": as_text(node.get("description")),
+        "brand": _text(node.get("brand") or node.get("manufacturer")),
+        "category": _text(node.get("category")),
+        "price": price,
+        "currency": currency,
+        "image": _text(node.get("image")),
         "attributes": orjson.dumps(details).decode() if details else None,
-    }  # fmt: skip
+    }
 
 
 def _review(node: Node, item: str | None) -> dict[str, Any]:
@@ -195,30 +210,42 @@ def _review(node: Node, item: str | None) -> dict[str, Any]:
     best = as_text(stars.get("bestRating")) or "5"
     rating = as_text(stars.get("ratingValue"))
     return {
-        "user_id": _text(node.get("author")), "item_id": item, "title": as_text(node.get("name") or node.get("headline")),
-        "text": as_text(node.get("reviewBody") or node.get("description")), "time": as_text(node.get("datePublished")),
+        "user_id": _text(node.get("author")),
+        "item_id": item,
+        "title": as_text(node.get("name") or node.get("headline")),
+        "text": as_text(node.get("reviewBody") or node.get("description")),
+        "time": as_text(node.get("datePublished")),
         "rating": rating if rating is None or best in ("5", "5.0") else f"{rating}/{best}",
         "language": as_text(node.get("inLanguage")),
-    }  # fmt: skip
+    }
 
 
 SHOWN: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "sku", "title": "name", "description": "description", "brand": "brand.name", "category": "category",
-            "price": "offers.price", "currency": "offers.priceCurrency", "image": "image",
+            "item_id": "sku",
+            "title": "name",
+            "description": "description",
+            "brand": "brand.name",
+            "category": "category",
+            "price": "offers.price",
+            "currency": "offers.priceCurrency",
+            "image": "image",
             "attributes": "additionalProperty",
         },
         "instead": {"item_id": "productID"},
     },
     "reviews": {
         "columns": {
-            "user_id": "author.name", "rating": "reviewRating.ratingValue", "title": "name", "text": "reviewBody",
+            "user_id": "author.name",
+            "rating": "reviewRating.ratingValue",
+            "title": "name",
+            "text": "reviewBody",
             "time": "datePublished",
         }
     },
     "questions": {"columns": {"question": "Question.name", "answer": "acceptedAnswer.text"}},
-}  # fmt: skip
+}
 """For the table of the docs: what this code does."""
 _COLUMNS = {
     "items": (

@@ -30,7 +30,7 @@ def starts_with(path: Path) -> bytes:
 
 
 def frames_in(path: Path) -> Frames:
-    """The frames of all streams of a delimited file; rows that are none are left out, its reader counts them."""
+    """The frames of all streams of a delimited file; what is no row is left out, its reader counts it."""
     encodings = encodings_in(path)
     for name, stream in streams(path):
         yield from delimited(name, stream, lambda line, reason: None, encoding=encodings.get(name))

@@ -17,24 +17,34 @@ from retailor.shop.readers.exports.shaped import read_shaped, renamed, row_group
 from retailor.shop.readers.tabular import Reader
 
 NEW_NAMES = {
-    "URL handle": "Handle", "Description": "Body (HTML)", "SKU": "Variant SKU", "Price": "Variant Price",
-    "Product image URL": "Image Src", "Product category": "Product Category", "Barcode": "Variant Barcode",
+    "URL handle": "Handle",
+    "Description": "Body (HTML)",
+    "SKU": "Variant SKU",
+    "Price": "Variant Price",
+    "Product image URL": "Image Src",
+    "Product category": "Product Category",
+    "Barcode": "Variant Barcode",
     **{f"Option{i} name": f"Option{i} Name" for i in (1, 2, 3)},
     **{f"Option{i} value": f"Option{i} Value" for i in (1, 2, 3)},
-}  # fmt: skip
+}
 """What Shopify has called the columns since 2024, to what it called them before."""
 PRODUCTS: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "Handle", "title": "Title", "description": "Body (HTML)", "brand": "Vendor",
-            "category": "Product Category", "price": "Variant Price", "image": "Image Src",
+            "item_id": "Handle",
+            "title": "Title",
+            "description": "Body (HTML)",
+            "brand": "Vendor",
+            "category": "Product Category",
+            "price": "Variant Price",
+            "image": "Image Src",
             "attributes": "options",
         },
         "instead": {"category": "Type"},
         "optional": ("description", "brand", "category", "price", "image", "attributes"),
         "decimal": ".",
     }
-}  # fmt: skip
+}
 ORDERS: dict[str, Any] = {
     "events": {
         "columns": {"user_id": "Email", "item_id": "item", "kind": "Financial Status", "time": "Created at"},
@@ -50,14 +60,17 @@ ORDERS: dict[str, Any] = {
 ORDERED_ITEMS: dict[str, Any] = {
     "items": {
         "columns": {
-            "item_id": "item", "title": "Lineitem name", "brand": "Vendor", "price": "Lineitem price",
+            "item_id": "item",
+            "title": "Lineitem name",
+            "brand": "Vendor",
+            "price": "Lineitem price",
             "currency": "Currency",
         },
         "optional": ("brand", "price", "currency"),
         "decimal": ".",
         "derived": True,
     }
-}  # fmt: skip
+}
 """What orders say of items, for a shop whose products are not there."""
 _OF_THE_ORDER = ("Email", "Phone", "Financial Status", "Created at", "Paid at", "Currency")
 
@@ -97,11 +110,18 @@ def _products(frames: Frames) -> Frames:
         grouped = frame.with_columns(line=lines).group_by("Handle", maintain_order=True)
         made = grouped.agg(
             *(pl.col(name).drop_nulls().first() for name in others if name != "Variant Price"),
-            *([pl.col("Variant Price").sort_by(price, nulls_last=True).first()] if "Variant Price" in others else []),
+            *(
+                [pl.col("Variant Price").sort_by(price, nulls_last=True).first()]
+                if "Variant Price" in others
+                else []
+            ),
             pl.col("line").first(),
-            *(pl.col(f"Option{i} Value").drop_nulls().unique(maintain_order=True).alias(f"values {i}")
-              for i in (1, 2, 3) if f"Option{i} Value" in others),
-        )  # fmt: skip
+            *(
+                pl.col(f"Option{i} Value").drop_nulls().unique(maintain_order=True).alias(f"values {i}")
+                for i in (1, 2, 3)
+                if f"Option{i} Value" in others
+            ),
+        )
         options = pl.Series([_options(row) for row in made.iter_rows(named=True)], dtype=pl.String)
         yield made.with_columns(options=options).drop("line"), made["line"].cast(pl.Int64)
 
