@@ -25,7 +25,7 @@ def xml_rows(name: str, stream: IO[bytes]) -> Iterator[list[tuple[int, Row]]]:
     A row is the first of ROWS that stands in the file; of a field that stands there twice the first counts.
     Raises DataError for broken XML, and for a document type, which can make a small file a huge one.
     """
-    parser = ElementTree.XMLPullParser(["start", "end"])
+    parser: Any = ElementTree.XMLPullParser(["start", "end"])
     batch: list[tuple[int, Row]] = []
     n, row_tag, depth, at = 0, "", 0, 0
     try:

@@ -112,7 +112,7 @@ def _of_events(settings: dict[str, Any], match: Match, cells: Columns, hints: Hi
     if "kind" in match.columns:
         kinds, items = cells[match.columns["kind"]], cells[match.columns["item_id"]]
         values = frozenset(kind for kind in kinds if kind)
-        # a kind that never names an item is none of this table: the list of an order is read by a map of its own
+        # a kind that names no item is none of this map's: the lines of an order are read by another
         known = kinds_of(frozenset(kind for kind, item in zip(kinds, items, strict=True) if kind and item))
         settings["values"] = {"kind": dict(sorted(known.items()))}
         others = sorted(values - known.keys())

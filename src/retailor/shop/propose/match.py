@@ -24,8 +24,8 @@ _WEIGHTS: dict[str, dict[str, float]] = {
     },
     "events": {"user_id": 1.0, "item_id": 1.0, "kind": 0.8, "time": 0.8, "rating": 0.5},
     "reviews": {
-        "text": 1.3, "rating": 0.7, "label": 0.6, "user_id": 0.4, "item_id": 0.4, "title": 0.4, "helpful": 0.4,
-        "review_id": 0.4, "time": 0.4, "language": 0.1,
+        "text": 1.3, "rating": 0.7, "label": 0.6, "user_id": 0.4, "item_id": 0.4, "title": 0.4,
+        "helpful": 0.4, "review_id": 0.4, "time": 0.4, "language": 0.1,
     },
     "questions": {
         "question": 1.5, "answer": 1.0, "item_id": 0.4, "question_id": 0.5, "time": 0.2, "language": 0.1,
@@ -122,7 +122,7 @@ def matches(profiles: Mapping[str, Profile], hints: Hints) -> list[Match]:
 
 
 def _against(table: str, found: Mapping[str, tuple[Mapping[str, str], Mapping[str, float]]]) -> float:
-    """What the other tables' finds say against this one: a catalogue names no customer, a log no long text."""
+    """What other tables' finds say against this one: a catalogue names no customer, a log no long text."""
     of_users, of_texts = found["events"][1].get("user_id", 0.0), found["reviews"][1].get("text", 0.0)
     stars = found["reviews"][1].get("rating", 0.0)
     if table == "items":
@@ -160,9 +160,12 @@ def _guess_ids(
     if table != "events" or not worth[[ours.index("time"), ours.index("kind")]].max() > 0:
         return
     free = [
-        j for j, name in enumerate(names)
-        if not worth[:, j].any() and fit("events", "user_id", profiles[name]) != NEVER and profiles[name].id > 0.9
-    ]  # fmt: skip
+        j
+        for j, name in enumerate(names)
+        if not worth[:, j].any()
+        and fit("events", "user_id", profiles[name]) != NEVER
+        and profiles[name].id > 0.9
+    ]
     taken = worth[ours.index("item_id")].max() > 0
     for one, j in zip(["user_id"] if taken else ["user_id", "item_id"], free, strict=False):
         worth[ours.index(one), j] = LEAST

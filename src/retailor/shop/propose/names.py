@@ -20,8 +20,10 @@ _APART = re.compile(rf"[^a-z0-9{HAN}]+")
 ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
 _FEW = 2
 _SHORT = {
-    "cust": "customer", "prod": "product", "art": "article", "qty": "quantity", "cat": "category", "img": "image",
-    "desc": "description", "descr": "description", "usr": "user", "amt": "amount", "no": "number", "nr": "number",
+    "cust": "customer", "prod": "product", "art": "article", "qty": "quantity", "cat": "category",
+    "img": "image", "desc": "description", "descr": "description", "usr": "user",
+    "amt": "amount", "no": "number",
+    "nr": "number",
     "num": "number", "itm": "item", "acct": "account", "txn": "transaction", "ord": "order", "inv": "invoice",
     "cd": "code", "nm": "name", "dat": "date", "dt": "date", "ts": "timestamp", "tstamp": "timestamp",
     "mfr": "manufacturer", "curr": "currency", "lang": "language", "pic": "picture", "pk": "id", "uid": "uid",
@@ -115,7 +117,7 @@ def scores(table: str, name: Words) -> Mapping[str, float]:
 
 
 def is_id(name: Words) -> bool:
-    """Whether a name says that it is the id of something, which may be what a shop sells: 'rest id', 'aid'."""
+    """Whether a name is that of the id of something, maybe of what a shop sells: 'rest id', 'aid'."""
     alone = len(name) == 1 and len(name[0]) == 3 and name[0].endswith("id")
     return alone or (len(name) > 1 and name[-1] in ("id", "uid"))
 

@@ -78,8 +78,8 @@ class _Guess:
 def propose(paths: Sequence[Path], likeness: Likeness | None = None, *, known: bool = True) -> list[Found]:
     """What each stream of the files is, in their order. Raises DataError for a file that no reader opens.
 
-    Every file is matched by itself; where one then is a catalogue, columns of the others that hold its ids are
-    told by them, and all are matched again. `known`: whether exports of known systems are told by their columns.
+    Every file is matched by itself; where one then is a catalogue, columns of the others that hold its ids
+    are told by them, and all are matched again. `known`: whether exports of known systems are told.
     """
     whole = [sample for path in paths for sample in samples(path)]
     guesses = [_Guess(view) for sample in whole for view in views(sample)]
@@ -133,7 +133,7 @@ def _best(guess: _Guess, likeness: Likeness | None) -> Match | None:
 def _with_what_is_missing(
     whole: Sequence[Sample], guesses: Sequence[_Guess], told: Mapping[int, Found]
 ) -> list[Found]:
-    """The proposals, with items out of other tables where there is no catalogue, and events out of reviews."""
+    """The proposals; items come out of other tables where there is no catalogue, events out of reviews."""
     tables = {guess.match.table for guess in guesses if guess.match and id(guess.view.sample) not in told}
     tables |= {part.table for one in told.values() for part in one.tables if not part.settings.get("derived")}
     made = []
@@ -196,7 +196,7 @@ def _tables_of(guess: _Guess, match: Match, tables: set[str]) -> list[tuple[str,
 
 
 def _layout(sample: Sample) -> dict[str, Any]:
-    """What a map must say for its reader to see the columns of the sample: what it tells by itself is left out."""
+    """What a map must say for its reader to see the columns of the sample, and does not see by itself."""
     layout = dict(sample.layout)
     suffixes = [suffix.lower() for suffix in Path(sample.name).suffixes]
     is_named_json = any(suffix in (".json", ".jsonl", ".ndjson") for suffix in suffixes)

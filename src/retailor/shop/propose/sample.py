@@ -63,7 +63,7 @@ class Sample:
 
 
 def samples(path: Path) -> list[Sample]:
-    """A sample of each stream in a file. Raises DataError for a file that is none, or that no reader opens."""
+    """A sample of each stream in a file. Raises DataError for what is no file, or that no reader opens."""
     path = found(path)
     if is_parquet(path):
         return [_of_parquet(path)]

@@ -170,8 +170,8 @@ NAMES["events"]["item_id"] = (
 for _table in ("reviews", "questions", "judgments"):
     NAMES[_table]["item_id"] = NAMES["events"]["item_id"]
 NAMES["reviews"]["user_id"] = NAMES["events"]["user_id"] + (
-    ", display name, nickname, reviewer name, author, author name, reviewer display name, reviewer, consumer name"
-    ", reviewer email, author email, customer id, 评价人, 评论者, 评论人"
+    ", display name, nickname, reviewer name, author, author name, reviewer display name, reviewer"
+    ", consumer name, reviewer email, author email, customer id, 评价人, 评论者, 评论人"
 )
 
 NOTHING = (

@@ -55,7 +55,7 @@ def sources_of(found: Sequence[Found]) -> list[Source]:
 
 
 def _sources(found: Sequence[Found]) -> dict[str, list[Found]]:
-    """The files by reader; those with a catalogue first, for what another file says of an item comes second."""
+    """The files by reader; catalogues first, for what another file says of an item comes second."""
     sources: dict[str, list[Found]] = {}
     for each in sorted(found, key=lambda each: not _is_catalogue(each)):
         if each.reader is not None:

@@ -173,7 +173,7 @@ def _check_layout(table: str, map: ColumnMap) -> None:
         raise ConfigError(f"{where}: 'names' has '{again}' twice.", key="names", value=again)
     if len(map.delimiter or "") > 1 and map.quote:
         raise ConfigError(
-            f"{where}: delimiter = '{map.delimiter}' needs quote = '': between two letters quotes mean nothing.",
+            f"{where}: delimiter = '{map.delimiter}' needs quote = '': then quotes mean nothing.",
             key="delimiter",
             value=map.delimiter,
         )

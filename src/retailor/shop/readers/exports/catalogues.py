@@ -282,7 +282,7 @@ def _atomic(frames: Frames) -> Frames:
 
 
 def read_movielens(files: Sequence[Path], sink: Sink) -> None:
-    """Reads MovieLens, the CSV files and the older ones with '::' between; what has no ratings is left out."""
+    """Reads MovieLens, its CSV files and the older ones with '::' between; tags are left out."""
     for path in files:
         if path.suffix == ".dat":
             _read_dat(path, sink)

@@ -82,7 +82,7 @@ def read_merchant(files: Sequence[Path], sink: Sink) -> None:
 
 
 def read_pages(files: Sequence[Path], sink: Sink) -> None:
-    """Reads saved pages: products, their reviews, and questions with answers, as schema.org describes them."""
+    """Reads saved pages: products, reviews, and questions with answers, as schema.org describes them."""
     for path in files:
         for name, stream in streams(path):
             rows: Rows = {"items": [], "reviews": [], "questions": []}

@@ -12,7 +12,8 @@ from retailor.shop.files.encodings import encodings_in
 from retailor.shop.files.sink import Sink
 from retailor.shop.readers.column_maps import sources
 from retailor.shop.readers.exports.heads import columns_of
-from retailor.shop.readers.tabular import Maps, Reader, maps_of, read_tabular
+from retailor.shop.readers.frames import Maps
+from retailor.shop.readers.tabular import Reader, maps_of, read_tabular
 
 Open = Callable[[Sequence[Path]], Reader]
 """Takes all files of a source, and gives what reads each of them."""

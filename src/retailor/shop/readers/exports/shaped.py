@@ -64,7 +64,7 @@ def read_shaped(
 
 
 def renamed(names: Mapping[str, str]) -> Shape:
-    """A shape that gives columns their usual names: `names` is other name to usual one, where that is absent."""
+    """A shape that gives columns their usual names: `names` is other name to usual one."""
 
     def shape(frames: Frames) -> Frames:
         for frame, lines in frames:

@@ -76,7 +76,7 @@ _OF_THE_ORDER = ("Email", "Phone", "Financial Status", "Created at", "Paid at", 
 
 
 def open_shopify(paths: Sequence[Path]) -> Reader:
-    """A reader that knows the SKUs of the product files among `paths`: orders name these, and not the product."""
+    """A reader that knows the SKUs in the product files among `paths`: orders name these, no products."""
     skus: dict[str, str] = {}
     titles: dict[str, str] = {}
     for path in paths:
@@ -103,7 +103,7 @@ def _learn(path: Path, skus: dict[str, str], titles: dict[str, str]) -> None:
 
 
 def _products(frames: Frames) -> Frames:
-    """A row a product: the first that each column says, the lowest price, and the options with their values."""
+    """A row a product: the first that each column says, the lowest price, and the options."""
     for frame, lines in row_groups(frames, "Handle"):
         others = [name for name in frame.columns if name != "Handle"]
         price = pl.col("Variant Price").cast(pl.Float64, strict=False)

@@ -67,7 +67,7 @@ EXPORTS: dict[str, Export] = {
                     "products",
                     ("sku", "attribute_set_code", "product_type", "name", "url_key"),
                     catalogues.MAGENTO,
-                    "the default store view; products that are not visible are left out; the deepest category",
+                    "the default store view; what is not visible is left out; the deepest category",
                 ),
             ),
             partial(alone, catalogues.read_magento),
@@ -297,7 +297,7 @@ EXPORTS: dict[str, Export] = {
 
 
 def recognised(names: Sequence[str], head: bytes = b"") -> tuple[Export, Part] | None:
-    """The export whose columns these are, the one with the most signs where several are; None for no known one.
+    """The export whose columns these are, the one with the most signs where several are; None for none.
 
     `names` are columns, keys and paths; `head` is what markup begins with.
     """
