@@ -108,6 +108,8 @@ def read_sources(
     rules: str | Path | None = None,
 ) -> ReadCount:
     """The same from files of several formats, in the order of the sources."""
+    for source in sources:  # a wrong name is told before a missing file
+        reader_of(source.reader, source.tables)
     given = [(source, _paths(source)) for source in sources]
     work = [(reader_of(source.reader, source.tables, paths), paths) for source, paths in given]
     paths = [path for _, some in work for path in some]
