@@ -11,10 +11,28 @@ from retailor.shop.propose.proposal import Found
 from retailor.shop.propose.write import plan_text
 
 _MOST_FILES = 1_000
+_NO_TABLES = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".gif",
+        ".webp",
+        ".avif",
+        ".bmp",
+        ".svg",
+        ".mp4",
+        ".mov",
+        ".pdf",
+        ".md",
+        ".toml",
+    )
+)
+"""What lies in a folder beside its tables."""
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those below each folder among them, in order of their names; hidden ones are left out.
+    """The files, and those below each folder among them, in order of their names; hidden ones, pictures and papers are left out.
 
     Raises DataError for a folder without a file, and for more than 1,000 files.
     """
@@ -23,16 +41,18 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             made.append(path)
             continue
-        inside = sorted(
-            one for one in path.rglob("*")
-            if one.is_file() and not any(part.startswith(".") for part in one.relative_to(path).parts)
-        )  # fmt: skip
+        inside = sorted(one for one in path.rglob("*") if one.is_file() and _may_be_table(one, path))
         if not inside:
             raise DataError("this folder holds no files.", path=path)
         made += inside
     if len(made) > _MOST_FILES:
         raise DataError(f"{len(made):,} files are more than {_MOST_FILES:,}: name those that hold tables.")
     return list(dict.fromkeys(made))
+
+
+def _may_be_table(path: Path, folder: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not is_hidden and path.suffix.lower() not in _NO_TABLES
 
 
 def describe(found: Sequence[Found]) -> str:

@@ -65,6 +65,9 @@ def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints:
             notes.append(
                 "time: years of two digits need day_first; look at the first rows whether it is right"
             )
+        if match.table != "events" and profiles[match.columns["time"]].time < 1:
+            settings["optional"] = ["time"]
+            notes.append("time: some cells are none; their rows are kept without a time")
         notes += _of_time(profiles[match.columns["time"]], is_chinese=any(map(_HAN.search, profiles)))
     return settings, notes
 
@@ -80,8 +83,14 @@ def _of_items(
     details = details_of(profiles, hints, set(columns.values()))
     if details:
         settings["attributes"] = details
-    if "price" in columns and "currency" not in columns and not profiles[columns["price"]].money:
-        notes.append('prices name no currency: currency = "EUR", or whichever it is, would say')
+    if "price" in columns and "currency" not in columns:
+        money = profiles[columns["price"]].money
+        if not money:
+            notes.append('prices name no currency: currency = "EUR", or whichever it is, would say')
+        elif any("$" in value or "¥" in value for value in profiles[columns["price"]].values):
+            notes.append(
+                'the sign of the prices is that of several currencies: currency = "USD" or "CNY" would say'
+            )
     if profiles[columns["item_id"]].distinct < 0.95:
         notes.append(f"item_id: {columns['item_id']!r} repeats; the first row of an item is kept")
     return notes
