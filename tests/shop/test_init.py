@@ -67,12 +67,12 @@ def read_by(plan: Path, folder: Path) -> Shop:
     return open_shop(folder / "read")
 
 
-@pytest.mark.parametrize("part", ["expected.toml", "later/expected.toml"])
+@pytest.mark.parametrize("part", ["expected.toml", "later/expected.toml", "last/expected.toml"])
 def test_of_the_columns_of_files_that_nobody_has_named_nineteen_of_twenty_are_right(part: str) -> None:
     found = figures(EXPORTS / part)
     n, right = (sum(getattr(one, name) for one in found.values()) for name in ("n", "right"))
     told = [f"{name}: {wrong}" for name, one in found.items() for wrong in one.wrong]
-    assert n >= 150 and right / n >= 0.95, told
+    assert n >= 50 and right / n >= 0.95, told
 
 
 def test_the_plan_that_is_written_reads_the_files(

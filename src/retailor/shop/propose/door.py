@@ -32,8 +32,9 @@ _NO_TABLES = frozenset(
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those below each folder among them, in order of their names; hidden ones, pictures and papers are left out.
+    """The files, and those below each folder among them, in order of their names.
 
+    Of a folder, hidden files, pictures and papers are left out.
     Raises DataError for a folder without a file, and for more than 1,000 files.
     """
     made: list[Path] = []

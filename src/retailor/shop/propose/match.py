@@ -144,6 +144,8 @@ def _assigned(
     worth = np.array([[score(table, one, name, profiles[name], hints) for name in names] for one in ours])
     if not hints.has_names:
         _guess_ids(table, ours, names, profiles, worth)
+    if table == "items":
+        _guess_item(ours, names, profiles, worth)
     worth[worth < LEAST] = 0.0
     first = 1e-4 * np.arange(len(names))[::-1] / len(names)  # of two that fit alike the first is meant
     rows, columns = linear_sum_assignment(worth * (worth + 1) + first * (worth > 0), maximize=True)
@@ -169,6 +171,25 @@ def _guess_ids(
     taken = worth[ours.index("item_id")].max() > 0
     for one, j in zip(["user_id"] if taken else ["user_id", "item_id"], free, strict=False):
         worth[ours.index(one), j] = LEAST
+
+
+def _guess_item(
+    ours: list[str], names: list[str], profiles: Mapping[str, Profile], worth: np.ndarray
+) -> None:
+    """Of a catalogue that names no id: the first column whose values are all different and may be one."""
+    at = ours.index("item_id")
+    if worth[at].max() >= LEAST or worth[ours.index("title")].max() < SURE:
+        return
+    for j, name in enumerate(names):
+        seen = profiles[name]
+        if (
+            seen.distinct == 1
+            and seen.id > 0.9
+            and not worth[:, j].any()
+            and fit("items", "item_id", seen) > 0
+        ):
+            worth[at, j] = LEAST
+            return
 
 
 def words_for(column: str, hints: Hints) -> Words:

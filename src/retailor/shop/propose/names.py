@@ -29,6 +29,8 @@ _SHORT = {
     "mfr": "manufacturer", "curr": "currency", "lang": "language", "pic": "picture", "pk": "id", "uid": "uid",
 }  # fmt: skip
 """What short words of columns stand for."""
+_IDS = ("key", "sn", "ref", "identifier", "uuid", "guid")
+"""Words at the end of a name that say 'id'."""
 _ALONE = frozenset((("id",), ("number",), ("code",), ("key",)))
 """Names that mean ours only where nothing else stands beside them: a shelf's id is not the item's."""
 _PREFIXES = ("g", "tbl", "col", "fld", "f", "c")
@@ -58,7 +60,10 @@ def words_of(name: str, *, is_path: bool = False) -> Words:
     parts = [part for part in _APART.split(_CAMEL.sub(" ", name).lower()) if part]
     if len(parts) > 1 and parts[0] in _PREFIXES:
         parts = parts[1:]
-    return tuple(_SHORT.get(part, part) for part in map(_single, parts))
+    words = [_SHORT.get(part, part) for part in map(_single, parts)]
+    if len(words) > 1 and words[-1] in _IDS:
+        words[-1] = "id"
+    return tuple(words)
 
 
 def _single(word: str) -> str:
@@ -119,7 +124,9 @@ def scores(table: str, name: Words) -> Mapping[str, float]:
 def is_id(name: Words) -> bool:
     """Whether a name is that of the id of something, maybe of what a shop sells: 'rest id', 'aid'."""
     alone = len(name) == 1 and len(name[0]) == 3 and name[0].endswith("id")
-    return alone or (len(name) > 1 and name[-1] in ("id", "uid"))
+    if _HAN.search("".join(name)):
+        return name[-1].endswith(("id", "编号", "编码")) and len(name[-1]) > 2
+    return alone or (len(name) > 1 and name[-1] in ("id", "uid", "code"))
 
 
 def _worth(pair: tuple[float, float]) -> float:

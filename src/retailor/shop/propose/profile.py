@@ -87,6 +87,8 @@ class Profile:
     url: float
     image: float
     email: float
+    objects: float
+    """Objects of JSON."""
     letters: float
     path: float
     pairs: float
@@ -128,6 +130,7 @@ def profile(cells: Sequence[str | None]) -> Profile:
         url=share(lambda cell: _URL.match(cell.split(",")[0].split("\n")[0].strip())),
         image=share(_IMAGE.search),
         email=share(_EMAIL.match),
+        objects=share(lambda cell: cell.startswith("{")),
         letters=share(_LETTER.search),
         path=share(lambda cell: _PATH.search(cell) and not _URL.match(cell)),
         pairs=share(lambda cell: nested_of_text("attributes", cell) or pairs_of_text(cell)),

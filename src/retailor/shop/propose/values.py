@@ -19,6 +19,8 @@ def fit(table: str, ours: str, seen: Profile) -> float:
     """NEVER where the values cannot be that, else from -0.3 to 0.5."""
     if not seen.n:
         return 0.0
+    if seen.objects > 0.5 and ours != "attributes":
+        return NEVER
     if ours == "item_id":
         return _item_id(table, seen)
     if ours == "title" and table == "reviews":
