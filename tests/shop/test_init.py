@@ -171,6 +171,7 @@ def test_a_catalogue_is_not_read_out_of_reviews_that_have_its_columns(tmp_path: 
     (tmp_path / "plan.toml").write_text(plan_text(found, tmp_path, "x"), "utf-8")
     shop = read_by(tmp_path / "plan.toml", tmp_path)
     assert shop.items["title"].to_list() == ["Hat", "Cap", "Bag"] and len(shop.reviews) == 3
+    assert not len(shop.rejects)
 
 
 def test_of_two_ids_the_one_that_joins_is_taken(tmp_path: Path) -> None:
