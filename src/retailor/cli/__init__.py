@@ -9,11 +9,12 @@ import typer
 
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
+from retailor.cli.doctor import doctor
 from retailor.cli.insight import insight
 from retailor.cli.models import adapt, choose, compress, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
-from retailor.cli.shop import look, read, terms
+from retailor.cli.shop import init, look, read, terms
 from retailor.errors import RetailorError
 from retailor.extras import naming_extras
 from retailor.tasks.registry import REFUSED, TASKS
@@ -29,7 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    read, look, terms, adapt, run, report, insight, prove, choose, compress, serve, chat, mcp, describe,
+    init, read, look, terms, adapt, run, report, insight, prove, choose, compress, serve, chat, mcp,
+    describe, doctor,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

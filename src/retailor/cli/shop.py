@@ -49,6 +49,39 @@ def read(
     say(f"written to {out}; look at it with: retailor look {out}")
 
 
+def init(
+    files: Annotated[list[Path], typer.Argument(help="Any files of the shop, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The plan to write.")] = Path("plan.toml"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write the plan without asking.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Write it over a plan that is there.")] = False,
+    encoder: Annotated[
+        str | None, typer.Option(help="An encoder that also compares the names of columns, such as e5.")
+    ] = None,
+) -> None:
+    """Looks at any files, says what each is, and writes a plan with a column map that can be run."""
+    from retailor.shop.propose.door import describe, files_in, write_plan
+    from retailor.shop.propose.preview import preview
+    from retailor.shop.propose.proposal import propose
+
+    if out.exists() and not replace:
+        raise ConfigError(
+            f"{out} is there already: name another with --out, or give --replace.", key="out", value=str(out)
+        )
+    likeness = None
+    if encoder is not None:
+        from retailor.models.weights import load_model
+        from retailor.shop.propose.likeness import likeness_of
+
+        likeness = likeness_of(load_model(encoder, kind="encoder"))
+    found = propose(files_in(files), likeness)
+    say(describe(found))
+    say(f"\n{preview(found)}")
+    if not yes:
+        typer.confirm(f"\nWrite {out}?", abort=True, err=True)
+    write_plan(found, out)
+    say(f"written to {out}; look it over, then: retailor run {out}")
+
+
 def look(
     shop: ShopFolder,
     picture: Annotated[Path | None, typer.Option(help="Also draw it: a .png or .svg file.")] = None,

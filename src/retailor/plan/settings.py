@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,6 +16,7 @@ from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
+from retailor.shop.read import Source
 from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
 
@@ -38,6 +39,8 @@ class ShopPlan:
     """More unreadable rows than this stop the run: a number of rows, or the share of them, 0.05."""
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
+    sources: tuple[Source, ...] = ()
+    """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
     rules: str | None = None
@@ -114,7 +117,16 @@ class Plan:
 
     def files(self) -> list[Path]:
         """The shop's files, absolute."""
-        return [(self.folder / name).resolve() for name in self.sections["shop"].files]
+        return [Path(name) for source in self.sources() for name in source.files]
+
+    def sources(self) -> list[Source]:
+        """The shop's files by format, absolute: of `[shop]` itself and of each `[[shop.sources]]`."""
+        shop = self.sections["shop"]
+        own = Source(reader=shop.reader, files=shop.files, tables=shop.tables)
+        return [
+            replace(source, files=tuple(str((self.folder / name).resolve()) for name in source.files))
+            for source in ([own] if shop.files or not shop.sources else []) + list(shop.sources)
+        ]
 
 
 def read_plan(path: Path, overrides: Mapping[str, str] | None = None) -> Plan:

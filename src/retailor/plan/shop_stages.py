@@ -15,7 +15,7 @@ from retailor.plan.settings import Plan
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, without_quotes
-from retailor.shop.read import read_into
+from retailor.shop.read import read_sources
 from retailor.shop.rules import with_rules
 from retailor.shop.split import leave_last_out, split_by_time
 from retailor.shop.tables import open_shop
@@ -25,18 +25,23 @@ from retailor.text.clean_shop import clean
 from retailor.text.fields import structure_items
 
 Inputs = Mapping[str, Path]
+DEMO = "demo"
 
 
 def shop_stages(plan: Plan) -> list[Stage]:
     """Read, look, clean, split. Raises ConfigError where the plan names no files."""
     shop = plan.sections["shop"]
-    if shop.reader != "demo" and not shop.files:
-        raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
+    for each in plan.sources():
+        if each.reader != DEMO and not each.files:
+            raise ConfigError(f"[shop]: reader '{each.reader}' needs 'files'.", key="files")
+        if each.reader == DEMO and shop.sources:
+            raise ConfigError("[shop]: name a reader for 'files', or give 'sources' alone.", key="reader")
     log = (_log_number(shop.events_url),) if shop.events_url else ()
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
     rules = plan.rules()
     source += files_key(rules) if rules is not None else []
     settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "rules", "pseudonym_key_env")}
+    settings["sources"] = [[each.reader, as_dict(each)["tables"], len(each.files)] for each in shop.sources]
     names = [path.name for path in plan.files()]
     hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
     known = (hidden.about(),) if hidden else ()
@@ -59,13 +64,11 @@ def shop_stages(plan: Plan) -> list[Stage]:
 
 def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     shop, rules = plan.sections["shop"], plan.rules()
-    if shop.reader == "demo":
+    if shop.reader == DEMO and not shop.sources:
         made = demo_shop(shop.size, plan.head.seed)
         (made if rules is None else with_rules(made, rules)).save(folder)
     else:
-        read_into(
-            shop.reader, plan.files(), folder, max_rejects=shop.max_rejects, tables=shop.tables, rules=rules
-        )
+        read_sources(plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules)
     if shop.events_url:
         from retailor.live.history import with_log
 

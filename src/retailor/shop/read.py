@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retailor.config import settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop.files.packed import found
 from retailor.shop.files.sink import Sink
 from retailor.shop.readers import amazon, presets
-from retailor.shop.readers.tabular import maps_of, read_tabular
+from retailor.shop.readers.exports.table import EXPORTS
+from retailor.shop.readers.tabular import Reader, maps_of, read_tabular
 from retailor.shop.rules import Rules, read_rules
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.unread import unread_lines
 from retailor.store import artifact
 
-Reader = Callable[[Sequence[Path], Sink], None]
 READERS: dict[str, Reader] = {**amazon.READ, **presets.READ}
 """Name to reader of a known format. 'tabular' besides, which takes its column maps from `tables`."""
 
 TABULAR = "tabular"
+
+
+@settings
+class Source:
+    """Files of one format. A shop has as many sources as it has formats."""
+
+    reader: str
+    """A reader's name."""
+    files: tuple[str, ...]
+    """Paths; in a plan, relative ones are relative to its folder."""
+    tables: dict[str, Any] | None = None
+    """The column maps of reader 'tabular', one a table."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +94,36 @@ def read_into(
 
     Memory does not grow with the files, but for 8 bytes a distinct item. On an error `folder` is as before.
     """
-    chosen = reader_of(reader, tables)
-    if not files:
-        raise DataError(f"reader '{reader}' was given no files; name one or more.")
-    paths = [found(path) for path in files]
+    source = Source(
+        reader=reader, files=tuple(map(str, files)), tables=None if tables is None else {**tables}
+    )
+    return read_sources([source], folder, max_rejects=max_rejects, rules=rules)
+
+
+def read_sources(
+    sources: Sequence[Source],
+    folder: str | Path,
+    *,
+    max_rejects: int | float | None = None,
+    rules: str | Path | None = None,
+) -> ReadCount:
+    """The same from files of several formats, in the order of the sources."""
+    for source in sources:  # a wrong name is told before a missing file
+        reader_of(source.reader, source.tables)
+    given = [(source, _paths(source)) for source in sources]
+    work = [(reader_of(source.reader, source.tables, paths), paths) for source, paths in given]
+    paths = [path for _, some in work for path in some]
     for path in paths:
         if sum(path.samefile(other) for other in paths) > 1:
             raise DataError("this file is named twice: its rows would count double.", path=path)
     count, share = _limits(max_rejects)
     own = None if rules is None else read_rules(rules)
-    settings = {"reader": reader, "files": [path.name for path in paths]}
-    with artifact.writing(Path(folder), "shop", settings=settings) as new:
+    about = {"reader": ", ".join(source.reader for source in sources), "files": [p.name for p in paths]}
+    with artifact.writing(Path(folder), "shop", settings=about) as new:
         with Sink(new, count) as sink:
-            for path in paths:
-                _read_file(chosen, path, sink, share)
+            for reader, some in work:
+                for path in some:
+                    _read_file(reader, path, sink, share)
             if not sink.n_good():
                 raise DataError(
                     f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
@@ -109,6 +138,12 @@ def read_into(
             unread=tuple(unread_lines(sink.unread.frame())),
             remarks=tuple(sink.unread.remarks),
         )
+
+
+def _paths(source: Source) -> list[Path]:
+    if not source.files:
+        raise DataError(f"reader '{source.reader}' was given no files; name one or more.")
+    return [found(path) for path in source.files]
 
 
 def _add_rules(own: Rules, sink: Sink) -> None:
@@ -172,17 +207,20 @@ def _read_file(reader: Reader, path: Path, sink: Sink, share: float | None) -> N
             )
 
 
-def reader_of(reader: str, tables: Mapping[str, Any] | None = None) -> Reader:
-    """The reader of that name. Raises ConfigError with the nearest name when there is none."""
-    if reader in READERS:
+def reader_of(reader: str, tables: Mapping[str, Any] | None = None, paths: Sequence[Path] = ()) -> Reader:
+    """The reader of that name, for files that it may look at before it reads the first.
+
+    Raises ConfigError with the nearest name when there is none.
+    """
+    if reader in READERS or reader in EXPORTS:
         if tables is not None:
             raise ConfigError(
                 f"reader '{reader}' knows its columns; only '{TABULAR}' takes column maps.", key="tables"
             )
-        return READERS[reader]
+        return READERS[reader] if reader in READERS else EXPORTS[reader].open(paths)
     if reader == TABULAR:
         return partial(read_tabular, maps_of(tables or {}))
-    known = [*READERS, TABULAR]
+    known = [*READERS, *EXPORTS, TABULAR]
     raise ConfigError(
         f"there is no reader '{reader}'; known: {', '.join(known)}.",
         key="reader",

@@ -218,6 +218,14 @@ def _reason(raw: bytes, mark: bytes, n_columns: int) -> str | None:
     return None if n_fields == n_columns else f"{n_fields} fields where {n_columns} are expected"
 
 
+def _bare(fields: list[str]) -> list[str]:
+    """The fields without the '="…"' that keeps a spreadsheet from rounding long numbers."""
+    return [
+        field[2:-1] if field[:2] == '="' and field[-1] == '"' and len(field) > 2 else field
+        for field in fields
+    ]
+
+
 class _Quoted:
     """Records of a file with quotes. Lines wait here while a quoted field is open."""
 
@@ -232,6 +240,7 @@ class _Quoted:
         """Characters before each line, and before the next one to come."""
         self._looked = 0
         """The line among those that wait at which the field that is open was last seen open."""
+        self._formula = f"={quote}"
         quote, mark = re.escape(quote), re.escape(delimiter)
         self._inside = re.compile(f"[^{quote}]*(?:{quote}{quote}[^{quote}]*)*")
         self._outside = re.compile(f"(?:{mark}(?!{quote})[^{mark}]*)*")
@@ -267,7 +276,7 @@ class _Quoted:
                     fields, broken = None, "a quote is opened and not closed, or a field is too long"
             at += n_lines
             if fields is not None and len(fields) == self._n_columns:
-                yield line, fields
+                yield line, _bare(fields) if self._formula in (text or "") else fields
             elif broken is not None or fields is None:
                 self._reject(line, broken or "")
             elif (text or "").strip() or self._delimiter in (text or ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,11 +14,31 @@ import orjson
 from retailor.shop.files.records import as_number, as_text
 
 _LONGEST_LITERAL = 1 << 16  # a syntax tree takes a hundred times its text
+_PAIR = re.compile(r"([^=:：|]{1,60}?)\s*[=:：]\s*([^=]*\S)", re.DOTALL)
 
 
 def nested_of_text(name: str, text: str) -> list[dict[str, Any]] | None:
-    """The value of our column `name` ('attributes' or 'evidence') in a JSON text; None without one."""
-    return NESTED[name](loaded(text))
+    """The value of our column `name` ('attributes' or 'evidence') in a JSON text; None without one.
+
+    Attributes may also be 'name=value' or 'name:value' pairs, with commas, semicolons or bars between.
+    """
+    made = NESTED[name](loaded(text))
+    return made or pairs_of_text(text) if name == "attributes" else made
+
+
+def pairs_of_text(text: str) -> list[dict[str, Any]] | None:
+    """Name and value of 'color=Blue,size=M', 'material : oak | legs : four', '颜色:红色;尺码:XL'.
+
+    None where a part has no name of at most 60 letters, or no value.
+    """
+    if len(text) > _LONGEST_LITERAL or text[:1] in "[{" or "://" in text:
+        return None
+    for between in ("|", ";", "；", "\n", ",", "，"):
+        parts = [part for part in text.split(between) if part.strip()]
+        pairs = [_PAIR.fullmatch(part.strip()) for part in parts]
+        if parts and all(pairs) and (len(parts) > 1 or between == "，"):
+            return [{"name": pair[1].strip(), "value": pair[2].strip()} for pair in pairs if pair]
+    return None
 
 
 def loaded(text: str) -> Any:

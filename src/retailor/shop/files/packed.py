@@ -98,6 +98,12 @@ def _found(path: Path) -> Path:
         return path
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
 def streams(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """The unpacked byte streams of a file, each with the name that messages and rejects call it by.
 
@@ -206,8 +212,13 @@ def refuse_other_formats(name: str, head: bytes) -> None:
     start = head[:1024].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         raise DataError(
-            "this is a web page, not data: perhaps the page that asks to log in; download the file itself.",
+            "this is a web page, not data: perhaps the page that asks to log in; download the file itself "
+            "(the products of saved pages are read by 'json-ld').",
             path=name,
         )
     if start.startswith((b"<?xml", b"<!doctype")):
-        raise DataError("this is XML, which cannot be read: export it as CSV or JSON.", path=name)
+        raise DataError(
+            "this is XML, which cannot be read, but for product feeds (reader 'google-merchant'): "
+            "export it as CSV or JSON.",
+            path=name,
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zoneinfo
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -42,16 +44,27 @@ class ColumnMap:
 
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to the file's; 'a.b' reaches into JSON. Without a header: '1', '2', … or `names`."""
+    instead: dict[str, str] = Field(default_factory=dict)
+    """Our column to a second column of the file, for rows where the first is empty; a file may lack it."""
     constants: dict[str, Any] = Field(default_factory=dict)
     """Our column to one value for every row."""
     values: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Our column to the file's values and ours: {"kind": {"pv": "view"}}. Any other value is a reject."""
     optional: tuple[str, ...] = ()
     """Our columns that a file may lack. A time that cannot be read rejects its row, unless it stands here."""
+    files: tuple[str, ...] = ()
+    """Names of the files that it is for, with '*' for anything. Empty: every file that has its columns."""
+    each: str | None = None
+    """A list inside each object of JSON: every entry is a row, and the fields around it are those of each."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """Of items: the name of a detail to the file's column that holds it, which a file may lack."""
+    leave_out: tuple[str, ...] = ()
+    """Our columns with `values`: rows of any other value are left out and counted, they are no rejects."""
     format: Literal["auto", "csv", "jsonl", "parquet"] = "auto"
     """'auto' goes by first bytes and suffix; 'csv' is any delimited text, 'jsonl' also a JSON array."""
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """None: the one of comma, tab, semicolon and bar that the header speaks for."""
+    delimiter: str | None = Field(None, min_length=1, max_length=2)
+    """None: the one of comma, tab, semicolon and bar that the header speaks for. One of two letters ('::')
+    needs quote = ''."""
     quote: str | None = Field('"', max_length=1)
     """None or '': quotes mean nothing."""
     header: bool = True
@@ -111,6 +124,11 @@ def check_map(table: str, map: ColumnMap) -> None:
             key=table,
             nearest=nearest(table, tables),
         )
+    for name in map.instead:
+        if name not in map.columns:
+            raise ConfigError(
+                f"[tables.{table}]: instead has '{name}', which 'columns' lacks.", key="instead"
+            )
     for name in (*map.columns, *map.constants, *map.values, *map.optional):
         if name not in SCHEMAS[table]:
             raise ConfigError(
@@ -122,6 +140,15 @@ def check_map(table: str, map: ColumnMap) -> None:
         if name not in map.columns and name not in map.constants:
             raise ConfigError(f"[tables.{table}]: no column for '{name}', which '{table}' needs.", key=name)
 
+    if map.attributes and table != "items":
+        raise ConfigError(f"[tables.{table}]: only 'items' have attributes.", key="attributes")
+    for name in map.leave_out:
+        if name not in map.values or name not in map.columns:
+            raise ConfigError(
+                f"[tables.{table}]: leave_out has '{name}', which needs 'columns' and 'values' of that name.",
+                key="leave_out",
+                value=name,
+            )
     _check_values(table, map)
     _check_layout(table, map)
 
@@ -144,6 +171,12 @@ def _check_layout(table: str, map: ColumnMap) -> None:
     if len(set(map.names)) < len(map.names):
         again = next(name for name in map.names if map.names.count(name) > 1)
         raise ConfigError(f"{where}: 'names' has '{again}' twice.", key="names", value=again)
+    if len(map.delimiter or "") > 1 and map.quote:
+        raise ConfigError(
+            f"{where}: delimiter = '{map.delimiter}' needs quote = '': then quotes mean nothing.",
+            key="delimiter",
+            value=map.delimiter,
+        )
     if map.encoding is not None and not _is_text_encoding(map.encoding):
         raise ConfigError(
             f"{where}: there is no encoding '{map.encoding}'; 'utf-8', 'gbk', 'latin-1' are some.",
@@ -202,6 +235,18 @@ def constant(table: str, name: str, value: Any) -> Any:
     if name == "currency":
         _check_currency(f"[tables.{table}]: constant 'currency'", value)
     return made[0] if isinstance(value, (int, float)) else value
+
+
+def is_for(map: ColumnMap, name: str) -> bool:
+    """Whether the map is for a file or stream of that name: 'orders.csv', 'x.zip/orders.csv'."""
+    return not map.files or any(
+        fnmatch(Path(name).name, each) or fnmatch(name, f"*/{each}") for each in map.files
+    )
+
+
+def wanted(map: ColumnMap) -> list[str]:
+    """Every column of a file that the map has a use for."""
+    return list(dict.fromkeys((*map.columns.values(), *map.instead.values(), *map.attributes.values())))
 
 
 def sources(map: ColumnMap) -> list[str]:

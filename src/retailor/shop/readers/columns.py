@@ -85,7 +85,28 @@ def _values(
                 made[PRICE_CODES] = codes_of_price(how[name], pl.col(source), frame.schema[source])
         elif name in map.constants:
             made[name] = pl.lit(constant(table, name, map.constants[name]), kind)
+    details = {name: source for name, source in map.attributes.items() if source in frame.columns}
+    if details:
+        made["attributes"] = _with_details(made.get("attributes"), details, frame)
     return made
+
+
+def _with_details(listed: pl.Expr | None, details: Mapping[str, str], frame: pl.DataFrame) -> pl.Expr:
+    """The attributes of a column of them, and those that stand in a column each; null without any."""
+    kind = SCHEMAS["items"]["attributes"]
+    texts = {
+        name: text_of(pl.col(source), frame.schema[source]).str.strip_chars()
+        for name, source in details.items()
+    }
+    pairs = pl.concat_list(
+        pl.struct(
+            pl.lit(name).alias("name"),
+            pl.when(~says_none(text).fill_null(True)).then(text).alias("value"),
+        )
+        for name, text in texts.items()
+    ).list.eval(pl.element().filter(pl.element().struct.field("value").is_not_null()))
+    whole = pairs if listed is None else pl.concat_list(listed.fill_null(pl.lit([], kind)), pairs)
+    return pl.when(whole.list.len() > 0).then(whole).otherwise(pl.lit(None, kind))
 
 
 def _without_empty_texts(both: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,227 @@
+"""Column maps out of matches: what a map must say beside its columns, and what it cannot know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from retailor.scripts import HAN
+from retailor.shop.cells.times import TimeForm, read_time
+from retailor.shop.propose.match import Hints, Match, score, words_for
+from retailor.shop.propose.names import Words, detail_of, is_of_item
+from retailor.shop.propose.profile import Profile
+from retailor.shop.propose.sample import Columns
+from retailor.shop.propose.values import grades_of, kinds_of, labels_of
+
+_SEPARATORS = (" > ", ">", "|", "»", "›", " / ", "/", "、", ";", ",")
+_READ_ANYWAY = frozenset((" > ", ">", "|", "»", "›"))
+_BUY = frozenset(
+    [
+        "order",
+        "purchase",
+        "lineitem",
+        "quantity",
+        "qty",
+        "invoice",
+        "transaction",
+        "sale",
+        "paid",
+        "price",
+        "checkout",
+        "total",
+        "amount",
+    ]
+)
+_BUY_ZH = ("订单", "购买", "下单", "成交", "付款", "支付", "订购", "买家")
+_VIEW = frozenset(["view", "click", "visit", "page", "impression", "session", "browse", "pageview"])
+_VIEW_ZH = ("浏览", "点击", "访问")
+_HAN = re.compile(f"[{HAN}]")
+_ZONED = re.compile(r"(?i)(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
+_DERIVED = ("title", "brand", "category", "price", "currency", "image")
+
+Made = tuple[dict[str, Any], list[str]]
+
+
+def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints: Hints) -> Made:
+    """The settings of a ColumnMap for a match, and what a person should look at."""
+    settings: dict[str, Any] = {"columns": dict(match.columns)}
+    notes: list[str] = []
+    if match.table == "items":
+        notes += _of_items(settings, match, profiles, hints)
+    if match.table == "events":
+        notes += _of_events(settings, match, cells, hints)
+    if match.table == "reviews" and "label" in match.columns:
+        settings["values"] = {"label": labels_of(profiles[match.columns["label"]].values)}
+    if match.table == "judgments":
+        seen = profiles[match.columns["grade"]]
+        if seen.number < 0.95:
+            settings["values"] = {"grade": grades_of(seen.values)}
+            notes.append("grade: what each word is worth is a guess")
+    if "time" in match.columns:
+        first = day_first(profiles[match.columns["time"]])
+        if first is not None:
+            settings["day_first"] = first
+            notes.append(
+                "time: years of two digits need day_first; look at the first rows whether it is right"
+            )
+        if match.table != "events" and profiles[match.columns["time"]].time < 1:
+            settings["optional"] = ["time"]
+            notes.append("time: some cells are none; their rows are kept without a time")
+        notes += _of_time(profiles[match.columns["time"]], is_chinese=any(map(_HAN.search, profiles)))
+    return settings, notes
+
+
+def _of_items(
+    settings: dict[str, Any], match: Match, profiles: Mapping[str, Profile], hints: Hints
+) -> list[str]:
+    notes = []
+    columns = match.columns
+    if "category" in columns and (between := separator(profiles[columns["category"]])):
+        settings["list_separator"] = between
+        notes.append(f"category: parts are taken to stand between {between!r}")
+    details = details_of(profiles, hints, set(columns.values()))
+    if details:
+        settings["attributes"] = details
+    if "price" in columns and "currency" not in columns:
+        money = profiles[columns["price"]].money
+        if not money:
+            notes.append('prices name no currency: currency = "EUR", or whichever it is, would say')
+        elif any("$" in value or "¥" in value for value in profiles[columns["price"]].values):
+            notes.append(
+                'the sign of the prices is that of several currencies: currency = "USD" or "CNY" would say'
+            )
+    if profiles[columns["item_id"]].distinct < 0.95:
+        notes.append(f"item_id: {columns['item_id']!r} repeats; the first row of an item is kept")
+    return notes
+
+
+def details_of(profiles: Mapping[str, Profile], hints: Hints, taken: set[str]) -> dict[str, str]:
+    """Detail of an item to its column: 'color', 'size' …, of those that are no column of ours."""
+    found: dict[str, str] = {}
+    for name, seen in profiles.items():
+        detail = detail_of(words_for(name, hints))
+        if detail and name not in taken and seen.n and seen.length < 80:
+            found.setdefault(detail, name)
+    return found
+
+
+def separator(seen: Profile) -> str | None:
+    """What stands between the parts of a category, where reading does not know it by itself."""
+    some = [value for value in seen.values if not value.startswith(("[", "{", "("))]
+    if not some or len(some) * 2 < len(seen.values):
+        return None
+    for between in _SEPARATORS:
+        if 2 * sum(between in value for value in some) > len(some):
+            return None if between in _READ_ANYWAY else between
+    return None
+
+
+def _of_events(settings: dict[str, Any], match: Match, cells: Columns, hints: Hints) -> list[str]:
+    if "kind" in match.columns:
+        kinds, items = cells[match.columns["kind"]], cells[match.columns["item_id"]]
+        values = frozenset(kind for kind in kinds if kind)
+        # a kind that names no item is none of this map's: the lines of an order are read by another
+        known = kinds_of(frozenset(kind for kind, item in zip(kinds, items, strict=True) if kind and item))
+        settings["values"] = {"kind": dict(sorted(known.items()))}
+        others = sorted(values - known.keys())
+        if not others:
+            return []
+        settings["leave_out"] = ["kind"]
+        return [f"kind: rows of {', '.join(map(repr, others[:8]))} are left out"]
+    kind, sure = kind_of(match, [words_for(name, hints) for name in cells])
+    settings["constants"] = {"kind": kind}
+    if sure:
+        return []
+    return [
+        f"kind: nothing says what the customers did; '{kind}' is a guess (view, cart, buy, favourite, rate)"
+    ]
+
+
+def kind_of(match: Match, names: list[Words]) -> tuple[str, bool]:
+    """What the rows of a log without kinds are, by its columns, and whether anything says so."""
+    said = {word for words in names for word in words}
+    whole = " ".join(said)
+    if "rating" in match.columns:
+        return "rate", True
+    if said & _BUY or any(word in whole for word in _BUY_ZH):
+        return "buy", True
+    if said & _VIEW or any(word in whole for word in _VIEW_ZH):
+        return "view", True
+    return "buy", False
+
+
+def _of_time(seen: Profile, *, is_chinese: bool) -> list[str]:
+    if seen.whole > 0.9 or all(_ZONED.search(value) for value in list(seen.values)[:50]):
+        return []
+    zone = "Asia/Shanghai" if is_chinese else "Europe/Berlin"
+    return [f'times that name no zone are read as UTC; time_zone = "{zone}" would say otherwise']
+
+
+def day_first(seen: Profile) -> bool | None:
+    """The order of day and month that times with two digits for the year need; None where they need none."""
+    some = list(seen.values)[:500]
+    reads = {
+        first: sum(isinstance(read_time(one, TimeForm(first, strict=True)), int) for one in some)
+        for first in (False, True)
+    }
+    usual = sum(
+        any(isinstance(read_time(one, TimeForm(first)), int) for first in (False, True)) for one in some
+    )
+    best = max(reads, key=lambda first: reads[first])
+    return best if reads[best] > usual else None
+
+
+def ratings_as_events(match: Match) -> dict[str, Any] | None:
+    """Reviews as events of kind 'rate', for a shop that has no others; None where they name no one."""
+    if not {"user_id", "item_id"} <= match.columns.keys():
+        return None
+    columns = {
+        ours: match.columns[ours]
+        for ours in ("user_id", "item_id", "rating", "time")
+        if ours in match.columns
+    }
+    return {"columns": columns, "constants": {"kind": "rate"}}
+
+
+def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -> dict[str, Any] | None:
+    """The items that rows of another table mention, for a shop without a catalogue; None without titles."""
+    if "item_id" not in match.columns:
+        return None
+    columns = {"item_id": match.columns["item_id"]}
+    free = [
+        name for name in _siblings(columns["item_id"], profiles, hints) if name not in match.columns.values()
+    ]
+    for ours in _DERIVED:
+        fits = {name: score("items", ours, name, profiles[name], hints) for name in free}
+        best = max(fits, key=lambda name: fits[name], default=None)
+        if (
+            best is not None
+            and fits[best] >= (0.45 if ours == "title" else 0.55)
+            and (ours != "title" or _is_title(best, match, hints))
+        ):
+            columns[ours] = best
+            free.remove(best)
+    if "title" not in columns:
+        return None
+    settings: dict[str, Any] = {"columns": columns, "derived": True}
+    if "category" in columns and (between := separator(profiles[columns["category"]])):
+        settings["list_separator"] = between
+    return settings
+
+
+def _is_title(name: str, match: Match, hints: Hints) -> bool:
+    """Whether a title is that of an item: by its name, because it stands beside the item's id in an object of
+    its own, or because a log has no other titles."""
+    words = words_for(name, hints)
+    return (
+        is_of_item(words)
+        or ("." in name and hints.is_path)
+        or (match.table == "events" and words in (("title",), ("description",)))
+    )
+
+
+def _siblings(name: str, names: Collection[str], hints: Hints) -> list[str]:
+    """The columns of the same object."""
+    around = name.rpartition(".")[0] if hints.is_path else ""
+    return [one for one in names if not hints.is_path or one.rpartition(".")[0] == around]

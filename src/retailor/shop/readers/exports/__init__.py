@@ -1,0 +1,1 @@
+"""Readers of what shop systems, feeds, logs and review services export."""
