@@ -10,6 +10,8 @@ import polars as pl
 
 from retailor.live.shapes import Line
 from retailor.shop.tables import SCHEMAS, Shop, conform
+from retailor.text.clean_shop import clean
+from retailor.text.fields import structure_items
 
 CHOSEN = ("view", "click", "cart", "buy", "favourite", "rate")
 """Kinds of events that tell what a customer is after."""
@@ -103,7 +105,14 @@ class Recent:
         with self._lock:
             items = [line for number, line in self._items.values() if number > after]
             events = [line for number, line in self._events if number > after]
-            return shop_of(items, events), frozenset(self._gone), self.number
+            gone, last = frozenset(self._gone), self.number
+        return _read_as_fitted(shop_of(items, events)), gone, last
+
+
+def _read_as_fitted(shop: Shop) -> Shop:
+    """The shop with its items as a run would have them: texts cleaned, brands and quantities read."""
+    items = clean(Shop.of(items=shop.items)).items
+    return shop.with_tables(items=structure_items(items))
 
 
 def shop_of(items: Iterable[Line], events: Iterable[Line]) -> Shop:

@@ -122,9 +122,9 @@ def add_live(app: FastAPI, service: Service) -> None:
 
     @app.put("/items/{item_id}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:
-        """Adds an item, or changes it: the page has it a moment later.
+        """Adds an item, or changes it: page and search have it a moment later.
 
-        A new one is recommended by its text; search finds it after the next fit.
+        A new one is recommended by its text, too; a known one by its old text until the next fit.
         """
         service.live().put_item(item_id, body.model_dump())
         service.absorb_soon()

@@ -92,6 +92,13 @@ class ToySearch(_Toy):
         self.state = {"titles": dict(shop.items.select("item_id", "title").iter_rows())}
         return self
 
+    def update(self, shop: Shop) -> Self:
+        """With the titles of the shop."""
+        self.state = {
+            "titles": self.state["titles"] | dict(shop.items.select("item_id", "title").iter_rows())
+        }
+        return self
+
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
         return [self._one(query) for query in queries]
 
