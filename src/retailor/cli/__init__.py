@@ -10,6 +10,7 @@ import typer
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
 from retailor.cli.insight import insight
+from retailor.cli.living import refresh
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
@@ -28,7 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (read, look, terms, adapt, run, report, insight, prove, choose, serve, chat, mcp, describe):
+for _command in (
+    read, look, terms, adapt, run, report, insight, prove, choose, serve, refresh, chat, mcp, describe,
+):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():
     app.command(_name)(command_of(_entry))

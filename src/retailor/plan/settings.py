@@ -14,6 +14,7 @@ from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
+from retailor.live.settings import RefreshSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.tasks.registry import REFUSED, TASKS
@@ -40,6 +41,8 @@ class ShopPlan:
     """The column maps of reader 'tabular', one a table."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
+    events_until: int | None = Field(None, ge=0)
+    """The number of the last line of that log that is taken; none: all there are."""
     rules: str | None = None
     """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML,
     and `facts.toml`."""
@@ -54,6 +57,9 @@ class SplitPlan:
     by: Literal["time", "leave-last-out"] = "time"
     test: float = Field(0.1, gt=0, lt=0.9)
     """The share of the events that is the test part, for `by = 'time'`."""
+    since: str | None = None
+    """An instant, such as 2026-11-28T09:30:00Z: what happened from then on is the test part, in the place of
+    a share; of what has no time it is a share still."""
 
 
 @settings
@@ -89,6 +95,7 @@ SECTIONS: dict[str, type[Any]] = {
     "serve": ServeSettings,
     **{name: entry.settings for name, entry in TASKS.items()},
     "insight": InsightSettings,
+    "refresh": RefreshSettings,
 }
 ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
 """Sections of stages that run only where the plan has the section, be it empty: they take long."""
@@ -106,6 +113,22 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults included, as JSON-able values."""
         return {**as_dict(self.head), **{name: as_dict(value) for name, value in self.sections.items()}}
+
+    def settled(self) -> Plan:
+        """The same plan from whatever folder it is read: files and folders by their whole paths."""
+        shop, models, adapt = (self.sections[name] for name in ("shop", "models", "adapt"))
+        rules, general = self.rules(), adapt.general_file
+        shop = dataclasses.replace(
+            shop, files=tuple(map(str, self.files())), rules=None if rules is None else str(rules)
+        )
+        adapt = dataclasses.replace(adapt, general_file=None if general is None else self._whole(general))
+        named = {kind: getattr(models, kind) for kind in ("encoder", "generator")}
+        folders = {kind: self._whole(name) for kind, name in named.items() if (self.folder / name).is_dir()}
+        models = dataclasses.replace(models, **folders)
+        return Plan(self.head, {**self.sections, "shop": shop, "models": models, "adapt": adapt}, self.folder)
+
+    def _whole(self, name: str) -> str:
+        return str((self.folder / name).resolve())
 
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""

@@ -11,13 +11,13 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError
 from retailor.extras import naming_extras
 from retailor.live.shapes import NUMBER
-from retailor.plan.settings import Plan
+from retailor.plan.settings import Plan, ShopPlan
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, without_quotes
 from retailor.shop.read import read_into
 from retailor.shop.rules import with_rules
-from retailor.shop.split import leave_last_out, split_by_time
+from retailor.shop.split import instant, leave_last_out, split_by_time
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, write_json
@@ -32,7 +32,7 @@ def shop_stages(plan: Plan) -> list[Stage]:
     shop = plan.sections["shop"]
     if shop.reader != "demo" and not shop.files:
         raise ConfigError(f"[shop]: reader '{shop.reader}' needs 'files'.", key="files")
-    log = (_log_number(shop.events_url),) if shop.events_url else ()
+    log = (_log_number(shop),) if shop.events_url else ()
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
     rules = plan.rules()
     source += files_key(rules) if rules is not None else []
@@ -69,15 +69,19 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     if shop.events_url:
         from retailor.live.history import with_log
 
-        number = _log_number(shop.events_url)
+        number = _log_number(shop)
         with_log(open_shop(folder), shop.events_url, number).save(folder, settings={NUMBER: number})
 
 
-def _log_number(url: str) -> int:
+def _log_number(shop: ShopPlan) -> int:
+    """Of the last line of the log that is taken."""
+    if shop.events_until is not None:
+        return shop.events_until
+    assert shop.events_url is not None
     with naming_extras():
         from retailor.live.history import last_number
 
-        return last_number(url)
+        return last_number(shop.events_url)
 
 
 def files_key(folder: Path) -> list[Any]:
@@ -107,7 +111,8 @@ def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     settings = plan.sections["split"]
     shop = open_shop(inputs["clean"])
     by_time = settings.by == "time"
-    train, test = split_by_time(shop, test=settings.test) if by_time else leave_last_out(shop)
+    since = None if settings.since is None else instant(settings.since)
+    train, test = split_by_time(shop, test=settings.test, since=since) if by_time else leave_last_out(shop)
     with artifact.writing(folder, "split", settings=as_dict(settings)) as new:
         train.save(new / "train")
         test.save(new / "test")

@@ -19,6 +19,7 @@ from retailor.extras import naming_extras
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
 from retailor.live.shapes import NUMBER, Refused, Taken
+from retailor.live.standing import standing_run
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
@@ -47,6 +48,8 @@ class Service:
         self, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings, cache: Cache
     ) -> None:
         self.folder = Path(folder)
+        self.standing = self.folder
+        """The run that answers: that of the folder, or the refresh of it that was promoted last."""
         self.settings = settings
         self.cache = cache
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
@@ -77,8 +80,10 @@ class Service:
         When loading fails the error passes through and the old tasks go on.
         """
         with self._reloading:
-            new = self._open(Path(folder or self.folder))
+            standing = standing_run(Path(folder or self.folder))
+            new = self._open(standing)
             old, self._run = self._run, new
+            self.standing = standing
             self.folder = Path(folder or self.folder)
             if old is not None:
                 old.close(self.settings.timeout_s)
