@@ -10,7 +10,7 @@ import typer
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
 from retailor.cli.insight import insight
-from retailor.cli.living import refresh
+from retailor.cli.living import export, forget, refresh
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
@@ -30,7 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    read, look, terms, adapt, run, report, insight, prove, choose, serve, refresh, chat, mcp, describe,
+    read, look, terms, adapt, run, report, insight, prove, choose,
+    serve, refresh, forget, export, chat, mcp, describe,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

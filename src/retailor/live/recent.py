@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from retailor.live.shapes import Line
+from retailor.shop.gone import hash_of
 from retailor.shop.tables import SCHEMAS, Shop, conform
 from retailor.text.clean_shop import clean
 from retailor.text.fields import structure_items
@@ -42,7 +43,10 @@ class Recent:
 
     def add(self, lines: Iterable[tuple[int, Line]]) -> None:
         """Takes in lines with their numbers."""
-        take = {"event": self._event, "item": self._item, "gone": self._out, "stock": self._count}
+        take = {
+            "event": self._event, "item": self._item, "gone": self._out, "stock": self._count,
+            "forgot": self._forget,
+        }  # fmt: skip
         with self._lock:
             for number, line in lines:
                 self.number = max(self.number, number)
@@ -62,6 +66,16 @@ class Recent:
         self._own.move_to_end(who)
         if len(self._own) > MAX_CUSTOMERS:
             self._own.popitem(last=False)
+
+    def _forget(self, number: int, line: Line) -> None:
+        salt, theirs = str(line.body["salt"]), str(line.body["hash"])
+        known = self._own.keys() | {str(each.user_id) for _, each in self._events}
+        who = next((each for each in known if hash_of(each, salt) == theirs), None)
+        if who is not None:
+            self._own.pop(who, None)
+            left = [each for each in self._events if each[1].user_id != who]
+            self._events.clear()
+            self._events.extend(left)
 
     def _item(self, number: int, line: Line) -> None:
         assert line.item_id is not None

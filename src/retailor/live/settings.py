@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from retailor.config import Field, settings
+from retailor.errors import ConfigError
 
 
 @settings
@@ -22,3 +26,34 @@ class RefreshSettings:
     """With fewer cases a task decides nothing; a refresh in which none decides is not promoted."""
     kept: int = Field(default=2, ge=1)
     """Runs of refreshes that are kept on the disk beside the one that answers; receipts stay for good."""
+
+
+@settings
+class ExperimentSettings:
+    """A comparison of two or more ways to answer, each for some of the customers."""
+
+    name: str = Field(default="", pattern=r"^[\w.-]{0,40}$")
+    """Empty: there is none. Another name draws the customers' arms anew."""
+    task: str = "recommend"
+    """The task whose queries the arms change; of customers without an id nothing is changed or counted."""
+    arms: Mapping[str, float] = Field(default_factory=lambda: {"control": 0.5, "treated": 0.5})
+    """Arm to the share of the customers; the first one is what the others are compared with."""
+    changes: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    """Arm to what its queries have in place of what was asked, such as `treated = {diversity = 0.3}`."""
+    goal: tuple[str, ...] = ("buy",)
+    """Kinds of events that count: a customer with one of them within `days` has reached the goal."""
+    days: float = Field(default=7.0, gt=0)
+    """How long after the first answer; customers are counted when it is over."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    planned: int = Field(default=2_000, ge=10)
+    """So many customers are expected: there intervals are tightest. They hold at any number."""
+    least: int = Field(default=100, ge=10)
+    """With fewer customers in an arm there is no interval."""
+
+    def __post_init__(self) -> None:
+        if any(share <= 0 for share in self.arms.values()) or abs(sum(self.arms.values()) - 1) > 1e-6:
+            raise ConfigError(
+                "experiment.arms: the shares must be above 0 and sum to 1.", key="arms", value=dict(self.arms)
+            )
+        if strange := sorted(self.changes.keys() - self.arms.keys()):
+            raise ConfigError(f"experiment.changes: there is no arm '{strange[0]}'.", key="changes")

@@ -32,6 +32,7 @@ from retailor.plan.judging import Judged, Stages, judge
 from retailor.plan.run import Run, open_run, run
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
+from retailor.shop.gone import Note
 from retailor.shop.split import instant
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
@@ -137,7 +138,7 @@ def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:
 def _refreshed(folder: Path, plan: Plan, begun: Begun, started: float, tell: Tell) -> dict[str, Any]:
     settings: RefreshSettings = plan.sections["refresh"]
     place = place_of(folder, begun.number)
-    new = run(_plan_of(plan, begun), place / RUN, tell=tell)
+    new = _made(folder, _plan_of(plan, begun), place / RUN, tell)
     champion, challenger = _stages(open_run(run_of(folder, begun.champion))), _stages(new)
     judged = judge(champion, challenger, TASKS, settings)
     lost = sorted(_tasks(champion).keys() - _tasks(challenger).keys())
@@ -153,6 +154,7 @@ def _refreshed(folder: Path, plan: Plan, begun: Begun, started: float, tell: Tel
         "cut": begun.cut,
         "champion": {"number": begun.champion, **_about(champion)},
         "challenger": {"number": begun.number, **_about(challenger)},
+        "forgotten": sorted(Note.read(place / RUN).people),
         "judged": [each.to_dict() for each in judged],
     }
     # The turn first: a call that is killed in between finds no receipt, judges again and comes to the same.
@@ -160,6 +162,20 @@ def _refreshed(folder: Path, plan: Plan, begun: Begun, started: float, tell: Tel
         set_standing(folder, begun.number)
     write_json(place / RECEIPT, receipt)
     return receipt
+
+
+def _made(folder: Path, plan: Plan, place: Path, tell: Tell) -> Run:
+    """The new run, of nobody who was forgotten: also not while it was made."""
+    while True:
+        note = Note.read(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        if note.people:
+            note.write(place)
+        new = run(plan, place, tell=tell)
+        if Note.read(folder).people == note.people:
+            return new
+        tell("somebody was forgotten meanwhile: made again without them")
+        shutil.rmtree(place)
 
 
 def _against(judged: list[Judged], lost: list[str], settings: RefreshSettings) -> list[str]:

@@ -13,6 +13,7 @@ from retailor.extras import naming_extras
 from retailor.live.shapes import NUMBER
 from retailor.plan.settings import Plan, ShopPlan
 from retailor.shop.demo import demo_shop
+from retailor.shop.gone import Note
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, without_quotes
 from retailor.shop.read import read_into
@@ -93,18 +94,20 @@ def files_key(folder: Path) -> list[Any]:
 
 
 def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = open_shop(inputs["read"])
+    shop = Note.read(folder.parent.parent).without(open_shop(inputs["read"]))
     profile = look(without_quotes(shop) if quiet else shop)
     with artifact.writing(folder, "profile") as new:
         write_json(new / "profile.json", profile.to_dict())
 
 
 def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = clean(open_shop(inputs["read"]))
+    note = Note.read(folder.parent.parent)
+    shop = clean(note.without(open_shop(inputs["read"])))
     shop = shop.with_tables(items=structure_items(shop.items))
     read = artifact.read_manifest(inputs["read"]).settings
     about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})
-    (hidden.shop(shop) if hidden else shop).save(folder, settings=about)
+    # Somebody may have been forgotten by the pseudonym alone.
+    (note.without(hidden.shop(shop)) if hidden else shop).save(folder, settings=about)
 
 
 def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -65,11 +65,8 @@ class BM25Index:
         It is the index of all texts as they are then: how often a word occurs is worked out of its weight.
         """
         n_docs = max(self.n_docs, *(row + 1 for row in texts)) if texts else self.n_docs
-        owners = np.repeat(np.arange(len(self.vocabulary)), np.diff(self._starts))
-        share = self._weights / self._idf[owners]
-        norms = _norms(self._lengths, self.k1, self.b)
+        owners, times = self._counted()
         kept = ~np.isin(self._docs, list(texts))
-        times = np.rint(share * norms[self._docs] / (1 - share))[kept]
         ids, lengths = (
             dict(self._ids),
             np.concatenate([self._lengths, np.zeros(n_docs - self.n_docs, np.int32)]),
@@ -82,13 +79,36 @@ class BM25Index:
         more = np.array(new, dtype=np.int64).reshape(-1, 3)
         found_ids = np.concatenate([owners[kept], more[:, 0]])
         docs = np.concatenate([self._docs[kept], more[:, 1]])
-        times = np.concatenate([times, more[:, 2]])
-        order = np.lexsort((docs, found_ids))
-        left, found_ids = np.unique(found_ids[order], return_inverse=True)
-        names = list(ids)
+        return self._anew(list(ids), found_ids, docs, np.concatenate([times[kept], more[:, 2]]), lengths)
+
+    def kept(self, rows: NDArray[np.bool_]) -> Self:
+        """The index of some of its texts alone [D], with no word that is in none of them."""
+        owners, times = self._counted()
+        inside, place = rows[self._docs], np.cumsum(rows) - 1
+        docs = place[self._docs[inside]]
+        return self._anew(self.vocabulary, owners[inside], docs, times[inside], self._lengths[rows])
+
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The number of the word, and how often it occurs, of each posting."""
+        owners = np.repeat(np.arange(len(self.vocabulary)), np.diff(self._starts))
+        share = self._weights / self._idf[owners]
+        norms = _norms(self._lengths, self.k1, self.b)
+        return owners, np.rint(share * norms[self._docs] / (1 - share))
+
+    def _anew(
+        self,
+        names: Sequence[str],
+        found: NDArray[np.int64],
+        docs: NDArray[np.integer],
+        times: NDArray[np.float64],
+        lengths: NDArray[np.int32],
+    ) -> Self:
+        """The index of postings in any order."""
+        order = np.lexsort((docs, found))
+        left, found = np.unique(found[order], return_inverse=True)
         vocabulary = [names[i] for i in left.tolist()]
         weights, docs, starts = _weighed(
-            found_ids, docs[order], times[order], lengths, len(left), self.k1, self.b
+            found, docs[order].astype(np.int64), times[order], lengths, len(left), self.k1, self.b
         )
         return type(self)(vocabulary, weights, docs, starts, lengths, k1=self.k1, b=self.b)
 

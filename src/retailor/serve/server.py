@@ -21,6 +21,7 @@ from retailor.serve.connections import bounded_connections
 from retailor.serve.memory import few_arenas
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
+from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
 
 BACKLOG = 2048
@@ -175,17 +176,18 @@ def _reloads(service: Service) -> Iterator[None]:
 
 
 def _watch(service: Service, ended: threading.Event) -> None:
-    known = service.standing
+    known = service.standing, noted_at(service.folder)
     while not ended.wait(LOOK_EVERY_S):
         try:
-            now = standing_run(service.folder)
+            now = standing_run(service.folder), noted_at(service.folder)
         except (RetailorError, OSError) as error:
             _log.error("it cannot be told which run answers: %s", error)
             continue
         if now != known:
-            known = now  # one that does not load is not tried again every second
-            if now != service.standing:
-                _reload(service)
+            forgot, known = now[1] != known[1], now  # what does not load is not tried again every second
+            _reload(service)
+            if forgot:
+                service.cache.clear()
 
 
 def _reload(service: Service) -> None:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
+from retailor.live.forgetting import Receipt, forget_in
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
 from retailor.live.shapes import NUMBER, Refused, Taken
@@ -27,7 +28,7 @@ from retailor.serve.living import Living
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
-from retailor.shop.pseudonyms import pseudonyms_of
+from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
 from retailor.store import artifact
@@ -54,7 +55,7 @@ class Service:
         self.cache = cache
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
-        self._reloading = threading.Lock()
+        self._reloading, self._forgetting = threading.Lock(), threading.Lock()
         self._run: ServedRun | None = None
         self._living: Living | None = None
 
@@ -179,6 +180,22 @@ class Service:
         later = [Refused(good[each.place], each.reason) for each in done.refused]
         every = sorted([*refused, *later], key=lambda each: each.place)
         return Taken(done.n_accepted, done.n_repeated, tuple(every))
+
+    def forget(self, user_id: str) -> Receipt:
+        """Forgets a customer: log, memory, caches, and every file of the run; the receipt names nobody.
+
+        What is served afterwards is the run without them. ServeError 501 where the folder is no run.
+        """
+        shop = contents_of(self.standing, self.entries).shop
+        if shop is None or not (self.folder / "run.json").exists():
+            raise ServeError("only a run can forget a customer; this server has none.", status=501)
+        ids = ids_of(shop, user_id)
+        with self._forgetting:
+            n_log = self._living.shop.forget(ids) if self._living is not None else 0
+            receipt = forget_in(self.folder, ids, self.entries, n_log=n_log)
+            self.reload()
+            self.cache.clear()
+        return receipt
 
     def absorb_soon(self) -> None:
         """Has what changed in the catalogue known within a moment."""

@@ -188,6 +188,15 @@ class PassageIndex:
             raise DataError("passages, vectors and words differ in number; fit the task again.", path=folder)
         return cls(table, vectors, lexical)
 
+    def kept(self, rows: NDArray[np.bool_], reviews: list[list[int]]) -> Self:
+        """The index of some of its passages [P], each with its reviews at these places alone."""
+        table = self.table.with_columns(
+            pl.Series(name, [[each[i] for i in some] for each, some in zip(values, reviews, strict=True)],
+                      dtype=self.table[name].dtype)
+            for name, values in (("reviews", self.reviews), ("stars", self.stars))
+        )  # fmt: skip
+        return type(self)(table.filter(pl.Series(rows)), self.vectors[rows], self.lexical.kept(rows))
+
     def _head(self, place: range) -> int:
         return next((row for row in place if self.sources[row] == "title"), place.start)
 
