@@ -10,7 +10,7 @@ import typer
 from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
 from retailor.cli.insight import insight
-from retailor.cli.living import export, forget, refresh
+from retailor.cli.living import drift, experiment, export, forget, refresh
 from retailor.cli.models import adapt, choose, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 for _command in (
     read, look, terms, adapt, run, report, insight, prove, choose,
-    serve, refresh, forget, export, chat, mcp, describe,
+    serve, refresh, experiment, drift, forget, export, chat, mcp, describe,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

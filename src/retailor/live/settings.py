@@ -57,3 +57,17 @@ class ExperimentSettings:
             )
         if strange := sorted(self.changes.keys() - self.arms.keys()):
             raise ConfigError(f"experiment.changes: there is no arm '{strange[0]}'.", key="changes")
+
+
+@settings
+class DriftSettings:
+    """When the days of a served shop are told to be other than those that it was fitted on."""
+
+    reference_days: int = Field(default=60, ge=10)
+    """So many of the fit's newest days, with enough events, say what is usual."""
+    alarms_per_year: float = Field(default=4.0, gt=0, le=365)
+    """False alarms that may be, all figures together, where nothing has changed."""
+    least_change: float = Field(default=0.02, ge=0)
+    """A share that is off by less than this, or a mean price by so small a part, is no alarm."""
+    least_events: int = Field(default=100, ge=10)
+    """Days with fewer events are left out."""

@@ -14,7 +14,7 @@ from retailor.compress.onnx import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
-from retailor.live.settings import RefreshSettings
+from retailor.live.settings import DriftSettings, RefreshSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.tasks.registry import REFUSED, TASKS
@@ -96,6 +96,7 @@ SECTIONS: dict[str, type[Any]] = {
     **{name: entry.settings for name, entry in TASKS.items()},
     "insight": InsightSettings,
     "refresh": RefreshSettings,
+    "drift": DriftSettings,
 }
 ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
 """Sections of stages that run only where the plan has the section, be it empty: they take long."""

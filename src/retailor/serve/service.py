@@ -28,6 +28,7 @@ from retailor.serve.living import Living
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
+from retailor.serve.trial import Trial
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
@@ -157,6 +158,7 @@ class Service:
             absorb_s=settings.absorb_s,
             max_queue=settings.max_queue,
             timeout_s=settings.timeout_s,
+            trial=Trial(settings.experiment, self.entries) if settings.experiment.name else None,
         )
 
     def live(self) -> LiveShop:
@@ -191,7 +193,7 @@ class Service:
             raise ServeError("only a run can forget a customer; this server has none.", status=501)
         ids = ids_of(shop, user_id)
         with self._forgetting:
-            n_log = self._living.shop.forget(ids) if self._living is not None else 0
+            n_log = self._living.forget(ids) if self._living is not None else 0
             receipt = forget_in(self.folder, ids, self.entries, n_log=n_log)
             self.reload()
             self.cache.clear()
@@ -236,6 +238,8 @@ class Service:
         loaded = run.task(kind)
         query = with_pseudonym(query, run.pseudonyms)
         if self._living is not None:
+            if self._living.trial is not None:
+                query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
         tally = self.tallies[kind]
@@ -350,6 +354,10 @@ class Service:
             "n_customers": run.view.n_customers,
             "insight": run.insight is not None and self.settings.show_insight,
         }
+
+    def recent(self) -> Recent | None:
+        """What has happened since the fit, where the server keeps events."""
+        return None if self._living is None else self._living.shop.recent
 
     def queued(self) -> dict[str, int]:
         """Task kind to how many requests wait for it."""
