@@ -97,6 +97,8 @@ def test_a_quiet_day_is_no_other_day(fitted: pl.DataFrame) -> None:
 def test_a_fit_of_few_days_has_nothing_to_compare_with(fitted: pl.DataFrame) -> None:
     with pytest.raises(DataError, match="10 are needed"):
         drift(days(5, 0), days(1, 90), ITEMS, SETTINGS)
+    with pytest.raises(DataError, match="with times"):
+        drift(fitted.clear(), days(1, 90), ITEMS, SETTINGS)
 
 
 @pytest.mark.parametrize(("n", "alpha"), [(20, 0.01), (60, 0.002)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
@@ -61,10 +61,12 @@ def drift(
     Events have user_id, item_id, kind and time. Raises DataError where the fit has too few days.
     """
     newest = fitted["time"].max()
+    if not isinstance(newest, datetime):
+        raise DataError("drift needs a fit on events with times, and this one has none.", column="time")
     since = since.filter(pl.col("time") > newest)
     events = _described(pl.concat([fitted.select(since.columns), since]).drop_nulls("time"), items)
     counts = events.group_by("day").len().sort("day")
-    last = newest.date()  # type: ignore[union-attr]
+    last = newest.date()
     usual = counts.filter((pl.col("day") <= last) & (pl.col("len") >= settings.least_events))["day"]
     usual = usual[-settings.reference_days :]
     if len(usual) < 10:

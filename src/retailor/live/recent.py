@@ -61,7 +61,7 @@ class Recent:
             return
         self._events.append((number, line))
         if who in self._arms:
-            self.n_by_arm[*self._arms[who], line.kind] += 1
+            self.n_by_arm[*self._arms[who], str(line.kind)] += 1
         own = self._own.setdefault(who, deque(maxlen=MAX_OWN))
         own.append((number, line))
         if len(own) > 1 and own[-2][1].time > line.time:

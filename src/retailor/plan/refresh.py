@@ -115,7 +115,10 @@ def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:
     url = _url(plan)
     done = open_run(standing_run(folder))
     shop = open_shop(_stages(done)["clean"][1])
-    seen = max(t for name in TIMED if (t := shop.tables()[name]["time"].max()) is not None)
+    newest = (shop.tables()[name]["time"].max() for name in TIMED)
+    seen = max(
+        (each for each in newest if isinstance(each, datetime)), default=datetime(1970, 1, 1, tzinfo=UTC)
+    )
     number, times = newest_events(url, since=seen)
     settings: RefreshSettings = plan.sections["refresh"]
     if not times:
