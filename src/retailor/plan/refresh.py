@@ -96,8 +96,9 @@ def back(folder: Path) -> dict[str, Any]:
     if not run_of(folder, before).is_dir():
         raise DataError("the run that answered before is not there any more.", path=run_of(folder, before))
     set_standing(folder, before)
-    receipt = {"at": _now(), "from": number, "to": before, "decision": "back"}
-    write_json(refreshes_of(folder) / f"back-{receipt['at'].replace(':', '')}.json", receipt)
+    at = _now()
+    receipt: dict[str, Any] = {"at": at, "from": number, "to": before, "decision": "back"}
+    write_json(refreshes_of(folder) / f"back-{at.replace(':', '')}.json", receipt)
     return receipt
 
 

@@ -242,5 +242,4 @@ def _weighed(
 def _norms(lengths: NDArray[np.int32], k1: float, b: float) -> NDArray[np.float64]:
     """What a text's length adds below the fraction [D]."""
     mean = max(float(lengths.mean()), 1e-9) if len(lengths) else 1.0
-    norms: NDArray[np.float64] = k1 * (1 - b + b * lengths / mean)
-    return norms
+    return np.asarray(k1 * (1 - b + b * lengths / mean), np.float64)

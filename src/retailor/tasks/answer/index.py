@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -190,11 +190,15 @@ class PassageIndex:
 
     def kept(self, rows: NDArray[np.bool_], reviews: list[list[int]]) -> Self:
         """The index of some of its passages [P], each with its reviews at these places alone."""
+        lists: dict[str, list[list[Any]]] = {"reviews": [*self.reviews], "stars": [*self.stars]}
         table = self.table.with_columns(
-            pl.Series(name, [[each[i] for i in some] for each, some in zip(values, reviews, strict=True)],
-                      dtype=self.table[name].dtype)
-            for name, values in (("reviews", self.reviews), ("stars", self.stars))
-        )  # fmt: skip
+            pl.Series(
+                name,
+                [[each[i] for i in some] for each, some in zip(values, reviews, strict=True)],
+                dtype=self.table[name].dtype,
+            )
+            for name, values in lists.items()
+        )
         return type(self)(table.filter(pl.Series(rows)), self.vectors[rows], self.lexical.kept(rows))
 
     def _head(self, place: range) -> int:

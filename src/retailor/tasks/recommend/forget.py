@@ -27,7 +27,8 @@ def forget(folder: Path, gone: Gone) -> bool:
         return False
     tensors: dict[str, NDArray[Any]] = load_file(folder / _PARTS)
     names = ("offsets", "items", "weights")
-    all_of_them = Histories(*(tensors[f"history/{name}"] for name in names), tensors.get("history/reviews"))
+    offsets, items, weights = (tensors[f"history/{name}"] for name in names)
+    all_of_them = Histories(offsets, items, weights, tensors.get("history/reviews"))
     left = all_of_them.at(np.flatnonzero(kept))
     tensors |= {f"history/{name}": getattr(left, name) for name in names}
     if left.reviews is not None:
