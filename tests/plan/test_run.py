@@ -51,3 +51,13 @@ def test_a_shop_of_a_few_words_keeps_its_model_as_it_came_and_has_a_report(tmp_p
     assert "different texts" in done.absent()["adapt"]
     assert {"evaluate-search", "evaluate-answer", "fit-sentiment"} <= set(done.absent())
     assert "fit-search" not in done.absent() and "left out" in done.report.read_text(encoding="utf-8")
+
+
+def test_a_settled_plan_names_the_same_files_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    other = {"reader": "taobao", "files": ["b.csv", "c.csv"]}
+    for shop in ({"reader": "taobao", "files": ["a.csv"], "sources": [other]}, {"sources": [other]}):
+        plan = make_plan({"shop": shop}, tmp_path / "here")
+        elsewhere = make_plan(plan.settled().to_dict(), tmp_path)
+        assert elsewhere.files() == plan.files() and elsewhere.sources() == plan.sources()
+        assert [path.parent for path in plan.files()] == [tmp_path / "here"] * len(plan.files())

@@ -170,3 +170,25 @@ def test_case_and_width_do_not_matter(text: str) -> None:
 def test_content_words_leave_out_the_stop_words() -> None:
     assert content_words("What is the weight of it?") == ["weight"]
     assert content_words("请问材质是什么？") == ["材质"] or "材质" in content_words("请问材质是什么？")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([*TEXTS, "kettle " * 40, "steel"]), min_size=1, max_size=8),
+    st.dictionaries(st.integers(0, 7), st.sampled_from([*TEXTS, "brewista kettle", "towel"]), max_size=4),
+    st.lists(st.sampled_from([*TEXTS, "a word never seen"]), max_size=3),
+)
+def test_with_other_texts_it_is_the_index_of_all_of_them(
+    old: list[str], changed: dict[int, str], added: list[str]
+) -> None:
+    texts = [changed.get(row, text) for row, text in enumerate(old)] + added
+    other = {row: text for row, text in changed.items() if row < len(old)}
+    other |= {len(old) + i: text for i, text in enumerate(added)}
+    grown, anew = BM25Index.of(old).replaced(other), BM25Index.of(texts)
+    assert sorted(grown.vocabulary) == sorted(anew.vocabulary)
+    for query in [*QUERIES, "brewista", "kettle never"]:
+        np.testing.assert_allclose(grown.score(query), anew.score(query), atol=1e-5)
+        rows = np.arange(len(texts))
+        np.testing.assert_allclose(
+            grown.covered(words(query), rows), anew.covered(words(query), rows), atol=1e-5
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -160,3 +161,28 @@ def test_the_compressed_encoder_answers(folder: Path, tmp_path: Path) -> None:
         assert [service.ask("search", query).answer for query in queries] == small.predict(queries)
     with closing(Service.load(folder, TASKS, ServeSettings())) as service:
         assert [service.ask("search", query).answer for query in queries] != small.predict(queries)
+
+
+def test_an_item_that_is_put_is_found_within_seconds_and_so_is_its_new_title(
+    folder: Path, shop: Shop, tmp_path: Path
+) -> None:
+    settings = ServeSettings(hosts=("testserver",), events_url=f"sqlite:///{tmp_path}/live.db")
+    with closing(Service.load(folder, TASKS, settings)) as living, TestClient(make_app(living)) as client:
+
+        def first(text: str) -> dict[str, Any]:
+            return dict(client.post("/search", json={"text": text, "k": 1}).json()["items"][0])
+
+        def found(text: str, item_id: str, title: str) -> None:
+            until = time.monotonic() + 5
+            while (first(text)["item_id"], first(text)["item"]["title"]) != (item_id, title):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+
+        old = shop.items.filter(language="en").row(0, named=True)
+        for item_id, title in (("N1", "Zorblax hand warmer"), ("N2", "竹制砧板"), ("N1", "Quibbling jar")):
+            assert client.put(f"/items/{item_id}", json={"title": title}).status_code == 200
+            found(title, item_id, title)
+        assert client.put(f"/items/{old['item_id']}", json={"title": "Frobnicator"}).status_code == 200
+        found("frobnicator", old["item_id"], "Frobnicator")
+        assert client.delete("/items/N2").status_code == 200
+        assert first("竹制砧板")["item_id"] != "N2"

@@ -171,6 +171,16 @@ class LmdbCache:
         with self._lock:
             self._try(lambda: self._write(lambda txn: self._drop(txn, _name(key))))
 
+    def clear(self) -> None:
+        """LMDB leaves what it drops on its free pages, so the file goes: another process that has it open
+        goes on with its own until it is started anew."""
+        with self._lock:
+            if self._env is not None:
+                self._env.close()
+                for name in ("data.mdb", "lock.mdb"):
+                    (self.folder / name).unlink(missing_ok=True)
+                self._env = self._open()
+
     def __len__(self) -> int:
         def count() -> int:
             with self._env.begin() as txn:

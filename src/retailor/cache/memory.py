@@ -58,6 +58,11 @@ class MemoryCache:
         with self._lock:
             self._drop(key)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self._used_bytes = 0
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -106,6 +111,10 @@ class LayeredCache:
     def delete(self, key: str) -> None:
         self.slow.delete(key)
         self.fast.delete(key)
+
+    def clear(self) -> None:
+        self.slow.clear()
+        self.fast.clear()
 
     def __len__(self) -> int:
         return max(len(self.fast), len(self.slow))

@@ -61,6 +61,13 @@ class RedisCache:
     def delete(self, key: str) -> None:
         self._try(lambda client: client.delete(self._name(key)))
 
+    def clear(self) -> None:
+        def drop(client: Any) -> None:
+            for name in client.scan_iter(match=f"{self.prefix}*", count=1000):
+                client.delete(name)
+
+        self._try(drop)
+
     def _name(self, key: str) -> bytes:
         return self.prefix.encode() + key.encode("utf-8", "surrogatepass")
 

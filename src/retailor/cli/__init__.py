@@ -11,6 +11,7 @@ from retailor.cli.ask import command_of, describe
 from retailor.cli.chat import chat, mcp
 from retailor.cli.doctor import doctor
 from retailor.cli.insight import insight
+from retailor.cli.living import drift, experiment, export, forget, refresh
 from retailor.cli.models import adapt, choose, compress, prove
 from retailor.cli.options import say
 from retailor.cli.runs import report, run, serve
@@ -30,8 +31,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    init, read, look, terms, adapt, run, report, insight, prove, choose, compress, serve, chat, mcp,
-    describe, doctor,
+    init, read, look, terms, adapt, run, report, insight, prove, choose, compress,
+    serve, refresh, experiment, drift, forget, export, chat, mcp, describe, doctor,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

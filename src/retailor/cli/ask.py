@@ -25,9 +25,10 @@ def command_of(entry: Entry, extra: Extra | None = None) -> Callable[..., None]:
     command = extra.command if extra else entry.command
 
     def asked(folder: Path, **given: Any) -> None:
+        from retailor.live.standing import standing_run
         from retailor.plan.run import open_run
 
-        done = open_run(folder)
+        done = open_run(standing_run(folder))
         answer = _answer(done, entry, command.query(**given), extra)
         for line in command.lines(answer, _title_in(done)):
             say(line)
@@ -70,10 +71,11 @@ def describe(
     seed: Annotated[int, typer.Option(min=0, help="Another one gives another draft.")] = 0,
 ) -> None:
     """Drafts a product description from the item's attributes, as JSON, marked as generated."""
+    from retailor.live.standing import standing_run
     from retailor.plan.run import open_run
     from retailor.tasks.registry import TASKS
 
-    writer = _task(open_run(folder), TASKS["review"])
+    writer = _task(open_run(standing_run(folder)), TASKS["review"])
     draft = writer.describe(item, language=language, seed=seed)
     told = {"item_id": item, "title": draft.title, "description": draft.text, "generated": draft.generated}
     say(json.dumps(told, ensure_ascii=False, indent=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from retailor.live.log import Log
@@ -15,6 +17,20 @@ def last_number(url: str) -> int:
     log = Log.open(url)
     try:
         return log.last()
+    finally:
+        log.close()
+
+
+def newest_events(url: str, since: datetime) -> tuple[int, list[datetime]]:
+    """The number of the last line, and the times, ascending, of what customers chose after an instant."""
+    log = Log.open(url)
+    try:
+        number = log.last()
+        lines = (line for _, line in log.since(until=number) if line.what == "event")
+        times = sorted(
+            line.time for line in lines if line.time > since and line.kind in CHOSEN and line.user_id
+        )
+        return number, times
     finally:
         log.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from retailor.errors import ConfigError, ServeError
 from retailor.live.shapes import Line
+from retailor.shop.gone import hash_of
 
 MANY = 500
 """Rows of one statement: SQLite binds 32,766 values at most."""
@@ -120,6 +122,33 @@ class Log:
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
 
+    def forget(self, user_ids: Sequence[str]) -> int:
+        """Deletes the events of some customers, of which the database keeps no bytes; how many there were.
+
+        A line in their place, which names nobody, has every server of the log forget them too.
+        """
+        mine = _TABLE.c.user_id.in_(list(user_ids))
+        lines = [_forgot(each) for each in user_ids]
+        try:
+            with self._engine.begin() as connection:
+                _one_at_a_time(connection)
+                n = int(connection.execute(_TABLE.delete().where(mine)).rowcount)
+                now = _ms(datetime.now(UTC))
+                connection.execute(_TABLE.insert(), [_row(each) | {"received": now} for each in lines])
+            _swept(self._engine)
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+        return n
+
+    def of(self, user_ids: Sequence[str]) -> list[tuple[int, Line]]:
+        """The lines of some customers, in order."""
+        chosen = sa.select(_TABLE).where(_TABLE.c.user_id.in_(list(user_ids))).order_by(_TABLE.c.number)
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                return [(row.number, _line(row)) for row in connection.execute(chosen)]
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+
     def last(self) -> int:
         """The number of the last line, 0 where there is none."""
         try:
@@ -137,9 +166,30 @@ def _durable(connection: Any, record: Any) -> None:
     """SQLite as it must be set: readers beside a writer, and a commit that waits for the disk."""
     connection.isolation_level = None  # the driver would begin late, and let another writer in between
     cursor = connection.cursor()
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000"):
+    for setting in (
+        "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "secure_delete = ON",
+    ):  # fmt: skip
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
+
+
+def _swept(engine: sa.Engine) -> None:
+    """What was deleted leaves the files: the log of writes is emptied, dead rows are vacuumed."""
+    if engine.dialect.name == "sqlite":
+        raw: Any = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            raw.close()
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"VACUUM {_TABLE.name}"))
+
+
+def _forgot(user_id: str) -> Line:
+    salt = secrets.token_hex(16)
+    body = {"salt": salt, "hash": hash_of(user_id, salt)}
+    return Line(f"forgot-{secrets.token_hex(16)}", "forgot", datetime.now(UTC), body=body)
 
 
 def _begin(connection: sa.Connection) -> None:

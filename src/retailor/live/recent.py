@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 
 import polars as pl
 
 from retailor.live.shapes import Line
+from retailor.shop.gone import hash_of
 from retailor.shop.tables import SCHEMAS, Shop, conform
+from retailor.text.clean_shop import clean
+from retailor.text.fields import structure_items
 
 CHOSEN = ("view", "click", "cart", "buy", "favourite", "rate")
 """Kinds of events that tell what a customer is after."""
@@ -33,6 +36,9 @@ class Recent:
         self._events: deque[tuple[int, Line]] = deque(maxlen=MAX_EVENTS)
         self._hidden: tuple[str, ...] | None = None
         """What `not_to_show` gave last; None once it may be another."""
+        self._arms: dict[str, tuple[str, str]] = {}
+        self.n_by_arm: Counter[tuple[str, str, str]] = Counter()
+        """(experiment, arm, kind of event since the customer was in it, or 'customers') to how many."""
         self.number = 0
         """Of the last line that is known."""
         self.n_changes = 0
@@ -40,7 +46,10 @@ class Recent:
 
     def add(self, lines: Iterable[tuple[int, Line]]) -> None:
         """Takes in lines with their numbers."""
-        take = {"event": self._event, "item": self._item, "gone": self._out, "stock": self._count}
+        take = {
+            "event": self._event, "item": self._item, "gone": self._out, "stock": self._count,
+            "forgot": self._forget, "exposed": self._expose,
+        }  # fmt: skip
         with self._lock:
             for number, line in lines:
                 self.number = max(self.number, number)
@@ -51,6 +60,8 @@ class Recent:
         if line.kind not in CHOSEN or line.item_id is None or who is None:
             return
         self._events.append((number, line))
+        if who in self._arms:
+            self.n_by_arm[*self._arms[who], str(line.kind)] += 1
         own = self._own.setdefault(who, deque(maxlen=MAX_OWN))
         own.append((number, line))
         if len(own) > 1 and own[-2][1].time > line.time:
@@ -60,6 +71,23 @@ class Recent:
         self._own.move_to_end(who)
         if len(self._own) > MAX_CUSTOMERS:
             self._own.popitem(last=False)
+
+    def _expose(self, number: int, line: Line) -> None:
+        arm = str(line.body["experiment"]), str(line.body["arm"])
+        if line.user_id is not None and self._arms.get(line.user_id) != arm:
+            self._arms[line.user_id] = arm
+            self.n_by_arm[*arm, "customers"] += 1
+
+    def _forget(self, number: int, line: Line) -> None:
+        salt, theirs = str(line.body["salt"]), str(line.body["hash"])
+        known = self._own.keys() | self._arms.keys() | {str(each.user_id) for _, each in self._events}
+        who = next((each for each in known if hash_of(each, salt) == theirs), None)
+        if who is not None:
+            self._own.pop(who, None)
+            self._arms.pop(who, None)
+            left = [each for each in self._events if each[1].user_id != who]
+            self._events.clear()
+            self._events.extend(left)
 
     def _item(self, number: int, line: Line) -> None:
         assert line.item_id is not None
@@ -103,7 +131,14 @@ class Recent:
         with self._lock:
             items = [line for number, line in self._items.values() if number > after]
             events = [line for number, line in self._events if number > after]
-            return shop_of(items, events), frozenset(self._gone), self.number
+            gone, last = frozenset(self._gone), self.number
+        return _read_as_fitted(shop_of(items, events)), gone, last
+
+
+def _read_as_fitted(shop: Shop) -> Shop:
+    """The shop with its items as a run would have them: texts cleaned, brands and quantities read."""
+    items = clean(Shop.of(items=shop.items)).items
+    return shop.with_tables(items=structure_items(items))
 
 
 def shop_of(items: Iterable[Line], events: Iterable[Line]) -> Shop:

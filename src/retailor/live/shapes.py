@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 NUMBER = "log_number"
 """In the manifest of a saved shop: the number of the last line of the log that is in it."""
-What = Literal["event", "item", "gone", "stock"]
-"""An event of a customer; an item put or changed; an item taken out; how many of an item there are."""
+What = Literal["event", "item", "gone", "stock", "forgot", "exposed"]
+"""An event of a customer; an item put or changed; an item taken out; how many of an item there are; that a
+customer, known by a hash, was forgotten; that one was answered by an arm of an experiment."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,12 @@ class LiveShop:
         self.log.append([_own("stock", item_id, {"n": n}, now) for item_id, n in counts.items()])
         self.catch_up()
 
+    def forget(self, user_ids: Sequence[str]) -> int:
+        """Forgets what some customers did; how many lines of the log that was."""
+        n = self.log.forget(user_ids)
+        self.catch_up()
+        return n
+
     def _write(self, what: Any, item_id: str, body: Mapping[str, Any]) -> None:
         self.log.append([_own(what, item_id, body, datetime.now(UTC))])
         self.catch_up()

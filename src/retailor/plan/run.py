@@ -55,7 +55,7 @@ def run(
     folder = Path(out) if out is not None else Path("out") / plan.head.name
     folder.mkdir(parents=True, exist_ok=True)
     stages = stages_of(plan)
-    (folder / "plan.toml").write_text(resolved_toml(plan), encoding="utf-8")
+    (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
     write_json(folder / "versions.json", versions())
     # What an earlier run left may hold the ids as they came.
     hidden = plan.sections["shop"].pseudonym_key_env is not None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +13,7 @@ from retailor.compress.settings import CompressSettings
 from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
+from retailor.live.settings import DriftSettings, RefreshSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.shop.read import Source
@@ -43,6 +43,8 @@ class ShopPlan:
     """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
+    events_until: int | None = Field(None, ge=0)
+    """The number of the last line of that log that is taken; none: all there are."""
     rules: str | None = None
     """A folder with the shop's own rules (delivery, returns, payment …): Markdown or HTML,
     and `facts.toml`."""
@@ -57,6 +59,9 @@ class SplitPlan:
     by: Literal["time", "leave-last-out"] = "time"
     test: float = Field(0.1, gt=0, lt=0.9)
     """The share of the events that is the test part, for `by = 'time'`."""
+    since: str | None = None
+    """An instant, such as 2026-11-28T09:30:00Z: what happened from then on is the test part, in the place of
+    a share; of what has no time it is a share still."""
 
 
 @settings
@@ -92,6 +97,8 @@ SECTIONS: dict[str, type[Any]] = {
     "serve": ServeSettings,
     **{name: entry.settings for name, entry in TASKS.items()},
     "insight": InsightSettings,
+    "refresh": RefreshSettings,
+    "drift": DriftSettings,
 }
 ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
 """Sections of stages that run only where the plan has the section, be it empty: they take long."""
@@ -110,6 +117,25 @@ class Plan:
         """Every setting, defaults included, as JSON-able values."""
         return {**as_dict(self.head), **{name: as_dict(value) for name, value in self.sections.items()}}
 
+    def settled(self) -> Plan:
+        """The same plan from whatever folder it is read: files and folders by their whole paths."""
+        shop, models, adapt = (self.sections[name] for name in ("shop", "models", "adapt"))
+        rules, general = self.rules(), adapt.general_file
+        shop = replace(
+            shop,
+            files=tuple(map(self._whole, shop.files)),
+            sources=tuple(replace(one, files=tuple(map(self._whole, one.files))) for one in shop.sources),
+            rules=None if rules is None else str(rules),
+        )
+        adapt = replace(adapt, general_file=None if general is None else self._whole(general))
+        named = {kind: getattr(models, kind) for kind in ("encoder", "generator")}
+        folders = {kind: self._whole(name) for kind, name in named.items() if (self.folder / name).is_dir()}
+        models = replace(models, **folders)
+        return Plan(self.head, {**self.sections, "shop": shop, "models": models, "adapt": adapt}, self.folder)
+
+    def _whole(self, name: str) -> str:
+        return str((self.folder / name).resolve())
+
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""
         rules = self.sections["shop"].rules
@@ -124,7 +150,7 @@ class Plan:
         shop = self.sections["shop"]
         own = Source(reader=shop.reader, files=shop.files, tables=shop.tables)
         return [
-            replace(source, files=tuple(str((self.folder / name).resolve()) for name in source.files))
+            replace(source, files=tuple(map(self._whole, source.files)))
             for source in ([own] if shop.files or not shop.sources else []) + list(shop.sources)
         ]
 
@@ -203,5 +229,5 @@ def _refused(name: str) -> str:
 
 def _seeded(cls: type[Any], values: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """The plan's seed is the default of every section that has one."""
-    has_seed = any(field.name == "seed" for field in dataclasses.fields(cls))
+    has_seed = any(field.name == "seed" for field in fields(cls))
     return {**({"seed": seed} if has_seed else {}), **values}

@@ -11,13 +11,14 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError
 from retailor.extras import naming_extras
 from retailor.live.shapes import NUMBER
-from retailor.plan.settings import Plan
+from retailor.plan.settings import Plan, ShopPlan
 from retailor.shop.demo import demo_shop
+from retailor.shop.gone import Note
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, without_quotes
 from retailor.shop.read import read_sources
 from retailor.shop.rules import with_rules
-from retailor.shop.split import leave_last_out, split_by_time
+from retailor.shop.split import instant, leave_last_out, split_by_time
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, write_json
@@ -36,7 +37,7 @@ def shop_stages(plan: Plan) -> list[Stage]:
             raise ConfigError(f"[shop]: reader '{each.reader}' needs 'files'.", key="files")
         if each.reader == DEMO and shop.sources:
             raise ConfigError("[shop]: name a reader for 'files', or give 'sources' alone.", key="reader")
-    log = (_log_number(shop.events_url),) if shop.events_url else ()
+    log = (_log_number(shop),) if shop.events_url else ()
     source = [artifact.file_sha256(path) if path.is_file() else str(path) for path in plan.files()]
     rules = plan.rules()
     source += files_key(rules) if rules is not None else []
@@ -72,15 +73,19 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     if shop.events_url:
         from retailor.live.history import with_log
 
-        number = _log_number(shop.events_url)
+        number = _log_number(shop)
         with_log(open_shop(folder), shop.events_url, number).save(folder, settings={NUMBER: number})
 
 
-def _log_number(url: str) -> int:
+def _log_number(shop: ShopPlan) -> int:
+    """Of the last line of the log that is taken."""
+    if shop.events_until is not None:
+        return shop.events_until
+    assert shop.events_url is not None
     with naming_extras():
         from retailor.live.history import last_number
 
-        return last_number(url)
+        return last_number(shop.events_url)
 
 
 def files_key(folder: Path) -> list[Any]:
@@ -92,25 +97,28 @@ def files_key(folder: Path) -> list[Any]:
 
 
 def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = open_shop(inputs["read"])
+    shop = Note.read(folder.parent.parent).without(open_shop(inputs["read"]))
     profile = look(without_quotes(shop) if quiet else shop)
     with artifact.writing(folder, "profile") as new:
         write_json(new / "profile.json", profile.to_dict())
 
 
 def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
-    shop = clean(open_shop(inputs["read"]))
+    note = Note.read(folder.parent.parent)
+    shop = clean(note.without(open_shop(inputs["read"])))
     shop = shop.with_tables(items=structure_items(shop.items))
     read = artifact.read_manifest(inputs["read"]).settings
     about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})
-    (hidden.shop(shop) if hidden else shop).save(folder, settings=about)
+    # Somebody may have been forgotten by the pseudonym alone.
+    (note.without(hidden.shop(shop)) if hidden else shop).save(folder, settings=about)
 
 
 def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     settings = plan.sections["split"]
     shop = open_shop(inputs["clean"])
     by_time = settings.by == "time"
-    train, test = split_by_time(shop, test=settings.test) if by_time else leave_last_out(shop)
+    since = None if settings.since is None else instant(settings.since)
+    train, test = split_by_time(shop, test=settings.test, since=since) if by_time else leave_last_out(shop)
     with artifact.writing(folder, "split", settings=as_dict(settings)) as new:
         train.save(new / "train")
         test.save(new / "test")

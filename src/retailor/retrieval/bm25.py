@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,6 +58,59 @@ class BM25Index:
         lengths = np.array(counts, dtype=np.int32)
         weights, docs, starts = _postings(np.array(flat, dtype=np.int64), lengths, len(ids), k1, b)
         return cls(list(ids), weights, docs, starts, lengths, k1=k1, b=b)
+
+    def replaced(self, texts: Mapping[int, str]) -> Self:
+        """The index with other texts in some rows; rows behind the last one are new, and none is left out.
+
+        It is the index of all texts as they are then: how often a word occurs is worked out of its weight.
+        """
+        n_docs = max(self.n_docs, *(row + 1 for row in texts)) if texts else self.n_docs
+        owners, times = self._counted()
+        kept = ~np.isin(self._docs, list(texts))
+        ids, lengths = (
+            dict(self._ids),
+            np.concatenate([self._lengths, np.zeros(n_docs - self.n_docs, np.int32)]),
+        )
+        new: list[tuple[int, int, int]] = []
+        for row, text in texts.items():
+            found = words(text)
+            lengths[row] = len(found)
+            new += [(ids.setdefault(word, len(ids)), row, n) for word, n in Counter(found).items()]
+        more = np.array(new, dtype=np.int64).reshape(-1, 3)
+        found_ids = np.concatenate([owners[kept], more[:, 0]])
+        docs = np.concatenate([self._docs[kept], more[:, 1]])
+        return self._anew(list(ids), found_ids, docs, np.concatenate([times[kept], more[:, 2]]), lengths)
+
+    def kept(self, rows: NDArray[np.bool_]) -> Self:
+        """The index of some of its texts alone [D], with no word that is in none of them."""
+        owners, times = self._counted()
+        inside, place = rows[self._docs], np.cumsum(rows) - 1
+        docs = place[self._docs[inside]]
+        return self._anew(self.vocabulary, owners[inside], docs, times[inside], self._lengths[rows])
+
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The number of the word, and how often it occurs, of each posting."""
+        owners = np.repeat(np.arange(len(self.vocabulary)), np.diff(self._starts))
+        share = self._weights / self._idf[owners]
+        norms = _norms(self._lengths, self.k1, self.b)
+        return owners, np.rint(share * norms[self._docs] / (1 - share))
+
+    def _anew(
+        self,
+        names: Sequence[str],
+        found: NDArray[np.int64],
+        docs: NDArray[np.integer],
+        times: NDArray[np.float64],
+        lengths: NDArray[np.int32],
+    ) -> Self:
+        """The index of postings in any order."""
+        order = np.lexsort((docs, found))
+        left, found = np.unique(found[order], return_inverse=True)
+        vocabulary = [names[i] for i in left.tolist()]
+        weights, docs, starts = _weighed(
+            found, docs[order].astype(np.int64), times[order], lengths, len(left), self.k1, self.b
+        )
+        return type(self)(vocabulary, weights, docs, starts, lengths, k1=self.k1, b=self.b)
 
     def __len__(self) -> int:
         return self.n_docs
@@ -168,8 +221,25 @@ def _postings(
     owner = np.repeat(np.arange(n_docs), lengths)
     keys, times = np.unique(flat * n_docs + owner, return_counts=True)
     found, docs = np.divmod(keys, max(n_docs, 1))
+    return _weighed(found, docs, times, lengths, n_words, k1, b)
+
+
+def _weighed(
+    found: NDArray[np.int64],
+    docs: NDArray[np.int64],
+    times: NDArray[Any],
+    lengths: NDArray[np.int32],
+    n_words: int,
+    k1: float,
+    b: float,
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
+    """The postings of words `found` [P], ascending, each so many times in one of `docs`."""
     n_with = np.bincount(found, minlength=n_words)
-    mean = max(float(lengths.mean()), 1e-9) if n_docs else 1.0
-    norms = k1 * (1 - b + b * lengths / mean)  # [D]
-    weights = _idf(n_with, n_docs)[found] * times / (times + norms[docs])
+    weights = _idf(n_with, len(lengths))[found] * times / (times + _norms(lengths, k1, b)[docs])
     return weights.astype(np.float32), docs.astype(np.int32), np.concatenate([[0], np.cumsum(n_with)])
+
+
+def _norms(lengths: NDArray[np.int32], k1: float, b: float) -> NDArray[np.float64]:
+    """What a text's length adds below the fraction [D]."""
+    mean = max(float(lengths.mean()), 1e-9) if len(lengths) else 1.0
+    return np.asarray(k1 * (1 - b + b * lengths / mean), np.float64)

@@ -72,6 +72,16 @@ class Done(BaseModel):
     status: str = "written"
 
 
+class ForgottenReply(BaseModel):
+    """That a customer was forgotten; `who` is what the run's note knows the ids by."""
+
+    status: str = "forgotten"
+    at: str
+    who: list[str]
+    rows: dict[str, int]
+    left: str
+
+
 _EVENTS: Mapping[str, Any] = {
     "requestBody": {
         "required": True,
@@ -122,9 +132,9 @@ def add_live(app: FastAPI, service: Service) -> None:
 
     @app.put("/items/{item_id}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:
-        """Adds an item, or changes it: the page has it a moment later.
+        """Adds an item, or changes it: page and search have it a moment later.
 
-        A new one is recommended by its text; search finds it after the next fit.
+        A new one is recommended by its text, too; a known one by its old text until the next fit.
         """
         service.live().put_item(item_id, body.model_dump())
         service.absorb_soon()
@@ -136,6 +146,15 @@ def add_live(app: FastAPI, service: Service) -> None:
         service.live().remove_item(item_id)
         service.absorb_soon()
         return Done()
+
+    @app.delete("/customers/{user_id}", tags=["shop"])
+    def delete_customer(user_id: ItemId) -> ForgottenReply:
+        """Forgets a customer at once: events, history, reviews and what quotes them; log, caches, files.
+
+        Sums over all customers and trained weights forget with the next refresh. The receipt names nobody.
+        """
+        done = service.forget(user_id)
+        return ForgottenReply(at=done.at, who=list(done.who), rows=dict(done.n_rows), left=done.left)
 
     @app.put("/stock", tags=["shop"])
     def put_stock(body: StockBody) -> Done:

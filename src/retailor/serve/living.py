@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from retailor.errors import RetailorError
 from retailor.live.shapes import Line, Taken
 from retailor.serve.batching import Batcher
+from retailor.serve.trial import Trial
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
@@ -29,9 +30,16 @@ class Living:
     """
 
     def __init__(
-        self, shop: LiveShop, absorb: Callable[[], None], *, absorb_s: float, max_queue: int, timeout_s: float
+        self,
+        shop: LiveShop,
+        absorb: Callable[[], None],
+        *,
+        absorb_s: float,
+        max_queue: int,
+        timeout_s: float,
+        trial: Trial | None = None,
     ) -> None:
-        self.shop = shop
+        self.shop, self.trial = shop, trial
         self._absorb, self._absorb_s = absorb, absorb_s
         self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
             "events",
@@ -51,6 +59,12 @@ class Living:
         """Writes the events; what became of them, once they are on the disk."""
         return self._writer.ask(tuple(lines), uuid.uuid4().hex)
 
+    def forget(self, user_ids: Sequence[str]) -> int:
+        """Forgets what some customers did; how many lines of the log that was."""
+        if self.trial is not None:
+            self.trial.forget(user_ids)
+        return self.shop.forget(user_ids)
+
     def soon(self) -> None:
         """An item has changed: look now."""
         self._wake.set()
@@ -62,12 +76,17 @@ class Living:
             if self._closed:
                 return
             try:
+                self._tell()
                 self.shop.catch_up()
                 self._look()
             except RetailorError as error:
                 _log.error("what is new could not be taken in: %s", error)
             except Exception as error:  # the thread must live: its work is tried again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
+
+    def _tell(self) -> None:
+        if self.trial is not None:
+            self.trial.write(self.shop.log.append)
 
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number
@@ -83,4 +102,8 @@ class Living:
         self._closed = True
         self._wake.set()
         self._thread.join(timeout_s)
+        try:
+            self._tell()
+        except RetailorError as error:
+            _log.error("who was answered by which arm could not be written: %s", error)
         self.shop.close()

@@ -78,8 +78,27 @@ class _ServiceMetrics:
             "retailor_cache_failures", "Cache calls that failed and were a miss.",
             value=self._service.cache.n_failures,
         )  # fmt: skip
+        yield from self._of_arms()
         ready = self._service.ready()["ready"]
         yield GaugeMetricFamily("retailor_ready", "1 when questions can be answered.", value=float(ready))
+
+    def _of_arms(self) -> Iterator[Metric]:
+        recent = self._service.recent()
+        if recent is None:
+            return
+        customers = GaugeMetricFamily(
+            "retailor_experiment_customers", "Customers in an arm.", labels=["experiment", "arm"]
+        )
+        events = CounterMetricFamily(
+            "retailor_experiment_events", "What they did since.", labels=["experiment", "arm", "kind"]
+        )
+        for (experiment, arm, kind), n in sorted(recent.n_by_arm.copy().items()):
+            if kind == "customers":
+                customers.add_metric([experiment, arm], n)
+            else:
+                events.add_metric([experiment, arm, kind], n)
+        yield customers
+        yield events
 
 
 def _buckets(tally: Tally) -> tuple[list[tuple[str, float]], float]:

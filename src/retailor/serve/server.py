@@ -15,17 +15,20 @@ import uvicorn
 from fastapi import FastAPI
 
 from retailor.errors import ConfigError, RetailorError
+from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
 from retailor.serve.connections import bounded_connections
 from retailor.serve.memory import few_arenas
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
+from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
 
 BACKLOG = 2048
 """Connections that the system holds until we accept them."""
 AT_ONCE = 16
 """Connections accepted before one of them is looked at: more could use up the file handles."""
+LOOK_EVERY_S = 1.0
 _log = logging.getLogger("retailor.serve")
 
 
@@ -42,8 +45,8 @@ def serve(folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | 
         _bind(settings) as listener,
         _stops() as serving,
         closing(Service.load(Path(folder), entries, settings)) as service,
+        _reloads(service),
     ):
-        _reload_on_hangup(service)
         server = _Server(_uvicorn(make_app(service, settings), settings))
         serving.append(server)
         with _naming_the_address(settings):
@@ -156,15 +159,40 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
             signal.signal(number, handler)
 
 
-def _reload_on_hangup(service: Service) -> None:
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
-        return
+@contextmanager
+def _reloads(service: Service) -> Iterator[None]:
+    """The folder is loaded anew on SIGHUP, and when another run of it was promoted."""
+    ended = threading.Event()
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+        reload = threading.Thread
+        signal.signal(signal.SIGHUP, lambda number, frame: reload(target=_reload, args=(service,)).start())
+    watching = threading.Thread(target=_watch, args=(service, ended), name="standing", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
-    def reload() -> None:
+
+def _watch(service: Service, ended: threading.Event) -> None:
+    known = service.standing, noted_at(service.folder)
+    while not ended.wait(LOOK_EVERY_S):
         try:
-            service.reload()
-            _log.info("serving '%s' anew", service.ready()["name"])
-        except RetailorError as error:
-            _log.error("not reloaded: %s", error)
+            now = standing_run(service.folder), noted_at(service.folder)
+        except (RetailorError, OSError) as error:
+            _log.error("it cannot be told which run answers: %s", error)
+            continue
+        if now != known:
+            forgot, known = now[1] != known[1], now  # what does not load is not tried again every second
+            _reload(service)
+            if forgot:
+                service.cache.clear()
 
-    signal.signal(signal.SIGHUP, lambda number, frame: threading.Thread(target=reload).start())
+
+def _reload(service: Service) -> None:
+    try:
+        service.reload()
+        _log.info("serving '%s' anew", service.ready()["name"])
+    except RetailorError as error:
+        _log.error("not reloaded: %s", error)

@@ -16,9 +16,11 @@ from pydantic import TypeAdapter
 from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
+from retailor.live.forgetting import Receipt, forget_in
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
 from retailor.live.shapes import NUMBER, Refused, Taken
+from retailor.live.standing import standing_run
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
@@ -26,7 +28,8 @@ from retailor.serve.living import Living
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
-from retailor.shop.pseudonyms import pseudonyms_of
+from retailor.serve.trial import Trial
+from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
 from retailor.store import artifact
@@ -47,11 +50,13 @@ class Service:
         self, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings, cache: Cache
     ) -> None:
         self.folder = Path(folder)
+        self.standing = self.folder
+        """The run that answers: that of the folder, or the refresh of it that was promoted last."""
         self.settings = settings
         self.cache = cache
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
-        self._reloading = threading.Lock()
+        self._reloading, self._forgetting = threading.Lock(), threading.Lock()
         self._run: ServedRun | None = None
         self._living: Living | None = None
 
@@ -77,8 +82,10 @@ class Service:
         When loading fails the error passes through and the old tasks go on.
         """
         with self._reloading:
-            new = self._open(Path(folder or self.folder))
+            standing = standing_run(Path(folder or self.folder))
+            new = self._open(standing)
             old, self._run = self._run, new
+            self.standing = standing
             self.folder = Path(folder or self.folder)
             if old is not None:
                 old.close(self.settings.timeout_s)
@@ -151,6 +158,7 @@ class Service:
             absorb_s=settings.absorb_s,
             max_queue=settings.max_queue,
             timeout_s=settings.timeout_s,
+            trial=Trial(settings.experiment, self.entries) if settings.experiment.name else None,
         )
 
     def live(self) -> LiveShop:
@@ -174,6 +182,22 @@ class Service:
         later = [Refused(good[each.place], each.reason) for each in done.refused]
         every = sorted([*refused, *later], key=lambda each: each.place)
         return Taken(done.n_accepted, done.n_repeated, tuple(every))
+
+    def forget(self, user_id: str) -> Receipt:
+        """Forgets a customer: log, memory, caches, and every file of the run; the receipt names nobody.
+
+        What is served afterwards is the run without them. ServeError 501 where the folder is no run.
+        """
+        shop = contents_of(self.standing, self.entries).shop
+        if shop is None or not (self.folder / "run.json").exists():
+            raise ServeError("only a run can forget a customer; this server has none.", status=501)
+        ids = ids_of(shop, user_id)
+        with self._forgetting:
+            n_log = self._living.forget(ids) if self._living is not None else 0
+            receipt = forget_in(self.folder, ids, self.entries, n_log=n_log)
+            self.reload()
+            self.cache.clear()
+        return receipt
 
     def absorb_soon(self) -> None:
         """Has what changed in the catalogue known within a moment."""
@@ -214,6 +238,8 @@ class Service:
         loaded = run.task(kind)
         query = with_pseudonym(query, run.pseudonyms)
         if self._living is not None:
+            if self._living.trial is not None:
+                query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
         tally = self.tallies[kind]
@@ -328,6 +354,10 @@ class Service:
             "n_customers": run.view.n_customers,
             "insight": run.insight is not None and self.settings.show_insight,
         }
+
+    def recent(self) -> Recent | None:
+        """What has happened since the fit, where the server keeps events."""
+        return None if self._living is None else self._living.shop.recent
 
     def queued(self) -> dict[str, int]:
         """Task kind to how many requests wait for it."""

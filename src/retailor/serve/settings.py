@@ -6,6 +6,7 @@ import os
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
+from retailor.live.settings import ExperimentSettings
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -32,6 +33,8 @@ class ServeSettings:
     absorb_s: float = Field(default=60.0, gt=0)
     """So often all customers' new events are counted into popularity and neighbours. A customer's own are
     known at once."""
+    experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
+    """Two or more ways to answer, each for some of the customers; needs `events_url`."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
     show_insight: bool = True

@@ -111,6 +111,25 @@ def pseudonyms_of(folder: Path) -> Pseudonyms | None:
     return found
 
 
+def ids_of(folder: Path, user_id: str) -> tuple[str, ...]:
+    """The ids that a saved shop, its files and its log may know a customer by: the given one, its pseudonym.
+
+    Raises ConfigError where the shop has pseudonyms, this is none, and the key is not here.
+    """
+    found = pseudonyms_of(folder)
+    if found is not None:
+        return tuple(dict.fromkeys((user_id, found.of(user_id))))
+    about = artifact.read_manifest(folder).settings.get("pseudonyms")
+    if about is not None and not _PSEUDONYM.fullmatch(user_id):
+        raise ConfigError(
+            f"customers of this shop go by pseudonyms: set the environment variable '{about['key_env']}', or "
+            "give the pseudonym.",
+            key="pseudonym_key_env",
+            value=about["key_env"],
+        )
+    return (user_id,)
+
+
 def personal_ids(shop: Shop) -> dict[str, int]:
     """How many customers' ids are e-mail addresses, phone numbers and the like, by the mark that masks them.
 

@@ -18,8 +18,10 @@ _HASHED_TEST = 0.1
 _TIMED = ("events", "reviews", "questions")
 
 
-def split_by_time(shop: Shop, *, test: float = 0.1) -> tuple[Shop, Shop]:
+def split_by_time(shop: Shop, *, test: float = 0.1, since: datetime | None = None) -> tuple[Shop, Shop]:
     """(train, test), cut at the one instant that puts a share nearest to `test` of the events after it.
+
+    `since` is that instant, where it is given.
 
     Reviews and questions are cut at the same instant. A shop without timed events is cut by its timed
     reviews, or else questions. Rows without a time stay in train; a whole table without times, and the
@@ -28,14 +30,14 @@ def split_by_time(shop: Shop, *, test: float = 0.1) -> tuple[Shop, Shop]:
     Ties: rows of the same instant are never parted, so day-level times may miss `test` by a day.
     """
     _check_share(test)
-    instant = _instant(shop, test)
+    cut = since or _instant(shop, test)
     cuts = {}
     for name in _TIMED:
         table = shop.tables()[name]
-        if instant is None or table["time"].null_count() == len(table):
+        if cut is None or table["time"].null_count() == len(table):
             cuts[name] = _hashed(table, _content(name), test, "")
         else:
-            cuts[name] = table.select((pl.col("time") >= instant).fill_null(False)).to_series()
+            cuts[name] = table.select((pl.col("time") >= cut).fill_null(False)).to_series()
     return _parts(shop, cuts, test, "")
 
 
@@ -76,6 +78,19 @@ def split_at_random(shop: Shop, *, test: float = 0.1, seed: int = 0) -> tuple[Sh
     _check_share(test)
     cuts = {name: _hashed(shop.tables()[name], _content(name), test, str(seed)) for name in _TIMED}
     return _parts(shop, cuts, test, str(seed))
+
+
+def instant(text: str) -> datetime:
+    """The instant that a text names. Raises ConfigError where it names none, or says no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ConfigError(
+            f"'{text}' is no instant with its zone; write 2026-11-28T09:30:00Z.", key="since", value=text
+        )
+    return found
 
 
 def _check_share(test: float) -> None:

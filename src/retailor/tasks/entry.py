@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import typer
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from retailor.errors import ServeError
 from retailor.models.shapes import Encoder, Generator
+from retailor.shop.gone import Gone
 from retailor.shop.pseudonyms import Pseudonyms
 from retailor.shop.tables import Shop
 from retailor.shop.view import ShopView
@@ -185,6 +187,9 @@ class Entry:
     """The query with what has happened since the fit, where the server knows it; asked before `checked`."""
     update: Callable[[Task[Any, Any], Shop], Task[Any, Any]] | None = None
     """Another task that knows new items and events too, the given one unchanged; None: only a fit can."""
+    forget: Callable[[Path, Gone], bool] | None = None
+    """Takes people out of a copy of a saved task's folder, and says whether they were in it. Its files may be
+    links: one is removed before it is written anew. None: the task keeps nothing of anybody."""
     extras: tuple[Extra, ...] = ()
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False

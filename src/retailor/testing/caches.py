@@ -39,6 +39,14 @@ class CacheContract:
         cache.delete("never there")
         assert cache.get("a") is None and len(cache) == 0
 
+    def test_clear_forgets_all_and_it_goes_on(self, cache: Cache) -> None:
+        for n in range(20):
+            cache.put(f"{n}", b"one")
+        cache.clear()
+        assert len(cache) == 0 and all(cache.get(f"{n}") is None for n in range(20))
+        cache.put("a", b"two")
+        assert (cache.get("a"), len(cache)) == (b"two", 1)
+
     def test_an_entry_dies_after_its_time(self, cache: Cache) -> None:
         cache.put("short", b"1", ttl_s=0.05)
         cache.put("long", b"2", ttl_s=60)

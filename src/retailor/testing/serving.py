@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
+from retailor.shop.gone import Gone
 from retailor.shop.tables import LABELS, Shop
 from retailor.store import artifact
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
@@ -90,6 +91,13 @@ class ToySearch(_Toy):
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         shop.require(self.kind, "items")
         self.state = {"titles": dict(shop.items.select("item_id", "title").iter_rows())}
+        return self
+
+    def update(self, shop: Shop) -> Self:
+        """With the titles of the shop."""
+        self.state = {
+            "titles": self.state["titles"] | dict(shop.items.select("item_id", "title").iter_rows())
+        }
         return self
 
     def predict(self, queries: Sequence[SearchQuery]) -> list[Found]:
@@ -178,8 +186,22 @@ class ToyReviewer(_Toy):
         return Draft(text, title[:20], query.item_id, query.rating, mark)
 
 
+def _forget(folder: Path, gone: Gone) -> bool:
+    path = folder / "state.json"
+    state = json.loads(path.read_text(encoding="utf-8"))
+    left = {user_id: items for user_id, items in state["seen"].items() if user_id not in gone.user_ids}
+    if len(left) == len(state["seen"]):
+        return False
+    path.unlink()
+    path.write_text(json.dumps({**state, "seen": left}), encoding="utf-8")
+    return True
+
+
 TOYS: tuple[type[Any], ...] = (ToyRecommender, ToySearch, ToyAnswerer, ToySentiment, ToyReviewer)
-TOY_TASKS: dict[str, Entry] = {toy.kind: replace(TASKS[toy.kind], load=toy.load) for toy in TOYS}
+TOY_TASKS: dict[str, Entry] = {
+    toy.kind: replace(TASKS[toy.kind], load=toy.load, forget=_forget if toy is ToyRecommender else None)
+    for toy in TOYS
+}
 """The entries of our tasks, which open toys."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.gone import Gone
 from retailor.tasks.answer.examples import examples
 from retailor.tasks.answer.http import AnswerReply, DialogueBody, QuestionUrl, shown
 from retailor.tasks.answer.settings import AnswerSettings
@@ -50,6 +51,12 @@ def _lines(answer: Answered, title: Callable[[str], str]) -> Iterator[str]:
         yield f"  [{each.source}, {each.item_id or each.where}, {each.score:.3f}] {each.text}"
 
 
+def _forget(folder: Path, gone: Gone) -> bool:
+    from retailor.tasks.answer.forget import forget
+
+    return forget(folder, gone)
+
+
 ENTRY = Entry(
     name="answer",
     settings=AnswerSettings,
@@ -67,5 +74,6 @@ ENTRY = Entry(
     panel=Panel(tab=Said("Ask", "问答"), draws="dialogue"),
     examples=examples,
     checked=needs_its_item,
+    forget=_forget,
     uses_generator=_uses_generator,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -187,6 +187,19 @@ class PassageIndex:
         if not len(table) == len(vectors) == len(lexical):
             raise DataError("passages, vectors and words differ in number; fit the task again.", path=folder)
         return cls(table, vectors, lexical)
+
+    def kept(self, rows: NDArray[np.bool_], reviews: list[list[int]]) -> Self:
+        """The index of some of its passages [P], each with its reviews at these places alone."""
+        lists: dict[str, list[list[Any]]] = {"reviews": [*self.reviews], "stars": [*self.stars]}
+        table = self.table.with_columns(
+            pl.Series(
+                name,
+                [[each[i] for i in some] for each, some in zip(values, reviews, strict=True)],
+                dtype=self.table[name].dtype,
+            )
+            for name, values in lists.items()
+        )
+        return type(self)(table.filter(pl.Series(rows)), self.vectors[rows], self.lexical.kept(rows))
 
     def _head(self, place: range) -> int:
         return next((row for row in place if self.sources[row] == "title"), place.start)

@@ -12,6 +12,7 @@ import typer
 
 from retailor.errors import MissingTable
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.gone import Gone
 from retailor.shop.tables import Shop, empty
 from retailor.shop.view import ShopView
 from retailor.tasks.entry import Checked, Command, Entry, Happened, HowMany, Http, Panel, Said, no_item
@@ -88,6 +89,12 @@ def _lines(answer: Recommendations, title: Callable[[str], str]) -> Iterator[str
         yield f"{each.score:9.4f}  {each.item_id}  {title(each.item_id)}  ({each.reason})"
 
 
+def _forget(folder: Path, gone: Gone) -> bool:
+    from retailor.tasks.recommend.forget import forget
+
+    return forget(folder, gone)
+
+
 ENTRY = Entry(
     name="recommend",
     settings=RecommendSettings,
@@ -108,4 +115,5 @@ ENTRY = Entry(
     checked=_checked,
     after=_after,
     update=_update,
+    forget=_forget,
 )

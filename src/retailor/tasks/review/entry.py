@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.gone import Gone
 from retailor.tasks.entry import Command, Entry, Http, Panel, Said, needs_its_item
 from retailor.tasks.review.examples import examples
 from retailor.tasks.review.http import ReviewBody, ReviewReply, shown
@@ -48,6 +49,12 @@ def _lines(draft: Draft, title: Callable[[str], str]) -> Iterator[str]:
     yield json.dumps(mark(draft), ensure_ascii=False, indent=1)
 
 
+def _forget(folder: Path, gone: Gone) -> bool:
+    from retailor.tasks.review.forget import forget
+
+    return forget(folder, gone)
+
+
 ENTRY = Entry(
     name="review",
     settings=ReviewSettings,
@@ -65,6 +72,7 @@ ENTRY = Entry(
     panel=Panel(tab=Said("Draft a review", "评论草稿"), draws="draft"),
     examples=examples,
     checked=needs_its_item,
+    forget=_forget,
     uses_encoder=False,
     uses_generator=lambda settings: True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.tables import Shop
 from retailor.tasks.entry import Command, Entry, Extra, Happened, HowMany, Http, Panel, PanelField, Said
 from retailor.tasks.search.examples import examples
 from retailor.tasks.search.http import (
@@ -53,6 +55,11 @@ def _query(
 def _after(query: SearchQuery, happened: Happened) -> SearchQuery:
     """Nothing that cannot be bought is found."""
     return replace(query, exclude=query.exclude + happened.not_to_show())
+
+
+def _update(task: Any, shop: Shop) -> Search:
+    updated: Search = copy(task).update(shop)
+    return updated
 
 
 def _lines(answer: Found, title: Callable[[str], str]) -> Iterator[str]:
@@ -131,5 +138,6 @@ ENTRY = Entry(
     ),
     examples=examples,
     after=_after,
+    update=_update,
     extras=(_SUGGEST,),
 )

@@ -20,6 +20,7 @@ from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
+from retailor.text.fields import item_texts
 from retailor.text.quantities import Quantity, dimension_of, parse_quantities
 
 Bools = NDArray[np.bool_]
@@ -59,6 +60,17 @@ class ItemTable:
         ratings = dict(stars.iter_rows())
         rows = [_row(item, ratings.get(item["item_id"])) for item in shop.items.iter_rows(named=True)]
         return cls(pl.DataFrame(rows, schema=_COLUMNS))
+
+    def replaced(self, rows: Sequence[int], items: pl.DataFrame) -> Self:
+        """The table with `items` in `rows`; those behind the last one are new. Stars stay with their row."""
+        stars = self.frame["rating"]
+        made = [
+            _row(item, stars[row] if row < len(self) else None)
+            for row, item in zip(rows, items.iter_rows(named=True), strict=True)
+        ]
+        new = pl.DataFrame(made, schema=_COLUMNS).with_columns(row=pl.Series(rows, dtype=pl.UInt32))
+        old = self.frame.with_row_index("row").filter(~pl.col("row").is_in(list(rows)))
+        return type(self)(pl.concat([old.select(new.columns), new]).sort("row").drop("row"))
 
     def save(self, folder: Path) -> None:
         self.frame.write_parquet(folder / "items.parquet")
@@ -253,3 +265,17 @@ def word_texts(items: pl.DataFrame, *, attributes: bool) -> list[str]:
             parts += [f"{each['name']} {each['value']}" for each in item["attributes"] or []]
         texts.append(clean_text(" ".join(part for part in parts if part)))
     return texts
+
+
+def texts_of(items: pl.DataFrame) -> dict[str, list[str]]:
+    """What each index reads of the items."""
+    return {
+        "words": word_texts(items, attributes=False),
+        "details": word_texts(items, attributes=True),
+        "titles": [clean_text(title or "") for title in items["title"]],
+    }
+
+
+def meanings(items: pl.DataFrame) -> list[str]:
+    """What the encoder reads of the items: attributes blur a vector more than they tell it."""
+    return item_texts(items.with_columns(attributes=pl.lit(None)))

@@ -45,6 +45,10 @@ class Speller:
         counts = Counter(word.lower() for text in texts for word in set(_WORD.findall(text)))
         return cls(dict(counts))
 
+    def with_texts(self, texts: Iterable[str]) -> Speller:
+        """The same with the words of further texts."""
+        return Speller(dict(Counter(self.counts) + Counter(Speller.of(texts).counts)))
+
     def mended(self, query: str, is_word: IsWord = lambda word: False) -> tuple[str, dict[str, str]]:
         """The query with its misspelt words replaced, and what was replaced by what.
 

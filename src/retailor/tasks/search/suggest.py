@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -71,6 +71,23 @@ class Suggester:
             .drop("_kind", "_folded", "weight")
         )
         return cls(phrases, *_entries(phrases.select(_folded_all(pl.col("text")))["text"]))
+
+    def with_titles(self, titles: Mapping[str, str]) -> Self:
+        """The suggestions with other titles of some items, behind all others; item id to title."""
+        gone = self._phrases["item_id"].is_in(list(titles)).fill_null(False)
+        known = {text for text, lost in zip(self._folded, gone, strict=True) if not lost}
+        new = [(_shortened(title), "item", None, item_id) for item_id, title in titles.items()]
+        new = [row for row in new if row[0] and _folded(row[0]) not in known]
+        added = pl.DataFrame(new, schema=self._phrases.schema, orient="row")
+        # A phrase that is gone keeps its number and its empty text, and no entry leads to it.
+        text = pl.when(gone).then(pl.lit("")).otherwise("text").alias("text")
+        phrases = pl.concat([self._phrases.with_columns(text), added])
+        kept = ~gone.to_numpy()[self._owners]
+        keys, owners = _entries(added.select(_folded_all(pl.col("text")))["text"])
+        keys = np.concatenate([self._keys[kept], keys])
+        owners = np.concatenate([self._owners[kept], owners + np.int32(len(self._phrases))])
+        order = np.lexsort((owners, keys))
+        return type(self)(phrases, keys[order], owners[order])
 
     def __len__(self) -> int:
         return len(self._phrases)

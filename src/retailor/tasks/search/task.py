@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
@@ -31,7 +30,7 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.reasons import Why
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
-from retailor.tasks.search.item_table import ItemTable, word_texts
+from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
 from retailor.tasks.search.nonsense import nonsense
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
@@ -41,14 +40,13 @@ from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
 from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
-from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
+from retailor.tasks.search.update import Indexed, halved, with_items, with_vectors
+from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights, weighed
 from retailor.tasks.shapes import Recommended
-from retailor.text.clean_shop import clean_text
-from retailor.text.fields import is_language, item_texts
+from retailor.text.fields import is_language
 from retailor.text.languages import is_one_piece, reads
 
 F32 = NDArray[np.float32]
-
 
 __all__ = ["Search", "SearchSettings"]
 
@@ -98,19 +96,32 @@ class Search:
         self._index(shop, work)
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
-        if self._reranker and before._reranker:
-            self._reranker = replace(self._reranker, learned=before._reranker.learned)
+        self._reranker = self._new_reranker(before._reranker)
         self.log = {**before.log, "refit": self.log}
+        return self
+
+    def update(self, shop: Shop) -> Self:
+        """Takes in items: new ones, and what changed of those that are known.
+
+        Words are indexed as a fit would; weights, the second look and the stars of an item stay as they were.
+        """
+        self._check_fitted()
+        if not len(shop.items):
+            return self
+        items = shop.items.unique("item_id", keep="last", maintain_order=True)
+        new = [item_id for item_id in items["item_id"] if item_id not in self._rows]
+        self._set_items([*self._item_ids, *new])
+        rows = [self._rows[item_id] for item_id in items["item_id"]]
+        known = Indexed(self._lexical, self._table, self._speller, self._suggester)
+        self._lexical, self._table, self._speller, self._suggester = with_items(known, rows, items)
+        self._vectors = with_vectors(self._vectors, rows, self.encoder.encode(meanings(items)))
+        self._reranker = self._new_reranker(self._reranker)
         return self
 
     def _index(self, shop: Shop, work: Path | None) -> None:
         shop.require("search", "items")
         started = time.perf_counter()
-        words = {
-            "words": word_texts(shop.items, attributes=False),
-            "details": word_texts(shop.items, attributes=True),
-            "titles": [clean_text(title or "") for title in shop.items["title"]],
-        }
+        words = texts_of(shop.items)
         if not any(map(is_language, words["details"])):
             raise MissingTable(
                 "search needs words in the table 'items': no item has a title or a description."
@@ -119,12 +130,7 @@ class Search:
         self._lexical = {
             name: BM25Index.of(texts, k1=self.settings.k1, b=self.settings.b) for name, texts in words.items()
         }
-        # Attributes blur a vector more than they tell it; words find them better.
-        vectors = memo_vectors(
-            self.encoder, item_texts(shop.items.with_columns(attributes=pl.lit(None))), work=work
-        )
-        # Half precision, as they will be on disk: a loaded task ranks exactly as the fitted one.
-        self._vectors = vectors.astype(np.float16).astype(np.float32)
+        self._vectors = halved(memo_vectors(self.encoder, meanings(shop.items), work=work))
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
@@ -134,13 +140,12 @@ class Search:
         self._least_cosine = float(np.quantile((strange @ self._vectors.T).max(axis=1), 0.9))
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
-    def _new_reranker(self) -> Reranker | None:
-        """None where the settings leave the first look alone."""
+    def _new_reranker(self, before: Reranker | None = None) -> Reranker | None:
+        """With what `before` learned; None where the settings leave the first look alone."""
         if self.settings.weights is not None or not self.settings.n_reranked:
             return None
-        return Reranker(
-            Catalogue(self._lexical["details"], self._lexical["titles"], self._vectors, self._table)
-        )
+        known = Catalogue(self._lexical["details"], self._lexical["titles"], self._vectors, self._table)
+        return Reranker(known) if before is None else replace(before, catalogue=known)
 
     def suggest(self, typed: Typed) -> Suggestions:
         """What may be meant by the beginning of a query. Raises DataError for k out of bounds."""
@@ -196,7 +201,7 @@ class Search:
                         scores[2],
                         chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
                         self._scores(query, query, scores, weights, every),
-                        chosen.ordered(_weighed(weights, of_rest)),
+                        chosen.ordered(weighed(weights, of_rest)),
                     ),
                     strict=True,
                 )
@@ -317,7 +322,7 @@ class Search:
 
     def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
         """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""
-        first = _weighed(weights, z)
+        first = weighed(weights, z)
         if self._reranker is None or not self._reads(text):
             return first
         return self._reranker.scores(self._first_look(text, z, first, chosen), judged)
@@ -367,17 +372,13 @@ class Search:
     def _first_looks(self, queries: Sequence[str]) -> list[FirstLook]:
         every = choose(self._table, ())
         return [
-            self._first_look(query, z, _weighed(self._held_out.get(query, self.weights), z), every)
+            self._first_look(query, z, weighed(self._held_out.get(query, self.weights), z), every)
             for query, z in self._scored(queries)
         ]
 
     def _reads(self, query: str) -> bool:
         # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
         return query.isascii() or reads(getattr(self.encoder, "tokenizer", None), query)
-
-
-def _weighed(weights: Weights, z: F32) -> F32:
-    return np.array(weights, dtype=np.float32) @ z
 
 
 _N_SORTED = 200

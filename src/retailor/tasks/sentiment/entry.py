@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
+from retailor.shop.gone import Gone
 from retailor.tasks.entry import Command, Entry, Http, Panel, PanelField, Said
 from retailor.tasks.sentiment.examples import examples
 from retailor.tasks.sentiment.http import SentimentBody, SentimentReply, SentimentUrl, shown
@@ -43,6 +44,12 @@ def _query(text: Annotated[str, typer.Argument(help="A review, or any text.")]) 
 
 def _lines(answer: Sentiment, title: Callable[[str], str]) -> Iterator[str]:
     yield answer.label + "  " + "  ".join(f"{name} {p:.3f}" for name, p in answer.probabilities.items())
+
+
+def _forget(folder: Path, gone: Gone) -> bool:
+    from retailor.tasks.sentiment.forget import forget
+
+    return forget(folder, gone)
 
 
 ENTRY = Entry(
@@ -85,5 +92,6 @@ ENTRY = Entry(
         empty=Said("Paste a text to see how its writer feels.", "粘贴一段文字，看看作者的感受。"),
     ),
     examples=examples,
+    forget=_forget,
     uses_generator=_uses_generator,
 )
