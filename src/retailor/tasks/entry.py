@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 from pydantic import BaseModel
@@ -19,6 +19,9 @@ from retailor.shop.tables import Shop
 from retailor.shop.view import ShopView
 from retailor.tasks.http import Served
 from retailor.tasks.shapes import Task
+
+if TYPE_CHECKING:
+    from retailor.models.pictures.items import ItemPictures
 
 HowMany = Annotated[int, typer.Option("-k", help="How many.")]
 
@@ -186,6 +189,8 @@ class Entry:
     update: Callable[[Task[Any, Any], Shop], Task[Any, Any]] | None = None
     """Another task that knows new items and events too, the given one unchanged; None: only a fit can."""
     extras: tuple[Extra, ...] = ()
+    with_pictures: Callable[[Any, ItemPictures], Any] | None = None
+    """(what `make` gave, pictures of the items) to the task that sees them; None: it has no use for any."""
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""

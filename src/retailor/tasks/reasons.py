@@ -46,6 +46,11 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
     "popular": {"en": "chosen by {count}", "zh": "{count}选过"},
     "query words": {"en": "shares words with the query{so}", "zh": "与搜索词有相同的词{so}"},
     "query meaning": {"en": "close in meaning", "zh": "含义相近"},
+    "query picture": {"en": "looks like the picture", "zh": "与图片相似"},
+    "query picture and words": {
+        "en": "looks like the picture and shares words with the query{so}",
+        "zh": "与图片相似，与搜索词有相同的词{so}",
+    },
 }
 _WHO: Mapping[Language, tuple[str, str]] = {"en": ("a customer", "customers"), "zh": ("一位顾客", "顾客")}
 _COUNT: Mapping[Language, tuple[str, str]] = {

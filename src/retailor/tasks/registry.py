@@ -29,7 +29,7 @@ OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
     "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
     "describe", "docs", "encoder", "evaluation", "events", "generator", "health", "insight", "items",
-    "ledger", "look", "mcp", "metrics", "models", "name", "openapi", "page", "profile", "prove", "read",
+    "ledger", "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove", "read",
     "ready", "refit", "report", "run", "seed", "serve", "shop", "skip", "split", "stock", "suggest",
     "terms", "v1",
 ))  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -22,17 +21,18 @@ from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.metrics.scores import Scores
 from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
+from retailor.models.pictures.items import ItemPictures
+from retailor.models.pictures.opening import open_pictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
-from retailor.retrieval.tokens import shared_words
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.reasons import Why
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, word_texts
 from retailor.tasks.search.nonsense import nonsense
+from retailor.tasks.search.pictures import Looks, taught
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.rerank.reranker import Reranker
@@ -40,8 +40,18 @@ from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
-from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
-from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights
+from retailor.tasks.search.understand import (
+    Chosen,
+    Understood,
+    check,
+    choose,
+    page,
+    ties_of,
+    understand,
+    why,
+)
+from retailor.tasks.search.weights import SCORERS, Learned, Weights, weighed
+from retailor.tasks.search.weights import learned_weights, ndcg_of_weights
 from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
@@ -54,11 +64,17 @@ __all__ = ["Search", "SearchSettings"]
 
 
 class Search:
-    """Finds items by words and meaning. Needs the table `items`; `judgments` teach it the blend."""
+    """Finds items by words, meaning and picture. Needs the table `items`; `judgments` teach it the blend."""
 
     kind: ClassVar[str] = "search"
 
-    def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: SearchSettings | None = None,
+        *,
+        pictures: ItemPictures | None = None,
+    ) -> None:
         if not isinstance(encoder, Encoder):
             raise ConfigError(
                 f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), "
@@ -84,6 +100,8 @@ class Search:
         self._held_out: dict[str, Weights] = {}
         self._reranker: Reranker | None = None
         self._suggester: Suggester | None = None
+        self.pictures = pictures
+        self._looks: Looks | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
@@ -98,6 +116,7 @@ class Search:
         self._index(shop, work)
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
+        self._looks = self._looks and self._looks.weighing_as(before._looks)
         if self._reranker and before._reranker:
             self._reranker = replace(self._reranker, learned=before._reranker.learned)
         self.log = {**before.log, "refit": self.log}
@@ -128,6 +147,7 @@ class Search:
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
+        self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
         self._reranker = self._new_reranker()
         # What is no nearer to any item than words that mean nothing are does not match.
         strange = self.encoder.encode(nonsense(), role="query")
@@ -152,13 +172,24 @@ class Search:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
         self._check_fitted()
         for query in queries:
-            check(query, self.settings)
+            check(query, self.settings, sees=self._looks is not None)
         understood = [self._understood(query) for query in queries]
         vectors = self.encoder.encode([each.text for each in understood], role="query")
         return [
             self._found(query, each, vector)
             for query, each, vector in zip(queries, understood, vectors, strict=True)
         ]
+
+    def teach_pictures(self, queries: Sequence[SearchQuery], item_ids: Sequence[str]) -> float:
+        """Learns what a picture weighs beside words from queries of both and the item that each means.
+
+        The weight, which is kept from here on. Raises DataError on a query without either.
+        """
+        self._check_fitted()
+        words = [weighed(self.weights_of(query), z) for query, z in self._scored([q.text for q in queries])]
+        self._looks = taught(self._looks, queries, words, [self._rows[item_id] for item_id in item_ids])
+        self.log["picture_weight"] = self._looks.weight
+        return self._looks.weight
 
     def with_encoder(self, encoder: Encoder) -> Search:
         """The same search over another encoder of the same vectors; those of the catalogue stay."""
@@ -196,7 +227,7 @@ class Search:
                         scores[2],
                         chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
                         self._scores(query, query, scores, weights, every),
-                        chosen.ordered(_weighed(weights, of_rest)),
+                        chosen.ordered(weighed(weights, of_rest)),
                     ),
                     strict=True,
                 )
@@ -230,6 +261,9 @@ class Search:
                 "unread_weights": self.unread_weights,
                 "held_out": self._held_out,
             }
+            if self._looks is not None:
+                self._looks.pictures.save(new / "pictures")
+                state["picture_weight"] = self._looks.weight
             _write(new / "search.json", state)
             _write(new / "log.json", self.log)
             self.encoder.save(new / "encoder")
@@ -250,6 +284,9 @@ class Search:
         task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        if "picture_weight" in state:
+            task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
+            task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])
         task._suggester, task._reranker = Suggester.load(folder), task._new_reranker()
         if task._reranker is not None:
             task._reranker = Reranker.load(folder, task._reranker.catalogue)
@@ -259,8 +296,7 @@ class Search:
     def _set_items(self, item_ids: list[str]) -> None:
         self._item_ids = item_ids
         self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
-        digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
-        self._tie = np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
+        self._tie = ties_of(item_ids)
 
     def _check_fitted(self) -> None:
         if not self._lexical:
@@ -277,16 +313,18 @@ class Search:
         weights = self.weights_of(understood.text)
         scores = self._scores("", understood.text, standardise(raw), weights, chosen)
         matches = raw[:2].any(axis=0)
-        if self._reads(understood.text):
+        if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
+        if query.image and self._looks is not None:
+            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
-        rows = self._ordered(query, scores, chosen, found)
+        rows = page(query, scores, chosen, found, self._table, self._tie)
         return Found(
             tuple(
                 Recommended.of(
                     self._item_ids[row],
                     float(scores[row]),
-                    _why(raw[:, row], self._table.title(row), understood.text),
+                    why(raw[:, row], self._table.title(row), understood.text, seen=bool(query.image)),
                 )
                 for row in rows
             ),
@@ -299,25 +337,9 @@ class Search:
             facets=self._table.facets(found),
         )
 
-    def _ordered(
-        self, query: SearchQuery, scores: F32, chosen: Chosen, found: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """The rows of one page: by score, or of the best that were found by what was asked for."""
-        n = min(query.offset + query.k, int(chosen.allowed.sum()))
-        best = top_items(
-            chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), self._tie
-        )[0]
-        if query.sort != "relevance":
-            known = set(found.tolist())
-            best = self._table.sorted_by(
-                query.sort, np.array([row for row in best if row in known], dtype=np.int64)
-            )
-        page: NDArray[np.int64] = best[query.offset : n]
-        return page
-
     def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
         """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""
-        first = _weighed(weights, z)
+        first = weighed(weights, z)
         if self._reranker is None or not self._reads(text):
             return first
         return self._reranker.scores(self._first_look(text, z, first, chosen), judged)
@@ -367,27 +389,13 @@ class Search:
     def _first_looks(self, queries: Sequence[str]) -> list[FirstLook]:
         every = choose(self._table, ())
         return [
-            self._first_look(query, z, _weighed(self._held_out.get(query, self.weights), z), every)
+            self._first_look(query, z, weighed(self._held_out.get(query, self.weights), z), every)
             for query, z in self._scored(queries)
         ]
 
     def _reads(self, query: str) -> bool:
         # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
         return query.isascii() or reads(getattr(self.encoder, "tokenizer", None), query)
-
-
-def _weighed(weights: Weights, z: F32) -> F32:
-    return np.array(weights, dtype=np.float32) @ z
-
-
-_N_SORTED = 200
-"""Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
-
-
-def _why(raw: F32, title: str, query: str) -> Why:
-    if not raw[:2].any():
-        return Why("query meaning")
-    return Why("query words", words=tuple(shared_words(query, title)))
 
 
 def _write(path: Path, value: object) -> None:

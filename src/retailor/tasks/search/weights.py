@@ -85,3 +85,8 @@ def _curve(table: NDArray[np.float32]) -> dict[str, float]:
     means = table.mean(axis=0)
     alone = {name: float(means[(GRID[:, i] == 1).argmax()]) for i, name in enumerate(SCORERS)}
     return {name: round(value, 5) for name, value in {**alone, "best": float(means.max())}.items()}
+
+
+def weighed(weights: Weights, z: F32) -> F32:
+    """Σ weight × z-score over SCORERS [I]."""
+    return np.array(weights, dtype=np.float32) @ z
