@@ -23,7 +23,7 @@ Inputs = Mapping[str, Path]
 
 
 def picture_stages(plan: Plan) -> list[Stage]:
-    """The stage `pictures` of a plan that asks for it; none for any other. Raises DataError without the folder."""
+    """The stage `pictures` of a plan that asks for it. Raises DataError without its folder."""
     if NAME not in plan.sections or NAME in plan.head.skip:
         return []
     settings, folder = plan.sections[NAME], _folder(plan)

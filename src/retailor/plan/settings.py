@@ -84,7 +84,7 @@ class Head:
     name: str = Field("shop", pattern=r"^[\w.-]+$")
     seed: int = Field(0, ge=0)
     skip: tuple[str, ...] = ()
-    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, insight, pictures, or a task's name.
+    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, insight, pictures, or a task.
 
     Without 'refit' the tasks are served as they were evaluated: they have not seen the test part.
     """

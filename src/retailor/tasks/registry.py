@@ -29,8 +29,8 @@ OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
     "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
     "describe", "docs", "encoder", "evaluation", "events", "generator", "health", "insight", "items",
-    "ledger", "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove", "read",
-    "ready", "refit", "report", "run", "seed", "serve", "shop", "skip", "split", "stock", "suggest",
+    "ledger", "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove",
+    "read", "ready", "refit", "report", "run", "seed", "serve", "shop", "skip", "split", "stock", "suggest",
     "terms", "v1",
 ))  # fmt: skip
 """Names of sections, settings, stages, commands and paths that are there already."""

@@ -13,7 +13,7 @@ from retailor.extras import naming_extras
 
 Pixels = NDArray[np.uint8]
 """Red, green and blue [height, width, 3], the longer side at most MAX_SIDE."""
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "MPO", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 60_000_000
 """Of the picture before it is made small: a phone's camera has 12 to 50 million."""
@@ -29,9 +29,9 @@ _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 def decode(data: bytes, *, named: str = "the picture") -> Pixels:
     """The pixels of a JPEG, PNG, WebP, GIF, BMP or TIFF; of an animated one the first frame.
 
-    Turned upright by its EXIF note, transparency laid on white, any colour space as sRGB, made small. Raises
-    DataError that says what is wrong: another format, cut off or corrupt, too many bytes or pixels, too small.
-    Nothing of a picture is unpacked before its size is known.
+    Turned upright by its EXIF note, transparency laid on white, any colour space as RGB, made small. Nothing
+    is unpacked before its size is known. Raises DataError that says what is wrong: another format, cut off or
+    corrupt, too many bytes or pixels, too small.
     """
     from PIL import Image
 
@@ -42,12 +42,13 @@ def decode(data: bytes, *, named: str = "the picture") -> Pixels:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, named)
+            if image.mode == "LAB":
+                raise _refused(named, "has colours of 'LAB', which are not read; save it as RGB")
             return _pixels(image)
     except DataError:
         raise
     except Image.UnidentifiedImageError:
-        kinds = ", ".join(name for name in FORMATS if name != "MPO")
-        raise _refused(named, f"is none of {kinds}, or its head is corrupt") from None
+        raise _refused(named, f"is none of {', '.join(FORMATS)}, or its head is corrupt") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _refused(named, f"unpacks to more than {MAX_PIXELS:,} pixels; send a smaller one") from None
     except Exception as error:  # whatever a decoder raises on bytes that somebody made up
@@ -64,12 +65,10 @@ def _check_size(image: Any, named: str) -> None:
     if width * height > MAX_PIXELS:
         raise _refused(
             named,
-            f"has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are read, so send a smaller one",
+            f"has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are read: send a smaller one",
         )
     if min(width, height) < MIN_SIDE:
-        raise _refused(
-            named, f"has {width} × {height} pixels; at least {MIN_SIDE} × {MIN_SIDE} show anything"
-        )
+        raise _refused(named, f"has {width} × {height} pixels; fewer than {MIN_SIDE} a side show nothing")
 
 
 def _pixels(image: Any) -> Pixels:

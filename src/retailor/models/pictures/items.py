@@ -65,10 +65,8 @@ class ItemPictures:
             shas = sorted(waiting)
             seen = [waiting[sha] for sha in shas]
             key = artifact.fingerprint(mark, shas)
-            rows = memo_tensors(work, "picture vectors", key, lambda: {"v": encoder.encode_pictures(seen)})[
-                "v"
-            ]
-            vectors.update(zip(shas, rows, strict=True))
+            made = memo_tensors(work, "pictures", key, lambda: {"vectors": encoder.encode_pictures(seen)})
+            vectors.update(zip(shas, made["vectors"], strict=True))
             waiting.clear()
 
         for image in track(images, "looking at pictures"):

@@ -51,14 +51,14 @@ def load_pictures(name: str | Path) -> PictureEncoder:
         made.name = name.removeprefix("hub:")
         return made  # type: ignore[no-any-return]
     raise ModelError(
-        f"there is no picture encoder '{name}': known are {', '.join(PICTURES)}, a folder and 'hub:org/name'.",
+        f"there is no picture encoder '{name}': known are {', '.join(PICTURES)}, folders and 'hub:org/name'.",
         asked=name,
         can=tuple(PICTURES),
     )
 
 
 def _convert(name: str, folder: Path) -> None:
-    """The artifact of the weights in the pip package: read without unpickling any code, kept as safetensors."""
+    """Writes the weights of the pip package as safetensors; no code in them is unpickled."""
     import torch
 
     from retailor.models.pictures.efficientnet import from_state
@@ -71,7 +71,7 @@ def _convert(name: str, folder: Path) -> None:
 
 
 def open_pictures(folder: Path) -> PictureEncoder:
-    """The picture encoder of a folder. Raises DataError that names a corrupt file, ModelError for no encoder."""
+    """The picture encoder of a folder. Raises DataError that names a corrupt file, ModelError for none."""
     from retailor.models.files import read_config, read_object
     from retailor.models.pictures.encoder import DESCRIPTION, KIND, LITE0, LocalPictures
 
@@ -137,7 +137,7 @@ def _preparation(folder: Path, about: dict[str, Any]) -> Any:
         path = folder / "preprocessor_config.json"
         if not path.is_file():
             raise DataError(
-                "the file is missing, and without it nobody knows how this model wants its pictures: fetch it.",
+                "the file is missing, and nobody knows how this model wants its pictures: fetch it.",
                 path=path,
             )
         told = read_object(path)

@@ -85,7 +85,7 @@ class Looks:
 
 
 def from_base64(image: str) -> bytes:
-    """The bytes of a picture that came as text, with or without 'data:…;base64,' before it. DataError on other."""
+    """The bytes of a picture that came as text, 'data:…;base64,' before it or not. Raises DataError."""
     told = image.partition(",")[2] if image.startswith("data:") else image
     if len(told) > MAX_BYTES * 4 // 3 + 4:
         raise DataError(f"the picture has more than {MAX_BYTES:,} bytes; send a smaller one.", column="image")

@@ -29,6 +29,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.store import artifact
+from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, word_texts
 from retailor.tasks.search.nonsense import nonsense
@@ -40,18 +41,8 @@ from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
-from retailor.tasks.search.understand import (
-    Chosen,
-    Understood,
-    check,
-    choose,
-    page,
-    ties_of,
-    understand,
-    why,
-)
-from retailor.tasks.search.weights import SCORERS, Learned, Weights, weighed
-from retailor.tasks.search.weights import learned_weights, ndcg_of_weights
+from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
+from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights, weighed
 from retailor.tasks.shapes import Recommended
 from retailor.text.clean_shop import clean_text
 from retailor.text.fields import is_language, item_texts
@@ -296,7 +287,7 @@ class Search:
     def _set_items(self, item_ids: list[str]) -> None:
         self._item_ids = item_ids
         self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
-        self._tie = ties_of(item_ids)
+        self._tie = reading.ties_of(item_ids)
 
     def _check_fitted(self) -> None:
         if not self._lexical:
@@ -318,13 +309,13 @@ class Search:
         if query.image and self._looks is not None:
             scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
-        rows = page(query, scores, chosen, found, self._table, self._tie)
+        rows = reading.page(query, scores, chosen, found, self._table, self._tie)
         return Found(
             tuple(
                 Recommended.of(
                     self._item_ids[row],
                     float(scores[row]),
-                    why(raw[:, row], self._table.title(row), understood.text, seen=bool(query.image)),
+                    reading.why(raw[:, row], self._table.title(row), understood.text, seen=bool(query.image)),
                 )
                 for row in rows
             ),

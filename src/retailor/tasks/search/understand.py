@@ -146,6 +146,6 @@ def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
 
 
 def ties_of(item_ids: Sequence[str]) -> NDArray[np.int64]:
-    """The place of each item [I] among those whose scores are equal: by a hash, so that no name is favoured."""
+    """The place of each item [I] among equal scores: by a hash, so that no name is favoured."""
     digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
     return np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
