@@ -39,6 +39,8 @@ RUNS = (
     Run("generate_speed", 8),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
+    Run("clothing_pictures", 12, ("clothing-pictures",)),
+    Run("grocery_pictures", 25, ("grocery-pictures",)),
     Run("search_icecat", 6, ("icecat-search",)),
     Run("search_other_words", 15, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
