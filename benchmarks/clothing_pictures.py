@@ -21,10 +21,10 @@ from retailor.models.pictures.opening import load_pictures
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--photos", type=int, help="so many of each part; all unless given")
-    parser.add_argument("--views", type=int, default=6, help="random views of each photo to learn from")
+    parser.add_argument("--views", type=int, default=5, help="random views of each photo to learn from")
     parser.add_argument("--steps", type=int, help="of the training, at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    bench = begin(parser, canary={"photos": 48, "views": 1, "steps": 2})
+    bench = begin(parser, canary={"photos": 32, "views": 1, "steps": 2})
     rows = list(run(bench))
     bench.write(rows, bench.given.seeds)
     for row in rows:

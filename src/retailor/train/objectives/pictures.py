@@ -38,11 +38,11 @@ RATE = 5e-4
 class PictureTuneSettings:
     """How a picture encoder learns from a shop's photos."""
 
-    n_views: int = Field(default=6, ge=0)
+    n_views: int = Field(default=5, ge=0)
     """Random parts of each photo, in other light, that are learned from; 0: the middle of it."""
     least_view: float = Field(default=0.35, gt=0, le=1)
     """The smallest of them, as a share of the photo's area."""
-    n_frozen: int = Field(default=11, ge=0, le=16)
+    n_frozen: int = Field(default=8, ge=0, le=16)
     """The lowest blocks of the network, which stay as they came."""
     scale: float = Field(default=20.0, gt=0)
     """What cosines are multiplied by before the softmax."""
