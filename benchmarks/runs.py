@@ -40,6 +40,7 @@ RUNS = (
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
     Run("clothing_pictures", 12, ("clothing-pictures",)),
+    Run("recommend_tafeng", 20, ("tafeng",)),
     Run("grocery_pictures", 25, ("grocery-pictures",)),
     Run("search_icecat", 6, ("icecat-search",)),
     Run("search_other_words", 15, ("icecat-search",)),

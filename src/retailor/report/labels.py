@@ -39,6 +39,8 @@ NAMES: Mapping[str, str] = {
     "user reviews": "顾客自己的评论",
     "user_frequency": "顾客常选",
     "user_recency": "顾客最近所选",
+    "tifu_knn": "tifu-knn",
+    "up_cf": "up-cf",
     "item_knn": "item-knn",
     "sequential_knn": "sequential-knn",
     "two-tower": "双塔",

@@ -56,6 +56,10 @@ class TifuKnn:
         )  # fmt: skip
         return _once_a_basket(histories, owners, ages, values, self.customers.shape[1])
 
+    def of_own(self, history: Histories, items: NDArray[np.int32]) -> F32:
+        """What of the scores of some items the customer's own baskets gave [len(items)]; one history."""
+        return np.float32(self.own) * self.vectors(history)[0, items].toarray()[0]  # type: ignore[no-any-return]
+
     def scores(self, histories: Histories) -> F32:
         """[B, I]; 0 everywhere for a customer without a basket."""
         own = self.vectors(histories)
@@ -111,6 +115,10 @@ class UpCf:
         made = histories.matrix(self.customers.shape[1])
         made.data = np.ones_like(made.data)
         return made
+
+    def of_own(self, history: Histories, items: NDArray[np.int32]) -> F32:
+        """What of the scores of some items the customer's own baskets gave [len(items)]; one history."""
+        return self.popularity(history)[0, items].toarray()[0]  # type: ignore[no-any-return]
 
     def scores(self, histories: Histories) -> F32:
         """[B, I]; 0 everywhere for a customer without a basket."""

@@ -127,6 +127,8 @@ def _tensors(fitted: Fitted) -> Tensors:
     found["history/weights"] = histories.weights
     if histories.reviews is not None:
         found["history/reviews"] = histories.reviews
+    if histories.baskets is not None:
+        found["history/baskets"] = histories.baskets
     if known.features.tfidf is not None:
         for name in ("data", "indices", "indptr"):
             found[f"item_tfidf/{name}"] = getattr(known.features.tfidf, name)
@@ -156,7 +158,7 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
         if understanding.features.embeddings is not None and f"{name}/decay" in tensors:
             tensors[f"{name}/items"] = understanding.features.embeddings
     offsets, items, weights = (own[f"history/{name}"] for name in ("offsets", "items", "weights"))
-    histories = Histories(offsets, items, weights, own.get("history/reviews"))
+    histories = Histories(offsets, items, weights, own.get("history/reviews"), own.get("history/baskets"))
     user_ids = tuple(pl.read_parquet(folder / "customers.parquet")["user_id"])
     systems = {
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()

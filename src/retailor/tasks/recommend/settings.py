@@ -124,6 +124,8 @@ class RecommendSettings:
     """Links kept in each item-to-item part at most: a larger catalogue has fewer an item."""
     max_pairs: int = Field(default=2_000_000_000, ge=1)
     """Beyond so many pairs of events only the latest of each customer are counted for neighbours."""
+    max_compared: int = Field(default=50_000, ge=0)
+    """Customers, at most, whose baskets are compared where repeats count (TIFU-kNN, UP-CF)."""
     factors: int = Field(default=128, ge=1)
     """Numbers an item of the factors by alternating least squares."""
 

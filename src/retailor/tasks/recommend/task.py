@@ -22,7 +22,7 @@ from retailor.store import artifact
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
-from retailor.tasks.recommend.evaluate.baskets import basket_scores, read_baskets
+from retailor.tasks.recommend.evaluate.baskets import basket_ranks, basket_scores, read_baskets
 from retailor.tasks.recommend.evaluate.next_item import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
@@ -170,6 +170,17 @@ class Recommender:
             len(made.catalogue),
             self.settings,
         )
+
+    def basket_ranks(self, shop: Shop) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
+        """Best and worst rank [T, 2] of every item of each customer's first order in `shop`, the number of
+        its order [T], and whose each order is, by the system that answers."""
+        made = self._made
+        baskets = read_baskets(shop, made.catalogue, made.customers, self.settings)
+        found, _ = basket_ranks(
+            made.parts, {OURS: made.blend}, baskets, made.customers.histories, len(made.catalogue),
+            masked=not self.settings.repeats,
+        )  # fmt: skip
+        return found[OURS], baskets.owners, [made.customers.user_ids[row] for row in baskets.customers]
 
     @property
     def n_seen(self) -> NDArray[np.float32]:

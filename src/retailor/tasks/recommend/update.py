@@ -153,14 +153,18 @@ def _with_new_events(
         return known
     fresh = read_customers(shop, catalogue, settings)
     user_ids = known.user_ids + tuple(one for one in fresh.user_ids if one not in known.ix)
-    tables = []
+    tables: list[pl.DataFrame] = []
     for some in (known, fresh):
+        baskets = some.histories.baskets
+        # what is new comes in baskets of its own
+        after = 0 if not tables or known.histories.baskets is None else known.histories.baskets.max(initial=0)
         owners = np.array([some.user_ids[row] for row in some.histories.owners()], dtype=object)
         reviews = some.histories.reviews
         columns = {
             "item": some.histories.items,
             "weight": some.histories.weights,
             "review": np.full(len(owners), -1, np.int32) if reviews is None else reviews,
+            "basket": np.zeros(len(owners), np.int32) if baskets is None else baskets + np.int32(after),
         }
         tables.append(pl.DataFrame({"user": pl.Series(owners, dtype=pl.String), **columns}))
     lines = (
@@ -173,7 +177,8 @@ def _with_new_events(
     lengths = np.bincount(lines["row"].to_numpy(), minlength=len(user_ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     items, weights, reviews = (lines[name].to_numpy() for name in ("item", "weight", "review"))
-    return Customers(user_ids, Histories(offsets, items, weights, reviews))
+    baskets = None if fresh.histories.baskets is None else lines["basket"].to_numpy()
+    return Customers(user_ids, Histories(offsets, items, weights, reviews, baskets))
 
 
 def _grown(

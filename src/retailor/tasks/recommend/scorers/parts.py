@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.histories import Scorer, Tensors
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import Popularity
 from retailor.tasks.recommend.scorers.sasrec import SASRec
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
@@ -37,6 +38,8 @@ PARTS = {
     "sequential_knn": Part(ItemToItem, 0.35),
     "user_frequency": Part(UserHistory, 0.5),
     "user_recency": Part(UserHistory, 0.5),
+    "tifu_knn": Part(TifuKnn, 0.5),
+    "up_cf": Part(UpCf, 0.5),
     "ease": Part(ItemToItem, 1.0),
     "tfidf_kernel": Part(ItemToItem, 1.0),
     "embedding_kernel": Part(ItemToItem, 1.0),
@@ -57,6 +60,8 @@ OURS = "retailor"
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
     "personal frequency": ("user_frequency", "popularity"),
+    "tifu-knn": ("tifu_knn",),
+    "up-cf": ("up_cf",),
     "item-knn": ("item_knn",),
     "ease": ("ease",),
     "ials": ("ials",),
@@ -81,6 +86,8 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "popularity",
         "user_frequency",
         "user_recency",
+        "tifu_knn",
+        "up_cf",
     ),
 }
 """Row of the results to the parts that it may blend."""
