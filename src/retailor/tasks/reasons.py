@@ -35,6 +35,11 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
         "en": "close to “{item}” in meaning and in who chose it",
         "zh": "含义与“{item}”相近，也有共同的顾客",
     },
+    "pictures": {"en": "looks like “{item}”", "zh": "看起来与“{item}”相似"},
+    "pictures and customers": {
+        "en": "looks like “{item}” and has customers with it",
+        "zh": "看起来与“{item}”相似，也有共同的顾客",
+    },
     "alike": {"en": "chosen by {who} with a history like this one", "zh": "历史相似的{who}选过"},
     "history": {"en": "customers with a history like this one chose it", "zh": "历史相似的顾客选过"},
     "history, next": {

@@ -114,7 +114,7 @@ class ItemPictures:
     def load(cls, folder: Path, open_pictures: OpenPictures) -> Self:
         """The inverse of `save`. Raises DataError that names a missing or corrupt file."""
         about = artifact.verify(folder, KIND).settings
-        vectors = unit(load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32))
+        vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
         item_ids = tuple(json.loads((Path(folder) / "items.json").read_text(encoding="utf-8")))
         return cls(open_pictures(Path(folder) / "encoder"), item_ids, vectors, dict(about["unread"]))
 

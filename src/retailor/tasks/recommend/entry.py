@@ -21,6 +21,7 @@ from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 
 if TYPE_CHECKING:
+    from retailor.models.pictures.items import ItemPictures
     from retailor.tasks.recommend.task import Recommender
 
 
@@ -28,6 +29,11 @@ def _make(encoder: Encoder | None, generator: Generator | None, settings: Any) -
     from retailor.tasks.recommend.task import Recommender
 
     return Recommender(encoder, settings)
+
+
+def _with_pictures(task: Any, pictures: ItemPictures) -> Recommender:
+    task.pictures = pictures
+    return task  # type: ignore[no-any-return]
 
 
 def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Recommender:
@@ -108,4 +114,5 @@ ENTRY = Entry(
     checked=_checked,
     after=_after,
     update=_update,
+    with_pictures=_with_pictures,
 )

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
 from retailor.models.encoding import memo_vectors
+from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories, Scorer
@@ -81,6 +82,15 @@ def review_embeddings(known: Understanding, reviews: Sequence[str], work: Path |
     if not reviews or known.encoder is None or known.whitening is None:
         return None
     return known.whitening(memo_vectors(known.encoder, list(reviews), work=work))
+
+
+def seen(pictures: ItemPictures | None, catalogue: Catalogue) -> F32 | None:
+    """The whitened vectors [I, p] of the items' pictures, zero for an item without one; None without any."""
+    table = None if pictures is None else pictures.at(catalogue.item_ids)
+    has_one = None if table is None else table.any(axis=1)
+    if table is None or has_one is None or has_one.sum() < 2:
+        return None
+    return Whitening.of(table[has_one])(table)
 
 
 def finder_of(

@@ -112,6 +112,8 @@ class RecommendSettings:
     """Weight of the TF-IDF kernel inside EASE; 0 leaves the part out."""
     embedding_kernel: float = Field(default=50.0, ge=0)
     """Weight of the kernel of the encoder's vectors inside EASE; 0 leaves the part out."""
+    picture_kernel: float = Field(default=50.0, ge=0)
+    """Weight of the kernel of the items' pictures inside EASE; 0 leaves the part out."""
     decay: float = Field(default=1.0, ge=0)
     """An event that is n events old weighs n ** −decay."""
     max_closed_form: int = Field(default=30_000, ge=1)

@@ -12,6 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.models.pictures.items import ItemPictures
 from retailor.retrieval.ease import with_new_items
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
@@ -24,7 +25,7 @@ from retailor.tasks.recommend.customers import (
     read_customers,
     with_reviews,
 )
-from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.scorers.makers import counted, fit_parts
 from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
 from retailor.tasks.recommend.scorers.sasrec import SASRec
@@ -65,7 +66,12 @@ def updated(
 
 
 def refitted(
-    fitted: Fitted, shop: Shop, settings: RecommendSettings, scales: Mapping[str, float], work: Path | None
+    fitted: Fitted,
+    shop: Shop,
+    settings: RecommendSettings,
+    scales: Mapping[str, float],
+    work: Path | None,
+    pictures: ItemPictures | None = None,
 ) -> tuple[Fitted, dict[str, Any]]:
     """The recommender of the whole `shop`, of which `fitted` knows a part, and what was made anew.
 
@@ -89,7 +95,7 @@ def refitted(
     parts, log = fit_parts(
         customers.histories,
         n,
-        understanding.features,
+        replace(understanding.features, pictures=seen(pictures, catalogue)),
         _only(settings, networks),
         learned=networks,
         scales=scales,

@@ -125,6 +125,8 @@ def _code(part: str, from_one: bool, has_words: bool, n_customers: int, shared: 
         return part
     if part in ("tfidf_kernel", "tfidf") and has_words:
         return "words and customers" if shared and part == "tfidf_kernel" else "words"
+    if part == "picture_kernel":
+        return "pictures and customers" if shared else "pictures"
     if part == "embedding_kernel":
         return "embeddings and customers" if shared else "embeddings"
     if not shared:

@@ -125,6 +125,7 @@ def closed_forms(
         "ease": (0.0, None),
         "tfidf_kernel": (settings.tfidf_kernel, features.tfidf),
         "embedding_kernel": (settings.embedding_kernel, features.embeddings),
+        "picture_kernel": (settings.picture_kernel, features.pictures),
     }
     events = "" if work is None else digest(matrix.data, matrix.indices, matrix.indptr)
     return {
