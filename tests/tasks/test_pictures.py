@@ -12,16 +12,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import typer
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from retailor.errors import DataError
 from retailor.models.pictures import items as room
 from retailor.models.pictures.items import ItemPictures
+from retailor.serve.app import make_app
+from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
 from retailor.shop.images import images_of
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.registry import TASKS
 from retailor.tasks.search import Search, SearchSettings, task
+from retailor.tasks.search.entry import ENTRY
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.toys import HashEncoder
 
@@ -151,6 +158,35 @@ def test_a_path_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     assert "6" not in seen and "7" not in seen
     assert all("out of the folder" in seen[i].why for i in "123") and seen["4"].why == "no such file"
     assert "network" in seen["9"].why
+
+
+def test_a_picture_is_sent_over_http(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "open_pictures", lambda folder: ByColour())
+    search.save(tmp_path / "run" / "search")
+    settings = ServeSettings(hosts=("testserver",), batch_wait_ms=1.0)
+    with TestClient(make_app(Service.load(tmp_path / "run", TASKS, settings))) as client:
+        sent = {"image": as_query(COLOURS["green"]), "k": 3}
+        reply = client.post("/search", json=sent).json()
+        assert {each["item_id"].partition("-")[0] for each in reply["items"]} == {"green"}
+        assert reply["items"][0]["reason"] == "looks like the picture"
+        chinese = client.post("/search", json=sent, headers={"Accept-Language": "zh"}).json()
+        assert chinese["items"][0]["reason"] == "与图片相似" and chinese["cached"]
+        bad = client.post("/search", json={"image": "aGVsbG8="})
+        assert bad.status_code == 422 and "is none of JPEG" in bad.json()["detail"]
+        huge = client.post("/search", json={"image": "a" * settings.max_body_bytes})
+        assert huge.status_code == 413
+
+
+def test_a_picture_is_named_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(png(COLOURS["red"]))
+    query = ENTRY.command.query
+    assert query("mug", image=tmp_path / "red.png") == SearchQuery("mug", image=as_query(COLOURS["red"]))
+    assert query("mug") == SearchQuery("mug")
+    with pytest.raises(typer.BadParameter, match="words, a picture"):
+        query(" ")
+    for wrong in (tmp_path, tmp_path / "gone.png"):
+        with pytest.raises(DataError, match="cannot be read"):
+            query("", image=wrong)
 
 
 # recommend ----------------------------------------------------------------------------------------
