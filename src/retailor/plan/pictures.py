@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retailor.config import as_dict
 from retailor.errors import DataError, MissingTable
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.pictures.opening import load_pictures, open_pictures
 from retailor.plan.settings import Plan
 from retailor.plan.shop_stages import files_key
+from retailor.shop.fetching import Fetcher
 from retailor.shop.images import images_of, picture_files
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
@@ -33,7 +35,8 @@ def picture_stages(plan: Plan) -> list[Stage]:
     seen = [
         [path.relative_to(folder).as_posix(), artifact.file_sha256(path)] for path in picture_files(folder)
     ]
-    key = ({"model": settings.model}, dict(files_key(model)) if model.is_dir() else "", seen)
+    dials = {name: value for name, value in as_dict(settings).items() if name != "folder"}
+    key = (dials, dict(files_key(model)) if model.is_dir() else "", seen)
     return [Stage(NAME, "pictures", partial(_look, plan), ("clean",), key, may_be_absent=True)]
 
 
@@ -48,7 +51,10 @@ def _look(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     model = plan.sections[NAME].model
     beside = plan.folder / model
     encoder = load_pictures(beside if beside.is_dir() else model)
-    found = ItemPictures.of(images_of(items, _folder(plan)), encoder, work=work)
+    settings, fetcher = plan.sections[NAME], None
+    if settings.fetch:
+        fetcher = Fetcher(work / "fetched", settings.max_fetched, settings.max_fetch_s)
+    found = ItemPictures.of(images_of(items, _folder(plan), fetcher), encoder, work=work)
     if not found.item_ids:
         told = "; ".join(f"{n:,} × {why}" for why, n in found.unread.items())
         raise MissingTable(

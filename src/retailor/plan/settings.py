@@ -75,6 +75,12 @@ class PicturesPlan:
     """A name, folder or model of the hub for `load_pictures`."""
     folder: str = "."
     """Where the paths in the items' column `image` start, relative to the plan's folder."""
+    fetch: bool = False
+    """Whether pictures at addresses are fetched; from public addresses alone."""
+    max_fetched: int = Field(10_000, ge=0)
+    """So many addresses at most."""
+    max_fetch_s: float = Field(3600.0, gt=0)
+    """And for so long at most; a killed run goes on where it was."""
 
 
 @settings

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from retailor.models.pictures.decoding import MAX_BYTES
+from retailor.shop.fetching import Dead, Fetcher
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -28,20 +29,30 @@ def is_url(image: str) -> bool:
     return image.lower().startswith(("http://", "https://"))
 
 
-def images_of(items: pl.DataFrame, folder: Path) -> Iterator[ItemImage]:
+def images_of(items: pl.DataFrame, folder: Path, fetcher: Fetcher | None = None) -> Iterator[ItemImage]:
     """Every item that names a picture, in order, with its bytes; a path is one below `folder`.
 
-    A path that leads out of the folder is not followed. Raises nothing: what cannot be read says why.
+    A path that leads out of the folder is not followed, an address on the network only by a `fetcher`.
+    Raises nothing: what cannot be read says why.
     """
     named = items.select("item_id", pl.col("image").str.strip_chars()).filter(
         pl.col("image").is_not_null() & (pl.col("image") != "")
     )
     for item_id, image in named.iter_rows():
-        yield _of_address(item_id, image) if is_url(image) else _of_file(item_id, image, folder.resolve())
+        yield (
+            _of_address(item_id, image, fetcher)
+            if is_url(image)
+            else _of_file(item_id, image, folder.resolve())
+        )
 
 
-def _of_address(item_id: str, image: str) -> ItemImage:
-    return ItemImage(item_id, image, why="an address on the network, which is not fetched")
+def _of_address(item_id: str, image: str, fetcher: Fetcher | None) -> ItemImage:
+    if fetcher is None:
+        return ItemImage(item_id, image, why="an address on the network, which is not fetched")
+    try:
+        return ItemImage(item_id, image, fetcher.bytes_of(image))
+    except Dead as reason:
+        return ItemImage(item_id, image, why=f"dead link: {reason}")
 
 
 def _of_file(item_id: str, image: str, folder: Path) -> ItemImage:
