@@ -69,7 +69,8 @@ class Histories:
         counted = np.cumsum(new)
         last = np.zeros(len(self), np.int64)
         np.maximum.at(last, owners, counted)
-        return last[owners] - counted + 1
+        ages: NDArray[np.int64] = last[owners] - counted + 1
+        return ages
 
     def at(self, rows: NDArray[np.integer] | slice) -> Histories:
         """The histories of some customers, in the order of `rows`."""

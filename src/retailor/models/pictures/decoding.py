@@ -33,7 +33,7 @@ def decode(data: bytes, *, named: str = "the picture") -> Pixels:
     is unpacked before its size is known. Raises DataError that says what is wrong: another format, cut off or
     corrupt, too many bytes or pixels, too small.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if len(data) > MAX_BYTES:
         raise _refused(named, f"has {len(data):,} bytes; at most {MAX_BYTES:,} are read")
@@ -47,7 +47,7 @@ def decode(data: bytes, *, named: str = "the picture") -> Pixels:
             return _pixels(image)
     except DataError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise _refused(named, f"is none of {', '.join(FORMATS)}, or its head is corrupt") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _refused(named, f"unpacks to more than {MAX_PIXELS:,} pixels; send a smaller one") from None

@@ -61,8 +61,8 @@ class Block(nn.Module):
         if hasattr(self, "_expand_conv"):
             inner = nn.functional.relu6(self._bn0(self._expand_conv(inner)))
         inner = nn.functional.relu6(self._bn1(self._depthwise_conv(inner)))
-        inner = self._bn2(self._project_conv(inner))
-        return x + inner if self.adds else inner
+        made: Tensor = self._bn2(self._project_conv(inner))
+        return x + made if self.adds else made
 
 
 class EfficientNetLite(nn.Module):

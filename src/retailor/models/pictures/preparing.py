@@ -38,7 +38,7 @@ class Preparation:
         if not squares:
             return np.zeros((0, 3, self.size, self.size), np.float32)
         values = np.stack(squares).astype(np.float32) / 255
-        scaled = (values - np.float32(self.mean)) / np.float32(self.std)
+        scaled = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def _cut(self, picture: Pixels, left: float, top: float, right: float, bottom: float) -> Any:
@@ -56,7 +56,8 @@ class Preparation:
         grey = square.mean(axis=2, keepdims=True)
         square = grey + (square - grey) * np.float32(saturation)
         square = square.mean() + (square - square.mean()) * np.float32(contrast)
-        return (square * np.float32(brightness)).clip(0, 255).astype(np.float32)
+        lit: NDArray[np.float32] = (square * np.float32(brightness)).clip(0, 255).astype(np.float32)
+        return lit
 
 
 def _middle(picture: Pixels, share: float | None) -> tuple[float, float, float, float]:
