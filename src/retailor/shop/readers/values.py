@@ -159,7 +159,19 @@ def _nested(name: str, kind: Any, raw: pl.Expr, given: Any) -> pl.Expr:
 
 
 def _category(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
-    """The path; the first one where an item has several."""
+    """The path; the first one where an item has several. Made once a distinct text: items share them."""
+    if isinstance(given, pl.List):
+        return _path(how, raw, given)
+    cell = _path(how, pl.col("cell"), given).alias("path")
+
+    def made(cells: pl.Series) -> pl.Series:
+        paths = cells.unique().to_frame("cell").with_columns(cell)
+        return cells.to_frame("cell").join(paths, on="cell", how="left", maintain_order="left")["path"]
+
+    return raw.map_batches(made, return_dtype=pl.List(pl.String))
+
+
+def _path(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
     separator = how.list_separator
     if not isinstance(given, pl.List):
         text = text_of(raw, given).str.strip_chars()
