@@ -60,7 +60,7 @@ class Looks:
         """The same of the vector [dim] of a picture."""
         likeness = self.table @ vector
         likeness[self.blind] = np.nan
-        z = standardise(likeness[None])[0]
+        z: F32 = standardise(likeness[None])[0]
         z[self.blind] = z[np.isfinite(z)].min()
         return z
 
@@ -78,10 +78,10 @@ class Looks:
 
         Every item that has a picture is more or less like it; one without is no answer to a picture alone.
         """
-        seen, has_one = self.scores(image), self.table.any(axis=1)
+        seen, has_one = self.scores(image), np.asarray(self.table.any(axis=1), np.bool_)
         if not text:
             return seen, chosen.without(self.blind.tolist()), has_one
-        return self.joined(words, seen), chosen, matches | has_one
+        return self.joined(words, seen), chosen, np.logical_or(matches, has_one)
 
 
 def from_base64(image: str) -> bytes:
