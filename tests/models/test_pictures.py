@@ -366,6 +366,8 @@ def test_items_keep_their_pictures_and_what_cannot_be_read_is_counted(tmp_path: 
     np.testing.assert_array_equal(ItemPictures.of(images, again, work=tmp_path).vectors, found.vectors)
     assert again.n == 1
     found.save(tmp_path / "saved")
+    assert found.near_duplicates() == [("red", "also red")]
+    assert len(found.near_duplicates(0.5)) == 4 and len(found.near_duplicates(0.5, n=2)) == 2
     opened = ItemPictures.load(tmp_path / "saved", lambda folder: encoder)
     assert opened.item_ids == found.item_ids and opened.unread == found.unread
     np.testing.assert_allclose(opened.vectors, found.vectors, atol=1e-3)

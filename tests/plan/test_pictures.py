@@ -18,7 +18,7 @@ from retailor.models.pictures.items import ItemPictures
 from retailor.models.pictures.opening import open_pictures
 from retailor.models.pictures.preparing import Preparation
 from retailor.plan.main_job import stages_of
-from retailor.plan.pictures import picture_stages, seeing
+from retailor.plan.pictures import picture_note, picture_stages, seeing
 from retailor.plan.settings import make_plan
 from retailor.shop.tables import Shop
 from retailor.tasks.registry import TASKS
@@ -57,6 +57,8 @@ def test_the_tasks_that_can_see_are_given_what_was_seen(tmp_path: Path, model: P
     entry = TASKS["recommend"]
     task: Any = seeing(entry, entry.make(None, None, entry.settings()), given)
     np.testing.assert_array_equal(task.pictures.vectors, found.vectors)
+    note = picture_note(given)
+    assert "2 items have a picture" in note and "1 × no such file" in note and picture_note(inputs) == ""
     before = stage.key
     Image.new("RGB", (40, 40), "green").save(tmp_path / "b.png")
     assert picture_stages(plan)[0].key != before

@@ -20,7 +20,7 @@ from retailor.models.local import LocalGenerator, load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
-from retailor.plan.pictures import picture_stages, seeing
+from retailor.plan.pictures import picture_note, picture_stages, seeing
 from retailor.plan.settings import Plan
 from retailor.plan.shop_stages import files_key, shop_stages
 from retailor.plan.summary import read_json, report_data
@@ -314,6 +314,7 @@ def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     found = (
         personal_note(profile["personal_ids"], plan.sections["shop"].pseudonym_key_env),
         encoder_note(plan.sections["models"].encoder, train),
+        picture_note(inputs),
     )
     out = folder.parent.parent
     commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")

@@ -63,6 +63,23 @@ def _look(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     found.save(folder)
 
 
+def picture_note(inputs: Inputs) -> str:
+    """What the report says of the items' pictures; '' where none were looked at."""
+    if NAME not in inputs or not is_made(inputs, NAME):
+        return ""
+    about = artifact.read_manifest(inputs[NAME]).settings
+    told = f"{about['n_items']:,} items have a picture"
+    if about["unread"]:
+        told += "; of others it could not be read: " + ", ".join(
+            f"{n:,} × {why}" for why, n in about["unread"].items()
+        )
+    pairs = about["near_duplicates"]
+    if pairs:
+        some = ", ".join(f"{one} and {other}" for one, other in pairs[:5]) + " …" * (len(pairs) > 5)
+        told += f"; the pictures of {len(pairs):,} pairs are as good as the same ({some})"
+    return told + "."
+
+
 def seeing(entry: Entry, task: Any, inputs: Inputs) -> Any:
     """The task with the pictures of the items, where there are any and it can see."""
     if entry.with_pictures is None or NAME not in inputs or not is_made(inputs, NAME):

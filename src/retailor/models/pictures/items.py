@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -23,6 +23,10 @@ from retailor.store.memo import memo_tensors
 
 F32 = NDArray[np.float32]
 KIND = "pictures"
+NEAR = 0.94
+"""Cosine by EfficientNet-Lite0 from which two pictures are the same. Of 40 groceries: cut by 3 % and saved
+again .97 in the median, at 70 % of the size and quality 60 .945; two juices of one brand .926."""
+ROWS = 1024
 BLOCK = 64
 """Pictures that are unpacked, encoded and kept at once."""
 OpenPictures = Callable[[Path], PictureEncoder]
@@ -98,13 +102,24 @@ class ItemPictures:
                 table[i] = self.vectors[rows[item_id]]
         return table
 
-    def with_encoder(self, encoder: PictureEncoder, vectors: F32) -> Self:
-        """The same items seen by another encoder, whose vectors are given."""
-        return replace(self, encoder=encoder, vectors=vectors)
+    def near_duplicates(self, least: float = NEAR, n: int = 100) -> list[tuple[str, str]]:
+        """Pairs of items whose pictures are as good as the same, the nearest first: n at most."""
+        found: list[tuple[float, int, int]] = []
+        for start in range(0, len(self.vectors), ROWS):
+            alike = self.vectors[start : start + ROWS] @ self.vectors.T
+            rows, columns = np.nonzero(alike >= least)
+            pairs = zip(alike[rows, columns].tolist(), (rows + start).tolist(), columns.tolist(), strict=True)
+            found = sorted([*found, *(pair for pair in pairs if pair[1] < pair[2])], reverse=True)[:n]
+        return [(self.item_ids[row], self.item_ids[column]) for _, row, column in found]
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'pictures', the encoder inside."""
-        about: dict[str, Any] = {"n_items": len(self.item_ids), "unread": self.unread}
+        pairs = self.near_duplicates()
+        about: dict[str, Any] = {
+            "n_items": len(self.item_ids),
+            "unread": self.unread,
+            "near_duplicates": pairs,
+        }
         with artifact.writing(folder, KIND, settings=about) as new:
             save_file({"vectors": self.vectors.astype(np.float16)}, new / "vectors.safetensors")
             (new / "items.json").write_text(json.dumps(self.item_ids), encoding="utf-8")
