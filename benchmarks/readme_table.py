@@ -43,6 +43,12 @@ BEAUTY = {
     "tf-idf kernel + knn (control)": "TF-IDF kernel + kNN",
     "retailor, tf-idf-svd in every slot (control)": "ours with TF-IDF for the language model",
 }
+BASKETS = {
+    "popularity": "popularity",
+    "personal top frequency": "personal top frequency",
+    "tifu-knn": "TIFU-kNN",
+    "up-cf": "UP-CF",
+}
 LOOKED = "one rule of the blend was changed after a look at this test: docs/log.md, 2026-11-24"
 TUNED = "retailor, encoder tuned on behaviour"
 LARGE = "settings of a large catalogue: candidates, factors in place of the closed form"
@@ -60,6 +66,22 @@ CLAIMS = (
     Claim("recommend_taobao", "next item, Taobao (ids only)", "recall@10",
           {"popularity": "popularity", "item-knn": "item-kNN", "ials": "iALS", "sequential-knn": "kNN",
            "tf-idf + knn": "words of categories + kNN"}),
+    *(
+        Claim("recommend_tafeng", f"{what}repeats counting", metric, BASKETS,
+              setting="repeats = true, sasrec.enabled = false")
+        for what, metric in (("next basket, Ta-Feng, ", "recall@10"), ("the same, ", "ndcg@10"))
+    ),
+    Claim("grocery_pictures", "which of 81 groceries a customer's photo shows, its category typed", "hit@1",
+          {"text alone": "the word alone", "picture alone": "the photo alone",
+           "retailor, frozen": "both, no photo learned from"},
+          setting="the encoder taught on 1,053 photos"),
+    Claim("grocery_pictures", "the same, by the photo alone", "hit@1",
+          {"picture alone, frozen": "nothing learned",
+           "picture alone, frozen, logistic regression": "logistic regression"},
+          ours="picture alone", setting="the encoder taught on 1,053 photos"),
+    Claim("clothing_pictures", "which of ten kinds of clothes a photo shows", "accuracy",
+          {"1-nn, frozen": "1-NN", "logistic regression, frozen": "logistic regression"},
+          setting="the encoder taught on 600 photos"),
     *(
         Claim("small_shops", f"next item, {share} of Amazon Beauty's customers, three draws", "ndcg@10",
               {"popularity": "popularity", "ease + sequential-knn": "EASE + kNN",

@@ -12,6 +12,7 @@ EXTRAS = {
     "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),
+    "pictures": ("PIL",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),
     "mcp": ("mcp", "mcp_types"),

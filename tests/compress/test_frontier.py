@@ -92,6 +92,15 @@ def test_the_fastest_that_keeps_the_share_and_the_budgets_is_picked() -> None:
     assert none.chosen == ORIGINAL and "Nothing that was tried keeps 99.0% within 1 MB" in none.why
 
 
+def test_what_keeps_enough_and_is_slower_is_not_taken() -> None:
+    tried = [one(ORIGINAL, 3.0, size=100), one("slow", 2.0), one("poor", 9.0, overlap=0.2)]
+    found = _pick(tried, replace(QUICK, keep=0.9))
+    assert found.chosen == ORIGINAL and "keeps 90.0% and is faster: the encoder stays" in found.why
+    assert (
+        _pick(tried, replace(QUICK, keep=0.9, budget_mb=0.00005)).chosen == "slow"
+    )  # the original is too large
+
+
 def test_without_a_task_the_nearest_texts_decide() -> None:
     tried = [one(ORIGINAL, 1.0), one("near", 2.0, overlap=0.99), one("far", 9.0, overlap=0.5)]
     assert _pick(tried, replace(QUICK, keep=0.95)).chosen == "near"

@@ -153,8 +153,9 @@ class TestProblems:
             ("/recommend", {"item_ids": ["x"] * 101}, 422, "'item_ids': list should have at most 100 items"),
             ("/recommend", {"item_ids": ["nope"]}, 404, "there is no item 'nope' in this shop."),
             ("/recommend", [1], 422, "the body must be a JSON object."),
-            ("/search", {}, 422, "'text': field required."),
-            ("/search", {"text": "   "}, 422, "'text': string should have at least 1 character."),
+            ("/search", {}, 422, "a search has words in 'text', a picture in 'image', or both."),
+            ("/search", {"text": "   "}, 422, "a search has words in 'text', a picture in 'image', or both."),
+            ("/search", {"text": "mug", "image": 7}, 422, "'image': input should be a valid string."),
             ("/search", {"text": "x" * 501}, 422, "'text': string should have at most 500 characters."),
             ("/search", {"text": 3}, 422, "'text': input should be a valid string."),
             (

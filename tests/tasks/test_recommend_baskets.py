@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from retailor.metrics.scores import Scores
 from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
-from retailor.tasks.recommend.customers import hold_out
+from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
 from retailor.tasks.recommend.scorers.user_history import UserHistory
 from retailor.tasks.recommend.shapes import RecommendQuery
@@ -118,7 +119,9 @@ def test_the_figures_of_a_basket_are_of_ten_places(
 
     for last, recall in ((10, 1.0), (11, 0.5)):
         ranks = np.array([[1, 1], [last, last]])
-        monkeypatch.setattr(room, "_ranks", lambda *_, ranks=ranks, **__: ({"one": ranks}, {"one": 0.0}))
+        monkeypatch.setattr(
+            room, "basket_ranks", lambda *_, ranks=ranks, **__: ({"one": ranks}, {"one": 0.0})
+        )
         asked = room.Baskets(np.array([0]), np.array([0, 0]), np.array([0, 1]), np.array([True, True]))
         scores = room.basket_scores({}, {}, asked, Histories.of([[0]]), 20, fitted.settings)
         assert scores.value("one", "recall@10") == recall
@@ -149,6 +152,41 @@ def test_a_last_event_that_repeats_is_held_out_only_where_repeats_count() -> Non
     assert hold_out(histories, 9, 0)[1].customers.tolist() == [1]
     rest, cases = hold_out(histories, 9, 0, repeats=True)
     assert cases.targets.tolist() == [0, 2] and rest.lengths().tolist() == [2, 1, 1]
+
+
+def test_of_baskets_the_whole_last_one_is_held_out() -> None:
+    made = Histories.of([[0, 1, 0, 2], [1, 2], [2, 2, 3]])
+    numbers = np.array([1, 1, 2, 2, 4, 4, 5, 6, 6], np.int32)
+    histories = Histories(made.offsets, made.items, made.weights, None, numbers)
+    rest, cases = hold_out(histories, 9, 0, repeats=True, n_unsold=100)
+    assert cases.customers.tolist() == [0, 2] and rest.lengths().tolist() == [2, 2, 1]
+    assert rest.items.tolist() == [0, 1, 1, 2, 2]
+    assert cases.targets[0] in (0, 2) and cases.targets[1] in (2, 3)
+    drawn = {int(hold_out(histories, 9, seed, repeats=True, n_unsold=100)[1].targets[0]) for seed in range(9)}
+    assert drawn == {0, 2}
+
+
+def test_the_same_item_in_two_baskets_is_two_events() -> None:
+    events = _orders([("u", 0, ["a", "a"]), ("u", 1, ["a"]), ("u", 2, ["b", "a"]), ("v", 2, ["a"])])
+    shop, catalogue = Shop.of(events=events), read_catalogue(Shop.of(events=events))
+    once = read_customers(shop, catalogue, RecommendSettings()).histories
+    assert once.lengths().tolist() == [3, 1] and once.baskets is None
+    again = read_customers(shop, catalogue, RecommendSettings(repeats=True)).histories
+    assert again.lengths().tolist() == [4, 1] and again.basket_ages().tolist() == [3, 2, 1, 1, 1]
+
+
+def test_baskets_are_kept_and_grow(fitted: Recommender, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "r")
+    again = Recommender.load(tmp_path / "r")
+    assert again.next_basket("u03", k=5) == fitted.next_basket("u03", k=5)
+    known = again._made.customers.histories
+    again.update(Shop.of(events=_orders([("u03", 9, ["staple1", "staple2"]), ("new", 9, ["staple1"])])))
+    grown = again._made.customers.histories
+    row = again._made.customers.ix["u03"]
+    own = grown.at(np.array([row])).basket_ages()
+    before = known.at(np.array([row])).basket_ages()
+    assert own.tolist() == [*(before + 1), 1, 1]
+    assert len(again.next_basket("new", k=3).items) == 3
 
 
 def test_own_choices_count_every_time_and_lately_weighs_more() -> None:

@@ -246,9 +246,9 @@ def _measured(
 
 def _pick(found: Sequence[Candidate], settings: CompressSettings) -> Frontier:
     keep = 1.0 if settings.keep is None else settings.keep
-    able = [one for one in found[1:] if one.keeps(keep) and _affordable(one, settings)]
-    if able:
-        chosen = max(able, key=lambda one: one.texts_per_s)
+    able = [one for one in found if one.keeps(keep) and _affordable(one, settings)]
+    chosen = max(able, key=lambda one: one.texts_per_s, default=found[0])
+    if chosen is not found[0]:
         times = chosen.texts_per_s / found[0].texts_per_s
         why = f"'{chosen.name}' is the fastest that keeps {keep:.1%}: {times:.1f} times the original."
         return Frontier(tuple(found), chosen.name, keep, why)
@@ -258,7 +258,8 @@ def _pick(found: Sequence[Candidate], settings: CompressSettings) -> Frontier:
         if value is not None
     ]
     within = f" within {' and '.join(limits)}" if limits else ""
-    why = f"Nothing that was tried keeps {keep:.1%}{within}: the encoder stays as it is."
+    faster = " and is faster" if able else ""
+    why = f"Nothing that was tried keeps {keep:.1%}{within}{faster}: the encoder stays as it is."
     return Frontier(tuple(found), ORIGINAL, keep, why)
 
 

@@ -68,6 +68,28 @@ class TrainableEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
+class PictureEncoder(Protocol):
+    """Pictures in, unit vectors out."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit rows [n, dim] of pixels as `models.pictures.decoding` gives them, in their order."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes an artifact of kind 'picture-encoder' that `models.pictures.opening` opens."""
+        ...
+
+
+@runtime_checkable
+class ImageTextEncoder(PictureEncoder, Encoder, Protocol):
+    """Pictures and texts in one space: a text lies near the pictures that it describes."""
+
+
+@runtime_checkable
 class Generator(Protocol):
     """Prompts in, continuations out."""
 

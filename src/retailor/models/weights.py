@@ -153,7 +153,12 @@ def package_path(name: str) -> Path:
     Raises MissingExtra with the command when no such package is installed, DataError when the bytes of the
     file are not the known ones.
     """
-    for carrier in BUILT_IN[name].carriers:
+    return carried_path(name, BUILT_IN[name])
+
+
+def carried_path(name: str, model: BuiltIn) -> Path:
+    """The file with the weights of a model that pip packages carry, as `package_path` finds it."""
+    for carrier in model.carriers:
         spec = find_spec(carrier.module)
         if spec is None or spec.origin is None:
             continue
@@ -164,9 +169,7 @@ def package_path(name: str) -> Path:
             again = carrier.install.replace("install", "install --force-reinstall", 1)
             raise DataError(f"the weights are corrupt: install them again with `{again}`.", path=path)
         return path
-    raise MissingExtra(
-        f"The package with the weights of '{name}'", install=BUILT_IN[name].carriers[0].install
-    )
+    raise MissingExtra(f"The package with the weights of '{name}'", install=model.carriers[0].install)
 
 
 def _built_in(name: str) -> Encoder | Generator:
@@ -205,6 +208,13 @@ def _folder(folder: Path, wanted: Kind | None) -> Encoder | Generator:
 
 
 def _hub(name: str, wanted: Kind | None) -> Encoder | Generator:
+    model: Any = _folder(hub_folder(name, (*BUILT_IN,)), wanted)
+    model.name = name
+    return model  # type: ignore[no-any-return]
+
+
+def hub_folder(name: str, packaged: tuple[str, ...]) -> Path:
+    """The folder that the model hub gives for 'org/name'. Raises ModelError that names what is `packaged`."""
     import huggingface_hub.utils as hub
     from huggingface_hub import snapshot_download
 
@@ -212,21 +222,18 @@ def _hub(name: str, wanted: Kind | None) -> Encoder | Generator:
     if not sys.stderr.isatty():
         hub.disable_progress_bars()  # type: ignore[attr-defined]
     try:
-        folder = Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
+        return Path(snapshot_download(name, allow_patterns=list(HUB_FILES)))
     except Exception as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"the model hub did not give '{name}' ({why}): check the name and the network, or use what works "
-            f"without a hub: a folder with the model's files, or {', '.join(BUILT_IN)} from pip packages.",
+            f"without a hub: a folder with the model's files, or {', '.join(packaged)} from pip packages.",
             asked=name,
-            can=tuple(BUILT_IN),
+            can=packaged,
         ) from None
     finally:
         if not silent:
             hub.enable_progress_bars()  # type: ignore[attr-defined]
-    model: Any = _folder(folder, wanted)
-    model.name = name
-    return model  # type: ignore[no-any-return]
 
 
 def _remote(name: str, kind: Kind | None) -> Encoder | Generator:

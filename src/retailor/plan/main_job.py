@@ -21,6 +21,7 @@ from retailor.models.local import LocalGenerator, load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
 from retailor.plan.encoder import encoder_for, encoder_note
+from retailor.plan.pictures import picture_note, picture_stages, seeing
 from retailor.plan.settings import Plan
 from retailor.plan.shop_stages import files_key, shop_stages
 from retailor.plan.summary import read_json, report_data
@@ -51,7 +52,7 @@ LEAST_TEXTS = 10
 def stages_of(plan: Plan) -> list[Stage]:
     """The stages of a plan, in order; what `skip` names is left out."""
     tasks = [name for name in TASKS if name not in plan.head.skip]
-    steps = [*shop_stages(plan), *_adapt_stages(plan)]
+    steps = [*shop_stages(plan), *_adapt_stages(plan), *picture_stages(plan)]
     for name in tasks:
         steps += _task_stages(plan, name)
     if "compress" not in plan.head.skip:
@@ -158,6 +159,8 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     used = [("adapt", models.encoder)] if TASKS[name].uses_encoder else []
     used += [("adapt-generator", models.generator)] if _uses_generator(plan, name) else []
     needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
+    if TASKS[name].with_pictures is not None:
+        needs = (*needs, *(stage.name for stage in picture_stages(plan)))
     key: tuple[Any, ...] = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
     if _uses_generator(plan, name) and models.runtime != "torch":
         key = (*key, models.runtime)
@@ -201,7 +204,7 @@ def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
     generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
-    return entry.make(encoder, generator, plan.sections[name])
+    return seeing(entry, entry.make(encoder, generator, plan.sections[name]), inputs)
 
 
 def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -344,6 +347,7 @@ def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     found = (
         personal_note(profile["personal_ids"], plan.sections["shop"].pseudonym_key_env),
         encoder_note(plan.sections["models"].encoder, train),
+        picture_note(inputs),
     )
     out = folder.parent.parent
     commands = (f"retailor run {out / 'plan.toml'} --out {out}", f"retailor serve {out}")

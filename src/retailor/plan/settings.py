@@ -21,7 +21,7 @@ from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
 
 S = TypeVar("S")
-STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", "insight", *TASKS)
+STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", "insight", "pictures", *TASKS)
 """What `skip` may name."""
 
 
@@ -76,13 +76,29 @@ class ModelsPlan:
 
 
 @settings
+class PicturesPlan:
+    """[pictures]: what the items look like, for the tasks that can see. Asked for by the section."""
+
+    model: str = "efficientnet"
+    """A name, folder or model of the hub for `load_pictures`."""
+    folder: str = "."
+    """Where the paths in the items' column `image` start, relative to the plan's folder."""
+    fetch: bool = False
+    """Whether pictures at addresses are fetched; from public addresses alone."""
+    max_fetched: int = Field(10_000, ge=0)
+    """So many addresses at most."""
+    max_fetch_s: float = Field(3600.0, gt=0)
+    """And for so long at most; a killed run goes on where it was."""
+
+
+@settings
 class Head:
     """The top of the file."""
 
     name: str = Field("shop", pattern=r"^[\w.-]+$")
     seed: int = Field(0, ge=0)
     skip: tuple[str, ...] = ()
-    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, insight, or a task's name.
+    """Stages to leave out: adapt, adapt-generator, refit, compress, prove, insight, pictures, or a task.
 
     Without 'refit' the tasks are served as they were evaluated: they have not seen the test part.
     """
@@ -100,8 +116,9 @@ SECTIONS: dict[str, type[Any]] = {
     "refresh": RefreshSettings,
     "drift": DriftSettings,
 }
-ASKED: dict[str, type[Any]] = {"prove": ProveSettings}
-"""Sections of stages that run only where the plan has the section, be it empty: they take long."""
+ASKED: dict[str, type[Any]] = {"prove": ProveSettings, "pictures": PicturesPlan}
+"""Sections of stages that run only where the plan has the section, be it empty: they take long, or need
+what few shops have."""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ class Histories:
     """What each of n customers did, end to end: item rows [E], oldest first, and each event's weight [E].
 
     `reviews` [E], if given, is the row of the customer's review of the item in some table; −1 for none.
+    `baskets` [E], if given, is the number of the basket that the event is of: it grows with each.
     """
 
     offsets: NDArray[np.int64]  # [n + 1]
     items: NDArray[np.int32]
     weights: F32
     reviews: NDArray[np.int32] | None = None
+    baskets: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, histories: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | None = None) -> Self:
@@ -54,6 +56,22 @@ class Histories:
         """How many events ago each event was [E]: 1 is the customer's last."""
         return np.repeat(self.offsets[1:], self.lengths()) - np.arange(len(self.items))
 
+    def basket_ages(self) -> NDArray[np.int64]:
+        """How many baskets ago each event was [E]: 1 is the customer's last basket.
+
+        Without baskets every event is one.
+        """
+        if self.baskets is None or not len(self.items):
+            return self.ages()
+        owners, numbers = self.owners(), self.baskets.astype(np.int64)
+        new = np.ones(len(numbers), bool)
+        new[1:] = (numbers[1:] != numbers[:-1]) | (owners[1:] != owners[:-1])
+        counted = np.cumsum(new)
+        last = np.zeros(len(self), np.int64)
+        np.maximum.at(last, owners, counted)
+        ages: NDArray[np.int64] = last[owners] - counted + 1
+        return ages
+
     def at(self, rows: NDArray[np.integer] | slice) -> Histories:
         """The histories of some customers, in the order of `rows`."""
         starts = self.offsets[:-1][rows]
@@ -65,7 +83,8 @@ class Histories:
     def events(self, at: NDArray[Any], offsets: NDArray[np.int64]) -> Histories:
         """Histories of some of the events, rows or a mask, that begin at `offsets`."""
         reviews = None if self.reviews is None else self.reviews[at]
-        return Histories(offsets, self.items[at], self.weights[at], reviews)
+        baskets = None if self.baskets is None else self.baskets[at]
+        return Histories(offsets, self.items[at], self.weights[at], reviews, baskets)
 
     def latest(self, n: int) -> Histories:
         """The last n events of each customer."""

@@ -88,6 +88,8 @@ def _sentence(first: dict[str, Any], known: list[str]) -> str:
         more = f" Did you mean '{hint}'?" if hint else ""
         fields = f" it has {', '.join(known)}." if known and len(place) == 1 else "."
         return f"there is no field '{place[-1][:100]}';{fields}{more}".replace("';.", "'.")
+    if not place and first["type"] == "value_error":
+        return f"{first['ctx']['error']}."
     if not place:
         return "the body must be a JSON object."
     message = first["msg"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 from pydantic import BaseModel
@@ -21,6 +21,9 @@ from retailor.shop.tables import Shop
 from retailor.shop.view import ShopView
 from retailor.tasks.http import Served
 from retailor.tasks.shapes import Task
+
+if TYPE_CHECKING:
+    from retailor.models.pictures.items import ItemPictures
 
 HowMany = Annotated[int, typer.Option("-k", help="How many.")]
 
@@ -191,6 +194,8 @@ class Entry:
     """Takes people out of a copy of a saved task's folder, and says whether they were in it. Its files may be
     links: one is removed before it is written anew. None: the task keeps nothing of anybody."""
     extras: tuple[Extra, ...] = ()
+    with_pictures: Callable[[Any, ItemPictures], Any] | None = None
+    """(what `make` gave, pictures of the items) to the task that sees them; None: it has no use for any."""
     uses_encoder: bool = True
     uses_generator: Callable[[Any], bool] = lambda settings: False
     """Whether the task, so set, needs a generator."""

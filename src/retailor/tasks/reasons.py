@@ -35,6 +35,11 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
         "en": "close to “{item}” in meaning and in who chose it",
         "zh": "含义与“{item}”相近，也有共同的顾客",
     },
+    "pictures": {"en": "looks like “{item}”", "zh": "看起来与“{item}”相似"},
+    "pictures and customers": {
+        "en": "looks like “{item}” and has customers with it",
+        "zh": "看起来与“{item}”相似，也有共同的顾客",
+    },
     "alike": {"en": "chosen by {who} with a history like this one", "zh": "历史相似的{who}选过"},
     "history": {"en": "customers with a history like this one chose it", "zh": "历史相似的顾客选过"},
     "history, next": {
@@ -46,6 +51,11 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
     "popular": {"en": "chosen by {count}", "zh": "{count}选过"},
     "query words": {"en": "shares words with the query{so}", "zh": "与搜索词有相同的词{so}"},
     "query meaning": {"en": "close in meaning", "zh": "含义相近"},
+    "query picture": {"en": "looks like the picture", "zh": "与图片相似"},
+    "query picture and words": {
+        "en": "looks like the picture and shares words with the query{so}",
+        "zh": "与图片相似，与搜索词有相同的词{so}",
+    },
 }
 _WHO: Mapping[Language, tuple[str, str]] = {"en": ("a customer", "customers"), "zh": ("一位顾客", "顾客")}
 _COUNT: Mapping[Language, tuple[str, str]] = {

@@ -30,7 +30,7 @@ TAKEN = frozenset((
     "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
     "describe", "docs", "drift", "encoder", "evaluation", "events", "experiment", "export",
     "forget", "generator", "health", "insight", "items", "ledger",
-    "look", "mcp", "metrics", "models", "name", "openapi", "page", "profile", "prove", "read",
+    "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove", "read",
     "ready", "refit", "refresh", "report", "run", "seed", "serve", "shop", "skip", "split", "stock",
     "suggest", "terms", "v1",
 ))  # fmt: skip

@@ -160,8 +160,9 @@ def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
 def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
     """The history of every customer with an event, in time; an item several times in a row is one event.
 
-    Events of the same time keep the order of the table. Ids become row numbers first: to sort and to join
-    many millions of strings would take several times the memory.
+    Where repeats count the events of one time are a basket, and an item is several times in a row only within
+    one. Events of the same time keep the order of the table. Ids become row numbers first: to sort and to
+    join many millions of strings would take several times the memory.
     """
     events = weighed_events(shop, settings)
     user_ids = events["user_id"].unique().sort()
@@ -172,15 +173,32 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
         weight="weight",
     )
     del events
-    lines = lines.sort("user", "time", maintain_order=True).drop("time")
+    lines = lines.sort("user", "time", maintain_order=True)
+    baskets = _baskets(lines) if settings.repeats else None
+    lines = lines.drop("time")
     users, items = lines["user"].to_numpy(), lines["item"].to_numpy().astype(np.int32)
     first = np.ones(len(items), bool)
     first[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    if baskets is not None:
+        first[1:] |= baskets[1:] != baskets[:-1]
+        baskets = baskets[first]
     weights = np.maximum.reduceat(lines["weight"].to_numpy(), np.flatnonzero(first))
     lengths = np.bincount(users[first], minlength=len(user_ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    whole = Histories(offsets, items[first], weights)
+    whole = Histories(offsets, items[first], weights, None, baskets)
     return Customers(tuple(user_ids), whole.latest(settings.max_history))
+
+
+def _baskets(lines: pl.DataFrame) -> NDArray[np.int32]:
+    """The number of the basket of each of the events, which lie in order: those of a customer at one time.
+
+    An event without a time is a basket of its own.
+    """
+    users, times = lines["user"].to_numpy(), lines["time"].to_physical()
+    new = np.ones(len(lines), bool)
+    same = (times == times.shift(1)).fill_null(False).to_numpy()
+    new[1:] = (users[1:] != users[:-1]) | ~same[1:]
+    return np.cumsum(new).astype(np.int32)
 
 
 def with_reviews(
@@ -255,7 +273,12 @@ def hold_out(
     catalogue have no event: of items that are left without one, at most one in UNSOLD_A_CASE of that many is
     asked for. With fewer unsold items, to have no event would itself be a sign of the answer; and if no such
     item were asked for, a shop of many unsold items would choose its weights on the easy cases alone.
+
+    Of histories in baskets the whole last one is held out, since its other items would give the answer away,
+    and one item of it, drawn, is the case.
     """
+    if histories.baskets is not None:
+        return _last_baskets(histories, n, seed, n_unsold)
     last = histories.offsets[1:] - 1
     lengths = histories.lengths()
     asked = np.flatnonzero(lengths > 0)
@@ -276,6 +299,23 @@ def hold_out(
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rest = histories.events(keep, offsets)
     return rest, Cases(chosen, histories.items[last[chosen]].astype(np.int64))
+
+
+def _last_baskets(histories: Histories, n: int, seed: int, n_unsold: int) -> tuple[Histories, Cases]:
+    owners, in_last = histories.owners(), histories.basket_ages() == 1
+    earlier = np.bincount(owners[~in_last], minlength=len(histories))
+    chosen = stream(seed, "validation").permutation(np.flatnonzero(earlier))[:n]
+    drawn = np.zeros(len(histories), np.int64)
+    mixed = stream(seed, "validation items").permutation(np.flatnonzero(in_last))
+    drawn[owners[mixed]] = mixed
+    held = histories.items[drawn[chosen]]
+    left = ~(in_last & np.isin(owners, chosen))
+    new = np.bincount(histories.items[left], minlength=int(histories.items.max(initial=-1)) + 1)[held] == 0
+    chosen = np.sort(chosen[~new | (np.cumsum(new) <= n_unsold // UNSOLD_A_CASE)])
+    keep = ~(in_last & np.isin(owners, chosen))
+    lengths = np.bincount(owners[keep], minlength=len(histories))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return histories.events(keep, offsets), Cases(chosen, histories.items[drawn[chosen]].astype(np.int64))
 
 
 def read_cases(

@@ -22,6 +22,7 @@ from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 
 if TYPE_CHECKING:
+    from retailor.models.pictures.items import ItemPictures
     from retailor.tasks.recommend.task import Recommender
 
 
@@ -29,6 +30,11 @@ def _make(encoder: Encoder | None, generator: Generator | None, settings: Any) -
     from retailor.tasks.recommend.task import Recommender
 
     return Recommender(encoder, settings)
+
+
+def _with_pictures(task: Any, pictures: ItemPictures) -> Recommender:
+    task.pictures = pictures
+    return task  # type: ignore[no-any-return]
 
 
 def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Recommender:
@@ -116,4 +122,5 @@ ENTRY = Entry(
     after=_after,
     update=_update,
     forget=_forget,
+    with_pictures=_with_pictures,
 )

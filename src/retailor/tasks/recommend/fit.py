@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.models.encoding import memo_vectors
+from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
 from retailor.retrieval.histories import Histories, Scorer
@@ -33,7 +34,7 @@ from retailor.tasks.recommend.customers import (
     read_customers,
     with_reviews,
 )
-from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.makers import fit_parts
@@ -50,7 +51,11 @@ N_COMPARED = 100
 
 
 def fit(
-    shop: Shop, encoder: Encoder | None, settings: RecommendSettings, work: Path | None
+    shop: Shop,
+    encoder: Encoder | None,
+    settings: RecommendSettings,
+    work: Path | None,
+    pictures: ItemPictures | None = None,
 ) -> tuple[Fitted, dict[str, Any]]:
     """The fitted recommender and the log of how it was made.
 
@@ -74,7 +79,9 @@ def fit(
         understanding, log["tuning"] = tuned(
             understanding, encoder, texts, vectors, rest, cases, settings, work
         )
-    features = understanding.features
+    features = replace(understanding.features, pictures=seen(pictures, catalogue))
+    if features.pictures is not None:
+        log["n_pictures"] = int(features.pictures.any(axis=1).sum())
     read = review_embeddings(understanding, reviews, work)
     if read is not None:
         features, log["n_reviews"] = replace(features, reviews=read), len(read)

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
 from retailor.models.encoding import memo_vectors
+from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories, Scorer
@@ -83,6 +84,15 @@ def review_embeddings(known: Understanding, reviews: Sequence[str], work: Path |
     return known.whitening(memo_vectors(known.encoder, list(reviews), work=work))
 
 
+def seen(pictures: ItemPictures | None, catalogue: Catalogue) -> F32 | None:
+    """The whitened vectors [I, p] of the items' pictures, zero for an item without one; None without any."""
+    table = None if pictures is None else pictures.at(catalogue.item_ids)
+    has_one = None if table is None else table.any(axis=1)
+    if table is None or has_one is None or has_one.sum() < 2:
+        return None
+    return Whitening.of(table[has_one])(table)
+
+
 def finder_of(
     parts: Mapping[str, Scorer],
     blend: ColdBlend,
@@ -127,6 +137,8 @@ def _tensors(fitted: Fitted) -> Tensors:
     found["history/weights"] = histories.weights
     if histories.reviews is not None:
         found["history/reviews"] = histories.reviews
+    if histories.baskets is not None:
+        found["history/baskets"] = histories.baskets
     if known.features.tfidf is not None:
         for name in ("data", "indices", "indptr"):
             found[f"item_tfidf/{name}"] = getattr(known.features.tfidf, name)
@@ -156,7 +168,7 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
         if understanding.features.embeddings is not None and f"{name}/decay" in tensors:
             tensors[f"{name}/items"] = understanding.features.embeddings
     offsets, items, weights = (own[f"history/{name}"] for name in ("offsets", "items", "weights"))
-    histories = Histories(offsets, items, weights, own.get("history/reviews"))
+    histories = Histories(offsets, items, weights, own.get("history/reviews"), own.get("history/baskets"))
     user_ids = tuple(pl.read_parquet(folder / "customers.parquet")["user_id"])
     systems = {
         row: Blend(tuple(weights), tuple(weights.values())) for row, weights in state["systems"].items()

@@ -112,6 +112,8 @@ class RecommendSettings:
     """Weight of the TF-IDF kernel inside EASE; 0 leaves the part out."""
     embedding_kernel: float = Field(default=50.0, ge=0)
     """Weight of the kernel of the encoder's vectors inside EASE; 0 leaves the part out."""
+    picture_kernel: float = Field(default=50.0, ge=0)
+    """Weight of the kernel of the items' pictures inside EASE; 0 leaves the part out."""
     decay: float = Field(default=1.0, ge=0)
     """An event that is n events old weighs n ** −decay."""
     max_closed_form: int = Field(default=30_000, ge=1)
@@ -124,6 +126,8 @@ class RecommendSettings:
     """Links kept in each item-to-item part at most: a larger catalogue has fewer an item."""
     max_pairs: int = Field(default=2_000_000_000, ge=1)
     """Beyond so many pairs of events only the latest of each customer are counted for neighbours."""
+    max_compared: int = Field(default=50_000, ge=0)
+    """Customers, at most, whose baskets are compared where repeats count (TIFU-kNN, UP-CF)."""
     factors: int = Field(default=128, ge=1)
     """Numbers an item of the factors by alternating least squares."""
 

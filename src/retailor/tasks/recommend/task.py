@@ -15,6 +15,7 @@ from retailor.config import as_dict, read_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
 from retailor.metrics.scores import Scores
+from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
 from retailor.shop.tables import Shop
@@ -22,7 +23,7 @@ from retailor.store import artifact
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
-from retailor.tasks.recommend.evaluate.baskets import basket_scores, read_baskets
+from retailor.tasks.recommend.evaluate.baskets import basket_ranks, basket_scores, read_baskets
 from retailor.tasks.recommend.evaluate.next_item import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
@@ -42,8 +43,15 @@ class Recommender:
 
     kind: ClassVar[str] = "recommend"
 
-    def __init__(self, encoder: Encoder | None = None, settings: RecommendSettings | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder | None = None,
+        settings: RecommendSettings | None = None,
+        *,
+        pictures: ItemPictures | None = None,
+    ) -> None:
         self.encoder = encoder
+        self.pictures = pictures
         self.settings = settings or RecommendSettings()
         self.log: dict[str, Any] = {}
         self._fitted: model.Fitted | None = None
@@ -52,13 +60,14 @@ class Recommender:
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Learns the parts and their blend. Raises MissingTable without events that say something."""
         shop.require("recommend", "events")
-        self._fitted, self.log = fit(shop, self.encoder, self.settings, work)
+        self._fitted, self.log = fit(shop, self.encoder, self.settings, work, self.pictures)
         return self
 
     @naming_extras()
     def refit(self, shop: Shop, before: Self, *, work: Path | None = None) -> Self:
         """Counts, solves and indexes the whole shop; weights, encoder and trained networks are `before`'s."""
-        self._fitted, done = refitted(before._made, shop, self.settings, before.log.get("scales") or {}, work)
+        scales = before.log.get("scales") or {}
+        self._fitted, done = refitted(before._made, shop, self.settings, scales, work, self.pictures)
         self.log = {**before.log, "refit": done}
         return self
 
@@ -170,6 +179,17 @@ class Recommender:
             len(made.catalogue),
             self.settings,
         )
+
+    def basket_ranks(self, shop: Shop) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
+        """Best and worst rank [T, 2] of every item of each customer's first order in `shop`, the number of
+        its order [T], and whose each order is, by the system that answers."""
+        made = self._made
+        baskets = read_baskets(shop, made.catalogue, made.customers, self.settings)
+        found, _ = basket_ranks(
+            made.parts, {OURS: made.blend}, baskets, made.customers.histories, len(made.catalogue),
+            masked=not self.settings.repeats,
+        )  # fmt: skip
+        return found[OURS], baskets.owners, [made.customers.user_ids[row] for row in baskets.customers]
 
     @property
     def n_seen(self) -> NDArray[np.float32]:

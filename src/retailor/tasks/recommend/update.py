@@ -12,6 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.models.pictures.items import ItemPictures
 from retailor.retrieval.ease import with_new_items
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
@@ -24,7 +25,7 @@ from retailor.tasks.recommend.customers import (
     read_customers,
     with_reviews,
 )
-from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings
+from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.scorers.makers import counted, fit_parts
 from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
 from retailor.tasks.recommend.scorers.sasrec import SASRec
@@ -65,7 +66,12 @@ def updated(
 
 
 def refitted(
-    fitted: Fitted, shop: Shop, settings: RecommendSettings, scales: Mapping[str, float], work: Path | None
+    fitted: Fitted,
+    shop: Shop,
+    settings: RecommendSettings,
+    scales: Mapping[str, float],
+    work: Path | None,
+    pictures: ItemPictures | None = None,
 ) -> tuple[Fitted, dict[str, Any]]:
     """The recommender of the whole `shop`, of which `fitted` knows a part, and what was made anew.
 
@@ -89,7 +95,7 @@ def refitted(
     parts, log = fit_parts(
         customers.histories,
         n,
-        understanding.features,
+        replace(understanding.features, pictures=seen(pictures, catalogue)),
         _only(settings, networks),
         learned=networks,
         scales=scales,
@@ -153,14 +159,18 @@ def _with_new_events(
         return known
     fresh = read_customers(shop, catalogue, settings)
     user_ids = known.user_ids + tuple(one for one in fresh.user_ids if one not in known.ix)
-    tables = []
+    tables: list[pl.DataFrame] = []
     for some in (known, fresh):
+        baskets = some.histories.baskets
+        # what is new comes in baskets of its own
+        after = 0 if not tables or known.histories.baskets is None else known.histories.baskets.max(initial=0)
         owners = np.array([some.user_ids[row] for row in some.histories.owners()], dtype=object)
         reviews = some.histories.reviews
         columns = {
             "item": some.histories.items,
             "weight": some.histories.weights,
             "review": np.full(len(owners), -1, np.int32) if reviews is None else reviews,
+            "basket": np.zeros(len(owners), np.int32) if baskets is None else baskets + np.int32(after),
         }
         tables.append(pl.DataFrame({"user": pl.Series(owners, dtype=pl.String), **columns}))
     lines = (
@@ -173,7 +183,8 @@ def _with_new_events(
     lengths = np.bincount(lines["row"].to_numpy(), minlength=len(user_ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     items, weights, reviews = (lines[name].to_numpy() for name in ("item", "weight", "review"))
-    return Customers(user_ids, Histories(offsets, items, weights, reviews))
+    baskets = None if fresh.histories.baskets is None else lines["basket"].to_numpy()
+    return Customers(user_ids, Histories(offsets, items, weights, reviews, baskets))
 
 
 def _grown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retailor.errors import DataError
+from retailor.models.pictures.decoding import MAX_BYTES
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.tasks.entry import Command, Entry, Extra, Happened, HowMany, Http, Panel, PanelField, Said
@@ -27,6 +30,7 @@ from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 
 if TYPE_CHECKING:
+    from retailor.models.pictures.items import ItemPictures
     from retailor.tasks.search.task import Search
 
 
@@ -37,6 +41,11 @@ def _make(encoder: Encoder | None, generator: Generator | None, settings: Any) -
     return Search(encoder, settings)
 
 
+def _with_pictures(task: Any, pictures: ItemPictures) -> Search:
+    task.pictures = pictures
+    return task  # type: ignore[no-any-return]
+
+
 def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Search:
     from retailor.tasks.search.task import Search
 
@@ -44,12 +53,27 @@ def _load(folder: Path, *, open_encoder: OpenEncoder | None = None) -> Search:
 
 
 def _query(
-    words: Annotated[str, typer.Argument(help="What to find: red mug under 20.")],
+    words: Annotated[str, typer.Argument(help="What to find: red mug under 20.")] = "",
     k: HowMany = 10,
     plain: Annotated[bool, typer.Option("--plain", help="Read no filters, mend no words.")] = False,
+    image: Annotated[Path | None, typer.Option(help="A picture to find items like.")] = None,
 ) -> SearchQuery:
-    """Finds items by words."""
-    return SearchQuery(words, k, read=not plain)
+    """Finds items by words, by a picture, or by both."""
+    if image is None and not words.strip():
+        raise typer.BadParameter("give words, a picture with --image, or both.")
+    return SearchQuery(words, k, read=not plain, image="" if image is None else _base64_of(image))
+
+
+def _base64_of(path: Path) -> str:
+    """The bytes of a file as text. Raises DataError on one that cannot be read, or is too large."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(
+                f"this is no picture to search by: it has more than {MAX_BYTES:,} bytes.", path=path
+            )
+        return base64.b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise DataError(f"the picture cannot be read ({error.strerror}).", path=path) from None
 
 
 def _after(query: SearchQuery, happened: Happened) -> SearchQuery:
@@ -140,4 +164,5 @@ ENTRY = Entry(
     after=_after,
     update=_update,
     extras=(_SUGGEST,),
+    with_pictures=_with_pictures,
 )

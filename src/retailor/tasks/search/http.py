@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, model_validator
 
 from retailor.retrieval.tokens import places_of
 from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Words, hits, strict
@@ -67,14 +67,24 @@ class SearchUrl(BaseModel):
 
 
 class SearchBody(SearchUrl):
-    """Words to find items by, and conditions on them."""
+    """Words, a picture or both to find items by, and conditions on them."""
 
     model_config = strict({"text": "warm blanket under 40", "k": 5})
+    text: Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)] = ""
+    """May be empty where there is a picture."""
+    image: Annotated[str, Field(max_length=28_000_000)] = ""
+    """The bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF in base64. How large a body may be says the server."""
     filters: Annotated[list[FilterBody], Field(max_length=20)] = []
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if not self.text and not self.image:
+            raise ValueError("a search has words in 'text', a picture in 'image', or both")
+        return self
 
     def query(self) -> SearchQuery:
         asked = tuple(each.filter() for each in self.filters)
-        return SearchQuery(self.text, self.k, asked, self.read, self.offset, self.sort)
+        return SearchQuery(self.text, self.k, asked, self.read, self.offset, self.sort, image=self.image)
 
 
 class Counted(BaseModel):

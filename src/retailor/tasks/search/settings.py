@@ -15,6 +15,8 @@ class SearchSettings:
     """Of queries that the encoder reads."""
     unread_weights: tuple[float, float, float] = (0.5, 0.4, 0.1)
     """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
+    picture_weight: float = Field(default=0.7, ge=0, le=1)
+    """Of the picture in a query of a picture and words, until `teach_pictures` has learned another."""
     n_reranked: int = Field(default=200, ge=0)
     """So many of the best are ordered anew; 0 leaves them as they are, as do `weights` that are given."""
     n_folds: int = Field(default=10, ge=2)

@@ -29,7 +29,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """Words to find items by, and conditions on them."""
+    """Words or a picture to find items by, and conditions on them."""
 
     text: str
     k: int = 10
@@ -41,6 +41,8 @@ class SearchQuery:
     sort: Sort = "relevance"
     exclude: tuple[str, ...] = ()
     """Items that are not to be found, such as those out of stock."""
+    image: str = ""
+    """A picture to find items like, in base64: with words, or in their place."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -21,17 +20,19 @@ from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.metrics.scores import Scores
 from retailor.models.encoding import memo_vectors
 from retailor.models.local import load_encoder
+from retailor.models.pictures.items import ItemPictures
+from retailor.models.pictures.opening import open_pictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
-from retailor.retrieval.tokens import shared_words
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.reasons import Why
+from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
 from retailor.tasks.search.nonsense import nonsense
+from retailor.tasks.search.pictures import Looks, taught
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.rerank.reranker import Reranker
@@ -52,11 +53,17 @@ __all__ = ["Search", "SearchSettings"]
 
 
 class Search:
-    """Finds items by words and meaning. Needs the table `items`; `judgments` teach it the blend."""
+    """Finds items by words, meaning and picture. Needs the table `items`; `judgments` teach it the blend."""
 
     kind: ClassVar[str] = "search"
 
-    def __init__(self, encoder: Encoder, settings: SearchSettings | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: SearchSettings | None = None,
+        *,
+        pictures: ItemPictures | None = None,
+    ) -> None:
         if not isinstance(encoder, Encoder):
             raise ConfigError(
                 f"search needs an encoder, and was given {encoder!r}; give load_model('minilm'), "
@@ -82,6 +89,8 @@ class Search:
         self._held_out: dict[str, Weights] = {}
         self._reranker: Reranker | None = None
         self._suggester: Suggester | None = None
+        self.pictures = pictures
+        self._looks: Looks | None = None
 
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
@@ -97,13 +106,15 @@ class Search:
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
         self._reranker = self._new_reranker(before._reranker)
+        self._looks = self._looks and self._looks.weighing_as(before._looks)
         self.log = {**before.log, "refit": self.log}
         return self
 
     def update(self, shop: Shop) -> Self:
         """Takes in items: new ones, and what changed of those that are known.
 
-        Words are indexed as a fit would; weights, the second look and the stars of an item stay as they were.
+        Words are indexed as a fit would. Weights, the second look, stars and pictures stay: a new
+        item has no picture until the next fit.
         """
         self._check_fitted()
         if not len(shop.items):
@@ -115,6 +126,7 @@ class Search:
         known = Indexed(self._lexical, self._table, self._speller, self._suggester)
         self._lexical, self._table, self._speller, self._suggester = with_items(known, rows, items)
         self._vectors = with_vectors(self._vectors, rows, self.encoder.encode(meanings(items)))
+        self._looks = self._looks and self._looks.with_room(len(self._item_ids))
         self._reranker = self._new_reranker(self._reranker)
         return self
 
@@ -134,6 +146,7 @@ class Search:
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
+        self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
         self._reranker = self._new_reranker()
         # What is no nearer to any item than words that mean nothing are does not match.
         strange = self.encoder.encode(nonsense(), role="query")
@@ -157,13 +170,24 @@ class Search:
         """The best items of each query. Raises DataError on an empty or over-long query, or too large a k."""
         self._check_fitted()
         for query in queries:
-            check(query, self.settings)
+            check(query, self.settings, sees=self._looks is not None)
         understood = [self._understood(query) for query in queries]
         vectors = self.encoder.encode([each.text for each in understood], role="query")
         return [
             self._found(query, each, vector)
             for query, each, vector in zip(queries, understood, vectors, strict=True)
         ]
+
+    def teach_pictures(self, queries: Sequence[SearchQuery], item_ids: Sequence[str]) -> float:
+        """Learns what a picture weighs beside words from queries of both and the item that each means.
+
+        The weight, which is kept from here on. Raises DataError on a query without either.
+        """
+        self._check_fitted()
+        words = [weighed(self.weights_of(query), z) for query, z in self._scored([q.text for q in queries])]
+        self._looks = taught(self._looks, queries, words, [self._rows[item_id] for item_id in item_ids])
+        self.log["picture_weight"] = self._looks.weight
+        return self._looks.weight
 
     def with_encoder(self, encoder: Encoder) -> Search:
         """The same search over another encoder of the same vectors; those of the catalogue stay."""
@@ -235,6 +259,9 @@ class Search:
                 "unread_weights": self.unread_weights,
                 "held_out": self._held_out,
             }
+            if self._looks is not None:
+                self._looks.pictures.save(new / "pictures")
+                state["picture_weight"] = self._looks.weight
             _write(new / "search.json", state)
             _write(new / "log.json", self.log)
             self.encoder.save(new / "encoder")
@@ -255,6 +282,9 @@ class Search:
         task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        if "picture_weight" in state:
+            task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
+            task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])
         task._suggester, task._reranker = Suggester.load(folder), task._new_reranker()
         if task._reranker is not None:
             task._reranker = Reranker.load(folder, task._reranker.catalogue)
@@ -264,8 +294,7 @@ class Search:
     def _set_items(self, item_ids: list[str]) -> None:
         self._item_ids = item_ids
         self._rows = {item_id: row for row, item_id in enumerate(item_ids)}
-        digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
-        self._tie = np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
+        self._tie = reading.ties_of(item_ids)
 
     def _check_fitted(self) -> None:
         if not self._lexical:
@@ -282,16 +311,18 @@ class Search:
         weights = self.weights_of(understood.text)
         scores = self._scores("", understood.text, standardise(raw), weights, chosen)
         matches = raw[:2].any(axis=0)
-        if self._reads(understood.text):
+        if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
+        if query.image and self._looks is not None:
+            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
-        rows = self._ordered(query, scores, chosen, found)
+        rows = reading.page(query, scores, chosen, found, self._table, self._tie)
         return Found(
             tuple(
                 Recommended.of(
                     self._item_ids[row],
                     float(scores[row]),
-                    _why(raw[:, row], self._table.title(row), understood.text),
+                    reading.why(raw[:, row], self._table.title(row), understood.text, seen=bool(query.image)),
                 )
                 for row in rows
             ),
@@ -303,22 +334,6 @@ class Search:
             relaxed=chosen.relaxed,
             facets=self._table.facets(found),
         )
-
-    def _ordered(
-        self, query: SearchQuery, scores: F32, chosen: Chosen, found: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """The rows of one page: by score, or of the best that were found by what was asked for."""
-        n = min(query.offset + query.k, int(chosen.allowed.sum()))
-        best = top_items(
-            chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), self._tie
-        )[0]
-        if query.sort != "relevance":
-            known = set(found.tolist())
-            best = self._table.sorted_by(
-                query.sort, np.array([row for row in best if row in known], dtype=np.int64)
-            )
-        page: NDArray[np.int64] = best[query.offset : n]
-        return page
 
     def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
         """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""
@@ -379,16 +394,6 @@ class Search:
     def _reads(self, query: str) -> bool:
         # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
         return query.isascii() or reads(getattr(self.encoder, "tokenizer", None), query)
-
-
-_N_SORTED = 200
-"""Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
-
-
-def _why(raw: F32, title: str, query: str) -> Why:
-    if not raw[:2].any():
-        return Why("query meaning")
-    return Why("query words", words=tuple(shared_words(query, title)))
 
 
 def _write(path: Path, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.errors import DataError
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.tokens import shared_words
+from retailor.tasks.reasons import Why
 from retailor.tasks.search.filters import read_filters
 from retailor.tasks.search.item_table import Bools, ItemTable
 from retailor.tasks.search.settings import SearchSettings
@@ -18,12 +22,20 @@ from retailor.tasks.search.spelling import IsWord, Speller
 F32 = NDArray[np.float32]
 _APART = 1000.0
 """Added to z-scores, it puts some items before all others."""
+_N_SORTED = 200
+"""Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
 
-def check(query: SearchQuery, settings: SearchSettings) -> None:
-    """Raises DataError on an empty or over-long query, or a page out of bounds."""
+def check(query: SearchQuery, settings: SearchSettings, *, sees: bool = False) -> None:
+    """Raises DataError on an empty or over-long query, a picture that nothing is known to be like, or a page
+    out of bounds."""
     limit = settings.max_query_chars
-    if not query.text.strip():
+    if query.image and not sees:
+        raise DataError(
+            "this search knows no pictures: fit it with those of the items (the plan's section [pictures]).",
+            column="image",
+        )
+    if not query.text.strip() and not query.image:
         raise DataError("the query is empty; give at least one word.", column="text", value=query.text)
     if len(query.text) > limit:
         raise DataError(
@@ -105,3 +117,35 @@ def choose(table: ItemTable, filters: Sequence[Filter]) -> Chosen:
         relaxed.append(wishes.pop())
         wanted = table.passing(wishes) & allowed
     return Chosen(allowed, wanted, tuple(relaxed))
+
+
+def page(
+    query: SearchQuery,
+    scores: F32,
+    chosen: Chosen,
+    found: NDArray[np.int64],
+    table: ItemTable,
+    ties: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The rows of one page: by score, or of the best that were found by what was asked for."""
+    n = min(query.offset + query.k, int(chosen.allowed.sum()))
+    best = top_items(chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), ties)[0]
+    if query.sort != "relevance":
+        known = set(found.tolist())
+        best = table.sorted_by(query.sort, np.array([row for row in best if row in known], dtype=np.int64))
+    rows: NDArray[np.int64] = best[query.offset : n]
+    return rows
+
+
+def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
+    """Why an item is found: `raw` [3] are its scores; `seen`: the query had a picture."""
+    if not raw[:2].any():
+        return Why("query picture" if seen else "query meaning")
+    code = "query picture and words" if seen else "query words"
+    return Why(code, words=tuple(shared_words(query, title)))
+
+
+def ties_of(item_ids: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each item [I] among equal scores: by a hash, so that no name is favoured."""
+    digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
+    return np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))

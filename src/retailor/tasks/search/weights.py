@@ -88,5 +88,5 @@ def _curve(table: NDArray[np.float32]) -> dict[str, float]:
 
 
 def weighed(weights: Weights, z: F32) -> F32:
-    """The sum [I] of z-scores [3, I], each weighed."""
+    """Σ weight × z-score over SCORERS [I]: the z-scores are [3, I]."""
     return np.array(weights, dtype=np.float32) @ z

@@ -18,7 +18,7 @@ CUSTOMERS = ("few events", "more events")
 FEW_EVENTS = 3
 ITEMS = ("never seen", "seldom seen", "more often seen")
 SELDOM = 5
-BY_TEXT = ("tfidf_kernel", "embedding_kernel", "two_tower", "tfidf", "user_reviews")
+BY_TEXT = ("tfidf_kernel", "embedding_kernel", "picture_kernel", "two_tower", "tfidf", "user_reviews")
 """Parts that can score an item without events by its text; the others have no say about it."""
 
 

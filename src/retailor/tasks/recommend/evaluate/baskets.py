@@ -92,7 +92,7 @@ def basket_scores(
 
     In all; by what the customer had before ('repeats') and by the others ('new items').
     """
-    found, seconds = _ranks(parts, systems, baskets, histories, n_items, masked=not settings.repeats)
+    found, seconds = basket_ranks(parts, systems, baskets, histories, n_items, masked=not settings.repeats)
     inside = {"all": np.ones(len(baskets.items), bool)}
     if settings.repeats:
         inside |= {"repeats": baskets.known, "new items": ~baskets.known}
@@ -111,7 +111,7 @@ def basket_scores(
     return Scores(tuple(rows))
 
 
-def _ranks(
+def basket_ranks(
     parts: Mapping[str, Scorer],
     systems: Mapping[str, Blend | ColdBlend],
     baskets: Baskets,

@@ -117,7 +117,10 @@ def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:
     reviews = known.reviews
     if reviews is not None:
         reviews = np.concatenate([reviews, np.full(len(now), -1, np.int32)])
-    return Histories(np.array([0, len(items)], np.int64), items, weights, reviews)
+    baskets = known.baskets
+    if baskets is not None:  # what is seen now is the basket that is being filled
+        baskets = np.concatenate([baskets, np.full(len(now), baskets.max(initial=0) + 1, np.int32)])
+    return Histories(np.array([0, len(items)], np.int64), items, weights, reviews, baskets)
 
 
 def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight: float) -> Shares:

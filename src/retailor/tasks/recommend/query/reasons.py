@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.item_to_item import ItemToItem, between, entries
+from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.tokens import shared_words
 from retailor.tasks.reasons import Why
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
@@ -23,7 +24,9 @@ F32 = NDArray[np.float32]
 N_WORDS = 3
 BY_TEXT = ("text", "user_reviews")
 """Parts that speak of no item of the history, and need nobody who chose this one."""
-BY_OTHERS = ("ials", "sasrec", "popularity")
+BASKETS = ("tifu_knn", "up_cf")
+"""Parts that speak of the item itself where the customer has chosen it, else of customers alike."""
+BY_OTHERS = ("ials", "sasrec", "popularity", *BASKETS)
 """Parts that speak of no item of the history, but of others who chose this one."""
 
 
@@ -59,6 +62,8 @@ def carried(
             _, own_items, values = part.each(history)
             sums = np.bincount(np.searchsorted(items, own_items), values, minlength=len(items))
             found[name] = (own / scale) * sums[:, None] * (items[:, None] == rows)
+        elif isinstance(part, TifuKnn | UpCf):
+            found[name] = (own / scale) * part.of_own(history, items)[:, None] * (items[:, None] == rows)
         elif isinstance(part, TwoTower):
             found[name] = (own / scale) * _pulls(part, history, items, rows)
     return items, found
@@ -83,9 +88,12 @@ def reason_of(shares: Mapping[str, float], pulls: Mapping[str, F32], chosen: boo
     for name in sorted(shares, key=lambda name: (-shares[name], name)):
         if shares[name] <= 0:
             break
+        pulled = name in pulls and len(pulls[name]) and pulls[name].max() > 0
+        if name in BASKETS and pulled:
+            return name, int(pulls[name].argmax())
         if name in BY_TEXT or (name in BY_OTHERS and chosen):
             return name, None
-        if name in pulls and len(pulls[name]) and pulls[name].max() > 0:
+        if pulled:
             return name, int(pulls[name].argmax())
     return "popularity", None
 
@@ -109,12 +117,16 @@ def _code(part: str, from_one: bool, has_words: bool, n_customers: int, shared: 
         return _by_history(part, n_customers)
     if part in ("user_frequency", "user_recency"):
         return part
+    if part in BASKETS:
+        return "user_frequency"
     if not n_customers:
         return "unsold, close"
     if part == "two_tower":
         return part
     if part in ("tfidf_kernel", "tfidf") and has_words:
         return "words and customers" if shared and part == "tfidf_kernel" else "words"
+    if part == "picture_kernel":
+        return "pictures and customers" if shared else "pictures"
     if part == "embedding_kernel":
         return "embeddings and customers" if shared else "embeddings"
     if not shared:
@@ -128,6 +140,8 @@ def _by_history(part: str, n_customers: int) -> str:
         return part
     if not n_customers:
         return "unsold"
+    if part in BASKETS:
+        return "history"
     return {"ials": "history", "sasrec": "history, next"}.get(part, "popular")
 
 

@@ -17,6 +17,7 @@ from retailor.retrieval.histories import Histories, Scorer, Tensors
 from retailor.retrieval.ials import fit_ials
 from retailor.retrieval.item_to_item import ItemToItem
 from retailor.retrieval.neighbours import fit_item_knn, fit_sequential_knn
+from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import fit_popularity
 from retailor.store.artifact import fingerprint
 from retailor.store.memo import digest, memo_tensors
@@ -86,6 +87,10 @@ def counted(
     if settings.repeats:
         makers["user_frequency"] = lambda: UserHistory(n_items, 0.0)
         makers["user_recency"] = lambda: UserHistory(n_items, max(decay, 0.5))
+    few = len(histories) <= settings.max_compared and not settings.by_candidates(n_items)
+    if histories.baskets is not None and few:
+        makers["tifu_knn"] = lambda: TifuKnn.fit(histories, n_items)
+        makers["up_cf"] = lambda: UpCf.fit(histories, n_items)
     return makers
 
 
@@ -120,6 +125,7 @@ def closed_forms(
         "ease": (0.0, None),
         "tfidf_kernel": (settings.tfidf_kernel, features.tfidf),
         "embedding_kernel": (settings.embedding_kernel, features.embeddings),
+        "picture_kernel": (settings.picture_kernel, features.pictures),
     }
     events = "" if work is None else digest(matrix.data, matrix.indices, matrix.indptr)
     return {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.histories import Scorer, Tensors
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import Popularity
 from retailor.tasks.recommend.scorers.sasrec import SASRec
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
@@ -37,9 +38,12 @@ PARTS = {
     "sequential_knn": Part(ItemToItem, 0.35),
     "user_frequency": Part(UserHistory, 0.5),
     "user_recency": Part(UserHistory, 0.5),
+    "tifu_knn": Part(TifuKnn, 0.5),
+    "up_cf": Part(UpCf, 0.5),
     "ease": Part(ItemToItem, 1.0),
     "tfidf_kernel": Part(ItemToItem, 1.0),
     "embedding_kernel": Part(ItemToItem, 1.0),
+    "picture_kernel": Part(ItemToItem, 0.5),
     "ials": Part(Factors, 1.0),
     "tfidf": Part(TfidfScorer, 0.3),
     "user_reviews": Part(UserReviews, 0.1),
@@ -49,14 +53,18 @@ PARTS = {
 """Every part by name. Which of them there are depends on the shop: `makers.py` says when."""
 WEIGHTS = {name: part.weight for name, part in PARTS.items()}
 NETWORKS = tuple(name for name, part in PARTS.items() if part.network)
-KERNELS = {"tfidf_kernel", "embedding_kernel"}
-"""EASE with text inside: where there is one, it takes the place of plain EASE in the system that answers."""
+KERNELS = {"tfidf_kernel", "embedding_kernel", "picture_kernel"}
+"""EASE with texts or pictures inside: where there is one, the system that answers has no plain EASE."""
 
 OURS = "retailor"
 """The row of the system that answers."""
+BLIND = "retailor without pictures"
+"""The same without pictures, where there are some, with one weighting for all: what pictures are worth."""
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
     "personal frequency": ("user_frequency", "popularity"),
+    "tifu-knn": ("tifu_knn",),
+    "up-cf": ("up_cf",),
     "item-knn": ("item_knn",),
     "ease": ("ease",),
     "ials": ("ials",),
@@ -64,6 +72,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "ease + sequential-knn": ("ease", "sequential_knn"),
     "tf-idf kernel + knn": ("tfidf_kernel", "sequential_knn"),
     "encoder kernel + knn": ("embedding_kernel", "sequential_knn"),
+    "picture kernel + knn": ("picture_kernel", "sequential_knn"),
     "tf-idf + knn": ("tfidf", "sequential_knn"),
     "two-tower alone": ("two_tower",),
     "sasrec alone": ("sasrec",),
@@ -71,6 +80,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     OURS: (
         "tfidf_kernel",
         "embedding_kernel",
+        "picture_kernel",
         "two_tower",
         "sasrec",
         "sequential_knn",
@@ -81,6 +91,8 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "popularity",
         "user_frequency",
         "user_recency",
+        "tifu_knn",
+        "up_cf",
     ),
 }
 """Row of the results to the parts that it may blend."""
@@ -90,12 +102,14 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
 class Features:
     """What is known of the items beside events: TF-IDF [I, w] and whitened embeddings [I, d], or None.
 
-    `reviews` [R, d] are the whitened embeddings of what customers wrote (`Histories.reviews`).
+    `reviews` [R, d] are the whitened embeddings of what customers wrote (`Histories.reviews`), `pictures`
+    [I, p] the whitened vectors of the items' pictures, zero for an item without one.
     """
 
     tfidf: sp.csr_matrix | None
     embeddings: NDArray[np.float32] | None
     reviews: NDArray[np.float32] | None = None
+    pictures: NDArray[np.float32] | None = None
 
     def at(self, rows: NDArray[np.int64]) -> Features:
         """What is known of some items."""
@@ -113,11 +127,17 @@ def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for row, names in SYSTEMS.items():
         if row == OURS:
-            kernels = KERNELS & set(parts)
-            found[row] = tuple(n for n in names if n in parts and not (n == "ease" and kernels))
+            found[row] = _ours(names, set(parts))
+            if "picture_kernel" in parts:
+                found[BLIND] = _ours(names, set(parts) - {"picture_kernel"})
         elif all(name in parts for name in names):
             found[row] = names
     return found
+
+
+def _ours(names: tuple[str, ...], parts: set[str]) -> tuple[str, ...]:
+    """Those of the names that are parts; of EASE with kernels and without, the former."""
+    return tuple(name for name in names if name in parts and not (name == "ease" and KERNELS & parts))
 
 
 def tensors_of(parts: Mapping[str, Scorer]) -> Tensors:

@@ -1,0 +1,1 @@
+"""Pictures: their bytes read safely, and encoders that make vectors of them."""
