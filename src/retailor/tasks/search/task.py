@@ -314,7 +314,8 @@ class Search:
         if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
         if query.image and self._looks is not None:
-            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
+            words = np.asarray(matches, np.bool_)
+            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, words)
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = reading.page(query, scores, chosen, found, self._table, self._tie)
         return Found(

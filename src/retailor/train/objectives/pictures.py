@@ -104,7 +104,8 @@ def tune_pictures(
     encoder = encoder.copy()
     maps = _maps(encoder, photos.pictures, settings, work)
     answers = torch.tensor([labels.index(label) for label in photos.labels])
-    network = _Upper(encoder.network, settings, _starts(encoder, maps[0], answers, len(labels), settings))
+    own: Any = encoder.network
+    network = _Upper(own, settings, _starts(encoder, maps[0], answers, len(labels), settings))
     dials = settings.train.resolved(rate=RATE, seed=settings.seed)
     validate = None
     if validation is not None and len(validation):
@@ -180,16 +181,26 @@ def _starts(
 ) -> Tensor:
     """The mean vector of each label's photos by the encoder as it came [n, dim]."""
     network: Any = encoder.network
+    device = device_of(network)
     with torch.inference_mode():
-        rows = [network.upper(each.float(), settings.n_frozen) for each in maps.split(BATCH)]
+        rows = [network.upper(each.to(device).float(), settings.n_frozen) for each in _parts(maps)]
         unit = nn.functional.normalize(torch.cat(rows), dim=-1)
-        sums = torch.zeros(n_labels, unit.shape[1]).index_add_(0, answers, unit)
+        sums = torch.zeros(n_labels, unit.shape[1], device=device).index_add_(0, answers.to(device), unit)
     return nn.functional.normalize(sums, dim=-1).clone()
+
+
+def _parts(maps: Tensor) -> list[Tensor]:
+    """A batch at a time."""
+    return [maps[start : start + BATCH] for start in range(0, len(maps), BATCH)]
 
 
 def _batch(maps: Sequence[Tensor], answers: Tensor, rows: Sequence[int]) -> dict[str, Tensor]:
     """One random view of each photo, half of them mirrored."""
-    views = torch.randint(1, len(maps), (len(rows),)) if len(maps) > 1 else torch.zeros(len(rows), dtype=int)
+    views = (
+        torch.randint(1, len(maps), (len(rows),))
+        if len(maps) > 1
+        else torch.zeros(len(rows), dtype=torch.long)
+    )
     mirrored = torch.rand(len(rows)) < 0.5
     chosen = [maps[int(view)][row] for view, row in zip(views, rows, strict=True)]
     made = torch.stack([each.flip(2) if turn else each for each, turn in zip(chosen, mirrored, strict=True)])
@@ -201,5 +212,5 @@ def _loss(smoothing: float, network: nn.Module, batch: Any) -> Tensor:
 
 
 def _accuracy(network: nn.Module, maps: Tensor, answers: Tensor) -> float:
-    found = torch.cat([network(each).argmax(dim=1).cpu() for each in maps.split(BATCH)])
+    found = torch.cat([network(each).argmax(dim=1).cpu() for each in _parts(maps)])
     return float((found == answers).float().mean())
