@@ -21,7 +21,7 @@ from retailor.compress.onnx import (
     nearness,
     sample_of,
 )
-from retailor.compress.settings import CompressSettings
+from retailor.compress.settings import CompressSettings, Weights
 from retailor.compress.student import drawn, n_layers, taught, with_layers, word_table
 from retailor.compress.vocabulary import trimmed
 from retailor.errors import ModelError
@@ -33,7 +33,7 @@ from retailor.progress import track
 from retailor.store import artifact
 
 ORIGINAL = "original"
-ONNX = {"onnx float32": "float32", "onnx int8": "dynamic", "onnx int8 blocks": "blocks"}
+ONNX: dict[str, Weights] = {"onnx float32": "float32", "onnx int8": "dynamic", "onnx int8 blocks": "blocks"}
 """A candidate's name to how its weights are kept."""
 _BATCH = 64
 _ONE_BY_ONE = 64  # texts of which each is timed alone

@@ -8,6 +8,9 @@ from retailor.compress.graph import Embeddings
 from retailor.config import Field, settings
 
 
+Weights = Literal["dynamic", "blocks", "float32"]
+
+
 @settings
 class StudentSettings:
     """How a student is taught."""
@@ -28,7 +31,7 @@ class StudentSettings:
 class CompressSettings:
     """How an encoder is made smaller and faster."""
 
-    weights: Literal["dynamic", "blocks", "float32"] = "dynamic"
+    weights: Weights = "dynamic"
     """int8 with a scale for each output channel and each batch, or one for every block of both.
 
     'dynamic' is the fastest; 'blocks' stays nearer to the original and gives a text one vector in any batch,

@@ -104,7 +104,7 @@ def _tokenizer(encoder: LocalEncoder, made: dict[str, Any]) -> Any:
 
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
     marks = {name: getattr(encoder.tokenizer, name, None) for name in names}
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=Tokenizer.from_str(json.dumps(made)),
         **{name: mark for name, mark in marks.items() if mark is not None},
     )

@@ -28,8 +28,8 @@ GROUP = "retailor.tasks"
 OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
     "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
-    "describe", "docs", "drift", "encoder", "evaluation", "events", "experiment", "export",
-    "forget", "generator", "health", "insight", "items", "ledger",
+    "describe", "docs", "doctor", "drift", "encoder", "evaluation", "events", "experiment", "export",
+    "forget", "generator", "health", "init", "insight", "items", "ledger",
     "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove", "read",
     "ready", "refit", "refresh", "report", "run", "seed", "serve", "shop", "skip", "split", "stock",
     "suggest", "terms", "v1",

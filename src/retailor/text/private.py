@@ -96,7 +96,7 @@ _HAN_ENDS = (
 )
 _LABEL = rf"[{_LETTER}](?:[{_LETTER}-]{{0,61}}[{_LETTER}])?"
 _HOST = re.compile(
-    rf"(?:{_LABEL}\.){{1,8}}(?:xn--[a-z0-9-]{{2,59}}|[A-Za-z\u00c0-\u1fff]{{2,24}})"
+    rf"(?:{_LABEL}\.){{1,126}}(?:xn--[a-z0-9-]{{2,59}}|[A-Za-z\u00c0-\u1fff]{{2,24}})"
     rf"|(?:[{_LETTER}{HAN}-]{{1,63}}\.){{1,4}}(?:{_HAN_ENDS})"
     r"|\[(?:IPv6:)?[0-9A-Fa-f.:]{3,45}\]",
     re.IGNORECASE,
