@@ -205,7 +205,9 @@ def _candidates(
     yield "word vectors", place / "word vectors"
 
 
-def _onnx(folder: Path, encoder: LocalEncoder, plain: Path, weights: str, settings: CompressSettings) -> Path:
+def _onnx(
+    folder: Path, encoder: LocalEncoder, plain: Path, weights: Weights, settings: CompressSettings
+) -> Path:
     folder.mkdir()
     fill(folder, encoder, plain, replace(settings, weights=weights))
     return folder

@@ -7,7 +7,6 @@ from typing import Literal
 from retailor.compress.graph import Embeddings
 from retailor.config import Field, settings
 
-
 Weights = Literal["dynamic", "blocks", "float32"]
 
 
