@@ -22,6 +22,7 @@ from retailor.shop.files.encodings import encoding_of
 from retailor.shop.propose.names import likeness, scores, words_of
 from retailor.shop.propose.proposal import propose
 from retailor.shop.propose.sample import samples
+from retailor.shop.propose.values import labels_of
 from retailor.shop.propose.write import plan_text, toml
 from retailor.shop.read import read
 from retailor.shop.tables import Shop, open_shop
@@ -403,3 +404,36 @@ def test_attributes_may_be_pairs_in_a_text(tmp_path: Path) -> None:
         [("x", "1")],
         [],
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ({"0", "1"}, {"0": "negative", "1": "positive"}),
+        ({"-1", "1"}, {"-1": "negative", "1": "positive"}),
+        ({"-1", "0", "1"}, {"-1": "negative", "0": "neutral", "1": "positive"}),
+        ({"1", "2"}, {"1": "negative", "2": "positive"}),
+        ({"0.0", "1.0"}, {"0.0": "negative", "1.0": "positive"}),
+        ({"0", "1", "2"}, {"0": "negative", "1": "neutral", "2": "positive"}),
+        ({"0", "4"}, {"0": "negative", "4": "positive"}),
+        ({"pos", "neg"}, {"pos": "positive", "neg": "negative"}),
+        ({"好评", "差评"}, {"好评": "positive", "差评": "negative"}),
+        ({"1", "2", "3", "4", "5"}, {}),  # stars
+        ({"7", "9"}, {}),
+        ({"1"}, {}),  # of what scale nobody knows
+    ],
+)
+def test_numbers_are_labels_as_a_whole_scale(values: set[str], labels: dict[str, str]) -> None:
+    assert labels_of(frozenset(values)) == labels
+
+
+def test_labels_in_numbers_are_said_to_be_unsure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(
+        f"{i % 2},a review of some length number {i} that says a thing or two\n" for i in range(40)
+    )
+    (tmp_path / "r.csv").write_text(f"label,review\n{rows}", encoding="utf-8")
+    assert init(monkeypatch, tmp_path / "r.csv", "--yes", "-o", tmp_path / "plan.toml") == 0
+    told = capsys.readouterr().out + (tmp_path / "plan.toml").read_text("utf-8")
+    assert told.count("0 is negative, 1 is positive; nothing but custom says so") == 2

@@ -52,7 +52,11 @@ def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints:
     if match.table == "events":
         notes += _of_events(settings, match, cells, hints)
     if match.table == "reviews" and "label" in match.columns:
-        settings["values"] = {"label": labels_of(profiles[match.columns["label"]].values)}
+        values = labels_of(profiles[match.columns["label"]].values)
+        settings["values"] = {"label": values}
+        if any(value.strip("-.").isdigit() for value in values):
+            meant = ", ".join(f"{value} is {label}" for value, label in sorted(values.items()))
+            notes.append(f"label: {meant}; nothing but custom says so")
     if match.table == "judgments":
         seen = profiles[match.columns["grade"]]
         if seen.number < 0.95:

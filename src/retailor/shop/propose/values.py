@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from retailor.shop.propose.profile import Profile
-from retailor.shop.propose.words import GRADES, KINDS, LABELS
+from retailor.shop.propose.words import GRADES, KINDS, LABEL_NUMBERS, LABELS
 
 NEVER = -1.0
 _MOST = 0.8
@@ -179,7 +179,12 @@ def kinds_of(values: frozenset[str]) -> dict[str, str]:
 
 
 def labels_of(values: frozenset[str]) -> dict[str, str]:
-    """The values that name a sentiment, to our label."""
+    """The values that name a sentiment, to our label: words by themselves, numbers as a whole scale."""
+    plain = {value.strip().removesuffix(".0"): value for value in values}
+    for scale in LABEL_NUMBERS:
+        if set(scale) == set(plain):
+            names = ("negative", "neutral", "positive") if len(scale) == 3 else ("negative", "positive")
+            return {plain[number]: name for number, name in zip(scale, names, strict=True)}
     return _listed(values, LABELS)
 
 

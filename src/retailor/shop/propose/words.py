@@ -262,10 +262,16 @@ KINDS = {
 """Our kinds of events to the words that logs have for them."""
 
 LABELS = {
-    "positive": ("positive, pos, 1, good, 好评, 正面, 积极, 正, 正向, 满意"),
+    "positive": ("positive, pos, good, 好评, 正面, 积极, 正, 正向, 满意"),
     "neutral": ("neutral, neu, 中评, 中性, 一般, 中立"),
-    "negative": ("negative, neg, 0, -1, bad, 差评, 负面, 消极, 负, 负向, 不满意"),
+    "negative": ("negative, neg, bad, 差评, 负面, 消极, 负, 负向, 不满意"),
 }
+
+LABEL_NUMBERS = (
+    ("0", "1"), ("-1", "1"), ("1", "2"), ("0", "4"), ("-1", "0", "1"), ("0", "1", "2"), ("1", "2", "3"),
+    ("0", "2", "4"),
+)  # fmt: skip
+"""Numbers that data sets write for labels, the worst first; of three the middle one is neutral."""
 
 GRADES = {
     "exact": 3,
