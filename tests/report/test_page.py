@@ -254,6 +254,15 @@ def test_notes_are_read_in_chinese() -> None:
     assert note("review was left out: no: reviews\nhere", "zh") == "review 未做：no: reviews\nhere"
     assert note("The plan skips: adapt, review.", "zh") == "计划跳过：adapt, review。"
     assert note("something of the shop", "zh") == "something of the shop"
+    assert note("1,200 items have a picture.", "zh") == "1,200 件商品有图片。"
+    told = (
+        "9 items have a picture; of others it could not be read: 2 × none of JPEG; "
+        "the pictures of 3 pairs are as good as the same (a and b)."
+    )
+    assert (
+        note(told, "zh")
+        == "9 件商品有图片；其他商品的图片无法读取：2 × none of JPEG；有 3 对商品的图片几乎相同（a and b）。"
+    )
     assert note("The plan skips: adapt.", "en") == "The plan skips: adapt."
 
 

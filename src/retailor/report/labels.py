@@ -134,6 +134,13 @@ _PATTERNS: Mapping[str, str] = {
     "encoder = 'auto' took '{x}' ({y}) for texts in {z}.": "encoder = 'auto'：文字为 {z}，选用 '{x}'。",
     "{task}, notes: {a}": "{task}，说明：{a}",
     "{task}, note: {a}": "{task}，说明：{a}",
+    # pictures
+    "{n} items have a picture{more}.": "{n} 件商品有图片{more}。",
+    "; of others it could not be read: {x}": "；其他商品的图片无法读取：{x}",
+    "; of others it could not be read: {x}; the pictures of {n} pairs are as good as the same ({y})": (
+        "；其他商品的图片无法读取：{x}；有 {n} 对商品的图片几乎相同（{y}）"
+    ),
+    "; the pictures of {n} pairs are as good as the same ({y})": "；有 {n} 对商品的图片几乎相同（{y}）",
     # tables that do not match
     "{a}: {n} of {m} customers have no events{more}": "{a}：{m} 位顾客中有 {n} 位没有行为{more}",
     "{a}: {n} of {m} rows are about items that the catalogue lacks{more}": (
