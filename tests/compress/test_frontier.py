@@ -107,6 +107,18 @@ def test_without_a_task_the_nearest_texts_decide() -> None:
     assert _pick(tried, replace(QUICK, keep=0.5)).chosen == "far"
 
 
+def test_the_nearest_texts_decide_too_for_a_task_that_cannot_be_judged() -> None:
+    tried = [
+        one(ORIGINAL, 1.0, search=1.0),
+        one("near", 2.0, overlap=0.99, search=1.0),
+        one("far", 9.0, overlap=0.5, search=1.0),
+    ]
+    settings = replace(QUICK, keep=0.95)
+    assert _pick(tried, settings).chosen == "far"
+    found = _pick(tried, settings, ["recommend"])
+    assert found.chosen == "near" and "of the ten nearest texts for recommend" in found.why
+
+
 def test_the_frontier_leaves_out_what_is_slower_and_keeps_less() -> None:
     tried = (
         one(ORIGINAL, 1.0),
@@ -120,8 +132,12 @@ def test_the_frontier_leaves_out_what_is_slower_and_keeps_less() -> None:
 class Toy:
     """A task whose every case is worth the first number of an encoder's vector of a text, at least 0."""
 
+    encoder = None
+
     def __init__(self, worth: float) -> None:
         self.worth = worth
+
+    def save(self, folder: Path) -> None: ...
 
     def with_encoder(self, encoder):
         return Toy(encoder)
@@ -131,9 +147,10 @@ class Toy:
 
 
 def test_a_judge_pairs_the_cases_and_leaves_out_what_tells_nothing() -> None:
-    judge = judge_of({"good": Toy(0.8), "none": Toy(0.0)}, None, lambda scores: "ndcg@10")
+    tasks = {"good": Toy(0.8), "none": Toy(0.0), "recommend": object()}  # the last takes no other encoder
+    judge, judged = judge_of(tasks, None, lambda scores: "ndcg@10")
     kept = judge(0.4)
-    assert set(kept) == {"good"}
+    assert set(kept) == {"good"} == set(judged)
     share = kept["good"]
     assert share.n == 20 and share.value == pytest.approx(0.5)
     assert (share.low, share.high) == pytest.approx((0.5, 0.5))  # the same cases: the ratio does not spread

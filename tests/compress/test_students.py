@@ -1,6 +1,7 @@
 """Smaller encoders: fewer word pieces, fewer layers, a table of word vectors."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retailor.compress.settings import StudentSettings
-from retailor.compress.student import drawn, n_layers, taught, with_layers, word_table
+from retailor.compress.student import Lessons, n_layers, taught, with_layers, word_table
 from retailor.compress.vocabulary import trimmed
 from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
@@ -30,7 +31,7 @@ def teacher() -> LocalEncoder:
 
 @cache
 def table() -> StaticEncoder:
-    return word_table(teacher(), TEXTS, exact_vectors(teacher(), TEXTS), QUICK)
+    return word_table(teacher(), Lessons.of(teacher(), TEXTS, QUICK), QUICK)
 
 
 class TestTable(EncoderContract):
@@ -118,7 +119,7 @@ def test_a_student_comes_nearer_to_its_teacher_on_texts_that_it_was_not_taught()
     wanted = exact_vectors(teacher(), unseen)
     student = tiny_encoder([*SAMPLE, "other words that no shop of ours has"], seed=5)
     before = (exact_vectors(student, unseen) * wanted).sum(axis=1).mean()
-    taught(student, seen, exact_vectors(teacher(), seen), QUICK)
+    taught(student, Lessons.of(teacher(), seen, QUICK), QUICK)
     after = (exact_vectors(student, unseen) * wanted).sum(axis=1).mean()
     assert after > before + 0.2
 
@@ -160,6 +161,31 @@ def test_a_folder_of_model2vec_opens_with_its_weights_and_mapping(tmp_path: Path
         load_encoder(other)
 
 
-def test_what_a_student_learns_from_is_drawn_without_repeats() -> None:
-    assert drawn(["a", "a", " ", "b"], 5, 0) == ["a", "b"]
-    assert len(drawn([str(i) for i in range(100)], 7, 0)) == 7
+def test_lessons_are_each_text_once_and_half_of_them_queries_where_prompts_differ() -> None:
+    asked = tiny_encoder([*SAMPLE, "query passage :"])
+    plain = Lessons.of(asked, ["a mug", "a mug", " ", "a lamp"], QUICK)
+    assert plain.texts == plain.prompted == ("a mug", "a lamp")
+    asked.prompts = {"query": "query: ", "passage": "passage: "}
+    lessons = Lessons.of(asked, list(SAMPLE), replace(QUICK, max_texts=5))
+    assert len(lessons.texts) == 5 and set(lessons.texts) <= set(SAMPLE)
+    assert [text.split(":")[0] for text in lessons.prompted] == [
+        "passage",
+        "query",
+        "passage",
+        "query",
+        "passage",
+    ]
+    for text, role, vector in zip(lessons.texts, ["passage", "query"] * 3, lessons.vectors, strict=False):
+        np.testing.assert_allclose(vector, exact_vectors(asked, [text], role=role)[0], atol=1e-5)
+
+
+def test_a_student_is_taught_what_its_teacher_makes_of_queries() -> None:
+    asked = tiny_encoder([*SAMPLE, "query passage :"])
+    asked.prompts = {"query": "query: ", "passage": "passage: "}
+    student = tiny_encoder([*SAMPLE, "query passage :"], seed=5)
+    student.prompts = dict(asked.prompts)
+    wanted = exact_vectors(asked, TEXTS, role="query")
+    before = (exact_vectors(student, TEXTS, role="query") * wanted).sum(axis=1).mean()
+    taught(student, Lessons.of(asked, TEXTS, QUICK), QUICK)
+    assert (exact_vectors(student, TEXTS, role="query") * wanted).sum(axis=1).mean() > before + 0.2
+    assert student.prompts == asked.prompts

@@ -100,7 +100,8 @@ def prove(
 def compress(
     source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
     model: Annotated[
-        str | None, typer.Option(help="Encoder (default: the plan's, or by the shop's languages).")
+        str | None,
+        typer.Option(help="Encoder (default: the run's own, the plan's, or by the shop's languages)."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the smaller encoder.")] = Path(
         "out/small"
@@ -128,8 +129,8 @@ def compress(
     train, held_out = (found.train, found.test) if found.test else split_at_random(found.train)
     work = out.with_name(f".{out.name}.work")
     result = search(
-        load_model(model or found.encoder, kind="encoder"), out, texts=texts(train), held_out=texts(held_out),
-        settings=settings, work=work,
+        load_model(model or str(found.adapted or found.encoder), kind="encoder"), out, texts=texts(train),
+        held_out=texts(held_out), settings=settings, work=work,
     )  # fmt: skip
     shutil.rmtree(work, ignore_errors=True)
     say(

@@ -16,15 +16,14 @@ import numpy as np
 from retailor.compress.graph import export
 from retailor.compress.onnx import (
     Parity,
-    check_pooling,
+    exportable,
     fill,
     nearness,
     sample_of,
 )
 from retailor.compress.settings import CompressSettings, Weights
-from retailor.compress.student import drawn, n_layers, taught, with_layers, word_table
+from retailor.compress.student import Lessons, n_layers, taught, with_layers, word_table
 from retailor.compress.vocabulary import trimmed
-from retailor.errors import ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
@@ -44,9 +43,14 @@ class Share:
     """How much of a task's score a candidate keeps, over `n` cases, with its paired 95 % interval."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} (n {self.n})"
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f}, n {self.n})"
 
 
 Judge = Callable[[Encoder], Mapping[str, Share]]
@@ -67,10 +71,10 @@ class Candidate:
     parity: Parity
     kept: Mapping[str, Share] = field(default_factory=dict)
 
-    def keeps(self, share: float) -> bool:
-        """Whether every task keeps the share asked for, or the ten nearest texts where no task was asked."""
-        if not self.kept:
-            return self.parity.overlap_10 >= share
+    def keeps(self, share: float, *, nearest: bool = False) -> bool:
+        """Whether every task keeps the share; and so do the ten nearest, where asked or without a task."""
+        if (nearest or not self.kept) and self.parity.overlap_10 < share:
+            return False
         return all(found.value >= share for found in self.kept.values())
 
 
@@ -124,10 +128,7 @@ class Frontier:
         head = f"{'encoder':28} {'MB':>7} {'texts/s':>9} {'ms':>7} {'p99 ms':>7} {'nearest':>8}  kept"
         lines = [head]
         for one in self.candidates:
-            kept = ", ".join(
-                f"{task} {share.value:.3f} ({share.low:.3f}–{share.high:.3f}, n {share.n})"
-                for task, share in one.kept.items()
-            )
+            kept = ", ".join(f"{task} {share}" for task, share in one.kept.items())
             mark = " ←" if one.name == self.chosen else ""
             lines.append(
                 f"{one.name:28} {one.size_bytes / 1e6:7.1f} {one.texts_per_s:9.0f} {one.one_ms:7.2f} "
@@ -144,41 +145,39 @@ def search(
     held_out: Sequence[str],
     settings: CompressSettings,
     judge: Judge | None = None,
+    unjudged: Sequence[str] = (),
     work: Path | None = None,
 ) -> Frontier:
     """The frontier; `folder` becomes the encoder that was taken, an artifact that `load_encoder` opens.
 
     `texts` teach the students and decide which word pieces stay; speed and nearness are measured on
     `held_out`, what is kept by `judge`: on cases that nobody reports, since the best of many is picked by
-    them. Without `settings.keep` nothing is to be searched for: that is `compress`. Raises ModelError for an
-    encoder without a network, or whose pooling no runtime has; DataError with fewer than two texts.
+    them. The ten nearest texts must be kept too where there is no judge, and for tasks that read by this
+    encoder and cannot be judged, `unjudged`. Without `settings.keep` all must be kept. Raises ModelError for
+    an encoder without a network, or whose pooling no runtime has; DataError with fewer than two texts.
     """
-    if not isinstance(encoder, LocalEncoder):
-        raise ModelError(
-            f"the encoder '{encoder.name}' has no network here that could be made smaller.",
-            asked="compress",
-            can=("encode",),
-        )
-    check_pooling(encoder)
+    whole = exportable(encoder, LocalEncoder)
     sample = sample_of(held_out, settings)
-    before = exact_vectors(encoder, sample[: settings.n_parity])
+    before = exact_vectors(whole, sample[: settings.n_parity])
     with tempfile.TemporaryDirectory() as place:
-        made: dict[str, Path] = {}
-        first = _measured(ORIGINAL, encoder, _weights_bytes(encoder), sample, before, None, settings)
-        found = [replace(first, kept=_whole(judge, encoder))]
-        for name, path in _candidates(encoder, texts, settings, Path(place), work):
-            made[name] = path
-            small = load_encoder(path)
-            found.append(_measured(name, small, _size(path), sample, before, judge, settings))
-        result = _pick(found, settings)
-        _keep(made.get(result.chosen), encoder, folder, result)
+        made = dict(_candidates(whole, texts, settings, Path(place), work))
+        opened: dict[str, Encoder] = {
+            ORIGINAL: whole,
+            **{name: load_encoder(path) for name, path in made.items()},
+        }
+        sizes = {ORIGINAL: _weights_bytes(whole), **{name: _size(path) for name, path in made.items()}}
+        times = _timed(opened, sample[: settings.n_speed], settings.rounds)
+        found = [
+            Candidate(
+                name, sizes[name], *times[name],
+                parity=nearness(before, each.encode(sample[: settings.n_parity])),
+                kept={} if judge is None else dict(judge(each)),
+            )
+            for name, each in opened.items()
+        ]  # fmt: skip
+        result = _pick(found, settings, unjudged)
+        _keep(made.get(result.chosen), whole, folder, result)
     return result
-
-
-def _whole(judge: Judge | None, encoder: Encoder) -> dict[str, Share]:
-    """What the encoder as it is keeps: all."""
-    kept = {} if judge is None else judge(encoder)
-    return {task: Share(1.0, 1.0, 1.0, one.n) for task, one in kept.items()}
 
 
 def _candidates(
@@ -190,17 +189,16 @@ def _candidates(
     export(slim, plain)
     for name, weights in ONNX.items():
         yield name, _onnx(place / name, slim, plain, weights, settings)
-    said = drawn(texts, settings.student.max_texts, settings.student.seed)
-    taught_by = exact_vectors(encoder, said)
+    lessons = Lessons.of(encoder, texts, settings.student)
     whole = n_layers(slim)
     for count in sorted({max(1, whole // 2), max(1, whole // 3)} - {whole, 0}, reverse=True) if whole else ():
         student = with_layers(slim, count)
         inner = None if work is None else work / f"student-{count}"
-        taught(student, said, taught_by, settings.student, inner)
+        taught(student, lessons, settings.student, inner)
         export(student, plain)
         name = f"{count} {'layer' if count == 1 else 'layers'}, onnx int8"
         yield name, _onnx(place / name, student, plain, "dynamic", settings)
-    table = word_table(slim, said, taught_by, settings.student, None if work is None else work / "table")
+    table = word_table(slim, lessons, settings.student, None if work is None else work / "table")
     table.save(place / "word vectors")
     yield "word vectors", place / "word vectors"
 
@@ -213,46 +211,39 @@ def _onnx(
     return folder
 
 
-def _measured(
-    name: str,
-    encoder: Encoder,
-    size: int,
-    sample: list[str],
-    before: Any,
-    judge: Judge | None,
-    settings: CompressSettings,
-) -> Candidate:
-    compared, timed = sample[: settings.n_parity], sample[: settings.n_speed]
-    near = nearness(before, encoder.encode(compared))
-    alone: list[float] = []
-    best = float("inf")
-    for _ in track(range(settings.rounds), f"timing {name}"):
-        start = time.perf_counter()
-        for at in range(0, len(timed), _BATCH):
-            encoder.encode(timed[at : at + _BATCH])
-        best = min(best, time.perf_counter() - start)
-        for text in timed[:_ONE_BY_ONE]:
-            start = time.perf_counter()
-            encoder.encode([text])
-            alone.append((time.perf_counter() - start) * 1e3)
-    return Candidate(
-        name=name,
-        size_bytes=size,
-        texts_per_s=len(timed) / best,
-        one_ms=float(np.median(alone)),
-        p99_ms=float(np.quantile(alone, 0.99)),
-        parity=near,
-        kept={} if judge is None else dict(judge(encoder)),
-    )
+def _timed(
+    encoders: Mapping[str, Encoder], texts: Sequence[str], rounds: int
+) -> dict[str, tuple[float, float, float]]:
+    """Texts a second in batches, and the median and the 99th percentile of milliseconds for a text alone.
+
+    Each round times every encoder in turn, so that a busy machine slows them all; of batches the best counts.
+    """
+    best, alone = dict.fromkeys(encoders, float("inf")), {name: list[float]() for name in encoders}
+    for _ in track(range(rounds), "timing"):
+        for name, encoder in encoders.items():
+            seconds = sum(_seconds(encoder, texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH))
+            best[name] = min(best[name], seconds)
+            alone[name] += [_seconds(encoder, [text]) * 1e3 for text in texts[:_ONE_BY_ONE]]
+    return {
+        name: (len(texts) / best[name], float(np.median(took)), float(np.quantile(took, 0.99)))
+        for name, took in alone.items()
+    }
 
 
-def _pick(found: Sequence[Candidate], settings: CompressSettings) -> Frontier:
+def _seconds(encoder: Encoder, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    encoder.encode(texts)
+    return time.perf_counter() - start
+
+
+def _pick(found: Sequence[Candidate], settings: CompressSettings, unjudged: Sequence[str] = ()) -> Frontier:
     keep = 1.0 if settings.keep is None else settings.keep
-    able = [one for one in found if one.keeps(keep) and _affordable(one, settings)]
+    able = [one for one in found if one.keeps(keep, nearest=bool(unjudged)) and _affordable(one, settings)]
     chosen = max(able, key=lambda one: one.texts_per_s, default=found[0])
     if chosen is not found[0]:
         times = chosen.texts_per_s / found[0].texts_per_s
-        why = f"'{chosen.name}' is the fastest that keeps {keep:.1%}: {times:.1f} times the original."
+        too = f", and of the ten nearest texts for {', '.join(unjudged)}" if unjudged else ""
+        why = f"'{chosen.name}' is the fastest that keeps {keep:.1%}{too}: {times:.1f} times the original."
         return Frontier(tuple(found), chosen.name, keep, why)
     limits = [
         f"{value:g} {unit}"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from retailor.models.onnx import POOLINGS, OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import stream
 from retailor.store import artifact
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,7 @@ def compress(
     Raises ModelError for an encoder without a network inside, DataError with fewer than two texts.
     """
     chosen = settings or CompressSettings()
-    if not isinstance(encoder, TrainableEncoder):
-        raise ModelError(
-            f"the encoder '{encoder.name}' has no network here that could be exported.",
-            asked="compress",
-            can=("encode",),
-        )
-    check_pooling(encoder)
+    encoder = exportable(encoder, TrainableEncoder)  # type: ignore[type-abstract]
     sample = sample_of(texts, chosen)
     with tempfile.TemporaryDirectory() as place:
         plain = Path(place) / "float32.onnx"
@@ -105,11 +101,20 @@ def compress(
     return report
 
 
-def check_pooling(encoder: TrainableEncoder) -> None:
-    """Raises ModelError when the vectors are not made as the runtime makes them."""
+def exportable(encoder: Encoder, kind: type[E]) -> E:
+    """The encoder, which is of that kind.
+
+    Raises ModelError when it has no network, or when its vectors are not made as the runtime makes them.
+    """
+    if not isinstance(encoder, kind):
+        raise ModelError(
+            f"the encoder '{encoder.name}' has no network here that could be exported.",
+            asked="compress",
+            can=("encode",),
+        )
     pooling = str(getattr(encoder, "pooling", "mean"))
     if pooling in POOLINGS and not getattr(encoder, "head", None) and getattr(encoder, "pool_prompt", True):
-        return
+        return encoder
     raise ModelError(
         f"the encoder '{encoder.name}' pools by '{pooling}', has layers after its pooling or leaves its "
         f"prompt out; what is compressed pools by {', '.join(POOLINGS)} and no more.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,44 @@ from numpy.typing import NDArray
 from retailor.compress.settings import StudentSettings
 from retailor.errors import ModelError
 from retailor.models.encoder import LocalEncoder
+from retailor.models.encoding import exact_vectors
+from retailor.models.shapes import Role
 from retailor.models.static import StaticEncoder
 from retailor.seeds import stream
-from retailor.store.artifact import fingerprint
 from retailor.train.loop import TrainLog, train
 from retailor.train.settings import TrainSettings
 
 _LISTS = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)$")
 _COUNTS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 Example = tuple[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Texts of a shop, and the vectors [n, dim] that a teacher makes of them.
+
+    Where the teacher puts different prompts before queries and passages, half of the texts are read as
+    queries: a smaller encoder will mostly read these.
+    """
+
+    texts: tuple[str, ...]
+    prompted: tuple[str, ...]
+    """The same with the prompt of the role that each is read in."""
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, teacher: LocalEncoder, texts: Sequence[str], chosen: StudentSettings) -> Lessons:
+        """At most `max_texts` of the texts, each once."""
+        said = _drawn(texts, chosen.max_texts, chosen.seed)
+        asked: tuple[Role, ...] = ("passage", "query")
+        roles = asked if teacher.prompts["query"] != teacher.prompts["passage"] else asked[:1]
+        prompted, vectors = list(said), np.zeros((len(said), teacher.dim), np.float32)
+        for first, role in enumerate(roles):
+            rows = list(range(first, len(said), len(roles)))
+            vectors[rows] = exact_vectors(teacher, [said[row] for row in rows], role=role)
+            for row in rows:
+                prompted[row] = teacher.prompts[role] + said[row]
+        return cls(tuple(said), tuple(prompted), vectors)
 
 
 def n_layers(encoder: LocalEncoder) -> int:
@@ -66,22 +96,19 @@ def _layers(network: torch.nn.Module) -> tuple[str, torch.nn.ModuleList] | None:
 
 
 def taught(
-    student: LocalEncoder,
-    texts: Sequence[str],
-    vectors: NDArray[np.float32],
-    chosen: StudentSettings,
-    work: Path | None = None,
+    student: LocalEncoder, lessons: Lessons, chosen: StudentSettings, work: Path | None = None
 ) -> TrainLog:
-    """Trains `student` in place so that its unit vectors of `texts` are those of the teacher, [n, dim]."""
-    examples: list[Example] = list(zip(texts, vectors, strict=True))
-    lengths, taught_by = student.n_tokens(list(texts)), fingerprint(vectors.tolist())
+    """Trains `student` in place so that its unit vectors of the lessons' texts are those of the teacher."""
+    examples: list[Example] = list(zip(lessons.prompted, lessons.vectors, strict=True))
+    bare = student.with_network(student.network)
+    bare.prompts = {"query": "", "passage": ""}  # the texts have theirs
     settings = TrainSettings(
         epochs=1e6, max_steps=chosen.layers_steps, batch_size=chosen.batch_size,
         learning_rate=chosen.layers_rate, seed=chosen.seed,
     )  # fmt: skip
 
     def collate(rows: Sequence[Example]) -> Mapping[str, torch.Tensor]:
-        batch = student.tokens([text for text, _ in rows])
+        batch = bare.tokens([text for text, _ in rows])
         return {**batch, "teacher": torch.from_numpy(np.stack([vector for _, vector in rows]))}
 
     def loss(network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -90,25 +117,21 @@ def taught(
 
     return train(
         student.network, examples, collate, loss, settings,
-        lengths=lengths, work=work, label="student", dials=taught_by,
+        lengths=bare.n_tokens(lessons.prompted), work=work, label="student",
     )  # fmt: skip
 
 
 def word_table(
-    encoder: LocalEncoder,
-    texts: Sequence[str],
-    vectors: NDArray[np.float32],
-    chosen: StudentSettings,
-    work: Path | None = None,
+    encoder: LocalEncoder, lessons: Lessons, chosen: StudentSettings, work: Path | None = None
 ) -> StaticEncoder:
     """A table of word vectors whose mean over a text is near the teacher's vector of it.
 
-    A row starts as the teacher's vector of that piece alone, times a/(a + p) of its share p among the
-    pieces of `texts` (a = .001, Arora et al., ICLR 2017), and is then learned; weight decay pulls towards
+    A row starts as what `encoder` makes of that piece alone, times a/(a + p) of its share p among the pieces
+    of the lessons (a = .001, Arora et al., ICLR 2017), and is then learned; weight decay pulls towards
     that start. The encoder opens in model2vec too.
     """
-    start = StaticEncoder.of_pieces(encoder, texts)
-    ids = start.token_ids(texts)
+    start = StaticEncoder.of_pieces(encoder, lessons.texts)
+    ids = start.token_ids(lessons.texts)
     some = [i for i, row in enumerate(ids) if row]
     table = _Table(torch.from_numpy(start.table.astype(np.float32)))
     settings = TrainSettings(
@@ -122,7 +145,7 @@ def word_table(
         return {
             "ids": torch.tensor(flat),
             "starts": torch.from_numpy(starts.astype(np.int64)),
-            "teacher": torch.from_numpy(vectors[list(rows)]),
+            "teacher": torch.from_numpy(lessons.vectors[list(rows)]),
         }
 
     def loss(network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -156,7 +179,7 @@ def _apart(made: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     return (1 - (unit * teacher).sum(dim=-1)).mean() + (own - wanted).square().mean() * len(own) / 4
 
 
-def drawn(texts: Sequence[str], most: int, seed: int) -> list[str]:
+def _drawn(texts: Sequence[str], most: int, seed: int) -> list[str]:
     """At most so many different texts that say something."""
     full = list(dict.fromkeys(text for text in texts if text.strip()))
     if len(full) <= most:

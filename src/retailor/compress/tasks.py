@@ -47,27 +47,30 @@ def loss_after(task: Any, encoder: Encoder, shop: Shop, before: Scores | None = 
     return Scores((*(score for score in known if score.row == "retailor"), *after))
 
 
-def judge_of(tasks: Mapping[str, Any], shop: Shop, metric_of: Callable[[Scores], str]) -> Judge:
-    """What tells the share of each task's score on `shop` that a candidate keeps, paired over the cases.
+def judge_of(
+    tasks: Mapping[str, Any], shop: Shop, metric_of: Callable[[Scores], str]
+) -> tuple[Judge, tuple[str, ...]]:
+    """What tells the share of each task's score on `shop` that a candidate keeps, and which tasks it judges.
 
-    `metric_of` names the metric of a task's scores. A task without a case there, or with a score of 0, tells
-    nothing and is left out.
+    `metric_of` names the metric of a task's scores, one of which more is better. A task that takes no other
+    encoder, has no case there or a score of 0 tells nothing and is left out.
     """
-    before = {name: evaluated(task, shop) for name, task in tasks.items()}
+    able = {name: task for name, task in tasks.items() if isinstance(task, OverEncoder)}
+    scores = {name: evaluated(task, shop) for name, task in able.items()}
+    known = {name: _ours(found, metric_of(found)) for name, found in scores.items() if found}
+    before = {
+        name: score for name, score in known.items() if score is not None and score.n and score.value > 0
+    }
 
     def judge(encoder: Encoder) -> dict[str, Share]:
         kept = {}
-        for name, task in tasks.items():
-            metric = metric_of(before[name]) if before[name] else ""
-            known = _ours(before[name], metric)
-            if known is None or not known.n or not known.value > 0:
-                continue
-            after = _ours(task.with_encoder(encoder).evaluate(shop), metric)
+        for name, score in before.items():
+            after = _ours(able[name].with_encoder(encoder).evaluate(shop), score.metric)
             if after is not None:
-                kept[name] = _share(after, known)
+                kept[name] = _share(after, score)
         return kept
 
-    return judge
+    return judge, tuple(before)
 
 
 def evaluated(task: Any, shop: Shop) -> Scores:
@@ -84,7 +87,7 @@ def _ours(scores: Scores, metric: str) -> Score | None:
 
 def _share(after: Score, before: Score) -> Share:
     """After as a share of before, with the interval of the ratio over the same resamples."""
-    low = high = float("nan")
+    low = high = None
     if after.draws is not None and before.draws is not None and after.draws.shape == before.draws.shape:
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = bounds(after.draws / before.draws)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from retailor.compress.frontier import search
-from retailor.compress.onnx import compress
-from retailor.compress.tasks import answers_by, evaluated, judge_of, task_loss
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.insight.files import write_insight
 from retailor.insight.insight import find_insight
 from retailor.insight.polarity import open_reader
 from retailor.metrics.interval import differences
-from retailor.metrics.scores import Scores
 from retailor.models.local import LocalGenerator, load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
+from retailor.plan.compressing import compress_stage
 from retailor.plan.encoder import encoder_for, encoder_note
 from retailor.plan.pictures import picture_note, picture_stages, seeing
 from retailor.plan.settings import Plan
@@ -29,9 +26,7 @@ from retailor.plan.versions import versions
 from retailor.prove.ledger import LEAST_TEST, prove
 from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
-from retailor.report.verdicts import main_metric
 from retailor.shop.pseudonyms import personal_note
-from retailor.shop.split import split_at_random
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
@@ -56,7 +51,9 @@ def stages_of(plan: Plan) -> list[Stage]:
     for name in tasks:
         steps += _task_stages(plan, name)
     if "compress" not in plan.head.skip:
-        steps.append(_compress_stage(plan, [name for name in tasks if TASKS[name].uses_encoder]))
+        readers = [name for name in tasks if TASKS[name].uses_encoder]
+        key = _model_key(plan, plan.sections["models"].encoder)
+        steps.append(compress_stage(plan, readers, partial(_encoder, plan), key))
     if "prove" in plan.sections and "prove" not in plan.head.skip:
         steps.append(_prove_stage(plan))
     if "insight" not in plan.head.skip:
@@ -219,74 +216,6 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
 
 
 # the rest -----------------------------------------------------------------------------------------
-
-
-def _compress_stage(plan: Plan, tasks: Sequence[str]) -> Stage:
-    needs = ("split",) if "adapt" in plan.head.skip else ("split", "adapt")
-    fitted = tuple(f"{step}-{name}" for name in tasks for step in ("fit", "evaluate"))
-    key = (as_dict(plan.sections["compress"]), _model_key(plan, plan.sections["models"].encoder))
-    make = partial(_compress, plan, tasks)
-    return Stage("compress", "compressed", make, needs + fitted, key, may_be_absent=True, takes_absent=True)
-
-
-def _compress(plan: Plan, tasks: Sequence[str], inputs: Inputs, folder: Path, work: Path) -> None:
-    """The shop's encoder as one file, and what compression costs each task that can take another encoder."""
-    test = open_shop(inputs["split"] / "test")
-    said = list(dict.fromkeys(text for text in texts(test) if text.strip()))
-    if len(said) < 2:
-        raise MissingTable("compressing needs two different texts in the test part to compare vectors on.")
-    settings = plan.sections["compress"]
-    about: dict[str, Any] = {**as_dict(settings), "stands_for": []}
-    with artifact.writing(folder, "compressed", settings=about) as new:
-        encoder = _encoder(plan, inputs)
-        if settings.keep is None:
-            report = compress(encoder, new / "encoder", texts=said, settings=settings).to_dict()
-        else:
-            report, test = _searched(plan, tasks, inputs, encoder, new / "encoder", work)
-        small = load_encoder(new / "encoder")
-        scores = {}
-        for name in tasks:
-            if not is_made(inputs, f"fit-{name}"):
-                continue
-            fitted = inputs[f"fit-{name}"]
-            task = TASKS[name].load(fitted)
-            if answers_by(task, encoder, said):
-                # A server then puts the compressed encoder in its place: this is the one measured here.
-                about["stands_for"].append(artifact.read_manifest(fitted / "encoder").fingerprint)
-            if is_made(inputs, f"evaluate-{name}"):
-                before = (
-                    Scores.from_dicts(read_json(inputs[f"evaluate-{name}"] / "scores.json"))
-                    if settings.keep is None
-                    else evaluated(task, test)
-                )
-                if not before:
-                    continue
-                found = task_loss(task, test, before, small, encoder, texts=said, settings=settings)
-                if found:
-                    scores[name] = found.to_dicts()
-        about["stands_for"] = sorted(set(about["stands_for"]))
-        write_json(new / "report.json", {**report, "scores": scores})
-
-
-def _searched(
-    plan: Plan, tasks: Sequence[str], inputs: Inputs, encoder: Encoder, folder: Path, work: Path
-) -> tuple[dict[str, Any], Shop]:
-    """What the search for a smaller encoder found, and the half of the test part that took no part in it.
-
-    The other half chooses, since the best of many is too good on what picked it.
-    """
-    train = open_shop(inputs["split"] / "train")
-    choosing, telling = split_at_random(open_shop(inputs["split"] / "test"), test=0.5, seed=plan.head.seed)
-    said = list(dict.fromkeys(text for text in texts(train) if text.strip()))
-    held_out = [text for text in dict.fromkeys(texts(choosing)) if text.strip()]
-    able = [name for name in tasks if is_made(inputs, f"evaluate-{name}")]
-    fitted = {name: TASKS[name].load(inputs[f"fit-{name}"]) for name in able}
-    over = {name: task for name, task in fitted.items() if answers_by(task, encoder, held_out)}
-    found = search(
-        encoder, folder, texts=said, held_out=held_out, settings=plan.sections["compress"],
-        judge=judge_of(over, choosing, main_metric) if over else None, work=work,
-    )  # fmt: skip
-    return found.report(encoder.name), telling
 
 
 def _prove_stage(plan: Plan) -> Stage:

@@ -19,6 +19,8 @@ class Found:
     train: Shop
     test: Shop | None
     encoder: str
+    adapted: Path | None = None
+    """The folder of the run's own encoder, where it has adapted one."""
 
 
 def shop_and_split(source: Path) -> Found:
@@ -42,4 +44,12 @@ def _of_run(folder: Path) -> Found:
     plan = read_plan(folder / "plan.toml")
     parts = (open_shop(folder / split.folder / part) for part in ("train", "test"))
     train, test = parts
-    return Found(train, test, encoder_for(plan.sections["models"].encoder, train))
+    adapted = next(
+        (
+            folder / one.folder / "model"
+            for one in done.stages
+            if one.kind == "adapted" and one.name == "adapt"
+        ),
+        None,
+    )
+    return Found(train, test, encoder_for(plan.sections["models"].encoder, train), adapted)
