@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from retailor.shop.propose.doubts import doubts
 from retailor.shop.propose.joins import ids_by_join
 from retailor.shop.propose.maps import derived_items, map_of, ratings_as_events
-from retailor.shop.propose.match import SURE, Hints, Likeness, Match, matches
+from retailor.shop.propose.match import Hints, Likeness, Match, matches
 from retailor.shop.propose.profile import Profile, profile
 from retailor.shop.propose.sample import Columns, Sample, samples
 from retailor.shop.readers.exports.table import recognised
@@ -175,20 +176,15 @@ def _apart(own: Sequence[_Guess]) -> list[_Guess]:
 def _tables_of(guess: _Guess, match: Match, tables: set[str]) -> list[tuple[str, dict[str, Any], list[str]]]:
     view, hints = guess.view, guess.view.hints(guess.item_ids, None)
     settings, unsure = map_of(match, view.cells, view.profiles, hints)
-    doubts = [
-        f"{ours} = {name!r}: {match.scores[ours]:.0%} sure"
-        for ours, name in match.columns.items()
-        if match.scores[ours] < SURE
-    ]
-    made = [(match.table, settings, [*doubts, *unsure])]
+    made = [(match.table, settings, [*doubts(match, view.profiles, hints), *unsure])]
     if match.table == "reviews" and "events" not in tables and (more := ratings_as_events(match)):
         made.append(("events", more, []))
     if (
         match.table != "items"
         and "items" not in tables
-        and (more := derived_items(match, view.profiles, hints))
+        and (of_items := derived_items(match, view.profiles, hints))
     ):
-        made.append(("items", more, []))
+        made.append(("items", *of_items))
     layout = _layout(view.sample)
     if view.each is not None:
         layout["each"] = view.each
