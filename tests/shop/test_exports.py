@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from retailor.errors import DataError
+from retailor.shop.files.xml import xml_rows
 from retailor.shop.propose.proposal import propose
 from retailor.shop.read import read
 from retailor.shop.readers.exports.reference import reference
@@ -212,6 +214,17 @@ def test_xml_that_is_no_feed_says_why(text: str, said: str, tmp_path: Path) -> N
     (tmp_path / "feed.xml").write_text(text, "utf-8")
     with pytest.raises(DataError, match=said):
         read("google-merchant", tmp_path / "feed.xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_document_type_is_seen_in_any_encoding_and_over_the_ends_of_pieces(
+    encoding: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retailor.shop.files.xml._PIECE", size)
+    text = '\ufeff<!DOCTYPE a [<!ENTITY b "bb">]><rss><item><id>&b;</id></item></rss>'
+    with pytest.raises(DataError, match="document type"):
+        list(xml_rows("feed.xml", io.BufferedReader(io.BytesIO(text.encode(encoding)))))
 
 
 def test_a_packed_feed_reads_the_same(tmp_path: Path) -> None:
