@@ -176,6 +176,21 @@ def test_what_a_log_says_of_no_item_is_counted(tmp_path: Path) -> None:
     assert any("'view_item_list' 2" in told for told in count.remarks)
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_without_entries_are_counted_on_however_many_lines_they_stand(
+    indent: int | None, tmp_path: Path
+) -> None:
+    from retailor.shop.read import read_into
+
+    rows = [{"user": f"u{i}", "lines": [{"sku": "A"}, {"sku": "B"}] if i else []} for i in range(5)]
+    (tmp_path / "o.json").write_text(json.dumps(rows, indent=indent), "utf-8")
+    columns = {"user_id": "user", "item_id": "lines.sku"}
+    tables = {"events": {"each": "lines", "columns": columns, "constants": {"kind": "buy"}}}
+    count = read_into("tabular", [tmp_path / "o.json"], tmp_path / "shop", tables=tables)
+    assert count.rows["events"] == 8
+    assert any("1 objects have no entries in 'lines'" in told for told in count.remarks)
+
+
 def test_the_encoding_of_an_export_is_told_by_its_bytes(tmp_path: Path) -> None:
     text = (HERE / "tmall_reviews.csv").read_bytes().decode("gb18030")
     for encoding in ("utf-8", "utf-8-sig", "gb18030", "utf-16"):
