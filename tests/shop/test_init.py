@@ -187,6 +187,47 @@ def test_of_two_ids_the_one_that_joins_is_taken(tmp_path: Path) -> None:
     assert orders.tables[0].settings["columns"]["item_id"] == "ref"
 
 
+@pytest.mark.parametrize(
+    ("question", "answers", "text", "who"),
+    [("question", "answers", "text", "user"), ("问题", "回答", "内容", "用户")],
+)
+def test_what_a_question_lists_are_answers_and_no_reviews(
+    question: str, answers: str, text: str, who: str, tmp_path: Path
+) -> None:
+    said = [{text: "It is warm enough, I think", who: "u"}, {text: "Not for me, it was too thin", who: "v"}]
+    rows = [
+        {"product_id": f"P{i % 3}", question: f"Is scarf {i} fit for winter?", answers: said}
+        for i in range(9)
+    ]
+    (tmp_path / "q.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    (found,) = propose([tmp_path / "q.json"])
+    assert [table.table for table in found.tables] == ["questions"]
+    assert found.tables[0].settings["columns"]["answer"] == f"{answers}.{text}"
+
+
+def test_reviews_without_stars_are_no_ratings(tmp_path: Path) -> None:
+    rows = [f"u{i},A{i % 3},I liked this thing very much number {i},{1 + i % 5}" for i in range(9)]
+    for header, tables in (
+        ("user_id,sku,text,stars", ["reviews", "events"]),
+        ("user_id,sku,text,shelf", ["reviews"]),
+    ):
+        (tmp_path / "r.csv").write_text("\n".join([header, *rows]), "utf-8")
+        (found,) = propose([tmp_path / "r.csv"])
+        assert [table.table for table in found.tables] == tables
+
+
+def test_ids_in_json_are_those_of_the_object_that_they_stand_in(tmp_path: Path) -> None:
+    rows = [
+        {"account": {"id": f"c{i % 4}"}, "goods": {"id": f"g{i % 6}", "name": f"Cup number {i % 6}"},
+         "page": "home", "coupons": [{"code": f"X{i}"}]}
+        for i in range(12)
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    (found,) = propose([tmp_path / "a.jsonl"])
+    assert found.tables[0].settings["columns"] == {"user_id": "account.id", "item_id": "goods.id"}
+    assert "coupons" in found.unused  # lists too are said to be lost
+
+
 def test_what_is_no_table_in_a_folder_is_passed_by(tmp_path: Path) -> None:
     from retailor.shop.propose.door import files_in
 

@@ -193,8 +193,8 @@ def _reads(some: Collection[str], form: TimeForm) -> int:
 
 
 def ratings_as_events(match: Match) -> dict[str, Any] | None:
-    """Reviews as events of kind 'rate', for a shop that has no others; None where they name no one."""
-    if not {"user_id", "item_id"} <= match.columns.keys():
+    """Reviews as events of kind 'rate', for a shop that has no others; None without stars or raters."""
+    if not {"user_id", "item_id", "rating"} <= match.columns.keys():
         return None
     columns = {
         ours: match.columns[ours]

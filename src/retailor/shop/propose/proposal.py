@@ -156,7 +156,8 @@ def _with_what_is_missing(
         what = " and ".join(
             dict.fromkeys(WHAT[part.table] for part in parts if not part.settings.get("derived"))
         )
-        unused = tuple(name for name in sample.columns if name not in used)
+        lists = [each for each in sample.lists if not any(name.startswith(f"{each}.") for name in used)]
+        unused = tuple(name for name in [*sample.columns, *lists] if name not in used)
         made.append(Found(sample, "tabular", what, tuple(parts), unused))
     return made
 
@@ -170,6 +171,9 @@ def _apart(own: Sequence[_Guess]) -> list[_Guess]:
         (guess for guess in own if guess.view.each is not None),
         key=lambda guess: -(guess.match.fit if guess.match else 0.0),
     )
+    if any(guess.match and guess.match.table == "questions" for guess in rows):
+        # what a question lists are its answers, and no reviews
+        return [one for one in lists if one.match and one.match.table == "questions"][:1] or rows
     return [*rows, *lists[:1]]
 
 
