@@ -175,15 +175,19 @@ def test_a_catalogue_is_not_read_out_of_reviews_that_have_its_columns(tmp_path: 
     assert not len(shop.rejects)
 
 
-def test_of_two_ids_the_one_that_joins_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "joins"),
+    [("id", "code"), ("sku", "barcode"), ("product_id", "gtin"), ("商品ID", "条码"), ("编号", "货号")],
+)
+def test_of_two_ids_the_one_that_joins_is_taken(other: str, joins: str, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(
-        "id,code,title\n" + "".join(f"{i},X-{i}7,Thing {i}\n" for i in range(1, 9)), "utf-8"
+        f"{other},{joins},title\n" + "".join(f"{i},X-{i}7,Thing {i}\n" for i in range(1, 9)), "utf-8"
     )
     (tmp_path / "o.csv").write_text(
         "no,buyer,ref,day\n" + "".join(f"{i},b{i % 3},X-{i}7,2024-01-0{i}\n" for i in range(1, 9)), "utf-8"
     )
     catalogue, orders = propose([tmp_path / "c.csv", tmp_path / "o.csv"])
-    assert catalogue.tables[0].settings["columns"]["item_id"] == "code"
+    assert catalogue.tables[0].settings["columns"]["item_id"] == joins
     assert orders.tables[0].settings["columns"]["item_id"] == "ref"
 
 

@@ -93,7 +93,8 @@ def of_prices(columns: Mapping[str, str], profiles: Mapping[str, Profile]) -> li
         return []
     seen = profiles[columns["price"]]
     if not seen.money:
-        return ['prices name no currency: currency = "EUR", or whichever it is, would say']
+        usual = "CNY" if any(map(_HAN.search, profiles)) else "EUR"
+        return [f'prices name no currency: currency = "{usual}", or whichever it is, would say']
     if any("$" in value or "¥" in value for value in seen.values):
         return ['the sign of the prices is that of several currencies: currency = "USD" or "CNY" would say']
     return []

@@ -44,10 +44,10 @@ NAMES: dict[str, dict[str, str]] = {
         "price": (
             "price, regular price, unit price, retail price, variant price, product price, item price, "
             "list price, selling price, current price, price amount, 价格, 售价, 单价, 商品价格, "
-            "宝贝价格, 京东价, 一口价, 零售价, 销售价, 商品单价, 现价, 销售价格 | sale price, lineitem "
-            "price, discounted price, discount price, promo price, offer price, member price, net price, "
-            "gross price, msrp, rrp, 市场价, 原价, 吊牌价, 会员价, 促销价, 活动价, 折扣价, 实付价, 成交价 | "
-            "special price, amount, cost, final price"
+            "宝贝价格, 京东价, 一口价, 零售价, 销售价, 商品单价, 现价, 销售价格, 售卖价 | sale price, "
+            "lineitem price, discounted price, discount price, promo price, offer price, member price, "
+            "net price, gross price, msrp, rrp, 市场价, 原价, 吊牌价, 会员价, 促销价, 活动价, "
+            "折扣价, 实付价, 成交价, 划线价, 到手价, 券后价, 折后价, 拼单价 | special price, amount, cost, final price"
         ),
         "currency": ("currency, price currency, currency code, currency iso, 币种, 货币, 货币单位 | |"),
         "attributes": (
