@@ -119,6 +119,7 @@ def test_rows_of_orders_that_may_be_no_purchases_are_named(
     "more",
     [
         lambda i: {"order_status": "Complete" if i % 2 else "Shipped"},
+        lambda i: {"product_name": "Return of the king"},
         lambda i: {"is_cancelled": "no", "refund_amount": "0.00"},
         lambda i: {"订单状态": "交易成功", "退款状态": "没有申请退款"},
     ],

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from retailor.shop.propose.match import LEAST, SURE, Hints, Match, score, words_for
-from retailor.shop.propose.names import Words, detail_of, is_of_item, scores
+from retailor.shop.propose.names import Words, is_of_item, scores
 from retailor.shop.propose.profile import Profile
 from retailor.shop.propose.values import NEVER, fit
 
@@ -59,7 +59,6 @@ def rivals(
             other
             for other, seen in profiles.items()
             if other not in columns.values()
-            and detail_of(words_for(other, hints)) is None
             and not (seen.distinct > _ALIKE and seen.values == profiles[name].values)
             and score(table, ours, other, seen, hints) >= least
         ]

@@ -47,7 +47,8 @@ NAMES: dict[str, dict[str, str]] = {
             "宝贝价格, 京东价, 一口价, 零售价, 销售价, 商品单价, 现价, 销售价格, 售卖价 | sale price, "
             "lineitem price, discounted price, discount price, promo price, offer price, member price, "
             "net price, gross price, msrp, rrp, 市场价, 原价, 吊牌价, 会员价, 促销价, 活动价, "
-            "折扣价, 实付价, 成交价, 划线价, 到手价, 券后价, 折后价, 拼单价 | special price, amount, cost, final price"
+            "折扣价, 实付价, 成交价, 划线价, 到手价, 券后价, 折后价, 拼单价 | special price, "
+            "amount, cost, final price"
         ),
         "currency": ("currency, price currency, currency code, currency iso, 币种, 货币, 货币单位 | |"),
         "attributes": (
