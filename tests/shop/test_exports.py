@@ -158,6 +158,16 @@ def test_products_of_shopify_under_the_names_of_today_read_the_same(tmp_path: Pa
     assert propose([tmp_path / "p.csv"])[0].reader == "shopify"
 
 
+def test_guests_of_woocommerce_are_told_apart_by_their_address(tmp_path: Path) -> None:
+    orders = json.loads((HERE / "woocommerce_orders.json").read_text("utf-8"))[:3]
+    for order, address in zip(orders, ("a@x.test", "b@x.test", ""), strict=True):
+        order |= {"customer_id": 0, "status": "completed", "billing": {"email": address}}
+    (tmp_path / "o.json").write_text(json.dumps(orders), "utf-8")
+    shop = read("woocommerce", tmp_path / "o.json")
+    assert set(shop.events["user_id"]) == {"a@x.test", "b@x.test"}  # not one customer '0'
+    assert len(shop.rejects) == len(orders[2]["line_items"])  # nobody's
+
+
 def test_closed_orders_are_no_purchases_and_are_counted(tmp_path: Path) -> None:
     from retailor.shop.read import read_into
 
