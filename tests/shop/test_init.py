@@ -294,6 +294,17 @@ def test_an_encoding_is_told_by_its_bytes(encoding: str) -> None:
     assert found == (None if encoding == "utf-8" else encoding)
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "gb18030"])
+def test_an_encoding_that_the_file_does_not_say_is_unsure(encoding: str, tmp_path: Path) -> None:
+    name = {"cp1251": "Красная кружка", "cp1252": "Größe für Möbel", "gb18030": "红色杯子很好看"}[encoding]
+    rows = "".join(f"S{i},{name} {i}\n" for i in range(9))
+    (tmp_path / "i.csv").write_bytes(f"sku,name\n{rows}".encode(encoding))
+    (found,) = propose([tmp_path / "i.csv"])
+    assert any(note.startswith("encoding: ") for note in found.tables[0].unsure)
+    (tmp_path / "i.csv").write_text(f"sku,name\n{rows}", "utf-8")
+    assert not propose([tmp_path / "i.csv"])[0].tables[0].unsure
+
+
 def test_an_encoder_tells_a_header_whose_words_are_not_known(tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_text(
         "sku,Bezeichnung\n" + "".join(f"S{i},Red hat number {i}\n" for i in range(5)), "utf-8"

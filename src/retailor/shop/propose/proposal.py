@@ -180,7 +180,12 @@ def _apart(own: Sequence[_Guess]) -> list[_Guess]:
 def _tables_of(guess: _Guess, match: Match, tables: set[str]) -> list[tuple[str, dict[str, Any], list[str]]]:
     view, hints = guess.view, guess.view.hints(guess.item_ids, None)
     settings, unsure = map_of(match, view.cells, view.profiles, hints)
-    made = [(match.table, settings, [*doubts(match, view.profiles, hints), *unsure])]
+    unsure = [*doubts(match, view.profiles, hints), *unsure]
+    if "encoding" in view.sample.layout:
+        unsure.append(
+            f"encoding: {view.sample.layout['encoding']} by the bytes; look whether letters are right"
+        )
+    made = [(match.table, settings, unsure)]
     if match.table == "reviews" and "events" not in tables and (more := ratings_as_events(match)):
         made.append(("events", more, []))
     if (
