@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from retailor.errors import DataError
+from retailor.shop.files.xml import xml_rows
 from retailor.shop.propose.proposal import propose
 from retailor.shop.read import read
 from retailor.shop.readers.exports.reference import reference
@@ -156,6 +158,16 @@ def test_products_of_shopify_under_the_names_of_today_read_the_same(tmp_path: Pa
     assert propose([tmp_path / "p.csv"])[0].reader == "shopify"
 
 
+def test_guests_of_woocommerce_are_told_apart_by_their_address(tmp_path: Path) -> None:
+    orders = json.loads((HERE / "woocommerce_orders.json").read_text("utf-8"))[:3]
+    for order, address in zip(orders, ("a@x.test", "b@x.test", ""), strict=True):
+        order |= {"customer_id": 0, "status": "completed", "billing": {"email": address}}
+    (tmp_path / "o.json").write_text(json.dumps(orders), "utf-8")
+    shop = read("woocommerce", tmp_path / "o.json")
+    assert set(shop.events["user_id"]) == {"a@x.test", "b@x.test"}  # not one customer '0'
+    assert len(shop.rejects) == len(orders[2]["line_items"])  # nobody's
+
+
 def test_closed_orders_are_no_purchases_and_are_counted(tmp_path: Path) -> None:
     from retailor.shop.read import read_into
 
@@ -172,6 +184,21 @@ def test_what_a_log_says_of_no_item_is_counted(tmp_path: Path) -> None:
     assert count.rejects == 0
     assert any("3 objects have no entries in 'items'" in told for told in count.remarks)
     assert any("'view_item_list' 2" in told for told in count.remarks)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_without_entries_are_counted_on_however_many_lines_they_stand(
+    indent: int | None, tmp_path: Path
+) -> None:
+    from retailor.shop.read import read_into
+
+    rows = [{"user": f"u{i}", "lines": [{"sku": "A"}, {"sku": "B"}] if i else []} for i in range(5)]
+    (tmp_path / "o.json").write_text(json.dumps(rows, indent=indent), "utf-8")
+    columns = {"user_id": "user", "item_id": "lines.sku"}
+    tables = {"events": {"each": "lines", "columns": columns, "constants": {"kind": "buy"}}}
+    count = read_into("tabular", [tmp_path / "o.json"], tmp_path / "shop", tables=tables)
+    assert count.rows["events"] == 8
+    assert any("1 objects have no entries in 'lines'" in told for told in count.remarks)
 
 
 def test_the_encoding_of_an_export_is_told_by_its_bytes(tmp_path: Path) -> None:
@@ -212,6 +239,17 @@ def test_xml_that_is_no_feed_says_why(text: str, said: str, tmp_path: Path) -> N
     (tmp_path / "feed.xml").write_text(text, "utf-8")
     with pytest.raises(DataError, match=said):
         read("google-merchant", tmp_path / "feed.xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_document_type_is_seen_in_any_encoding_and_over_the_ends_of_pieces(
+    encoding: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retailor.shop.files.xml._PIECE", size)
+    text = '\ufeff<!DOCTYPE a [<!ENTITY b "bb">]><rss><item><id>&b;</id></item></rss>'
+    with pytest.raises(DataError, match="document type"):
+        list(xml_rows("feed.xml", io.BufferedReader(io.BytesIO(text.encode(encoding)))))
 
 
 def test_a_packed_feed_reads_the_same(tmp_path: Path) -> None:

@@ -175,16 +175,62 @@ def test_a_catalogue_is_not_read_out_of_reviews_that_have_its_columns(tmp_path: 
     assert not len(shop.rejects)
 
 
-def test_of_two_ids_the_one_that_joins_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "joins"),
+    [("id", "code"), ("sku", "barcode"), ("product_id", "gtin"), ("商品ID", "条码"), ("编号", "货号")],
+)
+def test_of_two_ids_the_one_that_joins_is_taken(other: str, joins: str, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(
-        "id,code,title\n" + "".join(f"{i},X-{i}7,Thing {i}\n" for i in range(1, 9)), "utf-8"
+        f"{other},{joins},title\n" + "".join(f"{i},X-{i}7,Thing {i}\n" for i in range(1, 9)), "utf-8"
     )
     (tmp_path / "o.csv").write_text(
         "no,buyer,ref,day\n" + "".join(f"{i},b{i % 3},X-{i}7,2024-01-0{i}\n" for i in range(1, 9)), "utf-8"
     )
     catalogue, orders = propose([tmp_path / "c.csv", tmp_path / "o.csv"])
-    assert catalogue.tables[0].settings["columns"]["item_id"] == "code"
+    assert catalogue.tables[0].settings["columns"]["item_id"] == joins
     assert orders.tables[0].settings["columns"]["item_id"] == "ref"
+    assert not [note for note in catalogue.tables[0].unsure if other in note]  # the join settles it
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "text", "who"),
+    [("question", "answers", "text", "user"), ("问题", "回答", "内容", "用户")],
+)
+def test_what_a_question_lists_are_answers_and_no_reviews(
+    question: str, answers: str, text: str, who: str, tmp_path: Path
+) -> None:
+    said = [{text: "It is warm enough, I think", who: "u"}, {text: "Not for me, it was too thin", who: "v"}]
+    rows = [
+        {"product_id": f"P{i % 3}", question: f"Is scarf {i} fit for winter?", answers: said}
+        for i in range(9)
+    ]
+    (tmp_path / "q.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    (found,) = propose([tmp_path / "q.json"])
+    assert [table.table for table in found.tables] == ["questions"]
+    assert found.tables[0].settings["columns"]["answer"] == f"{answers}.{text}"
+
+
+def test_reviews_without_stars_are_no_ratings(tmp_path: Path) -> None:
+    rows = [f"u{i},A{i % 3},I liked this thing very much number {i},{1 + i % 5}" for i in range(9)]
+    for header, tables in (
+        ("user_id,sku,text,stars", ["reviews", "events"]),
+        ("user_id,sku,text,shelf", ["reviews"]),
+    ):
+        (tmp_path / "r.csv").write_text("\n".join([header, *rows]), "utf-8")
+        (found,) = propose([tmp_path / "r.csv"])
+        assert [table.table for table in found.tables] == tables
+
+
+def test_ids_in_json_are_those_of_the_object_that_they_stand_in(tmp_path: Path) -> None:
+    rows = [
+        {"account": {"id": f"c{i % 4}"}, "goods": {"id": f"g{i % 6}", "name": f"Cup number {i % 6}"},
+         "page": "home", "coupons": [{"code": f"X{i}"}]}
+        for i in range(12)
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    (found,) = propose([tmp_path / "a.jsonl"])
+    assert found.tables[0].settings["columns"] == {"user_id": "account.id", "item_id": "goods.id"}
+    assert "coupons" in found.unused  # lists too are said to be lost
 
 
 def test_what_is_no_table_in_a_folder_is_passed_by(tmp_path: Path) -> None:
@@ -246,6 +292,17 @@ def test_an_encoding_is_told_by_its_bytes(encoding: str) -> None:
     )
     found = encoding_of(text.encode(encoding) * 20)
     assert found == (None if encoding == "utf-8" else encoding)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "gb18030"])
+def test_an_encoding_that_the_file_does_not_say_is_unsure(encoding: str, tmp_path: Path) -> None:
+    name = {"cp1251": "Красная кружка", "cp1252": "Größe für Möbel", "gb18030": "红色杯子很好看"}[encoding]
+    rows = "".join(f"S{i},{name} {i}\n" for i in range(9))
+    (tmp_path / "i.csv").write_bytes(f"sku,name\n{rows}".encode(encoding))
+    (found,) = propose([tmp_path / "i.csv"])
+    assert any(note.startswith("encoding: ") for note in found.tables[0].unsure)
+    (tmp_path / "i.csv").write_text(f"sku,name\n{rows}", "utf-8")
+    assert not propose([tmp_path / "i.csv"])[0].tables[0].unsure
 
 
 def test_an_encoder_tells_a_header_whose_words_are_not_known(tmp_path: Path) -> None:

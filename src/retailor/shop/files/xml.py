@@ -14,6 +14,7 @@ ROWS = ("item", "entry", "product", "offer", "row", "record", "article")
 _BATCH = 5_000
 _PIECE = 1 << 20
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_LONGEST_SIGN = len(b"<!DOCTYPE")
 _MOST_CHILDREN = 1_000
 
 Row = dict[str, str]
@@ -27,10 +28,12 @@ def xml_rows(name: str, stream: IO[bytes]) -> Iterator[list[tuple[int, Row]]]:
     """
     parser: Any = ElementTree.XMLPullParser(["start", "end"])
     batch: list[tuple[int, Row]] = []
-    n, row_tag, depth, at = 0, "", 0, 0
+    n, row_tag, depth, at, tail = 0, "", 0, 0, b""
     try:
         for piece in iter(lambda: stream.read1(_PIECE), b""):  # type: ignore[attr-defined]
-            if _DOCTYPE.search(piece):
+            letters = tail + piece.replace(b"\0", b"")  # of UTF-16 too, and over the ends of pieces
+            tail = letters[1 - _LONGEST_SIGN :]
+            if _DOCTYPE.search(letters):
                 raise DataError("its document type may hold entities: export it without one.", path=name)
             parser.feed(piece)
             for event, element in parser.read_events():

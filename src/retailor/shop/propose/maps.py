@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from retailor.scripts import HAN
-from retailor.shop.cells.times import TimeForm, read_time
+from retailor.shop.cells.times import UNSETTLED, TimeForm, read_time
+from retailor.shop.propose.doubts import rivals, undone
 from retailor.shop.propose.match import Hints, Match, score, words_for
 from retailor.shop.propose.names import Words, detail_of, is_of_item
 from retailor.shop.propose.profile import Profile
@@ -27,10 +28,7 @@ _BUY = frozenset(
         "transaction",
         "sale",
         "paid",
-        "price",
         "checkout",
-        "total",
-        "amount",
     ]
 )
 _BUY_ZH = ("订单", "购买", "下单", "成交", "付款", "支付", "订购", "买家")
@@ -38,6 +36,7 @@ _VIEW = frozenset(["view", "click", "visit", "page", "impression", "session", "b
 _VIEW_ZH = ("浏览", "点击", "访问")
 _HAN = re.compile(f"[{HAN}]")
 _ZONED = re.compile(r"(?i)(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
+_LOOKED_AT = 500
 _DERIVED = ("title", "brand", "category", "price", "currency", "image")
 
 Made = tuple[dict[str, Any], list[str]]
@@ -50,7 +49,7 @@ def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints:
     if match.table == "items":
         notes += _of_items(settings, match, profiles, hints)
     if match.table == "events":
-        notes += _of_events(settings, match, cells, hints)
+        notes += _of_events(settings, match, cells, profiles, hints)
     if match.table == "reviews" and "label" in match.columns:
         values = labels_of(profiles[match.columns["label"]].values)
         settings["values"] = {"label": values}
@@ -63,12 +62,7 @@ def map_of(match: Match, cells: Columns, profiles: Mapping[str, Profile], hints:
             settings["values"] = {"grade": grades_of(seen.values)}
             notes.append("grade: what each word is worth is a guess")
     if "time" in match.columns:
-        first = day_first(profiles[match.columns["time"]])
-        if first is not None:
-            settings["day_first"] = first
-            notes.append(
-                "time: years of two digits need day_first; look at the first rows whether it is right"
-            )
+        notes += _of_days(settings, profiles[match.columns["time"]])
         if match.table != "events" and profiles[match.columns["time"]].time < 1:
             settings["optional"] = ["time"]
             notes.append("time: some cells are none; their rows are kept without a time")
@@ -87,17 +81,23 @@ def _of_items(
     details = details_of(profiles, hints, set(columns.values()))
     if details:
         settings["attributes"] = details
-    if "price" in columns and "currency" not in columns:
-        money = profiles[columns["price"]].money
-        if not money:
-            notes.append('prices name no currency: currency = "EUR", or whichever it is, would say')
-        elif any("$" in value or "¥" in value for value in profiles[columns["price"]].values):
-            notes.append(
-                'the sign of the prices is that of several currencies: currency = "USD" or "CNY" would say'
-            )
+    notes += of_prices(columns, profiles)
     if profiles[columns["item_id"]].distinct < 0.95:
         notes.append(f"item_id: {columns['item_id']!r} repeats; the first row of an item is kept")
     return notes
+
+
+def of_prices(columns: Mapping[str, str], profiles: Mapping[str, Profile]) -> list[str]:
+    """What the prices of a map do not say of their currency."""
+    if "price" not in columns or "currency" in columns:
+        return []
+    seen = profiles[columns["price"]]
+    if not seen.money:
+        usual = "CNY" if any(map(_HAN.search, profiles)) else "EUR"
+        return [f'prices name no currency: currency = "{usual}", or whichever it is, would say']
+    if any("$" in value or "¥" in value for value in seen.values):
+        return ['the sign of the prices is that of several currencies: currency = "USD" or "CNY" would say']
+    return []
 
 
 def details_of(profiles: Mapping[str, Profile], hints: Hints, taken: set[str]) -> dict[str, str]:
@@ -121,7 +121,9 @@ def separator(seen: Profile) -> str | None:
     return None
 
 
-def _of_events(settings: dict[str, Any], match: Match, cells: Columns, hints: Hints) -> list[str]:
+def _of_events(
+    settings: dict[str, Any], match: Match, cells: Columns, profiles: Mapping[str, Profile], hints: Hints
+) -> list[str]:
     if "kind" in match.columns:
         kinds, items = cells[match.columns["kind"]], cells[match.columns["item_id"]]
         values = frozenset(kind for kind in kinds if kind)
@@ -135,24 +137,27 @@ def _of_events(settings: dict[str, Any], match: Match, cells: Columns, hints: Hi
         return [f"kind: rows of {', '.join(map(repr, others[:8]))} are left out"]
     kind, sure = kind_of(match, [words_for(name, hints) for name in cells])
     settings["constants"] = {"kind": kind}
-    if sure:
-        return []
-    return [
-        f"kind: nothing says what the customers did; '{kind}' is a guess (view, cart, buy, favourite, rate)"
-    ]
+    notes = undone(match, profiles, hints) if kind == "buy" else []
+    if not sure:
+        notes.append(
+            f"kind: nothing says what the customers did; '{kind}' is a guess "
+            "(view, cart, buy, favourite, rate)"
+        )
+    return notes
 
 
 def kind_of(match: Match, names: list[Words]) -> tuple[str, bool]:
-    """What the rows of a log without kinds are, by its columns, and whether anything says so."""
-    said = {word for words in names for word in words}
-    whole = " ".join(said)
+    """What the rows of a log without kinds are, by its columns, and whether they say one thing alone.
+
+    A price says nothing: what was looked at has one too.
+    """
     if "rating" in match.columns:
         return "rate", True
-    if said & _BUY or any(word in whole for word in _BUY_ZH):
-        return "buy", True
-    if said & _VIEW or any(word in whole for word in _VIEW_ZH):
-        return "view", True
-    return "buy", False
+    said = {word for words in names if "price" not in words for word in words}
+    whole = " ".join(said)
+    bought = bool(said & _BUY) or any(word in whole for word in _BUY_ZH)
+    seen = bool(said & _VIEW) or any(word in whole for word in _VIEW_ZH)
+    return "view" if seen and not bought else "buy", bought != seen
 
 
 def _of_time(seen: Profile, *, is_chinese: bool) -> list[str]:
@@ -162,23 +167,35 @@ def _of_time(seen: Profile, *, is_chinese: bool) -> list[str]:
     return [f'times that name no zone are read as UTC; time_zone = "{zone}" would say otherwise']
 
 
-def day_first(seen: Profile) -> bool | None:
-    """The order of day and month that times with two digits for the year need; None where they need none."""
-    some = list(seen.values)[:500]
-    reads = {
-        first: sum(isinstance(read_time(one, TimeForm(first, strict=True)), int) for one in some)
-        for first in (False, True)
-    }
-    usual = sum(
-        any(isinstance(read_time(one, TimeForm(first)), int) for first in (False, True)) for one in some
-    )
-    best = max(reads, key=lambda first: reads[first])
-    return best if reads[best] > usual else None
+def _of_days(settings: dict[str, Any], seen: Profile) -> list[str]:
+    """Sets `day_first` where years of two digits need it, and says where nothing tells day from month."""
+    some = sorted(seen.values)
+    some = some[:: max(1, len(some) // _LOOKED_AT)]
+    reads = {first: _reads(some, TimeForm(first, strict=True)) for first in (False, True)}
+    open_ones = [one for one in some if read_time(one, TimeForm()) == UNSETTLED]
+    is_tied = reads[False] == reads[True]
+    if max(reads.values()) > max(_reads(some, TimeForm(first)) for first in (False, True)):
+        settings["day_first"] = reads[True] > reads[False]
+        if is_tied:
+            return [
+                "time: years of two digits need day_first; nothing says which it is, and false is a guess"
+            ]
+        return ["time: years of two digits need day_first; look at the first rows whether it is right"]
+    if open_ones and is_tied:
+        return [
+            f"time: {open_ones[0]!r} can be day or month first: such rows are rejects until "
+            "day_first = true or false says which"
+        ]
+    return []
+
+
+def _reads(some: Collection[str], form: TimeForm) -> int:
+    return sum(isinstance(read_time(one, form), int) for one in some)
 
 
 def ratings_as_events(match: Match) -> dict[str, Any] | None:
-    """Reviews as events of kind 'rate', for a shop that has no others; None where they name no one."""
-    if not {"user_id", "item_id"} <= match.columns.keys():
+    """Reviews as events of kind 'rate', for a shop that has no others; None without stars or raters."""
+    if not {"user_id", "item_id", "rating"} <= match.columns.keys():
         return None
     columns = {
         ours: match.columns[ours]
@@ -188,7 +205,7 @@ def ratings_as_events(match: Match) -> dict[str, Any] | None:
     return {"columns": columns, "constants": {"kind": "rate"}}
 
 
-def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -> dict[str, Any] | None:
+def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -> Made | None:
     """The items that rows of another table mention, for a shop without a catalogue; None without titles."""
     if "item_id" not in match.columns:
         return None
@@ -211,7 +228,9 @@ def derived_items(match: Match, profiles: Mapping[str, Profile], hints: Hints) -
     settings: dict[str, Any] = {"columns": columns, "derived": True}
     if "category" in columns and (between := separator(profiles[columns["category"]])):
         settings["list_separator"] = between
-    return settings
+    around = {name: profiles[name] for name in [*free, *columns.values()]}
+    notes = rivals("items", {ours: name for ours, name in columns.items() if ours in _DERIVED}, around, hints)
+    return settings, [*notes, *of_prices(columns, profiles)]
 
 
 def _is_title(name: str, match: Match, hints: Hints) -> bool:

@@ -16,6 +16,8 @@ from retailor.shop.propose.words import NAMES
 LEAST = 0.36
 """A column that fits less is not taken; one that fits less than SURE is, with a word of doubt."""
 SURE = 0.6
+_NOT_JOINED = 0.4
+"""What a name of an id loses where another column is the one that joins."""
 _NAME, _VALUES, _FILLED = 0.75, 0.55, 0.8
 _WEIGHTS: dict[str, dict[str, float]] = {
     "items": {
@@ -90,7 +92,8 @@ def score(table: str, ours: str, column: str, seen: Profile, hints: Hints) -> fl
         named = max(named, 0.7 * hints.likeness(table, column).get(ours, 0.0))
     joined = hints.item_ids.get(column, 0.0)
     if ours == "item_id":
-        named = max(named + 0.25 * joined, 0.75 * joined)
+        best = max(hints.item_ids.values(), default=0.0)
+        named = max(named + 0.25 * joined, 0.75 * joined) - _NOT_JOINED * (best - joined)
     elif ours in ("user_id", "review_id", "question_id") and joined > 0.5:
         named *= 0.6
     if named >= 0.4:

@@ -17,7 +17,11 @@ _ATOMIC = re.compile(r":(?:token|float)(?:_seq)?$")
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _HAN = re.compile(f"[{HAN}]")
 _APART = re.compile(rf"[^a-z0-9{HAN}]+")
-ENTITIES = ("product", "item", "order", "review", "question", "user", "customer")
+ENTITIES = (
+    "product", "item", "good", "article", "sku", "order", "review", "question", "answer", "user", "customer",
+    "buyer", "member", "account", "visitor", "商品", "产品", "宝贝", "订单", "评价", "评论",
+    "问题", "回答", "用户", "买家", "会员", "客户",
+)  # fmt: skip
 _FEW = 2
 _SHORT = {
     "cust": "customer", "prod": "product", "art": "article", "qty": "quantity", "cat": "category",

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from retailor.shop.propose.doubts import doubts
 from retailor.shop.propose.joins import ids_by_join
 from retailor.shop.propose.maps import derived_items, map_of, ratings_as_events
-from retailor.shop.propose.match import SURE, Hints, Likeness, Match, matches
+from retailor.shop.propose.match import Hints, Likeness, Match, matches
 from retailor.shop.propose.profile import Profile, profile
 from retailor.shop.propose.sample import Columns, Sample, samples
 from retailor.shop.readers.exports.table import recognised
@@ -155,7 +156,8 @@ def _with_what_is_missing(
         what = " and ".join(
             dict.fromkeys(WHAT[part.table] for part in parts if not part.settings.get("derived"))
         )
-        unused = tuple(name for name in sample.columns if name not in used)
+        lists = [each for each in sample.lists if not any(name.startswith(f"{each}.") for name in used)]
+        unused = tuple(name for name in [*sample.columns, *lists] if name not in used)
         made.append(Found(sample, "tabular", what, tuple(parts), unused))
     return made
 
@@ -169,26 +171,29 @@ def _apart(own: Sequence[_Guess]) -> list[_Guess]:
         (guess for guess in own if guess.view.each is not None),
         key=lambda guess: -(guess.match.fit if guess.match else 0.0),
     )
+    if any(guess.match and guess.match.table == "questions" for guess in rows):
+        # what a question lists are its answers, and no reviews
+        return [one for one in lists if one.match and one.match.table == "questions"][:1] or rows
     return [*rows, *lists[:1]]
 
 
 def _tables_of(guess: _Guess, match: Match, tables: set[str]) -> list[tuple[str, dict[str, Any], list[str]]]:
     view, hints = guess.view, guess.view.hints(guess.item_ids, None)
     settings, unsure = map_of(match, view.cells, view.profiles, hints)
-    doubts = [
-        f"{ours} = {name!r}: {match.scores[ours]:.0%} sure"
-        for ours, name in match.columns.items()
-        if match.scores[ours] < SURE
-    ]
-    made = [(match.table, settings, [*doubts, *unsure])]
+    unsure = [*doubts(match, view.profiles, hints), *unsure]
+    if "encoding" in view.sample.layout:
+        unsure.append(
+            f"encoding: {view.sample.layout['encoding']} by the bytes; look whether letters are right"
+        )
+    made = [(match.table, settings, unsure)]
     if match.table == "reviews" and "events" not in tables and (more := ratings_as_events(match)):
         made.append(("events", more, []))
     if (
         match.table != "items"
         and "items" not in tables
-        and (more := derived_items(match, view.profiles, hints))
+        and (of_items := derived_items(match, view.profiles, hints))
     ):
-        made.append(("items", more, []))
+        made.append(("items", *of_items))
     layout = _layout(view.sample)
     if view.each is not None:
         layout["each"] = view.each

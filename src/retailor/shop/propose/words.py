@@ -11,7 +11,7 @@ NAMES: dict[str, dict[str, str]] = {
             "item id, product id, product uid, item uid, goods id, article id, item, movie id, business "
             "id, book id, docid, doc id, product code, item code, product number, item number, item no, "
             "article number, prod id, parent asin, asin, 商品id, 商品编号, 商品编码, 宝贝id, 商品代码, "
-            "产品编号, 产品id, 商品号, 产品编码, 物料编码 | sku, id, variant sku, offer id, code, "
+            "产品编号, 产品id, 商品号, 产品编码, 物料编码, 商品标识 | sku, id, variant sku, offer id, code, "
             "handle, url handle, stock code, stock number, part number, style code, style number, "
             "商家编码, 货号, 商品货号, 款号, sku编码, 编号, 编码 | gtin, ean, isbn, upc, mpn, barcode, "
             "key, number, no, 条码"
@@ -44,8 +44,11 @@ NAMES: dict[str, dict[str, str]] = {
         "price": (
             "price, regular price, unit price, retail price, variant price, product price, item price, "
             "list price, selling price, current price, price amount, 价格, 售价, 单价, 商品价格, "
-            "宝贝价格, 京东价, 一口价, 零售价, 销售价, 商品单价, 现价, 销售价格 | sale price, lineitem "
-            "price, msrp, rrp, 市场价, 原价, 吊牌价 | special price, amount, cost, final price"
+            "宝贝价格, 京东价, 一口价, 零售价, 销售价, 商品单价, 现价, 销售价格, 售卖价 | sale price, "
+            "lineitem price, discounted price, discount price, promo price, offer price, member price, "
+            "net price, gross price, msrp, rrp, 市场价, 原价, 吊牌价, 会员价, 促销价, 活动价, "
+            "折扣价, 实付价, 成交价, 划线价, 到手价, 券后价, 折后价, 拼单价 | special price, "
+            "amount, cost, final price"
         ),
         "currency": ("currency, price currency, currency code, currency iso, 币种, 货币, 货币单位 | |"),
         "attributes": (
@@ -99,7 +102,8 @@ NAMES: dict[str, dict[str, str]] = {
         ),
         "rating": (
             "rating, stars, star rating, score, review score, review rating, rating value, star, review "
-            "stars, 评分, 星级, 评价星级, 打分, 得分, 评价分数, 商品评分, 描述评分 | overall, rate, "
+            "stars, overall score, 评分, 星级, 评价星级, 打分, 得分, 评价分数, 商品评分, 描述评分, 总分, "
+            "总评分, 总体评分, 综合评分 | overall, rate, "
             "points, overall rating, 分数 | grade, value"
         ),
         "label": (

@@ -96,11 +96,13 @@ def _json(maps: Maps, name: str, stream: Any, reject: Reject, empty: Callable[[s
     started = False
     each = maps[0][1].each
     for whole in any_objects(name, stream, reject, encoding, is_row):
-        batch = whole if each is None else [(at, row) for at, one in whole for row in entries(one, each)]
+        batch = whole
         if not whole:
             continue
         if each is not None:
-            empty(each, len(whole) - len({at for at, _ in batch}))
+            inside = [(at, [*entries(one, each)]) for at, one in whole]
+            empty(each, sum(not some for _, some in inside))
+            batch = [(at, row) for at, some in inside for row in some]
         columns = {
             source: pl.Series([made_of(reach(row, source)) for _, row in batch], dtype=kind, strict=False)
             for source, (kind, made_of) in targets.items()

@@ -214,7 +214,7 @@ def add_frame(
 
 
 def with_instead(map: ColumnMap, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the map's second columns where its first are empty."""
+    """The frame with the map's second columns where its first are empty; a customer 0 is a guest and none."""
     made = []
     for ours, second in map.instead.items():
         first = map.columns[ours]
@@ -223,6 +223,8 @@ def with_instead(map: ColumnMap, frame: pl.DataFrame) -> pl.DataFrame:
         empty = pl.col(first).is_null()
         if frame.schema[first] == pl.String:
             empty = empty | says_none(pl.col(first)).fill_null(True)
+        if ours == "user_id" and (frame.schema[first] == pl.String or frame.schema[first].is_integer()):
+            empty = empty | (pl.col(first).cast(pl.String).str.strip_chars() == "0").fill_null(True)
         made.append(pl.when(empty).then(pl.col(second)).otherwise(pl.col(first)).alias(first))
     return frame.with_columns(made)
 

@@ -44,6 +44,7 @@ WOO_ORDERS: dict[str, Any] = {
             "kind": "status",
             "time": "date_created_gmt",
         },
+        "instead": {"user_id": "billing.email"},
         "values": {"kind": {"completed": "buy", "processing": "buy", "on-hold": "buy"}},
         "leave_out": ("kind",),
     },
