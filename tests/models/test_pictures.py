@@ -417,3 +417,14 @@ def test_items_keep_their_pictures_and_what_cannot_be_read_is_counted(tmp_path: 
     opened = ItemPictures.load(tmp_path / "saved", lambda folder: encoder)
     assert opened.item_ids == found.item_ids and opened.unread == found.unread
     np.testing.assert_allclose(opened.vectors, found.vectors, atol=1e-3)
+
+
+def test_unlike_numbers_of_like_faults_are_counted_together() -> None:
+    small = [Named(f"s{n}", written(Image.new("RGB", (n, 20)), "PNG")) for n in (1, 2, 15)]
+    large = [Named(f"l{n}", b"\0" * (20_000_000 + n)) for n in (1, 2)]
+    many = [Named(f"m{n}", bomb(8000, n)) for n in (8000, 9000)]
+    assert ItemPictures.of([*small, *large, *many], Counting()).unread == {
+        "has … × … pixels; fewer than 16 a side show nothing": 3,
+        "has … bytes; at most 20,000,000 are read": 2,
+        "has … × … pixels; at most 60,000,000 are read: send a smaller one": 2,
+    }
