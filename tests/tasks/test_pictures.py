@@ -104,6 +104,15 @@ def test_words_and_a_picture_find_what_has_both(search: Search) -> None:
     assert "unseen" in found(search, replace(query, k=50))
 
 
+def test_nothing_is_said_of_the_looks_of_an_item_that_nobody_has_seen(search: Search) -> None:
+    for words, reason in (
+        ("mug", "shares words with the query (“mug”)"),
+        ("cup", "close in meaning to the query"),
+    ):
+        answer = search.predict([SearchQuery(words, 50, image=as_query(COLOURS["blue"]))])[0]
+        assert {each.reason for each in answer.items if each.item_id == "unseen"} == {reason}
+
+
 def test_an_item_that_comes_while_serving_has_no_picture_yet(shop: tuple[Shop, ItemPictures]) -> None:
     made = Search(HashEncoder(), SearchSettings(weights=(0.7, 0.0, 0.3)), pictures=shop[1]).fit(shop[0])
     made.update(Shop.of(items=pl.DataFrame({"item_id": ["late"], "title": ["a mug that came late"]})))

@@ -41,9 +41,14 @@ class Looks:
         return cls(pictures, table.astype(np.float16).astype(np.float32), weight)
 
     @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which items have a picture [I]."""
+        return np.asarray(self.table.any(axis=1), np.bool_)
+
+    @property
     def blind(self) -> NDArray[np.int64]:
         """The rows of items without a picture."""
-        return np.flatnonzero(~self.table.any(axis=1))
+        return np.flatnonzero(~self.seen)
 
     def with_room(self, n_items: int) -> Looks:
         """The same of so many items: those behind the last one have no picture until the next fit."""
@@ -84,7 +89,7 @@ class Looks:
 
         Every item that has a picture is more or less like it; one without is no answer to a picture alone.
         """
-        seen, has_one = self.scores(image), np.asarray(self.table.any(axis=1), np.bool_)
+        seen, has_one = self.scores(image), self.seen
         if not text:
             return seen, chosen.without(self.blind.tolist()), has_one
         return self.joined(words, seen), chosen, np.logical_or(matches, has_one)
