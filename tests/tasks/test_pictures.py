@@ -107,7 +107,7 @@ def test_words_and_a_picture_find_what_has_both(search: Search) -> None:
 def test_nothing_is_said_of_the_looks_of_an_item_that_nobody_has_seen(search: Search) -> None:
     for words, reason in (
         ("mug", "shares words with the query (“mug”)"),
-        ("cup", "close in meaning to the query"),
+        ("кружка", "close in meaning"),
     ):
         answer = search.predict([SearchQuery(words, 50, image=as_query(COLOURS["blue"]))])[0]
         assert {each.reason for each in answer.items if each.item_id == "unseen"} == {reason}
@@ -129,6 +129,21 @@ def test_words_alone_are_answered_as_without_pictures(
         assert search.predict([SearchQuery(words)]) == blind.predict([SearchQuery(words)])
     with pytest.raises(DataError, match=r"knows no pictures: .*\[pictures\]"):
         blind.predict([SearchQuery("mug", image=as_query(COLOURS["red"]))])
+
+
+@pytest.mark.parametrize("words", ["asdfgh", "杯子"])
+def test_words_that_nothing_is_known_of_leave_the_order_to_the_picture(search: Search, words: str) -> None:
+    picture = as_query(COLOURS["blue"])
+    alone, both = (search.predict([SearchQuery(text, 50, image=picture)])[0] for text in ("", words))
+    assert search.predict([SearchQuery(words)])[0].is_nearest
+    assert [each.item_id for each in both.items] == [each.item_id for each in alone.items]
+    assert {each.reason for each in both.items} == {"looks like the picture"} and not both.is_nearest
+
+
+def test_base64_may_come_in_lines(search: Search) -> None:
+    plain = as_query(COLOURS["red"])
+    lines = "\r\n".join(plain[at : at + 20] for at in range(0, len(plain), 20)) + "\n"
+    assert found(search, SearchQuery("", image=lines)) == found(search, SearchQuery("", image=plain))
 
 
 @pytest.mark.parametrize(
