@@ -182,8 +182,10 @@ def test_a_path_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(COLOURS["red"]))
     (inside / "link.png").symlink_to(tmp_path / "secret.png")
     (inside / "own.png").write_bytes(png(COLOURS["blue"]))
+    (inside / "ring.png").symlink_to("gnir.png")
+    (inside / "gnir.png").symlink_to("ring.png")
     names = ["own.png", "../secret.png", "link.png", str(tmp_path / "secret.png"), "gone.png", "a\0b", "  ",
-             None, "x" * 5000, "https://example.com/x.png"]  # fmt: skip
+             None, "x" * 5000, "https://example.com/x.png", "ring.png"]  # fmt: skip
     items = pl.DataFrame({"item_id": [str(i) for i in range(len(names))], "image": names})
     seen = {each.item_id: each for each in images_of(items, inside)}
     assert seen["0"].data and not any(each.data for each in seen.values() if each.item_id != "0")
