@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench import Bench, begin, parser_of
-from picture_photos import F32, Once, hits, logistic, opened, read_photos, taught
+from bench import Bench
+from picture_photos import F32, Once, begun, hits, logistic, opened, read_photos, taught
 
 from retailor.metrics.interval import difference, score_mean
 from retailor.metrics.scores import Score
@@ -19,12 +19,7 @@ from retailor.models.pictures.opening import load_pictures
 
 
 def main() -> None:
-    parser = parser_of(__doc__)
-    parser.add_argument("--photos", type=int, help="so many of each part; all unless given")
-    parser.add_argument("--views", type=int, default=5, help="random views of each photo to learn from")
-    parser.add_argument("--steps", type=int, help="of the training, at most")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    bench = begin(parser, canary={"photos": 32, "views": 1, "steps": 2})
+    bench = begun(__doc__)
     rows = list(run(bench))
     bench.write(rows, bench.given.seeds)
     for row in rows:

@@ -6,7 +6,7 @@ The last basket of each of the 13,858 customers is asked for; all before it is k
 five folds by the seed, as where these files come from (Li et al., A Next Basket Recommendation Reality Check,
 arXiv:2109.14233): TIFU-kNN and UP-CF answer a fold's customers with the dials that did best, by recall@10, on
 the customers of the fold after it, and their neighbours are all customers, known by what came before their
-last basket. Retailor sees no last basket at all: its weights are learned on the last events before.
+last basket. Retailor sees no last basket at all: its weights are learned on the baskets before them.
 recall@10 is over all items of the basket, ndcg@10 against the best order of as many.
 """
 

@@ -144,6 +144,52 @@ def test_a_picture_that_unpacks_to_too_much_is_refused_unopened(size: tuple[int,
         decode(bomb(*size))
 
 
+def scanned(n: int) -> bytes:
+    """A progressive JPEG whose last scan comes n times more."""
+    told = written(drawn(), "JPEG", progressive=True)
+    last = told.rindex(b"\xff\xda")
+    return told[:-2] + n * told[last:-2] + told[-2:]
+
+
+@pytest.mark.parametrize("filled", [b"", b"\xff\xff", b"\x00\x00", b"\xff\x01\xff\xff", b"\xff\xd0\xff\xff"])
+def test_a_jpeg_that_goes_over_its_pixels_for_hours_is_refused(filled: bytes) -> None:
+    assert looks_drawn(decode(scanned(10)))
+    head, *scans = scanned(60).split(b"\xff\xda")
+    with pytest.raises(DataError, match="more than 50 scans"):
+        decode(head + b"\xff\xda" + (filled + b"\xff\xda").join(scans))
+
+
+def test_what_lies_behind_or_inside_a_photo_is_not_counted() -> None:
+    film = 90 * b"\xff\xda\0\2"
+    plain = written(drawn(), "JPEG")
+    inside = plain[:2] + b"\xff\xe5" + (len(film) + 2).to_bytes(2) + film + plain[2:]
+    assert looks_drawn(decode(inside + film))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I", "CMYK"])
+def test_a_large_picture_is_made_small_before_its_colours_and_looks_the_same(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = "TIFF" if mode in ("I", "CMYK") else "PNG"
+    grey = np.tile(np.linspace(0, 65535, 2100).astype(np.uint16), (1400, 1))
+    large = (
+        Image.fromarray(grey) if mode == "I;16"
+        else Image.fromarray(grey.astype(np.int32)) if mode == "I"
+        else Image.fromarray((grey >> 8).astype(np.uint8)).convert(mode)
+    )  # fmt: skip
+    data, whole, sides = written(large, kind), Image.Image.convert, []
+
+    def convert(image: Image.Image, *given: Any) -> Image.Image:
+        sides.append(max(image.size))
+        return whole(image, *given)
+
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    pixels = decode(data)
+    assert pixels.shape == (341, 512, 3) and max(sides) <= 4 * MAX_SIDE - 1
+    light = pixels.mean(axis=(0, 2))
+    assert light[:20].mean() < 20 and light[-20:].mean() > 235 and abs(light[246:266].mean() - 128) < 20
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -371,3 +417,14 @@ def test_items_keep_their_pictures_and_what_cannot_be_read_is_counted(tmp_path: 
     opened = ItemPictures.load(tmp_path / "saved", lambda folder: encoder)
     assert opened.item_ids == found.item_ids and opened.unread == found.unread
     np.testing.assert_allclose(opened.vectors, found.vectors, atol=1e-3)
+
+
+def test_unlike_numbers_of_like_faults_are_counted_together() -> None:
+    small = [Named(f"s{n}", written(Image.new("RGB", (n, 20)), "PNG")) for n in (1, 2, 15)]
+    large = [Named(f"l{n}", b"\0" * (20_000_000 + n)) for n in (1, 2)]
+    many = [Named(f"m{n}", bomb(8000, n)) for n in (8000, 9000)]
+    assert ItemPictures.of([*small, *large, *many], Counting()).unread == {
+        "has … × … pixels; fewer than 16 a side show nothing": 3,
+        "has … bytes; at most 20,000,000 are read": 2,
+        "has … × … pixels; at most 60,000,000 are read: send a smaller one": 2,
+    }

@@ -118,10 +118,65 @@ def test_a_name_that_points_inside_or_leads_inside_is_not_followed(port: int, tm
 @pytest.mark.parametrize(
     "inside",
     ["10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "127.8.8.8", "0.0.0.0",
-     "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "fc00::1", "ff02::1", "::", "::ffff:10.0.0.1"],
+     "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "fc00::1", "ff02::1", "::", "::ffff:10.0.0.1",
+     "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:a00:1::", "fec0::1",
+     "2001:0:a00:1::", "2001:db8::1", "3fff::1", "5f00::1"],
 )  # fmt: skip
 def test_private_addresses_are_not_public(inside: str) -> None:
     assert not is_public(ip_address(inside))
+
+
+@pytest.mark.parametrize(
+    "outside", ["93.184.216.34", "::ffff:93.184.216.34", "2606:2800:220:1::1", "2a00::1"]
+)
+def test_addresses_of_the_open_network_are_public(outside: str) -> None:
+    assert is_public(ip_address(outside))
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1"])
+def test_this_machine_by_another_spelling_is_never_asked(port: int, tmp_path: Path, host: str) -> None:
+    ASKED.clear()
+    with pytest.raises(Dead, match=r"not on the open network|no such host"):
+        Fetcher(tmp_path).bytes_of(f"http://{host}:{port}/good.png")
+    assert not ASKED
+
+
+@pytest.mark.parametrize("name", ["u@", ":p@", "u:p@", "@"])
+def test_an_address_with_a_name_in_it_is_not_asked_for(port: int, tmp_path: Path, name: str) -> None:
+    with pytest.raises(Dead, match="no address of the web"):
+        local(tmp_path).bytes_of(f"http://{name}shop.example:{port}/good.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/图片/红 杯.png", "/%E5%9B%BE%E7%89%87/%E7%BA%A2%20%E6%9D%AF.png"),
+        ("/a%20b.png?x=1&y=é", "/a%20b.png?x=1&y=%C3%A9"),
+        ("/x\r\nHost:y", "/xHost:y"), ("/\0.png", "/%00.png"),
+    ],
+)  # fmt: skip
+def test_letters_that_no_request_may_have_are_sent_as_a_browser_sends_them(
+    port: int, tmp_path: Path, path: str, sent: str
+) -> None:
+    ASKED.clear()
+    with pytest.raises(Dead, match="HTTP 404"):
+        local(tmp_path).bytes_of(f"http://shop.example:{port}{path}")
+    assert [sent] == ASKED
+
+
+def test_no_time_is_left_once_a_host_is_connected(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Fetcher._connected
+
+    def slowly(*given: Any) -> Any:
+        made = whole(*given)
+        time.sleep(0.1)
+        return made
+
+    monkeypatch.setattr(Fetcher, "_connected", slowly)
+    with pytest.raises(Dead, match=r"no answer within 0\.1 s"):
+        local(tmp_path, timeout_s=0.1).bytes_of(f"http://shop.example:{port}/good.png")
 
 
 @given(st.text(max_size=60))

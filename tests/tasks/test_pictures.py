@@ -104,6 +104,15 @@ def test_words_and_a_picture_find_what_has_both(search: Search) -> None:
     assert "unseen" in found(search, replace(query, k=50))
 
 
+def test_nothing_is_said_of_the_looks_of_an_item_that_nobody_has_seen(search: Search) -> None:
+    for words, reason in (
+        ("mug", "shares words with the query (“mug”)"),
+        ("кружка", "close in meaning"),
+    ):
+        answer = search.predict([SearchQuery(words, 50, image=as_query(COLOURS["blue"]))])[0]
+        assert {each.reason for each in answer.items if each.item_id == "unseen"} == {reason}
+
+
 def test_an_item_that_comes_while_serving_has_no_picture_yet(shop: tuple[Shop, ItemPictures]) -> None:
     made = Search(HashEncoder(), SearchSettings(weights=(0.7, 0.0, 0.3)), pictures=shop[1]).fit(shop[0])
     made.update(Shop.of(items=pl.DataFrame({"item_id": ["late"], "title": ["a mug that came late"]})))
@@ -120,6 +129,21 @@ def test_words_alone_are_answered_as_without_pictures(
         assert search.predict([SearchQuery(words)]) == blind.predict([SearchQuery(words)])
     with pytest.raises(DataError, match=r"knows no pictures: .*\[pictures\]"):
         blind.predict([SearchQuery("mug", image=as_query(COLOURS["red"]))])
+
+
+@pytest.mark.parametrize("words", ["asdfgh", "杯子"])
+def test_words_that_nothing_is_known_of_leave_the_order_to_the_picture(search: Search, words: str) -> None:
+    picture = as_query(COLOURS["blue"])
+    alone, both = (search.predict([SearchQuery(text, 50, image=picture)])[0] for text in ("", words))
+    assert search.predict([SearchQuery(words)])[0].is_nearest
+    assert [each.item_id for each in both.items] == [each.item_id for each in alone.items]
+    assert {each.reason for each in both.items} == {"looks like the picture"} and not both.is_nearest
+
+
+def test_base64_may_come_in_lines(search: Search) -> None:
+    plain = as_query(COLOURS["red"])
+    lines = "\r\n".join(plain[at : at + 20] for at in range(0, len(plain), 20)) + "\n"
+    assert found(search, SearchQuery("", image=lines)) == found(search, SearchQuery("", image=plain))
 
 
 @pytest.mark.parametrize(
@@ -158,8 +182,10 @@ def test_a_path_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(COLOURS["red"]))
     (inside / "link.png").symlink_to(tmp_path / "secret.png")
     (inside / "own.png").write_bytes(png(COLOURS["blue"]))
+    (inside / "ring.png").symlink_to("gnir.png")
+    (inside / "gnir.png").symlink_to("ring.png")
     names = ["own.png", "../secret.png", "link.png", str(tmp_path / "secret.png"), "gone.png", "a\0b", "  ",
-             None, "x" * 5000, "https://example.com/x.png"]  # fmt: skip
+             None, "x" * 5000, "https://example.com/x.png", "ring.png"]  # fmt: skip
     items = pl.DataFrame({"item_id": [str(i) for i in range(len(names))], "image": names})
     seen = {each.item_id: each for each in images_of(items, inside)}
     assert seen["0"].data and not any(each.data for each in seen.values() if each.item_id != "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,13 @@ import pytest
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
 from retailor.retrieval.histories import Histories
+from retailor.shop.gone import Gone
 from retailor.shop.tables import Shop
+from retailor.store import artifact
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
+from retailor.tasks.recommend.forget import forget
 from retailor.tasks.recommend.scorers.user_history import UserHistory
 from retailor.tasks.recommend.shapes import RecommendQuery
 
@@ -187,6 +191,26 @@ def test_baskets_are_kept_and_grow(fitted: Recommender, tmp_path: Path) -> None:
     before = known.at(np.array([row])).basket_ages()
     assert own.tolist() == [*(before + 1), 1, 1]
     assert len(again.next_basket("new", k=3).items) == 3
+
+
+def test_who_is_forgotten_is_in_no_basket_any_more(fitted: Recommender, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "r")
+    settings = artifact.read_manifest(tmp_path / "r").settings
+    with artifact.writing(tmp_path / "left", fitted.kind, settings=settings) as new:
+        shutil.copytree(tmp_path / "r", new, dirs_exist_ok=True)
+        assert forget(new, Gone(frozenset({"u03"})))
+    before, after = fitted._made, Recommender.load(tmp_path / "left")._made
+    left = np.delete(np.arange(90), before.customers.ix["u03"])
+    expected = before.customers.histories.at(left)
+    np.testing.assert_array_equal(after.customers.histories.basket_ages(), expected.basket_ages())
+    for name in ("tifu_knn", "up_cf"):
+        own, known = after.parts[name], before.parts[name]
+        for table in ("customers", "bought")[: 1 + (name == "up_cf")]:
+            np.testing.assert_array_equal(
+                getattr(own, table).toarray(), getattr(known, table)[left].toarray()
+            )
+    scores = after.parts["up_cf"].scores(expected)
+    assert scores.shape[0] == 89 and np.isfinite(scores).all()
 
 
 def test_own_choices_count_every_time_and_lately_weighs_more() -> None:

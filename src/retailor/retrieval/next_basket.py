@@ -6,7 +6,7 @@ Both know a customer by their baskets in order. A history without baskets is rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -66,6 +66,10 @@ class TifuKnn:
         near = _nearest(own, self.customers, self.n_neighbours)
         joined = np.float32(self.own) * own + np.float32(1 - self.own) * (near @ self.customers)
         return np.asarray(joined.toarray(), np.float32)
+
+    def among(self, rows: NDArray[np.int64]) -> Self:
+        """The same with these customers alone to be near to."""
+        return replace(self, customers=self.customers[rows])
 
     def tensors(self) -> Tensors:
         return _csr(self.customers) | {
@@ -131,6 +135,10 @@ class UpCf:
         )
         shared.data = (cosine ** np.float32(self.locality)).astype(np.float32)
         return np.asarray((shared.tocsr() @ self.customers).toarray(), np.float32)
+
+    def among(self, rows: NDArray[np.int64]) -> Self:
+        """The same with these customers alone to be like."""
+        return replace(self, customers=self.customers[rows], bought=self.bought[rows])
 
     def tensors(self) -> Tensors:
         bought = {f"bought_{name}": value for name, value in _csr(self.bought).items()}

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from retailor.models.pictures.decoding import MAX_BYTES
 
@@ -25,6 +25,11 @@ Resolve = Callable[[str, int], list[str]]
 MAX_REDIRECTS = 3
 MAX_URL = 2000
 CHUNK = 65_536
+_PLAIN = "!#$%&'()*+,/:;=?@[]~"
+"""What stays as it is in an address beside letters and digits; the rest is sent as its bytes in UTF-8."""
+_OPEN = ip_network("2000::/3")
+_LEADS_ON = tuple(map(ip_network, ("2001::/23", "2002::/16", "3fff::/20")))
+"""Of IPv6, all that is given out lies in the first; the others hold an IPv4 address, or are for examples."""
 ACCEPTED = {
     "Accept": "image/*",
     "Accept-Encoding": "identity",
@@ -38,10 +43,15 @@ class Dead(Exception):
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the open network: no loopback, private, link-local or reserved one."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        return is_public(mapped)
+    """Whether an address is one of the open network: no loopback, private, link-local or reserved one.
+
+    Of IPv6 addresses that hold one of IPv4 (mapped, 6to4, Teredo, NAT64) only a mapped one is looked into.
+    """
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address not in _OPEN or any(address in each for each in _LEADS_ON):
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -108,17 +118,15 @@ class Fetcher:
             len(url) > MAX_URL
             or parts.scheme not in ("http", "https")
             or not parts.hostname
-            or parts.username
+            or "@" in parts.netloc
         ):
             raise Dead("no address of the web")
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not target.isascii() or any(letter <= " " for letter in target):
-            raise Dead("no address of the web")
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _PLAIN)
         connection = http.client.HTTPConnection(parts.hostname, port)
         sock = connection.sock = self._connected(parts.hostname, port, parts.scheme == "https", deadline)
         # A host that sends a byte now and then would never meet the timeout of a single read.
-        stop = threading.Timer(_left(deadline), _shut, (sock,))
+        stop = threading.Timer(max(deadline - time.monotonic(), 0), _shut, (sock,))
         stop.start()
         try:
             connection.request("GET", target, headers=ACCEPTED)

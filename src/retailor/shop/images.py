@@ -65,7 +65,7 @@ def _of_file(item_id: str, image: str, folder: Path) -> ItemImage:
         if path.stat().st_size > MAX_BYTES:
             return ItemImage(item_id, image, why=f"a file of more than {MAX_BYTES:,} bytes")
         return ItemImage(item_id, image, path.read_bytes())
-    except (OSError, ValueError):  # a name that the system refuses, no leave to read it, a broken disk
+    except (OSError, ValueError, RuntimeError):  # a name that the system refuses, links in a ring, no leave
         return ItemImage(item_id, image, why="a file that cannot be read")
 
 

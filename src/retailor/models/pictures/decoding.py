@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,17 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 60_000_000
 """Of the picture before it is made small: a phone's camera has 12 to 50 million."""
+MAX_SCANS = 50
+"""Of a JPEG, each of which goes over all of its pixels: a progressive one has about ten."""
 MIN_SIDE = 16
 """Smaller ones are spacers and counters of visitors, no pictures of anything."""
 MAX_SIDE = 512
 MAX_ASPECT = 4
 """A banner is cut to its middle: of a strip a network sees nothing."""
+_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+_SCAN, _END = 0xDA, 0xD9
+_MEANS = ("RGB", "L", "CMYK", "YCbCr", "I", "F")
+"""Modes of which pixels have a mean; of others, such as those with a palette or alpha, some are left out."""
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -42,6 +49,8 @@ def decode(data: bytes, *, named: str = "the picture") -> Pixels:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, named)
+            if data.startswith(b"\xff\xd8") and _n_scans(data) > MAX_SCANS:
+                raise _refused(named, f"has more than {MAX_SCANS} scans; save it anew")
             if image.mode == "LAB":
                 raise _refused(named, "has colours of 'LAB', which are not read; save it as RGB")
             return _pixels(image)
@@ -71,14 +80,23 @@ def _check_size(image: Any, named: str) -> None:
         raise _refused(named, f"has {width} × {height} pixels; fewer than {MIN_SIDE} a side show nothing")
 
 
+def _n_scans(jpeg: bytes) -> int:
+    """The scans up to the end of the picture: a film or a depth map may lie behind it."""
+    n, at = 0, 2
+    while (found := _SEGMENT.search(jpeg, at)) and found[0][1] != _END:
+        n += found[0][1] == _SCAN
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
+    return n
+
+
 def _pixels(image: Any) -> Pixels:
     from PIL import Image, ImageOps
 
     # A JPEG is unpacked at a fraction of its size where that is still large enough; others ignore it.
     image.draft("RGB", (2 * MAX_SIDE, 2 * MAX_SIDE))
     image.load()
-    upright = ImageOps.exif_transpose(image)
-    small = _coloured(_middle(upright))
+    ImageOps.exif_transpose(image, in_place=True)
+    small = _coloured(_nearer(_middle(image)))
     small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC)
     return np.asarray(small, dtype=np.uint8)
 
@@ -91,6 +109,18 @@ def _middle(image: Any) -> Any:
         return image
     left, top = max(0, width - long) // 2, max(0, height - long) // 2
     return image.crop((left, top, left + min(width, long), top + min(height, long)))
+
+
+def _nearer(image: Any) -> Any:
+    """A picture of no more than a few times MAX_SIDE: to colour one of MAX_PIXELS takes a gigabyte."""
+    from PIL import Image
+
+    times = max(image.size) // (2 * MAX_SIDE)
+    if times < 2:
+        return image
+    if image.mode in _MEANS and "transparency" not in image.info:
+        return image.reduce(times)
+    return image.resize([-(-side // times) for side in image.size], Image.Resampling.NEAREST)
 
 
 def _coloured(image: Any) -> Any:

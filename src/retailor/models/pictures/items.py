@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ again .97 in the median, at 70 % of the size and quality 60 .945; two juices of 
 ROWS = 1024
 BLOCK = 64
 """Pictures that are unpacked, encoded and kept at once."""
+_NUMBER = re.compile(r"\d[\d,]*")
 OpenPictures = Callable[[Path], PictureEncoder]
 
 
@@ -149,5 +151,6 @@ def _mark(encoder: PictureEncoder) -> object:
 
 def _reason(error: DataError) -> str:
     """The reason without the numbers of this one picture, so that equal ones are counted together."""
-    said = str(error).removeprefix("the picture ").rstrip(".")
-    return said.partition(" (")[0].partition(";")[0]
+    said, _, then = str(error).removeprefix("the picture ").rstrip(".").partition(";")
+    said, found = _NUMBER.subn("…", said.partition(" (")[0])
+    return f"{said};{then}" if found and then else said

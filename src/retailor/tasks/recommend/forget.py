@@ -1,4 +1,4 @@
-"""People taken out of a saved recommender: their ids, histories, and the vectors of what they wrote.
+"""People taken out of a saved recommender: ids, histories, what is kept of each, vectors of what they wrote.
 
 Sums over all customers (popularity, links, weights of networks) stay until the next fit.
 """
@@ -15,8 +15,11 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.retrieval.histories import Histories
 from retailor.shop.gone import Gone
+from retailor.tasks.recommend.scorers.parts import parts_of, tensors_of
 
 _CUSTOMERS, _PARTS, _READ = "customers.parquet", "parts.safetensors", "user_reviews/reviews"
+_BY_CUSTOMER = ("tifu_knn", "up_cf")
+"""Parts that keep a row of each customer, in the order of the histories."""
 
 
 def forget(folder: Path, gone: Gone) -> bool:
@@ -28,9 +31,12 @@ def forget(folder: Path, gone: Gone) -> bool:
     tensors: dict[str, NDArray[Any]] = load_file(folder / _PARTS)
     names = ("offsets", "items", "weights")
     offsets, items, weights = (tensors[f"history/{name}"] for name in names)
-    all_of_them = Histories(offsets, items, weights, tensors.get("history/reviews"))
-    left = all_of_them.at(np.flatnonzero(kept))
+    reviews, baskets = tensors.get("history/reviews"), tensors.get("history/baskets")
+    left = Histories(offsets, items, weights, reviews, baskets).at(np.flatnonzero(kept))
     tensors |= {f"history/{name}": getattr(left, name) for name in names}
+    if left.baskets is not None:
+        tensors["history/baskets"] = left.baskets
+    tensors |= _among(tensors, kept)
     if left.reviews is not None:
         rows = np.unique(left.reviews[left.reviews >= 0])
         number = np.searchsorted(rows, left.reviews)
@@ -42,3 +48,11 @@ def forget(folder: Path, gone: Gone) -> bool:
     users.filter(pl.Series(kept)).write_parquet(folder / _CUSTOMERS)
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / _PARTS)
     return True
+
+
+def _among(tensors: dict[str, NDArray[Any]], kept: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Those of the parts that keep a row of each customer, of the customers that are `kept`."""
+    parts: Any = parts_of({name: t for name, t in tensors.items() if name.startswith(_BY_CUSTOMER)})
+    # Customers that came after the fit are behind the last row.
+    rows = {name: np.flatnonzero(kept[: part.customers.shape[0]]) for name, part in parts.items()}
+    return tensors_of({name: part.among(rows[name]) for name, part in parts.items()})

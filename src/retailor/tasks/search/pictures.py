@@ -41,9 +41,14 @@ class Looks:
         return cls(pictures, table.astype(np.float16).astype(np.float32), weight)
 
     @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which items have a picture [I]."""
+        return np.asarray(self.table.any(axis=1), np.bool_)
+
+    @property
     def blind(self) -> NDArray[np.int64]:
         """The rows of items without a picture."""
-        return np.flatnonzero(~self.table.any(axis=1))
+        return np.flatnonzero(~self.seen)
 
     def with_room(self, n_items: int) -> Looks:
         """The same of so many items: those behind the last one have no picture until the next fit."""
@@ -83,20 +88,24 @@ class Looks:
         """Scores, what may be shown and what matches [I] of a query with a picture, from those by its words.
 
         Every item that has a picture is more or less like it; one without is no answer to a picture alone.
+        Words that match nothing say nothing: the picture alone is asked for.
         """
-        seen, has_one = self.scores(image), np.asarray(self.table.any(axis=1), np.bool_)
-        if not text:
+        seen, has_one = self.scores(image), self.seen
+        if not text or not matches.any():
             return seen, chosen.without(self.blind.tolist()), has_one
         return self.joined(words, seen), chosen, np.logical_or(matches, has_one)
 
 
 def from_base64(image: str) -> bytes:
-    """The bytes of a picture that came as text, 'data:…;base64,' before it or not. Raises DataError."""
+    """The bytes of a picture that came as text, in lines or not, 'data:…;base64,' before it or not.
+
+    Raises DataError.
+    """
     told = image.partition(",")[2] if image.startswith("data:") else image
     if len(told) > MAX_BYTES * 4 // 3 + 4:
         raise DataError(f"the picture has more than {MAX_BYTES:,} bytes; send a smaller one.", column="image")
     try:
-        return base64.b64decode(told, validate=True)
+        return base64.b64decode("".join(told.split()), validate=True)
     except (binascii.Error, ValueError):
         raise DataError("the picture is no base64; send the bytes of its file so.", column="image") from None
 

@@ -310,11 +310,11 @@ class Search:
         chosen = choose(self._table, understood.filters).without(gone)
         weights = self.weights_of(understood.text)
         scores = self._scores("", understood.text, standardise(raw), weights, chosen)
-        matches = raw[:2].any(axis=0)
+        matches, seen = raw[:2].any(axis=0), np.zeros(raw.shape[1], np.bool_)
         if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
         if query.image and self._looks is not None:
-            words = np.asarray(matches, np.bool_)
+            words, seen = np.asarray(matches, np.bool_), self._looks.seen
             scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, words)
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = reading.page(query, scores, chosen, found, self._table, self._tie)
@@ -323,7 +323,7 @@ class Search:
                 Recommended.of(
                     self._item_ids[row],
                     float(scores[row]),
-                    reading.why(raw[:, row], self._table.title(row), understood.text, seen=bool(query.image)),
+                    reading.why(raw[:, row], self._table.title(row), understood.text, seen=bool(seen[row])),
                 )
                 for row in rows
             ),

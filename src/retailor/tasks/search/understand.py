@@ -138,7 +138,7 @@ def page(
 
 
 def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
-    """Why an item is found: `raw` [3] are its scores; `seen`: the query had a picture."""
+    """Why an item is found: `raw` [3] are its scores; `seen`: query and item have a picture."""
     if not raw[:2].any():
         return Why("query picture" if seen else "query meaning")
     code = "query picture and words" if seen else "query words"
