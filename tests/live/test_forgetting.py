@@ -22,7 +22,7 @@ from retailor.live.log import Log
 from retailor.live.scrubbed import scrubbed_csv, scrubbed_html, scrubbed_json
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
-from retailor.live.standing import place_of
+from retailor.live.standing import place_of, set_standing, standing_run
 from retailor.plan.run import run
 from retailor.plan.settings import make_plan
 from retailor.serve.app import make_app
@@ -193,6 +193,33 @@ def test_over_http_a_customer_is_forgotten_by_who_may_write(
     assert own <= {each["item_id"] for each in again["items"]}, "now somebody new"
     assert client.get("/customers", params={"user_id": WHO}, headers=ask).status_code == 404
     assert found_in(tmp_path) == {}
+
+
+def test_the_receipt_counts_the_shop_that_is_served_and_not_its_parts(tmp_path: Path, shop: Shop) -> None:
+    folder = toy_run(tmp_path / "run", shop)
+    with artifact.writing(folder / "stages" / "split-1", "split") as new:
+        shop.save(new / "train")
+        Shop.of().save(new / "test")
+    assert forget_in(folder, [WHO], TOY_TASKS).n_rows == {"events": 4, "reviews": 1, "log": 0}
+
+
+def test_a_refresh_that_answers_without_a_receipt_is_kept_and_one_that_does_not_is_given_up(
+    tmp_path: Path, shop: Shop
+) -> None:
+    folder = toy_run(tmp_path / "run", shop)
+    for number in (1, 2):
+        toy_run(place_of(folder, number) / "run", shop)
+    set_standing(folder, 1)
+    receipt = forget_in(folder, [WHO], TOY_TASKS)
+    assert standing_run(folder).is_dir() and not place_of(folder, 2).exists()
+    assert receipt.n_rows["events"] == 4 and found_in(tmp_path) == {}
+    set_standing(folder, 0)
+    assert WHO not in set(open_shop(_clean(standing_run(folder))).events["user_id"]), "nor after going back"
+
+
+def _clean(run_folder: Path) -> Path:
+    stages = json.loads((run_folder / "run.json").read_text())["stages"]
+    return next(run_folder / each["folder"] for each in stages if each["kind"] == "shop")
 
 
 def test_a_server_without_a_run_says_so(tmp_path: Path, shop: Shop) -> None:
