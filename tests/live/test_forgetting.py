@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 import pytest
@@ -193,6 +194,22 @@ def test_over_http_a_customer_is_forgotten_by_who_may_write(
     assert own <= {each["item_id"] for each in again["items"]}, "now somebody new"
     assert client.get("/customers", params={"user_id": WHO}, headers=ask).status_code == 404
     assert found_in(tmp_path) == {}
+
+
+@pytest.mark.parametrize("who", ["a/b", "../x", "用户 1", "u1?x=1", "u%31", "-", "u1/"])
+def test_an_id_of_odd_characters_is_forgotten_over_http_and_no_other(
+    client: TestClient, shop: Shop, who: str
+) -> None:
+    write, ask = {"X-API-Key": "write-key"}, {"X-API-Key": "ask-key"}
+    item_id, now = shop.items["item_id"][9], datetime.now(UTC).isoformat()
+    events = [
+        {"event_id": f"e{n}", "kind": "view", "time": now, "user_id": each, "item_id": item_id}
+        for n, each in enumerate((who, "u1", "a", "b", "x", "用户 12"))
+    ]
+    assert client.post("/events", json={"events": events}, headers=write).json()["accepted"] == 6
+    path = f"/customers/{quote(who, safe='')}"
+    assert client.delete(path, headers=ask).status_code == 401
+    assert client.delete(path, headers=write).json()["rows"] == {"events": 0, "reviews": 0, "log": 1}
 
 
 def test_the_receipt_counts_the_shop_that_is_served_and_not_its_parts(tmp_path: Path, shop: Shop) -> None:
