@@ -169,6 +169,9 @@ def test_the_command_tells_lift_and_mismatch(tmp_path: Path) -> None:
     arms = ["--set", "serve.experiment.arms.control=0.9", "--set", "serve.experiment.arms.treated=0.1"]
     other = CliRunner().invoke(app, ["experiment", str(tmp_path), *arms])
     assert other.exit_code == 3 and "NOT TO BE TRUSTED" in other.output
+    away = CliRunner().invoke(app, ["experiment", str(tmp_path), "--events", f"sqlite:///{tmp_path}/no.db"])
+    assert isinstance(away.exception, ConfigError) and "no.db" in str(away.exception)
+    assert not (tmp_path / "no.db").exists(), "a wrong path is no log that has nothing"
     none = CliRunner().invoke(app, ["experiment", str(tmp_path), "--set", "serve.experiment.name="])
     assert isinstance(none.exception, ConfigError)
 

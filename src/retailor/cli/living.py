@@ -114,7 +114,7 @@ def experiment(
         raise ConfigError(
             "this plan has no experiment, or no log of events: see [serve.experiment].", key="experiment"
         )
-    log = Log.open(url)
+    log = Log.known(url)
     found = outcome_of((line for _, line in log.since()), settings, datetime.now(UTC))
     log.close()
     told = asdict(found) | {"mismatched": found.is_mismatched()}
@@ -191,7 +191,7 @@ def _kept(folder: Path, events: str | None) -> _Kept:
     clean = next(done.out / stage.folder for stage in done.stages if stage.name == "clean")
     sections = read_plan(folder / "plan.toml").sections
     url = events or sections["shop"].events_url or sections["serve"].events_url
-    return _Kept(clean, Log.open(url) if url else None)
+    return _Kept(clean, Log.known(url) if url else None)
 
 
 def _lines(receipt: dict[str, Any]) -> list[str]:
