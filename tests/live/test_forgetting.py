@@ -36,6 +36,7 @@ from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import write_json
 from retailor.tasks.answer import Answerer
+from retailor.tasks.answer.forget import _of_others
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.shapes import RecommendQuery
@@ -330,6 +331,22 @@ def test_what_quotes_somebody_in_chinese(text: str, quotes: bool) -> None:
 def test_an_id_is_found_and_nobody_elses(who: str, text: str, named: bool) -> None:
     gone = of(who, "It leaks.", *((each, "Fine.") for each in ("u1@x.org", "u1.b", "u12", "au1", "用户12")))
     assert gone.names(text) is named
+
+
+def test_what_others_wrote_as_well_stays_theirs() -> None:
+    rows = [
+        {"user_id": "u1", "review_id": "1", "text": "Very good quality. The zqxwibble lid leaks on me."},
+        {"user_id": "u2", "review_id": "1", "text": "It is of very  good quality."},
+        {"user_id": "u1", "review_id": "2", "text": "质量很好，非常满意。"},
+        {"user_id": "u2", "review_id": "3", "text": "质量很好，非常满意。下次再来"},
+    ]
+    gone = Gone.of(["u1"], [Shop.of(reviews=pl.DataFrame(rows))])
+    assert (gone.review_ids, gone.shared_ids) == ({"2"}, {"1"})
+    assert not gone.wrote("Very good quality.") and not gone.wrote("质量很好，非常满意。")
+    assert gone.wrote("The zqxwibble lid leaks on me.")
+    # An id that two reviews have, and a review without one, are known by the words.
+    assert _of_others(["1", "2", "3", "row 7"], "质量很好，非常满意。", gone) == [0, 2, 3]
+    assert _of_others(["1", "row 0"], "The zqxwibble lid leaks on me.", gone) == []
 
 
 def test_words_that_nobody_else_wrote_are_told_in_chinese_too() -> None:

@@ -48,6 +48,10 @@ class Gone:
     """Those that nobody else wrote; of Chinese, runs of one to three characters."""
     alike: tuple[str, ...] = ()
     """Ids of others that would be taken for one of theirs: `u1@x.org` beside `u1`."""
+    common: frozenset[str] = frozenset()
+    """Pieces of what they wrote that others wrote as well."""
+    shared_ids: frozenset[str] = frozenset()
+    """Ids of reviews of theirs that reviews of others have, too: these name nobody."""
 
     @classmethod
     def of(cls, user_ids: Iterable[str], shops: Iterable[Shop]) -> Self:
@@ -58,13 +62,20 @@ class Gone:
         said = {text for frame in theirs for name in ("title", "text") for text in frame[name].drop_nulls()}
         texts = tuple(sorted(filter(None, map(_plain, said))))
         own = set(_terms(" ".join(texts)))
-        for shop in shops if own else ():
+        pieces = {_plain(each or "") for text in said for each in _PIECE.split(text)} | set(texts)
+        common, shared = set[str](), set[str]()
+        for shop in shops:
             others = shop.reviews.filter(~pl.col("user_id").is_in(list(ids)).fill_null(False))
-            for name in ("title", "text"):
-                rest = " ".join(others[name].drop_nulls()).lower()
+            shared |= reviews & set(others["review_id"].drop_nulls())
+            for name in ("title", "text") if texts else ():
+                rest = _SPACE.sub(" ", " ".join(others[name].drop_nulls())).lower()
+                common |= {each for each in pieces if each in rest}
                 own -= set(_WORD.findall(rest))
                 own = {term for term in own if not (_CJK.match(term) and term in rest)}
-        found = cls(ids, frozenset(reviews), texts, frozenset(own))
+        found = cls(
+            ids, frozenset(reviews - shared), texts, frozenset(own), common=frozenset(common),
+            shared_ids=frozenset(shared),
+        )  # fmt: skip
         return replace(found, alike=found._alike_in(shops))
 
     def _alike_in(self, shops: Iterable[Shop]) -> tuple[str, ...]:
@@ -76,14 +87,14 @@ class Gone:
             )
         ]  # fmt: skip
         others = {each for column in columns for each in column.drop_nulls().unique()}
-        others -= self.user_ids | self.review_ids
+        others -= self.user_ids | self.review_ids | self.shared_ids
         # The longest first: one may be a part of another.
         return tuple(sorted(filter(self.names, others), key=lambda each: (-len(each), each)))
 
     def wrote(self, text: str) -> bool:
         """Whether a text quotes them: it is one of theirs, or has a longer piece in common with one."""
         plain = _plain(text)
-        if not plain:
+        if not plain or plain in self.common:
             return False
         if plain in self.texts or any(each in plain for each in self.texts if _width(each) >= LEAST_WIDTH):
             return True
