@@ -139,7 +139,9 @@ class Log:
             raise _down(error) from None
 
     def forget(self, user_ids: Sequence[str]) -> int:
-        """Deletes the events of some customers, of which the database keeps no bytes; how many there were.
+        """Deletes the lines of some customers; how many there were.
+
+        SQLite keeps no bytes of them, PostgreSQL some in its log of writes until that is recycled.
 
         A line in their place, which names nobody, has every server of the log forget them too.
         """
