@@ -126,11 +126,13 @@ def experiment(
 def _of_arms(found: Outcome, confidence: float) -> Iterator[str]:
     if found.is_mismatched():
         yield f"NOT TO BE TRUSTED: {dict(found.n_exposed)} customers cannot have been drawn by the shares."
-    for arm in found.arms:
+    for place, arm in enumerate(found.arms):
         line = f"{arm.name} ({arm.share:.0%}): {arm.rate:.4f} of {arm.n:,} customers"
         if arm.lift is not None:
             line += f"; {arm.lift:+.4f}, {arm.low:+.4f} to {arm.high:+.4f} with {confidence:.0%} at any time"
             line += " (decided)" if arm.decides() else ""
+        elif place:
+            line += "; too few customers, or too few with the goal, in it or in the first arm to compare them"
         yield line
 
 
