@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError
+from retailor.live import recent
 from retailor.live.export import export_of
 from retailor.live.forgetting import forget_in, receipts_of
 from retailor.live.log import Log
@@ -159,6 +160,21 @@ def test_the_log_forgets_on_the_disk_and_in_every_server(url: str, tmp_path: Pat
     mine.log.forget([WHO])
     if url.startswith("sqlite"):
         assert "zqxwibble" not in found_in(tmp_path) and WHO not in found_in(tmp_path)
+
+
+def test_a_server_that_starts_looks_for_nobody_who_is_not_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, looked = f"sqlite:///{tmp_path}/live.db", []
+    mine = LiveShop.open(url)
+    mine.take([[line(n, f"u{n}") for n in range(20)]])
+    mine.forget(["u3"])
+    monkeypatch.setattr(recent, "hash_of", lambda each, salt: looked.append(each))
+    started = LiveShop.open(url)
+    assert not looked and not started.recent.items_of("u3") and started.recent.items_of("u4")
+    mine.log.forget(["u4"])
+    started.catch_up()
+    assert "u4" in looked
 
 
 @pytest.fixture
