@@ -13,7 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from retailor.cli import app
-from retailor.errors import DataError
+from retailor.errors import ConfigError, DataError
 from retailor.live.drift import Day, drift, tolerance
 from retailor.live.log import Log
 from retailor.live.settings import DriftSettings
@@ -145,3 +145,7 @@ def test_the_command_ends_with_a_status_that_a_timer_can_use(tmp_path: Path, fit
             )
         found = CliRunner().invoke(app, ["drift", str(tmp_path)])
         assert found.exit_code == status and told in found.output, found.output
+    for command in (["drift"], ["forget"], ["export"]):
+        who = ["u1"] if command != ["drift"] else []
+        lost = CliRunner().invoke(app, [*command, str(tmp_path), *who, "--events", "sqlite:///no/such.db"])
+        assert isinstance(lost.exception, ConfigError) and "no/such.db" in str(lost.exception)

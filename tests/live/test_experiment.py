@@ -45,7 +45,7 @@ def test_arms_are_sticky_drawn_by_the_shares_and_anew_by_another_name() -> None:
     assert same == pytest.approx(0.2**2 + 0.5**2 + 0.3**2, abs=0.015)
 
 
-@pytest.mark.parametrize(("rate", "share"), [(0.5, 0.5), (0.1, 0.5), (0.2, 0.2)])
+@pytest.mark.parametrize(("rate", "share"), [(0.5, 0.5), (0.1, 0.5), (0.2, 0.2), (0.02, 0.1), (0.98, 0.1)])
 def test_peeking_after_every_customer_is_safe(rate: float, share: float) -> None:
     rng, n, first = stream(0, f"A/A {rate} {share}"), 4_000, 200
     alarms = 0
@@ -63,6 +63,14 @@ def test_a_real_lift_is_found_and_the_interval_holds_it() -> None:
     d, half = sequence(y, treated, 0.5)
     assert ((d - half)[:, -1] > 0).mean() > 0.9
     assert (np.abs(d - 0.06) <= half)[:, 200:].all(axis=1).mean() >= 0.95
+
+
+def test_where_few_reached_the_goal_there_is_no_interval() -> None:
+    y, treated = np.zeros(2_000), np.arange(2_000) % 2 == 0
+    y[:19] = 1
+    assert np.isinf(sequence(y, treated, 0.5)[1]).all() and np.isinf(sequence(1 - y, treated, 0.5)[1]).all()
+    y[:20] = 1
+    assert np.isfinite(sequence(np.roll(y, 7), treated, 0.5)[1][-1])
 
 
 def test_the_width_is_that_of_the_formula() -> None:
@@ -163,12 +171,17 @@ def test_the_command_tells_lift_and_mismatch(tmp_path: Path) -> None:
     plan = f'[serve]\nevents_url = "sqlite:///{tmp_path}/live.db"\n[serve.experiment]\nname = "x"\n'
     (tmp_path / "plan.toml").write_text(plan)
     with closing(Log.open(f"sqlite:///{tmp_path}/live.db")) as log:
-        log.append(lines_of(2_000, 0.2))
+        log.append(lines_of(1_000, 0.2))
     told = CliRunner().invoke(app, ["experiment", str(tmp_path)])
     assert told.exit_code == 0 and "(decided)" in told.output and "treated (50%)" in told.output
     arms = ["--set", "serve.experiment.arms.control=0.9", "--set", "serve.experiment.arms.treated=0.1"]
     other = CliRunner().invoke(app, ["experiment", str(tmp_path), *arms])
     assert other.exit_code == 3 and "NOT TO BE TRUSTED" in other.output
+    few = CliRunner().invoke(app, ["experiment", str(tmp_path), "--set", "serve.experiment.least=1500"])
+    assert "too few customers" in few.output and "(decided)" not in few.output
+    away = CliRunner().invoke(app, ["experiment", str(tmp_path), "--events", f"sqlite:///{tmp_path}/no.db"])
+    assert isinstance(away.exception, ConfigError) and "no.db" in str(away.exception)
+    assert not (tmp_path / "no.db").exists(), "a wrong path is no log that has nothing"
     none = CliRunner().invoke(app, ["experiment", str(tmp_path), "--set", "serve.experiment.name="])
     assert isinstance(none.exception, ConfigError)
 

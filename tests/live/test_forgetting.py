@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 import pytest
@@ -16,13 +17,14 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError
+from retailor.live import recent
 from retailor.live.export import export_of
 from retailor.live.forgetting import forget_in, receipts_of
 from retailor.live.log import Log
 from retailor.live.scrubbed import scrubbed_csv, scrubbed_html, scrubbed_json
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
-from retailor.live.standing import place_of
+from retailor.live.standing import place_of, set_standing, standing_run
 from retailor.plan.run import run
 from retailor.plan.settings import make_plan
 from retailor.serve.app import make_app
@@ -158,6 +160,21 @@ def test_the_log_forgets_on_the_disk_and_in_every_server(url: str, tmp_path: Pat
         assert "zqxwibble" not in found_in(tmp_path) and WHO not in found_in(tmp_path)
 
 
+def test_a_server_that_starts_looks_for_nobody_who_is_not_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, looked = f"sqlite:///{tmp_path}/live.db", []
+    mine = LiveShop.open(url)
+    mine.take([[line(n, f"u{n}") for n in range(20)]])
+    mine.forget(["u3"])
+    monkeypatch.setattr(recent, "hash_of", lambda each, salt: looked.append(each))
+    started = LiveShop.open(url)
+    assert not looked and not started.recent.items_of("u3") and started.recent.items_of("u4")
+    mine.log.forget(["u4"])
+    started.catch_up()
+    assert "u4" in looked
+
+
 @pytest.fixture
 def client(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setenv("ASK", "ask-key")
@@ -192,6 +209,49 @@ def test_over_http_a_customer_is_forgotten_by_who_may_write(
     assert own <= {each["item_id"] for each in again["items"]}, "now somebody new"
     assert client.get("/customers", params={"user_id": WHO}, headers=ask).status_code == 404
     assert found_in(tmp_path) == {}
+
+
+@pytest.mark.parametrize("who", ["a/b", "../x", "用户 1", "u1?x=1", "u%31", "-", "u1/"])
+def test_an_id_of_odd_characters_is_forgotten_over_http_and_no_other(
+    client: TestClient, shop: Shop, who: str
+) -> None:
+    write, ask = {"X-API-Key": "write-key"}, {"X-API-Key": "ask-key"}
+    item_id, now = shop.items["item_id"][9], datetime.now(UTC).isoformat()
+    events = [
+        {"event_id": f"e{n}", "kind": "view", "time": now, "user_id": each, "item_id": item_id}
+        for n, each in enumerate((who, "u1", "a", "b", "x", "用户 12"))
+    ]
+    assert client.post("/events", json={"events": events}, headers=write).json()["accepted"] == 6
+    path = f"/customers/{quote(who, safe='')}"
+    assert client.delete(path, headers=ask).status_code == 401
+    assert client.delete(path, headers=write).json()["rows"] == {"events": 0, "reviews": 0, "log": 1}
+
+
+def test_the_receipt_counts_the_shop_that_is_served_and_not_its_parts(tmp_path: Path, shop: Shop) -> None:
+    folder = toy_run(tmp_path / "run", shop)
+    with artifact.writing(folder / "stages" / "split-1", "split") as new:
+        shop.save(new / "train")
+        Shop.of().save(new / "test")
+    assert forget_in(folder, [WHO], TOY_TASKS).n_rows == {"events": 4, "reviews": 1, "log": 0}
+
+
+def test_a_refresh_that_answers_without_a_receipt_is_kept_and_one_that_does_not_is_given_up(
+    tmp_path: Path, shop: Shop
+) -> None:
+    folder = toy_run(tmp_path / "run", shop)
+    for number in (1, 2):
+        toy_run(place_of(folder, number) / "run", shop)
+    set_standing(folder, 1)
+    receipt = forget_in(folder, [WHO], TOY_TASKS)
+    assert standing_run(folder).is_dir() and not place_of(folder, 2).exists()
+    assert receipt.n_rows["events"] == 4 and found_in(tmp_path) == {}
+    set_standing(folder, 0)
+    assert WHO not in set(open_shop(_clean(standing_run(folder))).events["user_id"]), "nor after going back"
+
+
+def _clean(run_folder: Path) -> Path:
+    stages = json.loads((run_folder / "run.json").read_text())["stages"]
+    return next(run_folder / each["folder"] for each in stages if each["kind"] == "shop")
 
 
 def test_a_server_without_a_run_says_so(tmp_path: Path, shop: Shop) -> None:

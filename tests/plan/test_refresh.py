@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from retailor.live.shapes import Line
 from retailor.live.standing import place_of, refreshes_of, set_standing, standing_number, standing_run
 from retailor.metrics.interval import score_mean
 from retailor.plan import refresh as refreshing
-from retailor.plan.judging import compared, since_fit
+from retailor.plan.judging import compared, of_items, since_fit, unseen
 from retailor.plan.refresh import back, refresh
 from retailor.plan.run import open_run, run
 from retailor.plan.settings import make_plan
@@ -221,6 +222,8 @@ def test_other_or_few_cases_decide_nothing(draws: np.ndarray[Any, Any]) -> None:
     assert not compared("x", a, b, RefreshSettings()).decides
     few = compared("x", b, b, RefreshSettings(least_cases=201))
     assert not few.decides and "fewer than 201" in few.reason
+    none = replace(b, draws=np.full(1000, np.nan))
+    assert "no figure" in compared("x", none, none, RefreshSettings()).reason
 
 
 def test_what_is_new_to_a_shop(made: Path) -> None:
@@ -229,6 +232,18 @@ def test_what_is_new_to_a_shop(made: Path) -> None:
     assert len(test.events) >= 30
     assert len(since_fit(shop, train).events) == len(test.events)
     assert not len(since_fit(train, shop).events) and not len(since_fit(shop, shop).items)
+
+
+def test_no_case_is_of_an_item_that_is_gone_or_was_learned_from(made: Path) -> None:
+    shop = clean_of(made / "run")
+    gone = shop.events["item_id"][0]
+    left = of_items(shop, shop.items["item_id"].filter(shop.items["item_id"] != gone))
+    assert set(shop.events["item_id"]) - set(left.events["item_id"]) == {gone}
+    assert gone not in set(left.judgments["item_id"]) | set(left.reviews["item_id"])
+    train, test = split_by_time(shop, test=0.1)
+    more = split_by_time(shop, test=0.4)[1].judgments
+    assert unseen(test.judgments, train.judgments).equals(test.judgments)
+    assert set(unseen(more, train.judgments)["query"]) == set(test.judgments["query"]) < set(more["query"])
 
 
 def test_an_instant_needs_a_zone(made: Path) -> None:

@@ -114,7 +114,7 @@ def experiment(
         raise ConfigError(
             "this plan has no experiment, or no log of events: see [serve.experiment].", key="experiment"
         )
-    log = Log.open(url)
+    log = Log.known(url)
     found = outcome_of((line for _, line in log.since()), settings, datetime.now(UTC))
     log.close()
     told = asdict(found) | {"mismatched": found.is_mismatched()}
@@ -126,11 +126,13 @@ def experiment(
 def _of_arms(found: Outcome, confidence: float) -> Iterator[str]:
     if found.is_mismatched():
         yield f"NOT TO BE TRUSTED: {dict(found.n_exposed)} customers cannot have been drawn by the shares."
-    for arm in found.arms:
+    for place, arm in enumerate(found.arms):
         line = f"{arm.name} ({arm.share:.0%}): {arm.rate:.4f} of {arm.n:,} customers"
         if arm.lift is not None:
             line += f"; {arm.lift:+.4f}, {arm.low:+.4f} to {arm.high:+.4f} with {confidence:.0%} at any time"
             line += " (decided)" if arm.decides() else ""
+        elif place:
+            line += "; too few customers, or too few with the goal, in it or in the first arm to compare them"
         yield line
 
 
@@ -191,7 +193,7 @@ def _kept(folder: Path, events: str | None) -> _Kept:
     clean = next(done.out / stage.folder for stage in done.stages if stage.name == "clean")
     sections = read_plan(folder / "plan.toml").sections
     url = events or sections["shop"].events_url or sections["serve"].events_url
-    return _Kept(clean, Log.open(url) if url else None)
+    return _Kept(clean, Log.known(url) if url else None)
 
 
 def _lines(receipt: dict[str, Any]) -> list[str]:

@@ -9,6 +9,9 @@ mean of φ is within
 of its estimate for all t at once, however often one looks. φ is the doubly robust score of a customer whose
 arm was drawn with known shares: the difference of the arms' means, plus (y − ȳ_arm) / share, with the sign of
 the arm. ρ makes the interval tightest at the planned number of customers.
+
+It is a limit for many customers: where few of an arm have reached the goal, σ̂ is too small by chance, and of
+500 experiments without a difference (2 % buy, 10 % treated) 62 were decided. With LEAST_EACH none was.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from scipy.special import gammaln
 from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
 
+LEAST_EACH = 10
+"""Customers with the goal, and without it, that each arm must have before there is an interval."""
 SRM_ALPHA = 0.01
 """False alarms of the check of sample ratios, over all looks."""
 SRM_PRIOR = 10_000.0
@@ -119,7 +124,8 @@ def _arms(y: NDArray[np.float64], arm: NDArray[np.int64], settings: ExperimentSe
             both = np.isin(arm, (0, i))
             treated = share / (share + next(iter(settings.arms.values())))
             d, half = sequence(y[both], arm[both] == i, treated, alpha=alpha, planned=settings.planned)
-            lift, low, high = float(d[-1]), float(d[-1] - half[-1]), float(d[-1] + half[-1])
+            if math.isfinite(half[-1]):
+                lift, low, high = float(d[-1]), float(d[-1] - half[-1]), float(d[-1] + half[-1])
         found.append(Arm(name, share, len(mine), rate, lift, low, high))
     return tuple(found)
 
@@ -129,7 +135,8 @@ def sequence(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The difference of means after each customer, and half the width of its interval: two arrays [..., t].
 
-    The last axis is the order in which customers came. NaN before both arms have two customers.
+    The last axis is the order in which customers came. The width is infinite before each arm has LEAST_EACH
+    values above 0 and below 1.
     """
     values, inside = np.asarray(y, np.float64), np.asarray(treated, bool)
     t = np.arange(1, values.shape[-1] + 1)
@@ -138,7 +145,11 @@ def sequence(
         variance = one[1] / share + zero[1] / (1 - share)
         rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / planned
         width = 2 * (t * rho2 + 1) / (t**2 * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha)
-        return one[0] - zero[0], np.sqrt(variance * width)
+        half = np.sqrt(variance * width)
+    seen = [
+        np.cumsum(side & kind, axis=-1) for side in (inside, ~inside) for kind in (values > 0, values < 1)
+    ]
+    return one[0] - zero[0], np.where(np.minimum.reduce(seen) < LEAST_EACH, np.inf, half)
 
 
 def _running(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from retailor.live.scrubbed import SCRUBBERS
-from retailor.live.standing import RUN, refreshes_of
+from retailor.live.standing import RUN, place_of, refreshes_of, standing_number, standing_run
 from retailor.shop.gone import Gone, Note
 from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
@@ -59,10 +59,9 @@ def forget_in(
     places = [each for run in runs for each in _artifacts(run)]
     shops = [shop for each in places for shop in _shops(each)]
     gone = Gone.of(ids, shops)
-    last = next((shop for shop in reversed(shops)), Shop.of())
-    n_rows = {
-        name: len(last.tables()[name]) - len(gone.shop(last).tables()[name]) for name in ("events", "reviews")
-    }
+    served = _served(standing_run(folder))
+    left = gone.shop(served)
+    n_rows = {name: len(served.tables()[name]) - len(left.tables()[name]) for name in ("events", "reviews")}
     changed = [str(each) for each in _shops_last(places) if _edited(each, gone, entries)]
     for run in runs[1:]:
         note.write(run)
@@ -84,8 +83,10 @@ def _give_up(folder: Path) -> None:
     if lock is None:
         return
     try:
+        # One that was killed between its turn and its receipt answers: it is edited as the others are.
+        answers = place_of(folder, standing_number(folder))
         for place in home.glob("[0-9]*"):
-            if not (place / "receipt.json").exists():
+            if place != answers and not (place / "receipt.json").exists():
                 shutil.rmtree(place, ignore_errors=True)
     finally:
         lock.release()
@@ -103,6 +104,13 @@ def _shops(place: Path) -> Iterator[Shop]:
         yield open_shop(place)
     elif kind == "split":
         yield from (open_shop(place / part) for part in ("train", "test"))
+
+
+def _served(run: Path) -> Shop:
+    """The cleaned shop of a run, and not the parts that it was split into."""
+    stages = json.loads((run / "run.json").read_text(encoding="utf-8"))["stages"]
+    folders = [run / each["folder"] for each in stages if each["kind"] == "shop"]
+    return open_shop(folders[-1]) if folders else Shop.of()
 
 
 def _shops_last(places: Iterable[Path]) -> list[Path]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -69,6 +70,21 @@ class Log:
             ) from None
         return cls(engine)
 
+    @classmethod
+    def known(cls, url: str) -> Self:
+        """The log, which must be there already: a wrong path would pass for a log that has nothing."""
+        try:
+            place = sa.engine.make_url(url)
+        except sa.exc.ArgumentError:
+            return cls.open(url)
+        if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
+            raise ConfigError(
+                f"there is no log of events in the file '{place.database}'; a path without a slash in front "
+                "is seen from the folder that the command is called in: go there, or give the whole path.",
+                key="events_url",
+            )
+        return cls.open(url)
+
     def append(self, lines: Sequence[Line]) -> list[Line | None]:
         """Writes all lines, or none of them, and returns when they are on the disk.
 
@@ -123,7 +139,9 @@ class Log:
             raise _down(error) from None
 
     def forget(self, user_ids: Sequence[str]) -> int:
-        """Deletes the events of some customers, of which the database keeps no bytes; how many there were.
+        """Deletes the lines of some customers; how many there were.
+
+        SQLite keeps no bytes of them, PostgreSQL some in its log of writes until that is recycled.
 
         A line in their place, which names nobody, has every server of the log forget them too.
         """

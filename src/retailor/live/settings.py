@@ -48,7 +48,7 @@ class ExperimentSettings:
     planned: int = Field(default=2_000, ge=10)
     """So many customers are expected: there intervals are tightest. They hold at any number."""
     least: int = Field(default=100, ge=10)
-    """With fewer customers in an arm there is no interval."""
+    """With fewer customers in an arm there is no interval, nor with fewer than ten who reached the goal."""
 
     def __post_init__(self) -> None:
         if any(share <= 0 for share in self.arms.values()) or abs(sum(self.arms.values()) - 1) > 1e-6:

@@ -35,7 +35,11 @@ class LiveShop:
     def catch_up(self) -> None:
         """Takes in what this process or another has written."""
         with self._reading:
-            self.recent.add(self.log.since(self.recent.number, events_from=self._first))
+            lines = self.log.since(self.recent.number, events_from=self._first)
+            if not self.recent.number:
+                # The log has nothing of who was forgotten: to look for them costs most, and finds nobody.
+                lines = (each for each in lines if each[1].what != "forgot")
+            self.recent.add(lines)
 
     def take(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
         """Writes the events of several requests at once; each gets what became of its own."""

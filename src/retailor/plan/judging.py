@@ -5,10 +5,12 @@ scored was fitted on what happened before the cut; the champion that is scored i
 has taken in what happened between its fit and the cut, as its server has. So both know everything until
 the cut and nothing after it, both are asked the same cases, and each case is compared with itself. What is
 served after a promotion is the same recipe fitted on the days behind the cut as well: that it is not judged
-itself is the price of judging anything at all.
+itself is the price of judging anything at all. Items that were taken out meanwhile are asked of neither; the
+champion still ranks them, which its server would not show.
 
 A table without times is split by a hash of its rows, which puts the same rows into the test part of both:
 there the champion's fit on its training part is scored, for the one that is served has seen the test part.
+What that part has all the same, because it was split otherwise, is no case.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def judge(
     """The tasks of `judged`, those that decide and those that do not."""
     known = open_shop(champion["clean"][1])
     train, test = (open_shop(challenger["split"][1] / part) for part in ("train", "test"))
-    fresh = since_fit(train, known)
+    fresh, test = since_fit(train, known), of_items(test, train.items["item_id"])
     found = []
     for name in settings.judged:
         if name not in entries or name not in CASES:
@@ -94,11 +96,29 @@ def since_fit(train: Shop, known: Shop) -> Shop:
     return Shop.of(events=events, items=train.items.filter(pl.Series(other, dtype=pl.Boolean)))
 
 
+def of_items(shop: Shop, item_ids: pl.Series) -> Shop:
+    """The cases of a shop that are about some items, or about none."""
+    kept = pl.col("item_id").is_in(item_ids.implode()) | pl.col("item_id").is_null()
+    return shop.with_tables(**{name: shop.tables()[name].filter(kept) for name in set(CASES.values())})
+
+
+def unseen(table: pl.DataFrame, train: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table without times whose words are not in what the champion was fitted on."""
+    words = [name for name in ("query", "question", "text") if name in table.columns]
+    return (
+        table.join(train, on=words, how="anti", nulls_equal=True, maintain_order="left") if words else table
+    )
+
+
 def _one(
     entry: Entry, champion: Stages, challenger: Stages, fresh: Shop, test: Shop, settings: RefreshSettings
 ) -> Judged:
     table = test.tables()[CASES[entry.name]]
     untimed = "time" in table.columns and table["time"].null_count() == len(table)
+    if untimed:
+        name = CASES[entry.name]
+        train = open_shop(champion["split"][1] / "train").tables()[name]
+        test = test.with_tables(**{name: unseen(table, train)})
     before = _folder(champion, entry.name, ("fit",) if untimed else ("refit", "fit"))
     after = _folder(challenger, entry.name, ("fit",))
     if before is None or after is None:
@@ -126,10 +146,12 @@ def compared(task: str, challenger: Score, champion: Score, settings: RefreshSet
     sign = -1 if lower_is_better(challenger.metric) else 1
     draws = sign * (a - b)
     difference = sign * (challenger.value - champion.value)
-    lower = float(np.quantile(draws[np.isfinite(draws)], 1 - settings.confidence))
-    few = n < settings.least_cases or not math.isfinite(lower)
-    reason = f"{n} cases are fewer than {settings.least_cases}" if few else ""
-    return Judged(*figures, difference, bounds(draws), lower, not few, reason)
+    finite = draws[np.isfinite(draws)]
+    lower = float(np.quantile(finite, 1 - settings.confidence)) if len(finite) else math.nan
+    reason = f"{n} cases are fewer than {settings.least_cases}" if n < settings.least_cases else ""
+    if not math.isfinite(lower):
+        return Judged(*figures, reason=reason or "the difference of the two has no figure")
+    return Judged(*figures, difference, bounds(draws), lower, not reason, reason)
 
 
 def _folder(stages: Stages, task: str, steps: tuple[str, ...]) -> Path | None:

@@ -130,7 +130,7 @@ def add_live(app: FastAPI, service: Service) -> None:
         refused = [RefusedEvent(place=each.place, reason=each.reason) for each in done.refused]
         return EventsReply(accepted=done.n_accepted, repeated=done.n_repeated, refused=refused)
 
-    @app.put("/items/{item_id}", tags=["shop"])
+    @app.put("/items/{item_id:path}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:
         """Adds an item, or changes it: page and search have it a moment later.
 
@@ -140,14 +140,14 @@ def add_live(app: FastAPI, service: Service) -> None:
         service.absorb_soon()
         return Done()
 
-    @app.delete("/items/{item_id}", tags=["shop"])
+    @app.delete("/items/{item_id:path}", tags=["shop"])
     def delete_item(item_id: ItemId) -> Done:
         """Takes an item out: nothing shows it any more."""
         service.live().remove_item(item_id)
         service.absorb_soon()
         return Done()
 
-    @app.delete("/customers/{user_id}", tags=["shop"])
+    @app.delete("/customers/{user_id:path}", tags=["shop"])
     def delete_customer(user_id: ItemId) -> ForgottenReply:
         """Forgets a customer at once: events, history, reviews and what quotes them; log, caches, files.
 

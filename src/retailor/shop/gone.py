@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,18 +21,20 @@ from typing import Self
 import polars as pl
 
 from retailor.errors import DataError
-from retailor.scripts import HAN
+from retailor.scripts import CJK
 from retailor.shop.tables import Shop
 from retailor.store.stages import write_json
 
 NOTE = "forgotten.json"
-LEAST_CHARS = 15
-"""A shorter piece of a text is too common to be somebody's."""
-WINDOW_CHARS = 30
-_PIECE = re.compile(r"(?<=[.!?。！？；])\s*|[\n\r|…]+|\.\.\.")
-_START = re.compile(rf"(?<!\w)\w|[{HAN}]")
-_WORD = re.compile(rf"[{HAN}]|[^\W{HAN}]+")
+LEAST_WIDTH = 15
+"""A narrower piece of a text is too common to be somebody's. A character of Chinese is two letters wide."""
+WINDOW_WIDTH = 30
+_PIECE = re.compile(r"(?<=[.!?。！？；])\s*|[\n\r|…“”「」\"：]+|\.\.\.|:\s")
+_CJK = re.compile(rf"[{CJK}]")
+_START = re.compile(rf"(?<!\w)\w|[{CJK}]")
+_WORD = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 _SPACE = re.compile(r"\s+")
+_PERSON = r"(?:['\"“‘「]|(?i:user|customer|client|review|用户|顾客|客户|买家|评论)(?i:[_ ]?id)?\W{0,3})"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ class Gone:
     review_ids: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
-    """Those that nobody else wrote."""
+    """Those that nobody else wrote; of Chinese, runs of one to three characters."""
+    alike: tuple[str, ...] = ()
+    """Ids of others that would be taken for one of theirs: `u1@x.org` beside `u1`."""
+    common: frozenset[str] = frozenset()
+    """Pieces of what they wrote that others wrote as well."""
+    shared_ids: frozenset[str] = frozenset()
+    """Ids of reviews of theirs that reviews of others have, too: these name nobody."""
 
     @classmethod
     def of(cls, user_ids: Iterable[str], shops: Iterable[Shop]) -> Self:
@@ -53,41 +61,67 @@ class Gone:
         reviews = {each for frame in theirs for each in frame["review_id"].drop_nulls()}
         said = {text for frame in theirs for name in ("title", "text") for text in frame[name].drop_nulls()}
         texts = tuple(sorted(filter(None, map(_plain, said))))
-        own = set(_WORD.findall(" ".join(texts)))
-        for shop in shops if own else ():
+        own = set(_terms(" ".join(texts)))
+        pieces = {_plain(each or "") for text in said for each in _PIECE.split(text)} | set(texts)
+        common, shared = set[str](), set[str]()
+        for shop in shops:
             others = shop.reviews.filter(~pl.col("user_id").is_in(list(ids)).fill_null(False))
-            for name in ("title", "text"):
-                own -= set(_WORD.findall(" ".join(others[name].drop_nulls()).lower()))
-        return cls(ids, frozenset(reviews), texts, frozenset(own))
+            shared |= reviews & set(others["review_id"].drop_nulls())
+            for name in ("title", "text") if texts else ():
+                rest = _SPACE.sub(" ", " ".join(others[name].drop_nulls())).lower()
+                common |= {each for each in pieces if each in rest}
+                own -= set(_WORD.findall(rest))
+                own = {term for term in own if not (_CJK.match(term) and term in rest)}
+        found = cls(
+            ids, frozenset(reviews - shared), texts, frozenset(own), common=frozenset(common),
+            shared_ids=frozenset(shared),
+        )  # fmt: skip
+        return replace(found, alike=found._alike_in(shops))
+
+    def _alike_in(self, shops: Iterable[Shop]) -> tuple[str, ...]:
+        columns = [
+            frame[name]
+            for shop in shops
+            for frame, name in (
+                (shop.events, "user_id"), (shop.reviews, "user_id"), (shop.reviews, "review_id")
+            )
+        ]  # fmt: skip
+        others = {each for column in columns for each in column.drop_nulls().unique()}
+        others -= self.user_ids | self.review_ids | self.shared_ids
+        # The longest first: one may be a part of another.
+        return tuple(sorted(filter(self.names, others), key=lambda each: (-len(each), each)))
 
     def wrote(self, text: str) -> bool:
         """Whether a text quotes them: it is one of theirs, or has a longer piece in common with one."""
         plain = _plain(text)
-        if not plain:
+        if not plain or plain in self.common:
             return False
-        if plain in self.texts or any(each in plain for each in self.texts if len(each) >= LEAST_CHARS):
+        if plain in self.texts or any(each in plain for each in self.texts if _width(each) >= LEAST_WIDTH):
             return True
-        pieces = [piece for each in _PIECE.split(text) if len(piece := _plain(each or "")) >= LEAST_CHARS]
+        pieces = [piece for each in _PIECE.split(text) if _width(piece := _plain(each or "")) >= LEAST_WIDTH]
         if any(piece in each for piece in pieces for each in self.texts):
             return True
         return any(each in plain for each in self._windows)
 
     @cached_property
     def _windows(self) -> frozenset[str]:
-        """Pieces that begin at a word or a character of Han: what is quoted inside other words has one."""
+        """Pieces from a word or a character of Chinese on: what is quoted inside other words has one."""
         return frozenset(
-            each[start : start + WINDOW_CHARS]
+            window
             for each in self.texts
-            for start in (match.start() for match in _START.finditer(each))
-            if start + WINDOW_CHARS <= len(each)
+            for match in _START.finditer(each)
+            if (window := _window(each, match.start()))
         )
 
     def names(self, text: str) -> bool:
-        """Whether a text has one of their ids in it, as a word."""
-        return any(
-            re.search(rf"(?<![\w-]){re.escape(each)}(?![\w-])", text)
-            for each in (*self.user_ids, *self.review_ids)
-        )
+        """Whether a text has one of their ids in it, as a word and not as a part of somebody else's id."""
+        for each in self.alike:
+            text = text.replace(each, " ")
+        return any(each in text and pattern.search(text) for each, pattern in self._patterns)
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [(each, _naming(each)) for each in sorted(self.user_ids | self.review_ids)]
 
     def shop(self, shop: Shop) -> Shop:
         """The shop without them: events, reviews, and what rejects and unread cells quote of them."""
@@ -114,6 +148,41 @@ def noted_at(folder: Path) -> int:
         return (Path(folder) / NOTE).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def _naming(user_id: str) -> re.Pattern[str]:
+    """What finds an id in a text. A bare number is a figure, unless it is quoted or said to be a person's."""
+    if user_id.isdecimal():
+        return re.compile(rf"{_PERSON}{user_id}(?![\w-]|[.,]\d)")
+    # Chinese has no spaces: an id ends where it begins. But 客 alone is a part of 顾客, and no id there.
+    before, after = (
+        r"[\w-]" if len(user_id) < 3 and _CJK.match(edge) else rf"(?:[^\W{CJK}]|-)"
+        for edge in (user_id[:1], user_id[-1:])
+    )
+    return re.compile(rf"(?<!{before}){re.escape(user_id)}(?!{after})")
+
+
+def _terms(text: str) -> Iterator[str]:
+    """Words; of Chinese, where a word is not told from its neighbours, runs of one to three characters."""
+    for part in _WORD.findall(text):
+        if _CJK.match(part):
+            yield from (part[i : i + size] for size in (1, 2, 3) for i in range(len(part) - size + 1))
+        else:
+            yield part
+
+
+def _width(text: str) -> int:
+    return len(text) + len(_CJK.findall(text))
+
+
+def _window(text: str, start: int) -> str:
+    """The piece of that width from a place on; '' where the rest is narrower."""
+    width = 0
+    for end in range(start, min(len(text), start + WINDOW_WIDTH)):
+        width += _width(text[end])
+        if width >= WINDOW_WIDTH:
+            return text[start : end + 1]
+    return ""
 
 
 def _plain(text: str) -> str:

@@ -25,10 +25,7 @@ def forget(folder: Path, gone: Gone) -> bool:
 
 
 def _of_others(ids: list[str], text: str, gone: Gone) -> list[int]:
-    """The places of reviews by others. One without an id is known by its row: there the words must tell."""
-    theirs = gone.wrote(text) if any(each.startswith("row ") for each in ids) else False
-    return [
-        place
-        for place, each in enumerate(ids)
-        if each not in gone.review_ids and not (theirs and each.startswith("row "))
-    ]
+    """The places of reviews by others. Where an id does not tell whose one is, the words must."""
+    unclear = {each for each in ids if each.startswith("row ") or each in gone.shared_ids}
+    theirs = gone.review_ids | (unclear if unclear and gone.wrote(text) else set())
+    return [place for place, each in enumerate(ids) if each not in theirs]

@@ -31,7 +31,7 @@ from retailor.store import artifact
 from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
-from retailor.tasks.search.nonsense import nonsense
+from retailor.tasks.search.nonsense import least_cosine
 from retailor.tasks.search.pictures import Looks, taught
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
@@ -148,9 +148,7 @@ class Search:
         self._suggester = Suggester.of(shop)
         self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
         self._reranker = self._new_reranker()
-        # What is no nearer to any item than words that mean nothing are does not match.
-        strange = self.encoder.encode(nonsense(), role="query")
-        self._least_cosine = float(np.quantile((strange @ self._vectors.T).max(axis=1), 0.9))
+        self._least_cosine = least_cosine(self.encoder, self._vectors)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def _new_reranker(self, before: Reranker | None = None) -> Reranker | None:
@@ -217,20 +215,14 @@ class Search:
             scores, of_rest = scored[query], scored[understood[query].text]
             weights = self._held_out.get(query, self.weights_of(query))
             chosen, every = choose(self._table, understood[query].filters), choose(self._table, ())
-            rows = dict(
-                zip(
-                    ROWS,
-                    (
-                        scores[0],
-                        scores[2],
-                        chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
-                        self._scores(query, query, scores, weights, every),
-                        chosen.ordered(weighed(weights, of_rest)),
-                    ),
-                    strict=True,
-                )
+            rows = (
+                scores[0],
+                scores[2],
+                chosen.ordered(self._scores(query, understood[query].text, of_rest, weights, chosen)),
+                self._scores(query, query, scores, weights, every),
+                chosen.ordered(weighed(weights, of_rest)),
             )
-            for row, of_items in rows.items():
+            for row, of_items in zip(ROWS, rows, strict=True):
                 ranks[row].append(graded_ranks(of_items, judged[query]))
         return scores_of(ranks, time.perf_counter() - started)
 

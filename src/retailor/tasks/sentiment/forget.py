@@ -19,7 +19,7 @@ def forget(folder: Path, gone: Gone) -> bool:
     found = False
     for path in sorted(folder.rglob("vocabulary.json")):
         places: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
-        own = {term for term in places if gone.words & set(_WORD.findall(term.lower()))}
+        own = {term for term in places if gone.words & {term, *_WORD.findall(term.lower())}}
         if own:
             left = {f"[forgotten {n}]" if term in own else term: n for term, n in places.items()}
             path.unlink()
