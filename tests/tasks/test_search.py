@@ -219,3 +219,18 @@ def test_what_means_nothing_is_said_to_match_nothing_and_pages_are_stable() -> N
     assert len(cheap.items) == min(20, cheap.n_found)
     with pytest.raises(DataError, match="offset = 999"):
         search.predict([SearchQuery("steel", offset=999)])
+
+
+def test_what_is_near_in_meaning_is_no_match_where_bounds_leave_out_all_that_have_the_words() -> None:
+    rows = [(f"h{i}", f"headphones number {i}", 50.0 + i) for i in range(3)]
+    rows += [(f"b{i}", f"lip balm number {i}", 5.0 + i) for i in range(3)]
+    items = pl.DataFrame(rows, schema=["item_id", "title", "price"], orient="row")
+    search = Search(HashEncoder()).fit(Shop.of(items=items.with_columns(currency=pl.lit("USD"))))
+
+    def asked(text: str):
+        return search.predict([SearchQuery(text, 6)])[0]
+
+    assert asked("headphones under 20").is_nearest and asked("headphones under 20").n_found == 0
+    assert {item.item_id[0] for item in asked("headphones under 20").items} == {"b"}
+    assert not asked("headphones under 51.5").is_nearest and asked("headphones under 51.5").n_found == 2
+    assert not asked("lip balm under 20").is_nearest and not asked("headphones").is_nearest

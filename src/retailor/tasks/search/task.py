@@ -308,6 +308,8 @@ class Search:
         if query.image and self._looks is not None:
             words, seen = np.asarray(matches, np.bool_), self._looks.seen
             scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, words)
+        elif reading.words_are_elsewhere(raw[:2], chosen.allowed):
+            matches[:] = False
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = reading.page(query, scores, chosen, found, self._table, self._tie)
         return Found(
@@ -323,7 +325,7 @@ class Search:
             filters=understood.filters,
             mended=understood.mended,
             n_found=len(found),
-            is_nearest=not matches.any(),
+            is_nearest=not (matches & chosen.allowed).any(),
             relaxed=chosen.relaxed,
             facets=self._table.facets(found),
         )

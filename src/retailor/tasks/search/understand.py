@@ -22,6 +22,8 @@ from retailor.tasks.search.spelling import IsWord, Speller
 F32 = NDArray[np.float32]
 _APART = 1000.0
 """Added to z-scores, it puts some items before all others."""
+_LEAST_WORDS = 0.5
+"""Of the words that the best item shares with a query, what an item that may be shown must share."""
 _N_SORTED = 200
 """Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
@@ -135,6 +137,17 @@ def page(
         best = table.sorted_by(query.sort, np.array([row for row in best if row in known], dtype=np.int64))
     rows: NDArray[np.int64] = best[query.offset : n]
     return rows
+
+
+def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
+    """Whether items that may not be shown have the words of a query, and none that may be.
+
+    `lexical` [2, I] are the scores by words, `allowed` [I]. Of headphones under a price that none of them has,
+    a lip balm is nearer in meaning than words by chance are, and still no match.
+    """
+    best = lexical.max(axis=0, initial=0.0)
+    inside, everywhere = best[allowed].max(initial=0.0), best.max(initial=0.0)
+    return bool(inside < _LEAST_WORDS * everywhere)
 
 
 def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
