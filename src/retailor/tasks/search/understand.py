@@ -142,8 +142,8 @@ def page(
 def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
     """Whether items that may not be shown have the words of a query, and none that may be.
 
-    `lexical` [2, I] are the scores by words, `allowed` [I]. Of headphones under a price that none of them has,
-    a lip balm is nearer in meaning than words by chance are, and still no match.
+    `lexical` [2, I] are the scores by words, `allowed` [I]. Of headphones under a price that none of them has
+    a lip balm is nearer in meaning than words by chance are, and still is no match.
     """
     best = lexical.max(axis=0, initial=0.0)
     inside, everywhere = best[allowed].max(initial=0.0), best.max(initial=0.0)
