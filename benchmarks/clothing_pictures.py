@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench import Bench
-from picture_photos import F32, Once, begun, hits, logistic, opened, read_photos, taught
+from bench import Bench, begin
+from picture_photos import CANARY, F32, Once, hits, logistic, opened, options, read_photos, taught
 
 from retailor.metrics.interval import difference, score_mean
 from retailor.metrics.scores import Score
@@ -19,7 +19,7 @@ from retailor.models.pictures.opening import load_pictures
 
 
 def main() -> None:
-    bench = begun(__doc__)
+    bench = begin(options(__doc__), canary=CANARY)
     rows = list(run(bench))
     bench.write(rows, bench.given.seeds)
     for row in rows:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from bench import Bench
+from bench import Bench, begin
 from numpy.typing import NDArray
-from picture_photos import F32, Once, begun, hits, logistic, opened, read_photos, taught
+from picture_photos import CANARY, F32, Once, hits, logistic, opened, options, read_photos, taught
 
 from retailor.metrics.interval import difference, score_mean
 from retailor.metrics.scores import Score
@@ -44,7 +44,7 @@ N_ITEMS = 81
 
 
 def main() -> None:
-    bench = begun(__doc__)
+    bench = begin(options(__doc__), canary=CANARY)
     rows = list(run(bench))
     bench.write(rows, bench.given.seeds)
     for row in rows:

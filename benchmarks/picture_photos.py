@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from bench import Bench, begin, parser_of
+from bench import parser_of
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
@@ -23,14 +24,17 @@ from retailor.train.objectives.pictures import Photos, PictureTuneSettings, Tune
 F32 = NDArray[np.float32]
 
 
-def begun(doc: str | None) -> Bench:
-    """A benchmark that learns from photos, with its dials."""
+CANARY: dict[str, object] = {"photos": 32, "views": 1, "steps": 2}
+
+
+def options(doc: str | None) -> ArgumentParser:
+    """The options that both benchmarks of photos have."""
     parser = parser_of(doc)
     parser.add_argument("--photos", type=int, help="so many of each part; all unless given")
     parser.add_argument("--views", type=int, default=5, help="random views of each photo to learn from")
     parser.add_argument("--steps", type=int, help="of the training, at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    return begin(parser, canary={"photos": 32, "views": 1, "steps": 2})
+    return parser
 
 
 def read_photos(folder: Path, label: str, split: str, n: int | None) -> tuple[Photos, list[bytes]]:
