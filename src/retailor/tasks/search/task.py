@@ -302,12 +302,13 @@ class Search:
         chosen = choose(self._table, understood.filters).without(gone)
         weights = self.weights_of(understood.text)
         scores = self._scores("", understood.text, standardise(raw), weights, chosen)
-        matches, seen = raw[:2].any(axis=0), np.zeros(raw.shape[1], np.bool_)
+        matches = np.asarray(raw[:2].any(axis=0), np.bool_)
+        seen = np.zeros_like(matches)
         if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
         if query.image and self._looks is not None:
-            words, seen = np.asarray(matches, np.bool_), self._looks.seen
-            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, words)
+            seen = self._looks.seen
+            scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
         elif reading.words_are_elsewhere(raw[:2], chosen.allowed):
             matches[:] = False
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
