@@ -87,13 +87,54 @@ class TestMemory(CacheContract):
     def cache(self) -> Cache:
         return MemoryCache()
 
-    def test_the_least_recently_used_goes_first(self) -> None:
+    def test_what_was_asked_for_stays_and_what_was_not_goes(self) -> None:
         cache = MemoryCache(size_bytes=3 * (200 + 1 + 100))
         for key in "abc":
             cache.put(key, b"x" * 100)
         cache.get("a")
         cache.put("d", b"x" * 100)
         assert [cache.get(key) is not None for key in "abcd"] == [True, False, True, True]
+
+    def test_a_scan_does_not_push_out_what_is_asked_for_again(self) -> None:
+        cache = MemoryCache(size_bytes=100 * 1_000)
+        for key in range(50):
+            for _ in range(2):
+                if cache.get(f"hot {key}") is None:
+                    cache.put(f"hot {key}", b"x" * 500)
+        for i in range(5_000):
+            cache.put(f"scan {i}", b"x" * 500)
+        assert sum(cache.get(f"hot {key}") is not None for key in range(50)) == 50
+
+    def test_what_comes_again_soon_after_it_left_stays_the_second_time(self) -> None:
+        cache = MemoryCache(size_bytes=20 * 1_000)
+        cache.put("again", b"x" * 500)
+        for i in range(30):
+            cache.put(f"scan {i}", b"x" * 500)
+        assert cache.get("again") is None
+        cache.put("again", b"x" * 500)
+        for i in range(30, 60):
+            cache.put(f"scan {i}", b"x" * 500)
+        assert cache.get("again") is not None
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(["put", "get", "delete"]), st.integers(0, 30), st.integers(0, 900))
+        )
+    )
+    def test_law_the_bytes_add_up_and_stay_bounded(self, operations: list[tuple[str, int, int]]) -> None:
+        cache = MemoryCache(size_bytes=5_000)
+        for act, key, size in operations:
+            if act == "put":
+                cache.put(str(key), b"x" * size)
+            elif act == "get":
+                cache.get(str(key))
+            else:
+                cache.delete(str(key))
+            held = {**cache._small, **cache._main}
+            costs = {key: len(key) + len(entry.value) + 200 for key, entry in held.items()}
+            assert cache._used_bytes == sum(costs.values()) <= 5_000
+            assert cache._small_bytes == sum(costs[key] for key in cache._small)
+            assert not set(held) & set(cache._gone) and len(cache) == len(held)
 
     def test_a_value_larger_than_the_cache_is_not_kept(self) -> None:
         cache = MemoryCache(size_bytes=1000)

@@ -13,10 +13,31 @@ from retailor.cache.shapes import Cache
 
 MEMORY_BYTES = 64 * 2**20
 _OVERHEAD_BYTES = 200
+_SMALL_SHARE = 10  # one part of the bytes in so many for what came last
+_MOST_HITS = 3
+_LEAST_GONE = 16
+
+
+class _Entry:
+    """A value, when it dies, and how often it was asked for since it last came to the front of its queue."""
+
+    __slots__ = ("expires", "n_hits", "value")
+
+    def __init__(self, value: bytes, expires: float) -> None:
+        self.value = value
+        self.expires = expires
+        self.n_hits = 0
 
 
 class MemoryCache:
-    """In this process: the least recently used entries go when all together exceed `size_bytes`."""
+    """In this process, at most `size_bytes`, by S3-FIFO: what is asked for once does not push out what is
+    asked for again and again.
+
+    New keys wait in a small queue, a tenth of the bytes; what was asked for there moves to the main queue,
+    the rest goes, and its key is remembered a while: put again, it goes to the main queue at once. From there
+    what was not asked for since its last turn goes. (Yang et al., FIFO queues are all you need for cache
+    eviction, SOSP 2023.)
+    """
 
     n_failures = 0
 
@@ -26,50 +47,95 @@ class MemoryCache:
         self.size_bytes = size_bytes
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
-        self._used_bytes = 0
+        self._small: OrderedDict[str, _Entry] = OrderedDict()
+        self._main: OrderedDict[str, _Entry] = OrderedDict()
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        """Keys that left the small queue lately; as many as the main queue has."""
+        self._small_bytes = self._used_bytes = 0
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
-            entry = self._entries.get(key)
+            entry = self._small.get(key) or self._main.get(key)
             if entry is None:
                 return None
-            if entry[1] <= self._clock():
+            if entry.expires <= self._clock():
                 self._drop(key)
                 return None
-            self._entries.move_to_end(key)
-            return entry[0]
+            entry.n_hits = min(entry.n_hits + 1, _MOST_HITS)
+            return entry.value
 
     def put(self, key: str, value: bytes, ttl_s: float | None = None) -> None:
         expires = math.inf if ttl_s is None else self._clock() + ttl_s
         with self._lock:
+            in_main = key in self._main or key in self._gone
             self._drop(key)
-            self._entries[key] = (value, expires)
-            self._used_bytes += _cost(key, value)
+            self._gone.pop(key, None)
+            if _cost(key, value) > self.size_bytes:
+                return
+            self._enter(key, _Entry(value, expires), in_main)
             while self._used_bytes > self.size_bytes:
-                self._drop(next(iter(self._entries)))
+                self._make_room()
 
-    def _drop(self, key: str) -> None:
-        entry = self._entries.pop(key, None)
+    def _enter(self, key: str, entry: _Entry, in_main: bool) -> None:
+        cost = _cost(key, entry.value)
+        self._used_bytes += cost
+        if in_main:
+            self._main[key] = entry
+        else:
+            self._small[key] = entry
+            self._small_bytes += cost
+
+    def _make_room(self) -> None:
+        """One step: the oldest of a queue goes, or gets another turn in the main one."""
+        if self._small and (self._small_bytes > self.size_bytes // _SMALL_SHARE or not self._main):
+            key = next(iter(self._small))
+            entry = self._drop(key)
+            if entry is not None and entry.n_hits:
+                entry.n_hits = 0
+                self._enter(key, entry, True)
+            else:
+                self._gone[key] = None
+                while len(self._gone) > max(len(self._main), _LEAST_GONE):
+                    self._gone.popitem(last=False)
+            return
+        key, entry = next(iter(self._main.items()))
+        if entry.n_hits:
+            entry.n_hits -= 1
+            self._main.move_to_end(key)
+        else:
+            self._drop(key)
+
+    def _drop(self, key: str) -> _Entry | None:
+        entry = self._small.pop(key, None)
         if entry is not None:
-            self._used_bytes -= _cost(key, entry[0])
+            self._small_bytes -= _cost(key, entry.value)
+        else:
+            entry = self._main.pop(key, None)
+        if entry is not None:
+            self._used_bytes -= _cost(key, entry.value)
+        return entry
 
     def delete(self, key: str) -> None:
         with self._lock:
             self._drop(key)
+            self._gone.pop(key, None)
 
     def clear(self) -> None:
         with self._lock:
-            self._entries.clear()
-            self._used_bytes = 0
+            self._empty()
+
+    def _empty(self) -> None:
+        for queue in (self._small, self._main, self._gone):
+            queue.clear()
+        self._small_bytes = self._used_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._small) + len(self._main)
 
     def close(self) -> None:
         with self._lock:
-            self._entries.clear()
-            self._used_bytes = self.size_bytes = 0
+            self._empty()
+            self.size_bytes = 0
 
 
 def _cost(key: str, value: bytes) -> int:

@@ -59,6 +59,9 @@ def serve(
     events: Annotated[
         str | None, typer.Option(help="Where events are kept, such as sqlite:///shop.db; unset takes none.")
     ] = None,
+    warm: Annotated[
+        str | None, typer.Option(help="A file of queries, a line each, to answer before anyone asks.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
     ] = None,
@@ -70,7 +73,10 @@ def serve(
     from retailor.serve.settings import ServeSettings
     from retailor.tasks.registry import TASKS
 
-    options = {"host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events}
+    options = {
+        "host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events,
+        "warm_file": warm,
+    }  # fmt: skip
     plan = folder / "plan.toml"
     planned = as_dict(read_plan(plan).sections["serve"]) if plan.is_file() else {}
     values = {**planned, **{name: value for name, value in options.items() if value is not None}}

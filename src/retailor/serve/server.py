@@ -21,6 +21,7 @@ from retailor.serve.connections import bounded_connections
 from retailor.serve.memory import few_arenas
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
+from retailor.serve.warm import Warmer
 from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
 
@@ -45,13 +46,16 @@ def serve(folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | 
         _bind(settings) as listener,
         _stops() as serving,
         closing(Service.load(Path(folder), entries, settings)) as service,
-        _reloads(service),
+        _warms(service, entries, settings) as warmer,
+        _reloads(service, warmer),
     ):
         server = _Server(_uvicorn(make_app(service, settings), settings))
         serving.append(server)
         with _naming_the_address(settings):
             listener.listen(BACKLOG)
         _log_start(service, settings, listener.getsockname()[1])
+        if warmer is not None:
+            warmer.start()
         server.run(sockets=[listener])
 
 
@@ -160,13 +164,29 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
 
 
 @contextmanager
-def _reloads(service: Service) -> Iterator[None]:
+def _warms(
+    service: Service, entries: Mapping[str, Entry], settings: ServeSettings
+) -> Iterator[Warmer | None]:
+    if settings.warm_file is None:
+        yield None
+        return
+    warmer = Warmer(service, entries, Path(settings.warm_file))
+    try:
+        yield warmer
+    finally:
+        warmer.stop()
+
+
+@contextmanager
+def _reloads(service: Service, warmer: Warmer | None) -> Iterator[None]:
     """The folder is loaded anew on SIGHUP, and when another run of it was promoted."""
     ended = threading.Event()
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-        reload = threading.Thread
-        signal.signal(signal.SIGHUP, lambda number, frame: reload(target=_reload, args=(service,)).start())
-    watching = threading.Thread(target=_watch, args=(service, ended), name="standing", daemon=True)
+        given = (service, warmer)
+        signal.signal(
+            signal.SIGHUP, lambda number, frame: threading.Thread(target=_reload, args=given).start()
+        )
+    watching = threading.Thread(target=_watch, args=(service, warmer, ended), name="standing", daemon=True)
     watching.start()
     try:
         yield
@@ -175,7 +195,7 @@ def _reloads(service: Service) -> Iterator[None]:
         watching.join()
 
 
-def _watch(service: Service, ended: threading.Event) -> None:
+def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> None:
     known = service.standing, noted_at(service.folder)
     while not ended.wait(LOOK_EVERY_S):
         try:
@@ -185,14 +205,16 @@ def _watch(service: Service, ended: threading.Event) -> None:
             continue
         if now != known:
             forgot, known = now[1] != known[1], now  # what does not load is not tried again every second
-            _reload(service)
-            if forgot:
-                service.cache.clear()
+            _reload(service, warmer, forgot=forgot)
 
 
-def _reload(service: Service) -> None:
+def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) -> None:
     try:
         service.reload()
         _log.info("serving '%s' anew", service.ready()["name"])
     except RetailorError as error:
         _log.error("not reloaded: %s", error)
+    if forgot:
+        service.cache.clear()  # answers of before, which nobody can reach but which are still there
+    if warmer is not None:
+        warmer.start()

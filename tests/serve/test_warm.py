@@ -1,0 +1,105 @@
+"""Answers are made before anyone asks, from a file of queries; what is no query is counted, not shown."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retailor.errors import ConfigError
+from retailor.serve.service import Service
+from retailor.serve.warm import MOST_QUERIES, Warmer
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.testing.serving import TOY_TASKS
+
+
+def warmer_of(service: Service, path: Path, text: str) -> Warmer:
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    return Warmer(service, TOY_TASKS, path)
+
+
+def test_what_was_warmed_is_answered_from_the_cache(service: Service, tmp_path: Path) -> None:
+    customer = str(service.customers().rows[0]["user_id"])
+    text = f'tent\n\n{{"task": "recommend", "user_id": "{customer}", "k": 3}}\n两人帐篷\n'
+    done = warmer_of(service, tmp_path / "queries", text).warm()
+    assert (done.n_asked, done.n_refused) == (3, 0)
+    assert str(done) == "3 answers are made before anyone asks"
+    assert service.ask("recommend", RecommendQuery(user_id=customer, k=3)).cached
+    assert service.ask("search", SearchQuery("tent")).cached
+    assert service.ask("search", SearchQuery("两人帐篷")).cached
+    assert not service.ask("search", SearchQuery("stove")).cached
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"task": "dance"}', "'task' is none of"),
+        ('{"user_id": "secret"}', "'task' is none of"),
+        ('{"task": ["secret"]}', "'task' is none of"),
+        ('{"task": "recommend", "user_id": "secret", "k": "5"}', "k: int_type"),
+        ('{"task": "search", "secret": 1}', "secret: extra_forbidden|text: missing|value_error"),
+        ('{"task": "recommend", ', "unexpected end of data|unexpected"),
+        ("secret " * 100, "string_too_long"),
+        ("\udcff\udcfe", "not UTF-8"),
+        ('{"task": "review", "item_id": "secret"}', "404"),
+    ],
+)
+def test_what_is_no_query_is_counted_with_its_line_and_without_its_words(
+    service: Service, tmp_path: Path, line: str, reason: str
+) -> None:
+    done = warmer_of(service, tmp_path / "queries", f"tent\n{line}\n").warm()
+    assert (done.n_asked, done.n_refused) == (1, 1)
+    assert done.first.startswith("first line 2: ")
+    assert any(one in done.first for one in reason.split("|")), done.first
+    assert "secret " not in done.first
+
+
+def test_a_file_without_end_is_read_to_a_bound(service: Service, tmp_path: Path) -> None:
+    done = warmer_of(service, tmp_path / "queries", '{"task": "dance"}\n' * (MOST_QUERIES + 5)).warm()
+    assert done.n_refused == MOST_QUERIES
+
+
+def test_a_file_that_is_not_there_is_named_before_anything_is_served(
+    service: Service, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read from .*queries"):
+        Warmer(service, TOY_TASKS, tmp_path / "queries")
+
+
+def test_it_stops_between_two_answers_and_begins_anew(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="retailor.serve")
+    warmer = warmer_of(service, tmp_path / "queries", "tent\n" * 50)
+    stop = threading.Event()
+    stop.set()
+    assert warmer.warm(stop).n_asked == 0
+    warmer.start()
+    warmer.start()
+    while "50 answers are made" not in caplog.text:
+        time.sleep(0.01)
+    warmer.stop()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
+def test_a_server_warms_at_the_start_and_after_each_reload(
+    start_server: Callable[..., Any], run_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "queries"
+    path.write_text("tent\nstove\n")
+    server = start_server(run_folder, f"port=0, warm_file={str(path)!r}")
+    for times in (1, 2):
+        until = time.monotonic() + 20
+        while server.log.read_text().count("2 answers are made before anyone asks") < times:
+            assert time.monotonic() < until, server.log.read_text()
+            time.sleep(0.02)
+        os.kill(server.process.pid, signal.SIGHUP)
+    assert server.stop() == 0
