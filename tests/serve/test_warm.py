@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from retailor.errors import ConfigError
+from retailor.serve.queries import MOST_QUERIES
 from retailor.serve.service import Service
-from retailor.serve.warm import MOST_QUERIES, Warmer
+from retailor.serve.warm import Warmer
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.serving import TOY_TASKS

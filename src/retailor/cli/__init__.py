@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from retailor.cli.ask import command_of, describe
+from retailor.cli.bench import bench
 from retailor.cli.chat import chat, mcp
 from retailor.cli.doctor import doctor
 from retailor.cli.insight import insight
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 for _command in (
     init, read, look, terms, adapt, run, report, insight, prove, choose, compress,
-    serve, refresh, experiment, drift, forget, export, chat, mcp, describe, doctor,
+    serve, refresh, experiment, drift, forget, export, chat, mcp, describe, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import orjson
-from pydantic import ValidationError
 
 from retailor.errors import ConfigError, RetailorError
+from retailor.serve.queries import lines_in, query_of, reason_of
 from retailor.serve.service import Service
 from retailor.tasks.entry import Entry
 
-MOST_QUERIES = 10_000
-"""Lines that are read; the rest is left."""
-WORDS_TASK = "search"
-"""The task of a line that is no JSON: its words."""
-_LONGEST = 1 << 20
 _log = logging.getLogger("retailor.serve")
 
 
@@ -42,8 +33,7 @@ class Warmed:
 class Warmer:
     """Asks the queries of a file one after another, so that a customer never waits for more than one.
 
-    A line is the JSON body of a request with the name of its task besides, `{"task": "recommend",
-    "user_id": "u1"}`, or words alone, which are searched for. The first are asked first.
+    For the lines of the file see `serve.queries`; the first are asked first.
     """
 
     def __init__(self, service: Service, entries: Mapping[str, Entry], path: Path) -> None:
@@ -83,40 +73,13 @@ class Warmer:
         """Asks all of them."""
         n_asked = n_refused = 0
         first = ""
-        for number, line in _lines(self._path):
+        for number, line in lines_in(self._path):
             if stop is not None and stop.is_set():
                 break
             try:
-                kind, query = self._query(line)
-                self._service.ask(kind, query)
+                self._service.ask(*query_of(line, self._entries))
                 n_asked += 1
             except (RetailorError, ValueError) as error:
                 n_refused += 1
-                first = first or f"first line {number}: {_reason(error)}"
+                first = first or f"first line {number}: {reason_of(error)}"
         return Warmed(n_asked, n_refused, first)
-
-    def _query(self, line: bytes) -> tuple[str, Any]:
-        """Task and query. Raises ValueError and pydantic's ValidationError."""
-        text = line.decode("utf-8")
-        body = orjson.loads(text) if text.startswith("{") else {"task": WORDS_TASK, "text": text}
-        kind = body.pop("task", None)
-        if not isinstance(kind, str) or kind not in self._entries:
-            raise ValueError(f"'task' is none of {', '.join(self._entries)}")
-        return kind, self._entries[kind].http.body.model_validate(body).query()  # type: ignore[attr-defined]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and text of each line that is not blank."""
-    with path.open("rb") as file:
-        lines = enumerate(iter(lambda: file.readline(_LONGEST), b""), 1)
-        filled = ((number, line.strip()) for number, line in lines if line.strip())
-        yield from itertools.islice(filled, MOST_QUERIES)
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong, without the words of a customer."""
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors()[:2])
-    if isinstance(error, RetailorError):
-        return f"{getattr(error, 'status', type(error).__name__)}"
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).split(":")[0]
