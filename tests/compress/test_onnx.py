@@ -90,6 +90,13 @@ def test_it_opens_in_plain_onnx_runtime_as_its_card_says(folders, monkeypatch) -
     np.testing.assert_allclose(found["vector"], load_encoder(folder).encode(["a text"])[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_do_not_depend_on_the_number_of_cores(folders, kind: str) -> None:
+    texts = [f"{text} {i} " + "and so on " * (i % 7) for i in range(40) for text in SAMPLE]
+    one, four = (OnnxEncoder(folders[0] / kind, n_threads=n) for n in (1, 4))
+    np.testing.assert_array_equal(one.encode(texts), four.encode(texts))
+
+
 def test_batch_and_length_are_free(folders) -> None:
     folder = folders[0] / "blocks"
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))

@@ -55,6 +55,6 @@ def test_it_is_an_encoder_and_a_broken_entry_is_made_anew() -> None:
     encoder = CachedEncoder(HashEncoder(), cache, "a")
     assert isinstance(encoder, Encoder) and encoder.name == "hash-64"
     expected = encoder.encode(["x"])
-    for key in list(cache._entries):
+    for key in [*cache._small, *cache._main]:
         cache.put(key, b"broken")
     np.testing.assert_array_equal(encoder.encode(["x"]), expected)

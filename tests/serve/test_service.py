@@ -206,7 +206,7 @@ class TestCacheAndReload:
         query = SearchQuery("travel")
         answer = service.ask("search", query).answer
         cache = service.cache
-        for key in list(cache._entries):  # type: ignore[attr-defined]
+        for key in [*cache._small, *cache._main]:  # type: ignore[attr-defined]
             cache.put(key, b'{"items": "another shape"}')
         reply = service.ask("search", query)
         assert not reply.cached and reply.answer == answer

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,9 @@ from retailor.models.well_formed import well_formed
 from retailor.store import artifact
 
 FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
-BUDGET_TOKENS = 4096
+BUDGET_TOKENS = 1024
+"""Of one batch, padded. The same on every machine: an int8 graph scales a batch as a whole, so that another
+batch would be other vectors."""
 POOLINGS = ("mean", "cls", "last")
 
 
@@ -26,7 +29,8 @@ class OnnxEncoder:
     """Texts in, unit vectors out, from a folder with `model.onnx`, `tokenizer.json` and a description.
 
     The graph takes input_ids, attention_mask and, if it was trained with them, token_type_ids, all int64
-    [batch, length]; its output `last_hidden_state` is float32 [batch, length, dim].
+    [batch, length]; its output `last_hidden_state` is float32 [batch, length, dim]. Batches run beside each
+    other, each on one core: a batch that is spread over the cores spends its time waiting for the slowest.
     """
 
     def __init__(self, folder: Path, *, n_threads: int | None = None) -> None:
@@ -47,7 +51,8 @@ class OnnxEncoder:
         self.max_tokens = int(about["max_tokens"])
         self.tokenizer = _tokenizer(self.folder / FILES[1], self.max_tokens)
         self._pad_id = int(about.get("pad_id", 0))
-        self.session = _session(self.folder / FILES[0], n_threads)
+        self.session = _session(self.folder / FILES[0])
+        self._threads = ThreadPoolExecutor(n_threads or _n_cores(), thread_name_prefix="onnx")
         self._inputs = [given.name for given in self.session.get_inputs()]
 
     @classmethod
@@ -64,8 +69,11 @@ class OnnxEncoder:
         for start in range(0, len(texts), 16384):
             window = [self.prompts[role] + text for text in well_formed(texts[start : start + 16384])]
             ids = [made.ids for made in self.tokenizer.encode_batch_fast(window)]
-            for picked in _batches([len(row) for row in ids]):
-                rows[start + picked] = self._unit_rows([ids[i] for i in picked])
+            batches = list(_batches([len(row) for row in ids]))
+            tokens = [[ids[i] for i in picked] for picked in batches]
+            run: Any = self._threads.map if len(tokens) > 1 else map  # one alone stays in this thread
+            for picked, vectors in zip(batches, run(self._unit_rows, tokens), strict=True):
+                rows[start + picked] = vectors
         return rows
 
     def _unit_rows(self, ids: list[list[int]]) -> NDArray[np.float32]:
@@ -124,16 +132,15 @@ def _tokenizer(path: Path, max_tokens: int) -> Any:
     return found
 
 
-def _session(path: Path, n_threads: int | None) -> Any:
+def _session(path: Path) -> Any:
+    """A session that computes in the thread that calls it; any number of threads may."""
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtra("ONNX Runtime", install="pip install 'retailor[compress]'") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads or _n_cores()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    # Threads that spin while they wait would slow whatever else runs here.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
