@@ -46,10 +46,10 @@ class LeastRecentlyUsed:
 
     def put(self, key: str, value: bytes) -> None:
         self._entries[key] = value
-        self._used += len(key) + len(value) + 200
+        self._used += len(key) + len(value) + 500
         while self._used > self.size_bytes:
             old, gone = self._entries.popitem(last=False)
-            self._used -= len(old) + len(gone) + 200
+            self._used -= len(old) + len(gone) + 500
 
 
 CACHES: dict[str, Callable[[int], Kept]] = {

@@ -88,7 +88,7 @@ class TestMemory(CacheContract):
         return MemoryCache()
 
     def test_what_was_asked_for_stays_and_what_was_not_goes(self) -> None:
-        cache = MemoryCache(size_bytes=3 * (200 + 1 + 100))
+        cache = MemoryCache(size_bytes=3 * (500 + 1 + 100))
         for key in "abc":
             cache.put(key, b"x" * 100)
         cache.get("a")
@@ -122,7 +122,7 @@ class TestMemory(CacheContract):
         )
     )
     def test_law_the_bytes_add_up_and_stay_bounded(self, operations: list[tuple[str, int, int]]) -> None:
-        cache = MemoryCache(size_bytes=5_000)
+        cache = MemoryCache(size_bytes=8_000)
         for act, key, size in operations:
             if act == "put":
                 cache.put(str(key), b"x" * size)
@@ -131,8 +131,8 @@ class TestMemory(CacheContract):
             else:
                 cache.delete(str(key))
             held = {**cache._small, **cache._main}
-            costs = {key: len(key) + len(entry.value) + 200 for key, entry in held.items()}
-            assert cache._used_bytes == sum(costs.values()) <= 5_000
+            costs = {key: len(key) + len(entry.value) + 500 for key, entry in held.items()}
+            assert cache._used_bytes == sum(costs.values()) <= 8_000
             assert cache._small_bytes == sum(costs[key] for key in cache._small)
             assert not set(held) & set(cache._gone) and len(cache) == len(held)
 
@@ -140,7 +140,7 @@ class TestMemory(CacheContract):
         cache = MemoryCache(size_bytes=1000)
         cache.put("a", b"x" * 2000)
         assert cache.get("a") is None and len(cache) == 0
-        cache.put("b", b"x" * 500)
+        cache.put("b", b"x" * 400)
         assert cache.get("b") is not None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retailor.cache import MemoryCache
 from retailor.errors import DataError, ServeError
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
@@ -255,3 +256,23 @@ class TestCacheAndReload:
             thread.join()
         assert not errors and service.tallies["search"].n_requests > 20
         service.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "size_mb"),
+    [
+        (ServeSettings(), 64),
+        (ServeSettings(memory_mb=8), 8),
+        (ServeSettings(memory_mb=8, cache_url="memory:?size_mb=3"), 3),
+    ],
+)
+def test_memory_takes_what_the_settings_say(run_folder: Path, settings: ServeSettings, size_mb: int) -> None:
+    service = Service.load(run_folder, TOY_TASKS, settings)
+    assert isinstance(service.cache, MemoryCache) and service.cache.size_bytes == size_mb * 2**20
+    service.close()
+
+
+def test_memory_in_front_of_a_folder_takes_it_too(run_folder: Path, tmp_path: Path) -> None:
+    service = Service.load(run_folder, TOY_TASKS, ServeSettings(memory_mb=8, cache_url=f"lmdb:{tmp_path}"))
+    assert service.cache.fast.size_bytes == 8 * 2**20  # type: ignore[attr-defined]
+    service.close()

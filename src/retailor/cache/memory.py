@@ -12,7 +12,7 @@ from collections.abc import Callable
 from retailor.cache.shapes import Cache
 
 MEMORY_BYTES = 64 * 2**20
-_OVERHEAD_BYTES = 200
+_OVERHEAD_BYTES = 500  # of an entry and the remembered key of one that went, as Python keeps them
 _SMALL_SHARE = 10  # one part of the bytes in so many for what came last
 _MOST_HITS = 3
 _LEAST_GONE = 16

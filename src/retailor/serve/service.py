@@ -367,10 +367,11 @@ class Service:
 
 def _cache(settings: ServeSettings) -> Cache:
     """The cache of the settings, with memory in front of a slower one."""
+    memory = MemoryCache(settings.memory_mb * 2**20)
+    if settings.cache_url == "memory:":
+        return memory
     behind = open_cache(settings.cache_url)
-    if isinstance(behind, MemoryCache):
-        return behind
-    return layered(MemoryCache(settings.memory_mb * 2**20), behind)
+    return behind if isinstance(behind, MemoryCache) else layered(memory, behind)
 
 
 def _open_encoder(folder: Path) -> Encoder:

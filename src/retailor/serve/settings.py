@@ -24,6 +24,7 @@ class ServeSettings:
     cache_url: str = "memory:"
     """`memory:`, `lmdb:/folder` or `redis://host:6379/0`; memory stands in front of the other two."""
     memory_mb: int = Field(default=64, ge=0)
+    """How much of the memory remembered answers and vectors may take; `memory:?size_mb=` says it itself."""
     warm_file: str | None = None
     """Queries whose answers are made and remembered before anyone asks, at the start and after each reload:
     a line each, the JSON body of a request with its `task` besides, or words to search for. None: none."""
