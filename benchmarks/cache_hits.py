@@ -54,7 +54,7 @@ class LeastRecentlyUsed:
 
 CACHES: dict[str, Callable[[int], Kept]] = {
     "least recently used": LeastRecentlyUsed,
-    "Retailor": MemoryCache,
+    "retailor": MemoryCache,
 }
 
 

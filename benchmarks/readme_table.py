@@ -202,6 +202,8 @@ CLAIMS = (
           ours="retailor, runtime = 'openvino'", bucket="1 at once, 1 core", setting="runtime = 'openvino'"),
     Claim("suggest_speed", "suggestions while typing, 1 M titles, milliseconds", "p99_ms", {},
           ours="suggest", bucket="1000000 titles", setting="a simulated shop, one by one"),
+    Claim("cache_hits", "remembered answers in memory, Zipf 0.9 with scans (simulated), share of requests", "hit_rate",
+          {"least recently used goes": "least recently used"}, bucket="Zipf 0.9, with scans"),
     Claim("live_events", "events taken in, 500 a request, a second", "events_per_s",
           {"bare insert, 500 a transaction": "bare insert"}, ours="retailor, 500 a request",
           setting="--events sqlite:///"),

@@ -36,6 +36,7 @@ RUNS = (
     Run("serve_speed", 3),
     Run("live_events", 4),
     Run("suggest_speed", 4),
+    Run("cache_hits", 2),
     Run("generate_speed", 8),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
