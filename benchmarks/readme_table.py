@@ -50,6 +50,7 @@ BASKETS = {
     "up-cf": "UP-CF",
 }
 LOOKED = "one rule of the blend was changed after a look at this test: docs/log.md, 2026-11-24"
+AGAIN = "a second look: 0.761 at the first, after which two kinds of fault were mended"
 TUNED = "retailor, encoder tuned on behaviour"
 LARGE = "settings of a large catalogue: candidates, factors in place of the closed form"
 BLENDED = "mode = 'blended', 3 epochs at 1e-4, 160 tokens"
@@ -138,7 +139,7 @@ CLAIMS = (
     Claim("answer_by_hand", "the same", "useful or rightly silent",
           {"minilm, a shop without questions": "without the shop's questions"}, ours="minilm",
           setting="encoder = 'minilm'"),
-    Claim("dialogue", "turns of conversations with the demo shop, English and Chinese", "turns right",
+    Claim("dialogue", f"turns of conversations with the demo shop, English and Chinese ({AGAIN})", "turns right",
           {"each turn alone": "each turn alone"}),
     *(
         Claim("answer_hetpqa", f"evidence for a question, {bucket}", "map",
@@ -202,8 +203,8 @@ CLAIMS = (
           ours="retailor, runtime = 'openvino'", bucket="1 at once, 1 core", setting="runtime = 'openvino'"),
     Claim("suggest_speed", "suggestions while typing, 1 M titles, milliseconds", "p99_ms", {},
           ours="suggest", bucket="1000000 titles", setting="a simulated shop, one by one"),
-    Claim("cache_hits", "remembered answers in memory, Zipf 0.9 with scans (simulated), share of requests", "hit_rate",
-          {"least recently used goes": "least recently used"}, bucket="Zipf 0.9, with scans"),
+    Claim("cache_hits", "requests answered from memory, Zipf 0.9 with scans (simulated)", "hit_rate",
+          {"least recently used": "the least recently used goes"}, bucket="Zipf 0.9, with scans"),
     Claim("live_events", "events taken in, 500 a request, a second", "events_per_s",
           {"bare insert, 500 a transaction": "bare insert"}, ours="retailor, 500 a request",
           setting="--events sqlite:///"),
