@@ -139,8 +139,8 @@ CLAIMS = (
     Claim("answer_by_hand", "the same", "useful or rightly silent",
           {"minilm, a shop without questions": "without the shop's questions"}, ours="minilm",
           setting="encoder = 'minilm'"),
-    Claim("dialogue", f"turns of conversations with the demo shop, English and Chinese ({AGAIN})", "turns right",
-          {"each turn alone": "each turn alone"}),
+    Claim("dialogue", f"turns of conversations with the demo shop, English and Chinese ({AGAIN})",
+          "turns right", {"each turn alone": "each turn alone"}),
     *(
         Claim("answer_hetpqa", f"evidence for a question, {bucket}", "map",
               {"bm25": "BM25", "encoder": "encoder"}, bucket=bucket)
