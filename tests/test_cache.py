@@ -143,6 +143,23 @@ class TestMemory(CacheContract):
         cache.put("b", b"x" * 400)
         assert cache.get("b") is not None
 
+    @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+    def test_it_takes_the_memory_that_it_counts(self) -> None:
+        code = """
+import os, orjson
+from retailor.cache import MemoryCache
+def resident(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+cache, before, others = MemoryCache(64 * 2**20), resident(), []
+for i in range(10_000):
+    value = orjson.dumps({"label": "positive", "probabilities": {"negative": 0.1, "positive": i / 1e6}})
+    others = [*others[-50:], orjson.dumps({"text": "x" * 600})]
+    cache.put(f"{i:064d}", value)
+print((resident() - before) / len(cache), cache._used_bytes / len(cache))
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        real, counted = map(float, done.stdout.split())
+        assert 0.2 * counted < real < 1.5 * counted
+
 
 class TestLmdb(CacheContract):
     @pytest.fixture
