@@ -29,6 +29,9 @@ N_QUERIES = 64
 """Made from the shop, a task."""
 AT_ONCE = 8
 _FEW_DRAFTS = 3
+_IN_VAIN = 5
+"""So many failures one after another end a timing."""
+_PATIENT = ServeSettings(timeout_s=300.0)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Timing:
     per_s: float
     p50_ms: float
     p99_ms: float
+    failed: str = ""
+    """Why the first that failed did."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Bench:
         ]
         lines += [
             f"{row.task:12}{row.how:14}{row.n:>6}{row.per_s:>11.4g}{row.p50_ms:>10.4g}{row.p99_ms:>10.4g}"
-            + (f"  {row.n - row.ok} failed" if row.ok < row.n else "")
+            + (f"  {row.n - row.ok} failed: {row.failed}" if row.ok < row.n else "")
             for row in self.rows
         ]
         return "\n".join(lines)
@@ -100,7 +105,7 @@ def bench(
     reviews. Nothing remembered answers but where it says so. Raises DataError where nothing can be asked.
     """
     started = time.perf_counter()
-    service = Service.load(folder, entries, settings)
+    service = Service.load(folder, entries, settings or _PATIENT)
     load_s = time.perf_counter() - started
     try:
         asked, told = _asked(folder, entries, queries)
@@ -197,7 +202,7 @@ def _timings(service: Service, kind: str, queries: Sequence[Any], seconds: float
     alone = _timed(kind, "alone", _one_by_one(service, kind, queries, seconds))
     # Of fewer questions some would be asked twice at once, and equal ones are answered together.
     round_of = queries[: max(AT_ONCE, int(1e3 * seconds / alone.p50_ms))]
-    at_once = _at_once(service, kind, round_of, seconds) if len(queries) >= AT_ONCE else []
+    at_once = _at_once(service, kind, round_of, seconds) if len(queries) >= AT_ONCE and alone.ok else []
     remembered = _remembered(service, kind, queries, seconds)
     return [
         alone,
@@ -208,21 +213,25 @@ def _timings(service: Service, kind: str, queries: Sequence[Any], seconds: float
 
 @dataclass(frozen=True)
 class _Asked:
-    """One question: when it was put, when it was answered, and whether it was."""
+    """One question: when it was put, when it was answered, and why it was not, or ''."""
 
     start: float
     end: float
-    ok: bool
+    failed: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed
 
 
 def _ask(service: Service, kind: str, query: Any) -> _Asked:
     start = time.perf_counter()
     try:
         service.ask(kind, query)
-        ok = True
-    except RetailorError:
-        ok = False
-    return _Asked(start, time.perf_counter(), ok)
+        failed = ""
+    except RetailorError as error:
+        failed = str(error)
+    return _Asked(start, time.perf_counter(), failed)
 
 
 def _one_by_one(service: Service, kind: str, queries: Sequence[Any], seconds: float) -> list[_Asked]:
@@ -231,6 +240,8 @@ def _one_by_one(service: Service, kind: str, queries: Sequence[Any], seconds: fl
     while not found or time.perf_counter() < until:
         found.append(_ask(service, kind, queries[len(found) % len(queries)]))
         service.cache.clear()
+        if len(found) >= _IN_VAIN and not any(one.ok for one in found[-_IN_VAIN:]):
+            break
     return found
 
 
@@ -243,7 +254,7 @@ def _at_once(service: Service, kind: str, queries: Sequence[Any], seconds: float
             service.cache.clear()
             begun = time.perf_counter()
             made = list(pool.map(lambda query: _ask(service, kind, query), queries))
-            found += [_Asked(one.start - begun + spent, one.end - begun + spent, one.ok) for one in made]
+            found += [_Asked(one.start - begun + spent, one.end - begun + spent, one.failed) for one in made]
             spent += time.perf_counter() - begun
     return found
 
@@ -268,7 +279,8 @@ def _timed(kind: str, how: str, found: Sequence[_Asked]) -> Timing:
         spent = float(took_ms.sum()) / 1e3
     median, late = np.quantile(took_ms, [0.5, 0.99])
     n_ok = sum(one.ok for one in found)
-    return Timing(kind, how, len(found), n_ok, n_ok / spent, float(median), float(late))
+    failed = next((one.failed for one in found if not one.ok), "")
+    return Timing(kind, how, len(found), n_ok, n_ok / spent, float(median), float(late), failed)
 
 
 def compared(tables: Sequence[Bench]) -> str:
@@ -281,7 +293,9 @@ def compared(tables: Sequence[Bench]) -> str:
     known = [{(row.task, row.how): row for row in one.rows} for one in others]
     for row in first.rows:
         beside = [rows.get((row.task, row.how)) for rows in known]
-        ratios = "".join(f"{'–' if one is None else f'{one.per_s / row.per_s:.2f} ×':>10}" for one in beside)
+        ratios = "".join(
+            f"{'–' if one is None or not row.ok else f'{one.per_s / row.per_s:.2f} ×':>10}" for one in beside
+        )
         lines.append(f"{row.task:12}{row.how:14}{row.per_s:>13.4g}{ratios}")
     return "\n".join(lines)
 
