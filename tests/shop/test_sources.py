@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import tempfile
 import uuid
@@ -11,20 +12,33 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus, urlsplit
 
 import polars as pl
 import pyarrow as pa
 import pytest
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from retailor.cli import app
+from retailor.config import as_dict
 from retailor.errors import ConfigError, DataError, RetailorError
-from retailor.shop.read import read_sources
-from retailor.shop.sources.kept import take_new
+from retailor.live.kept_rows import forget_kept
+from retailor.live.standing import refreshes_of
+from retailor.plan.refresh import _new_times
+from retailor.plan.rows import with_rows
+from retailor.plan.run import resolved_toml
+from retailor.plan.settings import Plan, make_plan, read_plan
+from retailor.plan.shop_stages import shop_stages
+from retailor.shop.read import read, read_sources
+from retailor.shop.sources.kept import kept_files, take_new
 from retailor.shop.sources.origin import Origin
 from retailor.shop.sources.settings import Source
 from retailor.shop.sources.spool import read_batches
 from retailor.shop.tables import Shop, open_shop
+from retailor.store.stages import run_stages
 
 START = datetime(2026, 3, 1, 12)
 EVENTS = {"columns": {"user_id": "customer", "item_id": "sku", "time": "Bought at", "rating": "paid"},
@@ -50,11 +64,12 @@ def frame_of(some: Rows) -> pl.DataFrame:
     return pl.DataFrame(some, schema=schema, orient="row")
 
 
+SECRET = "pass&word/1"
 QUERY = 'SELECT customer, sku, bought AS "Bought at", paid FROM orders -- a: b'
 CREATE = "CREATE TABLE orders (customer TEXT, sku TEXT, bought {time}, paid DOUBLE PRECISION)"
 
 
-def sqlite(tmp: Path) -> Place:
+def in_sqlite(tmp: Path) -> Place:
     path = tmp / "shop.db"
 
     def add(some: Rows) -> None:
@@ -69,7 +84,7 @@ def sqlite(tmp: Path) -> Place:
     return Place(Source(url=f"sqlite:///{path}", query=QUERY, tables={"events": EVENTS}), add)
 
 
-def postgresql(socket: Path) -> Place:
+def in_postgresql(socket: Path) -> Place:
     import sqlalchemy as sa
 
     name = f"shop_{uuid.uuid4().hex[:12]}"
@@ -90,7 +105,7 @@ def postgresql(socket: Path) -> Place:
     return Place(Source(url=server.format(name), query=QUERY, tables={"events": EVENTS}), add)
 
 
-def duckdb(tmp: Path) -> Place:
+def in_duckdb(tmp: Path) -> Place:
     import duckdb
 
     path = tmp / "shop.duckdb"
@@ -106,7 +121,7 @@ def duckdb(tmp: Path) -> Place:
     )
 
 
-def parquet(tmp: Path) -> Place:
+def in_parquet(tmp: Path) -> Place:
     folder = tmp / "lake"
     folder.mkdir()
 
@@ -119,7 +134,7 @@ def parquet(tmp: Path) -> Place:
     return Place(Source(url=str(folder), tables={"events": EVENTS}), add)
 
 
-def delta(tmp: Path) -> Place:
+def in_delta(tmp: Path) -> Place:
     from deltalake import write_deltalake
 
     def add(some: Rows) -> None:
@@ -129,7 +144,7 @@ def delta(tmp: Path) -> Place:
     return Place(Source(url=str(tmp / "delta"), tables={"events": EVENTS}), add)
 
 
-def iceberg(tmp: Path) -> Place:
+def in_iceberg(tmp: Path) -> Place:
     pytest.importorskip("pyiceberg")
     from pyiceberg.catalog.memory import InMemoryCatalog
 
@@ -145,8 +160,8 @@ def iceberg(tmp: Path) -> Place:
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "postgresql":
-        return postgresql(request.getfixturevalue("postgresql"))
-    makers = {"sqlite": sqlite, "duckdb": duckdb, "parquet": parquet, "delta": delta, "iceberg": iceberg}
+        return in_postgresql(request.getfixturevalue("postgresql"))
+    makers = {"sqlite": in_sqlite, "duckdb": in_duckdb, "parquet": in_parquet, "delta": in_delta, "iceberg": in_iceberg}
     return makers[request.param](tmp_path)
 
 
@@ -211,7 +226,7 @@ def kept(place: Place, tmp_path: Path, **more: Any) -> Source:
 
 
 def test_a_row_that_changes_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
-    place = sqlite(tmp_path)
+    place = in_sqlite(tmp_path)
     place.add(rows(50))
     source = kept(place, tmp_path, row_id="customer", late_h=1.0)
     with sqlite3.connect(tmp_path / "shop.db") as connection:
@@ -236,7 +251,7 @@ def test_a_kill_at_any_moment_leaves_what_was_or_what_is(
 ) -> None:
     import retailor.shop.sources.kept as module
 
-    place = sqlite(tmp_path)
+    place = in_sqlite(tmp_path)
     place.add(first := rows(50))
     source = kept(place, tmp_path, late_h=5.0)
     shop_of(source, tmp_path / "shop")
@@ -271,7 +286,7 @@ def test_a_kill_at_any_moment_leaves_what_was_or_what_is(
 
 
 def test_a_folder_keeps_the_rows_of_one_source(tmp_path: Path) -> None:
-    place = sqlite(tmp_path)
+    place = in_sqlite(tmp_path)
     place.add(rows(5))
     source = kept(place, tmp_path)
     shop_of(source, tmp_path / "shop")
@@ -287,7 +302,7 @@ def test_a_folder_keeps_the_rows_of_one_source(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_went_wrong_does_not_hide_what_comes(tmp_path: Path) -> None:
-    place = sqlite(tmp_path)
+    place = in_sqlite(tmp_path)
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     wrong: Rows = [("c1", "s1", now + timedelta(days=9000), 1.0), ("c2", "s1", now - timedelta(days=9), 1.0)]
     place.add(wrong)
@@ -327,3 +342,346 @@ def test_whatever_comes_no_later_than_it_may_is_there_once(data: st.DataObject) 
             taken = take_new(source, Origin("x", batches, n_before))
             found = [n for batch in read_batches(taken.files) for n in batch.column(0).to_pylist()]
             assert sorted(found) == list(range(len(there))) and taken.remarks == ()
+
+
+# what is wrong ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "told"),
+    [
+        ("sqlite", "SELECT * FROM order", "the SQL is wrong"),
+        ("sqlite", "SELECT * FROM ordres", "no such table"),
+        ("sqlite", "SELECT sku, price FROM orders", "no such column"),
+        ("postgresql", "SELECT * FROM order", "the SQL is wrong"),
+        ("postgresql", "SELECT * FROM ordres", "no such table"),
+        ("postgresql", "SELECT sku, price FROM orders", "no such column"),
+        ("postgresql", "SELECT * FROM pg_authid", "no rights"),
+        ("postgresql", "WITH gone AS (DELETE\nFROM orders RETURNING *) SELECT * FROM gone", "DELETE FROM in it"),
+        ("postgresql", "SELECT setval('numbers', 7)", "it would write"),
+        ("duckdb", "SELECT * FROM ordres", "no such table"),
+        ("duckdb", "SELECT price FROM orders", "no such column"),
+        ("duckdb", "SELECT FROM WHERE", "the SQL is wrong"),
+        *((kind, query, "SELECT") for kind in ("sqlite", "duckdb") for query in (
+            "DELETE FROM orders", "SELECT 1; DROP TABLE orders", "COPY orders TO 'x'", "", None,
+            "/* SELECT */ DROP TABLE orders", "with x as (select 1) insert into orders select * from x",
+            "PRAGMA user_version = 3", "EXPLAIN ANALYZE DELETE FROM orders",
+        )),
+    ],
+)  # fmt: skip
+def test_a_query_that_is_no_use_says_why(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, query: str | None, told: str
+) -> None:
+    made = {"sqlite": in_sqlite, "duckdb": in_duckdb}
+    place = made[kind](tmp_path) if kind in made else in_postgresql(request.getfixturevalue("postgresql"))
+    place.add(rows(3))
+    if "setval" in (query or "") or "authid" in (query or ""):
+        place = limited(place)
+    with pytest.raises(RetailorError, match=told):
+        shop_of(replace(place.source, query=query), tmp_path / "shop")
+    assert not (tmp_path / "shop").exists() and not list(tmp_path.glob(".shop*"))
+    assert len(shop_of(place.source, tmp_path / "shop").events) == 3
+
+
+def limited(place: Place) -> Place:
+    """The same database as somebody who may only read the orders, and write the numbers."""
+    import sqlalchemy as sa
+
+    assert place.source.url is not None
+    name = f"reader_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(place.source.url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE SEQUENCE numbers"))
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}'"))
+        connection.execute(sa.text(f"GRANT SELECT ON orders TO {name}"))
+        connection.execute(sa.text(f"GRANT ALL ON SEQUENCE numbers TO {name}"))
+    url = place.source.url.replace("retailor@", f"{name}@")
+    return replace(place, source=replace(place.source, url=url))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql+psycopg://reader@127.0.0.1:9/shop", "cannot be reached: is it up"),
+        ("postgresql+psycopg://reader@no-such-host.invalid/shop", "cannot be reached"),
+        ("postgresql+psycopg://reader@/shop?host=/no/such/socket", "cannot be reached"),
+        ("mysql+pymysql://reader@127.0.0.1/shop", "pip install pymysql"),
+        ("nosql://reader@127.0.0.1/shop", "no dialect"),
+        ("sqlite:///nowhere.db", "no such file of SQLite"),
+        ("nowhere", "no such file or folder"),
+        ("duckdb:///nowhere.duckdb", "no such file of DuckDB"),
+    ],
+)
+def test_an_address_that_is_no_use_says_why(tmp_path: Path, url: str, told: str) -> None:
+    with pytest.raises(RetailorError, match=told):
+        shop_of(Source(url=url, query=QUERY, tables={"events": EVENTS}), tmp_path / "shop")
+
+
+def all_files(folder: Path) -> str:
+    return "".join(path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def guarded(postgresql: Path) -> Iterator[Place]:
+    """A database of a server that asks for passwords, for somebody who has one."""
+    place = limited(in_postgresql(postgresql))
+    place.add(rows(3))
+    rules = postgresql / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    name = urlsplit(str(place.source.url)).username
+    rules.write_text(f"local all {name} scram-sha-256\n{before}")
+    reloaded(place)
+    yield place
+    rules.write_text(before)
+    reloaded(place)
+
+
+def reloaded(place: Place) -> None:
+    import sqlalchemy as sa
+
+    assert place.source.url is not None
+    owner = re.sub("reader_\\w+@", "retailor@", place.source.url)
+    engine = sa.create_engine(owner, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+        connection.execute(sa.text("SELECT pg_sleep(0.3)"))
+
+
+def test_a_password_comes_from_the_environment_or_a_file_and_is_told_nowhere(
+    guarded: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+    (tmp_path / "password").write_text(f"{SECRET}\n")
+    source, whole = guarded.source, str(guarded.source.url)
+    for n, given in enumerate((
+        {"password_env": "SHOP_PASSWORD"},
+        {"password_file": str(tmp_path / "password")},
+        {"url": None, "url_env": "SHOP_URL"},
+    )):  # fmt: skip
+        monkeypatch.setenv("SHOP_URL", whole.replace("@", f":{quote_plus(SECRET)}@", 1))
+        out = tmp_path / f"shop{n}"
+        assert len(shop_of(replace(source, **given), out).events) == 3  # type: ignore[arg-type]
+        assert SECRET not in all_files(out) and quote_plus(SECRET) not in all_files(out)
+    monkeypatch.setenv("SHOP_PASSWORD", "other-secret")
+    with pytest.raises(DataError, match="user or the password is wrong") as caught:
+        shop_of(replace(source, password_env="SHOP_PASSWORD"), tmp_path / "shop")
+    assert "other-secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="SHOP_NOTHING is not set"):
+        shop_of(replace(source, password_env="SHOP_NOTHING"), tmp_path / "shop")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://reader:hunter2@host/shop",
+        "postgresql+psycopg://reader@host/shop?password=hunter2",
+        "mysql://host/shop?user=a&passwd=hunter2",
+        "s3://key:hunter2@bucket/orders",
+    ],
+)
+def test_a_url_with_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigError, match="has a password in it") as caught:
+        Source(url=url, query=QUERY)
+    assert "hunter2" not in str(caught.value) and "hunter2" not in repr(caught.value.value)
+    with pytest.raises(ConfigError, match="has a password in it") as caught:
+        make_plan({"shop": {"sources": [{"url": url, "query": QUERY}]}}, Path("."))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"url": "x", "files": ("a.csv",)}, "not both"),
+        ({"files": ("a.csv",), "query": "SELECT 1"}, "this one has files"),
+        ({"url": "x", "time_column": "at"}, "needs 'keep' too"),
+        ({"url": "x", "keep": "kept"}, "needs 'time_column' too"),
+        ({"url": "x", "row_id": "id"}, "of a source that is kept"),
+        ({"url": "x", "password_env": "A", "password_file": "b"}, "not both"),
+        ({"url": "x", "password_env": "it's hunter2"}, "password_env"),
+    ],
+)
+def test_settings_that_do_not_go_together(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Source(**given)
+
+
+# values -------------------------------------------------------------------------------------------
+
+
+def test_values_of_every_kind_of_postgresql_are_read_as_they_are(postgresql: Path, tmp_path: Path) -> None:
+    import sqlalchemy as sa
+
+    place = in_postgresql(postgresql)
+    assert place.source.url is not None
+    engine = sa.create_engine(place.source.url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text(
+            "CREATE TABLE goods (id uuid, name varchar, price numeric(10, 2), kinds text[], facts jsonb, "
+            "made timestamptz, day date, size real, sold boolean)"
+        ))  # fmt: skip
+        connection.execute(sa.text(
+            "INSERT INTO goods VALUES "
+            "('6f1c2d3e-0000-4000-8000-000000000001', '红茶 100%', 1299.00, '{Tea,Black}', "
+            " '{\\:colour: \"red\"}'::text::jsonb, '2026-03-01 12:00+08', '2026-03-01', 1.5, true), "
+            "('6f1c2d3e-0000-4000-8000-000000000002', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+            .replace("\\:colour:", '"colour"\\:')
+        ))  # fmt: skip
+    items = {
+        "columns": {"item_id": "id", "title": "name", "price": "price", "category": "kinds",
+                    "attributes": "facts"},
+        "constants": {"currency": "EUR"}, "optional": ["attributes"],
+    }  # fmt: skip
+    events = {"columns": {"user_id": "size", "item_id": "id", "time": "made"}, "constants": {"kind": "buy"}}
+    source = replace(
+        place.source, query="SELECT * FROM goods WHERE name LIKE '%100%' OR price IS NULL ORDER BY id",
+        tables={"items": items, "events": events},
+    )  # fmt: skip
+    shop = shop_of(source, tmp_path / "shop")
+    first = shop.items.row(0, named=True)
+    assert first["item_id"] == "6f1c2d3e-0000-4000-8000-000000000001" and first["title"] == "红茶 100%"
+    assert first["price"] == 1299.0 and list(first["category"]) == ["Tea", "Black"]
+    assert "red" in str(first["attributes"])
+    assert shop.events["time"].to_list() == [datetime(2026, 3, 1, 4, tzinfo=UTC)]
+    assert len(shop.items) == 2 and len(shop.rejects) == 1
+
+
+def test_columns_whose_types_change_on_the_way_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite keeps any value in any column: each batch may be of another type than those before."""
+    from retailor.shop.sources import database
+
+    monkeypatch.setattr(database, "BATCH_ROWS", 2)
+    values = [None, None, 7, 8, 9.5, 1, "x-1", b"bytes", 2**62, 10**3]
+    with sqlite3.connect(tmp_path / "any.db") as connection:
+        connection.execute("CREATE TABLE goods (id, name)")
+        connection.executemany("INSERT INTO goods VALUES (?, ?)", [(f"i{i}", v) for i, v in enumerate(values)])
+    connection.close()
+    items = {"columns": {"item_id": "id", "title": "name"}}
+    source = Source(url=f"sqlite:///{tmp_path}/any.db", query="SELECT * FROM goods", tables={"items": items})
+    titles = shop_of(source, tmp_path / "shop").items["title"].to_list()
+    assert titles == [None, None, "7", "8", "9.5", "1", "x-1", "bytes", str(2**62), "1000"]
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "date", "bigint s", "bigint ms", "text", "text Z"])
+def test_a_time_column_of_any_kind_is_known_by(postgresql: Path, tmp_path: Path, kind: str) -> None:
+    place = in_postgresql(postgresql)
+    made = {
+        "timestamptz": "bought AT TIME ZONE 'Asia/Shanghai'", "date": "bought::date",
+        "bigint s": "extract(epoch FROM bought)::bigint", "bigint ms": "(extract(epoch FROM bought) * 1000)::bigint",
+        "text": "to_char(bought, 'YYYY-MM-DD HH24:MI:SS')", "text Z": "to_char(bought, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+    }[kind]  # fmt: skip
+    query = f'SELECT customer, sku, {made} AS "Bought at", paid FROM orders'
+    source = kept(replace(place, source=replace(place.source, query=query)), tmp_path)
+    place.add(rows(100))
+    assert len(shop_of(source, tmp_path / "shop").events) == 100
+    place.add([*rows(50, 90), (None, None, None, 1.0)])
+    assert len(shop_of(source, tmp_path / "shop").events) == 150
+    state = json.loads((tmp_path / "kept" / "state.json").read_text())
+    assert state["n_settled"] > 50 and len(state["settled"]) == 2
+
+
+# the doors ----------------------------------------------------------------------------------------
+
+
+def test_the_command_reads_a_database_and_again_only_what_is_new(tmp_path: Path) -> None:
+    place = in_sqlite(tmp_path)
+    place.add(rows(9))
+    maps = tmp_path / "maps.toml"
+    maps.write_text(tomli_w.dumps({"events": EVENTS}))
+    out, about = str(tmp_path / "shop"), ["--columns", str(maps), "--query", QUERY, "-o", str(tmp_path / "shop")]
+    for url in (str(tmp_path / "shop.db"), f"sqlite:///{tmp_path}/shop.db"):
+        done = CliRunner().invoke(app, ["read", "tabular", url, *about])
+        assert done.exit_code == 0 and "9 events" in done.output, done.output
+    keep = ["--time-column", "Bought at", "--keep", str(tmp_path / "kept")]
+    for n in (9, 12):
+        done = CliRunner().invoke(app, ["read", "tabular", url, *about, *keep])
+        assert done.exit_code == 0 and f"{n} events" in done.output, done.output
+        place.add(rows(3, 9))
+    done = CliRunner().invoke(app, ["read", "tabular", url, "other.csv", *about])
+    assert "one address at a time" in str(done.exception)
+    assert len(open_shop(Path(out)).events) == 12
+    frame_of(rows(9)).write_parquet(tmp_path / "lake" / "a.parquet", mkdir=True)
+    assert len(read("tabular", tmp_path / "lake", tables={"events": EVENTS}).events) == 9
+    assert len(read("tabular", tmp_path / "shop.db", tables={"events": EVENTS}, query=QUERY).events) == 15
+    with pytest.raises(DataError, match="this is a folder without a table.*a.csv"):
+        (tmp_path / "exports").mkdir()
+        (tmp_path / "exports" / "a.csv").write_text("id\n1\n")
+        read("shopify", tmp_path / "exports")
+
+
+def plan_of(place: Place, tmp_path: Path, **more: Any) -> Plan:
+    items = tmp_path / "items.csv"
+    items.write_text("id,name\n" + "".join(f"s{i},good number {i}\n" for i in range(5)))
+    orders = {k: v for k, v in as_dict(replace(place.source, **more)).items() if v not in (None, [])}
+    return make_plan(
+        {
+            "skip": ["adapt", "compress", "insight", "search", "answer", "sentiment", "review", "refit", "recommend"],
+            "shop": {"sources": [
+                {"files": [str(items)], "tables": {"items": {"columns": {"item_id": "id", "title": "name"}}}},
+                orders,
+            ]},
+        },
+        tmp_path,
+    )  # fmt: skip
+
+
+def made(plan: Plan, out: Path) -> tuple[int, set[str]]:
+    """Events of a run's clean shop, and the stages that were made; the first stages of a run alone."""
+    with with_rows(plan, out, lambda line: None) as whole:
+        done = run_stages(shop_stages(whole), out)
+    clean = next(each for each in done if each.name == "clean")
+    return len(open_shop(out / clean.folder).events), {each.name for each in done if not each.skipped}
+
+
+def test_a_run_makes_again_what_new_rows_change_and_keeps_none_of_them(tmp_path: Path) -> None:
+    place, n = in_sqlite(tmp_path), 30
+    place.add(rows(n))
+    for i, more in enumerate(({}, {"keep": "kept", "time_column": "Bought at"})):
+        plan, out = plan_of(place, tmp_path, **more), tmp_path / f"run{i}"
+        n_read, stages = made(plan, out)
+        assert n_read == n and {"read", "clean"} <= stages
+        assert made(plan, out) == (n, set()), "nothing is new"
+        place.add(rows(10, n))
+        n += 10
+        n_read, stages = made(plan, out)
+        assert n_read == n and {"read", "clean"} <= stages
+        assert not (out / "rows").exists()
+        # The plan of the run is read from wherever it lies.
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        (tmp_path / "elsewhere" / "plan.toml").write_text(resolved_toml(plan.settled()))
+        assert made(read_plan(tmp_path / "elsewhere" / "plan.toml"), out) == (n, set())
+    assert list((tmp_path / "kept").glob("rows-*"))
+
+
+def test_refresh_sees_what_is_new_in_a_database(tmp_path: Path) -> None:
+    place = in_sqlite(tmp_path)
+    place.add(rows(30))
+    plan = plan_of(place, tmp_path, keep="kept", time_column="Bought at")
+    made(plan, tmp_path / "run")
+    seen = (START + timedelta(hours=29)).replace(tzinfo=UTC)
+    refreshes_of(tmp_path / "run").mkdir()
+    assert _new_times(tmp_path / "run", plan, seen, print) == (0, [])
+    place.add([*rows(3, 30), ("late", "s1", START, 1.0), ("c0", "s0", None, 2.0)])
+    number, times = _new_times(tmp_path / "run", plan, seen, print)
+    assert number == 0 and times == [seen + timedelta(hours=n) for n in (1, 2, 3)]
+    assert not list(refreshes_of(tmp_path / "run").iterdir())
+
+
+def test_somebody_who_is_forgotten_is_forgotten_in_the_rows_that_are_kept(tmp_path: Path) -> None:
+    place = in_sqlite(tmp_path)
+    place.add(rows(60))
+    plan = plan_of(place, tmp_path, keep="kept", time_column="Bought at")
+    out = tmp_path / "run"
+    made(plan, out)
+    (out / "plan.toml").write_text(resolved_toml(plan.settled()))
+    kept = [path.read_bytes() for path in (tmp_path / "kept").glob("rows-*")]
+    assert forget_kept(out, ["c3", "nobody"]) == {str(tmp_path / "kept"): 9}
+    assert forget_kept(out, ["c3"]) == {}
+    left = [pl.read_parquet(path) for path in kept_files(tmp_path / "kept")]
+    assert sum(map(len, left)) == 51 and not any("c3" in frame["customer"] for frame in left)
+    assert len(kept) == 2
+    place.add(rows(7, 60))
+    count = read_sources(plan.sources(), tmp_path / "shop")
+    # Of what is asked for again the database has them still: there the note of the run leaves them out.
+    assert 51 + 7 <= count.rows["events"] < 67 and not [line for line in count.remarks if "late" in line]

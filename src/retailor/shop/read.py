@@ -18,7 +18,7 @@ from retailor.shop.readers.column_maps import wanted
 from retailor.shop.readers.exports.table import EXPORTS
 from retailor.shop.readers.tabular import Reader, maps_of, read_tabular
 from retailor.shop.rules import Rules, read_rules
-from retailor.shop.sources.door import take
+from retailor.shop.sources.door import is_address, take
 from retailor.shop.sources.kept import Taken
 from retailor.shop.sources.settings import Source
 from retailor.shop.tables import Shop, open_shop
@@ -59,8 +59,11 @@ def read(
     max_rejects: int | float | None = None,
     tables: Mapping[str, Any] | None = None,
     rules: str | Path | None = None,
+    query: str | None = None,
 ) -> Shop:
     """The shop in `files`. `reader` is a name in READERS, or 'tabular' with a column map a table in `tables`.
+
+    In the place of files there may be one address, with `query` where it is a database: see `Source.url`.
 
     A row that cannot be read is a row of `shop.rejects`, with file, line and reason.
     Raises ConfigError on an unknown reader; DataError on a file that is missing, empty, cut off, of another
@@ -70,7 +73,8 @@ def read(
     `rules`: a folder with the shop's own rules.
     """
     with tempfile.TemporaryDirectory(prefix="retailor-") as folder:
-        read_into(reader, files, Path(folder) / "shop", max_rejects=max_rejects, tables=tables, rules=rules)
+        source = source_of(reader, files, tables, {"query": query})
+        read_sources([source], Path(folder) / "shop", max_rejects=max_rejects, rules=rules)
         return open_shop(Path(folder) / "shop")
 
 
@@ -87,10 +91,27 @@ def read_into(
 
     Memory does not grow with the files, but for 8 bytes a distinct item. On an error `folder` is as before.
     """
-    source = Source(
-        reader=reader, files=tuple(map(str, files)), tables=None if tables is None else {**tables}
-    )
-    return read_sources([source], folder, max_rejects=max_rejects, rules=rules)
+    return read_sources([source_of(reader, files, tables)], folder, max_rejects=max_rejects, rules=rules)
+
+
+def source_of(
+    reader: str,
+    files: Sequence[str | Path],
+    tables: Mapping[str, Any] | None,
+    remote: Mapping[str, str | None] | None = None,
+) -> Source:
+    """The source of some files, or of one address: a URL, a folder or a file of a database.
+
+    `remote` are settings of an address, such as its query.
+    """
+    names, given = tuple(map(str, files)), {k: v for k, v in (remote or {}).items() if v is not None}
+    maps = None if tables is None else {**tables}
+    if len(names) == 1 and is_address(names[0]):
+        return Source(reader=reader, url=names[0], tables=maps, **given)  # type: ignore[arg-type]
+    strange = next((name for name in names if "://" in name), None)
+    if strange is not None:
+        raise ConfigError("give one address at a time; a plan has a source for each.", key="files")
+    return Source(reader=reader, files=names, tables=maps, **given)  # type: ignore[arg-type]
 
 
 def read_sources(
@@ -125,9 +146,8 @@ def read_sources(
                 for path in each.paths:
                     _read_file(each.reader, path, sink, share)
             if not sink.n_good():
-                raise DataError(
-                    f"no row could be read; first: {sink.first_rejects() or 'the files hold none'}."
-                )
+                first = sink.first_rejects() or "the files hold none"
+                raise DataError(f"no row could be read; first: {first}.")
             if own is not None:
                 _add_rules(own, sink)
         shutil.rmtree(rows, ignore_errors=True)

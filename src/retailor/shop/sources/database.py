@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from retailor.errors import ConfigError, DataError
-from retailor.shop.sources.origin import BATCH_ROWS, Origin
+from retailor.shop.sources.origin import BATCH_ROWS, Origin, is_sqlite
 from retailor.shop.sources.query import one_select
 from retailor.shop.sources.settings import Source
 from retailor.shop.sources.spool import batch_of
@@ -136,9 +136,8 @@ def _check_file(place: sa.URL) -> None:
     path = Path(place.database or "")
     if not path.is_file():
         raise DataError("there is no such file of SQLite.", path=path)
-    with path.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":
-            raise DataError("this is no database of SQLite.", path=path)
+    if not is_sqlite(path):
+        raise DataError("this is no database of SQLite.", path=path)
 
 
 def _connect_args(place: sa.URL) -> dict[str, Any]:

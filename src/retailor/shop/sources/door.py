@@ -9,10 +9,10 @@ from pathlib import Path
 from retailor.errors import ConfigError, DataError
 from retailor.extras import naming_extras
 from retailor.progress import track
-from retailor.shop.sources.duck import is_duckdb, open_duckdb
+from retailor.shop.sources.duck import open_duckdb
 from retailor.shop.sources.kept import Taken, take_new
 from retailor.shop.sources.lakes import filesystem_of, open_lake, told
-from retailor.shop.sources.origin import Origin
+from retailor.shop.sources.origin import Origin, is_duckdb, is_sqlite
 from retailor.shop.sources.settings import Source
 from retailor.shop.sources.spool import spool
 
@@ -32,6 +32,12 @@ def take(source: Source, folder: Path, columns: Sequence[str] | None = None) -> 
             return take_new(source, origin)
         batches = track(origin.batches(None), f"taking {origin.name}")
         return Taken(tuple(spool(batches, folder)))
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is one of rows rather than of a file of rows: a URL, a folder, a file of a database."""
+    path = Path(name)
+    return "://" in name or path.is_dir() or is_duckdb(path) or is_sqlite(path)
 
 
 def url_of(source: Source) -> str:
@@ -55,11 +61,10 @@ def _opened(source: Source, url: str, columns: Sequence[str] | None) -> Origin:
         path = Path(url)
         if is_duckdb(path):
             return open_duckdb(source, path)
-        with path.open("rb") as file:
-            if file.read(16) == b"SQLite format 3\0":
-                from retailor.shop.sources.database import open_database
+        if is_sqlite(path):
+            from retailor.shop.sources.database import open_database
 
-                return open_database(source, f"sqlite:///{path}")
+            return open_database(source, f"sqlite:///{path}")
         raise ConfigError(f"'url' = '{url}' is a file of the shop: name it in 'files'.", key="url")
     if "://" not in url and not Path(url).is_dir():
         raise DataError("there is no such file or folder.", path=url)

@@ -12,12 +12,6 @@ from retailor.shop.sources.query import one_select
 from retailor.shop.sources.settings import Source
 
 
-def is_duckdb(path: Path) -> bool:
-    """Whether a file begins as DuckDB's do."""
-    with path.open("rb") as file:
-        return file.read(12)[8:] == b"DUCK"
-
-
 def open_duckdb(source: Source, path: Path) -> Origin:
     """The rows of the source's query. Nothing is fetched or installed, whatever the query names."""
     import duckdb

@@ -31,7 +31,9 @@ def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
     if not any(_is_parquet(name) for name in names):
         shown = ", ".join(sorted(names)[:5]) or "nothing"
         raise DataError(
-            f"this folder holds no Parquet, no Delta and no Iceberg table, but {shown}.", path=url
+            f"this is a folder without a table of Parquet, Delta or Iceberg; it holds {shown}: name the files in "
+            "it.",
+            path=url,
         )
     return _of_dataset(source, url, _parquet(url), columns)
 

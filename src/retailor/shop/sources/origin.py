@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 BATCH_ROWS = 65_536
@@ -21,3 +22,23 @@ class Origin:
     """How many rows have an earlier time."""
     names: Sequence[str] | None = None
     """The columns, where they are known before the first row."""
+
+
+def is_duckdb(path: Path) -> bool:
+    """Whether a file begins as DuckDB's do; False for what is no file, or may not be read."""
+    return _begins(path)[8:12] == b"DUCK"
+
+
+def is_sqlite(path: Path) -> bool:
+    """The same of SQLite."""
+    return _begins(path) == b"SQLite format 3\0"
+
+
+def _begins(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(16)
+    except (OSError, ValueError):
+        return b""

@@ -27,11 +27,11 @@ class Source:
     url: str | None = None
     """In the place of files: a database (a URL of SQLAlchemy, without its password), a file of DuckDB, a folder
     of Parquet, Delta or Iceberg, or one of these in a bucket (s3://…). Relative paths as for `files`."""
-    url_env: str | None = Field(None, pattern=_ENV)
+    url_env: str | None = None
     """The environment variable that holds the URL, password included; in the place of `url`."""
     query: str | None = None
     """One SELECT; of a database."""
-    password_env: str | None = Field(None, pattern=_ENV)
+    password_env: str | None = None
     """The environment variable that holds the password of the database."""
     password_file: str | None = None
     """Or a file that holds it, and nothing else."""
@@ -45,6 +45,10 @@ class Source:
     """The folder where the rows that were taken are kept, as they came."""
 
     def __post_init__(self) -> None:
+        for name in ("url_env", "password_env"):
+            # The value is left out of the message: who puts something else here has put the secret.
+            if not re.fullmatch(_ENV, getattr(self, name) or "X"):
+                raise ConfigError(f"'{name}' is the name of an environment variable, such as SHOP_PASSWORD.", key=name)
         if self.url is not None:
             check_url(self.url)
         asked = [name for name in ("url", "url_env", "files") if getattr(self, name)]
