@@ -32,8 +32,8 @@ Rules = Annotated[
 Sources = Annotated[
     list[str],
     typer.Argument(
-        help="The raw files, in any order; or one address: a database (a URL of SQLAlchemy), a file of DuckDB, "
-        "a folder of Parquet, Delta or Iceberg, s3://…"
+        help="The raw files, in any order; or one address: a database (a URL of SQLAlchemy), a file of "
+        "DuckDB, a folder of Parquet, Delta or Iceberg, s3://…"
     ),
 ]
 Query = Annotated[str | None, typer.Option(help="Of a database: one SELECT that gives the rows.")]
@@ -42,9 +42,13 @@ PasswordEnv = Annotated[
 ]
 TimeColumn = Annotated[
     str | None,
-    typer.Option("--time-column", help="When a row came to be: a later read takes only what is new (--keep)."),
+    typer.Option(
+        "--time-column", help="When a row came to be: a later read takes only what is new (--keep)."
+    ),
 ]
-Keep = Annotated[str | None, typer.Option("--keep", help="Folder for the rows that were taken, as they came.")]
+Keep = Annotated[
+    str | None, typer.Option("--keep", help="Folder for the rows that were taken, as they came.")
+]
 
 
 def read(

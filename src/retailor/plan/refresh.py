@@ -144,9 +144,7 @@ def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:
     return begun
 
 
-def _new_times(
-    folder: Path, plan: Plan, seen: datetime, tell: Tell
-) -> tuple[int, list[datetime]]:
+def _new_times(folder: Path, plan: Plan, seen: datetime, tell: Tell) -> tuple[int, list[datetime]]:
     """The number of the log's last line, and the times, ascending, of what customers chose after an instant:
     by the log, and by the databases and lakes that the shop is read from."""
     remote = any(source.is_remote for source in plan.sources())
@@ -231,7 +229,8 @@ def _url(plan: Plan, *, needed: bool) -> str | None:
     url: str | None = plan.sections["shop"].events_url or plan.sections["serve"].events_url
     if url is None and needed:
         raise DataError(
-            "this run's plan names no log of events, and no database or lake; give `--set shop.events_url=sqlite:///shop.db`, or "
+            "this run's plan names no log of events, and no database or lake; give `--set "
+            "shop.events_url=sqlite:///shop.db`, or "
             "write it there.",
             path=plan.folder / "plan.toml",
         )

@@ -1,4 +1,4 @@
-"""The rows of a plan's databases, lakes and buckets, taken before its stages: their bytes are a stage's key."""
+"""The rows of a plan's databases, lakes and buckets, taken before its stages, whose key they are."""
 
 from __future__ import annotations
 

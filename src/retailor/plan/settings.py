@@ -41,8 +41,8 @@ class ShopPlan:
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
     sources: tuple[Source, ...] = ()
-    """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own; or with the
-    `url` of a database, a lake or a bucket in the place of files."""
+    """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own; or with
+    the `url` of a database, a lake or a bucket in the place of files."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
     events_until: int | None = Field(None, ge=0)

@@ -72,9 +72,7 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
         made = demo_shop(shop.size, plan.head.seed)
         (made if rules is None else with_rules(made, rules)).save(folder)
     else:
-        read_sources(
-            plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules, taken=plan.taken
-        )
+        read_sources(plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules, taken=plan.taken)
     if shop.events_url:
         from retailor.live.history import with_log
 

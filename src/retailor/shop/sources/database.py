@@ -1,4 +1,4 @@
-"""Any database that SQLAlchemy has a dialect for: the rows of one SELECT, read-only where it can be told so."""
+"""Any database that SQLAlchemy has a dialect for: the rows of one SELECT, read-only where it can be."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from retailor.shop.sources.spool import batch_of
 
 _DRIVERS = {"mysql": "pymysql", "mariadb": "pymysql", "mssql": "pyodbc", "oracle": "oracledb"}
 _TOLD = (
-    ("no such table", r"42P01|no such table|doesn't exist|table .*not exist|1146|invalid object name|ORA-00942"),
+    ("no such table",
+     r"42P01|no such table|doesn't exist|table .*not exist|1146|invalid object name|ORA-00942"),
     ("no such column", r"42703|no such column|unknown column|invalid column name|ORA-00904"),
     ("no rights", r"42501|permission denied|access denied|denied for|1142|1044|ORA-01031|not authorized"),
     ("it would write", r"25006|readonly database|read-only|1792"),
     ("no such database", r"3D000|database \"[^\"]*\" does not exist|unknown database|1049|unable to open"),
-    ("the user or the password is wrong", r"28P01|28000|password|1045|authentication|role .*does not exist|ORA-01017"),
+    ("the user or the password is wrong",
+     r"28P01|28000|password|1045|authentication|role .*does not exist|ORA-01017"),
     ("it cannot be reached",
      r"08001|08006|could not connect|connection refused|connection failed|timed? ?out|can't connect"
      r"|could not translate|name or service|network is unreachable|no such file or directory|connection"),
@@ -36,7 +38,8 @@ _DO = {
     "no rights": "let this user read the tables of the query (GRANT SELECT), or name another user.",
     "it would write": "the query must only read.",
     "no such database": "look at the end of the URL.",
-    "the user or the password is wrong": "name the environment variable that holds it by 'password_env', and look at the user.",
+    "the user or the password is wrong": "name the environment variable that holds it by 'password_env', "
+    "and look at the user.",
     "it cannot be reached": "is it up, and are host and port right?",
     "the SQL is wrong": "try the query in the database's own client.",
 }
@@ -84,11 +87,16 @@ def _engine(source: Source, url: str) -> tuple[sa.Engine, str, list[str]]:
             place = place.set(database=whole, query={"mode": "ro", "uri": "true"})
         secrets = [str(place.password)] if place.password else []
         secrets += [str(value) for key, value in place.query.items() if "pass" in key.lower()]
-        return sa.create_engine(place, connect_args=_connect_args(place), poolclass=sa.NullPool), name_of(url), secrets
+        return (
+            sa.create_engine(place, connect_args=_connect_args(place), poolclass=sa.NullPool),
+            name_of(url),
+            secrets,
+        )
     except sa.exc.NoSuchModuleError:
         kind = url.split(":", 1)[0]
         raise ConfigError(
-            f"'url' begins with '{kind}', for which SQLAlchemy has no dialect here: such are postgresql+psycopg, "
+            f"'url' begins with '{kind}', for which SQLAlchemy has no dialect here: such are "
+            "postgresql+psycopg, "
             "sqlite, mysql+pymysql, mssql+pyodbc.",
             key="url",
         ) from None
@@ -96,7 +104,8 @@ def _engine(source: Source, url: str) -> tuple[sa.Engine, str, list[str]]:
         kind = sa.engine.make_url(url).get_backend_name()
         driver = _DRIVERS.get(kind, str(error.name))
         raise ConfigError(
-            f"the driver '{error.name}' of this database is not installed: `pip install {driver}`, and begin the "
+            f"the driver '{error.name}' of this database is not installed: `pip install {driver}`, and "
+            "begin the "
             f"URL with {kind}+{driver}://.",
             key="url",
         ) from None
@@ -119,7 +128,8 @@ def _password(source: Source) -> str | None:
         found = os.environ.get(source.password_env)
         if not found:
             raise ConfigError(
-                f"password_env: the environment variable {source.password_env} is not set.", key="password_env"
+                f"password_env: the environment variable {source.password_env} is not set.",
+                key="password_env",
             )
         return found
     if source.password_file is not None:
@@ -163,7 +173,9 @@ def _reading(engine: sa.Engine) -> sa.Connection:
     return connection
 
 
-def _asked(engine: sa.Engine, query: str, column: str | None, since: Any) -> tuple[sa.TextClause, dict[str, Any]]:
+def _asked(
+    engine: sa.Engine, query: str, column: str | None, since: Any
+) -> tuple[sa.TextClause, dict[str, Any]]:
     if since is None:
         return _text(query), {}
     name = _quoted(engine, column or "")

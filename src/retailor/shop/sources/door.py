@@ -20,7 +20,7 @@ from retailor.shop.sources.spool import spool
 def take(source: Source, folder: Path, columns: Sequence[str] | None = None) -> Taken:
     """The rows at a source's address as Parquet files: in `folder`, or where the source keeps them.
 
-    `columns`: those that are asked for, where not all are needed. A single file in a bucket is fetched as it is.
+    `columns`: those that are asked for, where not all are needed. One file in a bucket is fetched as it is.
     Memory: a batch. Raises DataError for an address or a query that gives no rows, ConfigError for settings.
     """
     url = url_of(source)
@@ -37,7 +37,7 @@ def take(source: Source, folder: Path, columns: Sequence[str] | None = None) -> 
 def is_address(name: str) -> bool:
     """Whether a name is one of rows rather than of a file of rows: a URL, a folder, a file of a database."""
     path = Path(name)
-    return "://" in name or path.is_dir() or is_duckdb(path) or is_sqlite(path)
+    return "://" in name or os.path.isdir(name) or is_duckdb(path) or is_sqlite(path)  # noqa: PTH112
 
 
 def url_of(source: Source) -> str:

@@ -66,6 +66,7 @@ def _told(where: str, error: Exception) -> DataError:
         "CatalogException": "no such table or function: name one that is there in the query.",
         "BinderException": "no such column: look at the columns of the table, and mend the query.",
         "ParserException": "the SQL is wrong: try the query in DuckDB itself.",
-        "IOException": "it cannot be opened: is it a file of DuckDB, of no newer version, that nobody writes to?",
+        "IOException": "it cannot be opened: is it a file of DuckDB, of no newer version, that nobody "
+        "writes to?",
     }.get(kind, "the query failed.")
     return DataError(f"{do} It said: {words}", path=where)

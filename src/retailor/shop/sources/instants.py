@@ -9,7 +9,9 @@ from typing import Any
 from retailor.errors import DataError
 from retailor.shop.cells.times import LAST_MS, LIKELY_MS, UNITS_PER_MS
 
-_ISO = re.compile(r"(\d{4}-\d{2}-\d{2})(?:([T ])(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}(?::?\d{2})?)?)?")
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:([T ])(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}(?::?\d{2})?)?)?"
+)
 _BEHIND = dt.timedelta(hours=12)
 """Where on earth a day begins last: a clock without a zone may stand so far behind that of UTC."""
 
@@ -60,7 +62,8 @@ class Newest:
     def _no_time(self, what: str) -> DataError:
         return DataError(
             f"column '{self._column}' is {what}, and time_column needs a date, a time, a number of seconds "
-            "since 1970 (or of a part of one), or ISO text that is written in one way: convert it in the query.",
+            "since 1970 (or of a part of one), or ISO text that is written in one way: convert it in the "
+            "query.",
             path=self._where,
             column=self._column,
         )
@@ -83,7 +86,9 @@ def as_times(column: Any) -> Any:
 def _is_time(kind: Any) -> bool:
     from pyarrow import types
 
-    return any(is_kind(kind) for is_kind in (types.is_timestamp, types.is_date, types.is_integer, types.is_null))
+    return any(
+        is_kind(kind) for is_kind in (types.is_timestamp, types.is_date, types.is_integer, types.is_null)
+    )
 
 
 def _unit_of(number: int, refused: Any) -> float:

@@ -3,11 +3,11 @@
 The rule. With W the newest time of the last call (or now, where that lies ahead) less `late_h`: rows before W
 are settled, kept for good and never asked for again. All from W on, and those without a time, are asked for
 again in every call and take the place of what was kept of them. So a row that comes late is found while its
-time is no more than `late_h` behind the newest; what comes later still is counted and said. With `row_id` a row
-that comes again, under a newer time, takes the place of the older one.
+time is no more than `late_h` behind the newest; what comes later still is counted and said. With `row_id` a
+row that comes again, under a newer time, takes the place of the older one.
 
-Parquet files are never changed, and `state.json` names those that count. It is replaced in one rename, so that
-a kill leaves the old rows or the new ones.
+Parquet files are never changed, and `state.json` names those that count. It is replaced in one rename, so
+that a kill leaves the old rows or the new ones.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def _state(folder: Path, about: dict[str, Any]) -> State:
         strange = [each.name for each in folder.iterdir() if not each.name.startswith((".", "rows-"))]
         if strange:
             raise DataError(
-                f"this folder holds other things ({', '.join(sorted(strange)[:3])}): name another one in 'keep'.",
+                f"this folder holds other things ({', '.join(sorted(strange)[:3])}): name another one in "
+                "'keep'.",
                 path=folder,
             )
         return State(about)
@@ -107,7 +108,8 @@ def _state(folder: Path, about: dict[str, Any]) -> State:
     changed = [name for name, value in about.items() if state.about.get(name) != value]
     if changed:
         raise DataError(
-            f"this folder keeps the rows of another '{changed[0]}' ({state.about.get(changed[0])!r}): name another "
+            f"this folder keeps the rows of another '{changed[0]}' ({state.about.get(changed[0])!r}): "
+            "name another "
             "one in 'keep', or delete it to take all rows anew.",
             path=folder,
         )
@@ -120,7 +122,8 @@ def _read(folder: Path) -> State:
         return State(**{**found, "settled": tuple(found["settled"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"what says which rows are kept is corrupt ({error}): delete the folder, and all rows are taken anew.",
+            f"what says which rows are kept is corrupt ({error}): delete the folder, and all rows are "
+            "taken anew.",
             path=folder / STATE,
         ) from None
 
@@ -140,20 +143,19 @@ def _sweep(folder: Path, state: State) -> None:
 
 
 def _missed(source: Source, origin: Origin, state: State, n_before: int, n_again: int) -> list[str]:
-    """What to say where rows before W came or went since they were settled, others than those that came again."""
+    """What to say where rows before W came or went since they were settled, but for those that came again."""
     n_taken = state.n_settled - n_again
     if n_before == n_taken:
         return []
     return [
         f"{origin.name}: {n_before:,} rows have a {source.time_column} before {from_json(state.before)}, and "
-        f"{n_taken:,} were taken: others came or went more than {source.late_h:g} hours late, and are not taken; "
+        f"{n_taken:,} were taken: others came or went more than {source.late_h:g} hours late, and are not "
+        "taken; "
         f"give a longer late_h, a row_id where rows change, or delete {source.keep} to take all anew"
     ]
 
 
-def _taken(
-    source: Source, origin: Origin, state: State, folder: Path, now: dt.datetime
-) -> tuple[State, int]:
+def _taken(source: Source, origin: Origin, state: State, folder: Path, now: dt.datetime) -> tuple[State, int]:
     """The state after a call, written down, and how many settled rows came again."""
     time = source.time_column or ""
     newest = Newest(time, origin.name)
@@ -188,7 +190,7 @@ def _watched(batches: Iterable[Any], newest: Newest) -> Iterator[Any]:
 
 
 def _part(paths: Sequence[Path], time: str, before: Any, *, settled: bool) -> Iterator[Any]:
-    """The batches of the rows before a time, or of all others; of the first kind there are none without one."""
+    """The batches of the rows before a time, or of all others; without a time all are others."""
     import pyarrow.compute as pc
 
     for batch in read_batches(paths):
@@ -250,7 +252,9 @@ def _without(
             own = batch.column(batch.schema.get_field_index(row_id)).cast(pa.string())
             return pc.invert(pc.is_in(own, value_set=again))
 
-        n_here = sum(batch.num_rows - (pc.sum(other(batch)).as_py() or 0) for batch in read_batches([folder / name]))
+        n_here = sum(
+            batch.num_rows - (pc.sum(other(batch)).as_py() or 0) for batch in read_batches([folder / name])
+        )
         if not n_here:
             left.append(name)
             continue
@@ -275,6 +279,7 @@ def forget_rows(folder: Path, columns: Sequence[str], ids: Sequence[str]) -> int
         state, wanted, n_gone = _read(folder), pa.array(list(ids), pa.string()), 0
         number, names = state.number + 1, dict[str, str | None]()
         for i, name in enumerate(_files(state)):
+
             def others(batch: Any) -> Any:
                 mine = pa.array([False] * batch.num_rows)
                 for column in columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ _BUCKETS = ("s3",)
 
 
 def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
-    """The rows of a folder, with the `columns` alone where it has them all. Raises DataError where it is none."""
+    """The rows of a folder, of its columns those in `columns`. Raises DataError where it is no table."""
     if source.query is not None:
         raise ConfigError(
-            "'query' is for a database; of a folder of Parquet, Delta or Iceberg all rows are read. DuckDB can "
+            "'query' is for a database; of a folder of Parquet, Delta or Iceberg all rows are read. "
+            "DuckDB can "
             "query them: SELECT … FROM read_parquet('…') in a file of DuckDB.",
             key="query",
         )
@@ -31,7 +33,8 @@ def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
     if not any(_is_parquet(name) for name in names):
         shown = ", ".join(sorted(names)[:5]) or "nothing"
         raise DataError(
-            f"this is a folder without a table of Parquet, Delta or Iceberg; it holds {shown}: name the files in "
+            f"this is a folder without a table of Parquet, Delta or Iceberg; it holds {shown}: name the "
+            "files in "
             "it.",
             path=url,
         )
@@ -41,8 +44,8 @@ def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
 def filesystem_of(url: str) -> tuple[Any, str]:
     """The file system of pyarrow that a URL or a path is in, and the path there.
 
-    Keys, region and address of a bucket are those of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-    AWS_REGION, AWS_ENDPOINT_URL) or of ~/.aws.
+    Keys, region and address of a bucket are those of the environment (AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL) or of ~/.aws.
     """
     from pyarrow import fs
 
@@ -54,14 +57,16 @@ def filesystem_of(url: str) -> tuple[Any, str]:
     return _s3(), path.strip("/")
 
 
-def _s3() -> Any:
-    import os
+def _address() -> str | None:
+    """Of a bucket's server, where it is not Amazon's."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
+
+def _s3() -> Any:
     from pyarrow import fs
 
-    address = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     given: dict[str, Any] = {"connect_timeout": 15, "request_timeout": 60}
-    if address:
+    if address := _address():
         scheme, _, host = address.rpartition("://")
         given |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
@@ -85,7 +90,9 @@ def told(url: str, error: Exception) -> DataError:
     low = words.lower()
     if "nosuchbucket" in low.replace(" ", "") or "no_such_bucket" in low or "does not exist" in low:
         do = "there is no such folder or bucket."
-    elif any(sign in low for sign in ("access_denied", "access denied", "accessdenied", "forbidden", "signature")):
+    elif any(
+        sign in low for sign in ("access_denied", "access denied", "accessdenied", "forbidden", "signature")
+    ):
         do = "no rights: look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may read."
     elif any(sign in low for sign in ("network", "connect", "resolve", "timeout")):
         do = "it cannot be reached: look at AWS_ENDPOINT_URL, AWS_REGION and the network."
@@ -108,11 +115,13 @@ def _parquet(url: str) -> Any:
     paths = [f"{path}/{name}" for name in names]
     hive = ds.partitioning(flavor="hive")
     whole = ds.dataset(paths, filesystem=system, format="parquet", partitioning=hive, partition_base_dir=path)
-    return whole.replace_schema(_unified(url, [each.physical_schema for each in whole.get_fragments()], whole.schema))
+    return whole.replace_schema(
+        _unified(url, [each.physical_schema for each in whole.get_fragments()], whole.schema)
+    )
 
 
 def _unified(url: str, schemas: list[Any], whole: Any) -> Any:
-    """The columns of all files, for the first may lack some. Raises DataError where two cannot be one type."""
+    """The columns of all files: the first may lack some. Raises DataError where two cannot be one type."""
     import pyarrow as pa
 
     try:
@@ -127,11 +136,17 @@ def _delta(url: str) -> Any:
     from deltalake.exceptions import DeltaError
 
     try:
-        return DeltaTable(url if "://" in url else str(Path(url).resolve())).to_pyarrow_dataset()
+        if "://" not in url:
+            return DeltaTable(str(Path(url).resolve())).to_pyarrow_dataset()
+        address = _address()
+        options = {"AWS_ENDPOINT_URL": address} if address else {}
+        options |= {"AWS_ALLOW_HTTP": "true"} if (address or "").startswith("http://") else {}
+        return DeltaTable(url, storage_options=options).to_pyarrow_dataset()
     except (DeltaError, OSError, ValueError, NotImplementedError) as error:
         said = " ".join(str(error).split())[:300]
         raise DataError(
-            f"this Delta table cannot be read ({said}): where it has deletion vectors or column mapping, write "
+            f"this Delta table cannot be read ({said}): where it has deletion vectors or column mapping, "
+            "write "
             "it anew without.",
             path=url,
         ) from None
@@ -176,12 +191,14 @@ def _scalar(time: Any, kind: Any) -> Any:
 
 
 def _chosen(url: str, names: Sequence[str], source: Source, columns: Columns) -> list[str]:
-    """Those of the columns that are asked for; all, where one of them is not there: then the reader says so."""
+    """The columns that are asked for and there. Raises DataError where one of the source's own is not."""
     for own in (source.time_column, source.row_id):
         if own is not None and own not in names:
             like = nearest(own, names)
             hint = f" Did you mean '{like}'?" if like else ""
-            raise DataError(f"there is no column '{own}'; it has {', '.join(names)}.{hint}", path=url, column=own)
+            raise DataError(
+                f"there is no column '{own}'; it has {', '.join(names)}.{hint}", path=url, column=own
+            )
     wanted = {*(columns or names), *filter(None, (source.time_column, source.row_id))}
     return [name for name in names if name in wanted]
 
@@ -193,7 +210,8 @@ def _iceberg(source: Source, url: str, found: list[str], columns: Columns) -> Or
 
     place = url.rstrip("/") if "://" in url else str(Path(url).resolve())
     try:
-        table = StaticTable.from_metadata(f"{place}/{_newest(found)}")
+        given = {"s3.endpoint": address} if (address := _address()) else {}
+        table = StaticTable.from_metadata(f"{place}/{_newest(found)}", given)
         chosen = _chosen(url, [field.name for field in table.schema().fields], source, columns)
     except (OSError, ValueError, NotInstalledError, ValidationError) as error:
         raise told(url, error) from None
@@ -221,7 +239,9 @@ def _newest(names: list[str]) -> str:
     """The description of the last version: 'v3.metadata.json', or '00003-….metadata.json'."""
 
     def number(name: str) -> tuple[int, str]:
-        digits = "".join(c for c in name.rsplit("/", 1)[-1].lstrip("v").split("-")[0].split(".")[0] if c.isdigit())
+        digits = "".join(
+            c for c in name.rsplit("/", 1)[-1].lstrip("v").split("-")[0].split(".")[0] if c.isdigit()
+        )
         return int(digits or 0), name
 
     return max(names, key=number)

@@ -25,8 +25,8 @@ class Source:
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
     url: str | None = None
-    """In the place of files: a database (a URL of SQLAlchemy, without its password), a file of DuckDB, a folder
-    of Parquet, Delta or Iceberg, or one of these in a bucket (s3://…). Relative paths as for `files`."""
+    """In the place of files: a database (a URL of SQLAlchemy, without its password), a file of DuckDB,
+    a folder of Parquet, Delta or Iceberg, or one of them in a bucket (s3://…). Relative paths as of files."""
     url_env: str | None = None
     """The environment variable that holds the URL, password included; in the place of `url`."""
     query: str | None = None
@@ -48,7 +48,9 @@ class Source:
         for name in ("url_env", "password_env"):
             # The value is left out of the message: who puts something else here has put the secret.
             if not re.fullmatch(_ENV, getattr(self, name) or "X"):
-                raise ConfigError(f"'{name}' is the name of an environment variable, such as SHOP_PASSWORD.", key=name)
+                raise ConfigError(
+                    f"'{name}' is the name of an environment variable, such as SHOP_PASSWORD.", key=name
+                )
         if self.url is not None:
             check_url(self.url)
         asked = [name for name in ("url", "url_env", "files") if getattr(self, name)]
@@ -67,7 +69,9 @@ class Source:
                 key=lacks,
             )
         if self.row_id is not None and self.keep is None:
-            raise ConfigError("'row_id' is of a source that is kept: give 'keep' and 'time_column'.", key="row_id")
+            raise ConfigError(
+                "'row_id' is of a source that is kept: give 'keep' and 'time_column'.", key="row_id"
+            )
 
     @property
     def is_remote(self) -> bool:
@@ -81,7 +85,8 @@ def check_url(url: str) -> None:
     told = {name.lower() for name, _ in parse_qsl(parts.query)}
     if (parts.password and not re.fullmatch(r"\*+", parts.password)) or told & set(_SECRETS):
         raise ConfigError(
-            "'url' has a password in it, which would be written into the plan of every run: leave it out, and "
+            "'url' has a password in it, which would be written into the plan of every run: leave it "
+            "out, and "
             "name the environment variable that holds it by 'password_env' (or the whole URL by 'url_env').",
             key="url",
         )

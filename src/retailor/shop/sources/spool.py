@@ -28,7 +28,9 @@ def _column(values: Sequence[Any]) -> Any:
     if kinds <= _PLAIN or all(value is None or _is_list(value) for value in values):
         try:
             made = pa.array(values)
-            return made.cast(pa.decimal128(38, made.type.scale)) if pa.types.is_decimal128(made.type) else made
+            return (
+                made.cast(pa.decimal128(38, made.type.scale)) if pa.types.is_decimal128(made.type) else made
+            )
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             pass
     return pa.array([_text(value) for value in values], pa.string())
