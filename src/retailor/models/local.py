@@ -289,7 +289,9 @@ def folder_kind(folder: Path, wanted: Kind | None) -> Kind:
         if kind not in ("encoder", "generator"):
             raise ModelError(f"{folder} is an artifact of kind '{kind}', not a model.", asked=str(folder))
         return kind  # type: ignore[return-value]
-    if (folder / "modules.json").exists() or (folder / encoder_file.DESCRIPTION).exists():
+    if any((folder / name).exists() for name in ("modules.json", encoder_file.DESCRIPTION)):
+        return "encoder"
+    if is_static(folder):
         return "encoder"
     if (folder / adapters.CONFIG).exists():
         return adapters.adapter_kind(folder) or folder_kind(adapters.base_folder(folder), wanted)
