@@ -6,8 +6,8 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,6 @@ class Family:
     """Writes a folder as the family's own tools do."""
     note: str = ""
     """What is particular about it, and honoured."""
-    cannot: Mapping[str, str] = field(default_factory=dict)
-    """Step to a part of the clear error that it ends in."""
 
 
 # tokenizers, each of the family's own class -------------------------------------------------------
@@ -258,8 +256,7 @@ ENCODERS = (
     Family("GTE", "gte-base, gte-large-zh", "encoder", _sentence(_of("BertModel"), _bert)),
     Family("GTE, multilingual", "the transformers class of gte-multilingual-base", "encoder",
            _sentence(_of("GteModel"), _xlm_roberta, "cls")),
-    Family("GTE with code of its own", "gte-…-v1.5, as its folder is", "encoder", _remote_code,
-           cannot={"load": "auto_map"}),
+    Family("GTE with code of its own", "gte-…-v1.5, as its folder is", "encoder", _remote_code),
     Family("E5", "multilingual-e5-small, -base, -large", "encoder", _sentence(_of("XLMRobertaModel"), _xlm_roberta, **_E5),
            "prefixes 'query: ' and 'passage: '"),
     Family("Qwen3-Embedding", "Qwen3-Embedding-0.6B", "encoder",
@@ -371,3 +368,6 @@ PICTURES = tuple(
     )
 )
 FAMILIES = (*ENCODERS, *GENERATORS, *PICTURES)
+FAST = ("DeBERTa-v3", "E5", "Qwen3-Embedding", "EmbeddingGemma", "Matryoshka", "T5's encoder", "model2vec",
+        "GTE with code of its own", "Llama", "Qwen2", "Gemma 3", "BART", "LoRA of others")  # fmt: skip
+"""Tried in every run of the tests: where something could go wrong in silence."""
