@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table)
 """Families of models: a tiny random network of each true architecture, in a folder as others write it."""
 
 from __future__ import annotations
@@ -218,7 +219,11 @@ _E5 = {"prompts": {"query": "query: ", "document": "passage: "}}
 def _remote_code(folder: Path) -> None:
     _plain(_of("BertModel"), _bert)(folder)
     path = folder / "config.json"
-    config = {**json.loads(path.read_text()), "auto_map": {"AutoModel": "modeling.NewModel"}, "model_type": "new"}
+    config = {
+        **json.loads(path.read_text()),
+        "auto_map": {"AutoModel": "modeling.NewModel"},
+        "model_type": "new",
+    }
     path.write_text(json.dumps(config))
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a table)
 """What is tried with each family of models, and the page that tells what came out.
 
 `python -m tests.models.family_steps > docs/families.md`
@@ -61,8 +62,10 @@ class Tried:
 
     def save(self) -> None:
         self.model.save(self.place / "saved")
-        again = open_pictures(self.place / "saved") if self.family.kind == "pictures" else load_model(
-            self.place / "saved"
+        again = (
+            open_pictures(self.place / "saved")
+            if self.family.kind == "pictures"
+            else load_model(self.place / "saved")
         )
         near(self.ours(again), self.ours(self.model))
 
@@ -103,7 +106,10 @@ class Tried:
         if self.asked == "encoder":
             return [model.encode(TEXTS, role="query"), model.encode(TEXTS, role="passage")]
         assert isinstance(model, LocalGenerator)
-        return [model.generate(PROMPTS, max_tokens=6), [model.mean_loss([text], max_tokens=48) for text in SAMPLE]]
+        return [
+            model.generate(PROMPTS, max_tokens=6),
+            [model.mean_loss([text], max_tokens=48) for text in SAMPLE],
+        ]
 
 
 def near(found: list[Any], expected: list[Any]) -> None:
@@ -170,7 +176,9 @@ def of_generator(folder: Path) -> list[Any]:
     """One prompt at a time, so that nothing is padded."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder if (folder / "tokenizer.json").exists() else base_of(folder))
+    tokenizer: Any = AutoTokenizer.from_pretrained(
+        folder if (folder / "tokenizer.json").exists() else base_of(folder)
+    )
     network: Any
     if (folder / "adapter_config.json").exists():
         import peft
@@ -203,7 +211,10 @@ def base_of(folder: Path) -> Path:
 def prompt_of(tokenizer: Any, prompt: str, seq2seq: bool) -> torch.Tensor:
     if tokenizer.chat_template:
         made = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+            [{"role": "user", "content": prompt}],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
         )
         return made["input_ids"]  # type: ignore[no-any-return]
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
@@ -282,7 +293,11 @@ def cell(result: str | None) -> str:
 
 def page(found: dict[str, dict[str, str]]) -> str:
     """The table, and below it why something cannot be."""
-    lines = [TOP, f"| family | such as | particular | {' | '.join(HEADS.values())} |", "|---" * (3 + len(HEADS)) + "|"]
+    lines = [
+        TOP,
+        f"| family | such as | particular | {' | '.join(HEADS.values())} |",
+        "|---" * (3 + len(HEADS)) + "|",
+    ]
     reasons: dict[str, list[str]] = {}
     for family in FAMILIES:
         results = found[family.name]
@@ -299,9 +314,7 @@ def page(found: dict[str, dict[str, str]]) -> str:
 def cells_of(text: str) -> dict[str, dict[str, str]]:
     """Family to step to cell, as a page has them."""
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")][1:]
-    return {
-        row[0].strip(): dict(zip(HEADS, (each.strip() for each in row[3:]), strict=True)) for row in rows
-    }
+    return {row[0].strip(): dict(zip(HEADS, (each.strip() for each in row[3:]), strict=True)) for row in rows}
 
 
 def main() -> None:

@@ -20,7 +20,9 @@ def holds(family: Family, place: Path, steps: tuple[str, ...]) -> None:
     found, told = tried(family, place, steps), cells_of(PAGE)[family.name]
     assert {step: cell(found.get(step)) for step in steps} == {step: told[step] for step in steps}
     for result in found.values():
-        assert cell(result) != "no" or result in PAGE, "python -m tests.models.family_steps > docs/families.md"
+        assert cell(result) != "no" or result in PAGE, (
+            "python -m tests.models.family_steps > docs/families.md"
+        )
 
 
 @pytest.mark.parametrize("name", FAST)

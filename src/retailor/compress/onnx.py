@@ -108,7 +108,8 @@ def exportable(encoder: Encoder, kind: type[E]) -> E:
     """
     if not hasattr(encoder, "encode"):
         raise ModelError(
-            f"'{encoder.name}' is a generator, and encoders alone are compressed: its runtime 'openvino' is what "
+            f"'{encoder.name}' is a generator, and encoders alone are compressed: its runtime 'openvino' "
+            "is what "
             "makes it faster.",
             asked="compress",
             can=("generate",),

@@ -40,6 +40,6 @@ def written(tokenizer: Any, messages: list[dict[str, str]]) -> str:
 
 
 def start_id(tokenizer: Any) -> int:
-    """The mark that stands before a text: that of a beginning, or of an end where there is none. It may be 0."""
+    """The mark that stands before a text: of a beginning, or of an end where there is none. It may be 0."""
     bos = tokenizer.bos_token_id
     return int(tokenizer.eos_token_id if bos is None else bos)

@@ -235,7 +235,7 @@ class LocalGenerator:
         return {**_stack(rows, pad, device), "labels": _stack(seen, IGNORED, device)["input_ids"]}
 
     def _answers(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of what is to be written; of an encoder-decoder with its own marks: BART's texts begin with one."""
+        """Ids of what is to be written; of an encoder-decoder with its own marks: BART's begin with one."""
         eos = self.tokenizer.eos_token_id
         if not self.is_seq2seq:
             return [[*row, eos] for row in self._raw(texts)]
