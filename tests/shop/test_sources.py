@@ -35,6 +35,7 @@ from retailor.plan.shop_stages import shop_stages
 from retailor.shop.read import read, read_sources
 from retailor.shop.sources.kept import kept_files, take_new
 from retailor.shop.sources.origin import Origin
+from retailor.shop.sources.query import one_select
 from retailor.shop.sources.settings import Source
 from retailor.shop.sources.spool import read_batches
 from retailor.shop.tables import Shop, open_shop
@@ -65,6 +66,11 @@ def frame_of(some: Rows) -> pl.DataFrame:
     return pl.DataFrame(some, schema=schema, orient="row")
 
 
+NO_SELECT = (
+             "DELETE FROM orders", "SELECT 1; DROP TABLE orders", "COPY orders TO 'x'", "", None, "SELEC 1",
+             "/* SELECT */ DROP TABLE orders", "with x as (select 1) insert into orders select * from x",
+             "PRAGMA user_version = 3", "EXPLAIN ANALYZE DELETE FROM orders", "SELECT * INTO other FROM orders",
+             "WITH x AS (UPDATE orders SET sku = 'a' RETURNING *) SELECT * FROM x")  # fmt: skip
 SECRET = "pass&word/1"
 QUERY = 'SELECT customer, sku, bought AS "Bought at", paid FROM orders -- a: b'
 CREATE = "CREATE TABLE orders (customer TEXT, sku TEXT, bought {time}, paid DOUBLE PRECISION)"
@@ -254,7 +260,7 @@ def test_a_row_that_changes_takes_the_place_of_the_older_one(tmp_path: Path) -> 
     assert not [line for line in count.remarks if "late" in line]
 
 
-@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_kill_at_any_moment_leaves_what_was_or_what_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -308,6 +314,8 @@ def test_a_folder_keeps_the_rows_of_one_source(tmp_path: Path) -> None:
     (tmp_path / "other" / "letters.txt").write_text("dear")
     with pytest.raises(DataError, match="holds other things"):
         shop_of(replace(source, keep=str(tmp_path / "other")), tmp_path / "shop")
+    with pytest.raises(DataError, match="would count double"):
+        read_sources([place.source, place.source], tmp_path / "shop")
 
 
 def test_a_clock_that_went_wrong_does_not_hide_what_comes(tmp_path: Path) -> None:
@@ -373,11 +381,6 @@ def test_whatever_comes_no_later_than_it_may_is_there_once(data: st.DataObject) 
         ("duckdb", "SELECT * FROM ordres", "no such table"),
         ("duckdb", "SELECT price FROM orders", "no such column"),
         ("duckdb", "SELECT FROM WHERE", "the SQL is wrong"),
-        *((kind, query, "SELECT") for kind in ("sqlite", "duckdb") for query in (
-            "DELETE FROM orders", "SELECT 1; DROP TABLE orders", "COPY orders TO 'x'", "", None,
-            "/* SELECT */ DROP TABLE orders", "with x as (select 1) insert into orders select * from x",
-            "PRAGMA user_version = 3", "EXPLAIN ANALYZE DELETE FROM orders",
-        )),
     ],
 )  # fmt: skip
 def test_a_query_that_is_no_use_says_why(
@@ -392,6 +395,38 @@ def test_a_query_that_is_no_use_says_why(
         shop_of(replace(place.source, query=query), tmp_path / "shop")
     assert not (tmp_path / "shop").exists() and not list(tmp_path.glob(".shop*"))
     assert len(shop_of(place.source, tmp_path / "shop").events) == 3
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_query_that_is_not_one_select_is_refused(tmp_path: Path, kind: str) -> None:
+    place = {"sqlite": in_sqlite, "duckdb": in_duckdb}[kind](tmp_path)
+    place.add(rows(3))
+    for query in NO_SELECT:
+        with pytest.raises(ConfigError, match="SELECT"):
+            shop_of(replace(place.source, query=query), tmp_path / "shop")
+    assert len(shop_of(place.source, tmp_path / "shop").events) == 3
+
+
+@given(
+    st.sampled_from(NO_SELECT[3:] + NO_SELECT[:3]), st.sampled_from(["", " ", "\n-- a;b\n", "/* ; */", "("])
+)
+def test_whatever_stands_before_it_no_other_statement_is_one_select(query: str | None, before: str) -> None:
+    with pytest.raises(ConfigError):
+        one_select(before + (query or ""))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'select call, copy, created, "into" from updates',
+        "SELECT 'DELETE FROM x; y' AS text FROM orders;  ",
+        "(SELECT 1) UNION ALL (SELECT 2) -- ; drop table x",
+        "WITH x AS (SELECT $$ ; insert into $$ AS a) SELECT * FROM x",
+        "VALUES (1, 'a;b')",
+    ],
+)
+def test_what_only_reads_is_taken_as_it_is(query: str) -> None:
+    assert one_select(query) == re.sub(r"\s*;?\s*$", "", query) or ";" in query
 
 
 def limited(place: Place) -> Place:

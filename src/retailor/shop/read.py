@@ -202,6 +202,8 @@ def _check_twice(sources: Sequence[Source]) -> None:
     for source in sources:
         if not source.files and not source.is_remote:
             raise DataError(f"reader '{source.reader}' was given no files; name one or more.")
+        if source.is_remote and sources.count(source) > 1:
+            raise DataError("this source is there twice: its rows would count double.", path=called(source))
         paths += [found(path) for path in source.files]
     for path in paths:
         if sum(path.samefile(other) for other in paths) > 1:

@@ -12,10 +12,8 @@ _SKIPPED = re.compile(
 """Texts, names in quotes, comments and PostgreSQL's texts between dollars: what stands in them is no SQL."""
 _WORD = re.compile(r"[\s(]*([A-Za-z]+)")
 _READS = ("select", "with", "values", "table", "from")
-_WRITES = re.compile(
-    r"(?i)\b(insert\s+into|update\s+\w+\s+set|delete\s+from|drop\s+|alter\s+|create\s+|truncate\s+|merge\s+into|"
-    r"replace\s+into|grant\s+|revoke\s+|copy\s+|into\s+outfile|attach\s+|call\s+)"
-)
+_WRITES = re.compile(r"(?i)\b(into|delete\s+from|update\s+\S+\s+set)\b")
+"""Beside the first word: what a WITH may do, and SELECT … INTO."""
 
 
 def one_select(query: str | None) -> str:
