@@ -69,7 +69,7 @@ def frame_of(some: Rows) -> pl.DataFrame:
 NO_SELECT = (
              "DELETE FROM orders", "SELECT 1; DROP TABLE orders", "COPY orders TO 'x'", "", None, "SELEC 1",
              "/* SELECT */ DROP TABLE orders", "with x as (select 1) insert into orders select * from x",
-             "PRAGMA user_version = 3", "EXPLAIN ANALYZE DELETE FROM orders", "SELECT * INTO other FROM orders",
+             "PRAGMA user_version = 3", "EXPLAIN DELETE FROM orders", "SELECT * INTO other FROM orders",
              "WITH x AS (UPDATE orders SET sku = 'a' RETURNING *) SELECT * FROM x")  # fmt: skip
 SECRET = "pass&word/1"
 QUERY = 'SELECT customer, sku, bought AS "Bought at", paid FROM orders -- a: b'
