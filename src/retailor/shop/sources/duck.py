@@ -45,7 +45,7 @@ def open_duckdb(source: Source, path: Path) -> Origin:
 def _opened(path: Path) -> Any:
     import duckdb
 
-    off = {"autoinstall_known_extensions": "false", "allow_community_extensions": "false"}
+    off: dict[str, Any] = {"autoinstall_known_extensions": "false", "allow_community_extensions": "false"}
     try:
         return duckdb.connect(str(path), read_only=True, config=off)
     except duckdb.Error as error:

@@ -174,7 +174,7 @@ def _of_dataset(source: Source, url: str, table: Any, columns: Columns) -> Origi
     def n_before(at: Any) -> int:
         return int(table.count_rows(filter=ds.field(time) < _scalar(at, table.schema.field(time).type)))
 
-    return Origin(url, batches, n_before, table.schema.names)
+    return Origin(url, batches, n_before)
 
 
 def _none(schema: Any) -> Any:
@@ -204,11 +204,12 @@ def _chosen(url: str, names: Sequence[str], source: Source, columns: Columns) ->
 
 
 def _iceberg(source: Source, url: str, found: list[str], columns: Columns) -> Origin:
+    from pyiceberg import expressions
     from pyiceberg.exceptions import NotInstalledError, ValidationError
-    from pyiceberg.expressions import AlwaysTrue, GreaterThanOrEqual, IsNull, LessThan, Or
     from pyiceberg.table import StaticTable
 
     place = url.rstrip("/") if "://" in url else str(Path(url).resolve())
+    terms: Any = expressions  # its types want more than a name of a column, which it takes
     try:
         given = {"s3.endpoint": address} if (address := _address()) else {}
         table = StaticTable.from_metadata(f"{place}/{_newest(found)}", given)
@@ -217,18 +218,18 @@ def _iceberg(source: Source, url: str, found: list[str], columns: Columns) -> Or
         raise told(url, error) from None
 
     def batches(since: Any) -> Iterator[Any]:
-        where: Any = AlwaysTrue()
+        where = terms.AlwaysTrue()
         if since is not None:
             own = source.time_column or ""
-            where = Or(GreaterThanOrEqual(own, _iso(since)), IsNull(own))
+            where = terms.Or(terms.GreaterThanOrEqual(own, _iso(since)), terms.IsNull(own))
         reader = table.scan(row_filter=where, selected_fields=tuple(chosen)).to_arrow_batch_reader()
         yield _none(reader.schema)
         yield from reader
 
     def n_before(at: Any) -> int:
-        return int(table.scan(row_filter=LessThan(source.time_column or "", _iso(at))).count())
+        return int(table.scan(row_filter=terms.LessThan(source.time_column or "", _iso(at))).count())
 
-    return Origin(url, batches, n_before, chosen)
+    return Origin(url, batches, n_before)
 
 
 def _iso(time: Any) -> Any:

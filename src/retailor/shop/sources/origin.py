@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,6 @@ class Origin:
     """pyarrow record batches of all rows (None), or of those at or after a time and those without one."""
     n_before: Callable[[Any], int]
     """How many rows have an earlier time."""
-    names: Sequence[str] | None = None
-    """The columns, where they are known before the first row."""
 
 
 def is_duckdb(path: Path) -> bool:

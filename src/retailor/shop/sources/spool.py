@@ -88,22 +88,27 @@ def read_batches(paths: Iterable[Path], n_rows: int = 65_536) -> Iterator[Any]:
 
 
 def _storable(batch: Any) -> Any:
-    """The batch without what Parquet would change: columns of dictionaries and of views as plain ones."""
+    """The batch in types that Parquet keeps: dictionaries and views as plain columns, what it lacks as text."""
     import pyarrow as pa
 
-    columns = []
-    for column in batch.columns:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column = column.dictionary_decode()
-        elif isinstance(kind, pa.BaseExtensionType):
-            column = column.cast(pa.string()) if str(kind).find("uuid") >= 0 else column.storage
-        elif kind == pa.string_view():
-            column = column.cast(pa.string())
-        elif kind == pa.binary_view():
-            column = column.cast(pa.binary())
-        columns.append(column)
-    return pa.record_batch(columns, names=batch.schema.names)
+    return pa.record_batch([_plain_column(column) for column in batch.columns], names=batch.schema.names)
+
+
+def _plain_column(column: Any) -> Any:
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_dictionary(kind):
+        return _plain_column(column.dictionary_decode())
+    if kind == pa.string_view():
+        return column.cast(pa.string())
+    if kind == pa.binary_view():
+        return column.cast(pa.binary())
+    odd = types.is_interval(kind) or types.is_duration(kind) or types.is_union(kind)
+    if odd or isinstance(kind, pa.BaseExtensionType):
+        return pa.array([_text(value) for value in column.to_pylist()], pa.string())
+    return column
 
 
 def _recast(path: Path, schema: Any) -> Path:
