@@ -141,8 +141,8 @@ def read_sources(
         with Sink(new, count) as sink:
             for each in work:
                 sink.names.update(each.names)
-                for path, remark in each.remarks:
-                    sink.unread.remark(path, remark)
+                for name, remark in each.remarks:
+                    sink.unread.remark(name, remark)
                 for path in each.paths:
                     _read_file(each.reader, path, sink, share)
             if not sink.n_good():
@@ -151,7 +151,7 @@ def read_sources(
             if own is not None:
                 _add_rules(own, sink)
         shutil.rmtree(rows, ignore_errors=True)
-        counts = {name: n for name, n in sink.rows.items() if name != "rejects"}
+        counts = {table: n for table, n in sink.rows.items() if table != "rejects"}
         return ReadCount(
             rows=counts,
             rejects=sink.rows["rejects"],

@@ -39,7 +39,7 @@ class Source:
     """The column that says when a row came to be: a later read takes only what is new. Needs `keep`."""
     row_id: str | None = None
     """The column that names a row, where rows change: one that comes again takes the place of the older."""
-    late_h: float = Field(24.0, ge=0)
+    late_h: float = Field(default=24.0, ge=0)
     """A row may come so many hours after its time; what is newer than that is asked for again."""
     keep: str | None = None
     """The folder where the rows that were taken are kept, as they came."""
