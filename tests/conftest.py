@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -73,3 +74,33 @@ def page(browser: Any) -> Iterator[Any]:
     yield made
     context.close()
     assert not problems
+
+
+def _program(name: str) -> str | None:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else shutil.which(name)
+
+
+def _run(*command: str) -> None:
+    """As somebody else where we are root: PostgreSQL does not run as root."""
+    other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*other, *command], check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Path]:
+    """The folder with the socket of a server of its own."""
+    initdb, control = _program("initdb"), _program("pg_ctl")
+    if initdb is None or control is None:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        _run(initdb, "-D", f"{folder}/data", "-A", "trust", "-U", "retailor")
+        options = f"-k {folder} -c listen_addresses='' -c fsync=on"
+        _run(control, "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
+        try:
+            yield folder
+        finally:
+            _run(control, "-D", f"{folder}/data", "-m", "immediate", "stop")

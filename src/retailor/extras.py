@@ -18,6 +18,7 @@ EXTRAS = {
     "mcp": ("mcp", "mcp_types"),
     "serve": ("fastapi", "starlette", "uvicorn", "prometheus_client", "lmdb", "redis"),
     "live": ("sqlalchemy", "psycopg"),
+    "lakes": ("duckdb", "deltalake", "pyiceberg"),
     "report": ("jinja2", "markupsafe", "altair", "vl_convert"),
 }  # fmt: skip
 """Extra to the packages that it brings, by the names they are imported by."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,36 +9,6 @@ from pathlib import Path
 import pytest
 
 from retailor.live.log import Log
-
-
-def _program(name: str) -> str | None:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return str(found[-1]) if found else shutil.which(name)
-
-
-def _run(*command: str) -> None:
-    """As somebody else where we are root: PostgreSQL does not run as root."""
-    other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run([*other, *command], check=True, capture_output=True, timeout=60)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Path]:
-    """The folder with the socket of a server of its own."""
-    initdb, control = _program("initdb"), _program("pg_ctl")
-    if initdb is None or control is None:
-        pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-        _run(initdb, "-D", f"{folder}/data", "-A", "trust", "-U", "retailor")
-        options = f"-k {folder} -c listen_addresses='' -c fsync=on"
-        _run(control, "-D", f"{folder}/data", "-o", options, "-l", f"{folder}/log", "-w", "start")
-        try:
-            yield folder
-        finally:
-            _run(control, "-D", f"{folder}/data", "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

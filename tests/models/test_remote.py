@@ -1,3 +1,4 @@
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, Field
 
 from retailor.errors import ConfigError, DataError, ModelError, RetailorError
-from retailor.models.endpoint import Budget, estimate_tokens, retry_after_s
+from retailor.models.costs import Budget, Tokens, Usage
+from retailor.models.endpoint import estimate_tokens, retry_after_s
 from retailor.models.remote import (
     RemoteEncoder,
     RemoteGenerator,
@@ -18,6 +21,7 @@ from retailor.models.remote import (
     open_remote,
 )
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder, TrainableGenerator
+from retailor.models.structured import structured
 from retailor.testing.models import EncoderContract, GeneratorContract
 from retailor.testing.openai_server import OpenAIServer, Scripted
 from retailor.testing.toys import HashEncoder
@@ -257,11 +261,11 @@ def test_a_budget_of_nothing_sends_nothing() -> None:
 
 def test_reservations_hold_while_requests_are_out() -> None:
     budget = Budget(10, None)
-    budget.reserve(6)
+    budget.reserve(Tokens(6))
     with pytest.raises(ModelError, match="may need 6"):
-        budget.reserve(6)
-    budget.settle(6, 2)
-    budget.reserve(6)
+        budget.reserve(Tokens(2, 4))
+    budget.settle(Tokens(6), Tokens(2))
+    budget.reserve(Tokens(1, 5))
 
 
 # the key --------------------------------------------------------------------------------------------
@@ -369,3 +373,72 @@ def test_every_error_is_one_of_ours() -> None:
     for scripted in weird:
         with OpenAIServer(script=[scripted] * 9) as server, pytest.raises(RetailorError):
             RemoteEncoder(settings(server, retries=1)).encode(["a"])
+
+
+# what it costs ------------------------------------------------------------------------------------
+
+
+def test_the_cost_is_told_before_and_after_and_never_passes_the_budget() -> None:
+    prices = {"price_in": 1000.0, "price_out": 3000.0, "budget_cost": 0.2, "max_concurrency": 1}
+    with OpenAIServer() as server:
+        model = generator(server, **prices)
+        before = model.estimate(["one two", "one two"], max_tokens=8)
+        assert before == Usage(2, 22, 6, 16, pytest.approx(0.054)) and not server.requests
+        model.generate(["one two", "one two"], max_tokens=8)
+        after = model.usage
+        assert after == Usage(2, 10, 4, 6, pytest.approx(0.022)) and after.cost <= before.cost  # type: ignore[operator]
+        assert str(after) == "2 requests, 10 tokens (4 in, 6 out), costing 0.0220"
+        with pytest.raises(ModelError, match=r"budget of 0\.2000 is spent: .* may cost 0\.0270; raise"):
+            model.generate(["one two"] * 50, max_tokens=8)
+        assert model.usage.cost is not None and model.usage.cost <= 0.2
+        encoder = RemoteEncoder(settings(server, price_in=2.0, price_out=0.0), prefixes=("query: ", ""))
+        assert encoder.estimate(["a mug"] * 65, role="query").n_requests == 2
+        encoder.encode(["a mug"])
+        assert encoder.usage.cost == pytest.approx(2 * 2e-6) and encoder.usage.n_tokens_out == 0
+    assert generator(server).estimate(["a"], max_tokens=1).cost is None
+    with pytest.raises(ConfigError, match="needs 'price_in' and 'price_out'"):
+        settings(server, budget_cost=1.0, price_in=1.0)
+
+
+# answers of a form --------------------------------------------------------------------------------
+
+
+class Verdict(BaseModel):
+    item: str
+    stars: int = Field(ge=1, le=5)
+
+
+def said(prompt: str) -> str:
+    item = prompt.split("\n")[0]
+    stars = 9 if item == "wrong at first" and "not of this schema" not in prompt else 4
+    made = json.dumps({"item": item, "stars": 7 if item == "always wrong" else stars})
+    return f"```json\n{made}\n```" if item == "fenced" else made
+
+
+def test_answers_are_objects_of_the_form_asked_for_again_where_they_are_not() -> None:
+    with OpenAIServer(reply=said) as server:
+        model = generator(server)
+        found = structured(model, ["mug", "fenced", "wrong at first", "红杯"], Verdict, max_tokens=30)
+        assert [each.item for each in found] == ["mug", "fenced", "wrong at first", "红杯"]
+        assert [each.stars for each in found] == [4, 4, 4, 4] and len(server.requests) == 5
+        form = server.requests[0].body["response_format"]["json_schema"]
+        assert form["name"] == "Verdict" and form["schema"]["required"] == ["item", "stars"]
+        assert model.usage.n_requests == 5
+        with pytest.raises(
+            ModelError, match=r"1 of 2 prompts not as Verdict.*prompt 2: stars: Input should be less"
+        ):
+            structured(model, ["mug", "always wrong"], Verdict, max_tokens=30)
+
+
+def test_an_endpoint_without_forms_is_asked_in_words() -> None:
+    refusal = Scripted(400, {"error": {"message": "Unknown parameter: response_format", "type": "error"}})
+    with OpenAIServer(reply=said, script=[refusal]) as server:
+        model = generator(server)
+        assert structured(model, ["mug"], Verdict, max_tokens=30)[0].stars == 4
+        assert structured(model, ["cup"], Verdict, max_tokens=30)[0].item == "cup"
+        assert ["response_format" in each.body for each in server.requests] == [True, False, False]
+    with (
+        OpenAIServer(reply=lambda prompt: "I would rather not.") as server,
+        pytest.raises(ModelError, match="it is no JSON"),
+    ):
+        structured(generator(server), ["mug"], Verdict, max_tokens=30)

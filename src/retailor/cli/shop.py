@@ -29,22 +29,51 @@ Rules = Annotated[
 ]
 
 
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="The raw files, in any order; or one address: a database (a URL of SQLAlchemy), a file of "
+        "DuckDB, a folder of Parquet, Delta or Iceberg, s3://…"
+    ),
+]
+Query = Annotated[str | None, typer.Option(help="Of a database: one SELECT that gives the rows.")]
+PasswordEnv = Annotated[
+    str | None, typer.Option("--password-env", help="The environment variable that holds its password.")
+]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--time-column", help="When a row came to be: a later read takes only what is new (--keep)."
+    ),
+]
+Keep = Annotated[
+    str | None, typer.Option("--keep", help="Folder for the rows that were taken, as they came.")
+]
+
+
 def read(
     reader: Annotated[str, typer.Argument(help="Format of the files; a wrong name lists them all.")],
-    files: Files,
+    files: Sources,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the shop's tables.")] = Path(
         "out/shop"
     ),
     max_rejects: MaxRejects = None,
     columns: Columns = None,
     rules: Rules = None,
+    query: Query = None,
+    password_env: PasswordEnv = None,
+    time_column: TimeColumn = None,
+    keep: Keep = None,
 ) -> None:
-    """Reads raw files into a shop: canonical tables as Parquet, unreadable rows counted and kept."""
+    """Reads raw files, or rows of a database or a lake, into a shop: canonical tables as Parquet, unreadable
+    rows counted and kept."""
     from retailor.shop.joins import gaps_in
-    from retailor.shop.read import limit_of, read_into
+    from retailor.shop.read import limit_of, read_sources, source_of
 
     limit = None if max_rejects is None else limit_of(max_rejects)
-    count = read_into(reader, files, out, max_rejects=limit, tables=_columns(columns), rules=rules)
+    options = {"query": query, "password_env": password_env, "time_column": time_column, "keep": keep}
+    source = source_of(reader, files, _columns(columns), options)
+    count = read_sources([source], out, max_rejects=limit, rules=rules)
     say("\n".join([str(count), *(f"  {gap}" for gap in gaps_in(out))]))
     say(f"written to {out}; look at it with: retailor look {out}")
 

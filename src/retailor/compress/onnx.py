@@ -106,6 +106,14 @@ def exportable(encoder: Encoder, kind: type[E]) -> E:
 
     Raises ModelError when it has no network, or when its vectors are not made as the runtime makes them.
     """
+    if not hasattr(encoder, "encode"):
+        raise ModelError(
+            f"'{encoder.name}' is a generator, and encoders alone are compressed: its runtime 'openvino' "
+            "is what "
+            "makes it faster.",
+            asked="compress",
+            can=("generate",),
+        )
     if not isinstance(encoder, kind):
         raise ModelError(
             f"the encoder '{encoder.name}' has no network here that could be exported.",

@@ -32,6 +32,7 @@ from retailor.dialogue.shapes import (
 )
 from retailor.dialogue.tools import TOOLS
 from retailor.errors import ModelError, RetailorError
+from retailor.models.costs import Tokens
 from retailor.models.endpoint import Endpoint, estimate_tokens
 from retailor.models.remote import remote_settings
 from retailor.tasks.search.shapes import Filter
@@ -98,7 +99,7 @@ class Assistant:
 
     def _ask(self, messages: list[dict[str, Any]]) -> Mapping[str, Any]:
         body = {"messages": messages, "tools": _FUNCTIONS, "max_tokens": MAX_TOKENS, "temperature": 0}
-        estimate = estimate_tokens(json.dumps(messages, ensure_ascii=False)) + MAX_TOKENS
+        estimate = Tokens(estimate_tokens(json.dumps(messages, ensure_ascii=False)), MAX_TOKENS)
         reply = self.endpoint.ask("chat", body, estimate=estimate, stop=Event())
         try:
             message = reply["choices"][0]["message"]

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from retailor.live.kept_rows import forget_kept
 from retailor.live.scrubbed import SCRUBBERS
 from retailor.live.standing import RUN, place_of, refreshes_of, standing_number, standing_run
 from retailor.shop.gone import Gone, Note
@@ -38,7 +39,7 @@ class Receipt:
     who: tuple[str, ...]
     """What the note knows their ids by."""
     n_rows: Mapping[str, int]
-    """Rows of the shop that is served, and of the log, that were theirs."""
+    """Rows of the shop that is served, of the log, and of those that its sources keep, that were theirs."""
     artifacts: tuple[str, ...]
     """Those that had something of them."""
     left: str = "sums over all customers and trained weights, until the next refresh is promoted"
@@ -55,6 +56,7 @@ def forget_in(
     note = Note.read(folder).with_people(ids, at)
     note.write(folder)
     _give_up(folder)
+    kept = forget_kept(folder, ids)
     runs = [folder, *sorted(refreshes_of(folder).glob(f"[0-9]*/{RUN}"))]
     places = [each for run in runs for each in _artifacts(run)]
     shops = [shop for each in places for shop in _shops(each)]
@@ -68,8 +70,8 @@ def forget_in(
     receipt = Receipt(
         at.isoformat(timespec="seconds"),
         tuple(map(note.hash_of, ids)),
-        {**n_rows, "log": n_log},
-        tuple(changed),
+        {**n_rows, "log": n_log, **({"kept": sum(kept.values())} if kept else {})},
+        (*changed, *kept),
     )
     place = refreshes_of(folder) / RECEIPTS
     place.mkdir(parents=True, exist_ok=True)

@@ -37,3 +37,9 @@ def knows_system(tokenizer: Any, name: str) -> bool:
 def written(tokenizer: Any, messages: list[dict[str, str]]) -> str:
     """The text that the model reads, up to where its answer begins."""
     return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+
+def start_id(tokenizer: Any) -> int:
+    """The mark that stands before a text: of a beginning, or of an end where there is none. It may be 0."""
+    bos = tokenizer.bos_token_id
+    return int(tokenizer.eos_token_id if bos is None else bos)

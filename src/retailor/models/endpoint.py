@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError, MissingExtra, ModelError
+from retailor.models.costs import Budget, Prices, Tokens
 
 
 @settings
@@ -38,15 +38,30 @@ class RemoteSettings:
     budget_tokens: int | None = Field(default=None, ge=0)
     """A hard stop over the life of the model: tokens in and out."""
     budget_requests: int | None = Field(default=None, ge=0)
+    price_in: float | None = Field(default=None, ge=0)
+    """What a million tokens cost that the model reads, in the currency of the bill …"""
+    price_out: float | None = Field(default=None, ge=0)
+    """… and that it writes."""
+    budget_cost: float | None = Field(default=None, ge=0)
+    """A hard stop in that currency; it needs both prices."""
 
     def __post_init__(self) -> None:
         _check_address(self.base_url)
+        if self.budget_cost is not None and self.prices is None:
+            raise ConfigError("'budget_cost' needs 'price_in' and 'price_out'.", key="budget_cost")
         # The value is left out of the message: who puts something else here has put the key.
         if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key_env):
             raise ConfigError(
                 "'key_env' is the name of an environment variable, such as OPENAI_API_KEY, not the key.",
                 key="key_env",
             )
+
+    @property
+    def prices(self) -> Prices | None:
+        """None where one of them is not known."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return Prices(self.price_in, self.price_out)
 
 
 def _check_address(base_url: str) -> None:
@@ -64,52 +79,6 @@ def _check_address(base_url: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Usage:
-    """What was asked of an endpoint so far; tokens as it counted them, or estimated where it did not."""
-
-    n_requests: int = 0
-    n_tokens: int = 0
-
-
-class Budget:
-    """Counts requests and tokens, and refuses the request that could pass a limit before it is sent."""
-
-    def __init__(self, max_tokens: int | None, max_requests: int | None) -> None:
-        self._max_tokens, self._max_requests = max_tokens, max_requests
-        self._lock = Lock()
-        self._requests = self._tokens = self._reserved = 0
-
-    @property
-    def usage(self) -> Usage:
-        with self._lock:
-            return Usage(self._requests, self._tokens)
-
-    def reserve(self, n_tokens: int) -> None:
-        """Sets `n_tokens` aside for one request. Raises ModelError when they are not left."""
-        with self._lock:
-            if self._max_requests is not None and self._requests >= self._max_requests:
-                raise ModelError(
-                    f"the budget of {self._max_requests:,} requests is spent: raise budget_requests.",
-                    asked="a request",
-                )
-            wanted = self._tokens + self._reserved + n_tokens
-            if self._max_tokens is not None and wanted > self._max_tokens:
-                raise ModelError(
-                    f"the budget of {self._max_tokens:,} tokens is spent: {self._tokens:,} are used, and the "
-                    f"next request may need {n_tokens:,}; raise budget_tokens to go on.",
-                    asked=f"{n_tokens} tokens",
-                )
-            self._requests += 1
-            self._reserved += n_tokens
-
-    def settle(self, reserved: int, used: int) -> None:
-        """Turns a reservation into what was really used."""
-        with self._lock:
-            self._reserved -= reserved
-            self._tokens += used
-
-
 class Refused(ModelError):
     """The endpoint answered with a 4xx that no retry can heal; `said` is its own message, masked."""
 
@@ -124,11 +93,13 @@ class Endpoint:
 
     def __init__(self, settings: RemoteSettings) -> None:
         self.settings = settings
-        self.budget = Budget(settings.budget_tokens, settings.budget_requests)
+        self.budget = Budget(
+            settings.budget_tokens, settings.budget_requests, settings.budget_cost, settings.prices
+        )
         self._lock = Lock()
         self._client: Any = None
 
-    def ask(self, route: str, body: Mapping[str, Any], *, estimate: int, stop: Event) -> dict[str, Any]:
+    def ask(self, route: str, body: Mapping[str, Any], *, estimate: Tokens, stop: Event) -> dict[str, Any]:
         """The JSON object that `route` ('chat', 'completions', 'embeddings') replies to `body`.
 
         `estimate` is the most tokens the request may cost; `stop` ends the waiting between tries.
@@ -139,7 +110,7 @@ class Endpoint:
 
         for attempt in range(1, self.settings.retries + 2):
             self.budget.reserve(estimate)
-            used = 0
+            used = Tokens(0)
             try:
                 reply = _send(client, route, {"model": self.settings.model, **body})
                 used = _tokens_of(reply, estimate)
@@ -287,8 +258,11 @@ def _send(client: Any, route: str, body: dict[str, Any]) -> str:
     return str(resources[route].with_raw_response.create(**body).http_response.text)
 
 
-def _tokens_of(reply: str, estimate: int) -> int:
+def _tokens_of(reply: str, estimate: Tokens) -> Tokens:
     try:
-        return int(json.loads(reply)["usage"]["total_tokens"])
-    except (ValueError, KeyError, TypeError):
+        counted = json.loads(reply)["usage"]
+        total = int(counted["total_tokens"])
+        n_in = int(counted.get("prompt_tokens", total))
+        return Tokens(n_in, total - n_in)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return estimate

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.errors import ModelError
-from retailor.models.chat import knows_system, written
+from retailor.models.chat import knows_system, start_id, written
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.runtime import Graphs, Runtime
@@ -143,6 +143,7 @@ class LocalGenerator:
             pad_token_id=self.tokenizer.pad_token_id,
             eos_token_id=list(self.end_ids),
             decoder_start_token_id=getattr(config, "decoder_start_token_id", None),
+            forced_bos_token_id=getattr(network.generation_config, "forced_bos_token_id", None),
         )
         with torch.inference_mode(), quiet():
             rows = network.generate(**batch, generation_config=plan, logits_processor=processors)  # type: ignore[operator]
@@ -191,7 +192,7 @@ class LocalGenerator:
         # a decoder that ends its prompt with end-of-text would continue with nothing
         if not self.is_seq2seq:
             made = [row[:-1] if row and row[-1] == self.tokenizer.eos_token_id else row for row in made]
-        return [row or [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id] for row in made]
+        return [row or [start_id(self.tokenizer)] for row in made]
 
     def _cut(self, prompt: str, room: int) -> list[int]:
         """Ids of the longest end of the prompt that fits: the template around it stays whole if it can."""
@@ -219,8 +220,7 @@ class LocalGenerator:
         ends with the end mark unless it was cut. The labels of an encoder-decoder stand apart.
         """
         asked = self.prompt_ids(prompts, room=max_tokens)
-        eos = [self.tokenizer.eos_token_id]
-        answers = [row + eos for row in self._raw(completions)]
+        answers = self._answers(completions)
         device, pad = device_of(self.network), self.tokenizer.pad_token_id
         if self.is_seq2seq:
             labels = _stack([row[:max_tokens] for row in answers], IGNORED, device)["input_ids"]
@@ -233,6 +233,14 @@ class LocalGenerator:
             rows.append(head + answer)
             seen.append([IGNORED] * len(head) + answer)
         return {**_stack(rows, pad, device), "labels": _stack(seen, IGNORED, device)["input_ids"]}
+
+    def _answers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of what is to be written; of an encoder-decoder with its own marks: BART's begin with one."""
+        eos = self.tokenizer.eos_token_id
+        if not self.is_seq2seq:
+            return [[*row, eos] for row in self._raw(texts)]
+        made = self.tokenizer(well_formed(texts), verbose=False)["input_ids"] if texts else []
+        return [row if row and row[-1] == eos else [*row, eos] for row in made]
 
     def score(
         self, prompts: Sequence[str], completions: Sequence[str], *, max_tokens: int = 512
@@ -269,7 +277,7 @@ class LocalGenerator:
         if self.is_seq2seq:
             return self.pairs([""] * len(texts), texts, max_tokens=max_tokens)
         eos, device = [self.tokenizer.eos_token_id], device_of(self.network)
-        start = [self.tokenizer.bos_token_id or self.tokenizer.eos_token_id]
+        start = [start_id(self.tokenizer)]
         rows = [(start + row + eos)[:max_tokens] for row in self._raw(texts)]
         labels = [[IGNORED, *row[1:]] for row in rows]
         return {

@@ -20,6 +20,7 @@ from retailor.models.encoder import LocalEncoder
 from retailor.models.files import first_line, quiet, read_config, read_object, read_tokenizer
 from retailor.models.formats import adapters
 from retailor.models.formats.filling import read_network
+from retailor.models.formats.prefixes import warn_unprompted
 from retailor.models.formats.refused import no_safetensors
 from retailor.models.formats.sentence_transformers import (
     GENERAL,
@@ -68,6 +69,7 @@ def load_encoder(folder: Path | str) -> Encoder:
     if (folder / adapters.CONFIG).exists():
         return _open_adapted_encoder(folder)
     network, tokenizer = _transformer(folder)
+    warn_unprompted(folder, {})
     return LocalEncoder(network, tokenizer, name=folder.name, max_tokens=own_max_tokens(network, tokenizer))
 
 
@@ -104,6 +106,7 @@ def _open_own(folder: Path) -> Encoder:
 def _open_sentence_transformer(folder: Path) -> LocalEncoder:
     found = read_sentence_folder(folder)
     network, tokenizer = _transformer(found.inner)
+    warn_unprompted(folder, found.prompts)
     return LocalEncoder(
         network,
         lower_cased(tokenizer) if found.lower_case else tokenizer,
@@ -289,7 +292,9 @@ def folder_kind(folder: Path, wanted: Kind | None) -> Kind:
         if kind not in ("encoder", "generator"):
             raise ModelError(f"{folder} is an artifact of kind '{kind}', not a model.", asked=str(folder))
         return kind  # type: ignore[return-value]
-    if (folder / "modules.json").exists() or (folder / encoder_file.DESCRIPTION).exists():
+    if any((folder / name).exists() for name in ("modules.json", encoder_file.DESCRIPTION)):
+        return "encoder"
+    if is_static(folder):
         return "encoder"
     if (folder / adapters.CONFIG).exists():
         return adapters.adapter_kind(folder) or folder_kind(adapters.base_folder(folder), wanted)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.models.endpoint import Endpoint, Refused, RemoteSettings, Usage, estimate_tokens
+from retailor.models.costs import Tokens, Usage
+from retailor.models.endpoint import Endpoint, Refused, RemoteSettings, estimate_tokens
 from retailor.models.shapes import Role
 from retailor.store import artifact
 
@@ -85,7 +86,7 @@ class RemoteGenerator:
 
     @property
     def usage(self) -> Usage:
-        """Requests and tokens so far."""
+        """Requests and tokens so far, and what they cost where the settings have prices."""
         return self._endpoint.budget.usage
 
     def __repr__(self) -> str:
@@ -98,6 +99,15 @@ class RemoteGenerator:
 
         Raises ModelError when a prompt is too long, the budget is spent, or the endpoint cannot answer.
         """
+        options = {"temperature": temperature, "seed": seed % 2**31}
+        return self._generated(prompts, max_tokens, options)
+
+    def estimate(self, prompts: Sequence[str], *, max_tokens: int) -> Usage:
+        """The most that `generate` of these may use and cost, without a retry; nothing is asked."""
+        most = [Tokens(estimate_tokens(prompt), max_tokens) for prompt in prompts]
+        return Usage.of(len(most), sum(most, Tokens(0)), self.settings.prices)
+
+    def _generated(self, prompts: Sequence[str], max_tokens: int, options: dict[str, Any]) -> list[str]:
         for i, prompt in enumerate(prompts):
             if len(prompt) > self.settings.max_chars:
                 raise ModelError(
@@ -107,16 +117,14 @@ class RemoteGenerator:
                 )
 
         def one(prompt: str, stop: Event) -> str:
-            prompt = _sound(prompt)
-            options = {self._limit: max_tokens, "temperature": temperature, "seed": seed % 2**31}
-            return self._one(prompt, options, max_tokens, stop)
+            return self._one(_sound(prompt), {self._limit: max_tokens, **options}, max_tokens, stop)
 
         return _in_order(one, prompts, self.settings.max_concurrency)
 
     def _one(self, prompt: str, options: dict[str, Any], max_tokens: int, stop: Event) -> str:
-        estimate = estimate_tokens(prompt) + max_tokens
-        # Each round learns one thing about the endpoint, and there are four to learn.
-        for _ in range(5):
+        estimate = Tokens(estimate_tokens(prompt), max_tokens)
+        # Each round learns one thing about the endpoint, and there are five to learn.
+        for _ in range(6):
             route = self._route
             said = _prompt_field(route, prompt)
             sent = {key: value for key, value in options.items() if key not in self._left_out}
@@ -137,7 +145,7 @@ class RemoteGenerator:
                     ("max_completion_tokens" if key == "max_tokens" else key): value
                     for key, value in options.items()
                 }
-            for name in ("temperature", "seed"):
+            for name in ("temperature", "seed", "response_format"):
                 if name in said and name not in self._left_out:
                     self._left_out |= {name}
                     return options
@@ -201,7 +209,7 @@ class RemoteEncoder:
 
     @property
     def usage(self) -> Usage:
-        """Requests and tokens so far."""
+        """Requests and tokens so far, and what they cost where the settings have prices."""
         return self._endpoint.budget.usage
 
     @property
@@ -224,11 +232,18 @@ class RemoteEncoder:
             return np.zeros((0, self.dim), dtype=np.float32)
         return np.concatenate(_in_order(self._batch, batches, self.settings.max_concurrency))
 
+    def estimate(self, texts: Sequence[str], *, role: Role = "passage") -> Usage:
+        """The most that `encode` of these may use and cost, without a retry; nothing is asked."""
+        prefix = self._prefixes[0 if role == "query" else 1]
+        n_tokens = sum(estimate_tokens((prefix + text)[: self.settings.max_chars]) for text in texts)
+        n_requests = -(-len(texts) // self._batch_size)
+        return Usage.of(n_requests, Tokens(n_tokens), self.settings.prices)
+
     def _batch(self, texts: Sequence[str], stop: Event) -> NDArray[np.float32]:
         reply = self._endpoint.ask(
             "embeddings",
             {"input": list(texts), "encoding_format": "float"},
-            estimate=sum(map(estimate_tokens, texts)),
+            estimate=Tokens(sum(map(estimate_tokens, texts))),
             stop=stop,
         )
         rows = self._rows(reply, len(texts))

@@ -7,6 +7,7 @@ of the new run are resumed, and the champion is only ever read. Whose turn it is
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,9 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from retailor.config import as_dict
 from retailor.errors import DataError
 from retailor.live.history import newest_events
+from retailor.live.recent import CHOSEN
 from retailor.live.settings import RefreshSettings
 from retailor.live.shapes import NUMBER
 from retailor.live.standing import (
@@ -29,10 +33,12 @@ from retailor.live.standing import (
     standing_run,
 )
 from retailor.plan.judging import Judged, Stages, judge
+from retailor.plan.rows import with_rows
 from retailor.plan.run import Run, open_run, run
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.shop.gone import Note
+from retailor.shop.read import read_sources
 from retailor.shop.split import instant
 from retailor.shop.tables import open_shop
 from retailor.store import artifact
@@ -113,17 +119,16 @@ def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:
             return found
         shutil.rmtree(place)
         last -= 1
-    url = _url(plan)
     done = open_run(standing_run(folder))
     shop = open_shop(_stages(done)["clean"][1])
     newest = (shop.tables()[name]["time"].max() for name in TIMED)
     seen = max(
         (each for each in newest if isinstance(each, datetime)), default=datetime(1970, 1, 1, tzinfo=UTC)
     )
-    number, times = newest_events(url, since=seen)
+    number, times = _new_times(folder, plan, seen, tell)
     settings: RefreshSettings = plan.sections["refresh"]
     if not times:
-        tell(f"nothing is new: the log has no event after {seen.isoformat()}.")
+        tell(f"nothing is new: there is no event after {seen.isoformat()}.")
         return None
     cut = max(seen + (times[-1] - seen) / 2, times[-1] - timedelta(days=settings.days))
     n_after = sum(each >= cut for each in times)
@@ -137,6 +142,22 @@ def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:
     place_of(folder, begun.number).mkdir(parents=True, exist_ok=True)
     write_json(place_of(folder, begun.number) / BEGUN, asdict(begun))
     return begun
+
+
+def _new_times(folder: Path, plan: Plan, seen: datetime, tell: Tell) -> tuple[int, list[datetime]]:
+    """The number of the log's last line, and the times, ascending, of what customers chose after an instant:
+    by the log, and by the databases and lakes that the shop is read from."""
+    remote = any(source.is_remote for source in plan.sources())
+    url = _url(plan, needed=not remote)
+    number, times = (0, []) if url is None else newest_events(url, since=seen)
+    if remote:
+        with tempfile.TemporaryDirectory(dir=refreshes_of(folder), prefix=".rows-") as place:
+            with with_rows(plan, Path(place), tell) as whole:
+                read_sources(whole.sources(), Path(place) / "shop", taken=whole.taken)
+            events = Note.read(folder).without(open_shop(Path(place) / "shop")).events
+        new = events.filter((pl.col("time") > seen) & pl.col("kind").is_in(list(CHOSEN)))
+        times = sorted([*times, *new["time"]])
+    return number, times
 
 
 def _refreshed(folder: Path, plan: Plan, begun: Begun, started: float, tell: Tell) -> dict[str, Any]:
@@ -198,17 +219,18 @@ def _against(judged: list[Judged], lost: list[str], settings: RefreshSettings) -
 
 def _plan_of(plan: Plan, begun: Begun) -> Plan:
     """The plan of the challenger: the shop until a line of the log, the newest days held out."""
-    cut = instant(begun.cut).isoformat()
-    shop = replace(plan.sections["shop"], events_url=_url(plan), events_until=begun.log_until)
+    cut, url = instant(begun.cut).isoformat(), _url(plan, needed=False)
+    shop = replace(plan.sections["shop"], events_url=url, events_until=begun.log_until if url else None)
     split = replace(plan.sections["split"], by="time", since=cut)
     return Plan(plan.head, {**plan.sections, "shop": shop, "split": split}, plan.folder)
 
 
-def _url(plan: Plan) -> str:
+def _url(plan: Plan, *, needed: bool) -> str | None:
     url: str | None = plan.sections["shop"].events_url or plan.sections["serve"].events_url
-    if url is None:
+    if url is None and needed:
         raise DataError(
-            "this run's plan names no log of events; give `--set shop.events_url=sqlite:///shop.db`, or "
+            "this run's plan names no log of events, and no database or lake; give `--set "
+            "shop.events_url=sqlite:///shop.db`, or "
             "write it there.",
             path=plan.folder / "plan.toml",
         )

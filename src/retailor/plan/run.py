@@ -13,6 +13,7 @@ import tomli_w
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
 from retailor.plan.main_job import stages_of
+from retailor.plan.rows import with_rows
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
@@ -54,12 +55,13 @@ def run(
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
     folder = Path(out) if out is not None else Path("out") / plan.head.name
     folder.mkdir(parents=True, exist_ok=True)
-    stages = stages_of(plan)
-    (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
-    write_json(folder / "versions.json", versions())
-    # What an earlier run left may hold the ids as they came.
-    hidden = plan.sections["shop"].pseudonym_key_env is not None
-    done = run_stages(stages, folder, tell, forget=hidden)
+    with with_rows(plan, folder, tell) as whole:
+        stages = stages_of(whole)
+        (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
+        write_json(folder / "versions.json", versions())
+        # What an earlier run left may hold the ids as they came.
+        hidden = plan.sections["shop"].pseudonym_key_env is not None
+        done = run_stages(stages, folder, tell, forget=hidden)
     for line in _found_in_shop(folder, done):
         tell(line)
     write_json(

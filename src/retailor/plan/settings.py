@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +16,8 @@ from retailor.insight.settings import InsightSettings
 from retailor.live.settings import DriftSettings, RefreshSettings
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
-from retailor.shop.read import Source
+from retailor.shop.sources.kept import Taken
+from retailor.shop.sources.settings import Source, url_from
 from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
 
@@ -40,7 +41,8 @@ class ShopPlan:
     tables: dict[str, Any] | None = None
     """The column maps of reader 'tabular', one a table."""
     sources: tuple[Source, ...] = ()
-    """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own."""
+    """Files of several formats, each `[[shop.sources]]` with a reader, files and tables of its own; or with
+    the `url` of a database, a lake or a bucket in the place of files."""
     events_url: str | None = None
     """The log of a server that takes events in (`[serve] events_url`): what it has by now is fitted too."""
     events_until: int | None = Field(None, ge=0)
@@ -129,6 +131,8 @@ class Plan:
     sections: Mapping[str, Any]
     folder: Path
     """Relative paths start here."""
+    taken: Mapping[int, Taken] = field(default_factory=dict)
+    """The rows of sources with an address, by their number, where they were taken already."""
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting, defaults included, as JSON-able values."""
@@ -141,17 +145,30 @@ class Plan:
         shop = replace(
             shop,
             files=tuple(map(self._whole, shop.files)),
-            sources=tuple(replace(one, files=tuple(map(self._whole, one.files))) for one in shop.sources),
+            sources=tuple(map(self._whole_source, shop.sources)),
             rules=None if rules is None else str(rules),
         )
         adapt = replace(adapt, general_file=None if general is None else self._whole(general))
         named = {kind: getattr(models, kind) for kind in ("encoder", "generator")}
         folders = {kind: self._whole(name) for kind, name in named.items() if (self.folder / name).is_dir()}
         models = replace(models, **folders)
-        return Plan(self.head, {**self.sections, "shop": shop, "models": models, "adapt": adapt}, self.folder)
+        sections = {**self.sections, "shop": shop, "models": models, "adapt": adapt}
+        return Plan(self.head, sections, self.folder, self.taken)
 
     def _whole(self, name: str) -> str:
         return str((self.folder / name).resolve())
+
+    def _whole_source(self, source: Source) -> Source:
+        def whole(name: str | None) -> str | None:
+            return None if name is None else self._whole(name)
+
+        return replace(
+            source,
+            files=tuple(map(self._whole, source.files)),
+            url=None if source.url is None else url_from(source.url, self.folder),
+            password_file=whole(source.password_file),
+            keep=whole(source.keep),
+        )
 
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""
@@ -159,15 +176,22 @@ class Plan:
         return None if rules is None else (self.folder / rules).resolve()
 
     def files(self) -> list[Path]:
-        """The shop's files, absolute."""
-        return [Path(name) for source in self.sources() for name in source.files]
+        """The shop's files, absolute; also those of the rows that were taken."""
+        return [path for files in self.files_by_source() for path in files]
+
+    def files_by_source(self) -> list[list[Path]]:
+        """The same, source by source."""
+        return [
+            [*map(Path, source.files), *self.taken.get(i, Taken()).files]
+            for i, source in enumerate(self.sources())
+        ]
 
     def sources(self) -> list[Source]:
         """The shop's files by format, absolute: of `[shop]` itself and of each `[[shop.sources]]`."""
         shop = self.sections["shop"]
         own = Source(reader=shop.reader, files=shop.files, tables=shop.tables)
         return [
-            replace(source, files=tuple(map(self._whole, source.files)))
+            self._whole_source(source)
             for source in ([own] if shop.files or not shop.sources else []) + list(shop.sources)
         ]
 

@@ -33,7 +33,7 @@ def shop_stages(plan: Plan) -> list[Stage]:
     """Read, look, clean, split. Raises ConfigError where the plan names no files."""
     shop = plan.sections["shop"]
     for each in plan.sources():
-        if each.reader != DEMO and not each.files:
+        if each.reader != DEMO and not each.files and not each.is_remote:
             raise ConfigError(f"[shop]: reader '{each.reader}' needs 'files'.", key="files")
         if each.reader == DEMO and shop.sources:
             raise ConfigError("[shop]: name a reader for 'files', or give 'sources' alone.", key="reader")
@@ -42,7 +42,10 @@ def shop_stages(plan: Plan) -> list[Stage]:
     rules = plan.rules()
     source += files_key(rules) if rules is not None else []
     settings = {k: v for k, v in as_dict(shop).items() if k not in ("files", "rules", "pseudonym_key_env")}
-    settings["sources"] = [[each.reader, as_dict(each)["tables"], len(each.files)] for each in shop.sources]
+    settings["sources"] = [
+        [each.reader, as_dict(each)["tables"], len(files)]
+        for each, files in (zip(plan.sources(), plan.files_by_source(), strict=True) if shop.sources else ())
+    ]
     names = [path.name for path in plan.files()]
     hidden = Pseudonyms.of_env(shop.pseudonym_key_env) if shop.pseudonym_key_env else None
     known = (hidden.about(),) if hidden else ()
@@ -69,7 +72,7 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
         made = demo_shop(shop.size, plan.head.seed)
         (made if rules is None else with_rules(made, rules)).save(folder)
     else:
-        read_sources(plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules)
+        read_sources(plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules, taken=plan.taken)
     if shop.events_url:
         from retailor.live.history import with_log
 

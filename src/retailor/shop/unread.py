@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -23,8 +23,10 @@ Key = tuple[str, str, str, str]
 class Unread:
     """Counts of lost cells, and remarks on how a column was read; bounded, whatever the files hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        """`names`: path to what it is called instead."""
         self.remarks: list[str] = []
+        self._names = {} if names is None else names
         self._found: dict[Key, tuple[str, int, list[str]]] = {}
         self._n_reasons: dict[tuple[str, str, str], int] = {}
 
@@ -32,7 +34,7 @@ class Unread:
         self, path: str, table: str, column: str, reason: str, n: int, cells: Iterable[tuple[int, str]]
     ) -> None:
         """Counts `n` cells that are null for one reason; `cells` are the lines and texts of some."""
-        place, reason = (path, table, column), mask(reason)
+        place, reason = (self._names.get(path, path), table, column), mask(reason)
         key = (*place, _VALUE.sub("…", reason))
         if key not in self._found:
             self._n_reasons[place] = self._n_reasons.get(place, 0) + 1
@@ -45,7 +47,7 @@ class Unread:
 
     def remark(self, path: str, text: str) -> None:
         """Says how something was read that could have been read otherwise."""
-        told = f"{Path(path).name}: {text}"
+        told = f"{Path(self._names.get(path, path)).name}: {text}"
         if told not in self.remarks:
             self.remarks.append(told)
 

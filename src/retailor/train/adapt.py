@@ -109,7 +109,8 @@ def _objective(model: Any, given: AdaptSettings) -> Objective:
         can: tuple[Objective, ...] = ("masked", "order", "contrastive")
     elif isinstance(model, TrainableGenerator):
         both = getattr(model.network.config, "is_encoder_decoder", False)
-        can = ("span", "causal") if both else ("causal",)
+        cuts = both and "<extra_id_1>" in model.tokenizer.get_vocab()  # T5's marks; BART has none
+        can = ("span", "causal") if cuts else ("causal",)
     else:
         raise ModelError(
             f"{getattr(model, 'name', type(model).__name__)} has no network here that could be trained: "

@@ -40,7 +40,7 @@ _OTHER_FORMATS = {
     b"7z\xbc\xaf": "a 7z archive: unpack it and name the files in it",
     b"Rar!": "a RAR archive: unpack it and name the files in it",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as CSV",
-    b"SQLite format 3": "an SQLite database: export its tables as CSV",
+    b"SQLite format 3": "an SQLite database: give it as 'url', with a 'query'",
     b"ARROW1": "an Arrow file: write it as Parquet",
     b"PAR1": "a Parquet file: read it with reader 'tabular' and a column map",
     b"ORC": "an ORC file: write it as Parquet",

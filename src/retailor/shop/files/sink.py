@@ -34,7 +34,9 @@ class Sink:
 
     def __init__(self, folder: Path, max_rejects: int | None = None) -> None:
         self.rows: Counter[str] = Counter()
-        self.unread = Unread()
+        self.names: dict[str, str] = {}
+        """Path to what messages call it, of files that are none of the shop's own."""
+        self.unread = Unread(self.names)
         self.repeats = 0
         self._kinds: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
@@ -94,7 +96,7 @@ class Sink:
     def reject(self, path: str, line: int, reason: str) -> None:
         """Records a row that cannot be read. Raises DataError when there are more than `max_rejects`, or
         nothing else for long."""
-        reason = mask(" ".join(reason.split()))
+        path, reason = self.names.get(path, path), mask(" ".join(reason.split()))
         if len(reason) > _REASON_LENGTH:
             reason = reason[: _REASON_LENGTH - 1] + "…"
         self.rows["rejects"] += 1

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from retailor.shop.propose.proposal import Found, merged
-from retailor.shop.read import TABULAR, Source
+from retailor.shop.read import TABULAR
+from retailor.shop.sources.settings import Source
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = 25

@@ -10,6 +10,7 @@ import torch
 
 from retailor import seeds
 from retailor.config import as_dict
+from retailor.models.chat import start_id
 from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
 from retailor.train.losses.functions import causal_lm, n_labels, seq2seq_lm
@@ -77,7 +78,7 @@ def packed_rows(tokenizer: Any, texts: Sequence[str], n_tokens: int) -> list[lis
     the end mark tells. The last row is shorter, and left out when it has one token.
     """
     end = [tokenizer.eos_token_id]
-    start = [tokenizer.bos_token_id or tokenizer.eos_token_id]
+    start = [start_id(tokenizer)]
     flat: list[int] = list(start)
     for row in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]:
         flat += row + end

@@ -93,11 +93,18 @@ def _under_head(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.derive(given.seed, "adapt", "head"))
         kind = OrderedModel if order else MaskedModel
-        joined = kind(made.network, MaskedHead(made.dim, masker.kept, counts))
+        width = int(made.network.get_input_embeddings().weight.shape[1])
+        joined = kind(made.network, MaskedHead(_hidden(made), width, masker.kept, counts))
     joined.to(next(made.network.parameters()).device)
     return _Training(
         made, joined, masker, [len(row) for row in masker.rows[: len(texts.learned)]], given, work
     )
+
+
+def _hidden(encoder: Any) -> int:
+    """Numbers of a hidden state, which are not those of a vector where something follows the pooling."""
+    config = encoder.network.config
+    return int(getattr(config, "hidden_size", None) or config.d_model)
 
 
 def _masker(

@@ -26,19 +26,21 @@ class MaskedHead(nn.Module):
     be guessed wrong, and costs time. The bias starts as the log frequency of each token.
     """
 
-    def __init__(self, dim: int, kept: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    def __init__(self, dim: int, width: int, kept: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """`dim` numbers a hidden state, `width` a word embedding."""
         super().__init__()
-        self.dense = nn.Linear(dim, dim)
-        nn.init.eye_(self.dense.weight)
+        self.dense = nn.Linear(dim, width)
+        if width == dim:
+            nn.init.eye_(self.dense.weight)
         nn.init.zeros_(self.dense.bias)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(width)
         nn.init.constant_(self.norm.weight, 0.3)
         shares = np.log((counts + 1) / (counts + 1).sum())
         self.bias = nn.Parameter(torch.from_numpy(shares).float())
         self.register_buffer("kept", torch.from_numpy(kept), persistent=False)
 
     def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
-        """Scores [M, K] for hidden states [M, dim] and all word embeddings [V, dim]."""
+        """Scores [M, K] for hidden states [M, dim] and all word embeddings [V, width]."""
         made = self.norm(nn.functional.gelu(self.dense(hidden)))
         return made @ words[self.kept].T + self.bias  # type: ignore[index, no-any-return]
 

@@ -36,7 +36,12 @@ def vocabulary(tokenizer: Any) -> Vocabulary:
     Raises ModelError when the tokenizer has no mask token.
     """
     if tokenizer.mask_token_id is None:
-        raise ModelError("this encoder's tokenizer has no mask token, so it cannot learn by masked words.")
+        raise ModelError(
+            "this encoder's tokenizer has no mask token, so it cannot learn by masked words: give "
+            "objective = 'contrastive' with pairs of the shop, or leave the step out (skip = ['adapt']).",
+            asked="masked",
+            can=("contrastive",),
+        )
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     wordpiece = any(token.startswith("##") for token in tokens)
     special = np.zeros(len(tokens), dtype=np.bool_)
