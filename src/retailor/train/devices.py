@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 
@@ -16,8 +15,6 @@ from retailor.errors import ConfigError, MissingExtra, ModelError
 from retailor.models.hardware import default_device
 from retailor.train.losses.hooks import Batch, Loss
 from retailor.train.settings import DeviceSettings, TrainSettings
-
-__all__ = ["Alone", "World", "check_devices", "gathered", "several", "standing_in"]
 
 E = TypeVar("E")
 
@@ -71,32 +68,6 @@ class Alone:
 
     def gathered(self, rows: Tensor) -> Tensor:
         return rows
-
-
-# what a loss sees of it ---------------------------------------------------------------------------
-
-_WORLD: ContextVar[World | None] = ContextVar("world", default=None)
-
-
-@contextmanager
-def standing_in(world: World) -> Iterator[None]:
-    """While it lasts, losses of this thread gather from the processes of `world`."""
-    token = _WORLD.set(world)
-    try:
-        yield
-    finally:
-        _WORLD.reset(token)
-
-
-def gathered(rows: Tensor) -> Tensor:
-    """The rows [n, …] of every process's share of the batch, with their gradients; `rows` itself alone.
-
-    What a loss that compares the rows of a batch must go through, so that it sees the whole batch. All
-    processes must call it as often, and what they make of it must be the same in each. Rows of two calls
-    come in the same order.
-    """
-    world = _WORLD.get()
-    return rows if world is None else world.gathered(rows)
 
 
 def share_of(world: World, group: Sequence[E]) -> Sequence[E]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from inspect import signature
-from typing import Any
+from pickle import PicklingError
+from typing import Any, ClassVar
 
 import cloudpickle
 import torch
@@ -24,6 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from retailor.errors import ModelError
 from retailor.train.losses.hooks import Batch, Loss
+from retailor.train.losses.shared import gathering
 
 _BUFFERS = "forward_sync_buffers"
 if _BUFFERS not in signature(DistributedDataParallel).parameters:
@@ -78,15 +83,21 @@ class Processes:
         return float(self.fabric.all_reduce(given, reduce_op="sum"))
 
     def of_first(self, made: Callable[[], float]) -> float:
-        return self.fabric.broadcast(made() if self.rank == 0 else 0.0)
+        with gathering(None):  # the others do not call the loss meanwhile
+            return self.fabric.broadcast(made() if self.rank == 0 else 0.0)
 
     def gathered(self, rows: Tensor) -> Tensor:
         own = rows[:0] if self.empty else rows
-        lengths: Any = self.fabric.all_gather(torch.tensor(len(own), device=rows.device))
-        n_rows = [int(n) for n in lengths.flatten()]
+        n_rows = [int(n) for n in self._all(torch.tensor([len(own)], device=rows.device))]
         filled = torch.cat([own, own.new_zeros(max(n_rows) - len(own), *own.shape[1:])])
-        found: Any = self.fabric.all_gather(filled, sync_grads=rows.requires_grad)
-        return torch.cat([part[:n] for part, n in zip(found.unbind(0), n_rows, strict=True)])
+        return torch.cat([part[:n] for part, n in zip(self._all(filled), n_rows, strict=True)])
+
+    def _all(self, rows: Tensor) -> Tensor:
+        """What each process has, stacked; a gradient goes back to where the rows came from, summed."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Fabric takes a function of torch's that has a new name by now
+            found: Any = self.fabric.all_gather(rows, sync_grads=rows.requires_grad)
+        return found  # type: ignore[no-any-return]
 
 
 def fabric_of(devices: int, accelerator: str) -> Fabric:
@@ -111,9 +122,9 @@ def launched(work: Callable[[Processes], None], devices: int, accelerator: str, 
 
     Raises ModelError with what the first process to fail said, or that it was killed.
     """
-    payload = cloudpickle.dumps(work)
+    payload = _packed(work, label)
     if _can_fork():
-        multiprocessing.set_forkserver_preload(["retailor.train.fabric"])
+        multiprocessing.set_forkserver_preload(["retailor.train.fabric", *_loaded()])
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     try:
         with _environment():
@@ -130,6 +141,35 @@ def launched(work: Callable[[Processes], None], devices: int, accelerator: str, 
             " goes on from the last checkpoint; set fewer devices if memory was short.",
             asked="devices",
         ) from None
+
+
+def _loaded() -> list[str]:
+    """Modules that the work will need: imported once by the server that all processes are forked from."""
+    return sorted(
+        name
+        for name in sys.modules
+        if name.partition(".")[0] in ("retailor", "transformers", "peft") and "__main__" not in name
+    )
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Of what crosses to another process, a lock is a new one there."""
+
+    dispatch_table: ClassVar[Any] = {
+        **cloudpickle.Pickler.dispatch_table,
+        type(threading.Lock()): lambda lock: (threading.Lock, ()),
+    }
+
+
+def _packed(work: Callable[[Processes], None], label: str) -> bytes:
+    """The work and all that it refers to, for processes of our own alone: it is written to no file."""
+    packed = io.BytesIO()
+    try:
+        _Pickler(packed).dump(work)
+    except (TypeError, PicklingError) as error:
+        raise ModelError(f"{label}: this training cannot go to other processes ({error}): set devices = 1.",
+                         asked="devices") from error  # fmt: skip
+    return packed.getvalue()
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
 from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
-from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of, standing_in
+from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of
+from retailor.train.losses.shared import gathering
 from retailor.train.schedule import (
     checkpointed_gradients,
     epoch_batches,
@@ -93,8 +94,8 @@ def train(
     or weighted classes); its examples when not given. Batches that share a step count by it, so that the step
     is that of one large batch. A term that compares the rows of a batch still sees those of its own alone.
     With several `devices` each process reads a share of every batch, and such a term goes through
-    `devices.gathered`. `by_rows` says that each tensor of a batch has one row an example: a share is then
-    rows of what one process would have read, with the same words hidden, and else a batch of its own.
+    `losses.shared.gathered`. `by_rows` says that each tensor of a batch has one row an example: a share is
+    then rows of what one process would have read, with the same words hidden, else a batch of its own.
     With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
     trainings that share a folder different labels. The same is what has the same settings, start, code and
     libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
@@ -381,7 +382,7 @@ def _in_process(asked: _Asked, checkpoints: Checkpoints, world: Processes) -> No
     asked.network.to(world.device)
     run = _Run(asked, world)
     run.go_on(checkpoints)
-    with standing_in(world):
+    with gathering(world.gathered):
         run.train()
 
 

@@ -149,12 +149,15 @@ def checkpointed_gradients(network: nn.Module, wanted: bool) -> Iterator[None]:
             value=True,
         )
     for part in able:
-        part.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if hasattr(part, "activation_checkpointing_enable"):
+            part.activation_checkpointing_enable()
+        else:  # transformers before 5.20 or so
+            part.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     try:
         yield
     finally:
         for part in able:
-            part.gradient_checkpointing_disable()
+            getattr(part, "activation_checkpointing_disable", part.gradient_checkpointing_disable)()
 
 
 @contextmanager
