@@ -155,6 +155,11 @@ class Plan:
     def _whole(self, name: str) -> str:
         return str((self.folder / name).resolve())
 
+    def model(self, name: str) -> str:
+        """A model's name as `load_model` takes it: a relative folder is relative to the plan."""
+        beside = self.folder / name
+        return str(beside) if beside.is_dir() else name
+
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""
         rules = self.sections["shop"].rules
