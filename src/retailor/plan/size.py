@@ -1,7 +1,7 @@
 """What each stage of a plan will need of time, memory and disk, told before the run.
 
 The model: seconds = models opened × the time that takes + tokens read, learned from and written × what each
-costs + arithmetic of the recommender ÷ the machine's + rows × what cleaning one costs × a factor of the stage.
+costs + arithmetic of the recommender ÷ the machine's + rows × what cleaning one costs × a factor a stage.
 Unit costs are measured on this machine (`units`), volumes on the files (`volumes`); how often a stage reads
 its texts, and its factor, are constants here, taken from one run of the demo shop. Memory is that of the
 weights, of what training keeps beside them, of activations (Korthikanti et al., 2022, without recomputation)
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ from retailor.train.settings import TrainSettings
 
 GIB = 1 << 30
 FLOAT = 4
-LETTERS_A_TOKEN = 3.0
-"""Of titles and reviews in English and Chinese together; fewer tokens are rather too many than too few."""
 MOST_HELD_OUT = 512
 BASE_BYTES = 900 << 20
 """A process with its libraries loaded."""
@@ -70,7 +69,8 @@ class Forecast:
         most = max(need.memory_bytes for need in self.needs)
         seconds = sum(need.seconds for need in self.needs)
         lines += [f"{'in all':<{width}}  {told(seconds):>8}  {_size(most):>9}  {_size(disk):>9}"]
-        free = f"free here: {_size(self.machine.memory_bytes)} of memory, {_size(self.machine.disk_bytes)} of disk"
+        here = self.machine
+        free = f"free here: {_size(here.memory_bytes)} of memory, {_size(here.disk_bytes)} of disk"
         return "\n".join([*lines, free, *(f"warning: {line}" for line in self.warnings)])
 
 
@@ -100,8 +100,10 @@ class Known:
         """What cleaning a row costs."""
         return self.volumes.seconds["clean"] / max(1.0, self.volumes.rows.total())
 
-    def tokens(self, table: str) -> float:
-        return self.volumes.letters[table] / LETTERS_A_TOKEN
+    def tokens(self, table: str | None = None) -> float:
+        """Of a table's texts; of all."""
+        letters = self.volumes.letters[table] if table else self.volumes.letters.total()
+        return letters / (self.encoder.letters_a_token if self.encoder else 3.0)
 
     def texts(self) -> float:
         return self.volumes.rows["items"] + self.volumes.rows["reviews"] + self.volumes.rows["questions"]
@@ -141,8 +143,9 @@ def forecast(known: Known) -> Forecast:
 
 
 def _warnings(machine: Machine, needs: tuple[Need, ...]) -> list[str]:
+    free = _size(machine.memory_bytes)
     said = [
-        f"{need.stage} needs about {_size(need.memory_bytes)} of memory, and {_size(machine.memory_bytes)} are free."
+        f"{need.stage} needs about {_size(need.memory_bytes)} of memory, and {free} are free."
         for need in needs
         if need.memory_bytes > machine.memory_bytes
     ]
@@ -219,11 +222,13 @@ def _learned(known: Known, model: ModelUnits | None, n: float, given: TrainSetti
 # the stages -------------------------------------------------------------------------------------------
 
 PASSES: Mapping[str, tuple[float, float, float, float, float]] = {
-    "fit-search": (1, 1, 0, 0, 0), "evaluate-search": (1, 0, 0, 1, 0), "refit-search": (1, 1, 0, 0, 0),
-    "fit-answer": (1, 1, 1, 1, 0), "evaluate-answer": (1, 0, 0, 1, 0), "refit-answer": (1, 1, 1, 1, 0),
-    "fit-recommend": (1, 1, 0, 0, 0), "evaluate-recommend": (1, 0, 0, 0, 0), "refit-recommend": (1, 1, 0, 0, 0),
-    "fit-sentiment": (1, 0, 1, 0, 0), "evaluate-sentiment": (1, 0, 1, 0, 0), "refit-sentiment": (1, 0, 1, 0, 0),
-    "fit-review": (0, 0, 0, 0, 0), "evaluate-review": (0, 0, 0, 0, 0), "refit-review": (0, 0, 0, 0, 0),
+    "fit-search": (1, 1, 0, 0, 0), "evaluate-search": (0.6, 0, 0, 0, 0), "refit-search": (1, 1, 0, 0, 0),
+    "fit-answer": (1, 1, 0.6, 1, 0), "evaluate-answer": (0.6, 0, 0, 0.5, 0),
+    "refit-answer": (1, 1, 0.2, 0, 0), "fit-recommend": (1, 1, 0, 0, 0),
+    "evaluate-recommend": (0.6, 0, 0, 0, 0), "refit-recommend": (1, 1, 0, 0, 0),
+    "fit-sentiment": (1, 0, 1, 0, 0), "evaluate-sentiment": (0.6, 0, 0.9, 0, 0),
+    "refit-sentiment": (1, 0, 1, 0, 0), "fit-review": (0, 0, 0, 0, 0),
+    "evaluate-review": (0, 0, 0, 0, 0), "refit-review": (0, 0, 0, 0, 10),
 }  # fmt: skip
 """A stage to how often it opens the encoder, how often that reads all items, reviews and questions, and what
 its rows cost beside, in cleanings of a row."""
@@ -244,7 +249,7 @@ def _adapted(known: Known) -> list[_Part]:
     given, model = known.plan.sections["adapt"], known.encoder
     n = min(known.texts(), given.max_texts or known.texts())
     n_out = min(MOST_HELD_OUT, max(1, round(n * given.held_out)))
-    a_text = min(given.max_tokens, known.volumes.letters.total() / LETTERS_A_TOKEN / max(1, known.texts()))
+    a_text = min(given.max_tokens, known.tokens() / max(1.0, known.texts()))
     _, steps = steps_of(given.train, max(1, int(n - n_out)))
     checks = 2 + steps / (given.train.validate_every or max(1, n / given.train.batch_size))
     read = given.head_steps * given.train.batch_size + (n if given.keep else 0) + (checks + 2) * n_out
@@ -286,8 +291,8 @@ def _drafted(known: Known) -> list[_Part]:
     return [_Part("drafts", written / known.generator.generated)]
 
 
-def _networks(known: Known) -> list[_Part]:
-    """The recommender: ridge over all pairs of items, two towers, SASRec; twice where it validates."""
+def _networks(known: Known, validated: bool = True) -> list[_Part]:
+    """The recommender: ridge over all pairs of items, two towers, SASRec; all twice where it validates."""
     given, rows = known.plan.sections["recommend"], known.volumes.rows
     items, events, dim = rows["items"], rows["events"], known.encoder.hidden if known.encoder else 384
     closed = items <= given.max_closed_form
@@ -308,7 +313,7 @@ def _networks(known: Known) -> list[_Part]:
     layers = sequence * 6 * (batch * length * attended + items * dim * own.hidden)
     pairs = 4 * FLOAT * 2 * items**2 if closed else FLOAT * items * given.factors * 4
     links = 8 * items * given.links(int(items)) * 4
-    flops = 2 * (ridge + towers + layers)
+    flops = (4 if validated else 2) * (ridge + towers + layers)
     return [
         _Part("the recommender's arithmetic", flops / known.machine.flops, pairs + links),
         _Part("its parts", disk_bytes=links + items * dim * FLOAT * 3),
@@ -319,7 +324,7 @@ def _compressed(known: Known) -> list[_Part]:
     given, model = known.plan.sections["compress"], known.encoder
     read = (given.n_parity + given.n_speed * given.rounds) * 40.0
     size = 0 if model is None else model.parameters
-    parts = [_opened(model, 4), _read(known, read * 8), _Part("graphs", disk_bytes=size * 1.3)]
+    parts = [_opened(model, 4), _read(known, read * 24), _Part("graphs", disk_bytes=size * 1.3)]
     if given.keep is not None:
         taught = TrainSettings(max_steps=given.student.layers_steps, batch_size=given.student.batch_size)
         parts.append(_learned(known, model, known.texts(), taught, 40.0))
@@ -327,18 +332,21 @@ def _compressed(known: Known) -> list[_Part]:
 
 
 def _understood(known: Known) -> list[_Part]:
-    return [_opened(known.encoder, 2), _read(known, known.tokens("reviews"))]
+    return [_opened(known.encoder), _read(known, known.tokens("reviews") / 2)]
 
 
 MAKERS: Mapping[str, Callable[[Known], list[_Part]]] = {
     "read": lambda known: [_Part("files", known.volumes.seconds["read"])],
     "look": lambda known: [_Part("rows of the shop", known.volumes.seconds["look"])],
     "clean": lambda known: [_Part("rows of the shop", known.volumes.seconds["clean"])],
+    "split": lambda known: [_rows(known, 0.15)],
+    "report": lambda known: [_rows(known, 12)],
     "adapt": _adapted,
     "compress": _compressed,
     "insight": _understood,
 }
 EXTRA: Mapping[str, Callable[[Known], list[_Part]]] = {
-    "fit-recommend": _networks, "refit-recommend": _networks, "fit-sentiment": _sentiment,
-    "refit-sentiment": _sentiment, "fit-review": _tuned, "evaluate-review": _drafted,
+    "fit-recommend": _networks, "refit-recommend": partial(_networks, validated=False),
+    "fit-sentiment": _sentiment, "refit-sentiment": _sentiment,
+    "fit-review": _tuned, "evaluate-review": _drafted,
 }  # fmt: skip

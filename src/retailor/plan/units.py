@@ -58,6 +58,7 @@ class ModelUnits:
     """Tokens read a second."""
     trained_tokens: float
     """Tokens learned from a second; of a generator with adapters."""
+    letters_a_token: float = 3.0
     generated: float = 0.0
     """Tokens written a second, one text at a time."""
 
@@ -139,7 +140,7 @@ def encoder_units(name: str, texts: Sequence[str], max_tokens: int, batch_size: 
     loss: Any = lambda network, batch: copied.vectors(batch).square().mean()  # noqa: E731
     learned = sum(min(len(row), max_tokens) for row in model.token_ids(some))
     step_s = least_s(lambda: train(copied.network, some, collate, loss, settings), 2)
-    return _of(model, open_s, forward, learned / step_s)
+    return _of(model, open_s, forward, learned / step_s, letters_a_token=sum(map(len, some)) / n_tokens)
 
 
 def generator_units(name: str, texts: Sequence[str], max_tokens: int) -> ModelUnits:
@@ -159,10 +160,13 @@ def generator_units(name: str, texts: Sequence[str], max_tokens: int) -> ModelUn
     loss: Any = lambda network, rows: network(**rows).logits.float().square().mean()  # noqa: E731
     collate: Any = lambda chosen: tuned.plain(chosen, max_tokens=max_tokens)  # noqa: E731
     step_s = least_s(lambda: train(tuned.network, some, collate, loss, settings), 1)
-    return _of(model, open_s, forward, n_tokens / step_s, generated)
+    return _of(model, open_s, forward, n_tokens / step_s, generated=generated)
 
 
-def _of(model: Any, open_s: float, forward: float, trained: float, generated: float = 0.0) -> ModelUnits:
+def _of(
+    model: Any, open_s: float, forward: float, trained: float, *,
+    letters_a_token: float = 3.0, generated: float = 0.0,
+) -> ModelUnits:  # fmt: skip
     network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     words = network.get_input_embeddings().weight.numel()
@@ -170,5 +174,6 @@ def _of(model: Any, open_s: float, forward: float, trained: float, generated: fl
     hidden = int(getattr(config, "hidden_size", None) or config.d_model)
     layers = int(getattr(config, "num_hidden_layers", None) or config.num_layers)
     return ModelUnits(
-        model.name, parameters, parameters - words, layers, hidden, open_s, forward, trained, generated
-    )
+        model.name, parameters, parameters - words, layers, hidden, open_s, forward, trained,
+        letters_a_token, generated,
+    )  # fmt: skip

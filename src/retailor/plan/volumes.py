@@ -95,10 +95,9 @@ def _cut(path: Path, folder: Path) -> tuple[Path, float]:
         n = pl.scan_parquet(path).select(pl.len()).collect().item()
         pl.scan_parquet(path).head(CUT_ROWS).collect().write_parquet(part)
         return part, max(1.0, n / CUT_ROWS)
-    opened = list(streams(path)) if path.suffix not in (".zip", ".bz2", ".xz") else []
-    if len(opened) != 1:
+    if path.suffix in (".zip", ".bz2", ".xz"):
         return path, 1.0
-    head, cut = head_of(*opened[0])
+    head, cut = next(head_of(name, stream) for name, stream in streams(path))
     if not cut:
         return path, 1.0
     packed = gzip.compress(head) if path.suffix == ".gz" else head
