@@ -98,7 +98,7 @@ def _plan(folder: Path, name: str) -> Plan:
 def test_a_large_file_is_counted_from_its_first_part(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n = 120_000
+    n = 60_000
     frame = pl.DataFrame({
         "u": [f"user-{i % 700}" for i in range(n)], "i": [f"item-{i % 997}" for i in range(n)],
         "t": [f"2024-01-{i % 28 + 1:02d}" for i in range(n)],
@@ -114,7 +114,7 @@ def test_a_large_file_is_counted_from_its_first_part(
     monkeypatch.setattr(volumes, "CUT_ROWS", 5_000)
     monkeypatch.setattr("retailor.shop.propose.sample.HEAD_BYTES", 100_000)
     part = volumes_of(_plan(tmp_path, name))
-    assert part.rows["events"] == pytest.approx(n, rel=0.1)
+    assert part.rows["events"] == pytest.approx(n, rel=0.15)
     assert part.cut == [name]
 
 
