@@ -100,8 +100,9 @@ def several(settings: DeviceSettings | TrainSettings) -> bool:
 
 
 def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device | None = None) -> None:
-    """Raises ConfigError on more devices than this machine has or a strategy that they cannot follow,
-    MissingExtra without what starts several. `device` is where the network lies (default: where networks go).
+    """Raises ConfigError on more devices than this machine has, MissingExtra without what starts several.
+
+    `device` is where the network lies (default: where networks go).
     """
     if not several(settings):
         return
@@ -113,13 +114,6 @@ def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device
             f"({_named(kind)}): set devices = {there} at the most.",
             key="devices",
             value=settings.devices,
-        )
-    if settings.strategy == "fsdp" and kind != "cuda":
-        raise ConfigError(
-            "strategy = 'fsdp' shards weights over GPUs, and this training is on the processor: "
-            "set strategy = 'ddp'.",
-            key="strategy",
-            value="fsdp",
         )
     for package in ("lightning_fabric", "cloudpickle"):
         if find_spec(package) is None:

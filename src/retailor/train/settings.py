@@ -12,7 +12,7 @@ LARGE_VOCABULARY = 100_000
 """With more pieces the word embeddings are most of a network, and training them most of its time."""
 
 
-Strategy = Literal["auto", "ddp", "fsdp"]
+Strategy = Literal["auto", "ddp"]
 
 
 @settings
