@@ -210,6 +210,9 @@ CLAIMS = (
           setting="--events sqlite:///"),
     Claim("live_events", "events taken in beside 100 recommendations a second, a second", "events_per_s", {},
           ours="retailor, beside 100 recommendations a second", setting="--events sqlite:///"),
+    Claim("train_devices", "a step of the smallest network, ms over a bare loop (less is better)",
+          "over_ms", {"retailor, one device": "without Fabric"}, ours="retailor, Fabric, one process",
+          bucket="smallest", setting="train.strategy = 'ddp'"),
 )  # fmt: skip
 """In the order of the README; a row that the results do not have has no line."""
 

@@ -35,6 +35,7 @@ RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
     Run("serve_speed", 3),
     Run("live_events", 4),
+    Run("train_devices", 3),
     Run("suggest_speed", 4),
     Run("cache_hits", 2),
     Run("generate_speed", 8),

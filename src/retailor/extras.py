@@ -12,6 +12,7 @@ EXTRAS = {
     "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),
+    "devices": ("lightning_fabric", "cloudpickle"),
     "pictures": ("PIL",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),

@@ -246,7 +246,8 @@ def test_learning_from_behaviour_is_at_the_temperature_that_was_set(temperature:
             return tokens["ids"]
 
     eye = torch.eye(2)
-    batch = {"ids": eye, "left": eye, "right": torch.arange(2), "same": eye.bool()}
+    batch = {"ids": eye, "left": eye, "right": torch.arange(2), "chosen": torch.arange(2),
+             "owned": torch.full((2, 1), -1)}  # fmt: skip
     found = float(behaviour_loss(Same(), temperature)(None, batch))  # type: ignore[arg-type]
     assert found == pytest.approx(np.log1p(np.exp(-1 / temperature)), rel=1e-4, abs=1e-7)
 

@@ -15,7 +15,7 @@ from retailor.cli.insight import insight
 from retailor.cli.living import drift, experiment, export, forget, refresh
 from retailor.cli.models import adapt, choose, compress, prove
 from retailor.cli.options import say
-from retailor.cli.runs import report, run, serve
+from retailor.cli.runs import plan_size, report, run, serve
 from retailor.cli.shop import init, look, read, terms
 from retailor.errors import RetailorError
 from retailor.extras import naming_extras
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    init, read, look, terms, adapt, run, report, insight, prove, choose, compress,
+    init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress,
     serve, refresh, experiment, drift, forget, export, chat, mcp, describe, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)

@@ -35,6 +35,29 @@ def run(
     say(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")
 
 
+def plan_size(
+    plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder that the run will have (default: out/NAME).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.train.epochs=2")
+    ] = None,
+) -> None:
+    """Says before a run what time, memory and disk each stage will need here, and where it will not fit."""
+    import json
+
+    from retailor.plan.settings import read_plan
+    from retailor.plan.size import forecast, measured
+
+    read = read_plan(plan, changes(change or []))
+    found = forecast(
+        measured(read, out or Path("out") / read.head.name, tell=lambda line: say(line, err=True))
+    )
+    say(json.dumps(found.to_dict(), indent=1) if as_json else str(found))
+
+
 def report(
     folder: Folder,
     to: Annotated[Path, typer.Option("--to", help="Where to copy the HTML file.")] = Path("report.html"),

@@ -20,6 +20,7 @@ from retailor.models.shapes import Role
 from retailor.models.static import StaticEncoder
 from retailor.seeds import stream
 from retailor.train.loop import TrainLog, train
+from retailor.train.losses.shared import gathered
 from retailor.train.settings import TrainSettings
 
 _LISTS = re.compile(r"(?:^|\.)(?:layer|layers|h|block|blocks)$")
@@ -152,7 +153,7 @@ def word_table(
         return _apart(network(batch["ids"], batch["starts"]), batch["teacher"])
 
     if some:
-        train(table, some, collate, loss, settings, work=work, label="word-table")
+        train(table, some, collate, loss, settings, by_rows=False, work=work, label="word-table")
     return start.with_table(table.rows().detach().numpy())
 
 
@@ -173,8 +174,8 @@ class _Table(torch.nn.Module):
 
 def _apart(made: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """One minus the cosine, and how far the likeness of each two texts of a batch is from the teacher's."""
-    unit = torch.nn.functional.normalize(made.float(), dim=-1)
-    teacher = teacher.to(unit.device)
+    unit = torch.nn.functional.normalize(gathered(made.float()), dim=-1)
+    teacher = gathered(teacher.to(unit.device))
     own, wanted = unit @ unit.T, teacher @ teacher.T
     return (1 - (unit * teacher).sum(dim=-1)).mean() + (own - wanted).square().mean() * len(own) / 4
 

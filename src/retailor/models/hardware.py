@@ -113,6 +113,10 @@ class InferenceCopy:
         self._lock = threading.Lock()
         self._made: tuple[list[tuple[int, int, int]], torch.nn.Module] | None = None
 
+    def __reduce__(self) -> tuple[type[InferenceCopy], tuple[()]]:
+        """Another process makes its own copy, and has a lock of its own."""
+        return InferenceCopy, ()
+
     def of(self, network: torch.nn.Module, precision: Precision) -> torch.nn.Module:
         """The copy of today's weights, in evaluation mode; the network itself where it will do."""
         half = precision == "auto" and native_bf16(device_of(network).type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from retailor.models.weights import BUILT_IN
 from retailor.shop.tables import Shop
@@ -25,9 +26,14 @@ def language_shares(shop: Shop) -> dict[str, float]:
 
 def encoder_for(name: str, shop: Shop) -> str:
     """The name itself, or for 'auto' the encoder that the shop's languages ask for."""
+    return encoder_of_shares(name, language_shares(shop)) if name == AUTO else name
+
+
+def encoder_of_shares(name: str, shares: Mapping[str, float]) -> str:
+    """The same by the share of each language."""
     if name != AUTO:
         return name
-    return MANY if _others(language_shares(shop)) >= OTHER_SHARE else ENGLISH
+    return MANY if _others(shares) >= OTHER_SHARE else ENGLISH
 
 
 def encoder_note(name: str, shop: Shop) -> str:
@@ -46,5 +52,5 @@ def encoder_note(name: str, shop: Shop) -> str:
     return ""
 
 
-def _others(shares: dict[str, float]) -> float:
+def _others(shares: Mapping[str, float]) -> float:
     return sum(share for language, share in shares.items() if language != "en")

@@ -89,12 +89,6 @@ def _uses_generator(plan: Plan, name: str) -> bool:
     return name not in plan.head.skip and TASKS[name].uses_generator(plan.sections[name])
 
 
-def _model_name(plan: Plan, name: str) -> str:
-    """A relative folder in a plan is relative to the plan."""
-    beside = plan.folder / name
-    return str(beside) if beside.is_dir() else name
-
-
 def _model_key(plan: Plan, name: str) -> Any:
     """A folder is known by its bytes, anything else by its name."""
     folder = plan.folder / name
@@ -134,7 +128,7 @@ def _as_it_came(plan: Plan, kind: Kind, train: Shop) -> Any:
     """The model that the plan names, before anything has changed it."""
     named = getattr(plan.sections["models"], kind)
     name = encoder_for(named, train) if kind == "encoder" else named
-    return load_model(_model_name(plan, name), kind=kind)
+    return load_model(plan.model(name), kind=kind)
 
 
 def _generator(plan: Plan, inputs: Inputs) -> Generator:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+import torch
 
 from retailor.errors import DataError
 from retailor.metrics.scores import Scores
@@ -18,6 +19,7 @@ from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
 from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
+from retailor.train.devices import check_devices
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def run(
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
     folder = Path(out) if out is not None else Path("out") / plan.head.name
     folder.mkdir(parents=True, exist_ok=True)
+    _check_devices(plan)
     with with_rows(plan, folder, tell) as whole:
         stages = stages_of(whole)
         (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
@@ -69,6 +72,14 @@ def run(
         {"name": plan.head.name, "seed": plan.head.seed, "stages": [as_record(each) for each in done]},
     )
     return _result(folder, done)
+
+
+def _check_devices(plan: Plan) -> None:
+    """Raises ConfigError where a training of the plan asks for more devices than there are."""
+    for name, section in plan.sections.items():
+        train = getattr(section, "train", None)
+        if train is not None and name not in plan.head.skip:
+            check_devices(train, torch.device("cpu") if name == "recommend" else None)
 
 
 def _found_in_shop(folder: Path, done: list[Done]) -> list[str]:

@@ -20,6 +20,7 @@ from retailor.shop.sources.kept import Taken
 from retailor.shop.sources.settings import Source, url_from
 from retailor.tasks.registry import REFUSED, TASKS
 from retailor.train.adapt import AdaptSettings
+from retailor.train.settings import DeviceSettings
 
 S = TypeVar("S")
 STEPS = ("adapt", "adapt-generator", "refit", "compress", "prove", "insight", "pictures", *TASKS)
@@ -110,6 +111,7 @@ SECTIONS: dict[str, type[Any]] = {
     "shop": ShopPlan,
     "split": SplitPlan,
     "models": ModelsPlan,
+    "train": DeviceSettings,
     "adapt": AdaptSettings,
     "compress": CompressSettings,
     "serve": ServeSettings,
@@ -169,6 +171,11 @@ class Plan:
             password_file=whole(source.password_file),
             keep=whole(source.keep),
         )
+
+    def model(self, name: str) -> str:
+        """A model's name as `load_model` takes it: a relative folder is relative to the plan."""
+        beside = self.folder / name
+        return str(beside) if beside.is_dir() else name
 
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""
@@ -257,7 +264,7 @@ def make_plan(values: Mapping[str, Any], folder: Path) -> Plan:
                 nearest=nearest(name, STEPS),
             )
     sections = {
-        name: read_settings(cls, _seeded(cls, values.get(name, {}), head.seed), f"[{name}]")
+        name: read_settings(cls, _laid(cls, values.get(name, {}), values, head.seed), f"[{name}]")
         for name, cls in known.items()
         if name in SECTIONS or name in values
     }
@@ -268,7 +275,11 @@ def _refused(name: str) -> str:
     return f" The task '{name}' is left out: {REFUSED[name]}" if name in REFUSED else ""
 
 
-def _seeded(cls: type[Any], values: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The plan's seed is the default of every section that has one."""
-    has_seed = any(field.name == "seed" for field in fields(cls))
-    return {**({"seed": seed} if has_seed else {}), **values}
+def _laid(cls: type[Any], own: Mapping[str, Any], plan: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The plan's seed and its [train] are the defaults of every section that has them."""
+    known = {field.name for field in fields(cls)}
+    laid = {**({"seed": seed} if "seed" in known else {}), **own}
+    train = laid.get("train", {})
+    if "train" in known and isinstance(train, Mapping) and (plan.get("train") or train):
+        laid["train"] = {**plan.get("train", {}), **train}
+    return laid

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from retailor import seeds
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.shapes import TrainableEncoder, TrainableGenerator
+from retailor.train.devices import check_devices
 from retailor.train.objectives.causal_span import adapt_generator
 from retailor.train.objectives.contrastive import adapt_contrastive, check_contrastive
 from retailor.train.objectives.growth import check_growth
@@ -143,6 +144,7 @@ def _check(
         )
     if objective == "contrastive":
         check_contrastive(model, pairs)
+    check_devices(given.train, next(model.network.parameters()).device)
     check_layers(model.network, given.train.freeze_layers)
     if given.grow_terms:
         check_growth(model, given, objective)

@@ -1,18 +1,21 @@
 """The one training loop: adaptation and every task go through it.
 
-Plain PyTorch. Every step seeds torch's generator from the seed and the number of the step, so a training
-that was killed and resumed gives the same weights, bit by bit, as one that was not.
+Plain PyTorch on one device. For several, each is a process of its own that runs this same loop on its share
+of every batch (`devices`, `fabric`), and what the first leaves in the folder is read back. Every step seeds
+torch's generator from the seed and the number of the step, so a training that was killed and resumed gives
+the same weights, bit by bit, as one that was not.
 """
 
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +26,10 @@ from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
 from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
+from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of
+from retailor.train.losses.shared import gathering
 from retailor.train.schedule import (
+    checkpointed_gradients,
     epoch_batches,
     frozen_embeddings,
     frozen_layers,
@@ -33,6 +39,9 @@ from retailor.train.schedule import (
     steps_of,
 )
 from retailor.train.settings import RATE, TrainLog, TrainSettings
+
+if TYPE_CHECKING:
+    from retailor.train.fabric import Processes
 
 __all__ = ["TrainLog", "TrainSettings", "layer_groups", "train"]
 
@@ -69,6 +78,7 @@ def train(
     validate: Callable[[], float] | None = None,
     lengths: Sequence[int] | None = None,
     weigh: Callable[[Batch], float] | None = None,
+    by_rows: bool = True,
     work: Path | None = None,
     label: str = "train",
     dials: object = None,
@@ -83,30 +93,65 @@ def train(
     `weigh` says what the loss of a batch is a mean over (`losses.n_labels` of its labels, for one over tokens
     or weighted classes); its examples when not given. Batches that share a step count by it, so that the step
     is that of one large batch. A term that compares the rows of a batch still sees those of its own alone.
+    With several `devices` each process reads a share of every batch, and such a term goes through
+    `losses.shared.gathered`. `by_rows` says that each tensor of a batch has one row an example: a share is
+    then rows of what one process would have read, with the same words hidden, else a batch of its own.
     With a `work` folder the training leaves checkpoints there, and the same call goes on from them: give
     trainings that share a folder different labels. The same is what has the same settings, start, code and
     libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
     decides, such as the settings of the loss and the texts that `validate` reads.
 
     Raises DataError when there are no examples, ConfigError when there are fewer layers than are to be
-    frozen, ModelError when the loss is not finite.
+    frozen or fewer devices than asked for, ModelError when the loss is not finite or a process has ended.
     """
     if not len(examples):
         raise DataError(f"{label}: there are no examples to train on.")
+    check_devices(settings, next(network.parameters()).device)
     was_training = network.training
+    asked = _Asked(network, settings, examples, collate, loss, validate, lengths, weigh, by_rows, label,
+                   checkpoint_every_s)  # fmt: skip
     with (
         frozen_embeddings(network, bool(settings.freeze_embeddings)),
         frozen_layers(network, settings.freeze_layers),
+        checkpointed_gradients(network, settings.gradient_checkpointing),
         _own_randomness(),
+        tempfile.TemporaryDirectory() if several(settings) and work is None else nullcontext(work) as folder,
     ):
-        run = _Run(network, settings, len(examples), lengths, label, checkpoint_every_s)
-        run.resume(work, examples, collate, dials)
+        run = _Run(asked, Alone())
+        run.resume(None if folder is None else Path(folder), dials)
         try:
             if not run.state.done:
-                run.train(examples, collate, loss, validate, weigh)
+                run.train_on_several() if several(settings) else run.train()
         finally:
             network.train(was_training)
         return run.log()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What `train` was called with; all of it travels to a process of its own."""
+
+    network: nn.Module
+    settings: TrainSettings
+    examples: Sequence[Any]
+    collate: Callable[[Sequence[Any]], Batch]
+    loss: Loss
+    validate: Callable[[], float] | None
+    lengths: Sequence[int] | None
+    weigh: Callable[[Batch], float] | None
+    by_rows: bool
+    label: str
+    checkpoint_every_s: float
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A batch of a step as this process reads it."""
+
+    batch: Batch
+    weight: float
+    empty: bool = False
+    """It stands for no example at all: there were fewer than processes."""
 
 
 @contextmanager
@@ -126,45 +171,37 @@ def _seed(seed: int, device: torch.device) -> None:
 class _Run:
     """One training under way."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        settings: TrainSettings,
-        n_examples: int,
-        lengths: Sequence[int] | None,
-        label: str,
-        checkpoint_every_s: float,
-    ) -> None:
-        self.network, self.settings, self.lengths, self.label = network, settings, lengths, label
-        self.n_examples, self.checkpoint_every_s = n_examples, checkpoint_every_s
+    def __init__(self, asked: _Asked, world: World) -> None:
+        self.asked, self.world = asked, world
+        self.network, self.settings, self.label = asked.network, asked.settings, asked.label
+        settings = asked.settings
+        self.n_examples = len(asked.examples)
         self.rate, self.seed = settings.learning_rate or RATE, settings.seed or 0
-        self.an_epoch, self.total = steps_of(settings, n_examples)
-        self.trained = [p for p in network.parameters() if p.requires_grad]
+        self.an_epoch, self.total = steps_of(settings, self.n_examples)
+        self.trained = [p for p in self.network.parameters() if p.requires_grad]
         if not self.trained:
-            raise ModelError(f"{label}: no weight of the network is to be trained: all are frozen.")
+            raise ModelError(f"{self.label}: no weight of the network is to be trained: all are frozen.")
         self.device = self.trained[0].device
-        self.optimizer = torch.optim.AdamW(layer_groups(network, settings), lr=0.0, fused=True)
+        self.optimizer = torch.optim.AdamW(layer_groups(self.network, settings), lr=0.0, fused=True)
         self.autocast = torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=_half(settings, network), cache_enabled=True
+            self.device.type, dtype=torch.bfloat16, enabled=_half(settings, self.network), cache_enabled=True
         )
-        self.checkpoints = Checkpoints(None, label, "")
+        self.checkpoints = Checkpoints(None, self.label, "")
         self.state = _State()
         self.best: dict[str, Tensor] | None = None
 
-    def resume(
-        self,
-        work: Path | None,
-        examples: Sequence[E],
-        collate: Callable[[Sequence[E]], Batch],
-        dials: object,
-    ) -> None:
+    def resume(self, work: Path | None, dials: object) -> None:
         """Goes on from what the same training has left in `work`, and will leave its own there."""
         if work is None:
             return
-        read = batches_sha256(self._first_epoch(examples, collate))
-        own = as_dict(self.settings)
-        mark = identity(self.network, self.label, own, self.n_examples, list(self.lengths or ()), dials, read)
-        self.checkpoints = Checkpoints(work, self.label, mark)
+        read = batches_sha256(self._first_epoch())
+        own, lengths = as_dict(self.settings), list(self.asked.lengths or ())
+        mark = identity(self.network, self.label, own, self.n_examples, lengths, dials, read)
+        self.go_on(Checkpoints(work, self.label, mark))
+
+    def go_on(self, checkpoints: Checkpoints) -> None:
+        """Goes on from what is kept there, if anything is."""
+        self.checkpoints = checkpoints
         found = self.checkpoints.read(self.network, self.optimizer)
         if found is not None:
             state, self.best = found
@@ -173,23 +210,26 @@ class _Run:
             state["validations"] = [tuple(point) for point in state["validations"]]
             self.state = _State(**state)
 
-    def train(
-        self,
-        examples: Sequence[E],
-        collate: Callable[[Sequence[E]], Batch],
-        loss: Loss,
-        validate: Callable[[], float] | None,
-        weigh: Callable[[Batch], float] | None,
-    ) -> None:
-        state = self.state
+    def train_on_several(self) -> None:
+        """Trains in processes of their own; what they leave is taken over."""
+        from retailor.train.fabric import launched
+
+        asked, checkpoints = self.asked, self.checkpoints
+        n, kind = self.settings.devices, self.device.type
+        launched(lambda world: _in_process(asked, checkpoints, world), n, kind, self.label)
+        self.go_on(checkpoints)
+
+    def train(self) -> None:
+        state, validate = self.state, self.asked.validate
         before, started = state.seconds, time.perf_counter()
         written = started
         every = self.settings.validate_every or self.an_epoch
         if validate is not None and not state.validations:
             self._validated(validate)
         self.network.train()
-        for batches in track(self._steps(), self.label, total=self.total - state.step):
-            self._step([[examples[i] for i in batch] for batch in batches], collate, loss, weigh)
+        forward = self.world.forward(self.network, self.asked.loss)
+        for batches in self._tracked():
+            self._step([[self.asked.examples[i] for i in batch] for batch in batches], forward)
             now = time.perf_counter()
             state.seconds = before + now - started
             last = state.step == self.total
@@ -198,48 +238,52 @@ class _Run:
                 self.network.train()
             if self._given_up():
                 break
-            if now - written >= self.checkpoint_every_s and not last:
+            if now - written >= self.asked.checkpoint_every_s and not last:
                 self._write()
                 written = time.perf_counter()
         self._finish(before + time.perf_counter() - started)
 
-    def _first_epoch(self, examples: Sequence[E], collate: Callable[[Sequence[E]], Batch]) -> Iterator[Batch]:
+    def _first_epoch(self) -> Iterator[Batch]:
         """The batches that the first epoch reads."""
         dials = self.settings
-        batches = epoch_batches(self.n_examples, dials.batch_size, self.seed, 0, self.lengths)
+        batches = epoch_batches(self.n_examples, dials.batch_size, self.seed, 0, self.asked.lengths)
         for i, batch in enumerate(batches[: self.total * dials.accumulate]):
             _seed(seeds.derive(self.seed, "step", str(i // dials.accumulate + 1)), self.device)
-            yield collate([examples[i] for i in batch])
+            yield self.asked.collate([self.asked.examples[i] for i in batch])
+
+    def _tracked(self) -> Iterator[list[list[int]]]:
+        """The batches of each step that is left, in order, with a bar in the first process."""
+        steps = self._steps()
+        return track(steps, self.label, total=self.total - self.state.step) if not self.world.rank else steps
 
     def _steps(self) -> Iterator[list[list[int]]]:
-        """The batches of each step that is left, in order."""
         size = self.settings.accumulate
         while self.state.step < self.total:
             epoch, first = divmod(self.state.step, self.an_epoch)
-            batches = epoch_batches(self.n_examples, self.settings.batch_size, self.seed, epoch, self.lengths)
+            batches = epoch_batches(
+                self.n_examples, self.settings.batch_size, self.seed, epoch, self.asked.lengths
+            )
             for step in range(first, self.an_epoch):
                 if self.state.step < self.total:
                     yield batches[step * size : (step + 1) * size]
 
-    def _step(
-        self,
-        groups: list[list[E]],
-        collate: Callable[[Sequence[E]], Batch],
-        loss: Loss,
-        weigh: Callable[[Batch], float] | None,
-    ) -> None:
-        state, settings = self.state, self.settings
+    def _step(self, groups: list[list[Any]], forward: Callable[[Batch], Tensor]) -> None:
+        state, settings, world = self.state, self.settings, self.world
         step = state.step + 1
         _seed(seeds.derive(self.seed, "step", str(step)), self.device)
         mean = 0.0
-        given = [collate(group) for group in groups]
-        parts = _parts([weigh(batch) for batch in given] if weigh else [len(group) for group in groups])
-        for batch, part in zip(given, parts, strict=True):
-            there = {name: tensor.to(self.device) for name, tensor in batch.items()}
-            with self.autocast:
-                value = loss(self.network, there)
-            (value * part).backward()  # type: ignore[no-untyped-call]
+        given = [self._part(group) for group in groups]
+        if world.rank:  # every process drops out units of its own
+            _seed(seeds.derive(self.seed, "step", str(step), "process", str(world.rank)), self.device)
+        for one, part in zip(given, self._shares(given), strict=True):
+            there = {name: tensor.to(self.device) for name, tensor in one.batch.items()}
+            world.empty = one.empty
+            with world.syncing(one is given[-1]):
+                with self.autocast:
+                    value = forward(there)
+                world.backward(value * (part * world.size))  # what is exchanged is a mean over processes
             mean += value.item() * part
+        mean = world.sum(mean)
         self._check(mean, "loss", step)
         if settings.clip:
             norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
@@ -254,6 +298,23 @@ class _Run:
         state.step = step
         state.examples_seen += sum(map(len, groups))
         self._note(mean, rate)
+
+    def _part(self, group: list[Any]) -> _Part:
+        """What this process reads of a batch, and what that counts."""
+        own, collate, weigh = share_of(self.world, group), self.asked.collate, self.asked.weigh
+        if self.world.size > 1 and self.asked.by_rows:
+            batch = rows_of(self.world, collate(group), len(group))
+        else:
+            batch = collate(own or group[:1])
+        if not own:
+            return _Part(batch, 0.0, empty=True)
+        return _Part(batch, weigh(batch) if weigh else len(own))
+
+    def _shares(self, given: list[_Part]) -> list[float]:
+        """What each batch of a step counts, 1 in all over all processes; alike where none has any weight."""
+        total = self.world.sum(sum(one.weight for one in given))
+        alike = 1 / (len(given) * self.world.size)
+        return [one.weight / total if total else alike for one in given]
 
     def _note(self, loss: float, rate: float) -> None:
         """One point of the curve for several steps, when there are many."""
@@ -276,7 +337,7 @@ class _Run:
     def _validated(self, validate: Callable[[], float]) -> None:
         self.network.eval()
         with torch.no_grad():
-            value = float(validate())
+            value = self.world.of_first(lambda: float(validate()))
         state = self.state
         state.validations.append((state.step, value))
         if value > state.best_value:
@@ -289,6 +350,8 @@ class _Run:
         return self.settings.patience is not None and self.state.stale >= self.settings.patience
 
     def _write(self) -> None:
+        if self.world.rank:
+            return
         best = None if self.best is None else (self.state.best_step, self.best)
         self.checkpoints.write(self.network, self.optimizer, best, vars(self.state))
 
@@ -314,10 +377,13 @@ class _Run:
         )
 
 
-def _parts(weights: Sequence[float]) -> list[float]:
-    """What each batch of a step counts, 1 in all; alike where none has any weight."""
-    total = sum(weights)
-    return [weight / total if total else 1 / len(weights) for weight in weights]
+def _in_process(asked: _Asked, checkpoints: Checkpoints, world: Processes) -> None:
+    """The training as one of several processes; the first one leaves it in the folder."""
+    asked.network.to(world.device)
+    run = _Run(asked, world)
+    run.go_on(checkpoints)
+    with gathering(world.gathered):
+        run.train()
 
 
 def _half(settings: TrainSettings, network: nn.Module) -> bool:

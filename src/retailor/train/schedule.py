@@ -134,6 +134,33 @@ def frozen_layers(network: nn.Module, n_layers: int) -> Iterator[None]:
 
 
 @contextmanager
+def checkpointed_gradients(network: nn.Module, wanted: bool) -> Iterator[None]:
+    """The network with its layers' activations computed again on the way back while it lasts, if `wanted`.
+
+    Raises ConfigError when no part of it can do so.
+    """
+    modules: list[Any] = list(network.modules()) if wanted else []
+    able = [part for part in modules if getattr(part, "supports_gradient_checkpointing", False)]
+    if wanted and not able:
+        raise ConfigError(
+            f"gradient_checkpointing: {type(network).__name__} cannot compute its layers' output again: "
+            "set it to false.",
+            key="gradient_checkpointing",
+            value=True,
+        )
+    for part in able:
+        if hasattr(part, "activation_checkpointing_enable"):
+            part.activation_checkpointing_enable()
+        else:  # transformers before 5.20 or so
+            part.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    try:
+        yield
+    finally:
+        for part in able:
+            getattr(part, "activation_checkpointing_disable", part.gradient_checkpointing_disable)()
+
+
+@contextmanager
 def _frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Those of the parameters that were trained are not, while it lasts."""
     frozen = [parameter for parameter in parameters if parameter.requires_grad]

@@ -12,6 +12,19 @@ LARGE_VOCABULARY = 100_000
 """With more pieces the word embeddings are most of a network, and training them most of its time."""
 
 
+Strategy = Literal["auto", "ddp"]
+
+
+@settings
+class DeviceSettings:
+    """[train]: on what every training of a plan runs, unless the section's own `train` says otherwise."""
+
+    devices: int = Field(default=1, ge=1)
+    """GPUs, or processes where networks are on the processor, that share each batch."""
+    strategy: Strategy = "auto"
+    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
+
+
 @settings
 class TrainSettings:
     """The dials of one training. In a task's settings they are a table of their own, `train`."""
@@ -48,6 +61,13 @@ class TrainSettings:
     """Leave so many of the lowest layers as they are, and all embeddings with them."""
     unfreeze_every: int | None = Field(default=None, ge=1)
     """Gradual unfreezing: the top learns first, and one layer more after every so many steps."""
+    gradient_checkpointing: bool = False
+    """Compute the layers' activations again on the way back: a third more time, and much less memory."""
+    devices: int = Field(default=1, ge=1)
+    """GPUs, or processes where the network is on the processor, that share each batch. `batch_size` is that
+    of all together, so the training is the same as on one. More than 1 needs the extra `devices`."""
+    strategy: Strategy = "auto"
+    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
     seed: int | None = None
     """When not given: from the seed of the task or of the adaptation, and 0 where there is none."""
 

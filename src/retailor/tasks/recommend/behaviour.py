@@ -24,6 +24,8 @@ from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
 ITEMS_A_CLUSTER = 50
+ASKED = ("left", "right", "chosen", "owned")
+"""What a batch has beside tokens."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def fit_encoder(
         layer_decay=0.9,
         freeze_embeddings=True,
         seed=derive(settings.tuning.seed, "tuning") % 2**31,
+        devices=settings.train.devices,
+        strategy=settings.train.strategy,
     )
     log = train(
         tuned.network,
@@ -119,6 +123,7 @@ def fit_encoder(
         _collate(tuned, short, moments, settings.tuning.history),
         _loss(tuned, settings.tuning.temperature),
         dials,
+        by_rows=False,
         work=work,
         label="tuning",
         dials=as_dict(settings),
@@ -134,7 +139,8 @@ def _cut(text: str, n_words: int) -> str:
 def _collate(
     encoder: TrainableEncoder, texts: Sequence[str], moments: Moments, n_before: int
 ) -> Callable[[Sequence[int]], Mapping[str, Any]]:
-    """Batches: tokens of the different items in it [N, T], whose mean each left side is, which is right."""
+    """Batches: tokens of the different items in it [N, T], whose mean each left side is, which is right; the
+    items chosen [B] and those owned [B, n_before] by their numbers in the shop, -1 for none."""
     import torch
 
     def collate(groups: Sequence[int]) -> Mapping[str, Any]:
@@ -146,13 +152,14 @@ def _collate(
         left = np.zeros((len(chosen), len(items)), np.float32)
         ages = np.concatenate([np.arange(n, 0, -1) for n in lengths])
         left[np.repeat(np.arange(len(chosen)), lengths), places[: lengths.sum()]] = 1 / ages
-        wrong = right[None, :] != right[:, None]  # [B, B]
-        mine = (left > 0)[:, places[lengths.sum() :]]  # an item of the history is no wrong answer to it
+        owned = np.full((len(chosen), n_before), -1)
+        owned[np.repeat(np.arange(len(chosen)), lengths), ages - 1] = np.concatenate(before)
         return {
             **encoder.tokens([texts[item] for item in items]),
             "left": torch.from_numpy(left),
             "right": torch.from_numpy(places[lengths.sum() :].astype(np.int64)),
-            "same": torch.from_numpy(~wrong | mine),
+            "chosen": torch.from_numpy(right.astype(np.int64)),
+            "owned": torch.from_numpy(owned),
         }
 
     return collate
@@ -163,11 +170,15 @@ def _loss(encoder: TrainableEncoder, temperature: float) -> Callable[[Any, Mappi
     from torch.nn import functional as F
 
     from retailor.train.losses.functions import contrastive
+    from retailor.train.losses.shared import gathered
 
     def loss(network: Any, batch: Mapping[str, Any]) -> torch.Tensor:
-        tokens = {name: value for name, value in batch.items() if name not in ("left", "right", "same")}
+        tokens = {name: value for name, value in batch.items() if name not in ASKED}
         unit = F.normalize(encoder.vectors(tokens).float(), dim=-1)  # [N, d]
-        left, right = batch["left"] @ unit, unit[batch["right"]]
-        return contrastive(left, right, temperature=temperature, same=batch["same"])
+        left, right = gathered(batch["left"] @ unit), gathered(unit[batch["right"]])
+        chosen, owned = gathered(batch["chosen"]), gathered(batch["owned"])
+        mine = (owned[:, :, None] == chosen).any(dim=1)  # an item of the history is no wrong answer to it
+        same = (chosen[None, :] == chosen[:, None]) | mine  # [B, B]
+        return contrastive(left, right, temperature=temperature, same=same)
 
     return loss

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from retailor.config import Field, settings
+from retailor.train.settings import DeviceSettings
 
 BEHAVIOURS = {"view": 0.3, "cart": 0.6, "favourite": 0.6, "buy": 1.0, "rate": 1.0}
 MOVED = {
@@ -145,6 +146,8 @@ class RecommendSettings:
     many others."""
     max_network_steps: int = Field(default=5_000, ge=1)
     """Neither network is trained for longer, however many customers there are."""
+    train: DeviceSettings = Field(default_factory=DeviceSettings)
+    """What the networks are trained on."""
 
     tuning: TuningSettings = Field(default_factory=TuningSettings)
 

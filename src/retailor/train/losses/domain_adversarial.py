@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
 from retailor.train.losses.hooks import Batch, Loss, Place, place_in, reading
+from retailor.train.losses.shared import gathered
 
 __all__ = ["Contested", "DomainSettings", "GradientReversal", "domain_adversarial", "reverse"]
 
@@ -106,6 +107,6 @@ def domain_adversarial(loss: Loss, *, features: Place) -> Loss:
         told = network.told_apart(vectors)
         if torch.is_grad_enabled():
             network.seen += 1
-        return value + F.cross_entropy(told, domain)
+        return value + F.cross_entropy(gathered(told), gathered(domain))
 
     return contested

@@ -17,6 +17,7 @@ from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
 from retailor.train.losses.functions import contrastive
 from retailor.train.losses.hooks import drops
+from retailor.train.losses.shared import gathered
 from retailor.train.objectives.growth import grown
 from retailor.train.objectives.measures import neighbours_kept
 from retailor.train.objectives.settings import AdaptSettings, Outcome, Texts, training_of
@@ -70,7 +71,7 @@ def adapt_contrastive(
         made.network, learned, collate, loss,
         training_of(given, "contrastive", len(made.tokenizer)),
         validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
-        work=work, label="adapt", dials=(as_dict(given), held_out),
+        by_rows=False, work=work, label="adapt", dials=(as_dict(given), held_out),
     )  # fmt: skip
     after = measured()
     made = merged(made)
@@ -104,23 +105,27 @@ def _collate(encoder: Any, given: AdaptSettings) -> Callable[[Sequence[Pair]], B
         lefts, rights = ([pair[side] for pair in pairs] for side in (0, 1))
         batch = encoder.tokens([*lefts, *rights])
         cut = {name: rows[:, : given.max_tokens] for name, rows in batch.items()}
-        return {**cut, "same": _same(lefts) | _same(rights)}
+        return {**cut, "left": _known(lefts), "right": _known(rights)}
 
     return collate
 
 
-def _same(texts: list[str]) -> Tensor:
+def _known(texts: list[str]) -> Tensor:
+    """A number a text [B], the same in every process."""
+    return torch.tensor([seeds.derive(0, text) for text in texts])
+
+
+def _same(known: Tensor) -> Tensor:
     """Whether two rows have the same text [B, B]: they are then no wrong partners for each other."""
-    numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    ids = torch.tensor([numbers[text] for text in texts])
-    return ids[:, None] == ids[None, :]
+    return known[:, None] == known[None, :]
 
 
 def _loss(encoder: Any, given: AdaptSettings) -> Callable[[nn.Module, Batch], Tensor]:
     def loss(_: nn.Module, batch: Batch) -> Tensor:
-        inputs = {name: rows for name, rows in batch.items() if name != "same"}
-        left, right = encoder.vectors(inputs).chunk(2)
-        return contrastive(left, right, temperature=given.temperature, same=batch["same"])
+        inputs = {name: rows for name, rows in batch.items() if name not in ("left", "right")}
+        left, right = (gathered(side) for side in encoder.vectors(inputs).chunk(2))
+        same = _same(gathered(batch["left"])) | _same(gathered(batch["right"]))
+        return contrastive(left, right, temperature=given.temperature, same=same)
 
     return loss
 

@@ -173,8 +173,9 @@ def _fit_head(training: _Training) -> None:
     try:
         train(
             training.joined, range(len(training.lengths)), training.masker.straight().collate,
-            head_loss, head_training_of(training.given), lengths=training.lengths, work=training.work,
-            label="adapt-head", dials=as_dict(training.given),
+            head_loss, head_training_of(training.given), lengths=training.lengths,
+            weigh=lambda batch: n_labels(batch["labels"]), work=training.work, label="adapt-head",
+            dials=as_dict(training.given),
         )  # fmt: skip
     finally:
         for parameter in trained:

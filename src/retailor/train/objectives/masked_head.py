@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from retailor.models.encoder import pool
 from retailor.models.shapes import TrainableEncoder
 from retailor.train.losses.functions import masked_lm
+from retailor.train.losses.shared import gathered
 from retailor.train.objectives.masking import IGNORED, Vocabulary, batch_randomness, draw_masks, hide, padded
 
 Batch = Mapping[str, Tensor]
@@ -138,7 +139,8 @@ def full_loss(
         value = masked_lm(*model.scores(hidden, batch["labels"]))
         if "targets" not in batch:
             return value
-        return value + keep * apart(pooling(hidden, batch["attention_mask"]), batch["targets"])
+        pooled = gathered(pooling(hidden, batch["attention_mask"]))
+        return value + keep * apart(pooled, gathered(batch["targets"]))
 
     return loss
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from retailor.train.losses.hooks import Loss
+from retailor.train.losses.shared import gathered
 from retailor.train.objectives.masked_head import MaskedHead, MaskedModel, Masker
 from retailor.train.objectives.masking import IGNORED
 
@@ -68,5 +69,6 @@ def with_order(loss: Loss) -> Loss:
 
 def order_loss(model: OrderedModel, hidden: Tensor, order: Tensor) -> Tensor:
     """Mean cross entropy [] of hidden [B, T, dim] for order [B]: 1 swapped, 0 not, −100 for no halves."""
-    total = F.cross_entropy(model.order(hidden[:, 0]).float(), order, ignore_index=IGNORED, reduction="sum")
+    logits, order = gathered(model.order(hidden[:, 0]).float()), gathered(order)
+    total = F.cross_entropy(logits, order, ignore_index=IGNORED, reduction="sum")
     return total / torch.clamp((order != IGNORED).sum(), min=1)

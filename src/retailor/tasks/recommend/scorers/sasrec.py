@@ -108,6 +108,7 @@ def fit_sasrec(
     empty log, when no customer has two events.
     """
     from retailor.train.loop import train
+    from retailor.train.losses.functions import n_labels
     from retailor.train.settings import TrainSettings
 
     rows = np.flatnonzero(histories.lengths() > 1)
@@ -136,6 +137,8 @@ def fit_sasrec(
         validate_every=2 * -(-len(rows) // batch_size),
         # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "sequence") % 2**31,
+        devices=settings.train.devices,
+        strategy=settings.train.strategy,
     )
     log = train(
         network,
@@ -144,6 +147,7 @@ def fit_sasrec(
         _loss(n_items, settings),
         dials,
         validate=None if cases is None else _validation(network, seen, histories, cases, settings),
+        weigh=lambda batch: n_labels(batch["targets"]),
         work=work,
         label="sasrec",
         dials=(as_dict(settings), None if cases is None else digest(cases.customers, cases.targets)),

@@ -150,6 +150,8 @@ def fit_two_tower(
         patience=2,
         # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "taste") % 2**31,
+        devices=settings.train.devices,
+        strategy=settings.train.strategy,
     )
     log = train(
         network,

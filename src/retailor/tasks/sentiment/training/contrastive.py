@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from retailor.models.shapes import TrainableEncoder
 from retailor.tasks.sentiment.readers.heads import Labels
 from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.losses.shared import gathered
 
 TEMPERATURE = 0.1
 
@@ -47,7 +48,7 @@ def contrast_tuned(
 
     def loss(_: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         inputs = {name: value for name, value in batch.items() if name != "labels"}
-        return label_contrast(made.vectors(inputs), batch["labels"])
+        return label_contrast(gathered(made.vectors(inputs)), gathered(batch["labels"]))
 
     log = train(
         made.network, list(zip(texts, y.tolist(), strict=True)), collate, loss, settings, label="contrast"

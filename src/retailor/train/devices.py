@@ -1,0 +1,134 @@
+"""Where a training runs: on one device in plain PyTorch, or in several processes that share every batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from retailor.errors import ConfigError, MissingExtra, ModelError
+from retailor.models.hardware import default_device
+from retailor.train.losses.hooks import Batch, Loss
+from retailor.train.settings import DeviceSettings, TrainSettings
+
+E = TypeVar("E")
+
+
+class World(Protocol):
+    """The processes of a training, as one of them sees it."""
+
+    rank: int
+    size: int
+    empty: bool
+    """Whether this process has no example of the batch: what it reads in its place is not gathered."""
+
+    def forward(self, network: nn.Module, loss: Loss) -> Callable[[Batch], Tensor]:
+        """The loss of a batch as a function whose gradients are the same in every process afterwards."""
+
+    def syncing(self, last: bool) -> AbstractContextManager[Any]:
+        """Around the passes over a part of a step: gradients are exchanged with the `last` one."""
+
+    def backward(self, value: Tensor) -> None:
+        """Adds the gradient of a scalar, a mean over processes."""
+
+    def sum(self, value: float) -> float:
+        """The sum of the processes' values, the same in each."""
+
+    def of_first(self, made: Callable[[], float]) -> float:
+        """What the first process makes; the others make nothing and wait for it."""
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows [n, …] of all processes, with their gradients."""
+
+
+class Alone:
+    """One device, plain PyTorch."""
+
+    rank, size, empty = 0, 1, False
+
+    def forward(self, network: nn.Module, loss: Loss) -> Callable[[Batch], Tensor]:
+        return lambda batch: loss(network, batch)
+
+    def syncing(self, last: bool) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def backward(self, value: Tensor) -> None:
+        value.backward()  # type: ignore[no-untyped-call]
+
+    def sum(self, value: float) -> float:
+        return value
+
+    def of_first(self, made: Callable[[], float]) -> float:
+        return made()
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        return rows
+
+
+def share_of(world: World, group: Sequence[E]) -> Sequence[E]:
+    """The examples of a batch that this process reads: every `size`-th, so that lengths are alike."""
+    return group if world.size == 1 else group[world.rank :: world.size]
+
+
+def rows_of(world: World, batch: Batch, n: int) -> Batch:
+    """A batch of n examples cut to the rows of this process's share, or to the first row where it has none.
+
+    Raises ModelError where a tensor has not one row an example.
+    """
+    for name, tensor in batch.items():
+        if not tensor.ndim or len(tensor) != n:
+            raise ModelError(
+                f"'{name}' of shape {tuple(tensor.shape)} cannot be shared out by the rows of {n} examples: "
+                "train with by_rows=False.",
+                asked="devices",
+            )
+    own = slice(world.rank, None, world.size) if world.rank < n else slice(1)
+    return {name: tensor[own].contiguous() for name, tensor in batch.items()}
+
+
+# what can be asked for ----------------------------------------------------------------------------
+
+
+def several(settings: DeviceSettings | TrainSettings) -> bool:
+    """Whether processes of their own are asked for."""
+    return settings.devices > 1 or settings.strategy != "auto"
+
+
+def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device | None = None) -> None:
+    """Raises ConfigError on more devices than this machine has, MissingExtra without what starts several.
+
+    `device` is where the network lies (default: where networks go).
+    """
+    if not several(settings):
+        return
+    kind = (device or default_device()).type
+    there = n_devices(kind)
+    if settings.devices > there:
+        raise ConfigError(
+            f"devices = {settings.devices}, and there {'is' if there == 1 else 'are'} {there} "
+            f"({_named(kind)}): set devices = {there} at the most.",
+            key="devices",
+            value=settings.devices,
+        )
+    for package in ("lightning_fabric", "cloudpickle"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, install="pip install 'retailor[devices]'")
+
+
+def n_devices(kind: str) -> int:
+    """How many devices of a kind this process may use; of processors their cores."""
+    if kind == "cuda":
+        return torch.cuda.device_count()
+    if kind != "cpu":
+        return 1
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _named(kind: str) -> str:
+    return {"cuda": "GPUs", "cpu": "cores of the processor"}.get(kind, kind)
