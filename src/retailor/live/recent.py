@@ -53,7 +53,8 @@ class Recent:
         with self._lock:
             for number, line in lines:
                 self.number = max(self.number, number)
-                take[line.what](number, line)
+                if line.what in take:
+                    take[line.what](number, line)
 
     def _event(self, number: int, line: Line) -> None:
         who = line.user_id

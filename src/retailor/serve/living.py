@@ -16,8 +16,10 @@ from retailor.serve.trial import Trial
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
+    from retailor.serve.showing import Showing
 
 LOOK_EVERY_S = 1.0
+SWEEP_EVERY_S = 3600.0
 MAX_REQUESTS = 256
 """Written to the disk at once; while they are, others gather."""
 _log = logging.getLogger("retailor.serve")
@@ -38,8 +40,10 @@ class Living:
         max_queue: int,
         timeout_s: float,
         trial: Trial | None = None,
+        showing: Showing | None = None,
+        learn: Callable[[Showing], None] = lambda showing: None,
     ) -> None:
-        self.shop, self.trial = shop, trial
+        self.shop, self.trial, self.showing = shop, trial, showing
         self._absorb, self._absorb_s = absorb, absorb_s
         self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
             "events",
@@ -50,10 +54,17 @@ class Living:
             query_s=0.01,
         )
         self._wake, self._closed = threading.Event(), False
+        self._stop = threading.Event()
         self._known = (0, 0)
         self._absorbed_at = time.monotonic()
         self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
         self._thread.start()
+        self._learning: threading.Thread | None = None
+        if showing is not None:
+            self._learning = threading.Thread(
+                target=self._learn, args=(showing, learn), name="learning", daemon=True
+            )
+            self._learning.start()
 
     def take(self, lines: Sequence[Line]) -> Taken:
         """Writes the events; what became of them, once they are on the disk."""
@@ -61,9 +72,12 @@ class Living:
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Forgets what some customers did; how many lines of the log that was."""
-        if self.trial is not None:
-            self.trial.forget(user_ids)
-        return self.shop.forget(user_ids)
+        for each in self._writers():
+            each.forget(user_ids)
+        n = self.shop.forget(user_ids)
+        if self.showing is not None:
+            self.showing.forget(user_ids)  # again: meanwhile the log may have been read once more
+        return n
 
     def soon(self) -> None:
         """An item has changed: look now."""
@@ -84,9 +98,26 @@ class Living:
             except Exception as error:  # the thread must live: its work is tried again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
+    def _learn(self, showing: Showing, learn: Callable[[Showing], None]) -> None:
+        """The bandit's thread: it takes in what was chosen, and now and then throws out what is old."""
+        swept_at = time.monotonic()
+        while not self._stop.wait(showing.bandit.learn_s):
+            try:
+                learn(showing)
+                if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                    swept_at = time.monotonic()
+                    showing.sweep(self.shop.log)
+            except RetailorError as error:
+                _log.error("what was chosen could not be learned from: %s", error)
+            except Exception as error:  # the thread must live: its work is tried again
+                _log.error("what was chosen could not be learned from: %s", type(error).__name__)
+
+    def _writers(self) -> list[Trial | Showing]:
+        return [each for each in (self.trial, self.showing) if each is not None]
+
     def _tell(self) -> None:
-        if self.trial is not None:
-            self.trial.write(self.shop.log.append)
+        for each in self._writers():
+            each.write(self.shop.log.append)
 
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number
@@ -101,9 +132,12 @@ class Living:
         self._writer.close(timeout_s)
         self._closed = True
         self._wake.set()
+        self._stop.set()
         self._thread.join(timeout_s)
+        if self._learning is not None:
+            self._learning.join(timeout_s)
         try:
             self._tell()
         except RetailorError as error:
-            _log.error("who was answered by which arm could not be written: %s", error)
+            _log.error("who was answered by which arm, and what was shown, could not be written: %s", error)
         self.shop.close()

@@ -39,6 +39,7 @@ from retailor.tasks.shapes import Task
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
+    from retailor.serve.showing import Showing
 
 INSIGHT = "insight.html"
 
@@ -116,7 +117,7 @@ class Service:
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
         entry = self.entries[kind]
         batcher = self._batcher(kind, task)
-        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), number)
+        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), task, number)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -159,7 +160,22 @@ class Service:
             max_queue=settings.max_queue,
             timeout_s=settings.timeout_s,
             trial=Trial(settings.experiment, self.entries) if settings.experiment.name else None,
+            showing=self._showing(shop),
+            learn=self._learn,
         )
+
+    def _showing(self, shop: LiveShop) -> Showing | None:
+        settings = self.settings
+        if not settings.impressions.tasks:
+            return None
+        with naming_extras():
+            from retailor.serve.showing import Showing
+
+        return Showing(shop.log, settings.impressions, settings.bandit)
+
+    def _learn(self, showing: Showing) -> None:
+        run = self._run
+        showing.learn(None if run is None else run.tasks.get(showing.task))
 
     def live(self) -> LiveShop:
         """What happens in the shop. ServeError 501 where the server keeps no events."""
@@ -232,23 +248,39 @@ class Service:
 
     # asking
 
-    def ask(self, kind: str, query: Any) -> Reply:
-        """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item."""
+    def ask(self, kind: str, query: Any, *, is_shown: bool = False) -> Reply:
+        """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item.
+
+        `is_shown`: whether a customer will see it, so that it is noted, and ordered by a bandit, where the
+        settings say so.
+        """
         run = self._now()
         loaded = run.task(kind)
         query = with_pseudonym(query, run.pseudonyms)
+        user_id = getattr(query, "user_id", None)
+        trial = self._living.trial if self._living is not None else None
+        showing = self._living.showing if self._living is not None and is_shown else None
         if self._living is not None:
-            if self._living.trial is not None:
-                query = self._living.trial.query(kind, query)
+            query = query if trial is None else trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
-        tally = self.tallies[kind]
-        tally.add("n_requests")
+        self.tallies[kind].add("n_requests")
+        if showing is None:
+            answer, loaded, cached = self._answered(kind, query, loaded)
+            return Reply(answer, loaded.fingerprint, cached, run.view, notes)
+        asked = showing.asked(kind, query, user_id, loaded)
+        answer, loaded, cached = self._answered(kind, asked.wide, loaded)
+        arm = None if trial is None else trial.arm(kind, user_id)
+        answer, query_id = showing.shown(kind, asked, answer, loaded, arm)
+        return Reply(answer, loaded.fingerprint, cached, run.view, notes, query_id)
+
+    def _answered(self, kind: str, query: Any, loaded: Loaded) -> tuple[Any, Loaded, bool]:
+        """The answer, the task that gave it, and whether it was remembered."""
         key = cache_key(kind, loaded.fingerprint, query)
         remembered = loaded.read(self.cache.get(key))
         if remembered is not None:
-            tally.add("n_hits")
-            return Reply(remembered, loaded.fingerprint, True, run.view, notes)
+            self.tallies[kind].add("n_hits")
+            return remembered, loaded, True
         try:
             answer = loaded.batcher.ask(query, key)
         except ServeError as error:
@@ -257,7 +289,7 @@ class Service:
                 raise
             loaded, key = current, cache_key(kind, current.fingerprint, query)
             answer = current.batcher.ask(query, key)
-        return Reply(self._remember(key, answer, loaded), loaded.fingerprint, False, run.view, notes)
+        return self._remember(key, answer, loaded), loaded, False
 
     def ask_extra(self, kind: str, extra: Extra, query: Any) -> Reply:
         """The answer of the task `kind` to an extra of its entry. ServeError 501 when the run has none."""
