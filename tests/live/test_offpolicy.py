@@ -76,3 +76,92 @@ def world(seed: int, *, k: int = 5, pool: int = 10, n_lists: int = 200, noise: f
 
 def held(found: Evaluation, value: float) -> list[bool]:
     return [getattr(found, name).low <= value <= getattr(found, name).high for name in ESTIMATES]
+
+
+@pytest.mark.parametrize(
+    ("n_worlds", "n_each"), [(2, 20), pytest.param(5, 100, marks=pytest.mark.slow)], ids=["few", "500"]
+)
+@pytest.mark.parametrize("each", [1, 5])
+def test_the_intervals_hold_the_true_value(n_worlds: int, n_each: int, each: int) -> None:
+    held_by, n_refused = [], 0
+    for number in range(n_worlds):
+        made = world(number)
+        for draw in range(n_each):
+            one = made.logged(1_600, stream(draw, "draws", str(number), str(each)), each=each)
+            try:
+                held_by.append(held(evaluate(one), made.value))
+            except DataError:
+                n_refused += 1
+    assert n_refused <= 0.02 * n_worlds * n_each
+    share = np.mean(held_by, axis=0)
+    least = 0.93 if n_each == 100 else 0.85  # of 40, 34 or more in 99.8 %
+    assert (share >= least).all(), dict(zip(ESTIMATES, share, strict=True))
+
+
+def test_what_is_expected_over_all_that_could_have_been_shown_is_the_value() -> None:
+    """Unbiased, by enumeration: three lists with known probabilities, all outcomes of two places."""
+    lists = np.array([[0, 1], [1, 0], [2, 1]])
+    weights = np.array([0.5, 0.3, 0.2])
+    worth, look, model = np.array([0.6, 0.3, 0.1]), np.array([1.0, 0.5]), np.array([0.2, 0.9, 0.4])
+    target = np.array([1, 0])
+    ips = dr = 0.0
+    for shown, weight in zip(lists, weights, strict=True):
+        told = weights @ (lists == shown)
+        w = (target == shown) / told
+        expected = float((model[target] * look).sum())
+        for outcome in product([0.0, 1.0], repeat=2):
+            r = np.array(outcome)
+            p = worth[shown] * look
+            probability = weight * float(np.prod(np.where(r == 1, p, 1 - p)))
+            ips += probability * float((w * r).sum())
+            dr += probability * (expected + float((w * (r - model[shown] * look)).sum()))
+    value = float((worth[target] * look).sum())
+    assert ips == pytest.approx(value) and dr == pytest.approx(value)
+
+
+def logged(n: int = 400) -> Logged:
+    return world(0).logged(n, stream(0, "refusals"))
+
+
+def test_what_was_shown_itself_is_worth_what_was_chosen() -> None:
+    one = logged()
+    same = replace(one, policy=one.propensities, expected=one.predicted)
+    found = evaluate(same)
+    for name in ESTIMATES:
+        assert getattr(found, name).value == pytest.approx(found.shown.value)
+    assert found.gain.value == pytest.approx(0) and found.gain.high - found.gain.low < 1e-9
+    assert found.effective == pytest.approx(400) and found.cover == pytest.approx(1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0, -0.1, 1.5, np.inf])
+def test_without_propensities_it_says_why_not(bad: float) -> None:
+    one = logged()
+    told = one.propensities.copy()
+    told[7, 2] = bad
+    with pytest.raises(DataError, match=r"1 of 2,000 items were shown with no known propensity"):
+        evaluate(replace(one, propensities=told))
+
+
+def test_what_was_never_shown_cannot_be_valued() -> None:
+    one = logged(1_600)
+    other = one.policy.copy()
+    other[one.customers % 3 == 0, 3] = 0.0
+    with pytest.raises(DataError, match=r"at place 4 the log can have shown only [2-7]\d% of what"):
+        evaluate(replace(one, policy=other))
+
+
+def test_too_few_answers_of_the_policys_own() -> None:
+    with pytest.raises(DataError, match=r"the \d+ answers are worth \d+ of this policy's own"):
+        evaluate(logged(150))
+    with pytest.raises(DataError, match="no answers"):
+        evaluate(logged(0))
+
+
+def test_shorter_answers_count_where_they_are() -> None:
+    one = logged(1_600)
+    there = one.is_there.copy()
+    there[::3, 3:] = False
+    cut = evaluate(replace(one, is_there=there, propensities=np.where(there, one.propensities, np.nan)))
+    assert cut.shown.value < evaluate(one).shown.value
+    whole = replace(one, policy=one.propensities, is_there=there)
+    assert evaluate(whole).snips.value == pytest.approx(evaluate(whole).shown.value)

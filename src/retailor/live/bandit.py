@@ -7,10 +7,10 @@ whoever was forgotten is not among them.
 from __future__ import annotations
 
 import math
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ Traits = Callable[[Sequence[str]], F64]
 """Item ids to what their texts say [n, t], zero for an item that is not known."""
 MAX_OPEN = 20_000
 """So many latest answers may still be chosen from; a later choice is in the log alone."""
+BLOCK = 512
+"""Lines that are taken in at once."""
 MAX_EARLY = 10_000
 """Choices that came before the line of their answer."""
 
@@ -73,19 +75,19 @@ class _Open:
 
 
 class Learner:
-    """Learns from a log. `learn` is called by one thread, `panel` and `state` are there for any."""
+    """Learns from a log. `learn` is called by one thread; the rest is there for any."""
 
     def __init__(self, log: Log, settings: BanditSettings, task: str = "recommend") -> None:
         self.log, self.settings, self.task = log, settings, task
         self.panel: Panel | None = None
         """None: nothing is ordered, because nothing is known yet or the bandit was stopped."""
         self.state = State(0, 0, 0, None, None, None, None, False)
-        self._lock = threading.Lock()
-        self._fitted = ""
+        self._n_forgotten = 0
+        self._known: tuple[str, int] = ("", 0)
         self._anew()
 
     def _anew(self) -> None:
-        self._number = -1
+        self._number = self._concluded = -1
         self._beliefs: Beliefs | None = None
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._early: OrderedDict[str, set[str]] = OrderedDict()
@@ -93,58 +95,72 @@ class Learner:
         self._n = 0
 
     def forget(self) -> None:
-        """Orders nothing by what is believed until the log was read anew."""
-        with self._lock:
-            self.panel = None
-            self._anew()
+        """Orders nothing by what is believed until the log was read anew; from any thread."""
+        self._n_forgotten += 1
+        self.panel = None
 
     def learn(self, traits: Traits, fitted: str) -> bool:
         """Takes in what is new in the log, and makes another panel; False where nothing is new.
 
-        `fitted`: the fingerprint of what gives the traits. With another one all is learned anew.
+        `fitted`: the fingerprint of what gives the traits. With another one all is learned anew, as it is
+        where somebody was forgotten.
         """
-        with self._lock:
-            if fitted != self._fitted or self._n > 2 * self.settings.remembered:
-                self._fitted = fitted
-                self._anew()
-            if self._number < 0:
-                self._number = self.log.number_of_answer(self.settings.remembered)
-            before, lines = self._number, list(self.log.answers(self._number))
-            if any(line.what == "forgot" for _, line in lines) and self._n:
-                self._anew()
-                self._number = before = self.log.number_of_answer(self.settings.remembered)
-                lines = list(self.log.answers(self._number))
-            self.add((line for _, line in lines), traits)
-            self._number = lines[-1][0] if lines else before
-            if self._number == before and self.panel is not None:
-                return False
-            self._conclude()
+        n_forgotten = self._n_forgotten
+        known = (fitted, n_forgotten)
+        if known != self._known or self._n > 2 * self.settings.remembered:
+            self._anew()
+            self._known = known
+        if not self._take_new(traits):
+            self._anew()
+            self._take_new(traits)
+        if self._number == self._concluded and self.panel is not None:
+            return False
+        panel = self._conclude()
+        if n_forgotten != self._n_forgotten:
             return True
+        self.panel, self._concluded = panel, self._number
+        return True
 
-    def add(self, lines: Iterable[Line], traits: Traits) -> None:
-        """Takes in lines, in the order of the log."""
+    def _take_new(self, traits: Traits) -> bool:
+        """Whether all new lines were taken in; not where somebody was forgotten who may be among the old."""
+        is_anew = self._number < 0
+        if is_anew:
+            self._number = self.log.number_of_answer(self.settings.remembered)
+        for block in _blocks(self.log.answers(self._number)):
+            if not is_anew and any(line.what == "forgot" for _, line in block):
+                return False
+            self.add([line for _, line in block], traits)
+            self._number = block[-1][0]
+        return True
+
+    def add(self, lines: Sequence[Line], traits: Traits) -> None:
+        """Takes in some lines, in the order of the log."""
+        shown = [shown_of(line) for line in lines if line.what == "shown"]
+        self._shown([one for one in shown if one.task == self.task and one.items], traits)
         for line in lines:
-            if line.what == "shown":
-                one = shown_of(line)
-                if one.task == self.task and one.items:
-                    self._shown(one, traits)
-            elif (found := chosen_of(line)) is not None and found.kind in self.settings.goal:
+            found = chosen_of(line)
+            if found is not None and found.kind in self.settings.goal:
                 self._chosen(found.query_id, found.item_id)
 
-    def _shown(self, one: Shown, traits: Traits) -> None:
-        features = features_for(one, traits)
+    def _shown(self, shown: Sequence[Shown], traits: Traits) -> None:
+        if not shown:
+            return
+        known = looked_up(shown, traits)
+        features = [features_for(one, known) for one in shown]
         if self._beliefs is None:
-            self._beliefs = Beliefs(features.shape[1])
-        look = looks(one.first, len(one.items))
-        self._beliefs.add_shown(features, one.items, look)
-        side = self._sides[one.by in ("mean", "draw")] if one.pool else Side()
-        side.n += 1
-        self._n += 1
-        self._open[one.query_id] = _Open(one.items, features, look, side, set(range(len(one.items))))
-        if len(self._open) > MAX_OPEN:
+            self._beliefs = Beliefs(features[0].shape[1])
+        look = [looks(one.first, len(one.items)) for one in shown]
+        ids = [item_id for one in shown for item_id in one.items]
+        self._beliefs.add_shown(np.concatenate(features), ids, np.concatenate(look))
+        self._n += len(shown)
+        for one, rows, seen in zip(shown, features, look, strict=True):
+            side = self._sides[one.by in ("mean", "draw")] if one.pool else Side()
+            side.n += 1
+            self._open[one.query_id] = _Open(one.items, rows, seen, side, set(range(len(one.items))))
+            for item_id in self._early.pop(one.query_id, ()):
+                self._chosen(one.query_id, item_id)
+        while len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)
-        for item_id in self._early.pop(one.query_id, ()):
-            self._chosen(one.query_id, item_id)
 
     def _chosen(self, query_id: str, item_id: str) -> None:
         one = self._open.get(query_id)
@@ -161,10 +177,10 @@ class Learner:
         one.side.n_with_choice += not one.has_choice
         one.has_choice = True
 
-    def _conclude(self) -> None:
+    def _conclude(self) -> Panel | None:
         beliefs = self._beliefs
         if beliefs is None:
-            return
+            return None
         held, ordered = self._sides[False], self._sides[True]
         low, high = difference(held, ordered, self.settings)
         stopped = high is not None and high < -self.settings.worst * held.rate
@@ -178,7 +194,13 @@ class Learner:
             high,
             stopped,
         )
-        self.panel = None if stopped else beliefs.panel(self.settings.draws, self._number)
+        return None if stopped else beliefs.panel(self.settings.draws, self._number)
+
+
+def _blocks(lines: Iterable[tuple[int, Line]]) -> Iterator[list[tuple[int, Line]]]:
+    left = iter(lines)
+    while block := list(islice(left, BLOCK)):
+        yield block
 
 
 def features_for(one: Shown, traits: Traits, items: Sequence[str] | None = None) -> F64:
@@ -189,11 +211,17 @@ def features_for(one: Shown, traits: Traits, items: Sequence[str] | None = None)
     return features_of(traits(items), customer_of(one.seen, traits), ranks)
 
 
+def looked_up(shown: Sequence[Shown], traits: Traits) -> Traits:
+    """The same traits, of the items of some answers, asked for once."""
+    ids = list(dict.fromkeys(each for one in shown for each in (*one.items, *one.seen)))
+    table, at = traits(ids), {item_id: row for row, item_id in enumerate(ids)}
+    return lambda item_ids: table[[at[each] for each in item_ids]]
+
+
 def customer_of(seen: Sequence[str], traits: Traits) -> F64:
     """What the customer's latest items have in common [t]: their mean; zero for nobody known."""
-    if not seen:
-        return np.zeros(traits(()).shape[1])
-    return np.asarray(traits(seen).mean(axis=0), np.float64)
+    found = traits(seen)
+    return np.asarray(found.mean(axis=0) if len(seen) else np.zeros(found.shape[1]), np.float64)
 
 
 def difference(held: Side, ordered: Side, settings: BanditSettings) -> tuple[float | None, float | None]:

@@ -121,14 +121,6 @@ def _overlap(w: F64, logged: Logged) -> tuple[float, float]:
     sizes = np.array([_effective(column) for column in w.T[used]])
     covers = w.sum(axis=0)[used] / n[used]
     errors = w.std(axis=0)[used] / np.sqrt(n[used])
-    worst = int(np.argmin(covers))
-    if covers[worst] + 3 * errors[worst] < LEAST_COVER:
-        raise DataError(
-            f"at place {worst + 1} the log can have shown only {covers[worst]:.0%} of what this policy would "
-            f"show, and {LEAST_COVER:.0%} are needed: what was never shown cannot be valued. Explore more, or "
-            "evaluate a policy that is nearer to what is served.",
-            value=float(covers[worst]),
-        )
     least = int(np.argmin(sizes))
     if sizes[least] < LEAST_ANSWERS:
         raise DataError(
@@ -136,6 +128,14 @@ def _overlap(w: F64, logged: Logged) -> tuple[float, float]:
             f"policy's own, and {LEAST_ANSWERS:.0f} are needed; wait for more answers, or evaluate a policy "
             "that is nearer to what is served.",
             value=float(sizes[least]),
+        )
+    worst = int(np.argmin(covers))
+    if covers[worst] + 3 * errors[worst] < LEAST_COVER:
+        raise DataError(
+            f"at place {worst + 1} the log can have shown only {covers[worst]:.0%} of what this policy would "
+            f"show, and {LEAST_COVER:.0%} are needed: what was never shown cannot be valued. Explore more, or "
+            "evaluate a policy that is nearer to what is served.",
+            value=float(covers[worst]),
         )
     return float(sizes[least]), float(min(covers[worst], 1.0))
 
