@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,6 +145,14 @@ class Log:
         names = sa.and_(what == "event", _TABLE.c.body["query_id"].as_string().is_not(None))
         chosen = sa.select(_TABLE).where(_TABLE.c.number > number).order_by(_TABLE.c.number)
         yield from self._read(chosen.where(sa.or_(what.in_(("shown", "forgot")), names)))
+
+    def reached(self, goal: Collection[str]) -> Iterator[tuple[int, Line]]:
+        """(number, line), in order, of who was answered by an arm, and of events of the kinds of a goal."""
+        what = _TABLE.c.what
+        goals = sa.and_(what == "event", _TABLE.c.kind.in_(list(goal)))
+        yield from self._read(
+            sa.select(_TABLE).where(sa.or_(what == "exposed", goals)).order_by(_TABLE.c.number)
+        )
 
     def number_of_answer(self, n: int) -> int:
         """The number behind which the latest n answers are; 0 where there are no more."""

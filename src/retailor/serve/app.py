@@ -18,6 +18,7 @@ from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
+from retailor.serve.merchant_routes import add_merchant
 from retailor.serve.metrics import CONTENT_TYPE, Metrics
 from retailor.serve.page_files import add_page
 from retailor.serve.problems import install
@@ -39,6 +40,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The API key is missing or wrong."},
     404: {"model": Problem, "description": "The item or customer asked for by id does not exist."},
     408: {"model": Problem, "description": "The request took too long to arrive."},
+    409: {"model": Problem, "description": "No other run can answer."},
     413: {"model": Problem, "description": "The body is too large."},
     415: {"model": Problem, "description": "The body is not sent as JSON."},
     421: {"model": Problem, "description": "The server does not answer to this host name."},
@@ -79,6 +81,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
     add_chat(app, service, talker(settings.chat_model))
     _add_shop(app, service)
     add_live(app, service)
+    add_merchant(app, service)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
     _add_reference(app, settings)

@@ -6,20 +6,26 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from retailor.errors import RetailorError
+from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Line, Taken
 from retailor.serve.batching import Batcher
+from retailor.serve.every import Every
 from retailor.serve.trial import Trial
+from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
+    from retailor.serve.served import Loaded, ServedRun
+    from retailor.serve.settings import ServeSettings
     from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
 
-LOOK_EVERY_S = 1.0
 SWEEP_EVERY_S = 3600.0
+LOOK_EVERY_S = 1.0
 MAX_REQUESTS = 256
 """Written to the disk at once; while they are, others gather."""
 _log = logging.getLogger("retailor.serve")
@@ -41,9 +47,9 @@ class Living:
         timeout_s: float,
         trial: Trial | None = None,
         showing: Showing | None = None,
-        learn: Callable[[Showing], None] = lambda showing: None,
+        watch: Watch | None = None,
     ) -> None:
-        self.shop, self.trial, self.showing = shop, trial, showing
+        self.shop, self.trial, self.showing, self.watch = shop, trial, showing, watch
         self._absorb, self._absorb_s = absorb, absorb_s
         self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
             "events",
@@ -54,17 +60,15 @@ class Living:
             query_s=0.01,
         )
         self._wake, self._closed = threading.Event(), False
-        self._stop = threading.Event()
         self._known = (0, 0)
         self._absorbed_at = time.monotonic()
         self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
         self._thread.start()
-        self._learning: threading.Thread | None = None
-        if showing is not None:
-            self._learning = threading.Thread(
-                target=self._learn, args=(showing, learn), name="learning", daemon=True
-            )
-            self._learning.start()
+        self._beside: list[Every] = []
+
+    def beside(self, name: str, seconds: float, work: Callable[[], object]) -> None:
+        """Has a thread of its own do some work every so many seconds, until this is closed."""
+        self._beside.append(Every(name, seconds, work))
 
     def take(self, lines: Sequence[Line]) -> Taken:
         """Writes the events; what became of them, once they are on the disk."""
@@ -98,20 +102,6 @@ class Living:
             except Exception as error:  # the thread must live: its work is tried again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
-    def _learn(self, showing: Showing, learn: Callable[[Showing], None]) -> None:
-        """The bandit's thread: it takes in what was chosen, and now and then throws out what is old."""
-        swept_at = time.monotonic()
-        while not self._stop.wait(showing.bandit.learn_s):
-            try:
-                learn(showing)
-                if time.monotonic() - swept_at > SWEEP_EVERY_S:
-                    swept_at = time.monotonic()
-                    showing.sweep(self.shop.log)
-            except RetailorError as error:
-                _log.error("what was chosen could not be learned from: %s", error)
-            except Exception as error:  # the thread must live: its work is tried again
-                _log.error("what was chosen could not be learned from: %s", type(error).__name__)
-
     def _writers(self) -> list[Trial | Showing]:
         return [each for each in (self.trial, self.showing) if each is not None]
 
@@ -132,12 +122,51 @@ class Living:
         self._writer.close(timeout_s)
         self._closed = True
         self._wake.set()
-        self._stop.set()
         self._thread.join(timeout_s)
-        if self._learning is not None:
-            self._learning.join(timeout_s)
+        for each in self._beside:
+            each.close(timeout_s)
         try:
             self._tell()
         except RetailorError as error:
             _log.error("who was answered by which arm, and what was shown, could not be written: %s", error)
         self.shop.close()
+
+
+def living_of(
+    settings: ServeSettings,
+    entries: Mapping[str, Entry],
+    absorb: Callable[[], None],
+    served: Callable[[], ServedRun | None],
+    drift: DriftSettings,
+) -> Living | None:
+    """What the settings ask for, at work; None where no events are kept. `served` gives the run of now."""
+    if settings.events_url is None:
+        return None
+    from retailor.live.shop import LiveShop
+    from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
+
+    trial = Trial(settings.experiment, entries) if settings.experiment.name else None
+    shop = LiveShop.open(settings.events_url)
+    showing = Showing(shop.log, settings.impressions, settings.bandit) if settings.impressions.tasks else None
+    watch = Watch(shop, served, drift, settings.experiment)
+    made = Living(
+        shop,
+        absorb,
+        absorb_s=settings.absorb_s,
+        max_queue=settings.max_queue,
+        timeout_s=settings.timeout_s,
+        trial=trial,
+        showing=showing,
+        watch=watch,
+    )
+    made.beside("counting", settings.watch_s, watch.count)
+    if showing is not None:
+        made.beside("sweeping", SWEEP_EVERY_S, lambda: showing.sweep(shop.log))
+        if showing.learner is not None:
+            made.beside("learning", settings.bandit.learn_s, lambda: showing.learn(_task(served(), showing.task)))
+    return made
+
+
+def _task(run: ServedRun | None, kind: str) -> Loaded | None:
+    return None if run is None else run.tasks.get(kind)

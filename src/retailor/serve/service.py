@@ -19,16 +19,16 @@ from retailor.extras import naming_extras
 from retailor.live.forgetting import Receipt, forget_in
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
+from retailor.live.settings import DriftSettings
 from retailor.live.shapes import NUMBER, Refused, Taken
 from retailor.live.standing import standing_run
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
-from retailor.serve.living import Living
+from retailor.serve.living import Living, living_of
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
-from retailor.serve.trial import Trial
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
@@ -40,6 +40,7 @@ from retailor.tasks.shapes import Task
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
     from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
 
 INSIGHT = "insight.html"
 
@@ -62,7 +63,13 @@ class Service:
         self._living: Living | None = None
 
     @classmethod
-    def load(cls, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        entries: Mapping[str, Entry],
+        settings: ServeSettings | None = None,
+        drift: DriftSettings | None = None,
+    ) -> Self:
         """An open service of tasks among `entries`, such as `registry.TASKS`.
 
         Raises DataError when the folder holds no task or a broken one.
@@ -71,7 +78,10 @@ class Service:
         service = cls(folder, entries, settings, _cache(settings))
         try:
             service.reload()
-            service._open_live()
+            with naming_extras():
+                service._living = living_of(
+                    service.settings, entries, service.absorb, lambda: service._run, drift or DriftSettings()
+                )
         except BaseException:
             service.close()
             raise
@@ -144,38 +154,6 @@ class Service:
         self.cache.close()
 
     # what happens after the fit
-
-    def _open_live(self) -> None:
-        settings = self.settings
-        if settings.events_url is None:
-            return
-        with naming_extras():
-            from retailor.live.shop import LiveShop
-
-            shop = LiveShop.open(settings.events_url)
-        self._living = Living(
-            shop,
-            self.absorb,
-            absorb_s=settings.absorb_s,
-            max_queue=settings.max_queue,
-            timeout_s=settings.timeout_s,
-            trial=Trial(settings.experiment, self.entries) if settings.experiment.name else None,
-            showing=self._showing(shop),
-            learn=self._learn,
-        )
-
-    def _showing(self, shop: LiveShop) -> Showing | None:
-        settings = self.settings
-        if not settings.impressions.tasks:
-            return None
-        with naming_extras():
-            from retailor.serve.showing import Showing
-
-        return Showing(shop.log, settings.impressions, settings.bandit)
-
-    def _learn(self, showing: Showing) -> None:
-        run = self._run
-        showing.learn(None if run is None else run.tasks.get(showing.task))
 
     def live(self) -> LiveShop:
         """What happens in the shop. ServeError 501 where the server keeps no events."""
@@ -386,6 +364,14 @@ class Service:
             "n_customers": run.view.n_customers,
             "insight": run.insight is not None and self.settings.show_insight,
         }
+
+    def showing(self) -> Showing | None:
+        """What is shown, where it is noted."""
+        return None if self._living is None else self._living.showing
+
+    def watch(self) -> Watch | None:
+        """What is counted now and then, where the server keeps events."""
+        return None if self._living is None else self._living.watch
 
     def recent(self) -> Recent | None:
         """What has happened since the fit, where the server keeps events."""

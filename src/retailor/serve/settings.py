@@ -43,6 +43,8 @@ class ServeSettings:
     """Whether what was shown is written down; needs `events_url`."""
     bandit: BanditSettings = Field(default_factory=BanditSettings)
     """Recommendations ordered by what was clicked; needs `impressions.tasks` with 'recommend'."""
+    watch_s: float = Field(default=300.0, gt=0)
+    """How often drift and arms are counted, for `/metrics` and the merchant's page."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
     show_insight: bool = True
