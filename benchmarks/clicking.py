@@ -1,4 +1,4 @@
-"""The demo shop's customers before a bandit: what they are shown, what they choose, and what it could have been."""
+"""The demo shop's customers before a bandit: what they are shown, what they choose, what they miss."""
 
 from __future__ import annotations
 

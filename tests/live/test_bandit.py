@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,11 @@ def some_lines(n: int, seed: int = 0) -> list[Line]:
 
 
 def test_a_line_says_all_that_was_shown() -> None:
-    for one in (shown(1), shown(2, propensities=None, arm="treated", first=21), shown(3, pool=(), user_id=None)):
+    for one in (
+        shown(1),
+        shown(2, propensities=None, arm="treated", first=21),
+        shown(3, pool=(), user_id=None),
+    ):
         assert shown_of(one.line()) == one
 
 
@@ -210,7 +214,9 @@ def test_it_stops_where_it_is_worse_than_the_recommender(log: Log) -> None:
 
     log.append(lines(0.15))
     made = learned(log)
-    assert made.state.is_stopped and made.panel is None and made.state.high is not None and made.state.high < 0
+    assert (
+        made.state.is_stopped and made.panel is None and made.state.high is not None and made.state.high < 0
+    )
     with closing(Log.open("sqlite://")) as other:
         other.append(lines(0.3))
         fine = learned(other)
@@ -249,5 +255,3 @@ def test_policies_beside_the_log(log: Log) -> None:
 def test_an_answer_of_another_task_is_none_of_its(log: Log) -> None:
     log.append([Line(KEY + "s", "shown", NOW, body={**shown(0).line().body, "task": "search"})])
     assert learned(log).state.n_answers == 0 and looks(1, 2)[0] == 1
-
-

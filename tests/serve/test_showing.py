@@ -65,9 +65,7 @@ def test_nothing_is_noted_unless_it_is_asked_for(run_folder: Path, tmp_path: Pat
         assert service.live().log.last() == 0
 
 
-def test_what_was_shown_is_a_line_that_a_click_can_name(
-    run_folder: Path, tmp_path: Path, shop: Shop
-) -> None:
+def test_what_was_shown_is_a_line_that_a_click_can_name(run_folder: Path, tmp_path: Path, shop: Shop) -> None:
     known = shop.events["user_id"][0]
     with served(run_folder, tmp_path) as (client, service):
         reply = client.post("/recommend", json={"user_id": known, "k": 3}).json()
@@ -162,7 +160,9 @@ def test_who_starts_again_knows_what_was_learned_and_not_who_was_forgotten(
 
     with served(run_folder, tmp_path, bandit=BANDIT) as (client, service):
         for n in range(20):
-            clicked(client, client.post("/recommend", json={"user_id": f"u{n % 4}", "k": 5}).json(), f"u{n % 4}")
+            clicked(
+                client, client.post("/recommend", json={"user_id": f"u{n % 4}", "k": 5}).json(), f"u{n % 4}"
+            )
         noted(service)
         until(lambda: learner_of(service).state.n_chosen == 20)
         before = learner_of(service).state

@@ -24,8 +24,8 @@ def evaluate_policy(
     policy: Annotated[
         str,
         typer.Argument(
-            help="base: the recommender's own order; bandit: that of [serve.bandit], learned from the older half "
-            "of the answers and judged by the newer; or a file of lists, a JSON line "
+            help="base: the recommender's own order; bandit: that of [serve.bandit], learned from the older "
+            "half of the answers and judged by the newer; or a file of lists, a JSON line "
             '{"query_id": …, "items": [ … ]} an answer.'
         ),
     ],
@@ -84,9 +84,7 @@ def _traits(folder: Path) -> Any:
     return task_of(open_run(standing_run(folder)), TASKS["recommend"]).traits
 
 
-def _policy(
-    name: str, answers: Answers, settings: BanditSettings, traits: Any
-) -> tuple[Policy, Answers]:
+def _policy(name: str, answers: Answers, settings: BanditSettings, traits: Any) -> tuple[Policy, Answers]:
     """The policy, and the answers that it is judged by: none that it learned from."""
     from retailor.live.policies import base, beliefs_of, by_panel, given
 
@@ -128,7 +126,8 @@ def _lines(policy: str, found: Evaluation) -> Iterator[str]:
         f"{found.effective:,.0f} of its own (the log has {found.cover:.0%} of what it would show)"
     )
     names = {
-        "shown": "as it was shown", "ips": "by propensities", "snips": "self-normalised", "dr": "doubly robust",
+        "shown": "as it was shown", "ips": "by propensities", "snips": "self-normalised", 
+        "dr": "doubly robust",
     }  # fmt: skip
     for name, told in names.items():
         one = getattr(found, name)
@@ -136,6 +135,6 @@ def _lines(policy: str, found: Evaluation) -> Iterator[str]:
     gain = found.gain
     verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else "not told apart"
     yield (
-        f"{'the difference:':17s} {gain.value:+.4f}, {gain.low:+.4f} to {gain.high:+.4f} ({verdict}); it holds "
-        "where a choice depends on the item and its place alone"
+        f"{'the difference:':17s} {gain.value:+.4f}, {gain.low:+.4f} to {gain.high:+.4f} ({verdict}); it "
+        "holds where a choice depends on the item and its place alone"
     )

@@ -1,4 +1,4 @@
-"""A bandit that learns from the log: what was shown and chosen becomes beliefs, and these orders to draw from.
+"""A bandit that learns from the log: what was shown and chosen becomes beliefs, and these become orders.
 
 The log is its only state: whoever starts reads the latest answers again and comes to the same beliefs, and
 whoever was forgotten is not among them.
@@ -230,10 +230,7 @@ def difference(held: Side, ordered: Side, settings: BanditSettings) -> tuple[flo
     if min(min(each.n_with_choice, each.n - each.n_with_choice) for each in sides) < LEAST_EACH:
         return None, None
     shares = (settings.held, 1 - settings.held)
-    variance = sum(
-        side.rate * (1 - side.rate) / share for side, share in zip(sides, shares, strict=True)
-    )
+    variance = sum(side.rate * (1 - side.rate) / share for side, share in zip(sides, shares, strict=True))
     half = math.sqrt(variance) * half_width(held.n + ordered.n, alpha=1 - settings.confidence)
     d = ordered.rate - held.rate
     return d - half, d + half
-

@@ -1,16 +1,17 @@
 """What is believed of how much customers like items, from what was shown and chosen: a linear model with an
 effect of its own for every item.
 
-An item a shown to a customer x at place k is chosen with about e_k · (θ·φ(x, a) + b_a), where e_k is how likely
-the place is looked at. θ and all b have independent normal priors; the joint posterior of the linear model
-with noise σ² is exact, and its effects are eliminated item by item (Henderson's mixed model equations):
+An item a shown to a customer x at place k is chosen with about e_k · (θ·φ(x, a) + b_a), where e_k is how
+likely the place is looked at. θ and all b have independent normal priors; the joint posterior of the linear
+model with noise σ² is exact, and its effects are eliminated item by item (Henderson's mixed model equations):
 
-    A = λI + Σ e²φφᵀ − Σ_a s_a s_aᵀ / (n_a + λ),   θ ~ N(A⁻¹ h, σ² A⁻¹),   b_a | θ ~ N((y_a − s_a·θ) / (n_a + λ), σ² / (n_a + λ))
+    A = λI + Σ e²φφᵀ − Σ_a s_a s_aᵀ / (n_a + λ),  h = Σ e·φ·chosen − Σ_a s_a y_a / (n_a + λ),
+    θ ~ N(A⁻¹ h, σ² A⁻¹),  b_a | θ ~ N((y_a − s_a·θ) / (n_a + λ), σ² / (n_a + λ))
 
 with n_a = Σ e², s_a = Σ e²φ, y_a = Σ e·chosen over the times that a was shown. With the share r of looks that
-end in a choice, σ² = r (1 − r), and priors have deviation r: λ = (1 − r) / r, so a prior is worth as many looks as
-a choice takes. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of items: the hybrid
-model of Li, Chu, Langford & Schapire 2010.
+end in a choice, σ² = r (1 − r), and priors have deviation r: λ = (1 − r) / r, so a prior is worth as many
+looks as a choice takes. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of items:
+the hybrid model of Li, Chu, Langford & Schapire 2010.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 estimate.
 
 An answer is one of finitely many lists: that of the task itself with the probability `held`, that of the
-posterior's mean, and one for each draw of a panel, which stands still between two updates. Which one is shown is
-drawn anew each time. Given the panel, the probability that an item stands at a place is the sum of the
+posterior's mean, and one for each draw of a panel, which stands still between two updates. Which one is shown
+is drawn anew each time. Given the panel, the probability that an item stands at a place is the sum of the
 probabilities of those lists that have it there: nothing is estimated by drawing.
 """
 
@@ -33,7 +33,7 @@ class Mixture:
 
     @classmethod
     def of(cls, scores: F64, k: int, settings: BanditSettings) -> Self:
-        """From the scores [1 + draws, n] of the mean and the draws, for a pool of n ≥ k in the task's order."""
+        """From the scores [1 + draws, n] of the mean and the draws, of a pool of n ≥ k in its order."""
         own = np.arange(k)[None]
         lists = np.concatenate([own, floored(scores, k, settings.floor)])
         n_draws = len(scores) - 1
@@ -60,8 +60,9 @@ def by_name(number: int) -> str:
 def floored(scores: F64, k: int, floor: float) -> I64:
     """The k best by each row of scores [l, n], moved towards the order 0, 1, 2 … until each keeps the floor.
 
-    What is promised: Σ_j d_j d_{list_j} ≥ floor · Σ_j d_j² with d_j = 1 / log2(2 + j), j = 0 … k − 1, for every
-    list: the discounted gain, where what an item is worth is the discount of its place in the task's order.
+    What is promised: Σ_j d_j d_{list_j} ≥ floor · Σ_j d_j² with d_j = 1 / log2(2 + j), j = 0 … k − 1, for
+    every list: the discounted gain, where what an item is worth is the discount of its place in the task's
+    order.
     """
     n_lists, n = scores.shape
     ranks = np.empty((n_lists, n))

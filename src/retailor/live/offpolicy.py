@@ -1,16 +1,18 @@
-"""Off-policy evaluation: what another order of the lists would have been worth, from what was shown and chosen.
+"""Off-policy evaluation: what another order would have been worth, from what was shown and chosen.
 
-A policy's value is how many items are chosen an answer. Under the item-position model (a choice depends on the item
-and its place, not on what stands around it; Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen 2018) an item
-that the log showed at place k with probability p and that the policy shows there with probability π weighs
-w = π / p. Three estimates (Horvitz & Thompson 1952; Hájek 1971; Dudík, Langford & Li 2011):
+A policy's value is how many items are chosen an answer. Under the item-position model (a choice depends on
+the item and its place, not on what stands around it; Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen
+2018) an item that the log showed at place k with probability p and that the policy shows there with
+probability π weighs w = π / p. Three estimates (Horvitz & Thompson 1952; Hájek 1971; Dudík, Langford & Li
+2011):
 
     ips    mean over answers of Σ_k w r
     snips  Σ_k Σ w r / Σ w, the weights of each place summed over the answers
     dr     mean over answers of Σ_k [ Σ_a π(a, k) q(a, k) + w (r − q) ]
 
-with r 1 where the item was chosen, and q what a model of other customers' answers expects. Intervals are of the
-normal kind, with answers of one customer taken together, Student's t with the effective number of customers.
+with r 1 where the item was chosen, and q what a model of other customers' answers expects. Intervals are of
+the normal kind, with answers of one customer taken together, Student's t with the effective number of
+customers.
 """
 
 from __future__ import annotations
@@ -107,8 +109,8 @@ def _check_propensities(logged: Logged) -> None:
     bad = ~(np.isfinite(told) & (told > 0) & (told <= 1 + 1e-9))
     if bad.any():
         raise DataError(
-            f"{int(bad.sum()):,} of {len(told):,} items were shown with no known propensity, so nothing can be "
-            "said of what another policy would have been worth; leave those answers out, or log propensities.",
+            f"{int(bad.sum()):,} of {len(told):,} items were shown with no known propensity, so nothing can "
+            "be said of what another policy would have been worth; leave those answers out, or log them.",
             column="propensities",
         )
 
@@ -133,8 +135,8 @@ def _overlap(w: F64, logged: Logged) -> tuple[float, float]:
     if covers[worst] + 3 * errors[worst] < LEAST_COVER:
         raise DataError(
             f"at place {worst + 1} the log can have shown only {covers[worst]:.0%} of what this policy would "
-            f"show, and {LEAST_COVER:.0%} are needed: what was never shown cannot be valued. Explore more, or "
-            "evaluate a policy that is nearer to what is served.",
+            f"show, and {LEAST_COVER:.0%} are needed: what was never shown cannot be valued. Explore more, "
+            "or evaluate a policy that is nearer to what is served.",
             value=float(covers[worst]),
         )
     return float(sizes[least]), float(min(covers[worst], 1.0))

@@ -75,7 +75,7 @@ class DriftSettings:
 
 @settings
 class ImpressionSettings:
-    """What was shown, kept in the log of events: without it nothing can be learned from what was not chosen."""
+    """What was shown, kept in the log of events: without it nobody knows what was not chosen."""
 
     tasks: tuple[Literal["recommend", "search"], ...] = ()
     """Tasks whose answers are written down; their replies then have a `query_id` that a click can name."""
@@ -98,7 +98,7 @@ class BanditSettings:
     floor: float = Field(default=0.8, ge=0, le=1)
     """No list has less than this share of the discounted gain of the recommender's own list."""
     worst: float = Field(default=0.0, ge=0, lt=1)
-    """Where answers with a click are fewer than `held` ones by more than this share of those, the bandit stops."""
+    """It stops where its answers have a choice less often than held ones, by more than this share of that …"""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """… known with this certainty, however often one looks."""
     pool: int = Field(default=30, ge=2, le=200)

@@ -12,7 +12,7 @@ _log = logging.getLogger("retailor.serve")
 
 
 class Every:
-    """Calls `work` every so many seconds until it is closed; what fails is told in the log and tried again."""
+    """Calls `work` every so many seconds until it is closed; what fails is told in the log."""
 
     def __init__(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         self.name = name

@@ -152,9 +152,7 @@ class Guard:
         if is_open:
             return None
         path = scope["path"]
-        writes = (
-            scope["method"] in ("PUT", "DELETE") or path == WRITES or path.startswith(OF_MERCHANTS)
-        )
+        writes = scope["method"] in ("PUT", "DELETE") or path == WRITES or path.startswith(OF_MERCHANTS)
         if not _has_key(headers, self._write_key if writes else self._key):
             more = {"WWW-Authenticate": "Bearer"}
             whose = "the key of who may write" if writes and self._write_key != self._key else "the API key"

@@ -164,7 +164,9 @@ def living_of(
     if showing is not None:
         made.beside("sweeping", SWEEP_EVERY_S, lambda: showing.sweep(shop.log))
         if showing.learner is not None:
-            made.beside("learning", settings.bandit.learn_s, lambda: showing.learn(_task(served(), showing.task)))
+            made.beside(
+                "learning", settings.bandit.learn_s, lambda: showing.learn(_task(served(), showing.task))
+            )
     return made
 
 

@@ -192,9 +192,7 @@ def _state(service: Service) -> MerchantReply:
 def _came(counts: dict[tuple[int, str], int]) -> list[Came]:
     since = int(datetime.now(UTC).timestamp() // 3600) - N_HOURS
     found = sorted((hour, kind, n) for (hour, kind), n in counts.items() if hour > since)
-    return [
-        Came(hour=datetime.fromtimestamp(3600 * hour, UTC), kind=kind, n=n) for hour, kind, n in found
-    ]
+    return [Came(hour=datetime.fromtimestamp(3600 * hour, UTC), kind=kind, n=n) for hour, kind, n in found]
 
 
 def _experiment(watch: Watch) -> ExperimentReply | None:

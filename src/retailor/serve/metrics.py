@@ -102,7 +102,6 @@ class _ServiceMetrics:
         yield customers
         yield events
 
-
     def _of_drift(self) -> Iterator[Metric]:
         watch = self._service.watch()
         if watch is None or not watch.days:

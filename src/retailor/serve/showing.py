@@ -1,4 +1,4 @@
-"""What a server shows: noted for the log with its propensities, and ordered by a bandit where there is one."""
+"""What a server shows: noted for the log with its propensities, and ordered by a bandit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Showing:
         query_id = uuid.uuid4().hex if is_noted else ""
         one = Shown(
             query_id, kind, (), None, datetime.now(UTC), asked.user_id,
-            first=1 + getattr(asked.query, "offset", 0), seen=asked.seen, arm=arm, run=loaded.fingerprint[:12],
+            first=1 + getattr(asked.query, "offset", 0), seen=asked.seen, arm=arm,
+            run=loaded.fingerprint[:12],
         )  # fmt: skip
         if asked.is_ordered:
             answer, one = self._ordered(asked, answer, one, loaded)
@@ -122,4 +123,3 @@ class Showing:
         self.waiting.forget(user_ids)
         if self.learner is not None:
             self.learner.forget()
-

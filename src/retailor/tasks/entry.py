@@ -143,7 +143,8 @@ class Explored:
     """What a bandit must know to order a task's answers, whose `items` it moves, by what was clicked."""
 
     seen: Callable[[Any, Any], tuple[str, ...] | None]
-    """(fitted task, query) to the customer's latest items, oldest first; None: its order is not to be touched."""
+    """(fitted task, query) to the customer's latest items, oldest first; None: its order is not to be
+    touched."""
     traits: Callable[[Any, Sequence[str]], NDArray[np.float64]]
     """(fitted task, item ids) to what the language model makes of their texts [n, t], about unit deviation a
     column; zero for an item that has no text or is not known."""

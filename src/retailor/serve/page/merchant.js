@@ -108,7 +108,7 @@ function alarm(each) {
 
 function drift() {
   if (told.drift === null) return part("m_drift", empty(say("m_no_events")));
-  if (told.no_drift) return part("m_drift", empty(told.no_drift), counted());
+  if (told.no_drift) return part("m_drift", empty(say("m_no_drift", { why: told.no_drift })), counted());
   if (!told.drift.length) return part("m_drift", empty(say("m_no_days")), counted());
   const rows = [...told.drift]
     .reverse()

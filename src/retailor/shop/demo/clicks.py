@@ -1,8 +1,8 @@
-"""What customers of the demo shop would choose of a list: the truth that bandits and their evaluation are held to.
+"""What customers of the demo shop would choose of a list: the truth that bandits are held to.
 
-A customer looks at place k of a list with probability LOOKS^(k − 1), and chooses an item that is looked at with a
-probability that grows with the same liking by which the shop's events were made. So the true value of any order
-of any list is a sum.
+A customer looks at place k of a list with probability LOOKS^(k − 1), and chooses an item that is looked at
+with a probability that grows with the same liking by which the shop's events were made. So the true value of
+any order of any list is a sum.
 """
 
 from __future__ import annotations

@@ -133,8 +133,6 @@ ENTRY = Entry(
     after=_after,
     update=_update,
     forget=_forget,
-    explored=Explored(
-        lambda task, query: task.seen(query), lambda task, item_ids: task.traits(item_ids)
-    ),
+    explored=Explored(lambda task, query: task.seen(query), lambda task, item_ids: task.traits(item_ids)),
     with_pictures=_with_pictures,
 )

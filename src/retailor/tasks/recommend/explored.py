@@ -30,8 +30,8 @@ def traits(fitted: Fitted, item_ids: Sequence[str]) -> NDArray[np.float64]:
     table = known.features.embeddings
     if table is None or known.whitening is None:
         return np.zeros((len(item_ids), 0))
-    # Whitening divides by an axis' deviation, so the texts differ most along the axes that it stretches least.
-    # Whitened rows have length 1: each of d coordinates is about 1/√d.
+    # Whitening divides by an axis' deviation, so the texts differ most along the axes that it stretches
+    # least. Whitened rows have length 1: each of d coordinates is about 1/√d.
     axes = known.whitening.axes[:, :N_TRAITS] * np.sqrt(table.shape[1])
     found = np.zeros((len(item_ids), axes.shape[1]))
     rows = [fitted.catalogue.ix.get(each, -1) for each in item_ids]

@@ -43,8 +43,8 @@ class RecommendUrl(RecommendBody):
 
 
 class RecommendReply(BaseModel):
-    """`known_customer` is false for a customer without a history, who is answered like a new one. Events about
-    these items should name the `query_id`; it is null where the server does not note what it shows."""
+    """`known_customer` is false for a customer without a history, who is answered like a new one. Events
+    about these items should name the `query_id`; it is null where the server does not note what it shows."""
 
     items: list[Hit]
     known_customer: bool | None

@@ -122,7 +122,8 @@ class Recommender:
         return self.predict([query])[0]
 
     def seen(self, query: RecommendQuery) -> tuple[str, ...] | None:
-        """The customer's latest items, oldest first; None for a query whose order is fixed by what it asks."""
+        """The customer's latest items, oldest first; None for a query whose order is fixed by what it
+        asks."""
         return seen(self._made, query)
 
     def traits(self, item_ids: Sequence[str]) -> NDArray[np.float64]:
