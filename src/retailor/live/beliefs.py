@@ -8,10 +8,12 @@ model with noise σ² is exact, and its effects are eliminated item by item (Hen
     A = λI + Σ e²φφᵀ − Σ_a s_a s_aᵀ / (n_a + λ),  h = Σ e·φ·chosen − Σ_a s_a y_a / (n_a + λ),
     θ ~ N(A⁻¹ h, σ² A⁻¹),  b_a | θ ~ N((y_a − s_a·θ) / (n_a + λ), σ² / (n_a + λ))
 
-with n_a = Σ e², s_a = Σ e²φ, y_a = Σ e·chosen over the times that a was shown. With the share r of looks that
-end in a choice, σ² = r (1 − r), and priors have deviation r: λ = (1 − r) / r, so a prior is worth as many
-looks as a choice takes. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of items:
-the hybrid model of Li, Chu, Langford & Schapire 2010.
+with n_a = Σ e², s_a = Σ e²φ, y_a = Σ e·chosen over the times that a was shown, and λ = σ² / prior variance. With
+the share r of looks that end in a choice, σ² = r (1 − r), and priors have deviations of r times a factor: how
+much the traits of texts tell in this shop, and how much items differ beyond them, are the factors in SPREADS
+that make what was seen most probable (the model's evidence in closed form). The prior mean is the task's own
+order. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of items: the hybrid model of
+Li, Chu, Langford & Schapire 2010.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ F64 = NDArray[np.float64]
 N_NOISES = 8192
 """Rows of noise that items' effects are drawn with: an item's is that of its hash."""
 PRIOR_LOOKS, PRIOR_CHOICES = 20.0, 1.0
+SPREADS = (0.125, 0.25, 0.5, 1.0, 2.0)
+GROWN = 1.2
+"""The factors are chosen anew when there is so many times as much to choose by."""
 GROWS_BY = 256
 
 
@@ -52,6 +57,8 @@ class Beliefs:
         self.gram, self.target = np.zeros((self.dim, self.dim)), np.zeros(self.dim)
         self._n, self._y = np.zeros(GROWS_BY), np.zeros(GROWS_BY)
         self._s = np.zeros((GROWS_BY, self.dim))
+        self._spreads: tuple[float, float] | None = None
+        self._spread_at = 0.0
 
     def add_shown(self, features: F64, item_ids: Sequence[str], look: F64) -> None:
         """Items shown: their features [n, dim] and how likely each was looked at [n]."""
@@ -85,22 +92,46 @@ class Beliefs:
 
     def panel(self, n_draws: int, seed: int) -> Panel:
         """The mean of the posterior, and draws of it."""
-        ridge = (1 - self.rate) / self.rate
+        if self._spreads is None or self.n_looks > GROWN * self._spread_at:
+            pairs = ((traits, items) for traits in SPREADS for items in SPREADS)
+            self._spreads = max(pairs, key=lambda pair: self._solved(*pair).evidence)
+            self._spread_at = self.n_looks
+        found, used = self._solved(*self._spreads), len(self.rows)
+        n, s, y = found.n[:used], self._s[:used], self._y[:used]
         deviation = np.sqrt(self.rate * (1 - self.rate))
-        n, s, y = self._n + ridge, self._s, self._y
-        system = self.gram + ridge * np.eye(self.dim) - s.T @ (s / n[:, None])
-        right = self.target - s.T @ (y / n)
-        # So little is known at first that the order of the task itself is the best guess.
-        right[BASE] += ridge * self.rate
-        lower = np.linalg.cholesky((system + system.T) / 2)
-        mean = np.linalg.solve(lower.T, np.linalg.solve(lower, right))
         noise = stream(seed, "bandit").standard_normal((self.dim + N_NOISES, n_draws))
-        draws = mean[:, None] + deviation * np.linalg.solve(lower.T, noise[: self.dim])
-        weights = np.concatenate([mean[:, None], draws], axis=1)
-        used = len(self.rows)
-        effects = (y[:used, None] - s[:used] @ weights) / n[:used, None]
-        scale = deviation / np.sqrt(n[:used])
-        return Panel(weights, dict(self.rows), effects, scale, deviation / np.sqrt(ridge), noise[self.dim :])
+        draws = found.mean[:, None] + deviation * np.linalg.solve(found.lower.T, noise[: self.dim])
+        weights = np.concatenate([found.mean[:, None], draws], axis=1)
+        effects = (y[:, None] - s @ weights) / n[:, None]
+        prior = self.rate * self._spreads[1]
+        return Panel(weights, dict(self.rows), effects, deviation / np.sqrt(n), prior, noise[self.dim :])
+
+    def _solved(self, traits: float, items: float) -> _Solved:
+        """The posterior under priors whose deviations are these multiples of the rate."""
+        variance = self.rate * (1 - self.rate)
+        own = variance / (self.rate * items) ** 2
+        ridge = np.full(self.dim, variance / (self.rate * traits) ** 2)
+        ridge[:N_PLAIN] = variance / self.rate**2
+        start = np.zeros(self.dim)
+        start[BASE] = BASE_WORTH * self.rate
+        n, s, y = self._n + own, self._s, self._y
+        system = self.gram + np.diag(ridge) - s.T @ (s / n[:, None])
+        right = self.target + ridge * start - s.T @ (y / n)
+        lower = np.linalg.cholesky((system + system.T) / 2)
+        half = np.linalg.solve(lower, right)
+        fit = half @ half + (y**2 / n).sum() - (ridge * start**2).sum()
+        volume = 2 * np.log(np.diag(lower)).sum() - np.log(ridge).sum() + np.log(n / own).sum()
+        return _Solved(np.linalg.solve(lower.T, half), lower, n, float(fit / variance - volume) / 2)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    mean: F64
+    lower: F64
+    """The triangular root of A."""
+    n: F64
+    evidence: float
+    """The logarithm of the probability of what was seen, but for a constant."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +161,11 @@ class Panel:
         return found.T
 
 
-BASE = 1
-"""The feature that is the place in the list of the task itself."""
+BASE, N_PLAIN = 1, 3
+"""The feature that is the place in the list of the task itself; features before those of the traits."""
+BASE_WORTH = 2.0
+"""What that feature is thought to be worth before anything is seen, as a multiple of the rate: its mean is about
+one half, so all that is chosen is put down to it."""
 
 
 def features_of(traits: F64, customer: F64, ranks: F64) -> F64:
