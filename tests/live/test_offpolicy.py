@@ -1,4 +1,4 @@
-"""Off-policy evaluation: intervals hold the value, which the demo shop knows; what is not known is not said."""
+"""Off-policy evaluation: intervals hold the value, which is known; what is not known is not said."""
 
 from __future__ import annotations
 

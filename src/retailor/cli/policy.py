@@ -94,7 +94,7 @@ def _policy(name: str, answers: Answers, settings: BanditSettings, traits: Any) 
         half = len(answers) // 2
         if not half:
             raise DataError("the log has too few answers to learn from one half and judge by the other.")
-        panel = beliefs_of(answers[:half], traits).panel(settings.draws, half)
+        panel = beliefs_of(answers[:half], traits).panel(settings.draws, half, boldness=settings.boldness)
         return by_panel(panel, settings, traits), answers[half:]
     return given(_lists(Path(name))), answers
 

@@ -194,7 +194,11 @@ class Learner:
             high,
             stopped,
         )
-        return None if stopped else beliefs.panel(self.settings.draws, self._number)
+        return (
+            None
+            if stopped
+            else beliefs.panel(self.settings.draws, self._number, boldness=self.settings.boldness)
+        )
 
 
 def _blocks(lines: Iterable[tuple[int, Line]]) -> Iterator[list[tuple[int, Line]]]:

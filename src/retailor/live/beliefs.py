@@ -8,12 +8,12 @@ model with noise σ² is exact, and its effects are eliminated item by item (Hen
     A = λI + Σ e²φφᵀ − Σ_a s_a s_aᵀ / (n_a + λ),  h = Σ e·φ·chosen − Σ_a s_a y_a / (n_a + λ),
     θ ~ N(A⁻¹ h, σ² A⁻¹),  b_a | θ ~ N((y_a − s_a·θ) / (n_a + λ), σ² / (n_a + λ))
 
-with n_a = Σ e², s_a = Σ e²φ, y_a = Σ e·chosen over the times that a was shown, and λ = σ² / prior variance. With
-the share r of looks that end in a choice, σ² = r (1 − r), and priors have deviations of r times a factor: how
-much the traits of texts tell in this shop, and how much items differ beyond them, are the factors in SPREADS
-that make what was seen most probable (the model's evidence in closed form). The prior mean is the task's own
-order. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of items: the hybrid model of
-Li, Chu, Langford & Schapire 2010.
+with n_a = Σ e², s_a = Σ e²φ, y_a = Σ e·chosen over the times that a was shown, and λ = σ² / prior variance.
+With the share r of looks that end in a choice, σ² = r (1 − r), and priors have deviations of r times a
+factor: how much the traits of texts tell in this shop, and how much items differ beyond them, are the
+factors in SPREADS that make what was seen most probable (the model's evidence in closed form). The prior
+mean is the task's own order. Thompson sampling with a linear model: Agrawal & Goyal 2013; with effects of
+items: the hybrid model of Li, Chu, Langford & Schapire 2010.
 """
 
 from __future__ import annotations
@@ -90,20 +90,20 @@ class Beliefs:
         share = (self.n_chosen + PRIOR_CHOICES) / (self.n_looks + PRIOR_LOOKS)
         return float(np.clip(share, 1e-4, 0.9))
 
-    def panel(self, n_draws: int, seed: int) -> Panel:
-        """The mean of the posterior, and draws of it."""
+    def panel(self, n_draws: int, seed: int, *, boldness: float = 1.0) -> Panel:
+        """The mean of the posterior, and draws whose deviation is so many times that of the posterior."""
         if self._spreads is None or self.n_looks > GROWN * self._spread_at:
             pairs = ((traits, items) for traits in SPREADS for items in SPREADS)
             self._spreads = max(pairs, key=lambda pair: self._solved(*pair).evidence)
             self._spread_at = self.n_looks
         found, used = self._solved(*self._spreads), len(self.rows)
         n, s, y = found.n[:used], self._s[:used], self._y[:used]
-        deviation = np.sqrt(self.rate * (1 - self.rate))
+        deviation = boldness * np.sqrt(self.rate * (1 - self.rate))
         noise = stream(seed, "bandit").standard_normal((self.dim + N_NOISES, n_draws))
         draws = found.mean[:, None] + deviation * np.linalg.solve(found.lower.T, noise[: self.dim])
         weights = np.concatenate([found.mean[:, None], draws], axis=1)
         effects = (y[:, None] - s @ weights) / n[:, None]
-        prior = self.rate * self._spreads[1]
+        prior = boldness * self.rate * self._spreads[1]
         return Panel(weights, dict(self.rows), effects, deviation / np.sqrt(n), prior, noise[self.dim :])
 
     def _solved(self, traits: float, items: float) -> _Solved:
@@ -164,8 +164,8 @@ class Panel:
 BASE, N_PLAIN = 1, 3
 """The feature that is the place in the list of the task itself; features before those of the traits."""
 BASE_WORTH = 2.0
-"""What that feature is thought to be worth before anything is seen, as a multiple of the rate: its mean is about
-one half, so all that is chosen is put down to it."""
+"""What that feature is thought to be worth before anything is seen, as a multiple of the rate: its mean is
+about one half, so all that is chosen is put down to it."""
 
 
 def features_of(traits: F64, customer: F64, ranks: F64) -> F64:

@@ -95,16 +95,19 @@ class BanditSettings:
     """The share of the answers whose order is a draw of what may be true; 0: there is no bandit."""
     held: float = Field(default=0.1, gt=0, lt=1)
     """The share of the answers that stay as the recommender has them: what the others are compared with."""
-    floor: float = Field(default=0.8, ge=0, le=1)
+    floor: float = Field(default=0.6, ge=0, le=1)
     """No list has less than this share of the discounted gain of the recommender's own list."""
     worst: float = Field(default=0.0, ge=0, lt=1)
-    """It stops where its answers have a choice less often than held ones, by more than this share of that …"""
+    """It stops where its answers have a choice less often than held ones, by this share of that …"""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """… known with this certainty, however often one looks."""
     pool: int = Field(default=30, ge=2, le=200)
     """So many of the recommender's best are ordered anew."""
     draws: int = Field(default=64, ge=2, le=1000)
     """How many orders there are to draw from between two updates."""
+    boldness: float = Field(default=0.5, gt=0, le=2)
+    """The deviation of the draws, as a multiple of the posterior's: below 1 it explores less than Thompson
+    sampling proper, which loses less (Chapelle & Li 2011)."""
     goal: tuple[str, ...] = ("click", "view", "cart", "buy", "favourite")
     """Kinds of events that count as chosen, where they name the `query_id`."""
     remembered: int = Field(default=100_000, ge=100)
