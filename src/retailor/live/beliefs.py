@@ -117,7 +117,7 @@ class Beliefs:
         n, s, y = self._n + own, self._s, self._y
         system = self.gram + np.diag(ridge) - s.T @ (s / n[:, None])
         right = self.target + ridge * start - s.T @ (y / n)
-        lower = np.linalg.cholesky((system + system.T) / 2)
+        lower: F64 = np.asarray(np.linalg.cholesky((system + system.T) / 2), np.float64)
         half = np.linalg.solve(lower, right)
         fit = half @ half + (y**2 / n).sum() - (ridge * start**2).sum()
         volume = 2 * np.log(np.diag(lower)).sum() - np.log(ridge).sum() + np.log(n / own).sum()

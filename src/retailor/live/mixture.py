@@ -49,7 +49,7 @@ class Mixture:
 
     def propensities(self, places: I64) -> F64:
         """How probable it is that each item of a list [k] stands where it does [k]."""
-        return self.weights @ (self.lists[:, : len(places)] == places)
+        return np.asarray(self.weights @ (self.lists[:, : len(places)] == places), np.float64)
 
 
 def by_name(number: int) -> str:

@@ -149,7 +149,8 @@ def _effective(w: F64) -> float:
 
 
 def _by_customer(values: F64, customers: NDArray[np.int64]) -> F64:
-    return np.bincount(np.unique(customers, return_inverse=True)[1], weights=values)
+    rows = np.unique(customers, return_inverse=True)[1]
+    return np.asarray(np.bincount(rows, weights=values), np.float64)
 
 
 def _mean(values: F64, customers: NDArray[np.int64], df: float) -> Estimate:
