@@ -209,8 +209,9 @@ CLAIMS = (
           {"bare insert, 500 a transaction": "bare insert"}, ours="retailor, 500 a request",
           setting="--events sqlite:///"),
     Claim("bandit", "choices missed an answer, simulated shops with new items (less is better)",
-          "missed_late", {"recommender alone": "recommender alone", "learned, never explored": "never explored",
-                          "epsilon-greedy, 5 %": "ε-greedy 5 %"}, setting="explore = 1, without `held`"),
+          "missed_late",
+          {"recommender alone": "recommender alone", "learned, never explored": "never explored",
+           "epsilon-greedy, 5 %": "ε-greedy 5 %"}, setting="explore = 1, without `held`"),
     Claim("live_events", "events taken in beside 100 recommendations a second, a second", "events_per_s", {},
           ours="retailor, beside 100 recommendations a second", setting="--events sqlite:///"),
 )  # fmt: skip

@@ -117,9 +117,7 @@ def test_it_refuses_where_the_log_cannot_tell(run: Path) -> None:
 
 def test_the_recommender_alone_shows_one_order_and_so_only_that_is_valued(run: Path, tmp_path: Path) -> None:
     alone = [
-        replace(
-            each, body={**each.body, "items": list(ITEMS[:3]), "propensities": [1.0] * 3, "by": "task"}
-        )
+        replace(each, body={**each.body, "items": list(ITEMS[:3]), "propensities": [1.0] * 3, "by": "task"})
         if each.what == "shown"
         else each
         for each in lines(600)

@@ -40,7 +40,6 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "The API key is missing or wrong."},
     404: {"model": Problem, "description": "The item or customer asked for by id does not exist."},
     408: {"model": Problem, "description": "The request took too long to arrive."},
-    409: {"model": Problem, "description": "No other run can answer."},
     413: {"model": Problem, "description": "The body is too large."},
     415: {"model": Problem, "description": "The body is not sent as JSON."},
     421: {"model": Problem, "description": "The server does not answer to this host name."},

@@ -13,10 +13,14 @@ from pydantic import BaseModel, Field
 from retailor.errors import DataError, ServeError
 from retailor.live.drift import Day
 from retailor.live.standing import refreshes_of, run_of, set_standing, standing_number
+from retailor.serve.bodies import Problem
 from retailor.serve.service import Service
 from retailor.serve.watch import Watch
 from retailor.tasks.http import strict
 
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "There is no such run, or none to go back to."}
+}
 N_HOURS = 48
 N_DAYS = 14
 N_RUNS = 10
@@ -136,7 +140,7 @@ def add_merchant(app: FastAPI, service: Service) -> None:
         """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may write."""
         return _state(service)
 
-    @app.post("/merchant/promote", tags=["shop"])
+    @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)
     def promote(body: PromoteBody) -> MerchantReply:
         """Lets a refresh answer, or with 0 the run itself; no request fails meanwhile."""
         from retailor.plan.refresh import promote
@@ -144,7 +148,7 @@ def add_merchant(app: FastAPI, service: Service) -> None:
         _stand(service, lambda folder: promote(folder, body.number))
         return _state(service)
 
-    @app.post("/merchant/back", tags=["shop"])
+    @app.post("/merchant/back", tags=["shop"], responses=_REFUSED)
     def back() -> MerchantReply:
         """Lets the run answer again that answered before the last promotion."""
         from retailor.plan.refresh import back
