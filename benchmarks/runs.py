@@ -53,6 +53,7 @@ RUNS = (
     Run("answer_by_hand", 10),
     Run("insight", 15, ("absa-laptop", "absa-phone-zh", "amazon-polarity-10k", "online-shopping-10-cats")),
     Run("dialogue", 5),
+    Run("bandit", 15),
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),

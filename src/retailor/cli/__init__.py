@@ -15,6 +15,7 @@ from retailor.cli.insight import insight
 from retailor.cli.living import drift, experiment, export, forget, refresh
 from retailor.cli.models import adapt, choose, compress, prove
 from retailor.cli.options import say
+from retailor.cli.policy import evaluate_policy
 from retailor.cli.runs import plan_size, report, run, serve
 from retailor.cli.shop import init, look, read, terms
 from retailor.errors import RetailorError
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 for _command in (
     init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress,
-    serve, refresh, experiment, drift, forget, export, chat, mcp, describe, bench, doctor,
+    serve, refresh, experiment, evaluate_policy, drift, forget, export, chat, mcp, describe, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

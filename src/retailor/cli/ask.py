@@ -51,11 +51,11 @@ def _answer(done: Run, entry: Entry, query: Any, extra: Extra | None) -> Any:
 
     clean = _clean(done)
     query = with_pseudonym(query, pseudonyms_of(clean) if clean else None)
-    task = _task(done, entry)
+    task = task_of(done, entry)
     return extra.ask(task, query) if extra else task.predict([query])[0]
 
 
-def _task(done: Run, entry: Entry) -> Any:
+def task_of(done: Run, entry: Entry) -> Any:
     """The fitted task of a run. Raises RetailorError that says why there is none."""
     for stage in reversed(done.stages):  # the last of a kind is the one that is served
         if stage.kind == entry.name:
@@ -75,7 +75,7 @@ def describe(
     from retailor.plan.run import open_run
     from retailor.tasks.registry import TASKS
 
-    writer = _task(open_run(standing_run(folder)), TASKS["review"])
+    writer = task_of(open_run(standing_run(folder)), TASKS["review"])
     draft = writer.describe(item, language=language, seed=seed)
     told = {"item_id": item, "title": draft.title, "description": draft.text, "generated": draft.generated}
     say(json.dumps(told, ensure_ascii=False, indent=1))

@@ -61,7 +61,7 @@ def forget(folder: Folder, user: User, events: Events = None) -> None:
     from retailor.shop.pseudonyms import ids_of
     from retailor.tasks.registry import TASKS
 
-    found = _kept(folder, events)
+    found = kept(folder, events)
     ids = ids_of(found.shop, user)
     n_log = found.log.forget(ids) if found.log is not None else 0
     receipt = forget_in(folder, ids, TASKS, n_log=n_log)
@@ -79,7 +79,7 @@ def export(
     from retailor.shop.pseudonyms import ids_of
     from retailor.shop.tables import open_shop
 
-    found = _kept(folder, events)
+    found = kept(folder, events)
     known = export_of(ids_of(found.shop, user), open_shop(found.shop), found.log)
     text = json.dumps(known, ensure_ascii=False, indent=1, default=str)
     if out is None:
@@ -154,7 +154,7 @@ def drift(
     from retailor.plan.settings import read_plan
     from retailor.shop.tables import open_shop
 
-    found = _kept(folder, events)
+    found = kept(folder, events)
     shop = open_shop(found.shop)
     lines = [line for _, line in found.log.since() if line.what == "event"] if found.log is not None else []
     settings = read_plan(folder / "plan.toml", changes(change or [])).sections["drift"]
@@ -177,13 +177,13 @@ def _of_day(day: Day) -> str:
     return f"{day.day}, {day.n:,} events: " + ("; ".join(told) or "as usual")
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     shop: Path
     """The cleaned shop of the run that answers."""
     log: Log | None
 
 
-def _kept(folder: Path, events: str | None) -> _Kept:
+def kept(folder: Path, events: str | None) -> Kept:
     from retailor.live.log import Log
     from retailor.live.standing import standing_run
     from retailor.plan.run import open_run
@@ -193,7 +193,7 @@ def _kept(folder: Path, events: str | None) -> _Kept:
     clean = next(done.out / stage.folder for stage in done.stages if stage.name == "clean")
     sections = read_plan(folder / "plan.toml").sections
     url = events or sections["shop"].events_url or sections["serve"].events_url
-    return _Kept(clean, Log.known(url) if url else None)
+    return Kept(clean, Log.known(url) if url else None)
 
 
 def _lines(receipt: dict[str, Any]) -> list[str]:

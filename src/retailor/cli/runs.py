@@ -101,7 +101,8 @@ def serve(
         "warm_file": warm,
     }  # fmt: skip
     plan = folder / "plan.toml"
-    planned = as_dict(read_plan(plan).sections["serve"]) if plan.is_file() else {}
+    sections = read_plan(plan).sections if plan.is_file() else {}
+    planned = as_dict(sections["serve"]) if sections else {}
     values = {**planned, **{name: value for name, value in options.items() if value is not None}}
     settings = changed(ServeSettings, values, changes(change or [], "setting=value"), "retailor serve")
-    serve_folder(folder, TASKS, settings)
+    serve_folder(folder, TASKS, settings, sections.get("drift"))

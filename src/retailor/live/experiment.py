@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -143,13 +144,18 @@ def sequence(
     with np.errstate(invalid="ignore", divide="ignore"):
         one, zero = (_running(values, each) for each in (inside, ~inside))
         variance = one[1] / share + zero[1] / (1 - share)
-        rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / planned
-        width = 2 * (t * rho2 + 1) / (t**2 * rho2) * np.log(np.sqrt(t * rho2 + 1) / alpha)
-        half = np.sqrt(variance * width)
+        half = np.sqrt(variance) * half_width(t, alpha=alpha, planned=planned)
     seen = [
         np.cumsum(side & kind, axis=-1) for side in (inside, ~inside) for kind in (values > 0, values < 1)
     ]
     return one[0] - zero[0], np.where(np.minimum.reduce(seen) < LEAST_EACH, np.inf, half)
+
+
+def half_width(t: ArrayLike, *, alpha: float = 0.05, planned: int = 2_000) -> Any:
+    """Half the width of the interval after t customers, as a multiple of σ̂ [as t]."""
+    n = np.asarray(t, np.float64)
+    rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / planned
+    return np.sqrt(2 * (n * rho2 + 1) / (n**2 * rho2) * np.log(np.sqrt(n * rho2 + 1) / alpha))
 
 
 def _running(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,11 @@ _TABLE = sa.Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 """Times in milliseconds since 1970; `number` is the order of arrival and is never given twice."""
+_SHOWN = _TABLE.c.what == sa.literal_column("'shown'")
+_BY_SHOWN = sa.Index("retailor_log_shown", _TABLE.c.number, sqlite_where=_SHOWN, postgresql_where=_SHOWN)
+"""Answers are found without the events between them."""
+DROPPED = 5_000
+"""Answers deleted in one transaction, so that nobody waits for long to write."""
 _BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
 KNOWN = ("sqlite", "postgresql")
 
@@ -61,6 +66,7 @@ class Log:
                 sa.event.listen(engine, "connect", _durable)
                 sa.event.listen(engine, "begin", _begin)
             _TABLE.metadata.create_all(engine)
+            _BY_SHOWN.create(engine, checkfirst=True)  # a log of before has none
         except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
             # The message of the library has the whole URL in it, and that may have a password.
             raise ConfigError(
@@ -129,7 +135,54 @@ class Log:
             chosen = chosen.where(_TABLE.c.number <= until)
         if events_from is not None:
             late = _TABLE.c.received >= _ms(events_from)
-            chosen = chosen.where(sa.or_(late, _TABLE.c.what != "event"))
+            chosen = chosen.where(sa.or_(late, _TABLE.c.what.not_in(("event", "shown"))))
+        yield from self._read(chosen)
+
+    def answers(self, number: int = 0) -> Iterator[tuple[int, Line]]:
+        """(number, line), after a number and in order, of what was shown, of events that name an answer, and
+        of who was forgotten."""
+        what = _TABLE.c.what
+        names = sa.and_(what == "event", _TABLE.c.body["query_id"].as_string().is_not(None))
+        chosen = sa.select(_TABLE).where(_TABLE.c.number > number).order_by(_TABLE.c.number)
+        yield from self._read(chosen.where(sa.or_(what.in_(("shown", "forgot")), names)))
+
+    def reached(self, goal: Collection[str]) -> Iterator[tuple[int, Line]]:
+        """(number, line), in order, of who was answered by an arm, and of events of the kinds of a goal."""
+        what = _TABLE.c.what
+        goals = sa.and_(what == "event", _TABLE.c.kind.in_(list(goal)))
+        yield from self._read(
+            sa.select(_TABLE).where(sa.or_(what == "exposed", goals)).order_by(_TABLE.c.number)
+        )
+
+    def number_of_answer(self, n: int) -> int:
+        """The number behind which the latest n answers are; 0 where there are no more."""
+        chosen = sa.select(_TABLE.c.number).where(_SHOWN)
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                found = connection.scalar(chosen.order_by(_TABLE.c.number.desc()).offset(n).limit(1))
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+        return int(found or 0)
+
+    def drop_answers(self, before: datetime) -> int:
+        """Deletes what was shown before an instant; how many answers that was."""
+        oldest = sa.select(_TABLE.c.number, _TABLE.c.time).where(_SHOWN).order_by(_TABLE.c.number)
+        n = 0
+        try:
+            while True:
+                with self._engine.begin() as connection:
+                    _one_at_a_time(connection)
+                    rows = connection.execute(oldest.limit(DROPPED)).all()
+                    old = [row.number for row in rows if row.time < _ms(before)]
+                    for i in range(0, len(old), MANY):
+                        connection.execute(_TABLE.delete().where(_TABLE.c.number.in_(old[i : i + MANY])))
+                n += len(old)
+                if len(old) < DROPPED:
+                    return n
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+
+    def _read(self, chosen: sa.Select[Any]) -> Iterator[tuple[int, Line]]:
         try:
             with self._engine.connect().execution_options(reads=True, yield_per=10_000) as connection:
                 rows = connection.execute(chosen)

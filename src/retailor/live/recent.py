@@ -22,6 +22,8 @@ MAX_CUSTOMERS = 200_000
 MAX_OWN = 50
 MAX_EVENTS = 1_000_000
 """So many latest items of so many latest customers, and latest events, are in memory; the log has all."""
+HOURS, MAX_HOURS = 24 * 7, 10_000
+"""So many latest hours are told of; above so many counts the older ones go."""
 
 
 class Recent:
@@ -39,6 +41,8 @@ class Recent:
         self._arms: dict[str, tuple[str, str]] = {}
         self.n_by_arm: Counter[tuple[str, str, str]] = Counter()
         """(experiment, arm, kind of event since the customer was in it, or 'customers') to how many."""
+        self.n_by_hour: Counter[tuple[int, str]] = Counter()
+        """(hour since 1970 in which it happened, kind of event) to how many came in."""
         self.number = 0
         """Of the last line that is known."""
         self.n_changes = 0
@@ -53,10 +57,12 @@ class Recent:
         with self._lock:
             for number, line in lines:
                 self.number = max(self.number, number)
-                take[line.what](number, line)
+                if line.what in take:
+                    take[line.what](number, line)
 
     def _event(self, number: int, line: Line) -> None:
         who = line.user_id
+        self._count_hour(line)
         if line.kind not in CHOSEN or line.item_id is None or who is None:
             return
         self._events.append((number, line))
@@ -71,6 +77,14 @@ class Recent:
         self._own.move_to_end(who)
         if len(self._own) > MAX_CUSTOMERS:
             self._own.popitem(last=False)
+
+    def _count_hour(self, line: Line) -> None:
+        hour = int(line.time.timestamp() // 3600)
+        self.n_by_hour[hour, str(line.kind)] += 1
+        if len(self.n_by_hour) > MAX_HOURS:
+            newest = max(each for each, _ in self.n_by_hour)
+            for key in [key for key in self.n_by_hour if key[0] < newest - HOURS]:
+                del self.n_by_hour[key]
 
     def _expose(self, number: int, line: Line) -> None:
         arm = str(line.body["experiment"]), str(line.body["arm"])
@@ -125,6 +139,17 @@ class Recent:
                 empty = {each for each, n in self._stock.items() if n <= 0}
                 self._hidden = tuple(sorted(self._gone | empty))
             return self._hidden
+
+    def events(self, after: int = 0) -> pl.DataFrame:
+        """What customers chose, of lines after a number."""
+        with self._lock:
+            events = [line for number, line in self._events if number > after]
+        return shop_of([], events).events
+
+    def came_in(self) -> dict[tuple[int, str], int]:
+        """(hour since 1970, kind of event) to how many."""
+        with self._lock:
+            return dict(self.n_by_hour)
 
     def shop(self, after: int = 0) -> tuple[Shop, frozenset[str], int]:
         """Items put and events of lines after a number, the items that are gone, and the last number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
@@ -71,3 +71,46 @@ class DriftSettings:
     """A share that is off by less than this, or a mean price by so small a part, is no alarm."""
     least_events: int = Field(default=100, ge=10)
     """Days with fewer events are left out."""
+
+
+@settings
+class ImpressionSettings:
+    """What was shown, kept in the log of events: without it nobody knows what was not chosen."""
+
+    tasks: tuple[Literal["recommend", "search"], ...] = ()
+    """Tasks whose answers are written down; their replies then have a `query_id` that a click can name."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """The share of the answers that is; a bandit learns from these alone."""
+    most: int = Field(default=20, ge=1, le=100)
+    """So many places of a list at most."""
+    days: float = Field(default=60.0, gt=0)
+    """Older ones leave the log."""
+
+
+@settings
+class BanditSettings:
+    """Recommendations ordered by what was clicked: linear Thompson sampling over the items' texts."""
+
+    explore: float = Field(default=0.0, ge=0, le=1)
+    """The share of the answers whose order is a draw of what may be true; 0: there is no bandit."""
+    held: float = Field(default=0.1, gt=0, lt=1)
+    """The share of the answers that stay as the recommender has them: what the others are compared with."""
+    floor: float = Field(default=0.6, ge=0, le=1)
+    """No list has less than this share of the discounted gain of the recommender's own list."""
+    worst: float = Field(default=0.0, ge=0, lt=1)
+    """It stops where its answers have a choice less often than held ones, by this share of that …"""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """… known with this certainty, however often one looks."""
+    pool: int = Field(default=30, ge=2, le=200)
+    """So many of the recommender's best are ordered anew."""
+    draws: int = Field(default=64, ge=2, le=1000)
+    """How many orders there are to draw from between two updates."""
+    boldness: float = Field(default=0.5, gt=0, le=2)
+    """The deviation of the draws, as a multiple of the posterior's: below 1 it explores less than Thompson
+    sampling proper, which loses less (Chapelle & Li 2011)."""
+    goal: tuple[str, ...] = ("click", "view", "cart", "buy", "favourite")
+    """Kinds of events that count as chosen, where they name the `query_id`."""
+    remembered: int = Field(default=100_000, ge=100)
+    """It learns from so many of the latest answers; they are read again when a server starts."""
+    learn_s: float = Field(default=5.0, gt=0)
+    """How often what has come in is learned from."""

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 NUMBER = "log_number"
 """In the manifest of a saved shop: the number of the last line of the log that is in it."""
-What = Literal["event", "item", "gone", "stock", "forgot", "exposed"]
+What = Literal["event", "item", "gone", "stock", "forgot", "exposed", "shown"]
 """An event of a customer; an item put or changed; an item taken out; how many of an item there are; that a
-customer, known by a hash, was forgotten; that one was answered by an arm of an experiment."""
+customer, known by a hash, was forgotten; that one was answered by an arm of an experiment; what an answer
+showed."""
 
 
 @dataclass(frozen=True)

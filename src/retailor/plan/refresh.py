@@ -93,6 +93,23 @@ def refresh(
         lock.release()
 
 
+def promote(folder: Path, number: int) -> dict[str, Any]:
+    """The receipt of letting one run answer by hand: a refresh, or with 0 the run itself.
+
+    Raises DataError where there is no such run, or it was not judged.
+    """
+    if number and not (place_of(folder, number) / RECEIPT).exists():
+        raise DataError(f"refresh {number} of this run is not there, or was not judged yet.", path=folder)
+    if not (run_of(folder, number) / "run.json").is_file():
+        raise DataError("this run is not there any more.", path=run_of(folder, number))
+    before = standing_number(folder)
+    set_standing(folder, number)
+    at = _now()
+    receipt: dict[str, Any] = {"at": at, "from": before, "to": number, "decision": "by hand"}
+    write_json(refreshes_of(folder) / f"by-hand-{at.replace(':', '')}.json", receipt)
+    return receipt
+
+
 def back(folder: Path) -> dict[str, Any]:
     """The receipt of letting the run answer that answered before. Raises DataError where none did."""
     number = standing_number(folder)

@@ -18,6 +18,7 @@ from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
+from retailor.serve.merchant_routes import add_merchant
 from retailor.serve.metrics import CONTENT_TYPE, Metrics
 from retailor.serve.page_files import add_page
 from retailor.serve.problems import install
@@ -79,6 +80,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
     add_chat(app, service, talker(settings.chat_model))
     _add_shop(app, service)
     add_live(app, service)
+    add_merchant(app, service)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
     _add_reference(app, settings)

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from retailor.serve.problems import problem
 from retailor.serve.settings import ServeSettings
 
-OPEN = ("/", "/health", "/ready", "/openapi.json", "/docs")
+OPEN = ("/", "/merchant", "/health", "/ready", "/openapi.json", "/docs")
 """Paths that need no key and are answered however busy the server is; so is all under `/page/`."""
 WRITES = "/events"
 """The path that is written to by POST; whoever sends PUT and DELETE writes as well, and needs that key."""
+OF_MERCHANTS = "/merchant/"
+"""What lies below needs that key as well, also to be read."""
 BODIES: Mapping[str, tuple[str, ...]] = {"/events": ("application/json", "application/x-ndjson")}
 """Path to the types that its body may be sent as, where that is not JSON alone."""
 VERSION = "/v1"
@@ -149,7 +151,8 @@ class Guard:
             )  # fmt: skip
         if is_open:
             return None
-        writes = scope["method"] in ("PUT", "DELETE") or scope["path"] == WRITES
+        path = scope["path"]
+        writes = scope["method"] in ("PUT", "DELETE") or path == WRITES or path.startswith(OF_MERCHANTS)
         if not _has_key(headers, self._write_key if writes else self._key):
             more = {"WWW-Authenticate": "Bearer"}
             whose = "the key of who may write" if writes and self._write_key != self._key else "the API key"

@@ -6,17 +6,25 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from retailor.errors import RetailorError
+from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Line, Taken
 from retailor.serve.batching import Batcher
+from retailor.serve.every import Every
 from retailor.serve.trial import Trial
+from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
+    from retailor.serve.served import Loaded, ServedRun
+    from retailor.serve.settings import ServeSettings
+    from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
 
+SWEEP_EVERY_S = 3600.0
 LOOK_EVERY_S = 1.0
 MAX_REQUESTS = 256
 """Written to the disk at once; while they are, others gather."""
@@ -38,8 +46,10 @@ class Living:
         max_queue: int,
         timeout_s: float,
         trial: Trial | None = None,
+        showing: Showing | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        self.shop, self.trial = shop, trial
+        self.shop, self.trial, self.showing, self.watch = shop, trial, showing, watch
         self._absorb, self._absorb_s = absorb, absorb_s
         self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
             "events",
@@ -54,6 +64,11 @@ class Living:
         self._absorbed_at = time.monotonic()
         self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
         self._thread.start()
+        self._beside: list[Every] = []
+
+    def beside(self, name: str, seconds: float, work: Callable[[], object]) -> None:
+        """Has a thread of its own do some work every so many seconds, until this is closed."""
+        self._beside.append(Every(name, seconds, work))
 
     def take(self, lines: Sequence[Line]) -> Taken:
         """Writes the events; what became of them, once they are on the disk."""
@@ -61,9 +76,12 @@ class Living:
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Forgets what some customers did; how many lines of the log that was."""
-        if self.trial is not None:
-            self.trial.forget(user_ids)
-        return self.shop.forget(user_ids)
+        for each in self._writers():
+            each.forget(user_ids)
+        n = self.shop.forget(user_ids)
+        if self.showing is not None:
+            self.showing.forget(user_ids)  # again: meanwhile the log may have been read once more
+        return n
 
     def soon(self) -> None:
         """An item has changed: look now."""
@@ -84,9 +102,12 @@ class Living:
             except Exception as error:  # the thread must live: its work is tried again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
+    def _writers(self) -> list[Trial | Showing]:
+        return [each for each in (self.trial, self.showing) if each is not None]
+
     def _tell(self) -> None:
-        if self.trial is not None:
-            self.trial.write(self.shop.log.append)
+        for each in self._writers():
+            each.write(self.shop.log.append)
 
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number
@@ -102,8 +123,52 @@ class Living:
         self._closed = True
         self._wake.set()
         self._thread.join(timeout_s)
+        for each in self._beside:
+            each.close(timeout_s)
         try:
             self._tell()
         except RetailorError as error:
-            _log.error("who was answered by which arm could not be written: %s", error)
+            _log.error("who was answered by which arm, and what was shown, could not be written: %s", error)
         self.shop.close()
+
+
+def living_of(
+    settings: ServeSettings,
+    entries: Mapping[str, Entry],
+    absorb: Callable[[], None],
+    served: Callable[[], ServedRun | None],
+    drift: DriftSettings,
+) -> Living | None:
+    """What the settings ask for, at work; None where no events are kept. `served` gives the run of now."""
+    if settings.events_url is None:
+        return None
+    from retailor.live.shop import LiveShop
+    from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
+
+    trial = Trial(settings.experiment, entries) if settings.experiment.name else None
+    shop = LiveShop.open(settings.events_url)
+    showing = Showing(shop.log, settings.impressions, settings.bandit) if settings.impressions.tasks else None
+    watch = Watch(shop, served, drift, settings.experiment)
+    made = Living(
+        shop,
+        absorb,
+        absorb_s=settings.absorb_s,
+        max_queue=settings.max_queue,
+        timeout_s=settings.timeout_s,
+        trial=trial,
+        showing=showing,
+        watch=watch,
+    )
+    made.beside("counting", settings.watch_s, watch.count)
+    if showing is not None:
+        made.beside("sweeping", SWEEP_EVERY_S, lambda: showing.sweep(shop.log))
+        if showing.learner is not None:
+            made.beside(
+                "learning", settings.bandit.learn_s, lambda: showing.learn(_task(served(), showing.task))
+            )
+    return made
+
+
+def _task(run: ServedRun | None, kind: str) -> Loaded | None:
+    return None if run is None else run.tasks.get(kind)

@@ -79,6 +79,8 @@ class _ServiceMetrics:
             value=self._service.cache.n_failures,
         )  # fmt: skip
         yield from self._of_arms()
+        yield from self._of_drift()
+        yield from self._of_what_is_shown()
         ready = self._service.ready()["ready"]
         yield GaugeMetricFamily("retailor_ready", "1 when questions can be answered.", value=float(ready))
 
@@ -99,6 +101,47 @@ class _ServiceMetrics:
                 events.add_metric([experiment, arm, kind], n)
         yield customers
         yield events
+
+    def _of_drift(self) -> Iterator[Metric]:
+        watch = self._service.watch()
+        if watch is None or not watch.days:
+            return
+        day = watch.days[-1]
+        figures = GaugeMetricFamily(
+            "retailor_drift", "A figure of the newest day with events.", labels=["figure"]
+        )
+        outside = GaugeMetricFamily(
+            "retailor_drift_alarm", "1 where that figure is outside its limits.", labels=["figure"]
+        )
+        alarms = {each.figure for each in day.alarms}
+        for name, value in day.figures.items():
+            figures.add_metric([name], value)
+            outside.add_metric([name], float(name in alarms))
+        yield figures
+        yield outside
+
+    def _of_what_is_shown(self) -> Iterator[Metric]:
+        showing = self._service.showing()
+        if showing is None:
+            return
+        yield CounterMetricFamily("retailor_shown", "Answers noted.", value=showing.n_shown)
+        yield CounterMetricFamily(
+            "retailor_shown_lost", "Answers that the log was too slow for.", value=showing.waiting.n_lost
+        )
+        if showing.learner is None:
+            return
+        state = showing.learner.state
+        shares = GaugeMetricFamily(
+            "retailor_bandit_choice_share", "Share of answers with a choice.", labels=["order"]
+        )
+        for order, share in (("held", state.held), ("ordered", state.ordered)):
+            if share is not None:
+                shares.add_metric([order], share)
+        yield shares
+        yield GaugeMetricFamily("retailor_bandit_answers", "Answers learned from.", value=state.n_answers)
+        yield GaugeMetricFamily(
+            "retailor_bandit_stopped", "1 where it was worse than it may be.", value=float(state.is_stopped)
+        )
 
 
 def _buckets(tally: Tally) -> tuple[list[tuple[str, float]], float]:

@@ -25,7 +25,7 @@ _CHAT = Panel(
 
 
 def add_page(app: FastAPI, settings: ServeSettings, entries: Mapping[str, Entry]) -> None:
-    """Serves `/` and the files that it asks for under `/page/`."""
+    """Serves `/`, `/merchant` and the files that it asks for under `/page/`."""
     headers = _headers(settings)
     page = {**_files(), "tasks.js": (_tasks(entries), PAGE_TYPES[".js"])}
     index = page["index.html"][0].replace(
@@ -35,6 +35,10 @@ def add_page(app: FastAPI, settings: ServeSettings, entries: Mapping[str, Entry]
     @app.get("/", include_in_schema=False)
     async def home() -> Response:
         return Response(index, media_type="text/html", headers=headers)
+
+    @app.get("/merchant", include_in_schema=False)
+    async def merchant() -> Response:
+        return Response(page["merchant.html"][0], media_type="text/html", headers=headers)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:

@@ -30,6 +30,8 @@ class Reply:
     """The shop that it is of."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What `Entry.checked` noted of the query."""
+    query_id: str = ""
+    """What a click on one of its items names; '' where what was shown is not noted."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Loaded:
     """Of what answers: another one, and no remembered answer is its."""
     batcher: Batcher[Any, Any]
     adapter: TypeAdapter[Any]
+    now: Task[Any, Any]
+    """As it answers: with what has happened since."""
     number: int = 0
     """Of the last entry of the log that the task knows."""
 

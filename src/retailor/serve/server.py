@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from retailor.errors import ConfigError, RetailorError
+from retailor.live.settings import DriftSettings
 from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
 from retailor.serve.connections import bounded_connections
@@ -33,7 +34,12 @@ LOOK_EVERY_S = 1.0
 _log = logging.getLogger("retailor.serve")
 
 
-def serve(folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> None:
+def serve(
+    folder: Path,
+    entries: Mapping[str, Entry],
+    settings: ServeSettings | None = None,
+    drift: DriftSettings | None = None,
+) -> None:
     """Serves a run folder, or a saved task, until SIGTERM or Ctrl-C; requests in flight are finished first.
 
     SIGHUP loads the folder anew without a pause. Raises ConfigError when the port is taken or the API key
@@ -45,7 +51,7 @@ def serve(folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | 
     with (
         _bind(settings) as listener,
         _stops() as serving,
-        closing(Service.load(Path(folder), entries, settings)) as service,
+        closing(Service.load(Path(folder), entries, settings, drift)) as service,
         _warms(service, entries, settings) as warmer,
         _reloads(service, warmer),
     ):

@@ -19,16 +19,16 @@ from retailor.extras import naming_extras
 from retailor.live.forgetting import Receipt, forget_in
 from retailor.live.reading import read_events
 from retailor.live.recent import Recent
+from retailor.live.settings import DriftSettings
 from retailor.live.shapes import NUMBER, Refused, Taken
 from retailor.live.standing import standing_run
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
-from retailor.serve.living import Living
+from retailor.serve.living import Living, living_of
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
 from retailor.serve.settings import ServeSettings
-from retailor.serve.trial import Trial
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
 from retailor.shop.view import Page, ShopView
@@ -39,6 +39,8 @@ from retailor.tasks.shapes import Task
 
 if TYPE_CHECKING:
     from retailor.live.shop import LiveShop
+    from retailor.serve.showing import Showing
+    from retailor.serve.watch import Watch
 
 INSIGHT = "insight.html"
 
@@ -61,7 +63,13 @@ class Service:
         self._living: Living | None = None
 
     @classmethod
-    def load(cls, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        entries: Mapping[str, Entry],
+        settings: ServeSettings | None = None,
+        drift: DriftSettings | None = None,
+    ) -> Self:
         """An open service of tasks among `entries`, such as `registry.TASKS`.
 
         Raises DataError when the folder holds no task or a broken one.
@@ -70,7 +78,10 @@ class Service:
         service = cls(folder, entries, settings, _cache(settings))
         try:
             service.reload()
-            service._open_live()
+            with naming_extras():
+                service._living = living_of(
+                    service.settings, entries, service.absorb, lambda: service._run, drift or DriftSettings()
+                )
         except BaseException:
             service.close()
             raise
@@ -116,7 +127,7 @@ class Service:
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
         entry = self.entries[kind]
         batcher = self._batcher(kind, task)
-        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), number)
+        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), task, number)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -143,23 +154,6 @@ class Service:
         self.cache.close()
 
     # what happens after the fit
-
-    def _open_live(self) -> None:
-        settings = self.settings
-        if settings.events_url is None:
-            return
-        with naming_extras():
-            from retailor.live.shop import LiveShop
-
-            shop = LiveShop.open(settings.events_url)
-        self._living = Living(
-            shop,
-            self.absorb,
-            absorb_s=settings.absorb_s,
-            max_queue=settings.max_queue,
-            timeout_s=settings.timeout_s,
-            trial=Trial(settings.experiment, self.entries) if settings.experiment.name else None,
-        )
 
     def live(self) -> LiveShop:
         """What happens in the shop. ServeError 501 where the server keeps no events."""
@@ -232,23 +226,39 @@ class Service:
 
     # asking
 
-    def ask(self, kind: str, query: Any) -> Reply:
-        """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item."""
+    def ask(self, kind: str, query: Any, *, is_shown: bool = False) -> Reply:
+        """The answer of the task `kind`. ServeError 501 when the run has none, 404 for an unknown item.
+
+        `is_shown`: whether a customer will see it, so that it is noted, and ordered by a bandit, where the
+        settings say so.
+        """
         run = self._now()
         loaded = run.task(kind)
         query = with_pseudonym(query, run.pseudonyms)
+        user_id = getattr(query, "user_id", None)
+        trial = self._living.trial if self._living is not None else None
+        showing = self._living.showing if self._living is not None and is_shown else None
         if self._living is not None:
-            if self._living.trial is not None:
-                query = self._living.trial.query(kind, query)
+            query = query if trial is None else trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
-        tally = self.tallies[kind]
-        tally.add("n_requests")
+        self.tallies[kind].add("n_requests")
+        if showing is None:
+            answer, loaded, cached = self._answered(kind, query, loaded)
+            return Reply(answer, loaded.fingerprint, cached, run.view, notes)
+        asked = showing.asked(kind, query, user_id, loaded)
+        answer, loaded, cached = self._answered(kind, asked.wide, loaded)
+        arm = None if trial is None else trial.arm(kind, user_id)
+        answer, query_id = showing.shown(kind, asked, answer, loaded, arm)
+        return Reply(answer, loaded.fingerprint, cached, run.view, notes, query_id)
+
+    def _answered(self, kind: str, query: Any, loaded: Loaded) -> tuple[Any, Loaded, bool]:
+        """The answer, the task that gave it, and whether it was remembered."""
         key = cache_key(kind, loaded.fingerprint, query)
         remembered = loaded.read(self.cache.get(key))
         if remembered is not None:
-            tally.add("n_hits")
-            return Reply(remembered, loaded.fingerprint, True, run.view, notes)
+            self.tallies[kind].add("n_hits")
+            return remembered, loaded, True
         try:
             answer = loaded.batcher.ask(query, key)
         except ServeError as error:
@@ -257,7 +267,7 @@ class Service:
                 raise
             loaded, key = current, cache_key(kind, current.fingerprint, query)
             answer = current.batcher.ask(query, key)
-        return Reply(self._remember(key, answer, loaded), loaded.fingerprint, False, run.view, notes)
+        return self._remember(key, answer, loaded), loaded, False
 
     def ask_extra(self, kind: str, extra: Extra, query: Any) -> Reply:
         """The answer of the task `kind` to an extra of its entry. ServeError 501 when the run has none."""
@@ -354,6 +364,14 @@ class Service:
             "n_customers": run.view.n_customers,
             "insight": run.insight is not None and self.settings.show_insight,
         }
+
+    def showing(self) -> Showing | None:
+        """What is shown, where it is noted."""
+        return None if self._living is None else self._living.showing
+
+    def watch(self) -> Watch | None:
+        """What is counted now and then, where the server keeps events."""
+        return None if self._living is None else self._living.watch
 
     def recent(self) -> Recent | None:
         """What has happened since the fit, where the server keeps events."""

@@ -6,7 +6,7 @@ import os
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
-from retailor.live.settings import ExperimentSettings
+from retailor.live.settings import BanditSettings, ExperimentSettings, ImpressionSettings
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -39,6 +39,12 @@ class ServeSettings:
     known at once."""
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     """Two or more ways to answer, each for some of the customers; needs `events_url`."""
+    impressions: ImpressionSettings = Field(default_factory=ImpressionSettings)
+    """Whether what was shown is written down; needs `events_url`."""
+    bandit: BanditSettings = Field(default_factory=BanditSettings)
+    """Recommendations ordered by what was clicked; needs `impressions.tasks` with 'recommend'."""
+    watch_s: float = Field(default=300.0, gt=0)
+    """How often drift and arms are counted, for `/metrics` and the merchant's page."""
     show_customers: bool = True
     """Whether `/customers` lists customers and their histories, which are personal data."""
     show_insight: bool = True
@@ -67,6 +73,14 @@ class ServeSettings:
     stop_timeout_s: int = Field(default=20, ge=0)
     """How long a stopping server waits for the requests in flight."""
     max_body_bytes: int = Field(default=128 * 1024, ge=256)
+
+    def __post_init__(self) -> None:
+        if self.bandit.explore and "recommend" not in self.impressions.tasks:
+            raise ConfigError(
+                "serve.bandit learns from what was shown, which nothing writes down: set "
+                'impressions = {tasks = ["recommend"]}.',
+                key="bandit",
+            )
 
     def api_key(self) -> str | None:
         """The key that requests must carry. Raises ConfigError when it should be set and is not."""

@@ -63,8 +63,10 @@ def _asker(entry: Entry, service: Service, metrics: Metrics) -> Asked:
     """A function from a body to the reply: what both routes of a task do."""
 
     def asked(body: Any, response: Response, accept_language: str) -> BaseModel:
-        answered = service.ask(entry.name, body.query())
-        served = Served(answered.view, answered.cached, language_of(accept_language), answered.notes)
+        answered = service.ask(entry.name, body.query(), is_shown=True)
+        served = Served(
+            answered.view, answered.cached, language_of(accept_language), answered.notes, answered.query_id
+        )
         reply = entry.http.shown(answered.answer, served)
         if entry.http.is_generated:
             response.headers["X-Generated"] = "true"

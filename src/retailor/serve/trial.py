@@ -14,6 +14,7 @@ from retailor.errors import ConfigError
 from retailor.live.experiment import arm_of, exposure
 from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
+from retailor.serve.unwritten import Unwritten
 from retailor.tasks.entry import Entry
 
 MAX_KNOWN = 1_000_000
@@ -32,7 +33,7 @@ class Trial:
         }
         self._lock = threading.Lock()
         self._known: set[str] = set()
-        self._new: list[Line] = []
+        self._new = Unwritten(MAX_KNOWN)
 
     def query(self, kind: str, query: Any) -> Any:
         """The query as the customer's arm has it; that they were answered by it is noted."""
@@ -44,25 +45,21 @@ class Trial:
                 if len(self._known) >= MAX_KNOWN:
                     self._known.clear()
                 self._known.add(user_id)
-                self._new.append(exposure(self.settings, user_id, datetime.now(UTC)))
+                self._new.add(exposure(self.settings, user_id, datetime.now(UTC)))
         return replace(query, **self._changes.get(arm_of(self.settings, user_id), {}))
+
+    def arm(self, kind: str, user_id: str | None) -> str | None:
+        """The arm that a customer's query of a task was answered by."""
+        return arm_of(self.settings, user_id) if user_id is not None and kind == self.settings.task else None
 
     def write(self, append: Callable[[Sequence[Line]], Any]) -> None:
         """Writes what is not yet written; what cannot be is kept for the next time."""
-        with self._lock:
-            lines, self._new = self._new, []
-        try:
-            if lines:
-                append(lines)
-        except BaseException:
-            with self._lock:
-                self._new = lines + self._new
-            raise
+        self._new.write(append)
 
     def forget(self, user_ids: Sequence[str]) -> None:
         """What was not yet written of some customers never is."""
+        self._new.forget(user_ids)
         with self._lock:
-            self._new = [each for each in self._new if each.user_id not in user_ids]
             self._known -= set(user_ids)
 
 

@@ -5,12 +5,14 @@ A task's folder gives one, `ENTRY`; another package gives one by an entry point 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from retailor.errors import ServeError
@@ -136,6 +138,18 @@ class Happened(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Explored:
+    """What a bandit must know to order a task's answers, whose `items` it moves, by what was clicked."""
+
+    seen: Callable[[Any, Any], tuple[str, ...] | None]
+    """(fitted task, query) to the customer's latest items, oldest first; None: its order is not to be
+    touched."""
+    traits: Callable[[Any, Sequence[str]], NDArray[np.float64]]
+    """(fitted task, item ids) to what the language model makes of their texts [n, t], about unit deviation a
+    column; zero for an item that has no text or is not known."""
+
+
 def unmoved(query: Any, happened: Happened) -> Any:
     """The query as it is."""
     return query
@@ -194,6 +208,8 @@ class Entry:
     """Takes people out of a copy of a saved task's folder, and says whether they were in it. Its files may be
     links: one is removed before it is written anew. None: the task keeps nothing of anybody."""
     extras: tuple[Extra, ...] = ()
+    explored: Explored | None = None
+    """None: no bandit may order its answers."""
     with_pictures: Callable[[Any, ItemPictures], Any] | None = None
     """(what `make` gave, pictures of the items) to the task that sees them; None: it has no use for any."""
     uses_encoder: bool = True

@@ -36,6 +36,8 @@ class Served:
     language: Language = "en"
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What `Entry.checked` noted of the query."""
+    query_id: str = ""
+    """What an event about one of the items should name; '' where what was shown is not noted."""
 
 
 class Card(BaseModel):

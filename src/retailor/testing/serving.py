@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import OpenEncoder
 from retailor.shop.gone import Gone
@@ -74,6 +77,15 @@ class ToyRecommender(_Toy):
 
     def predict(self, queries: Sequence[RecommendQuery]) -> list[Recommendations]:
         return [self._one(query) for query in queries]
+
+    def seen(self, query: RecommendQuery) -> tuple[str, ...]:
+        """The customer's items."""
+        return (*self.state["seen"].get(query.user_id, ()), *query.item_ids)[-10:]
+
+    def traits(self, item_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Two numbers out of the hash of each id."""
+        found = [hashlib.sha256(each.encode()).digest()[:2] for each in item_ids]
+        return np.array([[byte / 128 - 1 for byte in each] for each in found]).reshape(-1, 2)
 
     def _one(self, query: RecommendQuery) -> Recommendations:
         history = (*self.state["seen"].get(query.user_id, ()), *query.item_ids)

@@ -1,6 +1,9 @@
 // Asking the server. Where it wants a key, the key is asked for once and kept until the tab is closed.
+// A page says in `data-key` under which name; the merchant's key is another one than the shop's.
 
 import { currentLanguage, say, sayProblem } from "./words.js";
+
+const KEY = document.body.dataset.key ?? "retailor-key";
 
 class Problem extends Error {
   constructor(status, text) {
@@ -10,7 +13,7 @@ class Problem extends Error {
 }
 
 export async function ask(path, body) {
-  const key = sessionStorage.getItem("retailor-key");
+  const key = sessionStorage.getItem(KEY);
   const headers = {
     "Accept-Language": currentLanguage(),
     ...(key ? { "X-API-Key": key } : {}),
@@ -37,7 +40,7 @@ export async function ask(path, body) {
 
 // The text of a page of this server, asked for with the key.
 export async function askText(path) {
-  const response = await fetch(path, { headers: { "X-API-Key": sessionStorage.getItem("retailor-key") ?? "" } });
+  const response = await fetch(path, { headers: { "X-API-Key": sessionStorage.getItem(KEY) ?? "" } });
   const text = await response.text();
   if (response.ok) return text;
   const reply = JSON.parse(text);
@@ -56,7 +59,7 @@ function askForKey() {
         const given = field.value;
         field.value = "";
         asking = null;
-        if (given) sessionStorage.setItem("retailor-key", given);
+        if (given) sessionStorage.setItem(KEY, given);
         resolve(Boolean(given));
       },
       { once: true },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -61,18 +62,46 @@ def make_customers(n: int, seed: int) -> list[Customer]:
     ]
 
 
+@dataclass(frozen=True)
+class _Wares:
+    """The items as columns [I]."""
+
+    theme_ix: NDArray[np.int64]
+    chinese: NDArray[np.bool_]
+    appeal: NDArray[np.float64]
+    dearness: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> Self:
+        return cls(
+            np.array([[t.key for t in ENGLISH.themes].index(item.theme.key) for item in items]),
+            np.array([item.language.code == "zh" for item in items]),
+            np.array([item.appeal for item in items]),
+            np.array([np.log(item.price / PRICE[item.theme.key]) for item in items]),
+        )
+
+    def liking(self, customer: Customer) -> NDArray[np.float64]:
+        """How much a customer is after each item."""
+        foreign = self.chinese != (customer.language.code == "zh")
+        liking = customer.taste[self.theme_ix] ** 1.3 + 0.002
+        liking = liking * self.appeal * np.where(foreign, 0.04, 1.0)
+        liking *= np.exp(-0.5 * np.abs(self.dearness - customer.budget))
+        return np.asarray(liking)
+
+
+def likings(items: Sequence[Item], customers: Sequence[Customer]) -> NDArray[np.float64]:
+    """How much each customer is after each item [U, I], whenever it arrives."""
+    wares = _Wares.of(items)
+    return np.array([wares.liking(customer) for customer in customers])
+
+
 def make_choices(items: Sequence[Item], customers: Sequence[Customer], seed: int) -> list[Choice]:
     rng = stream(seed, "choices")
-    theme_ix = np.array([[t.key for t in ENGLISH.themes].index(item.theme.key) for item in items])
-    chinese = np.array([item.language.code == "zh" for item in items])
-    appeal = np.array([item.appeal for item in items])
+    wares = _Wares.of(items)
     arrives = np.array([item.arrives for item in items])
-    dearness = np.array([np.log(item.price / PRICE[item.theme.key]) for item in items])
     choices = []
     for customer in customers:
-        foreign = chinese != (customer.language.code == "zh")
-        liking = (customer.taste[theme_ix] ** 1.3 + 0.002) * appeal * np.where(foreign, 0.04, 1.0)  # [I]
-        liking *= np.exp(-0.5 * np.abs(dearness - customer.budget))
+        liking = wares.liking(customer)
         for time in _times(customer.n_choices, rng):
             fresh = 1.0 + 5.0 * np.exp(-(time - arrives) / 0.06)  # new items are shown more
             weight = np.where(arrives <= time, liking * fresh, 0.0)

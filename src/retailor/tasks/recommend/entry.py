@@ -15,7 +15,18 @@ from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.gone import Gone
 from retailor.shop.tables import Shop, empty
 from retailor.shop.view import ShopView
-from retailor.tasks.entry import Checked, Command, Entry, Happened, HowMany, Http, Panel, Said, no_item
+from retailor.tasks.entry import (
+    Checked,
+    Command,
+    Entry,
+    Explored,
+    Happened,
+    HowMany,
+    Http,
+    Panel,
+    Said,
+    no_item,
+)
 from retailor.tasks.recommend.examples import examples
 from retailor.tasks.recommend.http import RecommendBody, RecommendReply, RecommendUrl, shown
 from retailor.tasks.recommend.settings import RecommendSettings
@@ -122,5 +133,6 @@ ENTRY = Entry(
     after=_after,
     update=_update,
     forget=_forget,
+    explored=Explored(lambda task, query: task.seen(query), lambda task, item_ids: task.traits(item_ids)),
     with_pictures=_with_pictures,
 )

@@ -43,12 +43,14 @@ class RecommendUrl(RecommendBody):
 
 
 class RecommendReply(BaseModel):
-    """`known_customer` is false for a customer without a history, who is answered like a new one."""
+    """`known_customer` is false for a customer without a history, who is answered like a new one. Events
+    about these items should name the `query_id`; it is null where the server does not note what it shows."""
 
     items: list[Hit]
     known_customer: bool | None
     unknown_items: list[str]
     cached: bool
+    query_id: str | None = None
 
 
 def shown(answer: Recommendations, served: Served) -> RecommendReply:
@@ -58,4 +60,5 @@ def shown(answer: Recommendations, served: Served) -> RecommendReply:
         known_customer=served.notes["known_customer"],
         unknown_items=list(served.notes["unknown_items"]),
         cached=served.cached,
+        query_id=served.query_id or None,
     )

@@ -25,6 +25,7 @@ from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Cases, read_cases
 from retailor.tasks.recommend.evaluate.baskets import basket_ranks, basket_scores, read_baskets
 from retailor.tasks.recommend.evaluate.next_item import Ranks, rank_cases, scores_of
+from retailor.tasks.recommend.explored import seen, traits
 from retailor.tasks.recommend.fit import fit
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.scorers.parts import OURS
@@ -119,6 +120,15 @@ class Recommender:
                 value=query.item_ids[-1],
             )
         return self.predict([query])[0]
+
+    def seen(self, query: RecommendQuery) -> tuple[str, ...] | None:
+        """The customer's latest items, oldest first; None for a query whose order is fixed by what it
+        asks."""
+        return seen(self._made, query)
+
+    def traits(self, item_ids: Sequence[str]) -> NDArray[np.float64]:
+        """What the encoder makes of the items' texts, in few directions [n, t]; zero for an unknown item."""
+        return traits(self._made, item_ids)
 
     @property
     def _made(self) -> model.Fitted:

@@ -110,6 +110,8 @@ class SearchReply(BaseModel):
     """Filters that no item meets together with the others, and that were left out."""
     facets: dict[str, list[Counted]]
     cached: bool
+    query_id: str | None = None
+    """What events about these items should name; null where the server does not note what it shows."""
 
 
 def shown(answer: Found, served: Served) -> SearchReply:
@@ -127,6 +129,7 @@ def shown(answer: Found, served: Served) -> SearchReply:
         relaxed=[FilterBody.of(each) for each in answer.relaxed],
         facets={each.name: [Counted(value=value, n=n) for value, n in each.counts] for each in answer.facets},
         cached=served.cached,
+        query_id=served.query_id or None,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +50,11 @@ class Whitening:
         values = (1 - share) * np.maximum(values, 0) + share * max(values.mean(), 1e-12)
         scale = 1 / np.sqrt(values)
         return cls(mean.astype(np.float32), ((axes * scale) @ axes.T).astype(np.float32))
+
+    @cached_property
+    def axes(self) -> F32:
+        """Unit axes [d, d] of whitened vectors, the least stretched first: along it the vectors vary most."""
+        return np.asarray(np.linalg.eigh(self.rotation.astype(np.float64))[1], np.float32)
 
     def __call__(self, vectors: F32) -> F32:
         """Whitened unit rows [n, d]; a zero row stays zero, since a text that says nothing has no place."""
