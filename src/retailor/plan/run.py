@@ -32,7 +32,7 @@ class Run:
     notes: tuple[str, ...] = ()
     """What to know before believing a figure, as the report has it."""
     verdicts: tuple[str, ...] = ()
-    """What each step of transfer was worth, where the plan has a section [prove]."""
+    """Where to stop, and what each step of transfer was worth, where the plan has a section [prove]."""
 
     def absent(self) -> dict[str, str]:
         """Stage name to the reason why the shop's data do not allow it."""
@@ -88,7 +88,7 @@ def _result(folder: Path, done: list[Done]) -> Run:
     )
     report = next(each for each in done if each.name == "report")
     ledgers = [read_json(folder / each.folder / "ledger.json") for each in done if each.kind == "ledger"]
-    verdicts = tuple(verdict for ledger in ledgers for verdict in ledger["verdicts"])
+    verdicts = tuple(said for ledger in ledgers for said in (*ledger["advice"], *ledger["verdicts"]))
     notes = tuple(read_json(folder / report.folder / "notes.json"))
     return Run(folder, tuple(done), scores, paired, folder / report.folder / "report.html", notes, verdicts)
 

@@ -43,7 +43,9 @@ def report_data(
         validations=dict(_curves(logs, "validations")),
         coverage={name: log["coverage"] for name, log in logs.items() if "coverage" in log},
         compression=read_json(made["compress"] / "report.json") if "compress" in made else None,
-        ledger=read_json(made["prove"] / "ledger.json") if "prove" in made else None,
+        ledgers=[
+            read_json(folder / "ledger.json") for name, folder in made.items() if name.startswith("prove-")
+        ],
         examples={name: read_json(path / "examples.json") for name, path in evaluated.items()},
         settings=plan.to_dict(),
         commands=commands,

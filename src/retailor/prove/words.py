@@ -12,17 +12,21 @@ from retailor.errors import ModelError
 from retailor.models.shapes import Role
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 
+MOST_DIMENSIONS = 384
+
 
 class WordVectors:
     """Unit vectors of texts that know words and nothing else (latent semantic analysis)."""
 
-    def __init__(self, texts: Sequence[str], dim: int, *, seed: int = 0) -> None:
+    def __init__(self, texts: Sequence[str], dim: int | None = None, *, seed: int = 0) -> None:
         from sklearn.decomposition import TruncatedSVD
 
-        self.name, self.dim = "tf-idf-svd", dim
         self._space = TfidfVectorizer.of(texts)
-        reduction = TruncatedSVD(dim, random_state=seed)
-        reduction.fit(self._space.features(texts))
+        table = self._space.features(texts)
+        most = max(1, min(MOST_DIMENSIONS, min(table.shape) - 1))
+        self.name, self.dim = "tf-idf-svd", min(dim or most, most)
+        reduction = TruncatedSVD(self.dim, random_state=seed)
+        reduction.fit(table)
         self._axes = reduction.components_.T.astype(np.float32)
 
     def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
@@ -32,4 +36,4 @@ class WordVectors:
 
     def save(self, folder: Path) -> None:
         """A control is not kept. Raises ModelError."""
-        raise ModelError("word vectors are a control of the benchmark and cannot be saved.", asked="save")
+        raise ModelError("word vectors are a control and cannot be saved.", asked="save")
