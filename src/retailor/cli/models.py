@@ -93,10 +93,11 @@ def prove(
         steps, tasks=(task,), steps=tuple(rows or ()), shares=tuple(shares or ()), seeds=tuple(range(seeds)),
         **({"labels": tuple(labels)} if labels else {}),
     )  # fmt: skip
+    writes = task == "review"
     ledger = make_ledger(
-        task, found.train, load_model(model or found.encoder, kind="encoder"), settings, work=out / "work",
-        test=found.test, generator=load_model(generator, kind="generator") if task == "review" else None,
-        dials=found.dials.get(task), tell=lambda line: say(line, err=True),
+        task, found.train, None if writes else load_model(model or found.encoder, kind="encoder"), settings,
+        generator=load_model(generator, kind="generator") if writes else None, work=out / "work",
+        test=found.test, dials=found.dials.get(task), tell=lambda line: say(line, err=True),
     )  # fmt: skip
     write_ledger(ledger, out)
     say(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or shares can go on from")

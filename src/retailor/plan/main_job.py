@@ -243,10 +243,11 @@ def _prove(plan: Plan, task: str, inputs: Inputs, folder: Path, work: Path) -> N
     """The ledger of the models as they came; it adapts for itself, as each of its rows is one step more."""
     train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
     # Its cells outlive the stage's own folder: another seed or share of the data costs only itself.
+    writes = task == "review"
     ledger = prove(
-        task, train, _as_it_came(plan, "encoder", train), plan.sections["prove"],
+        task, train, None if writes else _as_it_came(plan, "encoder", train), plan.sections["prove"],
         work=work.parent / "prove", test=test, dials=plan.sections[task],
-        generator=_as_it_came(plan, "generator", train) if task == "review" else None,
+        generator=_as_it_came(plan, "generator", train) if writes else None,
     )  # fmt: skip
     with artifact.writing(folder, "ledger", settings=as_dict(plan.sections["prove"])) as new:
         write_ledger(ledger, new)

@@ -41,6 +41,8 @@ class Trial:
     """A task on one shop, ready to be tried."""
 
     task: str
+    model: str
+    """The name of the language model."""
     metric: str
     unit: str
     """What there may be little of: labels, events, judged queries, questions, reviews."""
@@ -75,3 +77,10 @@ def cell_of(trial: Trial, step: str, n: int, seed: int, before: Cells, dials: An
     name = "".join(c if c.isalnum() else "-" for c in step)
     path = work / "cells" / f"{trial.task}-{name}-{n}-{seed}-{mark}.json"
     return kept_cell(path, lambda: trial.make(step, n, seed, before))
+
+
+def adaptation_pays(before: Cells) -> bool:
+    """Whether the adapted encoder is no worse than the frozen one, on validation where there is one."""
+    pair = [before[step] for step in ("frozen encoder", "domain adaptation") if step in before]
+    told = [cell.validation for cell in pair if cell.validation is not None]
+    return told[1] >= told[0] if len(told) == 2 else "domain adaptation" in before

@@ -33,13 +33,14 @@ class Kept:
     parameters_trained: int = 0
 
 
-def local(encoder: Encoder) -> LocalEncoder:
+def local(encoder: Encoder | None) -> LocalEncoder:
     """The encoder, if its network is here. Raises ModelError where it is elsewhere."""
     if not isinstance(encoder, LocalEncoder):
+        name = getattr(encoder, "name", "none")
         raise ModelError(
-            f"the encoder '{encoder.name}' has no network here that could be trained from scratch: a ledger "
-            "needs a local model, by name or folder.",
-            asked=encoder.name,
+            f"the encoder '{name}' has no network here that could be trained from scratch: a ledger needs a "
+            "local model, by name or folder.",
+            asked=name,
         )
     return encoder
 

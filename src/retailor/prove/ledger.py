@@ -98,7 +98,7 @@ def _line(row: Row) -> str:
 def prove(
     task: str,
     shop: Shop,
-    encoder: Encoder,
+    encoder: Encoder | None,
     settings: ProveSettings | None = None,
     *,
     work: Path,
@@ -110,9 +110,9 @@ def prove(
     """The ledger of a task in `shop`, tested on `test`, or on a part of the shop held out by time.
 
     Every cell (a step, a share of the data, a seed) is kept in `work`: a killed call goes on, and more seeds
-    or shares cost only themselves. `dials` are the task's own settings. `tell` gets a line a cell. Raises
-    ConfigError on an unknown task, ModelError when the model cannot be trained here, DataError when
-    there is too little to test on.
+    or shares cost only themselves. 'review' needs a `generator` and no encoder; `dials` are the task's own
+    settings; `tell` gets a line a cell. Raises ConfigError on an unknown task, ModelError when the model
+    cannot be trained here, DataError when there is too little to test on.
     """
     given = settings or ProveSettings()
     train, test = (shop, test) if test is not None else split_by_time(shop, test=given.test)
@@ -140,7 +140,7 @@ def prove(
         findings.append(finding)
     return Ledger(
         task=task,
-        encoder=encoder.name,
+        encoder=trial.model,
         metric=trial.metric,
         unit=trial.unit,
         rows=tuple(rows),

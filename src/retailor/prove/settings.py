@@ -71,7 +71,7 @@ class ProveSettings:
     """What a ledger compares, on how much data, and how long each training may be."""
 
     tasks: tuple[Literal["recommend", "search", "answer", "sentiment", "review"], ...] = Field(
-        default=("recommend", "sentiment"), min_length=1
+        default=("recommend", "search", "answer", "sentiment"), min_length=1
     )
     """Of a plan: which have a ledger, where the shop has the tables. 'review' tunes and asks a generator,
     which takes long."""

@@ -64,7 +64,7 @@ ENCODERS = ("frozen encoder", "domain adaptation", "fine-tuned on behaviour", "w
 def recommend_trial(
     train: Shop,
     test: Shop,
-    encoder: Encoder,
+    encoder: Encoder | None,
     generator: Generator | None,
     dials: Any,
     given: ProveSettings,
@@ -83,6 +83,7 @@ def recommend_trial(
     trying = _Trying(asked, own, base, given, work)
     return Trial(
         task="recommend",
+        model=own.name,
         metric="ndcg@10",
         unit="events",
         n_all=len(weighed_events(asked.train, base)),

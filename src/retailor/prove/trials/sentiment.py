@@ -30,7 +30,7 @@ NAMES = tuple(step.name for step in ROWS["sentiment"])
 def sentiment_trial(
     train: Shop,
     test: Shop,
-    encoder: Encoder,
+    encoder: Encoder | None,
     generator: Generator | None,
     dials: Any,
     given: ProveSettings,
@@ -51,6 +51,7 @@ def sentiment_trial(
     queries = [(query.text, query.aspect) for query in cases.queries]
     return Trial(
         task="sentiment",
+        model=own.name,
         metric="accuracy",
         unit="labels",
         n_all=len(known),

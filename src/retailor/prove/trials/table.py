@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 from retailor.errors import ConfigError, nearest
 from retailor.prove.contract import Trial
+from retailor.prove.trials.answer import answer_trial
 from retailor.prove.trials.recommend import recommend_trial
+from retailor.prove.trials.review import review_trial
+from retailor.prove.trials.search import search_trial
 from retailor.prove.trials.sentiment import sentiment_trial
 
 TRIALS: dict[str, Callable[..., Trial]] = {
     "recommend": recommend_trial,
+    "search": search_trial,
+    "answer": answer_trial,
     "sentiment": sentiment_trial,
+    "review": review_trial,
 }
 """Task to what makes it ready: (train, test, encoder, generator, the task's settings, given, work)."""
 

@@ -1,0 +1,136 @@
+"""The rows of answering: words, the learned ranker over words, a language model, and what questions teach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.config import as_dict
+from retailor.errors import MissingTable
+from retailor.models.local import LocalEncoder
+from retailor.models.shapes import Encoder, Generator
+from retailor.prove.contract import Cell, Cells, Trial, adaptation_pays
+from retailor.prove.encoders import Kept, adapted, local, mark_of
+from retailor.prove.settings import ProveSettings
+from retailor.prove.words import WordVectors
+from retailor.seeds import stream
+from retailor.shop.tables import Shop
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.features import FEATURES
+from retailor.text.fields import texts
+
+LEAST_TEST = 20
+HELD_OUT = 0.2
+"""Of the questions, to validate on."""
+METRICS = ("map", "rouge_l")
+"""The first that enough of the test questions can be judged by: evidence, else answers in words."""
+
+
+def answer_trial(
+    train: Shop,
+    test: Shop,
+    encoder: Encoder | None,
+    generator: Generator | None,
+    dials: Any,
+    given: ProveSettings,
+    work: Path,
+) -> Trial:
+    """Answering, ready to be tried. Raises MissingTable with too few questions to learn from and test on."""
+    train.require("the ledger of answer", "questions")
+    test.require("the ledger of answer", "questions")
+    own = local(encoder)
+    base = replace(dials or AnswerSettings(), wording="quote")
+    asked = test.with_tables(questions=test.questions.head(given.max_test))
+    trying = _Trying(train, asked, own, base, given, work)
+    return Trial(
+        task="answer",
+        model=own.name,
+        metric=trying.metric,
+        unit="questions",
+        n_all=len(train.questions),
+        make=trying.cell,
+        mark=[mark_of(own, train), mark_of(own, asked), as_dict(base)],
+        shared={"domain adaptation": trying.adapted.seconds},
+    )
+
+
+@dataclass(frozen=True)
+class _Trying:
+    train: Shop
+    test: Shop
+    encoder: LocalEncoder
+    base: AnswerSettings
+    given: ProveSettings
+    work: Path
+
+    def cell(self, step: str, n: int, seed: int, before: Cells) -> Cell:
+        learns = step in ("words, learned ranker", "learned ranker")
+        part, held = self._parts(n, seed)
+        taught = part if learns else part.with_tables(questions=part.questions.clear())
+        answerer = Answerer(self._encoder(step, before), None, replace(self.base, seed=seed))
+        answerer.fit(taught, work=self.work)
+        row = "bm25" if step == "bm25" else "retailor"
+        told = answerer.case_values(held).get(self.metric, {}).get(row)
+        return Cell(
+            answerer.case_values(self.test)[self.metric][row],
+            seconds=float(answerer.log["index_seconds" if step == "bm25" else "seconds"]),
+            examples_seen=len(taught.questions),
+            parameters_trained=len(FEATURES) + 1 if learns else 0,
+            validation=None if told is None or len(told) < LEAST_TEST else float(told.mean()),
+        )
+
+    def _parts(self, n: int, seed: int) -> tuple[Shop, Shop]:
+        """The shop with so many questions, drawn, and the questions that it is validated on.
+
+        A smaller part of the same seed lies in a larger one; 0 takes them all.
+        """
+        questions = self.train.questions
+        order = stream(seed, "prove", "questions").permutation(len(questions))[: n or None]
+        n_held = round(HELD_OUT * len(order))
+        held, kept = order[:n_held], order[n_held:]
+        return (
+            self.train.with_tables(questions=questions[np.sort(kept).tolist()]),
+            self.train.with_tables(questions=questions[np.sort(held).tolist()]),
+        )
+
+    def _encoder(self, step: str, before: Cells) -> Encoder:
+        if step in ("bm25", "words, learned ranker"):
+            return self._words
+        if step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before)):
+            return self.encoder
+        return self.adapted.encoder
+
+    @cached_property
+    def metric(self) -> str:
+        """What the test questions can be judged by. Raises MissingTable where there are too few."""
+        bare = self.train.with_tables(questions=self.train.questions.clear())
+        found = Answerer(self._words, None, self.base).fit(bare).case_values(self.test)
+        for metric in METRICS:
+            if len(_bm25(found, metric)) >= LEAST_TEST:
+                return metric
+        most = max(len(_bm25(found, metric)) for metric in METRICS)
+        raise MissingTable(
+            f"a ledger of answer needs {LEAST_TEST} questions to test on, with evidence or an answer, and "
+            f"there are {most}."
+        )
+
+    @cached_property
+    def _words(self) -> WordVectors:
+        return WordVectors(texts(self.train))
+
+    @cached_property
+    def adapted(self) -> Kept:
+        """The encoder, adapted to the shop's texts."""
+        if self.given.steps and "domain adaptation" not in self.given.steps:
+            return Kept(self.encoder, 0.0)
+        return adapted(self.encoder, self.train, texts(self.train), self.given, self.work, keep=None)
+
+
+def _bm25(found: Mapping[str, Mapping[str, NDArray[np.float64]]], metric: str) -> NDArray[np.float64]:
+    return found.get(metric, {}).get("bm25", np.zeros(0))
