@@ -70,11 +70,13 @@ def run(
 
 
 def _found_in_shop(folder: Path, done: list[Done]) -> list[str]:
-    """What was lost in reading and what does not join, a line each, as the profile says."""
+    """What was lost in reading, what does not join, and what the split gives away, a line each."""
     looks = [read_json(folder / each.folder / "profile.json") for each in done if each.kind == "profile"]
-    return [
+    lines = [
         f"shop: {line}" for profile in looks for key in ("unread", "gaps") for line in profile.get(key, [])
     ]
+    leaks = [read_json(folder / each.folder / "leaks.json") for each in done if each.kind == "leaks"]
+    return lines + [f"leak: {line}" for found in leaks for line in found["lines"]]
 
 
 def _result(folder: Path, done: list[Done]) -> Run:

@@ -83,7 +83,7 @@ def _found(value: Any, key: str, path: tuple[str, ...]) -> Iterable[tuple[tuple[
 
 def _notes(plan: Plan, inputs: Inputs, logs: Mapping[str, Any]) -> list[str]:
     """What a reader must know before believing a figure."""
-    notes = []
+    notes = [f"Leak: {line}" for line in read_json(inputs["leaks"] / "leaks.json")["lines"]]
     if plan.sections["shop"].reader == "demo":
         notes.append("This shop is simulated: its figures show that the road works, not what a shop gains.")
     if plan.head.skip:

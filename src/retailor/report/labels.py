@@ -85,6 +85,32 @@ NAMES: Mapping[str, str] = {
     "reviews": "评论",
     "questions": "问答",
     "judgments": "相关性评判",
+    # leaks
+    "same row": "同一行",
+    "near-duplicate": "近似重复",
+    "target in the features": "特征中含有答案",
+    "future": "来自未来",
+    "id": "编号",
+    "row order": "行的次序",
+    "customer on both sides": "两边都有的顾客",
+    "own label": "自报标注",
+    "the same words in training": "训练部分有相同的文字",
+    "the review stands in the text of its item": "评论就在商品的文字里",
+    "the answer stands in its question": "回答就在问题里",
+    "the query stands in an attribute of an item that answers it": "查询就在所答商品的属性里",
+    "dated after today": "日期晚于今天",
+    "customers with a training row from after their test row": "顾客在训练部分的行晚于其测试行",
+    "the customer has reviewed the same item in training": "顾客在训练部分评论过同一商品",
+    "the letters at its beginning": "开头的字母",
+    "its first character": "第一个字符",
+    "its last character": "最后一个字符",
+    "its last two characters": "最后两个字符",
+    "the words in it": "其中的词",
+    "first": "第一",
+    "last": "最后",
+    "a form": "格式化的文字",
+    "the text": "正文",
+    "the title": "标题",
     # axes and pictures
     "step": "步",
     "seconds": "秒",
@@ -154,6 +180,27 @@ _PATTERNS: Mapping[str, str] = {
         "；其他商品的图片无法读取：{x}；有 {n} 对商品的图片几乎相同（{y}）"
     ),
     "; the pictures of {n} pairs are as good as the same ({y})": "；有 {n} 对商品的图片几乎相同（{y}）",
+    # what the test gives away
+    "Leak: {a}, {task}: {n} of {m} ({x}): {b}": "泄漏：{a}，{task}：{m} 行中有 {n} 行（{x}）：{b}",
+    "the same {x} in training": "训练部分有相同的 {x}",
+    "in training, from after {x}, when the test begins": "在训练部分，却晚于测试开始的 {x}",
+    "{a} of {x} tells the label in {y} of the rows ({z} by chance)": (
+        "{x} 的{a}在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{x} in its order tells the label in {y} of the rows ({z} by chance)": (
+        "{x} 的次序在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{x} holds the id of the item that it means": "{x} 含有所指商品的编号",
+    "neighbours have one label in {y} of the rows ({z} by chance)": (
+        "相邻的行在 {y} 的情况下标注相同（偶然为 {z}）"
+    ),
+    "the {a} passage is relevant in {y} of the rows ({z} by chance)": (
+        "{a}的段落在 {y} 的情况下相关（偶然为 {z}）"
+    ),
+    "a customer's training reviews tell the label in {y} of the rows ({z} by chance)": (
+        "顾客在训练部分的评论在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{a} says the stars or the label, and {y} of them rightly": "{a}说出了星级或标注，其中 {y} 说对了",
     # tables that do not match
     "{a}: {n} of {m} customers have no events{more}": "{a}：{m} 位顾客中有 {n} 位没有行为{more}",
     "{a}: {n} of {m} rows are about items that the catalogue lacks{more}": (
