@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
 from retailor.config import as_dict
 from retailor.errors import MissingTable
@@ -28,8 +27,6 @@ from retailor.text.fields import texts
 LEAST_TEST = 20
 HELD_OUT = 0.2
 """Of the questions, to validate on."""
-METRICS = ("map", "rouge_l")
-"""The first that enough of the test questions can be judged by: evidence, else answers in words."""
 
 
 def answer_trial(
@@ -47,7 +44,7 @@ def answer_trial(
     own = local(encoder)
     base = replace(dials or AnswerSettings(), wording="quote")
     asked = test.with_tables(questions=test.questions.head(given.max_test))
-    trying = _Trying(train, asked, own, base, given, work)
+    trying = _Trying(train, asked, metric_of(asked.questions), own, base, given, work)
     return Trial(
         task="answer",
         model=own.name,
@@ -64,6 +61,7 @@ def answer_trial(
 class _Trying:
     train: Shop
     test: Shop
+    metric: str
     encoder: LocalEncoder
     base: AnswerSettings
     given: ProveSettings
@@ -107,20 +105,6 @@ class _Trying:
         return self.adapted.encoder
 
     @cached_property
-    def metric(self) -> str:
-        """What the test questions can be judged by. Raises MissingTable where there are too few."""
-        bare = self.train.with_tables(questions=self.train.questions.clear())
-        found = Answerer(self._words, None, self.base).fit(bare).case_values(self.test)
-        for metric in METRICS:
-            if len(_bm25(found, metric)) >= LEAST_TEST:
-                return metric
-        most = max(len(_bm25(found, metric)) for metric in METRICS)
-        raise MissingTable(
-            f"a ledger of answer needs {LEAST_TEST} questions to test on, with evidence or an answer, and "
-            f"there are {most}."
-        )
-
-    @cached_property
     def _words(self) -> WordVectors:
         return WordVectors(texts(self.train))
 
@@ -132,5 +116,21 @@ class _Trying:
         return adapted(self.encoder, self.train, texts(self.train), self.given, self.work, keep=None)
 
 
-def _bm25(found: Mapping[str, Mapping[str, NDArray[np.float64]]], metric: str) -> NDArray[np.float64]:
-    return found.get(metric, {}).get("bm25", np.zeros(0))
+def metric_of(questions: pl.DataFrame) -> str:
+    """What the test questions can be judged by: evidence of both kinds, else answers in words.
+
+    Raises MissingTable where there are too few of either.
+    """
+    relevance = pl.col("evidence").list.eval(pl.element().struct.field("relevance").fill_null(0) > 0)
+    told = questions.filter(pl.col("question").is_not_null()).select(
+        both=(relevance.list.any() & ~relevance.list.all()).fill_null(False),
+        answered=pl.col("answer").is_not_null(),
+    )
+    counts = {"map": int(told["both"].sum()), "rouge_l": int(told["answered"].sum())}
+    for metric, n in counts.items():
+        if n >= LEAST_TEST:
+            return metric
+    raise MissingTable(
+        f"a ledger of answer needs {LEAST_TEST} questions to test on, with evidence or an answer, and there "
+        f"are {max(counts.values())}."
+    )
