@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retailor.prove.figures import Row
 from retailor.seeds import stream
 
 Floats = NDArray[np.float64]
@@ -22,8 +23,10 @@ LEVEL = (0.1, 0.9)
 """Of the interval: 80 %."""
 N_DRAWS = 600
 LEAST_SIZES = 3
-WOBBLE = 0.1
+WOBBLE = 0.04
 """Of a score about its curve, beside the noise of the draws: a share of the range of the scores."""
+FARTHER = 0.3
+"""So much more of that for each doubling of the data."""
 FARTHEST = 32
 """Times the data that there is: no forecast goes beyond."""
 
@@ -96,7 +99,9 @@ class Curve:
     def score(self, n: float, *, seed: int = 0) -> tuple[float, float, float]:
         """The middle of a measured score with so much data, and its 80 % interval."""
         rng = stream(seed, "prove", "noise")
-        draws = self.at(n)[:, 0] + rng.normal(0, self.noise, len(self.tops))
+        # The farther, the less a curve of this form is what happens.
+        noise = self.noise * (1 + FARTHER * max(np.log2(n / self.n_seen), 0))
+        draws = self.at(n)[:, 0] + rng.normal(0, noise, len(self.tops))
         low, middle, high = np.quantile(draws, [LEVEL[0], 0.5, LEVEL[1]])
         return float(middle), float(low), float(high)
 
@@ -123,20 +128,36 @@ def _regressed(falling: Floats, y: Floats, variance: Floats, spread: float) -> t
     return mean, covariance, evidence
 
 
-def forecast(
-    step: str,
-    n: Sequence[int],
-    scores: Sequence[float],
-    errors: Sequence[float],
-    *,
-    gain: float,
-    times: int = 2,
-) -> Forecast | None:
-    """What `times` as much data would give the step, and what `gain` would take; None of too few sizes."""
-    if len(set(n)) < LEAST_SIZES:
-        return None
-    curve = Curve.of(n, scores, errors)
-    most = max(n)
-    score, low, high = curve.score(times * most)
-    more = [None if each is None else max(1, round((each - 1) * most)) for each in curve.needed(gain)]
-    return Forecast(step, most, times, score, low, high, gain, *more)
+def forecasts(rows: Sequence[Row], *, times: int = 2) -> tuple[Forecast, ...]:
+    """A forecast a step of those that were tried on LEAST_SIZES sizes of the data at the least.
+
+    The gain that is asked for is two points, or a twentieth of a score below 0.3.
+    """
+    found = []
+    for step in dict.fromkeys(row.step for row in rows):
+        own = sorted((row for row in rows if row.step == step), key=lambda row: row.n)
+        if len({row.n for row in own}) < LEAST_SIZES:
+            continue
+        curve = Curve.of([row.n for row in own], [row.score for row in own], [_error(row) for row in own])
+        last = own[-1]
+        gain = 0.02 if last.score >= 0.3 else last.score / 20
+        more = [None if each is None else max(1, round((each - 1) * last.n)) for each in curve.needed(gain)]
+        found.append(Forecast(step, last.n, times, *curve.score(times * last.n), gain, *more))
+    return tuple(found)
+
+
+def _error(row: Row) -> float:
+    """The standard error over seeds; of one seed a third of half the interval: all sizes share its cases."""
+    if row.n_seeds > 1:
+        return max(row.spread / np.sqrt(row.n_seeds), 1e-4)
+    return max((row.high - row.low) / 6, 1e-4)
+
+
+def foretold(one: Forecast, unit: str) -> str:
+    """A forecast in words."""
+    ahead = f"with {one.times * one.n:,} {unit} about {one.score:.3f} (80 %: {one.low:.3f} – {one.high:.3f})"
+    asked = f"+{100 * one.gain:.1f} points take"
+    if one.more is None:
+        return f"{one.step}: {ahead}, {asked} more than {FARTHEST} times the data"
+    most = f"{one.more_high:,}" if one.more_high is not None else f"≥ {(FARTHEST - 1) * one.n:,}"
+    return f"{one.step}: {ahead}, {asked} about {one.more:,} more ({one.more_low:,} – {most})"

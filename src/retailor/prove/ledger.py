@@ -13,6 +13,7 @@ from retailor.metrics.scores import decimals
 from retailor.models.shapes import Encoder, Generator
 from retailor.prove.contract import Cell, Trial, cell_of
 from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
+from retailor.prove.forecast import Forecast, forecasts, foretold
 from retailor.prove.settings import ROWS, ProveSettings, Step
 from retailor.prove.trials.table import trial_of
 from retailor.shop.split import split_by_time
@@ -37,6 +38,8 @@ class Ledger:
     """What to do with so much data, a sentence or two a size."""
     verdicts: tuple[str, ...]
     """What each step was worth."""
+    forecasts: tuple[Forecast, ...] = ()
+    """Of each step, what more data would give; none with fewer than three sizes."""
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +53,8 @@ class Ledger:
             "findings": [finding.to_dict() for finding in self.findings],
             "advice": list(self.advice),
             "verdicts": list(self.verdicts),
+            "forecasts": [each.to_dict() for each in self.forecasts],
+            "foretold": self.foretold(),
             "notes": list(self.notes),
         }
 
@@ -59,12 +64,19 @@ class Ledger:
         rows = tuple(Row(**{**row, "cost": Cost(**row["cost"])}) for row in told["rows"])
         findings = tuple(Finding(**each) for each in told["findings"])
         head = (told[name] for name in ("task", "encoder", "metric", "unit"))
-        words = (tuple(told[name]) for name in ("advice", "verdicts", "notes"))
-        return cls(*head, rows, findings, *words)
+        advice, verdicts, notes = (tuple(told[name]) for name in ("advice", "verdicts", "notes"))
+        ahead = tuple(Forecast(**each) for each in told["forecasts"])
+        return cls(*head, rows, findings, advice, verdicts, ahead, notes)
 
     def sizes(self) -> list[int]:
         """How much data there was, the little first."""
         return list(dict.fromkeys(row.n for row in self.rows))
+
+    def foretold(self) -> list[str]:
+        """What more data would give the rows that matter, in words."""
+        last = self.findings[-1] if self.findings else None
+        names = (last.stop, last.best, last.control, last.model) if last else ()
+        return [foretold(each, self.unit) for each in self.forecasts if each.step in names]
 
     def __str__(self) -> str:
         """A plain text table a size, then the verdicts."""
@@ -74,7 +86,8 @@ class Ledger:
             lines += [_line(row) for row in self.rows if row.n == n] + [""]
         n_looks = max((finding.n_looks for finding in self.findings), default=1)
         how = f"Gains: 95 % intervals that hold for all {n_looks} steps of a size at once (Bonferroni)."
-        return "\n".join([*lines, how, *self.notes, "", *self.advice, "", *self.verdicts])
+        ahead = [*self.foretold(), ""] if self.forecasts else []
+        return "\n".join([*lines, how, *self.notes, "", *self.advice, "", *ahead, *self.verdicts])
 
 
 def _head(metric: str) -> str:
@@ -147,6 +160,7 @@ def prove(
         findings=tuple(findings),
         advice=tuple(said(finding, trial.unit) for finding in findings),
         verdicts=tuple(verdict(step.name, rows, trial.unit) for step in steps[1:]),
+        forecasts=forecasts(rows),
         notes=trial.notes,
     )
 

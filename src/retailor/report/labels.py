@@ -158,6 +158,12 @@ _PATTERNS: Mapping[str, str] = {
     "{b} points with {n} {a}": "{n} 条{a}时 {b} 个百分点",
     "score of each step with {n} {a}": "{n} 条{a}时各步骤的得分",
     "{a}, a logarithmic scale": "{a}（对数刻度）",
+    "with {n} {a} about {x} (80 %: {y} – {z}), {u} points take about {m} more ({v} – {w})": (
+        "{n} 条{a}时约 {x}（80 %：{y} – {z}），再高 {u} 个百分点约需再加 {m} 条（{v} – {w}）"
+    ),
+    "with {n} {a} about {x} (80 %: {y} – {z}), {u} points take more than {m} times the data": (
+        "{n} 条{a}时约 {x}（80 %：{y} – {z}），再高 {u} 个百分点需要 {m} 倍以上的数据"
+    ),
     # notes
     "Customers' ids are pseudonyms, under the key in the environment variable '{a}'.": (
         "顾客编号是化名，密钥在环境变量 '{a}' 中。"

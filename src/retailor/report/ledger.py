@@ -35,6 +35,7 @@ def ledger_view(told: Mapping[str, Any]) -> dict[str, Any]:
         "n_looks": max((int(each["n_looks"]) for each in told["findings"]), default=1),
         "verdicts": [_parts(verdict) for verdict in told["verdicts"]],
         "notes": told["notes"],
+        "foretold": [_parts(each) for each in told["foretold"]],
         "sizes": [_size(n, [row for row in rows if row["n"] == n], metric, unit) for n in sizes],
         "curve": charts.efficiency_chart(rows, metric, unit) if len(sizes) > 1 else "",
         "n_seeds": max((int(row["n_seeds"]) for row in rows), default=0),

@@ -8,7 +8,7 @@ and with a language model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -159,12 +159,17 @@ class _Trying:
     base: RecommendSettings
     given: ProveSettings
     work: Path
+    last: dict[tuple[int, int], tuple[Fitted, dict[str, Any]]] = field(default_factory=dict)
+    """The fit without a model that three rows are read off."""
 
     def cell(self, step: str, n: int, seed: int, before: Cells) -> Cell:
         settings = replace(self.base, seed=seed, validation_seed=seed)
         part = self.asked.part(n, seed, self.base)
         if step in ("popularity", "collaborative filter", "with words"):
-            fitted, log = self._fit(part, None, _narrow(settings))
+            if (n, seed) not in self.last:
+                self.last.clear()
+                self.last[n, seed] = self._fit(part, None, _narrow(settings))
+            fitted, log = self.last[n, seed]
             row, stands = _row_of(step, fitted, log)
             return self._cell(fitted, log, row, stands)
         if step == "everything without a model":
