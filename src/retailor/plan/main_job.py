@@ -222,12 +222,9 @@ def _prove_stages(plan: Plan) -> list[Stage]:
         return []
     models, given = plan.sections["models"], plan.sections["prove"]
     stages = []
+    dials = {name: value for name, value in as_dict(given).items() if name != "tasks"}
     for task in given.tasks:
-        key: tuple[Any, ...] = (
-            as_dict(given),
-            _model_key(plan, models.encoder),
-            as_dict(plan.sections[task]),
-        )
+        key: tuple[Any, ...] = (dials, _model_key(plan, models.encoder), as_dict(plan.sections[task]))
         if task == "review":
             key = (*key, _model_key(plan, models.generator))
         stages.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Trial:
     """(step, so much of it or 0 for all, seed, the cells before) to a cell."""
     mark: Any
     """JSON-able: all that tells this shop, its test cases and its models from others."""
-    shared: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of a step that are spent once, whatever the share of the data."""
+    shared: Callable[[], Mapping[str, float]] = dict
+    """Seconds of a step that are spent once, whatever the share; asked when its cells are made."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the figures."""
 

@@ -147,8 +147,9 @@ def prove(
                     f"{task}, {n or trial.n_all:,} {trial.unit}, {step.name}, seed {seed}: "
                     f"{cell.values.mean():.4f}"
                 )
-        shared = [trial.shared.get(step.name, 0.0) for step in steps]
-        found, finding = rows_of(steps, cells, n or trial.n_all, shared)
+        shared = trial.shared()
+        once = [shared.get(step.name, 0.0) for step in steps]
+        found, finding = rows_of(steps, cells, n or trial.n_all, once)
         rows += found
         findings.append(finding)
     return Ledger(

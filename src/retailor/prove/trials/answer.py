@@ -53,7 +53,7 @@ def answer_trial(
         n_all=len(train.questions),
         make=trying.cell,
         mark=[mark_of(own, train), mark_of(own, asked), as_dict(base)],
-        shared={"domain adaptation": trying.adapted.seconds},
+        shared=trying.shared,
     )
 
 
@@ -102,17 +102,20 @@ class _Trying:
             return self._words
         if step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before)):
             return self.encoder
-        return self.adapted.encoder
+        return self._adapted.encoder
 
     @cached_property
     def _words(self) -> WordVectors:
         return WordVectors(texts(self.train))
 
-    @cached_property
-    def adapted(self) -> Kept:
-        """The encoder, adapted to the shop's texts."""
+    def shared(self) -> dict[str, float]:
+        """Seconds of adapting to the shop's texts."""
         if self.given.steps and "domain adaptation" not in self.given.steps:
-            return Kept(self.encoder, 0.0)
+            return {}
+        return {"domain adaptation": self._adapted.seconds}
+
+    @cached_property
+    def _adapted(self) -> Kept:
         return adapted(self.encoder, self.train, texts(self.train), self.given, self.work, keep=None)
 
 

@@ -89,7 +89,7 @@ def recommend_trial(
         n_all=len(weighed_events(asked.train, base)),
         make=trying.cell,
         mark=[mark_of(own, train), _hash(train.events), _hash(test.events), as_dict(base)],
-        shared=trying.shared(),
+        shared=trying.shared,
     )
 
 
@@ -190,13 +190,21 @@ class _Trying:
 
     def shared(self) -> dict[str, float]:
         """Seconds of reading the catalogue, and of adapting to it."""
-        found = {}
+        read = self._read(self.encoder)
+        if not self._adapts:
+            return {"frozen encoder": read}
+        adapted = self._adapted.seconds + self._read(self._adapted.encoder)
+        return {"frozen encoder": read, "domain adaptation": adapted}
+
+    def _read(self, encoder: LocalEncoder) -> float:
+        """The seconds that reading the catalogue took for the first time."""
         told = [text for text in self.asked.catalogue.texts if text.strip()]
-        for step, encoder in (("frozen encoder", self.encoder), ("domain adaptation", self._adapted.encoder)):
-            mark = key_of(mark_of(encoder, self.asked.train))[:16]
-            read = seconds_of(self.work, mark, lambda own=encoder: memo_vectors(own, told, work=self.work))  # type: ignore[misc]
-            found[step] = read + (self._adapted.seconds if step == "domain adaptation" else 0.0)
-        return found
+        mark = key_of(mark_of(encoder, self.asked.train))[:16]
+        return seconds_of(self.work, mark, lambda: memo_vectors(encoder, told, work=self.work))
+
+    @property
+    def _adapts(self) -> bool:
+        return not self.given.steps or bool(set(self.given.steps) & set(ENCODERS[1:]))
 
     @cached_property
     def _words(self) -> WordVectors:
@@ -204,17 +212,16 @@ class _Trying:
 
     @cached_property
     def _adapted(self) -> Kept:
-        if self.given.steps and not set(self.given.steps) & set(ENCODERS[1:]):
-            return Kept(self.encoder, 0.0)
-        return adapted(
-            self.encoder, self.asked.train, texts(self.asked.train), self.given, self.work, keep=None
-        )
+        said = texts(self.asked.train)
+        return adapted(self.encoder, self.asked.train, said, self.given, self.work, keep=None)
 
     def _encoder(self, step: str, n: int, seed: int, part: Shop) -> Kept:
         """The encoder of a row, and what it took beyond that of the rows above."""
         if step == "frozen encoder":
+            self._read(self.encoder)
             return Kept(self.encoder, 0.0)
         if step == "domain adaptation":
+            self._read(self._adapted.encoder)
             return replace(self._adapted, seconds=0.0)
         tuned = self._tuned(n, seed, part)
         if step == "weights averaged":

@@ -64,7 +64,7 @@ def review_trial(
         n_all=len(train.reviews),
         make=trying.cell,
         mark=[generator.name, trying.mark, int(asked.reviews.hash_rows(seed=0).sum() or 0), as_dict(base)],
-        shared={"domain adaptation": trying.adapted[1]},
+        shared=trying.shared,
     )
 
 
@@ -83,7 +83,7 @@ class _Trying:
         settings = replace(self.base, seed=seed, tune=tunes)
         if most is not None:
             settings = replace(settings, train=replace(settings.train, max_steps=most))
-        model = self.adapted[0] if step in ("domain adaptation", "fine-tuned") else self.generator
+        model = self._adapted[0] if step in ("domain adaptation", "fine-tuned") else self.generator
         writer = ReviewWriter(model, settings).fit(part)
         written, cases = writer.drafted(self.test, ROWS.get(step, "retailor"))
         training = writer.log.get("training", writer.log)
@@ -107,11 +107,15 @@ class _Trying:
         told = (self.train.reviews, self.train.items.select(pl.col(pl.String)))
         return [int(table.hash_rows(seed=0).sum() or 0) for table in told]
 
-    @cached_property
-    def adapted(self) -> tuple[Generator, float]:
-        """The generator, adapted to the shop's texts, and the seconds that it took."""
+    def shared(self) -> dict[str, float]:
+        """Seconds of adapting to the shop's texts."""
         if self.given.steps and not {"domain adaptation", "fine-tuned"} & set(self.given.steps):
-            return self.generator, 0.0
+            return {}
+        return {"domain adaptation": self._adapted[1]}
+
+    @cached_property
+    def _adapted(self) -> tuple[Generator, float]:
+        """The generator, adapted to the shop's texts, and the seconds that it took."""
         from retailor.train.adapt import AdaptSettings, adapt_with_log
 
         usual = AdaptSettings()

@@ -73,7 +73,7 @@ def search_trial(
         n_all=n_taught,
         make=trying.cell,
         mark=[mark_of(own, train), [int(each.hash_rows(seed=0).sum() or 0) for each in parts], as_dict(base)],
-        shared=trying.shared(),
+        shared=trying.shared,
         notes=(FEW,) if few else (),
     )
 
@@ -129,24 +129,27 @@ class _Trying:
         if step in ("bm25", "words, learned ranker"):
             return self._words
         if step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before)):
+            self._read(self.encoder)
             return self.encoder
+        self._read(self._adapted.encoder)
         return self._adapted.encoder
 
     def shared(self) -> dict[str, float]:
         """Seconds of reading the catalogue, and of adapting to it."""
-        found, told = {}, meanings(self.shop.items)
-        for step, encoder in (
-            ("frozen encoder", self.encoder),
-            ("domain adaptation", self._adapted.encoder),
-        ):
-            mark = f"search-{key_of(mark_of(encoder, self.shop))[:16]}"
-            found[step] = seconds_of(
-                self.work,
-                mark,
-                lambda own=encoder: memo_vectors(own, told, work=self.work),  # type: ignore[misc]
-            )
-        found["domain adaptation"] += self._adapted.seconds
-        return found
+        read = self._read(self.encoder)
+        if not self._adapts:
+            return {"frozen encoder": read}
+        adapted = self._adapted.seconds + self._read(self._adapted.encoder)
+        return {"frozen encoder": read, "domain adaptation": adapted}
+
+    def _read(self, encoder: LocalEncoder) -> float:
+        """The seconds that reading the catalogue took for the first time."""
+        told, mark = meanings(self.shop.items), f"search-{key_of(mark_of(encoder, self.shop))[:16]}"
+        return seconds_of(self.work, mark, lambda: memo_vectors(encoder, told, work=self.work))
+
+    @property
+    def _adapts(self) -> bool:
+        return not self.given.steps or "domain adaptation" in self.given.steps
 
     @cached_property
     def _words(self) -> WordVectors:
@@ -154,8 +157,6 @@ class _Trying:
 
     @cached_property
     def _adapted(self) -> Kept:
-        if self.given.steps and "domain adaptation" not in self.given.steps:
-            return Kept(self.encoder, 0.0)
         return adapted(self.encoder, self.shop, texts(self.shop), self.given, self.work, keep=None)
 
 

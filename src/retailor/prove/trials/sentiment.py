@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,16 @@ def sentiment_trial(
     """Reading sentiment, ready to be tried. Raises MissingTable with too few labels, ModelError."""
     own, cases = local(encoder), _test_cases(train, test, given)
     known = read_examples(train, once=True)
-    changed = Kept(own, 0.0)
-    if not given.steps or "domain adaptation" in given.steps:
+    adapts = not given.steps or "domain adaptation" in given.steps
+
+    @cache
+    def changed() -> Kept:
         # A head is fitted on the vectors, so they need not stay near where they were.
-        changed = adapted(own, train, texts(train), given, work, keep=0.0)
-    encoders = (own, changed.encoder)
+        return adapted(own, train, texts(train), given, work, keep=0.0)
 
     def make(step: str, n: int, seed: int, before: Cells) -> Cell:
-        return sentiment_cell(step, seed, drawn(train, n, seed), cases, encoders, given)
+        encoder = changed().encoder if _has("domain adaptation", step, given) else own
+        return sentiment_cell(step, seed, drawn(train, n, seed), cases, encoder, given)
 
     queries = [(query.text, query.aspect) for query in cases.queries]
     return Trial(
@@ -57,7 +60,7 @@ def sentiment_trial(
         n_all=len(known),
         make=make,
         mark=[mark_of(own, train), queries, cases.y.tolist()],
-        shared={"domain adaptation": changed.seconds},
+        shared=lambda: {"domain adaptation": changed().seconds} if adapts else {},
     )
 
 
@@ -93,11 +96,10 @@ def sentiment_cell(
     seed: int,
     train: Shop,
     test: Examples,
-    encoders: tuple[LocalEncoder, LocalEncoder],
+    encoder: LocalEncoder,
     settings: ProveSettings,
 ) -> Cell:
-    """The step fitted on the labelled reviews of `train`; `encoders` are as they came, and adapted."""
-    encoder = encoders[1] if _has("domain adaptation", step, settings) else encoders[0]
+    """The step fitted on the labelled reviews of `train`."""
     if step == "from scratch":
         encoder = untrained(encoder, seed)
     n_labels = len(read_examples(train, once=True))
