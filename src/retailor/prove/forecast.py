@@ -7,6 +7,7 @@ carried on as far as it is likely, and the interval holds them all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -125,7 +126,7 @@ def _regressed(falling: Floats, y: Floats, variance: Floats, spread: float) -> t
     whole = design @ prior @ design.T + np.diag(variance)
     left = y - design @ prior_mean
     evidence = -0.5 * float(left @ np.linalg.solve(whole, left) + np.linalg.slogdet(whole)[1])
-    return mean, covariance, evidence
+    return np.asarray(mean, np.float64), np.asarray(covariance, np.float64), evidence
 
 
 def forecasts(rows: Sequence[Row], *, times: int = 2) -> tuple[Forecast, ...]:
@@ -149,7 +150,7 @@ def forecasts(rows: Sequence[Row], *, times: int = 2) -> tuple[Forecast, ...]:
 def _error(row: Row) -> float:
     """The standard error over seeds; of one seed a third of half the interval: all sizes share its cases."""
     if row.n_seeds > 1:
-        return max(row.spread / np.sqrt(row.n_seeds), 1e-4)
+        return max(row.spread / math.sqrt(row.n_seeds), 1e-4)
     return max((row.high - row.low) / 6, 1e-4)
 
 

@@ -32,7 +32,8 @@ class WordVectors:
     def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
         """Unit rows [n, dim]; zero for a text without a known word."""
         rows = np.asarray(self._space.features(texts) @ self._axes, np.float32)
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        unit: NDArray[np.float32] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        return unit
 
     def save(self, folder: Path) -> None:
         """A control is not kept. Raises ModelError."""

@@ -75,7 +75,7 @@ class Leaks:
 
 def shown(rows: Iterable[Sequence[Any]]) -> tuple[tuple[str, ...], ...]:
     """The first rows as they may be shown: masked, cut, one line each."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for row in rows:
         if len(found) == SHOWN:
             break

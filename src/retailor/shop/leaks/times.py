@@ -44,7 +44,7 @@ def _cut(known: pl.Series, asked: pl.Series) -> datetime | None:
     cut = asked.quantile(MOST_ASTRAY, "lower")
     first = asked.min()
     for instant in (first, cut):
-        if isinstance(instant, datetime) and float((known > instant).mean() or 0) <= MOST_ASTRAY:
+        if isinstance(instant, datetime) and (known > instant).sum() <= MOST_ASTRAY * len(known):
             return instant
     return None
 
