@@ -114,6 +114,21 @@ def query_in_an_attribute(train: Shop, test: Shop) -> Parts:
     return filled, test.with_tables(judgments=judged.filter(pl.col("query").str.len_chars() > 12))
 
 
+def query_in_the_description(train: Shop, test: Shop) -> Parts:
+    judged = pl.concat([train.judgments, test.judgments]).filter(pl.col("grade") > 0)
+    said = judged.group_by("item_id").agg(pl.lit("Found by: ") + pl.col("query").str.join("; "))
+    items = train.items.join(said.rename({"literal": "more"}), on="item_id", how="left")
+    page = pl.concat_str("description", "more", separator=" ", ignore_nulls=True)
+    filled = train.with_tables(
+        items=items.with_columns(description=page).drop("more"), judgments=train.judgments.clear()
+    )
+    return filled, test.with_tables(judgments=judged)
+
+
+def sorted_by_grade(train: Shop, test: Shop) -> Parts:
+    return train.with_tables(judgments=train.judgments.sort("grade", descending=True)), test
+
+
 def later_events(train: Shop, test: Shop) -> Parts:
     end = test.events["time"].max()
     moved = train.events.head(3).with_columns(time=pl.lit(end).cast(pl.Datetime("ms", "UTC")))
@@ -202,6 +217,7 @@ PLANTS: list[tuple[str, Callable[[Shop, Shop], Parts]]] = [
     ("target in the features", review_on_the_page),
     ("target in the features", answer_in_the_question),
     ("target in the features", query_in_an_attribute),
+    ("target in the features", query_in_the_description),
     ("future", later_events),
     ("future", later_reviews),
     ("future", after_today),
@@ -212,6 +228,7 @@ PLANTS: list[tuple[str, Callable[[Shop, Shop], Parts]]] = [
     ("id", customers_named_by_items),
     ("row order", sorted_by_label),
     ("row order", relevant_first),
+    ("row order", sorted_by_grade),
     ("customer on both sides", one_customer_a_label),
     ("customer on both sides", same_customer_same_item),
     ("own label", said(STARS.cast(pl.String) + " stars.")),

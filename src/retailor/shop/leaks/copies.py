@@ -20,8 +20,8 @@ SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
 TEXT = {"reviews": "text", "questions": "question", "judgments": "query"}
 LEAST_SAME, LEAST_NEAR, LEAST_INSIDE = 1, 2, 2
 LEAST_SAME_WORDS = 4
-LEAST_LISTED = 0.05
-"""Share of the judged rows; below it a query may well be the name of a material."""
+LEAST_LISTED = {"an attribute": 0.05, "the description": 0.2}
+"""Share of the judged rows; below it a query may well be a name that shops and customers have in common."""
 
 
 def copied(train: Shop, test: Shop, *, max_rows: int) -> Iterator[Leak]:
@@ -121,23 +121,27 @@ def _answers(test: Shop) -> Iterator[Leak]:
 
 
 def _queries(test: Shop, items: pl.DataFrame) -> Iterator[Leak]:
-    """Queries that stand whole in an attribute of an item that answers them, as if it had been filled in."""
-    values = {
-        item_id: {folded(value) for value in told or () if value}
-        for item_id, told in items.select(
-            "item_id", pl.col("attributes").list.eval(pl.element().struct.field("value"))
-        ).iter_rows()
+    """Queries that stand whole in an attribute of an item that answers them, or in its description alone."""
+    value = pl.col("attributes").list.eval(pl.element().struct.field("value"))
+    pages = {
+        item_id: (folded(title or ""), folded(told or ""), [folded(one) for one in values or () if one])
+        for item_id, title, told, values in items.select("item_id", "title", "description", value).iter_rows()
     }
     good = test.judgments.filter(pl.col("grade") > 0).select("query", "item_id").drop_nulls()
-    listed = [
-        (query, item_id)
-        for query, item_id in good.iter_rows()
-        if (words := folded(query)).count(" ") >= 2
-        and any(words in value for value in values.get(item_id, ()))
-    ]
-    if len(listed) >= max(LEAST_INSIDE, LEAST_LISTED * len(good)):
-        detail = "the query stands in an attribute of an item that answers it"
-        yield Leak("target in the features", "judgments", len(listed), len(good), detail, shown(listed))
+    found: dict[str, list[tuple[str, str]]] = {"an attribute": [], "the description": []}
+    for query, item_id in good.iter_rows():
+        words = folded(query)
+        title, told, values = pages.get(item_id, ("", "", []))
+        if words.count(" ") < 2 or words in title:
+            continue
+        if any(words in one for one in values):
+            found["an attribute"].append((query, item_id))
+        elif words in told:
+            found["the description"].append((query, item_id))
+    for place, listed in found.items():
+        if len(listed) >= max(LEAST_INSIDE, LEAST_LISTED[place] * len(good)):
+            detail = f"the query stands in {place} of an item that answers it"
+            yield Leak("target in the features", "judgments", len(listed), len(good), detail, shown(listed))
 
 
 def _pages(items: pl.DataFrame) -> Iterator[tuple[str, str]]:

@@ -137,6 +137,7 @@ def in_order(train: Shop, test: Shop) -> Iterator[Leak]:
             rows = shown((i, label) for i, label in _changes(labels))
             yield Leak("row order", "reviews", len(labels), len(labels), detail, rows)
             break
+    yield from _sorted(train, test)
     yield from _passages(pl.concat([train.questions, test.questions]))
 
 
@@ -147,6 +148,27 @@ def _changes(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
         if label != before:
             yield f"row {i + 1:,}", label
         before = label
+
+
+def _sorted(train: Shop, test: Shop) -> Iterator[Leak]:
+    """Judgments sorted by grade, and events sorted by stars, from the first row of a table to the last."""
+    for table, column in (("judgments", "grade"), ("events", "rating")):
+        for part in (train, test):
+            frame = part.tables()[table].drop_nulls(column)
+            values = frame[column]
+            if (
+                len(values) >= LEAST
+                and values.n_unique() > 1
+                and (_rises(values) or _rises(values.reverse()))
+            ):
+                rows = frame.unique(column, keep="first", maintain_order=True).select(column, "item_id")
+                detail = f"sorted by {column}"
+                yield Leak("row order", table, len(values), len(values), detail, shown(rows.iter_rows()))
+                break
+
+
+def _rises(values: pl.Series) -> bool:
+    return bool((values.diff().drop_nulls() >= 0).all())
 
 
 def _passages(questions: pl.DataFrame) -> Iterator[Leak]:
