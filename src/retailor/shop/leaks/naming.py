@@ -43,6 +43,8 @@ _WORDS = (
     r"(?P<word>[一二两三四五]) ?星(?:好评|差评|中评)?",
     r"(?P<zh>好评|差评|中评)(?=$|[\s,.，。！!；;、])",
 )
+_HINT = re.compile(rf"star|rat|score|/ ?5|out of ?5|[★⭐星分评签感]|{_LABELS}", re.IGNORECASE)
+"""What every one of the patterns has somewhere: most texts have none of it."""
 _NAMING = {
     "a form": tuple(re.compile(pattern, re.IGNORECASE | re.MULTILINE) for pattern in _FORMS),
     "the text": tuple(re.compile(pattern, re.IGNORECASE) for pattern in (*_FORMS, *_WORDS)),
@@ -81,6 +83,8 @@ def named_label(text: str, *, form: bool = False) -> str | None:
 
     With `form` only what is written as a form writes it: 'rating: 5', '★★★★★', 'negative: …'.
     """
+    if not _HINT.search(text):
+        return None
     patterns = _NAMING["a form" if form else "the text"]
     found = {_label(match) for pattern in patterns for match in pattern.finditer(text)}
     return found.pop() if len(found) == 1 else None
