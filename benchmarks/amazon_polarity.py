@@ -30,7 +30,7 @@ from remembering import Remembering
 from retailor.metrics.classify import accuracy_cases, paired_macro_f1, score_classes
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.models.local import LocalEncoder, load_encoder
-from retailor.prove.cells import untrained
+from retailor.prove.encoders import untrained
 from retailor.seeds import derive, stream
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop

@@ -24,7 +24,7 @@ from retailor.choose.rank import ChooseSettings, choose
 from retailor.metrics.classify import accuracy
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.models.weights import load_model
-from retailor.prove.cells import untrained
+from retailor.prove.encoders import untrained
 from retailor.shop.read import read
 from retailor.shop.tables import LABELS, Shop
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings

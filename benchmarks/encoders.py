@@ -7,7 +7,7 @@ from itertools import islice
 
 from retailor.models.local import LocalEncoder
 from retailor.models.weights import load_model
-from retailor.prove.cells import untrained
+from retailor.prove.encoders import untrained
 
 N_TEXTS, N_LAYERS = 500, 5
 

@@ -10,7 +10,6 @@ the work folder: the same command can be given again.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from encoders import encoder_of
 from retailor.prove.figures import Row
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.picture import draw
-from retailor.prove.settings import ProveSettings
+from retailor.prove.settings import bounded
 from retailor.shop.read import read
 from retailor.shop.tables import Shop
 
@@ -36,7 +35,7 @@ def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
     """Two rows a step and number of labels: its score with what it took, and its gain on the row above."""
     found: list[dict[str, Any]] = []
     for row in ledger.rows:
-        bucket = f"{row.n_labels:,} labels"
+        bucket = f"{row.n:,} labels"
         found.append({"bucket": bucket, **_score(row)})
         if row.gain is not None:
             found.append(
@@ -74,16 +73,15 @@ def main() -> None:
         parser, canary={"encoder": "tiny", "labels": [32], "seeds": [0], "max_steps": 2, "limit": 120}
     )
     given = bench.given
-    settings = ProveSettings(labels=tuple(given.labels), seeds=tuple(given.seeds))
-    if given.max_steps is not None:
-        short = replace(settings.train, max_steps=given.max_steps)
-        settings = replace(settings, train=short, adapt_steps=given.max_steps)
+    settings = bounded(
+        given.max_steps, tasks=("sentiment",), labels=tuple(given.labels), seeds=tuple(given.seeds)
+    )
     train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
     cells = bench.store.root / "cells"
     bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
     ledger = prove(
-        train, encoder_of(given.encoder, train.reviews["text"]), settings, work=bench.store.root, test=test,
-        tell=lambda line: print(line, file=sys.stderr, flush=True),
+        "sentiment", train, encoder_of(given.encoder, train.reviews["text"]), settings,
+        work=bench.store.root, test=test, tell=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
     path = bench.write(rows_of(ledger), given.seeds)
     draw(ledger, path.with_suffix(".svg"))

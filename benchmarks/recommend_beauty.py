@@ -22,13 +22,13 @@ import numpy as np
 import polars as pl
 from bench import Bench, begin, parser_of
 from numpy.typing import NDArray
-from word_vectors import WordVectors
 
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked, ndcg_at, recall_at
 from retailor.metrics.scores import Score
 from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
+from retailor.prove.words import WordVectors
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop, open_shop

@@ -16,12 +16,12 @@ import numpy as np
 import polars as pl
 from bench import begin, parser_of
 from recommend_beauty import METRICS, OURS, read_shop, some_customers
-from word_vectors import WordVectors
 
 from retailor.metrics.interval import paired_interval, score_mean
 from retailor.metrics.ranking import Ranked
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
+from retailor.prove.words import WordVectors
 from retailor.seeds import stream
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop

@@ -9,16 +9,18 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.prove.cells import Cell, drawn, kept_cell, reader_settings
-from retailor.prove.figures import Cost, interval, row_of, verdict
+from retailor.prove.contract import Cell, kept_cell
+from retailor.prove.figures import Cost, interval, row_of, rows_of, said, verdict
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.picture import write_ledger
-from retailor.prove.settings import STEPS, ProveSettings
+from retailor.prove.settings import ROWS, ProveSettings, Step, bounded
+from retailor.prove.trials.sentiment import drawn, reader_settings
 from retailor.shop.tables import LABELS
 from retailor.testing.toys import HashEncoder
 from tests.tasks.test_sentiment import encoder, toy_shop
 
 COST = Cost(1.0, 64, 10)
+STEPS = tuple(step.name for step in ROWS["sentiment"])
 TINY = ProveSettings(
     labels=(40, 0), seeds=(0,), test=0.3, min_steps=2, adapt_steps=2, scratch_times=1, max_tokens=32,
     train=replace(ProveSettings().train, max_steps=2, batch_size=8),
@@ -52,6 +54,53 @@ def test_verdict_in_words() -> None:
     )
 
 
+def cells(*values: float, n: int = 60, validation: float | None = None) -> list[Cell]:
+    """A cell a seed, of equal cases."""
+    return [Cell(np.full(n, value), 1.0, 10, 5, validation) for value in values]
+
+
+def test_stop_is_the_cheapest_row_that_cannot_be_told_from_the_best() -> None:
+    steps = [Step("words", has_model=False), Step("frozen"), Step("tuned"), Step("more")]
+    noise = np.random.default_rng(0).normal(0, 0.2, (4, 400))
+    means = np.array([0.3, 0.5, 0.49, 0.505])[:, None]
+    made = [[Cell(one, 1.0, 1, 1)] for one in means + noise - noise.mean(axis=1, keepdims=True)]
+    rows, finding = rows_of(steps, made, 100, [0.0] * 4)
+    assert (finding.stop, finding.best) == ("frozen", "more")
+    assert (finding.control, finding.model) == ("words", "more")
+    assert [row.mark for row in rows] == ["", "stop", "", "best"]
+
+
+def test_the_control_is_the_best_row_without_a_model_on_validation_not_on_the_test() -> None:
+    steps = [Step("popularity", has_model=False), Step("words", has_model=False), Step("frozen")]
+    made = [cells(0.5, validation=0.1), cells(0.4, validation=0.3), cells(0.6, validation=0.35)]
+    _, finding = rows_of(steps, made, 10, [0.0] * 3)
+    assert (finding.control, finding.model) == ("words", "frozen")
+    assert finding.gain == pytest.approx(0.2)
+    blind = [[replace(one, validation=None) for one in each] for each in made]
+    assert rows_of(steps, blind, 10, [0.0] * 3)[1].control == "popularity"
+
+
+@pytest.mark.parametrize(("ours", "words"), [(0.9, "pays"), (0.1, "costs"), (0.5, "is enough")])
+def test_a_merchant_is_told_what_to_do(ours: float, words: str) -> None:
+    steps = [Step("words", has_model=False), Step("frozen")]
+    _, finding = rows_of(steps, [cells(0.5, 0.5), cells(ours, ours)], 1234, [0.0] * 2)
+    told = said(finding, "events")
+    assert told.startswith("With 1,234 events") and words in told and "Stop at" in told
+
+
+def test_more_looks_make_wider_intervals_and_a_larger_ledger_is_harder_to_please() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(0.02, 0.15, (1, 300))
+    widths = [np.diff(interval(values, n_looks=n))[0] for n in (1, 3, 9)]
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_bounded_bounds_every_training() -> None:
+    given = bounded(7, tasks=("recommend",))
+    assert (given.train.max_steps, given.adapt_steps, given.behaviour_steps) == (7, 7, 7)
+    assert bounded(None) == ProveSettings()
+
+
 def test_a_smaller_draw_is_a_balanced_part_of_a_larger_one() -> None:
     shop = toy_shop(300)
     small, large = (drawn(shop, n, 1).reviews["review_id"].to_list() for n in (30, 60))
@@ -66,7 +115,7 @@ def test_a_cell_is_made_once(tmp_path) -> None:
     path = tmp_path / "cells" / "one.json"
     first = kept_cell(path, lambda: made)
     again = kept_cell(path, lambda: pytest.fail("made twice"))
-    assert first.hits.tolist() == again.hits.tolist() == [1, 0, 1]
+    assert first.values.tolist() == again.values.tolist() == [1, 0, 1]
     assert again.parameters_trained == 7
 
 
@@ -96,7 +145,7 @@ def toy(tmp_path_factory):
     work = tmp_path_factory.mktemp("ledger")
     shop = toy_shop(130)
     lines: list[str] = []
-    return shop, work, prove(shop, encoder(), TINY, work=work, tell=lines.append), lines
+    return shop, work, prove("sentiment", shop, encoder(), TINY, work=work, tell=lines.append), lines
 
 
 def test_a_ledger_has_every_step_and_costs(toy) -> None:
@@ -108,12 +157,16 @@ def test_a_ledger_has_every_step_and_costs(toy) -> None:
     assert ledger.rows[4].cost.shared_seconds > 0
     assert ledger.rows[1].cost.parameters_trained > ledger.rows[2].cost.parameters_trained > 0
     assert len(ledger.verdicts) == len(STEPS) - 1 and Ledger.from_dict(ledger.to_dict()) == ledger
+    assert [finding.control in STEPS[:2] for finding in ledger.findings] == [True, True]
+    assert all(sum("stop" in row.mark for row in ledger.rows if row.n == n) == 1 for n in ledger.sizes())
 
 
 def test_a_second_call_makes_no_cell_again(toy, monkeypatch) -> None:
     shop, work, ledger, _ = toy
-    monkeypatch.setattr("retailor.prove.ledger.sentiment_cell", lambda *_: pytest.fail("made again"))
-    assert prove(shop, encoder(), TINY, work=work) == ledger
+    monkeypatch.setattr(
+        "retailor.prove.trials.sentiment.sentiment_cell", lambda *_: pytest.fail("made again")
+    )
+    assert prove("sentiment", shop, encoder(), TINY, work=work) == ledger
 
 
 def test_a_ledger_is_written_as_table_and_picture(toy, tmp_path) -> None:
@@ -127,7 +180,7 @@ def test_the_report_shows_every_row_the_curve_and_the_verdicts(toy) -> None:
     from retailor.report.page import ReportData, page
 
     _, _, ledger, _ = toy
-    html = page(ReportData("Cups", ledger=ledger.to_dict()))
+    html = page(ReportData("Cups", ledgers=[ledger.to_dict()]))
     assert "What each step of transfer was worth" in html
     for row in ledger.rows:
         assert f"{row.score:.4f}" in html and row.step in html
@@ -156,19 +209,23 @@ def test_a_plan_with_the_section_makes_a_ledger_and_its_report_shows_it(tmp_path
     done = run(make_plan({**plan, "prove": dials}, tmp_path), tmp_path / "out")
     html = done.report.read_text(encoding="utf-8")
     assert "What each step of transfer was worth" in html and "with 40 labels" in html
-    assert len(done.verdicts) == 1 and done.verdicts[0].startswith("pretrained, frozen: ")
-    folder = next(tmp_path / "out" / stage.folder for stage in done.stages if stage.name == "prove")
+    assert [verdict.partition(": ")[0] for verdict in done.verdicts[-1:]] == ["pretrained, frozen"]
+    assert len(done.verdicts) == 2 + 1 and all("Stop at" in told for told in done.verdicts[:2])
+    folder = next(tmp_path / "out" / stage.folder for stage in done.stages if stage.name == "prove-sentiment")
+    assert {"prove-recommend", "prove-search", "prove-answer"} <= set(done.absent())
     assert {"ledger.json", "ledger.svg", "ledger.txt"} <= {path.name for path in folder.iterdir()}
     assert "prove" in read_plan(tmp_path / "out" / "plan.toml").sections
 
 
 def test_what_cannot_be_proved_is_said_at_once(tmp_path) -> None:
     with pytest.raises(ModelError, match="trained from scratch"):
-        prove(toy_shop(60), HashEncoder(), work=tmp_path)
+        prove("sentiment", toy_shop(60), HashEncoder(), work=tmp_path)
     with pytest.raises(DataError, match="to test on"):
-        prove(toy_shop(30), encoder(), TINY, work=tmp_path)
+        prove("sentiment", toy_shop(30), encoder(), TINY, work=tmp_path)
     with pytest.raises(ConfigError):
-        ProveSettings(steps=("magic",))  # type: ignore[arg-type]
+        ProveSettings(steps=("magic",))
+    with pytest.raises(ConfigError, match="above 0 and at most 1"):
+        ProveSettings(shares=(0.1, 1.5))
     with pytest.raises(ConfigError, match=r"train\.layer_decay = 1\.0"):
         ProveSettings(train={"layer_decay": 1.0})  # type: ignore[arg-type]
     assert len(LABELS) == 3

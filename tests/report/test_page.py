@@ -382,16 +382,41 @@ def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_sta
                 "items: 2 of 9 have no title, like 'a b'",
             ]
         },
-        ledger={
-            "task": "sentiment",
-            "encoder": "minilm",
-            "rows": [],
-            "verdicts": [
-                "fine-tuned: +3.1 ± 0.8 points with 64 labels, not distinguishable from zero with 512 labels "
-                "(+0.2 ± 0.9)",
-                "domain adaptation: nothing to compare it with",
-            ],
-        },
+        ledgers=[
+            {
+                "task": "sentiment",
+                "encoder": "minilm",
+                "metric": "accuracy",
+                "unit": "labels",
+                "rows": [],
+                "findings": [
+                    {
+                        "n": 64,
+                        "stop": "fine-tuned",
+                        "best": "domain adaptation",
+                        "control": "cheap baseline",
+                        "model": "fine-tuned",
+                        "gain": 0.1,
+                        "gain_low": low,
+                        "gain_high": high,
+                        "n_looks": 7,
+                    }
+                    for low, high in ((0.05, 0.15), (-0.05, 0.25), (-0.3, -0.1), (None, None))
+                ],
+                "notes": [],
+                "foretold": [
+                    "fine-tuned: with 1,024 labels about 0.905 (80 %: 0.890 – 0.920), +2.0 points take about "
+                    "400 more (200 – ≥ 15,872)",
+                    "pretrained, frozen: with 1,024 labels about 0.8 (80 %: 0.7 – 0.9), +2.0 points take "
+                    "more than 32 times the data",
+                ],
+                "verdicts": [
+                    "fine-tuned: +3.1 ± 0.8 points with 64 labels, not distinguishable from zero with 512 "
+                    "labels (+0.2 ± 0.9)",
+                    "domain adaptation: nothing to compare it with",
+                ],
+            }
+        ],
         notes=[
             "Customers' ids are pseudonyms, under the key in the environment variable 'KEY'.",
             "recommend is no better on held-out customers with these parts, dropped: meaning kernel, taste.",

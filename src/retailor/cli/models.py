@@ -55,12 +55,22 @@ def adapt(
 
 def prove(
     source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
-    task: Annotated[str, typer.Option(help="What to prove it on: sentiment.")] = "sentiment",
+    task: Annotated[
+        str, typer.Option(help="What to prove it on: recommend, search, answer, review or sentiment.")
+    ] = "sentiment",
     model: Annotated[
         str | None, typer.Option(help="Encoder (default: the plan's, or by the shop's languages).")
     ] = None,
+    generator: Annotated[str, typer.Option(help="Generator, for review.")] = "smollm2",
     labels: Annotated[
         list[int] | None, typer.Option(help="Labels to learn from, may be repeated; 0 is all.")
+    ] = None,
+    shares: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of the data to learn from, e.g. 0.1; may be repeated: a transfer curve."),
+    ] = None,
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", help="A row of the ledger, may be repeated (default: all).")
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 3,
     steps: Annotated[int | None, typer.Option(help="At most this many steps a training.", min=1)] = None,
@@ -69,32 +79,28 @@ def prove(
     ),
 ) -> None:
     """Proves what each step of transfer is worth: a table, a picture, a verdict; a killed call goes on."""
-    from dataclasses import replace
-
     from retailor.plan.shops import shop_and_split
     from retailor.prove.ledger import prove as make_ledger
     from retailor.prove.picture import write_ledger
-    from retailor.prove.settings import ProveSettings
+    from retailor.prove.settings import bounded
+    from retailor.prove.trials.table import trial_of
 
-    if task != "sentiment":
-        raise ConfigError(f"prove: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
+    trial_of(task)
     from retailor.models.weights import load_model
 
     found = shop_and_split(source)
-    usual = ProveSettings()
-    settings = ProveSettings(
-        labels=tuple(labels or usual.labels),
-        seeds=tuple(range(seeds)),
-        train=replace(usual.train, max_steps=steps),
-        adapt_steps=steps or usual.adapt_steps,
-    )
-    encoder = load_model(model or found.encoder, kind="encoder")
+    settings = bounded(
+        steps, tasks=(task,), steps=tuple(rows or ()), shares=tuple(shares or ()), seeds=tuple(range(seeds)),
+        **({"labels": tuple(labels)} if labels else {}),
+    )  # fmt: skip
+    writes = task == "review"
     ledger = make_ledger(
-        found.train, encoder, settings, work=out / "work", test=found.test,
-        tell=lambda line: say(line, err=True),
+        task, found.train, None if writes else load_model(model or found.encoder, kind="encoder"), settings,
+        generator=load_model(generator, kind="generator") if writes else None, work=out / "work",
+        test=found.test, dials=found.dials.get(task), tell=lambda line: say(line, err=True),
     )  # fmt: skip
     write_ledger(ledger, out)
-    say(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or labels can go on from")
+    say(f"{ledger}\n\nwritten to {out}; {out / 'work'} keeps what more seeds or shares can go on from")
 
 
 def compress(

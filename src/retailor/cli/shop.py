@@ -114,17 +114,38 @@ def init(
 def look(
     shop: ShopFolder,
     picture: Annotated[Path | None, typer.Option(help="Also draw it: a .png or .svg file.")] = None,
+    leaks: Annotated[
+        bool,
+        typer.Option(
+            "--leaks", help="Instead: what the test part gives away, of a shop's folder, a run or a plan."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Profiles a shop: sizes, sparsity, languages, missing fields, duplicates, cold items, time span."""
     from retailor.shop import look as looking
     from retailor.shop.tables import open_shop
 
+    if leaks:
+        say(_leaks(shop, as_json=as_json))
+        return
     profile = looking.look(open_shop(shop))
     say(json.dumps(profile.to_dict(), ensure_ascii=False, indent=1) if as_json else str(profile))
     if picture is not None:
         looking.picture(profile, picture)
         say(f"drawn to {picture}")
+
+
+def _leaks(source: Path, *, as_json: bool) -> str:
+    """The leaks of a shop that is split, or of one that is not, split by time as `prove` does."""
+    from retailor.plan.shops import shop_and_split
+    from retailor.shop.leaks import find_leaks
+    from retailor.shop.split import split_by_time
+
+    found = shop_and_split(source)
+    train, test = (found.train, found.test) if found.test else split_by_time(found.train, test=0.2)
+    leaks = find_leaks(train, test)
+    return json.dumps(leaks.to_dict(), ensure_ascii=False, indent=1) if as_json else str(leaks)
 
 
 def terms(

@@ -27,7 +27,7 @@ from retailor.tasks.entry import Entry
 
 RECEIPTS = "forgotten"
 """In the folder of the refreshes."""
-TOLD = ("evaluation", "insight", "report", "profile", "ledger", "absent", "passed")
+TOLD = ("evaluation", "insight", "report", "profile", "leaks", "ledger", "absent", "passed")
 """Kinds of artifacts that may quote people in files that are read by people."""
 
 

@@ -1,6 +1,7 @@
 """Intervals: percentile bootstrap of a mean, and of a paired difference (Efron & Tibshirani 1993).
 
-Every interval of Retailor is of 95 %, and ends in `bounds`.
+Every interval of Retailor is of 95 %, and ends in `bounds`; of several that are looked at together each is
+wider, so that all of them hold at once in 95 % of the cases (Bonferroni).
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from retailor.seeds import stream
 TAILS = (0.025, 0.975)
 
 
-def bounds(draws: ArrayLike, *, around: float | None = None) -> tuple[float, float]:
+def bounds(draws: ArrayLike, *, around: float | None = None, n_looks: int = 1) -> tuple[float, float]:
     """The 95 % percentile interval of a figure's `draws`, widened to hold `around`; NaN for no draws.
 
-    Draws that are NaN are left out. A figure that is biased under resampling (ECE is, upwards) can lie
-    outside the percentiles of its own draws: that is what `around` is for.
+    `n_looks` figures are looked at together: each tail gets that part of its 2.5 %. Draws that are NaN are
+    left out. A figure that is biased under resampling (ECE is, upwards) can lie outside the percentiles of
+    its own draws: that is what `around` is for.
     """
     known = np.asarray(draws, dtype=np.float64)
     known = known[~np.isnan(known)]
     if not known.size:
         return (np.nan, np.nan) if around is None else (around, around)
-    low, high = (float(edge) for edge in np.quantile(known, TAILS))
+    tails = (TAILS[0] / n_looks, 1 - (1 - TAILS[1]) / n_looks)
+    low, high = (float(edge) for edge in np.quantile(known, tails))
     return (low, high) if around is None else (min(low, around), max(high, around))
 
 

@@ -23,7 +23,7 @@ from retailor.plan.settings import Plan
 from retailor.plan.shop_stages import files_key, shop_stages
 from retailor.plan.summary import read_json, report_data
 from retailor.plan.versions import versions
-from retailor.prove.ledger import LEAST_TEST, prove
+from retailor.prove.ledger import prove
 from retailor.prove.picture import write_ledger
 from retailor.report.page import write_report
 from retailor.shop.pseudonyms import personal_note
@@ -31,7 +31,6 @@ from retailor.shop.tables import Shop, open_shop
 from retailor.store import artifact
 from retailor.store.stages import Stage, is_made, write_json
 from retailor.tasks.registry import TASKS, code_of
-from retailor.tasks.sentiment.texts import read_examples
 from retailor.tasks.shapes import Refittable
 from retailor.text.fields import texts
 from retailor.text.pairs import shop_pairs
@@ -54,8 +53,7 @@ def stages_of(plan: Plan) -> list[Stage]:
         readers = [name for name in tasks if TASKS[name].uses_encoder]
         key = _model_key(plan, plan.sections["models"].encoder)
         steps.append(compress_stage(plan, readers, partial(_encoder, plan), key))
-    if "prove" in plan.sections and "prove" not in plan.head.skip:
-        steps.append(_prove_stage(plan))
+    steps += _prove_stages(plan)
     if "insight" not in plan.head.skip:
         steps.append(_insight_stage(plan))
     needs = tuple(stage.name for stage in steps)
@@ -212,30 +210,38 @@ def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -
 # the rest -----------------------------------------------------------------------------------------
 
 
-def _prove_stage(plan: Plan) -> Stage:
-    key = (as_dict(plan.sections["prove"]), _model_key(plan, plan.sections["models"].encoder))
-    return Stage("prove", "ledger", partial(_prove, plan), ("split",), key, may_be_absent=True)
+def _prove_stages(plan: Plan) -> list[Stage]:
+    """A ledger for each task that [prove] names."""
+    if "prove" not in plan.sections or "prove" in plan.head.skip:
+        return []
+    models, given = plan.sections["models"], plan.sections["prove"]
+    stages = []
+    dials = {name: value for name, value in as_dict(given).items() if name != "tasks"}
+    for task in given.tasks:
+        key: tuple[Any, ...] = (dials, _model_key(plan, models.encoder), as_dict(plan.sections[task]))
+        if task == "review":
+            key = (*key, _model_key(plan, models.generator))
+        stages.append(
+            Stage(
+                f"prove-{task}", "ledger", partial(_prove, plan, task), ("split",), key,
+                may_be_absent=True, may_fail=True,
+            )
+        )  # fmt: skip
+    return stages
 
 
-def _prove(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
-    """The ledger of the encoder as it came; it adapts for itself, as each of its rows is one step more."""
+def _prove(plan: Plan, task: str, inputs: Inputs, folder: Path, work: Path) -> None:
+    """The ledger of the models as they came; it adapts for itself, as each of its rows is one step more."""
     train, test = (open_shop(inputs["split"] / part) for part in ("train", "test"))
-    _check_labels(train, test)
-    encoder = _as_it_came(plan, "encoder", train)
-    # Its cells outlive the stage's own folder: another seed or number of labels costs only itself.
-    ledger = prove(train, encoder, plan.sections["prove"], work=work.parent / "prove", test=test)
+    # Its cells outlive the stage's own folder: another seed or share of the data costs only itself.
+    writes = task == "review"
+    ledger = prove(
+        task, train, None if writes else _as_it_came(plan, "encoder", train), plan.sections["prove"],
+        work=work.parent / "prove", test=test, dials=plan.sections[task],
+        generator=_as_it_came(plan, "generator", train) if writes else None,
+    )  # fmt: skip
     with artifact.writing(folder, "ledger", settings=as_dict(plan.sections["prove"])) as new:
         write_ledger(ledger, new)
-
-
-def _check_labels(train: Shop, test: Shop) -> None:
-    known = sum(n > 0 for n in read_examples(train, once=True).counts().values())
-    n_test = len(read_examples(test, once=False))
-    if known < 2 or n_test < LEAST_TEST:
-        raise MissingTable(
-            f"a ledger needs reviews of two labels to learn from and {LEAST_TEST} to test on, and there are "
-            f"{known} labels and {n_test} reviews to test on."
-        )
 
 
 def _insight_stage(plan: Plan) -> Stage:

@@ -35,7 +35,7 @@ class Run:
     notes: tuple[str, ...] = ()
     """What to know before believing a figure, as the report has it."""
     verdicts: tuple[str, ...] = ()
-    """What each step of transfer was worth, where the plan has a section [prove]."""
+    """Where to stop, and what each step of transfer was worth, where the plan has a section [prove]."""
 
     def absent(self) -> dict[str, str]:
         """Stage name to the reason why the shop's data do not allow it."""
@@ -83,11 +83,13 @@ def _check_devices(plan: Plan) -> None:
 
 
 def _found_in_shop(folder: Path, done: list[Done]) -> list[str]:
-    """What was lost in reading and what does not join, a line each, as the profile says."""
+    """What was lost in reading, what does not join, and what the split gives away, a line each."""
     looks = [read_json(folder / each.folder / "profile.json") for each in done if each.kind == "profile"]
-    return [
+    lines = [
         f"shop: {line}" for profile in looks for key in ("unread", "gaps") for line in profile.get(key, [])
     ]
+    leaks = [read_json(folder / each.folder / "leaks.json") for each in done if each.kind == "leaks"]
+    return lines + [f"leak: {line}" for found in leaks for line in found["lines"]]
 
 
 def _result(folder: Path, done: list[Done]) -> Run:
@@ -101,7 +103,7 @@ def _result(folder: Path, done: list[Done]) -> Run:
     )
     report = next(each for each in done if each.name == "report")
     ledgers = [read_json(folder / each.folder / "ledger.json") for each in done if each.kind == "ledger"]
-    verdicts = tuple(verdict for ledger in ledgers for verdict in ledger["verdicts"])
+    verdicts = tuple(said for ledger in ledgers for said in (*ledger["advice"], *ledger["verdicts"]))
     notes = tuple(read_json(folder / report.folder / "notes.json"))
     return Run(folder, tuple(done), scores, paired, folder / report.folder / "report.html", notes, verdicts)
 

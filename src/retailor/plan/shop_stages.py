@@ -14,6 +14,7 @@ from retailor.live.shapes import NUMBER
 from retailor.plan.settings import Plan, ShopPlan
 from retailor.shop.demo import demo_shop
 from retailor.shop.gone import Note
+from retailor.shop.leaks import find_leaks
 from retailor.shop.look import look
 from retailor.shop.pseudonyms import Pseudonyms, without_quotes
 from retailor.shop.read import read_sources
@@ -30,7 +31,7 @@ DEMO = "demo"
 
 
 def shop_stages(plan: Plan) -> list[Stage]:
-    """Read, look, clean, split. Raises ConfigError where the plan names no files."""
+    """Read, look, clean, split, leaks of the split. Raises ConfigError where the plan names no files."""
     shop = plan.sections["shop"]
     for each in plan.sources():
         if each.reader != DEMO and not each.files and not each.is_remote:
@@ -63,6 +64,7 @@ def shop_stages(plan: Plan) -> list[Stage]:
         Stage("look", "profile", look_at, ("read",), ("without quotes",) if hidden else ()),
         Stage("clean", "shop", partial(_clean, hidden), ("read",), known),
         Stage("split", "split", partial(_split, plan), ("clean",), (as_dict(plan.sections["split"]),)),
+        Stage("leaks", "leaks", _leaks, ("split",)),
     ]
 
 
@@ -114,6 +116,12 @@ def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) 
     about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})
     # Somebody may have been forgotten by the pseudonym alone.
     (note.without(hidden.shop(shop)) if hidden else shop).save(folder, settings=about)
+
+
+def _leaks(inputs: Inputs, folder: Path, work: Path) -> None:
+    found = find_leaks(*(open_shop(inputs["split"] / part) for part in ("train", "test")))
+    with artifact.writing(folder, "leaks") as new:
+        write_json(new / "leaks.json", {**found.to_dict(), "lines": found.lines()})
 
 
 def _split(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from retailor.errors import DataError
 from retailor.plan.encoder import AUTO, encoder_for
@@ -21,6 +23,8 @@ class Found:
     encoder: str
     adapted: Path | None = None
     """The folder of the run's own encoder, where it has adapted one."""
+    dials: Mapping[str, Any] = field(default_factory=dict)
+    """The plan's sections by name."""
 
 
 def shop_and_split(source: Path) -> Found:
@@ -52,4 +56,5 @@ def _of_run(folder: Path) -> Found:
         ),
         None,
     )
-    return Found(train, test, encoder_for(plan.sections["models"].encoder, train), adapted)
+    named = encoder_for(plan.sections["models"].encoder, train)
+    return Found(train, test, named, adapted, plan.sections)

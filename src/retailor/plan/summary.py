@@ -43,7 +43,9 @@ def report_data(
         validations=dict(_curves(logs, "validations")),
         coverage={name: log["coverage"] for name, log in logs.items() if "coverage" in log},
         compression=read_json(made["compress"] / "report.json") if "compress" in made else None,
-        ledger=read_json(made["prove"] / "ledger.json") if "prove" in made else None,
+        ledgers=[
+            read_json(folder / "ledger.json") for name, folder in made.items() if name.startswith("prove-")
+        ],
         examples={name: read_json(path / "examples.json") for name, path in evaluated.items()},
         settings=plan.to_dict(),
         commands=commands,
@@ -81,7 +83,7 @@ def _found(value: Any, key: str, path: tuple[str, ...]) -> Iterable[tuple[tuple[
 
 def _notes(plan: Plan, inputs: Inputs, logs: Mapping[str, Any]) -> list[str]:
     """What a reader must know before believing a figure."""
-    notes = []
+    notes = [f"Leak: {line}" for line in read_json(inputs["leaks"] / "leaks.json")["lines"]]
     if plan.sections["shop"].reader == "demo":
         notes.append("This shop is simulated: its figures show that the road works, not what a shop gains.")
     if plan.head.skip:

@@ -2,71 +2,99 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from retailor.config import as_dict
-from retailor.errors import DataError, ModelError
+from retailor.errors import MissingTable
 from retailor.metrics.scores import decimals
-from retailor.models.local import LocalEncoder, load_encoder
-from retailor.models.shapes import Encoder
-from retailor.prove.cells import Cell, drawn, kept_cell, sentiment_cell
-from retailor.prove.figures import Cost, Floats, Row, row_of, verdict
-from retailor.prove.settings import ProveSettings
-from retailor.seeds import stream
+from retailor.models.shapes import Encoder, Generator
+from retailor.prove.contract import Cell, Trial, cell_of
+from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
+from retailor.prove.forecast import Forecast, forecasts, foretold
+from retailor.prove.settings import ROWS, ProveSettings, Step
+from retailor.prove.trials.table import trial_of
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import Shop
-from retailor.store.keys import key_of
-from retailor.tasks.sentiment.texts import Examples, read_examples
-from retailor.text.fields import texts
 
-LEAST_TEST = 20
+Tell = Callable[[str], None]
+NOT_DIALS = ("tasks", "labels", "shares", "seeds", "steps", "test")
+"""Settings that change which cells there are, and no cell."""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Rows by number of labels, then by step; and a verdict a step."""
+    """Rows by size of the data, then by step; what each size says, and a verdict a step."""
 
     task: str
     encoder: str
+    metric: str
+    unit: str
     rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...]
+    """What to do with so much data, a sentence or two a size."""
     verdicts: tuple[str, ...]
+    """What each step was worth."""
+    forecasts: tuple[Forecast, ...] = ()
+    """Of each step, what more data would give; none with fewer than three sizes."""
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
         return {
             "task": self.task,
             "encoder": self.encoder,
+            "metric": self.metric,
+            "unit": self.unit,
             "rows": [row.to_dict() for row in self.rows],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "advice": list(self.advice),
             "verdicts": list(self.verdicts),
+            "forecasts": [each.to_dict() for each in self.forecasts],
+            "foretold": self.foretold(),
+            "notes": list(self.notes),
         }
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Ledger:
         """The inverse of `to_dict`."""
         rows = tuple(Row(**{**row, "cost": Cost(**row["cost"])}) for row in told["rows"])
-        return cls(told["task"], told["encoder"], rows, tuple(told["verdicts"]))
+        findings = tuple(Finding(**each) for each in told["findings"])
+        head = (told[name] for name in ("task", "encoder", "metric", "unit"))
+        advice, verdicts, notes = (tuple(told[name]) for name in ("advice", "verdicts", "notes"))
+        ahead = tuple(Forecast(**each) for each in told["forecasts"])
+        return cls(*head, rows, findings, advice, verdicts, ahead, notes)
+
+    def sizes(self) -> list[int]:
+        """How much data there was, the little first."""
+        return list(dict.fromkeys(row.n for row in self.rows))
+
+    def foretold(self) -> list[str]:
+        """What more data would give the rows that matter, in words."""
+        last = self.findings[-1] if self.findings else None
+        names = (last.stop, last.best, last.control, last.model) if last else ()
+        return [foretold(each, self.unit) for each in self.forecasts if each.step in names]
 
     def __str__(self) -> str:
-        """A plain text table a number of labels, then the verdicts."""
+        """A plain text table a size, then the verdicts."""
         lines = []
-        for n_labels in dict.fromkeys(row.n_labels for row in self.rows):
-            lines += [f"{n_labels:,} labels", _HEAD]
-            lines += [_line(row) for row in self.rows if row.n_labels == n_labels] + [""]
-        return "\n".join([*lines, *self.verdicts])
+        for n in self.sizes():
+            lines += [f"{n:,} {self.unit}", _head(self.metric)]
+            lines += [_line(row) for row in self.rows if row.n == n] + [""]
+        n_looks = max((finding.n_looks for finding in self.findings), default=1)
+        how = f"Gains: 95 % intervals that hold for all {n_looks} steps of a size at once (Bonferroni)."
+        ahead = [*self.foretold(), ""] if self.forecasts else []
+        return "\n".join([*lines, how, *self.notes, "", *self.advice, "", *ahead, *self.verdicts])
 
 
-_HEAD = (
-    f"  {'step':<20}{'accuracy':<18}{'gain on the row above':<26}"
-    f"{'seconds':>9}{'examples':>10}{'weights':>13}"
-)
+def _head(metric: str) -> str:
+    return (
+        f"  {'step':<28}{metric:<18}{'gain on the row above':<26}"
+        f"{'seconds':>9}{'examples':>10}{'weights':>13}"
+    )
 
 
 def _line(row: Row) -> str:
@@ -75,136 +103,84 @@ def _line(row: Row) -> str:
     gain = "" if row.gain is None else f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})"
     seconds = row.cost.seconds + row.cost.shared_seconds
     cost = f"{seconds:>9.1f}{row.cost.examples_seen:>10,.0f}{row.cost.parameters_trained:>13,}"
-    return f"  {row.step:<20}{score:<18}{gain:<26}{cost}"
+    mark = {"stop": "  ← stop here", "best": "  best", "stop, best": "  ← stop here, best"}.get(row.mark, "")
+    stands = f"  ({row.stands})" if row.stands else ""
+    return f"  {row.step:<28}{score:<18}{gain:<26}{cost}{mark}{stands}"
 
 
 def prove(
+    task: str,
     shop: Shop,
-    encoder: Encoder,
+    encoder: Encoder | None,
     settings: ProveSettings | None = None,
     *,
     work: Path,
     test: Shop | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    generator: Generator | None = None,
+    dials: Any = None,
+    tell: Tell = lambda line: None,
 ) -> Ledger:
-    """The ledger of reading sentiment in `shop`, tested on `test`, or on a part of the shop held out by time.
+    """The ledger of a task in `shop`, tested on `test`, or on a part of the shop held out by time.
 
-    Every cell (a step, a number of labels, a seed) is kept in `work`: a killed call goes on, and more seeds
-    or labels cost only themselves. `tell` gets a line a cell. Raises ModelError when the encoder cannot be
-    trained here, DataError when there are too few labelled reviews to test on.
+    Every cell (a step, a share of the data, a seed) is kept in `work`: a killed call goes on, and more seeds
+    or shares cost only themselves. 'review' needs a `generator` and no encoder; `dials` are the task's own
+    settings; `tell` gets a line a cell. Raises ConfigError on an unknown task, ModelError when the model
+    cannot be trained here, DataError when there is too little to test on.
     """
     given = settings or ProveSettings()
-    if not isinstance(encoder, LocalEncoder):
-        raise ModelError(
-            f"the encoder '{encoder.name}' has no network here that could be trained from scratch: a ledger "
-            "needs a local model, by name or folder.",
-            asked=encoder.name,
-        )
     train, test = (shop, test) if test is not None else split_by_time(shop, test=given.test)
-    cases = _test_cases(test, given)
-    known = read_examples(train, once=True)
-    sizes = _sizes(len(known), given, tell)
-    adapted, shared = _adapted(encoder, train, given, work)
-    found: dict[tuple[str, int], list[Cell]] = {}
-    for n_labels in sizes:
-        for step in given.steps:
-            for seed in given.seeds:
-                cell = _cell(step, n_labels, seed, train, cases, (encoder, adapted), given, work)
-                found.setdefault((step, n_labels), []).append(cell)
-                tell(f"{n_labels or len(known):,} labels, {step}, seed {seed}: {cell.hits.mean():.4f}")
-    rows = _rows(found, len(known), given, shared)
-    verdicts = tuple(verdict(step, rows) for step in given.steps[1:])
-    return Ledger("sentiment", encoder.name, rows, verdicts)
-
-
-def _test_cases(test: Shop, given: ProveSettings) -> Examples:
-    cases = read_examples(test, once=False)
-    if len(cases) < LEAST_TEST:
-        raise DataError(
-            f"a ledger needs {LEAST_TEST} labelled or rated reviews to test on, and there are {len(cases)}."
-        )
-    order = stream(0, "prove", "test").permutation(len(cases))[: given.max_test]
-    return cases.take(np.sort(order))
-
-
-def _sizes(n: int, given: ProveSettings, tell: Callable[[str], None]) -> list[int]:
-    """Numbers of labels, the few first; a number that the shop does not have is left out and told."""
-    for size in given.labels:
-        if size >= n:
-            tell(f"{size:,} labels are not fewer than the {n:,} that there are: left out")
-    return sorted(size for size in set(given.labels) if 0 < size < n) + [0] * (0 in given.labels)
-
-
-def _adapted(
-    encoder: LocalEncoder, train: Shop, given: ProveSettings, work: Path
-) -> tuple[LocalEncoder, float]:
-    """The encoder adapted to the shop's texts, and the seconds it took; itself where no row asks for it."""
-    if "domain adaptation" not in given.steps:
-        return encoder, 0.0
-    from retailor.train.adapt import AdaptSettings, adapt_with_log
-
-    # A head is fitted on the vectors, so they need not stay near where they were.
-    usual, most = AdaptSettings(), given.adapt_steps
-    chosen = AdaptSettings(
-        train=replace(usual.train, max_steps=most),
-        head_steps=usual.head_steps if most is None else min(usual.head_steps, most),
-        max_texts=given.adapt_texts, max_tokens=given.max_tokens, keep=0.0,
-    )  # fmt: skip
-    mark = key_of(as_dict(chosen), encoder.name, _sample(encoder, train))[:16]
-    folder = work / f"adapted-{mark}"
-    if not (folder / "log.json").exists():
-        made, log = adapt_with_log(encoder, texts(train), chosen, work=work / f"adapting-{mark}")
-        made.save(folder / "model")
-        (folder / "log.json").write_text(json.dumps({"seconds": log.seconds}), encoding="utf-8")
-        shutil.rmtree(work / f"adapting-{mark}", ignore_errors=True)
-    opened = load_encoder(folder / "model")
-    assert isinstance(opened, LocalEncoder)
-    return opened, float(json.loads((folder / "log.json").read_text(encoding="utf-8"))["seconds"])
-
-
-def _sample(encoder: LocalEncoder, train: Shop) -> Any:
-    """What tells the encoder's weights and the shop's texts: some vectors, and hashes of three tables."""
-    vectors = np.round(encoder.encode(["a", "好"]), 3).tolist()
-    told = (train.reviews, train.items.select(pl.col(pl.String)), train.questions.select(pl.col(pl.String)))
-    return vectors, [int(table.hash_rows(seed=0).sum() or 0) for table in told]
-
-
-def _cell(
-    step: str,
-    n_labels: int,
-    seed: int,
-    train: Shop,
-    cases: Examples,
-    encoders: tuple[LocalEncoder, LocalEncoder],
-    given: ProveSettings,
-    work: Path,
-) -> Cell:
-    dials = {k: v for k, v in as_dict(given).items() if k not in ("labels", "seeds", "steps")}
-    before = [s for s in given.steps if given.steps.index(s) <= given.steps.index(step)]
-    queries = [(query.text, query.aspect) for query in cases.queries]
-    mark = key_of(dials, before, queries, cases.y.tolist(), _sample(encoders[0], train))[:16]
-    name = step.replace(" ", "-").replace(",", "")
-    path = work / "cells" / f"{name}-{n_labels}-{seed}-{mark}.json"
-    return kept_cell(
-        path, lambda: sentiment_cell(step, seed, drawn(train, n_labels, seed), cases, encoders, given)
+    ready = trial_of(task)
+    steps = _steps(task, given)
+    trial = ready(train, test, encoder, generator, dials, given, work)
+    told = {name: value for name, value in as_dict(given).items() if name not in NOT_DIALS}
+    rows: list[Row] = []
+    findings: list[Finding] = []
+    for n in _sizes(trial, given, tell):
+        cells: list[list[Cell]] = [[] for _ in steps]
+        for seed in given.seeds:
+            before: dict[str, Cell] = {}
+            for i, step in enumerate(steps):
+                cell = cell_of(trial, step.name, n, seed, before, told, work)
+                before[step.name] = cell
+                cells[i].append(cell)
+                tell(
+                    f"{task}, {n or trial.n_all:,} {trial.unit}, {step.name}, seed {seed}: "
+                    f"{cell.values.mean():.4f}"
+                )
+        shared = trial.shared()
+        once = [shared.get(step.name, 0.0) for step in steps]
+        found, finding = rows_of(steps, cells, n or trial.n_all, once)
+        rows += found
+        findings.append(finding)
+    return Ledger(
+        task=task,
+        encoder=trial.model,
+        metric=trial.metric,
+        unit=trial.unit,
+        rows=tuple(rows),
+        findings=tuple(findings),
+        advice=tuple(said(finding, trial.unit) for finding in findings),
+        verdicts=tuple(verdict(step.name, rows, trial.unit) for step in steps[1:]),
+        forecasts=forecasts(rows),
+        notes=trial.notes,
     )
 
 
-def _rows(
-    found: dict[tuple[str, int], list[Cell]], n_all: int, given: ProveSettings, shared: float
-) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    above: tuple[str, Floats] | None = None
-    size: int | None = None
-    for (step, n_labels), cells in found.items():
-        above, size = (above if n_labels == size else None), n_labels
-        hits = np.stack([cell.hits for cell in cells])
-        cost = Cost(
-            float(np.mean([cell.seconds for cell in cells])),
-            float(np.mean([cell.examples_seen for cell in cells])),
-            cells[0].parameters_trained,
-            shared if step == "domain adaptation" else 0.0,
-        )
-        rows.append(row_of(step, n_labels or n_all, hits, cost, above))
-        above = (step, hits)
-    return tuple(rows)
+def _steps(task: str, given: ProveSettings) -> tuple[Step, ...]:
+    """The rows that are asked for. Raises MissingTable where none of them is of the task."""
+    chosen = tuple(step for step in ROWS[task] if not given.steps or step.name in given.steps)
+    if not chosen:
+        raise MissingTable(f"none of the rows that are asked for ({', '.join(given.steps)}) is of {task}.")
+    return chosen
+
+
+def _sizes(trial: Trial, given: ProveSettings, tell: Tell) -> Sequence[int]:
+    """How much of the data, the little first, 0 for all; what the shop does not have is left out and told."""
+    if given.shares or trial.unit != "labels":
+        wanted = {0 if share == 1 else max(1, round(share * trial.n_all)) for share in given.shares or (1.0,)}
+    else:
+        wanted = set(given.labels)
+    for size in sorted(wanted):
+        if size >= trial.n_all:
+            tell(f"{size:,} {trial.unit} are not fewer than the {trial.n_all:,} that there are: left out")
+    return sorted(size for size in wanted if 0 < size < trial.n_all) + [0] * (0 in wanted)

@@ -26,7 +26,7 @@ def write_ledger(ledger: Ledger, folder: Path) -> None:
 
 
 def draw(ledger: Ledger, path: Path) -> None:
-    """A panel a number of labels: the score of each step with its interval; the label-efficiency curve below.
+    """A panel a size of the data: the score of each step with its interval; the curve over sizes below.
 
     A step is blue where its gain on the row above is told apart from zero, red where it is a loss.
     """
@@ -35,8 +35,8 @@ def draw(ledger: Ledger, path: Path) -> None:
         import vl_convert  # noqa: F401
     except ImportError:
         raise MissingExtra("altair or vl-convert", install="pip install 'retailor[report]'") from None
-    sizes = list(dict.fromkeys(row.n_labels for row in ledger.rows))
-    panels = [_panel(alt, ledger, n_labels, first=n_labels == sizes[0]) for n_labels in sizes]
+    sizes = ledger.sizes()
+    panels = [_panel(alt, ledger, n, first=n == sizes[0]) for n in sizes]
     chart: Any = alt.hconcat(*panels, spacing=24)
     if len(sizes) > 1:
         chart = alt.vconcat(chart, _curve(alt, ledger), spacing=30)
@@ -47,8 +47,8 @@ def draw(ledger: Ledger, path: Path) -> None:
     chart.save(str(path))
 
 
-def _panel(alt: Any, ledger: Ledger, n_labels: int, *, first: bool) -> Any:
-    rows = [row for row in ledger.rows if row.n_labels == n_labels]
+def _panel(alt: Any, ledger: Ledger, n: int, *, first: bool) -> Any:
+    rows = [row for row in ledger.rows if row.n == n]
     values = [
         {"step": row.step, "score": row.score, "low": row.low, "high": row.high, "colour": _colour(row)}
         for row in rows
@@ -61,9 +61,9 @@ def _panel(alt: Any, ledger: Ledger, n_labels: int, *, first: bool) -> Any:
     scale = alt.Scale(zero=False, nice=True, padding=6)
     span = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
     dot = base.mark_circle(size=70, opacity=1).encode(
-        x=alt.X("score:Q", scale=scale, axis=alt.Axis(title="accuracy", tickCount=4))
+        x=alt.X("score:Q", scale=scale, axis=alt.Axis(title=ledger.metric, tickCount=4))
     )
-    title = alt.TitleParams(f"{n_labels:,} labels", fontSize=12)
+    title = alt.TitleParams(f"{n:,} {ledger.unit}", fontSize=12)
     return (span + dot).properties(width=_WIDTH, height=alt.Step(_ROW_HEIGHT), title=title)
 
 
@@ -74,15 +74,23 @@ def _colour(row: Any) -> str:
 
 
 def _curve(alt: Any, ledger: Ledger) -> Any:
-    """Label efficiency: the score of each step by the number of labels."""
-    values = [{"step": row.step, "labels": row.n_labels, "score": row.score} for row in ledger.rows]
+    """How much data each step needs: its score by the size of the data; dashed without a language model."""
+    values = [
+        {"step": row.step, "n": row.n, "score": row.score, "model": "with" if row.has_model else "without"}
+        for row in ledger.rows
+    ]
+    dash = alt.StrokeDash(
+        "model:N", scale=alt.Scale(domain=["with", "without"], range=[[1, 0], [5, 3]]),
+        legend=alt.Legend(title="a language model"),
+    )  # fmt: skip
     return (
         alt.Chart(alt.Data(values=values))
         .mark_line(point=True)
         .encode(
-            x=alt.X("labels:Q", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, title="labels")),
-            y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="accuracy", tickCount=5)),
+            x=alt.X("n:Q", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, title=ledger.unit)),
+            y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=ledger.metric, tickCount=5)),
             color=alt.Color("step:N", sort=list(dict.fromkeys(row.step for row in ledger.rows))),
+            strokeDash=dash,
         )
-        .properties(width=2 * _WIDTH, height=200, title="Label efficiency")
+        .properties(width=2 * _WIDTH, height=240, title="How much data each step needs")
     )

@@ -175,40 +175,40 @@ def worth(row: Mapping[str, Any]) -> str:
     return "good" if row["gain"] > 0 else "bad"
 
 
-def steps_chart(rows: Sequence[Mapping[str, Any]], label: str) -> str:
+def steps_chart(rows: Sequence[Mapping[str, Any]], metric: str, label: str) -> str:
     """Score and interval of each row of a ledger, in their order; painted by what the row gained."""
     values = [
         {"y": row["step"], "value": row["score"], "low": row["low"], "high": row["high"],
          "paint": drawing.PAINT[worth(row)]}
         for row in rows
     ]  # fmt: skip
-    return drawing.svg(_dots(values, [row["step"] for row in rows], "accuracy", None), label)
+    return drawing.svg(_dots(values, [row["step"] for row in rows], metric, None), label)
 
 
-def efficiency_chart(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Score by number of labels, a line a step of a ledger."""
+def efficiency_chart(rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> str:
+    """Score by size of the data, a line a step of a ledger."""
     alt = drawing.altair()
     steps = list(dict.fromkeys(row["step"] for row in rows))
-    values = [{"step": row["step"], "labels": row["n_labels"], "score": row["score"]} for row in rows]
-    # Four colours, then the same with dashes: eight lines that a colour-blind reader can tell apart too.
+    values = [{"step": row["step"], "n": row["n"], "score": row["score"]} for row in rows]
+    # Four colours, then the same with dashes and dots: lines that a colour-blind reader can tell apart too.
     paints = [drawing.PAINT[f"s{i % 4}"] for i in range(len(steps))]
-    dashes = [[1, 0] if i < 4 else [5, 3] for i in range(len(steps))]
+    dashes = [([1, 0], [5, 3], [2, 2])[min(i // 4, 2)] for i in range(len(steps))]
     legend = alt.Legend(title=None, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2)
-    ticks = sorted({row["n_labels"] for row in rows})
+    ticks = sorted({row["n"] for row in rows})
     chart = (
         alt.Chart(alt.Data(values=values))
         .mark_line(strokeWidth=1.8, point={"size": 26})
         .encode(
-            x=alt.X("labels:Q", scale=alt.Scale(type="log"),
-                    axis=alt.Axis(title="labels, a logarithmic scale", values=ticks, format=",")),
-            y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="accuracy", tickCount=5)),
+            x=alt.X("n:Q", scale=alt.Scale(type="log"),
+                    axis=alt.Axis(title=f"{unit}, a logarithmic scale", values=ticks, format=",")),
+            y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=metric, tickCount=5)),
             color=alt.Color("step:N", sort=steps, legend=legend, scale=alt.Scale(domain=steps, range=paints)),
             strokeDash=alt.StrokeDash("step:N", sort=steps, legend=legend,
                                       scale=alt.Scale(domain=steps, range=dashes)),
         )
         .properties(width=2 * WIDTH, height=220)
     )  # fmt: skip
-    return drawing.svg(chart, "score by number of labels, a line a step")
+    return drawing.svg(chart, "score by size of the data, a line a step")
 
 
 def _point(score: Score, *, y: str, paint: str) -> dict[str, Any]:

@@ -35,8 +35,8 @@ class ReportData:
     compression: Mapping[str, Any] | None = None
     """A compression report as plain values: sizes, speeds, nearness, and `scores`, a task's rows before
     ('retailor') and after ('compressed'). Any other list of mappings becomes a table."""
-    ledger: Mapping[str, Any] | None = None
-    """A ledger as plain values (`Ledger.to_dict()`): task, encoder, verdicts, rows."""
+    ledgers: Sequence[Mapping[str, Any]] = ()
+    """Ledgers as plain values (`Ledger.to_dict()`), one a task: encoder, metric, verdicts, rows."""
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """A task's name to real predictions on the test part."""
     settings: Mapping[str, Any] | str | None = None

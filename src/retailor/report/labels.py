@@ -22,6 +22,17 @@ NAMES: Mapping[str, str] = {
     "adversarial": "对抗训练",
     "layer-wise rates": "分层学习率",
     "cheap baseline": "廉价基线",
+    "collaborative filter": "协同过滤",
+    "with words": "加上文字",
+    "everything without a model": "不用模型的全部",
+    "frozen encoder": "冻结的编码器",
+    "fine-tuned on behaviour": "用行为微调",
+    "weights averaged": "权重平均",
+    "customers' reviews": "顾客的评论",
+    "everything blended": "全部混合",
+    "words, learned ranker": "文字加学习的排序器",
+    "learned ranker": "学习的排序器",
+    "prompt only": "只用提示",
     "panel": "评审组",
     "blended": "混合",
     "template": "模板",
@@ -74,13 +85,43 @@ NAMES: Mapping[str, str] = {
     "reviews": "评论",
     "questions": "问答",
     "judgments": "相关性评判",
+    # leaks
+    "same row": "同一行",
+    "near-duplicate": "近似重复",
+    "target in the features": "特征中含有答案",
+    "future": "来自未来",
+    "id": "编号",
+    "row order": "行的次序",
+    "customer on both sides": "两边都有的顾客",
+    "own label": "自报标注",
+    "the same words in training": "训练部分有相同的文字",
+    "the review stands in the text of its item": "评论就在商品的文字里",
+    "the answer stands in its question": "回答就在问题里",
+    "the query stands in an attribute of an item that answers it": "查询就在所答商品的属性里",
+    "the query stands in the description of an item that answers it": "查询就在所答商品的描述里",
+    "sorted by grade": "按评级排序",
+    "sorted by rating": "按星级排序",
+    "dated after today": "日期晚于今天",
+    "customers with a training row from after their test row": "顾客在训练部分的行晚于其测试行",
+    "the customer has reviewed the same item in training": "顾客在训练部分评论过同一商品",
+    "the letters at its beginning": "开头的字母",
+    "its first character": "第一个字符",
+    "its last character": "最后一个字符",
+    "its last two characters": "最后两个字符",
+    "the words in it": "其中的词",
+    "first": "第一",
+    "last": "最后",
+    "a form": "格式化的文字",
+    "the text": "正文",
+    "the title": "标题",
     # axes and pictures
     "step": "步",
     "seconds": "秒",
     "loss": "损失",
     "on held-out data": "在留出数据上",
-    "labels, a logarithmic scale": "标注数（对数刻度）",
-    "score by number of labels, a line a step": "各步骤的得分随标注数的变化",
+    "labels": "标注",
+    "judged queries": "评判过的查询",
+    "score by size of the data, a line a step": "各步骤的得分随数据多少的变化",
     "texts a second": "每秒文字数",
     "original": "压缩前",
     "compressed": "压缩后",
@@ -103,7 +144,6 @@ _PATTERNS: Mapping[str, str] = {
     "{a} by bucket": "按分组的 {a}",
     "{a} by step": "{a}随步数的变化",
     "rows over time of {list}": "{list}各时间的行数",
-    "accuracy with {a} labels": "{a} 条标注时的准确率",
     "item seen {a}": "出现 {a} 次的商品",
     "rating {a}": "{a} 星",
     "{a} alone": "仅{a}",
@@ -117,8 +157,16 @@ _PATTERNS: Mapping[str, str] = {
     "… {a} more": "……另有 {a} 条",
     "the model cannot write '{a}'": "模型不会写 '{a}'",
     # of the ledger
-    "not distinguishable from zero with {a} labels ({b})": "{a} 条标注时与零无法区分（{b}）",
-    "{b} points with {a} labels": "{a} 条标注时 {b} 个百分点",
+    "not distinguishable from zero with {n} {a} ({b})": "{n} 条{a}时与零无法区分（{b}）",
+    "{b} points with {n} {a}": "{n} 条{a}时 {b} 个百分点",
+    "score of each step with {n} {a}": "{n} 条{a}时各步骤的得分",
+    "{a}, a logarithmic scale": "{a}（对数刻度）",
+    "with {n} {a} about {x} (80 %: {y} – {z}), {u} points take about {m} more ({v} – {w})": (
+        "{n} 条{a}时约 {x}（80 %：{y} – {z}），再高 {u} 个百分点约需再加 {m} 条（{v} – {w}）"
+    ),
+    "with {n} {a} about {x} (80 %: {y} – {z}), {u} points take more than {m} times the data": (
+        "{n} 条{a}时约 {x}（80 %：{y} – {z}），再高 {u} 个百分点需要 {m} 倍以上的数据"
+    ),
     # notes
     "Customers' ids are pseudonyms, under the key in the environment variable '{a}'.": (
         "顾客编号是化名，密钥在环境变量 '{a}' 中。"
@@ -141,6 +189,27 @@ _PATTERNS: Mapping[str, str] = {
         "；其他商品的图片无法读取：{x}；有 {n} 对商品的图片几乎相同（{y}）"
     ),
     "; the pictures of {n} pairs are as good as the same ({y})": "；有 {n} 对商品的图片几乎相同（{y}）",
+    # what the test gives away
+    "Leak: {a}, {task}: {n} of {m} ({x}): {b}": "泄漏：{a}，{task}：{m} 行中有 {n} 行（{x}）：{b}",
+    "the same {x} in training": "训练部分有相同的 {x}",
+    "in training, from after {x}, when the test begins": "在训练部分，却晚于测试开始的 {x}",
+    "{a} of {x} tells the label in {y} of the rows ({z} by chance)": (
+        "{x} 的{a}在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{x} in its order tells the label in {y} of the rows ({z} by chance)": (
+        "{x} 的次序在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{x} holds the id of the item that it means": "{x} 含有所指商品的编号",
+    "neighbours have one label in {y} of the rows ({z} by chance)": (
+        "相邻的行在 {y} 的情况下标注相同（偶然为 {z}）"
+    ),
+    "the {a} passage is relevant in {y} of the rows ({z} by chance)": (
+        "{a}的段落在 {y} 的情况下相关（偶然为 {z}）"
+    ),
+    "a customer's training reviews tell the label in {y} of the rows ({z} by chance)": (
+        "顾客在训练部分的评论在 {y} 的行中说出了标注（偶然为 {z}）"
+    ),
+    "{a} says the stars or the label, and {y} of them rightly": "{a}说出了星级或标注，其中 {y} 说对了",
     # tables that do not match
     "{a}: {n} of {m} customers have no events{more}": "{a}：{m} 位顾客中有 {n} 位没有行为{more}",
     "{a}: {n} of {m} rows are about items that the catalogue lacks{more}": (

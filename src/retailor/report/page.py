@@ -88,7 +88,7 @@ def _view(data: ReportData, now: datetime) -> dict[str, Any]:
         "trainings": _trainings(data),
         "stages": _stages(data.stages),
         "compression": _compression(data.compression),
-        "ledger": _ledger(data.ledger),
+        "ledgers": [_ledger(told) for told in data.ledgers],
         "profile": _profile(data.profile),
         "examples": {task: _cards(some) for task, some in data.examples.items() if some},
         "settings": _settings(data.settings),
@@ -290,9 +290,7 @@ def _compression(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _ledger(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not told:
-        return None
+def _ledger(told: Mapping[str, Any]) -> dict[str, Any]:
     view = ledger_view(told)
     for size in view["sizes"]:
         size["chart"] = _safe(size["chart"])

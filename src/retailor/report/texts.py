@@ -88,20 +88,33 @@ CHINESE: Mapping[str, str] = {
     "{task}，编码器 {encoder}，{n} 个测试样例，一个随机种子。每一行与上一行相比。",
     "{task} with {encoder}, on {n} test cases, over {seeds} seeds. Each row is compared with the one above it.":
     "{task}，编码器 {encoder}，{n} 个测试样例，{seeds} 个随机种子。每一行与上一行相比。",
-    "Label efficiency": "标注效率",
+    "How much data each step needs": "每一步需要多少数据",
     "Step by step": "逐步比较",
-    "with {n} labels": "{n} 条标注",
-    "With {n} labels": "{n} 条标注",
+    "with {n} {unit}": "{n} 条{unit}",
+    "With {n} {unit}": "{n} 条{unit}",
+    "stop here": "到此为止",
+    "With {n} {unit} the language model pays: {model} is {points} points ahead of {control}.":
+    "有 {n} 条{unit}时，语言模型值得：“{model}”比“{control}”高 {points} 个百分点。",
+    "With {n} {unit} the language model costs: {model} is {points} points from {control}, which needs none.":
+    "有 {n} 条{unit}时，语言模型得不偿失：“{model}”与不需要它的“{control}”相差 {points} 个百分点。",
+    "With {n} {unit} {control} is enough: {model} cannot be told from it ({points} points).":
+    "有 {n} 条{unit}时，“{control}”就够了：“{model}”与它无法区分（{points} 个百分点）。",
+    "With {n} {unit}:": "有 {n} 条{unit}时：",
+    "Stop at {stop}: what comes after it, up to {best}, is not better beyond chance.":
+    "到“{stop}”为止：其后直到“{best}”的各步，都不比它好得超出偶然。",
+    "Stop at {stop}: nothing cheaper comes as far.": "到“{stop}”为止：更便宜的都达不到。",
     "Step": "步骤",
     "accuracy": "准确率",
     "Gain, points": "增益（百分点）",
     "Seconds": "秒",
     "Examples seen": "见过的样例",
     "Weights trained": "训练的权重",
-    "95 % intervals over seeds and test cases together. A gain in grey cannot be told from zero: that step "
-    "need not be paid for. Seconds are of training; those of domain adaptation are spent once, whatever the "
-    "number of labels.": "95 % 区间同时涵盖随机种子与测试样例。灰色的增益与零无法区分：不必为那一步付出。秒数为训练用时；"
-    "领域适应的用时无论标注多少只花一次。",
+    "95 % intervals over seeds and test cases together; those of gains hold for all {n} steps at once "
+    "(Bonferroni). A gain in grey cannot be told from zero: that step need not be paid for. Stop here: the "
+    "cheapest row that cannot be told from the best. Seconds are of training; those of domain adaptation and "
+    "of reading the catalogue are spent once, whatever the size of the data.":
+    "95 % 区间同时涵盖随机种子与测试样例；增益的区间对全部 {n} 步同时成立（Bonferroni 校正）。灰色的增益与零无法区分：不必为那一步付出。"
+    "“到此为止”是与最好的一行无法区分的最便宜的一行。秒数为训练用时；领域适应与读取目录的用时，无论数据多少只花一次。",
     # learning, compression, examples
     "Learning curves": "学习曲线",
     "How much to answer": "回答多少",

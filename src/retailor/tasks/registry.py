@@ -29,7 +29,7 @@ OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
     "absent", "adapt", "adapted", "chat", "choose", "clean", "compress", "compressed", "customers",
     "describe", "docs", "doctor", "drift", "encoder", "evaluation", "events", "experiment", "export",
-    "forget", "generator", "health", "init", "insight", "items", "ledger",
+    "forget", "generator", "health", "init", "insight", "items", "leaks", "ledger",
     "look", "mcp", "metrics", "models", "name", "openapi", "page", "pictures", "profile", "prove", "read",
     "ready", "refit", "refresh", "report", "run", "seed", "serve", "shop", "skip", "split", "stock",
     "suggest", "terms", "v1",

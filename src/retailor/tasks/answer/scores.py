@@ -99,6 +99,18 @@ def judge_cases(
     return Judged(scores, *_coverage(_trials(ranked), ranker, caution))
 
 
+def case_values(
+    cases: Sequence[Case], index: PassageIndex, encoder: Encoder, ranker: Ranker, *, caution: float
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Metric to row to a value a case, of how evidence is ranked and answers are worded."""
+    vector = vectors_of(cases, encoder)
+    ranked = [_rank(case, index, vector("query", case.question), vector, ranker) for case in cases]
+    found: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for metric, row, values in (*_ranking(ranked), *_wording(ranked, ranker, caution)):
+        found.setdefault(metric, {})[row] = np.array(values, np.float64)
+    return found
+
+
 def _coverage(
     trials: Sequence[Trial], ranker: Ranker, caution: float
 ) -> tuple[tuple[tuple[float, float], ...], float, float]:

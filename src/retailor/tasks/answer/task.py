@@ -11,6 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retailor.config import as_dict, saved_settings
 from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.scores import Scores
@@ -28,7 +31,7 @@ from retailor.tasks.answer.parts import parts
 from retailor.tasks.answer.passages import passages
 from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
-from retailor.tasks.answer.scores import judge_cases
+from retailor.tasks.answer.scores import case_values, judge_cases
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.answer.synthetic import synthetic_cases
@@ -193,6 +196,13 @@ class Answerer:
         found = judge_cases(cases, index, self.encoder, self.ranker, caution=caution, bucket=bucket)
         self.log = {**self.log, "coverage": {"caution": round(caution, 4), **found.to_dict()}}
         return found.scores
+
+    def case_values(self, shop: Shop) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """Metric to row to a value a question of the shop that the metric can judge, in order."""
+        index, settings = self._fitted(), self.settings
+        cases = cases_of(shop.questions, index, max_page=settings.n_candidates)
+        caution = Quoting(index, self.ranker, settings).caution
+        return case_values(cases, index, self.encoder, self.ranker, caution=caution)
 
     def save(self, folder: Path) -> None:
         """Writes an artifact of kind 'answer', models inside; a generator that cannot save is left out."""

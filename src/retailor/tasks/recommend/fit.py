@@ -200,6 +200,22 @@ def tuned(
     return after if log["kept"] else before, log
 
 
+def tuned_encoder(
+    shop: Shop, encoder: TrainableEncoder, settings: RecommendSettings, work: Path | None
+) -> tuple[TrainableEncoder, dict[str, Any]]:
+    """The encoder fine-tuned on what the shop's customers choose, whether that pays or not, and the log.
+
+    It has not seen the events that `fit` holds out with the same settings. Itself, with an empty log, where
+    no item has a text or no customer two events.
+    """
+    catalogue, texts, customers, _ = _read(shop, settings, read_reviews=False)
+    rest, _, _ = _held_out(customers.histories, len(catalogue), settings)
+    _, vectors = understand(texts, encoder, work)
+    if vectors is None:
+        return encoder, {}
+    return fit_encoder(encoder, texts, vectors, rest, settings)
+
+
 @dataclass(frozen=True)
 class Chosen:
     """What the held-out cases decided. Without cases all but the log is empty."""

@@ -274,6 +274,15 @@ class ReviewWriter:
             scores.append(score_mean("real review", metric, values, seed=self.settings.seed))
         return Scores(tuple(scores) + tuple(self._perplexities(wanted, cases)))
 
+    def drafted(self, shop: Shop, row: str) -> tuple[list[str], list[Case]]:
+        """What one row of `evaluate` writes for the held-out reviews, and those reviews."""
+        queries, cases = self._held_out(shop)
+        wanted = [self._past.wanted(query) for query in queries]
+        for name, written, _ in self._systems(queries, wanted):
+            if name == row:
+                return [one.body for one in written], cases
+        raise ModelError(f"this writer has no row '{row}'.", asked=row)
+
     def _held_out(self, shop: Shop) -> tuple[list[ReviewQuery], list[Case]]:
         shop.require("evaluating review", "reviews")
         # The held-out reviews are read as the training ones were, but their items may be the fitted shop's.

@@ -73,9 +73,8 @@ class Search:
             )
         self.encoder = encoder
         self.settings = settings or SearchSettings()
-        chosen = self.settings
-        self.weights: Weights = chosen.weights or chosen.default_weights
-        self.unread_weights: Weights = chosen.weights or chosen.unread_weights
+        self.weights: Weights = self.settings.weights or self.settings.default_weights
+        self.unread_weights: Weights = self.settings.weights or self.settings.unread_weights
         self.log: dict[str, Any] = {}
         self._item_ids: list[str] = []
         self._rows: dict[str, int] = {}
@@ -206,6 +205,10 @@ class Search:
         """
         shop.require("the evaluation of search", "judgments")
         started = time.perf_counter()
+        return scores_of(self.ranks(shop), time.perf_counter() - started)
+
+    def ranks(self, shop: Shop) -> dict[str, list[Any]]:
+        """Row to `metrics.ranking.graded_ranks` of each judged query of the shop; see `evaluate`."""
         judged = judged_items(shop.judgments, self._rows)
         ranks: dict[str, list[Any]] = {row: [] for row in ROWS}
         understood = {query: self._understood(SearchQuery(query)) for query in judged}
@@ -224,7 +227,7 @@ class Search:
             )
             for row, of_items in zip(ROWS, rows, strict=True):
                 ranks[row].append(graded_ranks(of_items, judged[query]))
-        return scores_of(ranks, time.perf_counter() - started)
+        return ranks
 
     def weights_of(self, query: str) -> Weights:
         """What words, details and meaning weigh for a query: the last less where the encoder cannot read."""
@@ -349,11 +352,8 @@ class Search:
     def _scored(self, queries: Sequence[str]) -> list[tuple[str, F32]]:
         """Each query with the z-scores of every item by each scorer [3, I]."""
         vectors = self.encoder.encode(list(queries), role="query")
-        pairs = zip(queries, vectors, strict=True)
-        return [
-            (query, standardise(self._raw(query, vector)))
-            for query, vector in track(pairs, "searching", len(queries))
-        ]
+        pairs = track(zip(queries, vectors, strict=True), "searching", len(queries))
+        return [(query, standardise(self._raw(query, vector))) for query, vector in pairs]
 
     def _learn(self, shop: Shop) -> None:
         """The weights from all judged queries, and without each fold of them, of both kinds of queries."""
@@ -381,11 +381,9 @@ class Search:
             self.log |= self._reranker.learned.log
 
     def _first_looks(self, queries: Sequence[str]) -> list[FirstLook]:
-        every = choose(self._table, ())
-        return [
-            self._first_look(query, z, weighed(self._held_out.get(query, self.weights), z), every)
-            for query, z in self._scored(queries)
-        ]
+        every, own = choose(self._table, ()), self._held_out
+        scored = self._scored(queries)
+        return [self._first_look(q, z, weighed(own.get(q, self.weights), z), every) for q, z in scored]
 
     def _reads(self, query: str) -> bool:
         # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.

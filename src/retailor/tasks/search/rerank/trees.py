@@ -21,12 +21,12 @@ OPTIONS = ("first", "rule", *(f"trees × {share:g}" for share in SHARES))
 """The orders of candidates that are tried on judged queries, the simplest first."""
 LEAST_GAIN = 0.005
 """A less simple order has to be better by so much (in nDCG@10)."""
+N_TREES, N_LEAVES = 80, 8
 _DIALS: dict[str, Any] = {
-    "objective": "regression", "num_leaves": 8, "min_data_in_leaf": 60, "learning_rate": 0.06,
+    "objective": "regression", "num_leaves": N_LEAVES, "min_data_in_leaf": 60, "learning_rate": 0.06,
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0,
     "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
 }  # fmt: skip
-N_TREES = 80
 
 
 @dataclass(frozen=True)

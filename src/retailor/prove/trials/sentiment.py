@@ -1,49 +1,79 @@
-"""One cell of a ledger: one step, one draw of labels, one seed; trained, tested and kept."""
+"""The rows of reading sentiment: one step, one draw of labels, one seed; trained and tested."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from retailor.errors import MissingTable
 from retailor.metrics.classify import accuracy_cases
 from retailor.models.local import LocalEncoder
-from retailor.prove.settings import ADDED, STEPS, ProveSettings
-from retailor.seeds import derive, stream
+from retailor.models.shapes import Encoder, Generator
+from retailor.prove.contract import Cell, Cells, Trial
+from retailor.prove.encoders import Kept, adapted, local, mark_of, untrained
+from retailor.prove.settings import ADDED, ROWS, ProveSettings
+from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, read_examples
+from retailor.text.fields import texts
+
+LEAST_TEST = 20
+NAMES = tuple(step.name for step in ROWS["sentiment"])
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Hits [n] on the test cases, and what they cost."""
+def sentiment_trial(
+    train: Shop,
+    test: Shop,
+    encoder: Encoder | None,
+    generator: Generator | None,
+    dials: Any,
+    given: ProveSettings,
+    work: Path,
+) -> Trial:
+    """Reading sentiment, ready to be tried. Raises MissingTable with too few labels, ModelError."""
+    own, cases = local(encoder), _test_cases(train, test, given)
+    known = read_examples(train, once=True)
+    adapts = not given.steps or "domain adaptation" in given.steps
 
-    hits: NDArray[np.float64]
-    seconds: float
-    examples_seen: int
-    parameters_trained: int
+    @cache
+    def changed() -> Kept:
+        # A head is fitted on the vectors, so they need not stay near where they were.
+        return adapted(own, train, texts(train), given, work, keep=0.0)
+
+    def make(step: str, n: int, seed: int, before: Cells) -> Cell:
+        encoder = changed().encoder if _has("domain adaptation", step, given) else own
+        return sentiment_cell(step, seed, drawn(train, n, seed), cases, encoder, given)
+
+    queries = [(query.text, query.aspect) for query in cases.queries]
+    return Trial(
+        task="sentiment",
+        model=own.name,
+        metric="accuracy",
+        unit="labels",
+        n_all=len(known),
+        make=make,
+        mark=[mark_of(own, train), queries, cases.y.tolist()],
+        shared=lambda: {"domain adaptation": changed().seconds} if adapts else {},
+    )
 
 
-def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
-    """The cell kept at `path`, made now if it is not there; written whole or not at all."""
-    if not path.exists():
-        made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        told = {**vars(made), "hits": "".join(str(int(hit)) for hit in made.hits)}
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(told), encoding="utf-8")
-        new.replace(path)
-    told = json.loads(path.read_text(encoding="utf-8"))
-    hits = np.array([float(one) for one in told.pop("hits")])
-    return Cell(hits, **told)
+def _test_cases(train: Shop, test: Shop, given: ProveSettings) -> Examples:
+    cases = read_examples(test, once=False)
+    known = sum(n > 0 for n in read_examples(train, once=True).counts().values())
+    if known < 2 or len(cases) < LEAST_TEST:
+        raise MissingTable(
+            f"a ledger needs reviews of two labels to learn from and {LEAST_TEST} to test on, and there are "
+            f"{known} labels and {len(cases)} reviews to test on."
+        )
+    order = stream(0, "prove", "test").permutation(len(cases))[: given.max_test]
+    return cases.take(np.sort(order))
 
 
 def drawn(shop: Shop, n: int, seed: int) -> Shop:
@@ -61,26 +91,15 @@ def drawn(shop: Shop, n: int, seed: int) -> Shop:
     return shop.with_tables(reviews=shop.reviews[sorted(order[:n])])
 
 
-def untrained(encoder: LocalEncoder, seed: int) -> LocalEncoder:
-    """The same network and vocabulary with random weights."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "from scratch"))
-        fresh: Any = type(encoder.network)(encoder.network.config)
-    return encoder.with_network(fresh.eval().to(next(encoder.network.parameters()).device))
-
-
 def sentiment_cell(
     step: str,
     seed: int,
     train: Shop,
     test: Examples,
-    encoders: tuple[LocalEncoder, LocalEncoder],
+    encoder: LocalEncoder,
     settings: ProveSettings,
 ) -> Cell:
-    """The step fitted on the labelled reviews of `train`; `encoders` are as they came, and adapted."""
-    encoder = encoders[1] if _has("domain adaptation", step, settings) else encoders[0]
+    """The step fitted on the labelled reviews of `train`."""
     if step == "from scratch":
         encoder = untrained(encoder, seed)
     n_labels = len(read_examples(train, once=True))
@@ -91,11 +110,13 @@ def sentiment_cell(
         LABELS.index(max(answer.probabilities, key=answer.probabilities.__getitem__)) for answer in answers
     ]
     log = reader.log.get("training", {})
+    own = reader.log["validation"][reader.log["chosen"]]
     return Cell(
         accuracy_cases(test.y, np.array(predicted)),
-        float(reader.log["validation"][reader.log["chosen"]]["seconds"]),
+        float(own["seconds"]),
         int(log.get("examples_seen", n_labels)),
         int(log.get("n_parameters_trained", _n_head(reader, encoder))),
+        validation=float(own["accuracy"]) if "accuracy" in own else None,
     )
 
 
@@ -109,7 +130,8 @@ def _n_head(reader: SentimentReader, encoder: LocalEncoder) -> int:
 
 def _has(added: str, step: str, settings: ProveSettings) -> bool:
     """Whether an added step is part of this row: it is when it stands at or before it."""
-    return added in settings.steps and step in ADDED and STEPS.index(added) <= STEPS.index(step)
+    asked = not settings.steps or added in settings.steps
+    return asked and step in ADDED and NAMES.index(added) <= NAMES.index(step)
 
 
 def reader_settings(step: str, seed: int, n_labels: int, settings: ProveSettings) -> SentimentSettings:

@@ -1,0 +1,86 @@
+"""What every ledger is made of: cells, and a task that is ready to be tried on a shop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.store.keys import key_of
+
+Floats = NDArray[np.float64]
+N_DIGITS = 6
+"""Of a value in a kept cell."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One step on one share of the data with one seed: the metric of each test case [n], and what it took."""
+
+    values: Floats
+    seconds: float
+    examples_seen: int
+    parameters_trained: int
+    validation: float | None = None
+    """The metric on what was held out of the training part; None where nothing was."""
+    stands: str = ""
+    """Which system it is, where the row is the best of several on validation."""
+
+
+Cells = Mapping[str, Cell]
+"""Step to cell, of those that stand before a row, on the same data with the same seed."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A task on one shop, ready to be tried."""
+
+    task: str
+    model: str
+    """The name of the language model."""
+    metric: str
+    unit: str
+    """What there may be little of: labels, events, judged queries, questions, reviews."""
+    n_all: int
+    """All of it in the training part."""
+    make: Callable[[str, int, int, Cells], Cell]
+    """(step, so much of it or 0 for all, seed, the cells before) to a cell."""
+    mark: Any
+    """JSON-able: all that tells this shop, its test cases and its models from others."""
+    shared: Callable[[], Mapping[str, float]] = dict
+    """Seconds of a step that are spent once, whatever the share; asked when its cells are made."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the figures."""
+
+
+def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
+    """The cell kept at `path`, made now if it is not there; written whole or not at all."""
+    if not path.exists():
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        told = {**vars(made), "values": [round(float(value), N_DIGITS) for value in made.values]}
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(told), encoding="utf-8")
+        new.replace(path)
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return Cell(np.array(told.pop("values"), np.float64), **told)
+
+
+def cell_of(trial: Trial, step: str, n: int, seed: int, before: Cells, dials: Any, work: Path) -> Cell:
+    """The cell of a trial, kept in `work` under all that made it, so that a killed ledger goes on."""
+    mark = key_of(trial.task, trial.mark, dials, [*before, step], n, seed)[:16]
+    name = "".join(c if c.isalnum() else "-" for c in step)
+    path = work / "cells" / f"{trial.task}-{name}-{n}-{seed}-{mark}.json"
+    return kept_cell(path, lambda: trial.make(step, n, seed, before))
+
+
+def adaptation_pays(before: Cells) -> bool:
+    """Whether the adapted encoder is no worse than the frozen one, on validation where there is one."""
+    pair = [before[step] for step in ("frozen encoder", "domain adaptation") if step in before]
+    told = [cell.validation for cell in pair if cell.validation is not None]
+    return told[1] >= told[0] if len(told) == 2 else "domain adaptation" in before

@@ -1,0 +1,328 @@
+"""The rows of recommendation: what words and a language model add to the same collaborative filter.
+
+From 'with words' to 'customers' reviews' every row is EASE with a kernel, what follows what, and popularity,
+the kernel's texts read by one thing or another; the two rows 'everything' are the whole recommender, without
+and with a language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.config import as_dict
+from retailor.errors import MissingTable
+from retailor.metrics.ranking import Ranked, ndcg_at
+from retailor.models.encoding import memo_vectors
+from retailor.models.local import LocalEncoder
+from retailor.models.shapes import Encoder, Generator
+from retailor.prove.contract import Cell, Cells, Trial
+from retailor.prove.encoders import Kept, adapted, averaged, kept, local, mark_of, seconds_of
+from retailor.prove.settings import ProveSettings
+from retailor.prove.words import WordVectors
+from retailor.retrieval.histories import Histories
+from retailor.seeds import stream
+from retailor.shop.tables import Shop, conform
+from retailor.store.keys import key_of
+from retailor.tasks.recommend.customers import (
+    Cases,
+    Catalogue,
+    Customers,
+    read_cases,
+    read_catalogue,
+    read_customers,
+    weighed_events,
+)
+from retailor.tasks.recommend.evaluate.next_item import rank_cases
+from retailor.tasks.recommend.fit import fit, tuned_encoder
+from retailor.tasks.recommend.model import Fitted
+from retailor.tasks.recommend.scorers.parts import OURS
+from retailor.tasks.recommend.settings import (
+    RecommendSettings,
+    SasrecSettings,
+    TuningSettings,
+    TwoTowerSettings,
+)
+from retailor.text.fields import texts
+
+LEAST_TEST = 20
+FILTERS = (
+    "ease + sequential-knn", "ease", "ials", "sequential-knn", "item-knn", "personal frequency", "tifu-knn",
+    "up-cf",
+)  # fmt: skip
+"""Systems without text; the first that there is stands where no held-out customers can choose."""
+ENCODERS = ("frozen encoder", "domain adaptation", "fine-tuned on behaviour", "weights averaged")
+
+
+def recommend_trial(
+    train: Shop,
+    test: Shop,
+    encoder: Encoder | None,
+    generator: Generator | None,
+    dials: Any,
+    given: ProveSettings,
+    work: Path,
+) -> Trial:
+    """Recommendation, ready to be tried. Raises MissingTable without events to learn from and test on."""
+    train.require("the ledger of recommend", "events", "items")
+    test.require("the ledger of recommend", "events")
+    base = replace(dials or RecommendSettings(), n_test=given.max_test, tuning=TuningSettings())
+    asked = Asked.of(train, test, base)
+    if not any(text.strip() for text in asked.catalogue.texts):
+        raise MissingTable(
+            "no item of this shop has a text: there is nothing that a language model could read."
+        )
+    own = local(encoder)
+    trying = _Trying(asked, own, base, given, work)
+    return Trial(
+        task="recommend",
+        model=own.name,
+        metric="ndcg@10",
+        unit="events",
+        n_all=len(weighed_events(asked.train, base)),
+        make=trying.cell,
+        mark=[mark_of(own, train), _hash(train.events), _hash(test.events), as_dict(base)],
+        shared=trying.shared,
+    )
+
+
+def _hash(table: pl.DataFrame) -> int:
+    return int(table.hash_rows(seed=0).sum() or 0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every cell is asked: the same cases, of the same histories, among the same items."""
+
+    train: Shop
+    """Its table of items has every item that has an event, so that a part of it has the same catalogue."""
+    catalogue: Catalogue
+    customers: Customers
+    cases: Cases
+
+    @classmethod
+    def of(cls, train: Shop, test: Shop, settings: RecommendSettings) -> Asked:
+        listed = train.items["item_id"].implode()
+        more = train.events.select("item_id").drop_nulls().unique().filter(~pl.col("item_id").is_in(listed))
+        whole = train.with_tables(items=pl.concat([train.items, conform("items", more)]))
+        catalogue = read_catalogue(whole)
+        customers = read_customers(whole, catalogue, settings)
+        cases, _ = read_cases(test, catalogue, customers, settings)
+        if len(cases) < LEAST_TEST:
+            raise MissingTable(
+                f"a ledger needs {LEAST_TEST} events to test on that repeat nothing, and there are "
+                f"{len(cases)}."
+            )
+        return cls(whole, catalogue, customers, cases)
+
+    def part(self, n: int, seed: int, settings: RecommendSettings) -> Shop:
+        """The shop with customers drawn until they have `n` events; all of them for 0.
+
+        A smaller part of the same seed lies in a larger one. The others teach nothing, and are asked all the
+        same, with what they have chosen: the shop is young, not its customers.
+        """
+        if not n:
+            return self.train
+        lengths = weighed_events(self.train, settings)["user_id"].value_counts().sort("user_id")
+        order = stream(seed, "prove", "customers").permutation(len(lengths))
+        taken = np.cumsum(lengths["count"].to_numpy()[order])
+        users = lengths["user_id"].gather(order[: int(np.searchsorted(taken, n)) + 1])
+        events = self.train.events.filter(pl.col("user_id").is_in(users.implode()))
+        return self.train.with_tables(events=events)
+
+    def histories(self, fitted: Customers) -> Histories:
+        """Those of all customers, with the reviews of those that were fitted on."""
+        whole = self.customers.histories
+        if fitted.histories.reviews is None:
+            return whole
+        rows = np.array([self.customers.ix[one] for one in fitted.user_ids], np.int64)
+        starts, lengths = whole.offsets[:-1][rows], fitted.histories.lengths()
+        at = np.repeat(starts - fitted.histories.offsets[:-1], lengths) + np.arange(
+            len(fitted.histories.items)
+        )
+        reviews = np.full(len(whole.items), -1, np.int32)
+        reviews[at] = fitted.histories.reviews
+        return replace(whole, reviews=reviews)
+
+
+@dataclass(frozen=True)
+class _Trying:
+    asked: Asked
+    encoder: LocalEncoder
+    base: RecommendSettings
+    given: ProveSettings
+    work: Path
+    last: dict[tuple[int, int], tuple[Fitted, dict[str, Any]]] = field(default_factory=dict)
+    """The fit without a model that three rows are read off."""
+
+    def cell(self, step: str, n: int, seed: int, before: Cells) -> Cell:
+        settings = replace(self.base, seed=seed, validation_seed=seed)
+        part = self.asked.part(n, seed, self.base)
+        if step in ("popularity", "collaborative filter", "with words"):
+            if (n, seed) not in self.last:
+                self.last.clear()
+                self.last[n, seed] = self._fit(part, None, _narrow(settings))
+            fitted, log = self.last[n, seed]
+            row, stands = _row_of(step, fitted, log)
+            return self._cell(fitted, log, row, stands)
+        if step == "everything without a model":
+            fitted, log = self._fit(part, self._words, settings)
+            return self._cell(fitted, log, OURS)
+        if step == "everything blended":
+            chosen = _best_encoder(before)
+            changed = self._encoder(chosen, n, seed, part)
+            fitted, log = self._fit(part, changed.encoder, settings)
+            return self._cell(fitted, log, OURS, chosen, changed)
+        reads = step == "customers' reviews"
+        chosen = _best_encoder(before) if reads else step
+        changed = self._encoder(chosen, n, seed, part)
+        narrow = replace(_narrow(settings), tfidf_kernel=0.0)
+        narrow = replace(narrow, max_reviews=settings.max_reviews if reads else 0)
+        fitted, log = self._fit(part, changed.encoder, narrow)
+        return self._cell(fitted, log, OURS, chosen if reads else "", changed)
+
+    def shared(self) -> dict[str, float]:
+        """Seconds of reading the catalogue, and of adapting to it."""
+        read = self._read(self.encoder)
+        if not self._adapts:
+            return {"frozen encoder": read}
+        adapted = self._adapted.seconds + self._read(self._adapted.encoder)
+        return {"frozen encoder": read, "domain adaptation": adapted}
+
+    def _read(self, encoder: LocalEncoder) -> float:
+        """The seconds that reading the catalogue took for the first time."""
+        told = [text for text in self.asked.catalogue.texts if text.strip()]
+        mark = key_of(mark_of(encoder, self.asked.train))[:16]
+        return seconds_of(self.work, mark, lambda: memo_vectors(encoder, told, work=self.work))
+
+    @property
+    def _adapts(self) -> bool:
+        return not self.given.steps or bool(set(self.given.steps) & set(ENCODERS[1:]))
+
+    @cached_property
+    def _words(self) -> WordVectors:
+        return WordVectors([text for text in self.asked.catalogue.texts if text.strip()])
+
+    @cached_property
+    def _adapted(self) -> Kept:
+        said = texts(self.asked.train)
+        return adapted(self.encoder, self.asked.train, said, self.given, self.work, keep=None)
+
+    def _encoder(self, step: str, n: int, seed: int, part: Shop) -> Kept:
+        """The encoder of a row, and what it took beyond that of the rows above."""
+        if step == "frozen encoder":
+            self._read(self.encoder)
+            return Kept(self.encoder, 0.0)
+        if step == "domain adaptation":
+            self._read(self._adapted.encoder)
+            return replace(self._adapted, seconds=0.0)
+        tuned = self._tuned(n, seed, part)
+        if step == "weights averaged":
+            return replace(tuned, encoder=averaged(self._adapted.encoder, tuned.encoder, self.given.averaged))
+        return tuned
+
+    def _tuned(self, n: int, seed: int, part: Shop) -> Kept:
+        tuning = TuningSettings(steps=self.given.behaviour_steps, seed=seed)
+        settings = replace(self.base, seed=seed, validation_seed=seed, tuning=tuning)
+        mark = key_of(mark_of(self._adapted.encoder, part), _hash(part.events), as_dict(settings))[:16]
+
+        def make() -> Kept:
+            made, log = tuned_encoder(part, self._adapted.encoder, settings, self.work)
+            assert isinstance(made, LocalEncoder)
+            return Kept(
+                made,
+                float(log.get("seconds", 0.0)),
+                int(log.get("examples_seen", 0)),
+                int(log.get("n_parameters_trained", 0)),
+            )
+
+        return kept(self.work / f"tuned-{mark}", make)
+
+    def _fit(
+        self, part: Shop, encoder: Encoder | None, settings: RecommendSettings
+    ) -> tuple[Fitted, dict[str, Any]]:
+        return fit(part, encoder, settings, self.work)
+
+    def _cell(
+        self, fitted: Fitted, log: Mapping[str, Any], row: str, stands: str = "", changed: Kept | None = None
+    ) -> Cell:
+        blend = fitted.blend if row == OURS else fitted.systems[row]
+        used = blend.used()
+        ranks = rank_cases(
+            fitted.parts, {row: blend}, self.asked.cases, self.asked.histories(fitted.customers),
+            fitted.catalogue.ties, masked=not self.base.repeats,
+        )  # fmt: skip
+        taught = [each for name, each in log.get("training", {}).items() if name in used]
+        extra = Kept(self.encoder, 0.0) if changed is None else changed
+        return Cell(
+            ndcg_at(Ranked.single(ranks.ranks[row]), 10),
+            seconds=extra.seconds + _seconds(log, used),
+            examples_seen=int(log["n_events"])
+            + extra.examples_seen
+            + sum(_count(each, "examples_seen") for each in taught),
+            parameters_trained=extra.parameters_trained
+            + sum(_count(each, "n_parameters_trained") for each in taught)
+            + sum(_n_numbers(fitted.parts[name]) for name in used if name not in log.get("training", {})),
+            validation=_validation(log, row),
+            stands=stands,
+        )
+
+
+def _narrow(settings: RecommendSettings) -> RecommendSettings:
+    """The collaborative filter with texts inside, and nothing else."""
+    return replace(settings, two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False))
+
+
+def _row_of(step: str, fitted: Fitted, log: Mapping[str, Any]) -> tuple[str, str]:
+    """The system of a row without a language model, and its name where it was chosen among several."""
+    if step == "popularity":
+        return "popularity", ""
+    if step == "with words":
+        return OURS, ""
+    tried = log["validation"].get("systems", {})
+    there = [name for name in FILTERS if name in fitted.systems]
+    chosen = max(there, key=lambda name: tried[name]["value"] if name in tried else 0.0)
+    return chosen, chosen
+
+
+def _best_encoder(before: Cells) -> str:
+    """Of the rows that differ by the encoder alone, the best on validation; the frozen one without any."""
+    known = {step: before[step].validation for step in ENCODERS if step in before}
+    told = {step: value for step, value in known.items() if value is not None}
+    return max(told, key=lambda step: told[step]) if told else "frozen encoder"
+
+
+def _validation(log: Mapping[str, Any], row: str) -> float | None:
+    """NDCG@10 on the customers that were held out; that of a blend out of fold, where it was made so."""
+    found = log["validation"].get("systems", {}).get(row)
+    if found is None:
+        return None
+    fair = found.get("out of fold") or {}
+    return float(fair[fair["served"]]) if fair else float(found["value"])
+
+
+def _seconds(log: Mapping[str, Any], used: Any) -> float:
+    took = log["seconds"]
+    of_parts = (took["parts"], took.get("validation", {}))
+    return sum(each.get(name, 0.0) for each in of_parts for name in used)
+
+
+def _count(training: Mapping[str, Any], name: str) -> int:
+    return int(training.get(name, 0))
+
+
+def _n_numbers(part: Any) -> int:
+    """Learned numbers of a part: of its tables all but the texts' own."""
+    told: dict[str, NDArray[Any]] = part.tensors()
+    return sum(
+        value.size
+        for name, value in told.items()
+        if value.dtype.kind == "f" and name not in ("items", "reviews")
+    )

@@ -1,0 +1,34 @@
+"""The table of tasks that have a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from retailor.errors import ConfigError, nearest
+from retailor.prove.contract import Trial
+from retailor.prove.trials.answer import answer_trial
+from retailor.prove.trials.recommend import recommend_trial
+from retailor.prove.trials.review import review_trial
+from retailor.prove.trials.search import search_trial
+from retailor.prove.trials.sentiment import sentiment_trial
+
+TRIALS: dict[str, Callable[..., Trial]] = {
+    "recommend": recommend_trial,
+    "search": search_trial,
+    "answer": answer_trial,
+    "sentiment": sentiment_trial,
+    "review": review_trial,
+}
+"""Task to what makes it ready: (train, test, encoder, generator, the task's settings, given, work)."""
+
+
+def trial_of(task: str) -> Callable[..., Trial]:
+    """What makes the task ready. Raises ConfigError on one that has no ledger."""
+    if task not in TRIALS:
+        raise ConfigError(
+            f"prove: '{task}' is no task it knows; known: {', '.join(TRIALS)}.",
+            key="task",
+            value=task,
+            nearest=nearest(task, TRIALS),
+        )
+    return TRIALS[task]

@@ -1,0 +1,88 @@
+"""Forecasts, checked by hiding the larger sizes of real curves: the truth lies where it is said to lie."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retailor.prove.figures import Cost, row_of
+from retailor.prove.forecast import FARTHEST, Curve, forecasts, foretold
+
+KEPT = Path(__file__).with_name("curves.jsonl")
+"""Accuracy by number of labels, three draws each, of two cheap readers of reviews (see docs/prove.md)."""
+TUNED_ON = 2
+"""Every second curve chose WOBBLE and FARTHER; the others are the check."""
+
+
+def hidden(curve: dict) -> list[tuple[list[int], list[float], list[float], int, float]]:
+    """The first sizes of a curve, and a later one that they do not know: twice to eight times as much."""
+    n = [size for size, _ in curve["points"]]
+    means = [float(np.mean(draws)) for _, draws in curve["points"]]
+    errors = [max(float(np.std(draws, ddof=1)) / np.sqrt(len(draws)), 1e-4) for _, draws in curve["points"]]
+    return [
+        (n[:k], means[:k], errors[:k], n[j], means[j])
+        for k in range(3, len(n))
+        for j in range(k, min(k + 3, len(n)))
+    ]
+
+
+def test_the_truth_lies_in_the_interval_of_80_per_cent_in_at_least_70_of_100_forecasts() -> None:
+    curves = [json.loads(line) for line in KEPT.read_text(encoding="utf-8").splitlines()]
+    held = [one for i, curve in enumerate(curves) if i % TUNED_ON for one in hidden(curve)]
+    inside, ours, naive = [], [], []
+    for n, means, errors, later, truth in held:
+        middle, low, high = Curve.of(n, means, errors).score(later)
+        inside.append(low <= truth <= high)
+        ours.append(abs(middle - truth))
+        naive.append(abs(means[-1] - truth))
+    assert len(held) >= 60
+    assert 0.7 <= np.mean(inside) <= 0.95  # an interval that always holds says nothing
+    assert np.mean(ours) < 0.7 * np.mean(naive)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.1, 0.9), st.floats(0.05, 0.5), st.floats(0.1, 1.0))
+def test_a_curve_without_noise_is_carried_on(top: float, slope: float, power: float) -> None:
+    n = [32, 64, 128, 256, 512, 1024]
+    scores = [top - slope * (size / 32) ** -power for size in n]
+    curve = Curve.of(n[:5], scores[:5], [1e-4] * 5)
+    middle, low, high = curve.score(1024)
+    assert low <= scores[5] <= high and abs(middle - scores[5]) < 0.25 * (scores[4] - scores[0]) + 1e-3
+    drawn = curve.at([512, 1024, 2048])
+    assert (np.diff(drawn, axis=1) >= -1e-9).all()
+
+
+def test_a_flat_curve_promises_nothing_and_a_steep_one_a_number() -> None:
+    flat = Curve.of([100, 200, 400, 800], [0.8, 0.8, 0.8, 0.8], [0.001] * 4)
+    assert flat.needed(0.02)[0] is None
+    steep = Curve.of([100, 200, 400, 800], [0.5, 0.6, 0.68, 0.74], [0.003] * 4)
+    middle, low, high = steep.needed(0.02)
+    assert middle is not None and low is not None and 1 < low <= middle < 2
+    assert high is None or middle <= high <= FARTHEST
+
+
+@pytest.mark.parametrize("n_sizes", [2, 4])
+def test_a_ledger_foretells_from_three_sizes_on(n_sizes: int) -> None:
+    cost = Cost(1.0, 1, 1)
+    rng = np.random.default_rng(0)
+    sizes = [100 * 3**i for i in range(n_sizes)]
+    rows = [
+        row_of("words", n, (rng.random((2, 500)) < 0.5 + 0.08 * i).astype(float), cost, None)
+        for i, n in enumerate(sizes)
+    ]
+    found = forecasts(rows)
+    assert len(found) == (n_sizes > 2)
+    for one in found:
+        assert one.low < one.score < one.high and one.n == sizes[-1]
+        told = foretold(one, "labels")
+        assert told.startswith(f"words: with {2 * sizes[-1]:,} labels about") and "+2.0 points" in told
+
+
+def test_more_is_asked_for_a_larger_gain() -> None:
+    curve = Curve.of([100, 200, 400, 800], [0.5, 0.6, 0.68, 0.74], [0.003] * 4)
+    asked = [curve.needed(gain)[0] or np.inf for gain in (0.01, 0.02, 0.05, 0.1)]
+    assert all(one <= other for one, other in pairwise(asked))
