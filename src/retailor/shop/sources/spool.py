@@ -88,7 +88,7 @@ def read_batches(paths: Iterable[Path], n_rows: int = 65_536) -> Iterator[Any]:
 
 
 def _storable(batch: Any) -> Any:
-    """The batch in types that Parquet keeps: dictionaries and views as plain columns, what it lacks as text."""
+    """The batch in types that Parquet keeps: dictionaries and views as plain columns, others as text."""
     import pyarrow as pa
 
     return pa.record_batch([_plain_column(column) for column in batch.columns], names=batch.schema.names)
