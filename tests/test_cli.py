@@ -106,7 +106,7 @@ def test_serve_goes_by_the_plan_and_then_by_its_options(
 ) -> None:
     served: list[ServeSettings] = []
     monkeypatch.setattr(
-        "retailor.serve.server.serve", lambda folder, tasks, settings: served.append(settings)
+        "retailor.serve.server.serve", lambda folder, tasks, settings, drift: served.append(settings)
     )
     assert run(monkeypatch, "serve", tmp_path) == 0
     (tmp_path / "plan.toml").write_text(
