@@ -179,8 +179,8 @@ def test_two_processes_learn_sequences_as_one_does() -> None:
 
 
 @two_cores
-def test_a_loop_in_two_processes_is_that_of_one_and_validates_once(tmp_path: Path) -> None:
-    """The fast one: early stopping, one process that validates, and nothing of a start again."""
+@pytest.mark.slow
+def test_a_loop_in_two_processes_stops_early_and_validates_once(tmp_path: Path) -> None:
 
     def learned(n: int) -> tuple[torch.Tensor, TrainLog, str]:
         network, said = net(), tmp_path / f"{n}.txt"

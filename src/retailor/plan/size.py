@@ -20,6 +20,7 @@ from typing import Any
 from retailor.plan.encoder import encoder_of_shares
 from retailor.plan.main_job import stages_of
 from retailor.plan.settings import Plan
+from retailor.plan.shop_stages import DEMO
 from retailor.plan.units import Machine, ModelUnits, encoder_units, generator_units, machine
 from retailor.plan.volumes import Volumes, volumes_of
 from retailor.seeds import stream
@@ -98,11 +99,11 @@ class Known:
     @property
     def row_s(self) -> float:
         """What cleaning a row costs."""
-        return self.volumes.seconds["clean"] / max(1.0, self.volumes.rows.total())
+        return self.volumes.seconds["clean"] / max(1.0, self.volumes.n_rows)
 
     def tokens(self, table: str | None = None) -> float:
         """Of a table's texts; of all."""
-        letters = self.volumes.letters[table] if table else self.volumes.letters.total()
+        letters = self.volumes.letters[table] if table else sum(self.volumes.letters.values())
         return letters / (self.encoder.letters_a_token if self.encoder else 3.0)
 
     def texts(self) -> float:
@@ -118,6 +119,9 @@ def measured(plan: Plan, out: Path, tell: Callable[[str], None] = lambda line: N
     volumes = volumes_of(plan)
     for name in volumes.cut:
         tell(f"{name}: counted from its first part")
+    for source in plan.sources():
+        if source.reader != DEMO and not source.files:
+            tell(f"{source.reader}: its rows stand in no file and are not counted")
     tell("measuring this machine …")
     texts, models = volumes.some, plan.sections["models"]
     drawn = [texts[i] for i in stream(0, "plan size").permutation(len(texts))]
@@ -188,7 +192,7 @@ def _parts_of(known: Known, name: str) -> list[_Part]:
 
 
 def _rows(known: Known, factor: float) -> _Part:
-    return _Part("rows of the shop", known.volumes.rows.total() * known.row_s * factor)
+    return _Part("rows of the shop", known.volumes.n_rows * known.row_s * factor)
 
 
 def _opened(model: ModelUnits | None, times: float = 1.0) -> _Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.files.packed import found, is_parquet, streams
 from retailor.shop.look import look
 from retailor.shop.propose.sample import head_of
-from retailor.shop.read import Source, read_sources
+from retailor.shop.read import read_sources
+from retailor.shop.sources.settings import Source
 from retailor.shop.tables import Shop, open_shop
 from retailor.text.clean_shop import clean
 from retailor.text.fields import structure_items, texts
@@ -37,15 +38,19 @@ TABLES = ("items", "events", "reviews", "questions")
 class Volumes:
     """Rows and letters by table, distinct customers, seconds of the first stages, and some of the texts."""
 
-    rows: Counter[str] = field(default_factory=Counter)
-    letters: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    rows: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    letters: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     customers: float = 0.0
     some: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     """Files of which the first part was read."""
     languages: Counter[str] = field(default_factory=Counter)
     """Texts whose language is known, by language."""
+
+    @property
+    def n_rows(self) -> float:
+        return sum(self.rows.values())
 
 
 def volumes_of(plan: Plan) -> Volumes:

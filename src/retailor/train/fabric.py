@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from functools import partial
 from inspect import signature
 from pickle import PicklingError
 from typing import Any, ClassVar
@@ -20,8 +21,8 @@ from typing import Any, ClassVar
 import cloudpickle
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
@@ -80,7 +81,8 @@ class Processes:
 
     def sum(self, value: float) -> float:
         given = torch.tensor(value, dtype=torch.float64, device=self.device)
-        return float(self.fabric.all_reduce(given, reduce_op="sum"))
+        total: Any = self.fabric.all_reduce(given, reduce_op="sum")
+        return float(total)
 
     def of_first(self, made: Callable[[], float]) -> float:
         with gathering(None):  # the others do not call the loss meanwhile
@@ -102,11 +104,13 @@ class Processes:
 
 def fabric_of(devices: int, accelerator: str) -> Fabric:
     """A Fabric that starts so many processes, one a device."""
+    # alike in all processes, and a catalogue's vectors would travel at every step
+    buffers: dict[str, Any] = {_BUFFERS: False}
     strategy = QuietDDP(
         start_method="forkserver" if accelerator == "cpu" and _can_fork() else "spawn",
         find_unused_parameters=True,  # a pooler that no loss reads
         timeout=LONGEST_WAIT,
-        **{_BUFFERS: False},  # alike in all: a catalogue's vectors would travel at every step
+        **buffers,
     )
     return Fabric(
         accelerator=accelerator, devices=devices, strategy=strategy, plugins=[LightningEnvironment()]
@@ -128,7 +132,7 @@ def launched(work: Callable[[Processes], None], devices: int, accelerator: str, 
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     try:
         with _environment():
-            fabric_of(devices, accelerator).launch(_process, payload)
+            fabric_of(devices, accelerator).launch(partial(_process, payload=payload))
     except ProcessRaisedException as error:
         last = str(error).strip().splitlines()[-1]
         said = last.removeprefix("retailor.errors.ModelError: ")
