@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy import stats
 
 from retailor.live.bandit import Learner, features_for
 from retailor.live.beliefs import BASE, Beliefs, features_of, looks
@@ -81,13 +82,17 @@ def test_the_posterior_is_that_of_the_whole_linear_model() -> None:
             features[part][chosen[part]], [ids[row] for row in part if chosen[row]], look[part][chosen[part]]
         )
     panel = made.panel(1_000, 0)
-    ridge = (1 - made.rate) / made.rate
+    assert made._spreads is not None
+    traits_spread, items_spread = made._spreads
+    variance = made.rate * (1 - made.rate)
+    spreads = np.array([1.0] * 3 + [traits_spread] * (dim - 3) + [items_spread] * len(ITEMS))
     design = look[:, None] * np.concatenate([features, np.eye(len(ITEMS))[items]], axis=1)
-    system = design.T @ design + ridge * np.eye(dim + len(ITEMS))
+    ridge = variance / (made.rate * spreads) ** 2
+    system = design.T @ design + np.diag(ridge)
     right = design.T @ chosen
-    right[BASE] += ridge * made.rate
+    right[BASE] += ridge[BASE] * 2 * made.rate
     mean = np.linalg.solve(system, right)
-    covariance = made.rate * (1 - made.rate) * np.linalg.inv(system)
+    covariance = variance * np.linalg.inv(system)
     asked = rng.normal(size=(len(ITEMS), dim))
     scores = panel.scores(asked, ITEMS)
     whole = np.concatenate([asked, np.eye(len(ITEMS))], axis=1)
@@ -95,6 +100,27 @@ def test_the_posterior_is_that_of_the_whole_linear_model() -> None:
     deviation = np.sqrt(np.einsum("ij,jk,ik->i", whole, covariance, whole))
     np.testing.assert_allclose(scores[1:].std(axis=0), deviation, rtol=0.12)
     assert np.abs(scores[1:].mean(axis=0) - scores[0]).max() < 5 * deviation.max() / np.sqrt(1_000)
+
+
+def test_how_much_texts_and_items_tell_is_chosen_by_the_evidence() -> None:
+    """Beside the density of what was seen, as one normal distribution."""
+    rng, dim, n = stream(1, "evidence"), 5, 120
+    features, items = rng.normal(size=(n, dim)), rng.integers(len(ITEMS), size=n)
+    look, chosen = rng.choice([1.0, 0.6], size=n), rng.random(n) < 0.3
+    ids, made = [ITEMS[row] for row in items], Beliefs(dim)
+    made.add_shown(features, ids, look)
+    made.add_chosen(features[chosen], [ids[row] for row in np.flatnonzero(chosen)], look[chosen])
+    design = look[:, None] * np.concatenate([features, np.eye(len(ITEMS))[items]], axis=1)
+    start = np.zeros(dim + len(ITEMS))
+    start[BASE] = 2 * made.rate
+    told, slow = [], []
+    for pair in ((0.25, 1.0), (1.0, 0.25), (2.0, 0.5)):
+        spreads = np.array([1.0] * 3 + [pair[0]] * (dim - 3) + [pair[1]] * len(ITEMS))
+        covariance = made.rate * (1 - made.rate) * np.eye(n)
+        covariance += design @ np.diag((made.rate * spreads) ** 2) @ design.T
+        slow.append(stats.multivariate_normal(design @ start, covariance).logpdf(chosen.astype(float)))
+        told.append(made._solved(*pair).evidence)
+    np.testing.assert_allclose(np.diff(told), np.diff(slow), atol=1e-6)
 
 
 def test_before_anything_is_known_the_order_is_the_recommenders() -> None:

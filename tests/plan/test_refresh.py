@@ -20,11 +20,11 @@ from retailor.errors import ConfigError, DataError
 from retailor.live.log import Log
 from retailor.live.settings import RefreshSettings
 from retailor.live.shapes import Line
-from retailor.live.standing import place_of, refreshes_of, set_standing, standing_number, standing_run
+from retailor.live.standing import back, place_of, refreshes_of, set_standing, standing_number, standing_run
 from retailor.metrics.interval import score_mean
 from retailor.plan import refresh as refreshing
 from retailor.plan.judging import compared, of_items, since_fit, unseen
-from retailor.plan.refresh import back, refresh
+from retailor.plan.refresh import refresh
 from retailor.plan.run import open_run, run
 from retailor.plan.settings import make_plan
 from retailor.seeds import stream

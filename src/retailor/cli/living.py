@@ -33,10 +33,11 @@ def refresh(
 
     The rule is the section [refresh] of the plan. A killed call goes on; servers of the run follow.
     """
+    from retailor.live.standing import back as run_back
     from retailor.plan import refresh as refreshing
 
     if back:
-        receipt: dict[str, Any] | None = refreshing.back(folder)
+        receipt: dict[str, Any] | None = run_back(folder)
     else:
         receipt = refreshing.refresh(
             folder, overrides=changes(change or []), tell=lambda line: say(line, err=True)

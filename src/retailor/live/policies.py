@@ -83,8 +83,11 @@ def logged(answers: Answers, policy: Policy, traits: Traits) -> Logged:
     """
     if not answers:
         raise DataError("the log has no answers to evaluate a policy by: see [serve.impressions].")
-    folds = np.array([_fold(one) for one, _ in answers])
-    models = [_model([answers[i] for i in np.flatnonzero(folds != fold)], traits) for fold in (0, 1)]
+    folds = [_fold(one) for one, _ in answers]
+    models = [
+        _model([each for each, own in zip(answers, folds, strict=True) if own != fold], traits)
+        for fold in (0, 1)
+    ]
     most = max(len(one.items) for one, _ in answers)
     there = np.zeros((len(answers), most), bool)
     told, picked, probable, predicted, expected = (np.zeros((len(answers), most)) for _ in range(5))

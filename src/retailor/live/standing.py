@@ -7,7 +7,9 @@ whose turn it is. The file is replaced whole, so that whoever reads it sees the 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from retailor.errors import DataError
 from retailor.store.stages import write_json
@@ -15,6 +17,8 @@ from retailor.store.stages import write_json
 STANDING = "standing.json"
 RUN = "run"
 """In the folder of a refresh: what it made."""
+RECEIPT, BEGUN = "receipt.json", "begun.json"
+"""In the same place: how it ended, and what it is about."""
 
 
 def refreshes_of(folder: Path) -> Path:
@@ -53,3 +57,35 @@ def set_standing(folder: Path, number: int) -> None:
     """Lets another run answer; servers see it within a second or two."""
     refreshes_of(folder).mkdir(parents=True, exist_ok=True)
     write_json(refreshes_of(folder) / STANDING, {"number": number})
+
+
+def promote(folder: Path, number: int) -> dict[str, Any]:
+    """The receipt of letting one run answer by hand: a refresh, or with 0 the run itself.
+
+    Raises DataError where there is no such run, or it was not judged.
+    """
+    if number and not (place_of(folder, number) / RECEIPT).exists():
+        raise DataError(f"refresh {number} of this run is not there, or was not judged yet.", path=folder)
+    if not (run_of(folder, number) / "run.json").is_file():
+        raise DataError("this run is not there any more.", path=run_of(folder, number))
+    before = standing_number(folder)
+    set_standing(folder, number)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    receipt: dict[str, Any] = {"at": at, "from": before, "to": number, "decision": "by hand"}
+    write_json(refreshes_of(folder) / f"by-hand-{at.replace(':', '')}.json", receipt)
+    return receipt
+
+
+def back(folder: Path) -> dict[str, Any]:
+    """The receipt of letting the run answer that answered before. Raises DataError where none did."""
+    number = standing_number(folder)
+    if not number:
+        raise DataError("no refresh of this run was promoted: there is nothing to go back to.", path=folder)
+    before = int(json.loads((place_of(folder, number) / BEGUN).read_text(encoding="utf-8"))["champion"])
+    if not run_of(folder, before).is_dir():
+        raise DataError("the run that answered before is not there any more.", path=run_of(folder, before))
+    set_standing(folder, before)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    receipt: dict[str, Any] = {"at": at, "from": number, "to": before, "decision": "back"}
+    write_json(refreshes_of(folder) / f"back-{at.replace(':', '')}.json", receipt)
+    return receipt

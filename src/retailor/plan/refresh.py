@@ -24,6 +24,8 @@ from retailor.live.recent import CHOSEN
 from retailor.live.settings import RefreshSettings
 from retailor.live.shapes import NUMBER
 from retailor.live.standing import (
+    BEGUN,
+    RECEIPT,
     RUN,
     place_of,
     refreshes_of,
@@ -45,7 +47,6 @@ from retailor.store import artifact
 from retailor.store.stages import ABSENT, write_json
 from retailor.tasks.registry import TASKS
 
-RECEIPT, BEGUN = "receipt.json", "begun.json"
 TIMED = ("events", "reviews", "questions")
 Tell = Callable[[str], None]
 
@@ -91,38 +92,6 @@ def refresh(
         return receipt
     finally:
         lock.release()
-
-
-def promote(folder: Path, number: int) -> dict[str, Any]:
-    """The receipt of letting one run answer by hand: a refresh, or with 0 the run itself.
-
-    Raises DataError where there is no such run, or it was not judged.
-    """
-    if number and not (place_of(folder, number) / RECEIPT).exists():
-        raise DataError(f"refresh {number} of this run is not there, or was not judged yet.", path=folder)
-    if not (run_of(folder, number) / "run.json").is_file():
-        raise DataError("this run is not there any more.", path=run_of(folder, number))
-    before = standing_number(folder)
-    set_standing(folder, number)
-    at = _now()
-    receipt: dict[str, Any] = {"at": at, "from": before, "to": number, "decision": "by hand"}
-    write_json(refreshes_of(folder) / f"by-hand-{at.replace(':', '')}.json", receipt)
-    return receipt
-
-
-def back(folder: Path) -> dict[str, Any]:
-    """The receipt of letting the run answer that answered before. Raises DataError where none did."""
-    number = standing_number(folder)
-    if not number:
-        raise DataError("no refresh of this run was promoted: there is nothing to go back to.", path=folder)
-    before = int(read_json(place_of(folder, number) / BEGUN)["champion"])
-    if not run_of(folder, before).is_dir():
-        raise DataError("the run that answered before is not there any more.", path=run_of(folder, before))
-    set_standing(folder, before)
-    at = _now()
-    receipt: dict[str, Any] = {"at": at, "from": number, "to": before, "decision": "back"}
-    write_json(refreshes_of(folder) / f"back-{at.replace(':', '')}.json", receipt)
-    return receipt
 
 
 def _begun(folder: Path, plan: Plan, tell: Tell) -> Begun | None:

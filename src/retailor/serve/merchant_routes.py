@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from retailor.errors import DataError, ServeError
+from retailor.live import standing
 from retailor.live.drift import Day
-from retailor.live.standing import refreshes_of, run_of, set_standing, standing_number
+from retailor.live.standing import RECEIPT, refreshes_of, run_of, set_standing, standing_number
 from retailor.serve.bodies import Problem
 from retailor.serve.service import Service
 from retailor.serve.watch import Watch
@@ -143,17 +145,13 @@ def add_merchant(app: FastAPI, service: Service) -> None:
     @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)
     def promote(body: PromoteBody) -> MerchantReply:
         """Lets a refresh answer, or with 0 the run itself; no request fails meanwhile."""
-        from retailor.plan.refresh import promote
-
-        _stand(service, lambda folder: promote(folder, body.number))
+        _stand(service, lambda folder: standing.promote(folder, body.number))
         return _state(service)
 
     @app.post("/merchant/back", tags=["shop"], responses=_REFUSED)
     def back() -> MerchantReply:
         """Lets the run answer again that answered before the last promotion."""
-        from retailor.plan.refresh import back
-
-        _stand(service, back)
+        _stand(service, standing.back)
         return _state(service)
 
 
@@ -225,15 +223,12 @@ def _day(day: Day) -> DayReply:
 
 def _runs(folder: Path) -> list[RunReply]:
     """The newest refreshes, and the run itself; none where the folder is no run."""
-    from retailor.plan.refresh import RECEIPT
-    from retailor.plan.summary import read_json
-
     if not (folder / "run.json").is_file():
         return []
     now = standing_number(folder)
     found = []
     for path in sorted(refreshes_of(folder).glob(f"[0-9]*/{RECEIPT}"), reverse=True)[:N_RUNS]:
-        receipt = read_json(path)
+        receipt = json.loads(path.read_text(encoding="utf-8"))
         number = int(receipt["number"])
         found.append(
             RunReply(
