@@ -43,7 +43,9 @@ def tried(task: str, rows: tuple[str, ...], work: Path, **dials: object) -> Ledg
     [
         ("recommend", ("popularity", "collaborative filter", "frozen encoder"), "ndcg@10", "events"),
         ("search", ("bm25", "frozen encoder"), "ndcg@10", "judged queries"),
-        ("answer", ("bm25", "words, learned ranker"), "map", "questions"),
+        pytest.param(
+            "answer", ("bm25", "words, learned ranker"), "map", "questions", marks=pytest.mark.slow
+        ),
         ("review", ("template", "nearest review"), "rouge_l", "reviews"),
     ],
 )  # fmt: skip

@@ -61,12 +61,18 @@ class Ledger:
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Ledger:
         """The inverse of `to_dict`."""
-        rows = tuple(Row(**{**row, "cost": Cost(**row["cost"])}) for row in told["rows"])
-        findings = tuple(Finding(**each) for each in told["findings"])
-        head = (told[name] for name in ("task", "encoder", "metric", "unit"))
-        advice, verdicts, notes = (tuple(told[name]) for name in ("advice", "verdicts", "notes"))
-        ahead = tuple(Forecast(**each) for each in told["forecasts"])
-        return cls(*head, rows, findings, advice, verdicts, ahead, notes)
+        return cls(
+            task=told["task"],
+            encoder=told["encoder"],
+            metric=told["metric"],
+            unit=told["unit"],
+            rows=tuple(Row(**{**row, "cost": Cost(**row["cost"])}) for row in told["rows"]),
+            findings=tuple(Finding(**each) for each in told["findings"]),
+            advice=tuple(told["advice"]),
+            verdicts=tuple(told["verdicts"]),
+            forecasts=tuple(Forecast(**each) for each in told["forecasts"]),
+            notes=tuple(told["notes"]),
+        )
 
     def sizes(self) -> list[int]:
         """How much data there was, the little first."""

@@ -11,6 +11,7 @@ from retailor.prove.ledger import Ledger
 
 _BLUE, _GREY, _RED = "#2a6f97", "#9aa5b1", "#b23a48"
 _WIDTH, _ROW_HEIGHT = 260, 26
+_TITLE = "How much data each step needs (dashed: without a language model)"
 
 
 def write_ledger(ledger: Ledger, folder: Path) -> None:
@@ -39,7 +40,7 @@ def draw(ledger: Ledger, path: Path) -> None:
     panels = [_panel(alt, ledger, n, first=n == sizes[0]) for n in sizes]
     chart: Any = alt.hconcat(*panels, spacing=24)
     if len(sizes) > 1:
-        chart = alt.vconcat(chart, _curve(alt, ledger), spacing=30)
+        chart = alt.vconcat(chart, _curve(alt, ledger), spacing=30).resolve_scale(color="independent")
     title = f"What each step was worth: {ledger.task} with {ledger.encoder}"
     chart = chart.properties(title=title).configure_view(stroke=None)
     chart = chart.configure_title(anchor="start", fontSize=13, offset=10)
@@ -79,18 +80,17 @@ def _curve(alt: Any, ledger: Ledger) -> Any:
         {"step": row.step, "n": row.n, "score": row.score, "model": "with" if row.has_model else "without"}
         for row in ledger.rows
     ]
-    dash = alt.StrokeDash(
-        "model:N", scale=alt.Scale(domain=["with", "without"], range=[[1, 0], [5, 3]]),
-        legend=alt.Legend(title="a language model"),
-    )  # fmt: skip
+    steps = list(dict.fromkeys(row.step for row in ledger.rows))
+    ways = alt.Scale(domain=["with", "without"], range=[[1, 0], [5, 3]])
+    dash = alt.StrokeDash("model:N", scale=ways, legend=None)
     return (
         alt.Chart(alt.Data(values=values))
         .mark_line(point=True)
         .encode(
             x=alt.X("n:Q", scale=alt.Scale(type="log"), axis=alt.Axis(tickCount=5, title=ledger.unit)),
             y=alt.Y("score:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=ledger.metric, tickCount=5)),
-            color=alt.Color("step:N", sort=list(dict.fromkeys(row.step for row in ledger.rows))),
+            color=alt.Color("step:N", sort=steps, legend=alt.Legend(title=None)),
             strokeDash=dash,
         )
-        .properties(width=2 * _WIDTH, height=240, title="How much data each step needs")
+        .properties(width=2 * _WIDTH, height=240, title=_TITLE)
     )

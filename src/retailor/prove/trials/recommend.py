@@ -311,7 +311,7 @@ def _validation(log: Mapping[str, Any], row: str) -> float | None:
 def _seconds(log: Mapping[str, Any], used: Any) -> float:
     took = log["seconds"]
     of_parts = (took["parts"], took.get("validation", {}))
-    return sum(each.get(name, 0.0) for each in of_parts for name in used)
+    return float(sum(each.get(name, 0.0) for each in of_parts for name in used))
 
 
 def _count(training: Mapping[str, Any], name: str) -> int:
