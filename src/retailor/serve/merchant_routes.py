@@ -245,4 +245,4 @@ def _runs(folder: Path) -> list[RunReply]:
 
 def _judged(row: dict[str, Any]) -> JudgedReply:
     names = ("task", "metric", "n", "champion", "challenger", "difference", "interval")
-    return JudgedReply(**{name: row.get(name) for name in names})
+    return JudgedReply.model_validate({name: row.get(name) for name in names})
