@@ -17,6 +17,7 @@ from typing import Any
 
 from retailor.errors import ConfigError, DataError, MissingExtra, nearest
 from retailor.extras import EXTRAS
+from retailor.machine import n_cores, processor
 from retailor.models.conversions import cache_folder
 from retailor.models.weights import BUILT_IN, package_path
 from retailor.store.artifact import retailor_version
@@ -90,7 +91,7 @@ def _basics() -> list[Check]:
     memory = (
         os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30 if hasattr(os, "sysconf") else None
     )
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    machine = f"{platform.system()} {platform.machine()}, {n_cores()} of {os.cpu_count()} cores"
     return [
         Check("retailor", True, f"{retailor_version()}, in {Path(__file__).parent}"),
         Check(
@@ -147,9 +148,7 @@ def _device() -> Check:
     from retailor.models.hardware import default_device, native_bf16
 
     device = default_device()
-    name = (
-        torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
-    )
+    name = torch.cuda.get_device_name() if device.type == "cuda" else processor()
     bf16 = "with" if native_bf16(device.type) else "without"
     return Check(
         "device", True, f"{device.type} ({name}), {torch.get_num_threads()} threads, {bf16} bf16 of its own"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingExtra, ModelError
+from retailor.machine import n_cores
 from retailor.models.shapes import Role
 from retailor.models.well_formed import well_formed
 from retailor.store import artifact
@@ -52,7 +52,7 @@ class OnnxEncoder:
         self.tokenizer = _tokenizer(self.folder / FILES[1], self.max_tokens)
         self._pad_id = int(about.get("pad_id", 0))
         self.session = _session(self.folder / FILES[0])
-        self._threads = ThreadPoolExecutor(n_threads or _n_cores(), thread_name_prefix="onnx")
+        self._threads = ThreadPoolExecutor(n_threads or n_cores(), thread_name_prefix="onnx")
         self._inputs = [given.name for given in self.session.get_inputs()]
 
     @classmethod
@@ -145,8 +145,3 @@ def _session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise ModelError(f"{path}: ONNX Runtime cannot open this model: {error}") from None
-
-
-def _n_cores() -> int:
-    """Cores that this process may use; the runtime's own default is all of the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from retailor.errors import ConfigError, DataError, RetailorError
+from retailor.machine import n_cores, processor
 from retailor.progress import track
 from retailor.serve.opening import contents_of
 from retailor.serve.queries import lines_in, query_of, reason_of
@@ -129,16 +128,8 @@ def bench(
 
 def machine() -> str:
     """The processor, and how many cores of it this process may use."""
-    name = platform.processor() or platform.machine()
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            name = next(
-                (line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), name
-            )
-    except OSError:
-        pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{name}, {cores} {'core' if cores == 1 else 'cores'}"
+    cores = n_cores()
+    return f"{processor()}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def _asked(folder: Path, entries: Mapping[str, Entry], path: Path | None) -> tuple[dict[str, list[Any]], str]:

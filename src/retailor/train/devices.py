@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from retailor.errors import ConfigError, MissingExtra, ModelError
+from retailor.machine import n_cores
 from retailor.models.hardware import default_device
 from retailor.train.losses.hooks import Batch, Loss
 from retailor.train.settings import DeviceSettings, TrainSettings
@@ -126,8 +126,7 @@ def n_devices(kind: str) -> int:
         return torch.cuda.device_count()
     if kind != "cpu":
         return 1
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return n_cores()
 
 
 def _named(kind: str) -> str:
