@@ -20,7 +20,8 @@ import polars as pl
 from bench import Bench, begin, parser_of
 from scipy.stats import kendalltau
 
-from retailor.choose.rank import ChooseSettings, choose
+from retailor.choose.rank import choose
+from retailor.choose.shapes import ChooseSettings
 from retailor.metrics.classify import accuracy
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.models.weights import load_model
@@ -135,15 +136,15 @@ def main() -> None:
             real[one.model] = told["accuracy"]
             row = f"{name}: {short}"
             rows += [
-                {"row": row, "metric": "logme", "value": one.logme, "n": n},
-                {"row": row, "metric": "probe", "value": one.probe, "n": n},
+                {"row": row, "metric": "logme", "value": one.figures["logme"], "n": n},
+                {"row": row, "metric": "probe", "value": one.figures["probe"], "n": n},
                 {"row": row, "metric": "accuracy", "value": told["accuracy"], "n": len(test.reviews),
                  "seconds": told["seconds"]},
                 {"row": row, "metric": "texts_per_s", "value": one.texts_per_s, "n": n},
             ]  # fmt: skip
         true = [real[one.model] for one in ranked.candidates]
         for by in ("logme", "probe"):
-            told_by = [getattr(one, by) for one in ranked.candidates]
+            told_by = [one.figures[by] for one in ranked.candidates]
             lost = max(true) - true[max(range(len(true)), key=lambda i: told_by[i])]
             rows += [
                 {"row": f"{name}: ranked by {by}", "metric": "kendall", "n": len(true),

@@ -59,6 +59,7 @@ RUNS = (
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
+    Run("choose_tasks", 40, ("amazon2014-beauty", "icecat-search")),
     Run("recommend_cold", 25, ("amazon2014-beauty",)),
     Run("recommend_scale", 60),
     Run("amazon_polarity_minilm", 60, POLARITY, "amazon_polarity", "--encoder minilm --scratch"),

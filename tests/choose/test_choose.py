@@ -8,7 +8,8 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from retailor.choose.logme import logme
-from retailor.choose.rank import ChooseSettings, choose, tokenizer_fit
+from retailor.choose.rank import choose, tokenizer_fit
+from retailor.choose.shapes import ChooseSettings
 from retailor.errors import ConfigError, DataError
 from retailor.testing.toys import HashEncoder
 from tests.tasks.test_sentiment import encoder, toy_shop
@@ -56,7 +57,7 @@ def test_the_model_that_knows_the_words_is_first(tmp_path) -> None:
         toy_shop(120), [str(tmp_path / "narrow"), str(tmp_path / "words")], ChooseSettings(sample=100)
     )
     assert [one.model for one in found.candidates] == [str(tmp_path / "words"), str(tmp_path / "narrow")]
-    assert found.candidates[0].probe > found.candidates[1].probe and found.n == 100
+    assert found.candidates[0].figures["probe"] > found.candidates[1].figures["probe"] and found.n == 100
     assert "take" in str(found) and found.to_dict()["by"] == "logme"
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from retailor.cli.options import ShopFolder, changes, say
-from retailor.errors import ConfigError
 
 
 def adapt(
@@ -149,16 +148,17 @@ def compress(
 def choose(
     source: Annotated[Path, typer.Argument(help="A shop's folder, a run's folder, or a plan (.toml).")],
     models: Annotated[list[str], typer.Option("--models", help="A candidate; may be repeated.")],
-    task: Annotated[str, typer.Option(help="What to choose for: sentiment.")] = "sentiment",
-    sample: Annotated[int, typer.Option(help="Labelled reviews to look at.", min=20)] = 500,
+    task: Annotated[
+        str, typer.Option(help="What to choose for: recommend, search, answer, sentiment, review.")
+    ] = "sentiment",
+    sample: Annotated[int, typer.Option(help="Cases of the task to look at.", min=20)] = 500,
+    by: Annotated[str, typer.Option(help="The figure that ranks; unless given the first of the task.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Ranks encoders for the shop before any is trained: transfer, tokenizer, speed, size and licence."""
-    from retailor.choose.rank import ChooseSettings
+    """Ranks models for a task before any is trained: transfer, tokenizer, speed, size and licence."""
     from retailor.choose.rank import choose as rank
+    from retailor.choose.shapes import ChooseSettings
     from retailor.plan.shops import shop_and_split
 
-    if task != "sentiment":
-        raise ConfigError(f"choose: '{task}' is no task it knows; known: sentiment.", key="task", value=task)
-    found = rank(shop_and_split(source).train, models, ChooseSettings(sample=sample))
+    found = rank(shop_and_split(source).train, models, ChooseSettings(sample=sample, by=by), task=task)
     say(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else str(found))
