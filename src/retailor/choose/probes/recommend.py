@@ -53,8 +53,8 @@ def recommend_probe(shop: Shop, given: ChooseSettings) -> Probe:
     """NDCG@10 of customers' last items, by a linear map f(u, i) = h_uᵀ W h_i and by closeness alone.
 
     h_u is the sum of the customer's vectors, newer ones weighing more; W is a ridge regression from h_u to
-    the vector of the next item, over the customers of the other folds, drawn towards the identity. Raises DataError
-    with fewer than 20 such customers, or without texts.
+    the vector of the next item, over the customers of the other folds, drawn towards the identity. Raises
+    DataError with fewer than 20 such customers, or without texts.
     """
     asked = _asked(shop, given)
 
