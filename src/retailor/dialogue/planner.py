@@ -22,6 +22,7 @@ from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer import kinds
+from retailor.tasks.answer.superlative import superlative_in
 from retailor.tasks.search.shapes import Filter, Sort
 
 MAX_SAID = 500
@@ -156,6 +157,20 @@ def _recommend(turn: OneTurn) -> Reply | None:
         return None
     filters = tuple(Filter(**each) for each in result.data["filters"])
     return turn.listing("recommended", result, replace(turn.state, words=wish[:MAX_CHARS], filters=filters))
+
+
+def _first(turn: OneTurn) -> Reply | None:
+    """'Your lightest tent?': the first of a kind that the turn itself names, by what the catalogue tells."""
+    asked = superlative_in(turn.said)
+    pointed = turn.referred is not None and turn.referred.how != "extreme"
+    if asked is None or not asked.rest or pointed or set(asked.rest) <= set(content_words(turn.state.words)):
+        return None
+    result = turn.call("answer", question=turn.said)
+    first = next((each.item_id for each in result.cited if each.item_id), None)
+    if not result.known or first is None:
+        turn.calls.pop()
+        return None
+    return turn.finish(result.data["text"], focused(turn.state, first), (first,))
 
 
 def _sorted(turn: OneTurn) -> Reply | None:
@@ -359,6 +374,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _buy,
     _spoken,
     _too_far,
+    _first,
     _sorted,
     _compare,
     _recommend,

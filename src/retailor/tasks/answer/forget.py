@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retailor.shop.gone import Gone
-from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.index import CATEGORIES, PassageIndex
 
 
 def forget(folder: Path, gone: Gone) -> bool:
@@ -18,7 +18,7 @@ def forget(folder: Path, gone: Gone) -> bool:
         return False
     kept = [bool(some) or source != "review" for some, source in zip(left, index.sources, strict=True)]
     new = index.kept(np.array(kept), left)
-    for name in ("passages.parquet", "vectors.safetensors", "bm25.safetensors", "bm25.json"):
+    for name in ("passages.parquet", "vectors.safetensors", "bm25.safetensors", "bm25.json", CATEGORIES):
         (folder / name).unlink()
     new.save(folder)
     return True

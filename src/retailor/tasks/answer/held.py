@@ -45,7 +45,7 @@ def held(question: str, found: Sequence[Evidence]) -> Held | None:
     if not wanted:
         return None
     limit = _enough(limit, wanted)
-    for evidence, values in _candidates(question, found, wanted):
+    for evidence, values in values_told(found, wanted):
         if limit is not None and not comparable(values, limit.quantity):
             continue
         same = [each for each in values if limit is None or each.dimension == limit.quantity.dimension]
@@ -86,10 +86,10 @@ def _enough(limit: Limit | None, wanted: frozenset[str]) -> Limit | None:
     return limit
 
 
-def _candidates(
-    question: str, found: Sequence[Evidence], wanted: frozenset[str]
+def values_told(
+    found: Sequence[Evidence], wanted: frozenset[str]
 ) -> list[tuple[Evidence, Sequence[Quantity]]]:
-    """Passages with a quantity of what is wanted, the data sheet first, in the order of their ranks."""
+    """Passages with a quantity of the kinds that are wanted, the data sheet first, in the order given."""
     told: list[tuple[int, Evidence, Sequence[Quantity]]] = []
     dimensions = {d for k in kinds.KINDS if k.name in wanted for d in k.dimensions}
     for each in found:

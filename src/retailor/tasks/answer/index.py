@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from retailor.tasks.answer.shapes import Evidence
 N_CHANCE = 512
 MAX_REVIEWS = 50
 """Reviews that are named as the writers of a sentence."""
+CATEGORIES = "categories.json"
 NAMED = 0.4
 """The share of a title's weight that names the item."""
 
@@ -31,8 +33,16 @@ NAMED = 0.4
 class PassageIndex:
     """Passages with their words and vectors, an item's together."""
 
-    def __init__(self, table: pl.DataFrame, vectors: NDArray[np.float32], lexical: BM25Index) -> None:
+    def __init__(
+        self,
+        table: pl.DataFrame,
+        vectors: NDArray[np.float32],
+        lexical: BM25Index,
+        categories: Mapping[str, str] | None = None,
+    ) -> None:
         self.table, self.vectors, self.lexical = table, vectors, lexical
+        self.categories: Mapping[str, str] = categories or {}
+        """An item to the path of its category."""
         self.texts: list[str] = table["text"].to_list()
         self.sources: list[str] = table["source"].to_list()
         self.items: list[str | None] = table["item_id"].to_list()
@@ -67,12 +77,19 @@ class PassageIndex:
         self._chance_vectors = vectors[np.sort(drawn)]
 
     @classmethod
-    def of(cls, table: pl.DataFrame, encoder: Encoder, *, work: Path | None = None) -> Self:
+    def of(
+        cls,
+        table: pl.DataFrame,
+        encoder: Encoder,
+        *,
+        categories: Mapping[str, str] | None = None,
+        work: Path | None = None,
+    ) -> Self:
         """The index of the table's passages; their vectors are kept in `work` as they come."""
         matches = match_texts(table)
         # Half precision, as they will be on disk: a loaded index ranks exactly as the fitted one.
         vectors = memo_vectors(encoder, matches, work=work).astype(np.float16).astype(np.float32)
-        return cls(table, vectors, BM25Index.of(matches))
+        return cls(table, vectors, BM25Index.of(matches), categories)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -175,18 +192,22 @@ class PassageIndex:
         self.table.write_parquet(Path(folder) / "passages.parquet")
         save_file({"vectors": self.vectors.astype(np.float16)}, Path(folder) / "vectors.safetensors")
         self.lexical.save(folder)
+        told = json.dumps(self.categories, ensure_ascii=False, indent=0)
+        (Path(folder) / CATEGORIES).write_text(told, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when its parts do not belong together."""
         table = pl.read_parquet(Path(folder) / "passages.parquet")
-        if "stars" not in table.columns:
+        if "stars" not in table.columns or not (Path(folder) / CATEGORIES).exists():
             raise DataError("these answers were made by an earlier version; fit the task again.", path=folder)
         vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
         lexical = BM25Index.load(folder)
         if not len(table) == len(vectors) == len(lexical):
             raise DataError("passages, vectors and words differ in number; fit the task again.", path=folder)
-        return cls(table, vectors, lexical)
+        return cls(
+            table, vectors, lexical, json.loads((Path(folder) / CATEGORIES).read_text(encoding="utf-8"))
+        )
 
     def kept(self, rows: NDArray[np.bool_], reviews: list[list[int]]) -> Self:
         """The index of some of its passages [P], each with its reviews at these places alone."""
@@ -199,7 +220,8 @@ class PassageIndex:
             )
             for name, values in lists.items()
         )
-        return type(self)(table.filter(pl.Series(rows)), self.vectors[rows], self.lexical.kept(rows))
+        left = table.filter(pl.Series(rows))
+        return type(self)(left, self.vectors[rows], self.lexical.kept(rows), self.categories)
 
     def _head(self, place: range) -> int:
         return next((row for row in place if self.sources[row] == "title"), place.start)

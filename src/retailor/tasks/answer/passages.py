@@ -105,6 +105,12 @@ def passages(
     )
 
 
+def categories_of(items: pl.DataFrame) -> dict[str, str]:
+    """An item to the path of its category, 'Luggage › Backpacks'; those without one are left out."""
+    told = items.select("item_id", pl.col("category").list.drop_nulls().list.join(" › "))
+    return {item: path for item, path in told.drop_nulls().iter_rows() if path.strip()}
+
+
 def _of_items(items: pl.DataFrame, out: Counter[str]) -> Iterator[Row]:
     columns = ["item_id", "title", "brand", "price", "currency", "attributes", "description"]
     for item in items.select(columns).iter_rows(named=True):

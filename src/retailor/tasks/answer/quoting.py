@@ -10,18 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.tasks.answer import compared, kinds, wording
+from retailor.tasks.answer.assortment import SHOWN, Range, range_in
 from retailor.tasks.answer.contradictions import contradicted
 from retailor.tasks.answer.facts import CheckedFacts
 from retailor.tasks.answer.features import is_yes_no
 from retailor.tasks.answer.held import held, may_hold
 from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.measures import limit_in
+from retailor.tasks.answer.naming import is_named, looks_for, only_names
 from retailor.tasks.answer.of_shop import OfShop
 from retailor.tasks.answer.parts import compares
 from retailor.tasks.answer.ranker import Ranker
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.answer.stance import says_of, stance
+from retailor.tasks.answer.superlative import Superlative, superlative_in
+from retailor.tasks.answer.superlative import compared as compared_values
 
 RULES_BEHIND = 1.0
 """A rule of the shop answers a question on a product's page only where it is so much better than the page."""
@@ -42,14 +46,6 @@ def answered_another(question: str, earlier: str | None) -> bool:
         return False
     now, then = ({k.name for k in kinds.asked(q) if k.sort != "opinion"} for q in (question, earlier))
     return bool(now) and bool(then) and not now & then
-
-
-def only_names(question: str, each: Evidence) -> bool:
-    """Whether a passage is a title that tells no fact asked for: who asks on its item's page has read it."""
-    if each.source != "title" or wording.verdict_of(question, each) is not None:
-        return False
-    facts = [kind for kind in kinds.asked(question) if kind.sort != "opinion"]
-    return not any(kinds.tells(kind, question, each.text) for kind in facts)
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,12 @@ class Quoting:
     def _of_part(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
         if kinds.rules_asked(question):
             return self._of_shop(query, question, vector)
+        asked = superlative_in(question) if query.item_id is None else None
+        if asked is not None:
+            return self._superlative(query, question, asked)
+        wide = range_in(question, self.index) if query.item_id is None else None
+        if wide is not None:
+            return self._range(question, wide)
         if query.item_id is not None and compares(question) and limit_in(question) is None:
             return self._compared(query, question, vector)
         on_page = query.item_id is not None
@@ -104,8 +106,10 @@ class Quoting:
         if measured is not None:
             return measured
         found = [each for each in found if may_hold(question, each)]
-        if on_page:
+        if on_page or not looks_for(question):
             found = [each for each in found if not only_names(question, each)]
+        if not on_page and not looks_for(question):
+            found = [each for each in found if is_named(question, each.item_id, self.index)]
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self.caution:
             return self._unknown(query, confidence)
@@ -210,6 +214,30 @@ class Quoting:
         text = wording.comparison(question, shown, verdict, self.index.titles.get(other, other))
         evidence = compared.cited(self.index, rows)
         return Answered(text, True, 1.0, evidence, "comparison", verdict, table=shown, other_id=other)
+
+    def _superlative(self, query: AnswerQuery, question: str, asked: Superlative) -> Answered:
+        """The first of a kind of products by what is compared, and of how many."""
+        found = compared_values(asked, self.index)
+        if found is None:
+            return self._unknown(query, 0.0)
+        first = found.ranked[0]
+        told = f"{first[1]:g}" if asked.kind == "stars" else None
+        name = self.index.titles.get(first[0], first[0])
+        text = wording.superlative(
+            question, asked.said, name, first[2], told, len(found.ranked), found.category, found.ties()
+        )
+        evidence = tuple(each for _, _, each in found.ranked[: max(self.settings.n_evidence, 2)])
+        return Answered(text, True, 1.0, evidence, "superlative")
+
+    def _range(self, question: str, wide: Range) -> Answered:
+        """That the shop has a kind of products, how many, and some of them."""
+        shown = [
+            next(iter(self.index.page(item))) for item in wide.items[: max(SHOWN, self.settings.n_evidence)]
+        ]
+        titles = [self.index.titles.get(item, item) for item in wide.items[:SHOWN]]
+        evidence = tuple(self.index.evidence(int(row), 0.0) for row in shown)
+        text = wording.of_range(question, wide.category, len(wide.items), titles)
+        return Answered(text, True, 1.0, evidence, "range", "yes" if is_yes_no(question) else None)
 
     def _unknown(self, query: AnswerQuery, confidence: float) -> Answered:
         text = wording.unknown_text(query.question, item=query.item_id is not None)

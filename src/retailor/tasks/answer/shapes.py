@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Form = Literal["quote", "value", "verdict", "opinions", "comparison", "rule", "worded", "unknown"]
+Form = Literal[
+    "quote", "value", "verdict", "opinions", "comparison", "superlative", "range", "rule", "worded", "unknown"
+]
 Verdict = Literal["yes", "no", "depends"]
 
 

@@ -28,7 +28,7 @@ from retailor.tasks.answer.index import PassageIndex
 from retailor.tasks.answer.instructions import is_instruction
 from retailor.tasks.answer.learn import Learner, Synthetic
 from retailor.tasks.answer.parts import parts
-from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.passages import categories_of, passages
 from retailor.tasks.answer.quoting import Quoting
 from retailor.tasks.answer.ranker import Ranker, default_ranker
 from retailor.tasks.answer.scores import case_values, judge_cases
@@ -86,7 +86,7 @@ class Answerer:
             raise MissingTable(
                 "answer needs the table 'items', 'reviews' or 'questions', and this shop has no text in them."
             )
-        self._index = PassageIndex.of(table, self.encoder, work=work)
+        self._index = PassageIndex.of(table, self.encoder, categories=categories_of(shop.items), work=work)
         self.facts = CheckedFacts.of(shop.facts.iter_rows())
         counts = table["source"].value_counts(sort=True).iter_rows()
         # Texts that give orders to a machine are no evidence: `instructions`.

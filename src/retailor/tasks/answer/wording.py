@@ -160,6 +160,40 @@ def comparison(question: str, rows: Sequence[Compared], verdict: Verdict | None,
     return f"{lead}This one: {sides[0]} {title}: {sides[1]}"
 
 
+def superlative(
+    question: str,
+    said: str,
+    title: str,
+    evidence: Evidence,
+    stars: str | None,
+    n: int,
+    category: str,
+    ties: int,
+) -> str:
+    """Which product is first of how many, and the value that says so; how many share the place."""
+    chinese = is_chinese(question)
+    if chinese:
+        told = f"{stars}星。" if stars else _attribute(evidence.text, True)
+        among = (
+            f"“{category}”中写明这一点的{n}件商品" if category else f"标题里有这些词、写明这一点的{n}件商品"
+        )
+        more = f"另有{ties - 1}件相同。" if ties > 1 else ""
+        return f"{among}里，{said}的是{title}：{told}{more}"
+    told = f"{stars} stars." if stars else _attribute(evidence.text, False)
+    among = (
+        f"the {n} products in “{category}”" if category else f"the {n} products with these words in the title"
+    )
+    more = f" {ties - 1} more {'has' if ties == 2 else 'have'} the same." if ties > 1 else ""
+    return f"Of {among} that tell it, the {said.lower()} is {title}: {told}{more}"
+
+
+def of_range(question: str, category: str, n: int, titles: Sequence[str]) -> str:
+    """That there are `n` products of a category, and some of them by name."""
+    if is_chinese(question):
+        return f"有。“{category}”里有{n}件商品，例如{'、'.join(titles)}。"
+    return f"Yes. There are {n} in “{category}”, such as {'; '.join(titles)}."
+
+
 def compose(question: str, best: Evidence, *, title: str | None = None) -> str:
     """The answer that the best evidence gives, in its own words; `title` is put first where it is given."""
     chinese = is_chinese(question)
