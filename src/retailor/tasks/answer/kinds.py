@@ -96,7 +96,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("machine", "word", r"washing machine|machine.wash\w*|washable|\btumble|机洗|洗衣机|水洗", r"machine.wash|washable|washing machine|hand.wash|机洗|洗衣机|水洗|手洗", "", "cleaning"),
     ("toxic", "fact", r"toxic|poison\w*|\bbpa\b|harmful|phthalate\w*|有毒|中毒|毒|双酚|甲醛|有害", r"toxic|poison|\bbpa\b|harm|phthalate|lead.free|毒|双酚|甲醛|有害", "", "liking safe"),
     ("tests", "fact", r"test\w*.{0,12}\banimals?|animals?.{0,12}\btest|cruelty|动物.{0,6}实验|实验.{0,6}动物|零残忍", r"\banimals?\b|cruelty|动物", "", ""),
-    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|(?:stay|keep|kept|remain)\w*\b.{0,24}\bdry\b|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
+    ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\bleak\w*|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|(?:stay|keep|kept|remain)\w*\b.{0,24}\bdry\b|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
     ("assembly", "opinion", r"assembl\w*|\bset.?up\b|\binstall\w*|put (?:it )?together|\bpitch\b|安装|组装|搭(?!配)|好装", r"assembl|set.?up|install|pitch|goes up|put together|安装|组装|搭", "", "size"),
     ("feature", "word", _FEATURES, "", "", "size"),
     ("flight", "word", r"hand luggage|carry.?on\b|(?:plane|flight|airplane|aircraft)s?\b|\btsa\b|飞机|登机|随身行李|托运", r"hand luggage|carry.?on\b|\b(?:plane|flight|airplane|aircraft)|飞机|登机|行李", "", ""),

@@ -40,11 +40,21 @@ def is_of_opinion(question: str) -> bool:
     return any(kind.sort == "opinion" for kind in asked) and not any(kind.sort == "fact" for kind in asked)
 
 
+def may_judge(question: str, each: Evidence) -> bool:
+    """Whether a passage can tell what is thought: people wrote it, or it speaks of a kind that is asked."""
+    return each.source in ("review", "answer", "rule") or any(
+        kinds.tells(kind, question, each.text) for kind in kinds.asked(question)
+    )
+
+
 def answered_another(question: str, earlier: str | None) -> bool:
-    """Whether an earlier answer was given to a question for other facts, whatever numbers it has."""
+    """Whether an earlier answer was given to a question for other facts, or for facts and not opinions."""
     if earlier is None:
         return False
-    now, then = ({k.name for k in kinds.asked(q) if k.sort != "opinion"} for q in (question, earlier))
+    opinion = is_of_opinion(question)
+    now, then = (
+        {k.name for k in kinds.asked(q) if opinion or k.sort != "opinion"} for q in (question, earlier)
+    )
     return bool(now) and bool(then) and not now & then
 
 
@@ -90,12 +100,8 @@ class Quoting:
     def _of_part(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
         if kinds.rules_asked(question):
             return self._of_shop(query, question, vector)
-        asked = superlative_in(question) if query.item_id is None else None
-        if asked is not None:
-            return self._superlative(query, question, asked)
-        wide = range_in(question, self.index) if query.item_id is None else None
-        if wide is not None:
-            return self._range(question, wide)
+        if query.item_id is None and (told := self._of_catalogue(query, question)) is not None:
+            return told
         if query.item_id is not None and compares(question) and limit_in(question) is None:
             return self._compared(query, question, vector)
         on_page = query.item_id is not None
@@ -105,11 +111,7 @@ class Quoting:
         measured = self._measured(question, found) if on_page else None
         if measured is not None:
             return measured
-        found = [each for each in found if may_hold(question, each)]
-        if on_page or not looks_for(question):
-            found = [each for each in found if not only_names(question, each)]
-        if not on_page and not looks_for(question):
-            found = [each for each in found if is_named(question, each.item_id, self.index)]
+        found = self._able(question, found, on_page=on_page)
         confidence = round(self.ranker.confidence(found[0].score), 6) if found else 0.0
         if confidence < self.caution:
             return self._unknown(query, confidence)
@@ -214,6 +216,24 @@ class Quoting:
         text = wording.comparison(question, shown, verdict, self.index.titles.get(other, other))
         evidence = compared.cited(self.index, rows)
         return Answered(text, True, 1.0, evidence, "comparison", verdict, table=shown, other_id=other)
+
+    def _able(self, question: str, found: Sequence[Evidence], *, on_page: bool) -> list[Evidence]:
+        """The passages that can answer a question of this form, and are of a product that it names."""
+        able = [each for each in found if may_hold(question, each)]
+        if is_of_opinion(question):
+            able = [each for each in able if may_judge(question, each)]
+        if looks_for(question) and not on_page:
+            return able
+        able = [each for each in able if not only_names(question, each)]
+        return [each for each in able if on_page or is_named(question, each.item_id, self.index)]
+
+    def _of_catalogue(self, query: AnswerQuery, question: str) -> Answered | None:
+        """The first of a kind, or what there is of it; None where the question asks neither."""
+        asked = superlative_in(question)
+        if asked is not None:
+            return self._superlative(query, question, asked)
+        wide = range_in(question, self.index)
+        return None if wide is None else self._range(question, wide)
 
     def _superlative(self, query: AnswerQuery, question: str, asked: Superlative) -> Answered:
         """The first of a kind of products by what is compared, and of how many."""
