@@ -234,27 +234,45 @@ LEFT_OUT = (", seed", "of seed")
 """Rows of single seeds, which the mean stands for."""
 
 
+HEAD = [
+    "| what | metric | beside it | system | value | 95 % interval | n | made at |",
+    "|---|---|---|---|---|---|---|---|",
+]
+
+
 def claims(results: Mapping[str, Any]) -> str:
-    """A Markdown table, a line a claim: what stands beside us, our system, its figure and what made it."""
-    lines = [
-        "| what | metric | beside it | system | value | 95 % interval | n | made at |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    """Markdown tables, a line a claim: what stands beside us, our system, its figure and what made it.
+
+    Those whose result is stale stand by themselves, folded, below the others.
+    """
+    fresh, old = [], []
     for claim in CLAIMS:
-        result = results.get(claim.benchmark)
-        rows = {row["row"]: row for row in rows_of(result, claim.metric, claim.bucket)}
-        if claim.ours in rows:
-            ours = rows[claim.ours]
-            beside = " · ".join(
-                f"{name} {rows[row]['value']:.4f}" for row, name in claim.beside.items() if row in rows
-            )
-            system = f"Retailor with {claim.setting}" if claim.setting else "**Retailor**"
-            lines.append(
-                f"| {claim.what} | {claim.metric} | {beside} | {system} | **{ours['value']:.4f}** "
-                f"| {between(ours)} | {cases(ours)} | {made_at(result)} |"
-            )
+        line = _line(claim, results.get(claim.benchmark))
+        if line:
+            (old if canaries.stale(results[claim.benchmark]) else fresh).append(line)
     n_stale = sum(bool(canaries.stale(result)) for result in results.values())
-    return "\n".join([*lines, "", f"{n_stale} of {len(results)} files of results are stale."])
+    told = f"{n_stale} of {len(results)} files of results are stale."
+    if not old:
+        return "\n".join([*HEAD, *fresh, "", told])
+    summary = (
+        f"<details><summary>Stale: {len(old)} lines made by earlier code, until it is run again</summary>"
+    )
+    return "\n".join([*HEAD, *fresh, "", told, "", summary, "", *HEAD, *old, "", "</details>"])
+
+
+def _line(claim: Claim, result: Any) -> str:
+    rows = {row["row"]: row for row in rows_of(result, claim.metric, claim.bucket)}
+    if claim.ours not in rows:
+        return ""
+    ours = rows[claim.ours]
+    beside = " · ".join(
+        f"{name} {rows[row]['value']:.4f}" for row, name in claim.beside.items() if row in rows
+    )
+    system = f"Retailor with {claim.setting}" if claim.setting else "**Retailor**"
+    return (
+        f"| {claim.what} | {claim.metric} | {beside} | {system} | **{ours['value']:.4f}** "
+        f"| {between(ours)} | {cases(ours)} | {made_at(result)} |"
+    )
 
 
 def made_at(result: Mapping[str, Any]) -> str:
