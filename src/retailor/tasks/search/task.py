@@ -147,6 +147,8 @@ class Search:
         self._suggester = Suggester.of(shop)
         self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
         self._reranker = self._new_reranker()
+        if self._reranker is not None:
+            self._reranker = self._reranker.weighing(self.settings.category_weight)
         self._least_cosine = least_cosine(self.encoder, self._vectors)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
@@ -269,12 +271,13 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        if "least_cosine" not in state or not (folder / "titles").is_dir():
+        table = ItemTable.load(folder)
+        if "least_cosine" not in state or "path" not in table.frame.columns:
             raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
-        task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
+        task._table, task._speller = table, Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
         task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
         if "picture_weight" in state:
