@@ -130,7 +130,7 @@ def _latin(query: str) -> dict[str, float]:
 
 def _chinese(query: str) -> dict[str, float]:
     """The head is the last word before the first space."""
-    phrase = query.split()[0]
+    phrase = query.split()[0]  # it has a character
     whole = dict.fromkeys(content_words(query), OTHER)
     parts = {word: PART for word in words(query) if word not in whole and word not in STOP_WORDS}
     ends = content_words(phrase)[-1:] + [part for part in parts if phrase.endswith(part)]
