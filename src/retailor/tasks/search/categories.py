@@ -32,9 +32,8 @@ NEARNESS = 2.0
 HEAD, OTHER, AFTER, PART = 2.0, 1.0, 0.5, 0.5
 """What a word counts: the head, one before it, one after a preposition, and a pair of Chinese characters."""
 N_REHEARSED = 200
-_PREPOSITIONS = frozenset(
-    "for with without that in of to from against by and who which when whose on at under over".split()
-)
+_ENDS = "for with without that in of to from against by and who which when whose on at under over"
+_PREPOSITIONS = frozenset(_ENDS.split())
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,7 @@ def _chinese(query: str) -> dict[str, float]:
     whole = dict.fromkeys(content_words(query), OTHER)
     parts = {word: PART for word in words(query) if word not in whole and word not in STOP_WORDS}
     ends = content_words(phrase)[-1:] + [part for part in parts if phrase.endswith(part)]
-    return {
-        word: weight * HEAD if word in ends else weight for word, weight in {**whole, **parts}.items()
-    }
+    return {word: weight * HEAD if word in ends else weight for word, weight in {**whole, **parts}.items()}
 
 
 def _nearest(place: I64, nearness: F32, n: int) -> F32:
