@@ -2,8 +2,8 @@
 
 A scan of a million vectors takes longer than all else that a query needs. A graph finds the nearest; beside
 them only items that the words found, or that filters leave, are compared. The others count as neither near
-nor far. The z-scores are those of a scan: mean and deviation of inner products v · q follow from the catalogue's
-mean vector and second moment, mean(v) · q and qᵀ E[v vᵀ] q.
+nor far. The z-scores are those of a scan: mean and deviation of inner products v · q follow from the mean
+vector of the catalogue and its second moment, mean(v) · q and qᵀ E[v vᵀ] q.
 """
 
 from __future__ import annotations

@@ -68,13 +68,14 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
     """The words to search for, the filters asked for and read, and what was mended."""
     if not query.read:
         return Understood(query.text.strip(), query.filters)
-    reading = read_filters(query.text, table.vocabulary)
+    whole, joined = speller.joined(query.text, table.says)
+    reading = read_filters(whole, table.vocabulary)
     asked = {(each.field, each.op, each.value, each.unit) for each in query.filters}
     read = tuple(
         each for each in reading.filters if (each.field, each.op, each.value, each.unit) not in asked
     )
     text, mended = speller.mended(reading.searched, is_word)
-    return Understood(text, query.filters + read, mended)
+    return Understood(text, query.filters + read, {**joined, **mended})
 
 
 @dataclass(frozen=True)
