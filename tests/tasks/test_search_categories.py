@@ -100,6 +100,10 @@ def test_categories_that_say_nothing_are_not_relied_on() -> None:
     mixed = np.random.default_rng(0).permutation(of_item).tolist()
     chance = Categories.of(mixed, categories.titles).reliability(titles, vectors)
     assert told > 0.6 > 0.3 > chance
+    some = Categories.of([kind if kind == "Lamps" else None for kind in of_item], categories.titles)
+    assert some.reliability(titles, vectors) == 0
+    few = Categories.of([kind if kind in ("Lamps", "Prams") else None for kind in of_item], categories.titles)
+    assert 0 < few.reliability(titles, vectors) < 0.2
     assert Categories.of(["All"] * len(titles), categories.titles).reliability(titles, vectors) == 0
 
 
@@ -109,7 +113,7 @@ def test_items_of_the_category_come_first() -> None:
         found = search.predict([SearchQuery("light twin tent", 4)])[0].items
         return [next(kind for kind, titles in NAMES.items() if each.item_id in titles) for each in found]
 
-    assert kinds(6.0) == ["Shelters"] * 4
+    assert kinds(8.0) == ["Shelters"] * 4
     assert kinds(0.0) != ["Shelters"] * 4
 
 
@@ -132,7 +136,7 @@ def test_saved_and_updated(tmp_path: Path) -> None:
 
 
 def test_another_weight_is_taken_only_where_it_pays() -> None:
-    assert SAYS == (0.0, 0.5, 1.0, 2.0)
-    assert best_say(np.array([[0.5, 0.5, 0.5, 0.504]])) == 1.0
-    assert best_say(np.array([[0.5, 0.5, 0.5, 0.6]])) == 2.0
-    assert best_say(np.array([[0.7, 0.5, 0.5, 0.6]])) == 0.0
+    assert SAYS == (0.0, 0.5, 1.0, 2.0, 4.0)
+    assert best_say(np.array([[0.5, 0.5, 0.5, 0.504, 0.5]])) == 1.0
+    assert best_say(np.array([[0.5, 0.5, 0.5, 0.6, 0.5]])) == 2.0
+    assert best_say(np.array([[0.7, 0.5, 0.5, 0.6, 0.5]])) == 0.0

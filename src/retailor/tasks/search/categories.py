@@ -79,13 +79,18 @@ class Categories:
         return found
 
     def reliability(self, titles: Sequence[str], vectors: F32) -> float:
-        """How far a query's category can be told in this shop, 0 to 1: the mean probability that is given to
-        the category of an item asked for by its own title and vector, with the item itself left out."""
+        """How far a query's category can be told in this shop, 0 to 1.
+
+        The mean probability that is given to the category of an item asked for by its own title and vector,
+        with the item itself left out, × the square of the share of items that have a category: where most
+        have none, what is asked for is among them.
+        """
         inside = np.flatnonzero(self.of_item >= 0)
         if len(self) < 2:
             return 0.0
         drawn = stream(0, "search", "categories").permutation(inside)[:N_REHEARSED]
-        return float(np.mean([self._told(int(row), titles[row], vectors) for row in drawn]))
+        told = np.mean([self._told(int(row), titles[row], vectors) for row in drawn])
+        return float(told * (len(inside) / len(self.of_item)) ** 2)
 
     def _told(self, row: int, title: str, vectors: F32) -> float:
         cosines = vectors @ vectors[row]

@@ -78,7 +78,7 @@ class Nearest:
         mean = float(self.mean @ asked)
         spread = float(np.sqrt(max(asked @ self.moment @ asked - mean**2, 1e-12)))
         found = self.index.search(query, N_NEAREST)[0][0]
-        some = np.union1d(np.concatenate([found[found >= 0], rows]), list(self.changed)).astype(np.int64)
+        some = np.unique(np.concatenate([found[found >= 0], rows, np.array(sorted(self.changed), np.int64)]))
         cosines = np.full(n, mean, np.float32)
         cosines[some] = self.vectors[some] @ query
         return Near(cosines, ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32))
@@ -121,6 +121,6 @@ def scored(
 
 def _in_question(words: F32, left: Sequence[NDArray[np.bool_]]) -> Rows:
     """The rows of the best by words, and of what filters leave where it is not much."""
-    found = [top_items(scores[None], min(N_NEAREST, int(np.count_nonzero(scores))))[0] for scores in words]
+    found = [top_items(scores[None], min(N_NEAREST, int((scores != 0).sum())))[0] for scores in words]
     found += [np.flatnonzero(each) for each in left if int(each.sum()) <= N_COMPARED]
     return np.unique(np.concatenate(found)).astype(np.int64)

@@ -17,7 +17,7 @@ MIN_QUERIES = 30
 """Fewer judged queries teach no trees."""
 SHARES = (0.5, 1.0, 2.0, 4.0)
 """What the z-scores of the trees may weigh, beside 1 of those of the rule."""
-SAYS = (0.0, 0.5, 1.0, 2.0)
+SAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
 """What the category asked for may weigh, beside 1 of what it weighs without judgments."""
 OPTIONS = ("first", "rule", *(f"trees × {share:g}" for share in SHARES))
 """The orders of candidates that are tried on judged queries, the simplest first."""
