@@ -64,7 +64,8 @@ class Categories:
     def asked(self, query: str, rows: I64, nearness: F32) -> F32:
         """How probable it is that a query asks for the category of each of some items [n].
 
-        Of the categories that these items are of; 0 of an item without one. `nearness` [n] are z-scores.
+        Of the categories that these items are of, as far as titles have the words of the query; 0 of an item
+        without one. `nearness` [n] are z-scores.
         """
         of_rows = self.of_item[rows]
         told = of_rows >= 0
@@ -72,10 +73,13 @@ class Categories:
             return np.zeros(len(rows), np.float32)
         present, place = np.unique(of_rows[told], return_inverse=True)
         odds = NEARNESS * _nearest(place, nearness[told], len(present))
-        for word, weight in weighed_words(query).items():
-            odds += np.float32(weight) * self._evidence(self.titles.docs_with(word))[present]
+        weights = weighed_words(query)
+        known = {word: docs for word in weights if len(docs := self.titles.docs_with(word))}
+        for word, docs in known.items():
+            odds += np.float32(weights[word]) * self._evidence(docs)[present]
         found = np.zeros(len(rows), np.float32)
-        found[told] = _shares(odds)[place]
+        sure = sum(map(weights.__getitem__, known)) / max(sum(weights.values()), 1e-9)
+        found[told] = np.float32(sure) * _shares(odds)[place]
         return found
 
     def reliability(self, titles: Sequence[str], vectors: F32) -> float:
