@@ -119,6 +119,31 @@ class TestAnswers:
             assert reply.headers["X-Generated"] == "true"
         assert reply.json()["cached"] is True
 
+    def test_a_description_is_marked_in_the_body_and_in_a_header(
+        self, client: TestClient, item_id: str
+    ) -> None:
+        reply = client.get("/describe", params={"item_id": item_id, "language": "zh", "seed": 3})
+        told = reply.json()
+        assert set(told) == {"item_id", "title", "description", "generated"}
+        assert told["item_id"] == item_id and told["description"].endswith("'zh' (3).")
+        assert told["generated"]["generated"] is True and reply.headers["X-Generated"] == "true"
+        assert client.post("/describe", json={"item_id": item_id}).status_code == 405
+
+    @pytest.mark.parametrize(
+        ("asked", "status", "detail"),
+        [
+            ({"item_id": "nope"}, 404, "there is no item 'nope'"),
+            ({}, 422, "'item_id': field required"),
+            ({"item_id": "x", "language": "english"}, 422, "'language': string should match"),
+            ({"item_id": "x", "seed": -1}, 422, "'seed'"),
+        ],
+    )
+    def test_no_description_of_what_is_not_there(
+        self, client: TestClient, asked: dict[str, object], status: int, detail: str
+    ) -> None:
+        reply = client.get("/describe", params=asked)
+        assert reply.status_code == status and detail in reply.json()["detail"]
+
     def test_a_customers_history(self, client: TestClient, user_id: str) -> None:
         reply = client.get("/customers", params={"user_id": user_id, "size": 5}).json()
         assert len(reply["history"]) == 5 and reply["history"][0]["item"]["title"]

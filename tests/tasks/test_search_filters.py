@@ -229,3 +229,34 @@ def test_only_misspelt_words_are_mended(query: str, mended: str) -> None:
 def test_a_plain_query_is_left_alone() -> None:
     query = SearchQuery("red tnet under 5", read=False)
     assert understand(query, TABLE, SPELLER, lambda word: False).text == "red tnet under 5"
+
+
+@pytest.mark.parametrize(
+    ("query", "joined"),
+    [
+        ("blue tooth speaker", "bluetooth speaker"),
+        ("a Head Phones case", "a headphones case"),
+        ("hard drive", "hard drive"),
+        ("blue-tooth speaker", "blue-tooth speaker"),
+        ("blue toothbrush", "blue toothbrush"),
+        ("note 3 book", "note 3 book"),
+        ("lap top back pack", "lap top backpack"),
+    ],
+)
+def test_words_that_the_shop_writes_as_one_are_joined(query: str, joined: str) -> None:
+    written = "bluetooth headphones harddrive notebook backpack"
+    speller = Speller.of([written] * 3 + ["laptop"] * 2)
+    found, changes = speller.joined(query, lambda phrase: phrase == "hard drive")
+    assert found == joined
+    assert bool(changes) == (query != joined)
+
+
+def test_a_colour_within_a_word_is_no_wish() -> None:
+    titles = [f"bluetooth speaker {n}" for n in range(3)] + ["blue mug", "tooth brush"]
+    table = ItemTable.of(Shop.of(items=pl.DataFrame({"item_id": titles, "title": titles})))
+    found = understand(SearchQuery("blue tooth box"), table, Speller.of(titles), lambda word: True)
+    assert (found.text, found.filters, found.mended) == (
+        "bluetooth box",
+        (),
+        {"blue tooth": "bluetooth"},
+    )

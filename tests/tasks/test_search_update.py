@@ -86,8 +86,9 @@ def test_what_is_typed_goes_on_to_new_titles_and_no_longer_to_old_ones(search: S
 def test_items_taken_in_one_by_one_are_those_taken_in_at_once_and_those_of_a_fit(shop: Shop) -> None:
     rows = shop.items.to_dicts()
     # Without the stars of reviews, which wait for a fit.
-    whole = Search(HashEncoder()).fit(Shop.of(items=shop.items))
     some = Search(HashEncoder()).fit(Shop.of(items=shop.items[:50]))
+    # What categories weigh is measured by a fit, and stays.
+    whole = Search(HashEncoder()).refit(Shop.of(items=shop.items), some)
     at_once = grown(some, items(*rows[50:]))
     one_by_one = some
     for row in rows[50:]:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from retailor.cli.ask import command_of, describe
+from retailor.cli.ask import command_of
 from retailor.cli.bench import bench
 from retailor.cli.chat import chat, mcp
 from retailor.cli.doctor import doctor
@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 for _command in (
     init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress,
-    serve, refresh, experiment, evaluate_policy, drift, forget, export, chat, mcp, describe, bench, doctor,
+    serve, refresh, experiment, evaluate_policy, drift, forget, export, chat, mcp, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)
 for _name, _entry in TASKS.items():

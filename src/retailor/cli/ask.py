@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
-
-import typer
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from retailor.cli.options import Folder, say
 from retailor.errors import RetailorError
@@ -62,23 +59,6 @@ def task_of(done: Run, entry: Entry) -> Any:
             return entry.load(done.out / stage.folder)
     reason = done.absent().get(f"fit-{entry.name}", "the plan left it out")
     raise RetailorError(f"this run has no task '{entry.name}': {reason.rstrip('.')}.")
-
-
-def describe(
-    folder: Folder,
-    item: Annotated[str, typer.Argument(help="The item's id.")],
-    language: Annotated[str | None, typer.Option(help="Two letters; the item's own unless given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another one gives another draft.")] = 0,
-) -> None:
-    """Drafts a product description from the item's attributes, as JSON, marked as generated."""
-    from retailor.live.standing import standing_run
-    from retailor.plan.run import open_run
-    from retailor.tasks.registry import TASKS
-
-    writer = task_of(open_run(standing_run(folder)), TASKS["review"])
-    draft = writer.describe(item, language=language, seed=seed)
-    told = {"item_id": item, "title": draft.title, "description": draft.text, "generated": draft.generated}
-    say(json.dumps(told, ensure_ascii=False, indent=1))
 
 
 def _clean(done: Run) -> Path | None:

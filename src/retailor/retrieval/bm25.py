@@ -142,11 +142,15 @@ class BM25Index:
         for word in dict.fromkeys(wanted):
             idf = self.idf(word)
             whole += idf
-            if (i := self._ids.get(word)) is not None:
-                docs = self._docs[self._starts[i] : self._starts[i + 1]]  # ascending, never none
+            if len(docs := self.docs_with(word)):
                 place = np.minimum(np.searchsorted(docs, rows), len(docs) - 1)
                 shares += np.float32(idf) * (docs[place] == rows)
         return shares / np.float32(whole or 1.0)
+
+    def docs_with(self, word: str) -> NDArray[np.int32]:
+        """The rows, ascending, of the texts that have an index word."""
+        i = self._ids.get(word)
+        return self._docs[:0] if i is None else self._docs[self._starts[i] : self._starts[i + 1]]
 
     def search(self, queries: Sequence[str], k: int) -> list[list[tuple[int, float]]]:
         """The best k (row, score) of each query, best first, ties by row; no text that shares no word."""

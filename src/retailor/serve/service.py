@@ -273,6 +273,7 @@ class Service:
         """The answer of the task `kind` to an extra of its entry. ServeError 501 when the run has none."""
         run = self._now()
         loaded = run.task(kind)
+        query = extra.checked(query, run.view)[0] if extra.checked else query
         return Reply(extra.ask(loaded.task, query), loaded.fingerprint, False, run.view)
 
     def _remember(self, key: str, answer: Any, loaded: Loaded) -> Any:

@@ -33,12 +33,13 @@ def add_tasks(app: FastAPI, service: Service, metrics: Metrics) -> None:
             more = f"{name}_by_url"
             app.get(f"/{name}", name=more, summary=_heading(more), **about)(by_url)
         for extra in entry.extras:
-            _add_extra(app, service, entry, extra)
+            _add_extra(app, service, entry, extra, metrics)
 
 
-def _add_extra(app: FastAPI, service: Service, entry: Entry, extra: Extra) -> None:
+def _add_extra(app: FastAPI, service: Service, entry: Entry, extra: Extra, metrics: Metrics) -> None:
     def asked(body: Any, response: Response, accept_language: str) -> BaseModel:
         answered = service.ask_extra(entry.name, extra, body.query())
+        _mark(extra.http, response, metrics)
         return extra.http.shown(answered.answer, Served(answered.view, False, language_of(accept_language)))
 
     by_url = _endpoint(asked, extra.http, Annotated[extra.http.body, Query()])
@@ -68,12 +69,17 @@ def _asker(entry: Entry, service: Service, metrics: Metrics) -> Asked:
             answered.view, answered.cached, language_of(accept_language), answered.notes, answered.query_id
         )
         reply = entry.http.shown(answered.answer, served)
-        if entry.http.is_generated:
-            response.headers["X-Generated"] = "true"
-            metrics.drafts.inc()
+        _mark(entry.http, response, metrics)
         return reply
 
     return asked
+
+
+def _mark(http: Http, response: Response, metrics: Metrics) -> None:
+    """Says in a header that a machine wrote the answer, and counts it."""
+    if http.is_generated:
+        response.headers["X-Generated"] = "true"
+        metrics.drafts.inc()
 
 
 def _endpoint(asked: Asked, http: Http, body_type: Any) -> Callable[..., BaseModel]:

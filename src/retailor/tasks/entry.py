@@ -77,6 +77,8 @@ class Extra:
     """(fitted task, query) to the answer."""
     http: Http
     command: Command
+    checked: Callable[[Any, ShopView], Checked] | None = None
+    """Asked before every answer that is served. May raise ServeError."""
 
 
 @dataclass(frozen=True)

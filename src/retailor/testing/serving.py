@@ -193,9 +193,18 @@ class ToyReviewer(_Toy):
         title = self.state["titles"].get(query.item_id, query.item_id)
         praise = "".join(f" The {each}!" for each in query.aspects)
         text = f"{query.rating:g} stars for {title}.{praise}"
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
-        mark = {"generated": True, "by": "toy", "at": "2024-01-01T00:00:00+00:00", "sha256": sha256}
-        return Draft(text, title[:20], query.item_id, query.rating, mark)
+        return Draft(text, title[:20], query.item_id, query.rating, _mark_of(text))
+
+    def describe(self, item_id: str, *, language: str | None = None, seed: int = 0) -> Draft:
+        """The title and the language in a sentence."""
+        title = self.state["titles"][item_id]
+        text = f"{title}, described in '{language}' ({seed})."
+        return Draft(text, title[:20], item_id, 0.0, _mark_of(text))
+
+
+def _mark_of(text: str) -> dict[str, Any]:
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return {"generated": True, "by": "toy", "at": "2024-01-01T00:00:00+00:00", "sha256": sha256}
 
 
 def _forget(folder: Path, gone: Gone) -> bool:

@@ -11,12 +11,19 @@ import typer
 
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.gone import Gone
-from retailor.tasks.entry import Command, Entry, Http, Panel, Said, needs_its_item
+from retailor.tasks.entry import Command, Entry, Extra, Http, Panel, Said, needs_its_item
 from retailor.tasks.review.examples import examples
-from retailor.tasks.review.http import ReviewBody, ReviewReply, shown
+from retailor.tasks.review.http import (
+    DescribeReply,
+    DescribeUrl,
+    ReviewBody,
+    ReviewReply,
+    shown,
+    shown_description,
+)
 from retailor.tasks.review.marks import mark
 from retailor.tasks.review.settings import ReviewSettings
-from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.review.shapes import DescribeQuery, Draft, ReviewQuery
 
 if TYPE_CHECKING:
     from retailor.tasks.review.task import ReviewWriter
@@ -55,6 +62,36 @@ def _forget(folder: Path, gone: Gone) -> bool:
     return forget(folder, gone)
 
 
+def _item(
+    item: Annotated[str, typer.Argument(help="The item's id.")],
+    language: Annotated[str | None, typer.Option(help="Two letters; the item's own unless given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one gives another draft.")] = 0,
+) -> DescribeQuery:
+    """Drafts a product description from the item's attributes, as JSON, marked as generated."""
+    return DescribeQuery(item, language, seed)
+
+
+def _description(draft: Draft, title: Callable[[str], str]) -> Iterator[str]:
+    told = {"item_id": draft.item_id, "title": draft.title, "description": draft.text}
+    yield json.dumps({**told, "generated": draft.generated}, ensure_ascii=False, indent=1)
+
+
+_DESCRIBE = Extra(
+    name="describe",
+    ask=lambda task, query: task.describe(query.item_id, language=query.language, seed=query.seed),
+    http=Http(
+        summary="A drafted product description from the catalogue's row alone; it and the header "
+        "`X-Generated` say that a machine wrote it.",
+        body=DescribeUrl,
+        url=DescribeUrl,
+        reply=DescribeReply,
+        shown=shown_description,
+        is_generated=True,
+    ),
+    command=Command(_item, _description),
+    checked=needs_its_item,
+)
+
 ENTRY = Entry(
     name="review",
     settings=ReviewSettings,
@@ -73,6 +110,7 @@ ENTRY = Entry(
     examples=examples,
     checked=needs_its_item,
     forget=_forget,
+    extras=(_DESCRIBE,),
     uses_encoder=False,
     uses_generator=lambda settings: True,
 )

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from retailor.tasks.http import Id, Served, Tag, strict
-from retailor.tasks.review.shapes import Draft, ReviewQuery
+from retailor.tasks.http import IN_A_URL, Id, Served, Tag, strict
+from retailor.tasks.review.shapes import DescribeQuery, Draft, ReviewQuery
+
+Code = Annotated[str, StringConstraints(pattern="^[a-z]{2}$")]
 
 
 class ReviewBody(BaseModel):
@@ -18,7 +20,7 @@ class ReviewBody(BaseModel):
     rating: float = Field(default=5.0, ge=1, le=5, allow_inf_nan=False)
     aspects: list[Tag] = Field(default=[], max_length=10)
     user_id: Id | None = None
-    language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] | None = None
+    language: Code | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     def query(self) -> ReviewQuery:
@@ -47,4 +49,32 @@ def shown(draft: Draft, served: Served) -> ReviewReply:
         rating=draft.rating,
         generated={"generated": True, **draft.generated},
         cached=served.cached,
+    )
+
+
+class DescribeUrl(BaseModel):
+    """The item to describe. The same request gives the same draft."""
+
+    model_config = IN_A_URL
+    item_id: Id
+    language: Code | None = None
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    def query(self) -> DescribeQuery:
+        return DescribeQuery(self.item_id, self.language, self.seed)
+
+
+class DescribeReply(BaseModel):
+    """A drafted product description. `generated` marks it as written by a machine, and by which."""
+
+    item_id: str
+    title: str
+    description: str
+    generated: dict[str, Any]
+
+
+def shown_description(draft: Draft, served: Served) -> DescribeReply:
+    """A description with its mark."""
+    return DescribeReply(
+        item_id=draft.item_id, title=draft.title, description=draft.text, generated=dict(draft.generated)
     )

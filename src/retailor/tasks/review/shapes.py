@@ -20,6 +20,15 @@ class ReviewQuery:
 
 
 @dataclass(frozen=True)
+class DescribeQuery:
+    """Which item is described, in which language (the item's own for None); another seed, another draft."""
+
+    item_id: str
+    language: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Draft:
     """A drafted review. It always carries the mark that it is generated, in words and for machines."""
 

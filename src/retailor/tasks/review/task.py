@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -68,6 +69,7 @@ class ReviewWriter:
         self._base: Generator | None = generator
         self._fitted: Past | None = None
         self._at = ""
+        self._describing = Lock()  # a server asks from several threads
 
     @cached_property
     def _judge(self) -> Judge:
@@ -212,14 +214,15 @@ class ReviewWriter:
         """
         item = self._past.item(item_id)
         spoken = language or self._past.language_of(item)
-        found = describe(
-            self._untuned(),
-            item,
-            self._past.names,
-            language=spoken,
-            n_drafts=self.settings.n_drafts,
-            seed=seed,
-        )
+        with self._describing:
+            found = describe(
+                self._untuned(),
+                item,
+                self._past.names,
+                language=spoken,
+                n_drafts=self.settings.n_drafts,
+                seed=seed,
+            )
         text = with_notice(found.text, spoken, is_template=bool(found.fallback))
         generated = marks(
             text, item_id=item_id, by=self._writer.name, at=self._at, language=spoken, fallback=found.fallback

@@ -19,6 +19,10 @@ class SearchSettings:
     """Of the picture in a query of a picture and words, until `teach_pictures` has learned another."""
     n_reranked: int = Field(default=200, ge=0)
     """So many of the best are ordered anew; 0 leaves them as they are, as do `weights` that are given."""
+    category_weight: float = Field(default=3.0, ge=0)
+    """Of the category that a query asks for, times how far categories can be told in the shop; 0 for none."""
+    index_from: int = Field(default=100_000, ge=1)
+    """From so many items on, what is near in meaning is found through an index instead of a scan."""
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)

@@ -14,6 +14,7 @@ from rapidfuzz.process import extract
 from retailor.retrieval.tokens import words
 
 _WORD = re.compile(r"(?<![\w-])[A-Za-z]{4,30}(?![\w-])")
+_PAIR = re.compile(r"(?<![\w-])(?=([A-Za-z]{3,15}) ([A-Za-z]{3,15})(?![\w-]))")
 _LEAST_COUNT = 3
 """A word that fewer items have is no word to mend to."""
 
@@ -72,6 +73,21 @@ class Speller:
                 changes[word] = better
         mended = _WORD.sub(lambda match: changes.get(match[0], match[0]), query)
         return mended, changes
+
+    def joined(self, query: str, says: Callable[[str], bool]) -> tuple[str, dict[str, str]]:
+        """The query with words joined that the shop writes as one ("blue tooth"), and what became of what.
+
+        Only where no title `says` the two apart. Before filters are read: the first of them may be a colour.
+        """
+        changes: dict[str, str] = {}
+        for match in _PAIR.finditer(query):
+            apart = f"{match[1]} {match[2]}"
+            one = (match[1] + match[2]).lower()
+            if one in self._frequent and not says(apart.lower()):
+                changes[apart] = one
+        for apart, one in changes.items():
+            query = re.sub(rf"(?<![\w-]){apart}(?![\w-])", one, query)
+        return query, changes
 
     def _nearest(self, word: str) -> str | None:
         most = 2 if len(word) >= 8 else 1

@@ -24,13 +24,13 @@ from retailor.models.pictures.items import ItemPictures
 from retailor.models.pictures.opening import open_pictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.progress import track
-from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
+from retailor.tasks.search.nearest import Nearest, scored
 from retailor.tasks.search.nonsense import least_cosine
 from retailor.tasks.search.pictures import Looks, taught
 from retailor.tasks.search.rerank.candidates import Catalogue
@@ -79,7 +79,7 @@ class Search:
         self._item_ids: list[str] = []
         self._rows: dict[str, int] = {}
         self._lexical: dict[str, BM25Index] = {}
-        self._vectors: F32 = np.zeros((0, encoder.dim), dtype=np.float32)
+        self._nearest = Nearest(np.zeros((0, encoder.dim), dtype=np.float32))
         self._tie: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._table = ItemTable.of(Shop.of())
         self._speller = Speller({})
@@ -124,7 +124,8 @@ class Search:
         rows = [self._rows[item_id] for item_id in items["item_id"]]
         known = Indexed(self._lexical, self._table, self._speller, self._suggester)
         self._lexical, self._table, self._speller, self._suggester = with_items(known, rows, items)
-        self._vectors = with_vectors(self._vectors, rows, self.encoder.encode(meanings(items)))
+        vectors = with_vectors(self._nearest.vectors, rows, self.encoder.encode(meanings(items)))
+        self._nearest = self._nearest.updated(vectors, rows)
         self._looks = self._looks and self._looks.with_room(len(self._item_ids))
         self._reranker = self._new_reranker(self._reranker)
         return self
@@ -141,20 +142,24 @@ class Search:
         self._lexical = {
             name: BM25Index.of(texts, k1=self.settings.k1, b=self.settings.b) for name, texts in words.items()
         }
-        self._vectors = halved(memo_vectors(self.encoder, meanings(shop.items), work=work))
+        vectors = halved(memo_vectors(self.encoder, meanings(shop.items), work=work))
+        self._nearest = Nearest.of(vectors, self.settings.index_from)
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
         self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
-        self._reranker = self._new_reranker()
-        self._least_cosine = least_cosine(self.encoder, self._vectors)
+        new = self._new_reranker()
+        self._reranker = new and new.weighing(self.settings.category_weight)
+        self._least_cosine = least_cosine(self.encoder, vectors)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
 
     def _new_reranker(self, before: Reranker | None = None) -> Reranker | None:
         """With what `before` learned; None where the settings leave the first look alone."""
         if self.settings.weights is not None or not self.settings.n_reranked:
             return None
-        known = Catalogue(self._lexical["details"], self._lexical["titles"], self._vectors, self._table)
+        known = Catalogue(
+            self._lexical["details"], self._lexical["titles"], self._nearest.vectors, self._table
+        )
         return Reranker(known) if before is None else replace(before, catalogue=known)
 
     def suggest(self, typed: Typed) -> Suggestions:
@@ -240,7 +245,8 @@ class Search:
             for name, index in self._lexical.items():
                 (new / name).mkdir()
                 index.save(new / name)
-            save_file({"vectors": self._vectors.astype(np.float16)}, new / "vectors.safetensors")
+            save_file({"vectors": self._nearest.vectors.astype(np.float16)}, new / "vectors.safetensors")
+            self._nearest.save(new)
             self._table.save(new)
             if self._suggester is not None:
                 self._suggester.save(new)
@@ -269,14 +275,16 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        if "least_cosine" not in state or not (folder / "titles").is_dir():
+        table = ItemTable.load(folder)
+        if "least_cosine" not in state or "path" not in table.frame.columns:
             raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
-        task._table, task._speller = ItemTable.load(folder), Speller(state["word_counts"])
+        task._table, task._speller = table, Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
-        task._vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        task._nearest = Nearest.load(folder, vectors, task.settings.index_from)
         if "picture_weight" in state:
             task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
             task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])
@@ -300,11 +308,11 @@ class Search:
         return understand(query, self._table, self._speller, lambda word: is_one_piece(tokenizer, word))
 
     def _found(self, query: SearchQuery, understood: Understood, vector: F32) -> Found:
-        raw = self._raw(understood.text, vector)
         gone = [self._rows[item_id] for item_id in query.exclude if item_id in self._rows]
         chosen = choose(self._table, understood.filters).without(gone)
         weights = self.weights_of(understood.text)
-        scores = self._scores("", understood.text, standardise(raw), weights, chosen)
+        look = scored(self._lexical, self._nearest, understood.text, vector, (chosen.allowed, chosen.wanted))
+        raw, scores = look.raw, self._scores("", understood.text, look.z, weights, chosen)
         matches = np.asarray(raw[:2].any(axis=0), np.bool_)
         seen = np.zeros_like(matches)
         if understood.text and self._reads(understood.text):
@@ -318,12 +326,8 @@ class Search:
         rows = reading.page(query, scores, chosen, found, self._table, self._tie)
         return Found(
             tuple(
-                Recommended.of(
-                    self._item_ids[row],
-                    float(scores[row]),
-                    reading.why(raw[:, row], self._table.title(row), understood.text, seen=bool(seen[row])),
-                )
-                for row in rows
+                Recommended.of(self._item_ids[row], float(scores[row]), why)
+                for row, why in zip(rows, reading.whys(rows, raw, self._table, understood, seen), strict=True)
             ),
             searched=understood.text,
             filters=understood.filters,
@@ -345,15 +349,11 @@ class Search:
         n = min(self.settings.n_reranked, len(first))
         return FirstLook(text, z, first, top_items(chosen.ordered(first)[None], n, self._tie)[0])
 
-    def _raw(self, query: str, vector: F32) -> F32:
-        """The scores of every item by each of SCORERS [3, I]."""
-        return np.stack([*(self._lexical[name].score(query) for name in SCORERS[:2]), self._vectors @ vector])
-
     def _scored(self, queries: Sequence[str]) -> list[tuple[str, F32]]:
         """Each query with the z-scores of every item by each scorer [3, I]."""
         vectors = self.encoder.encode(list(queries), role="query")
         pairs = track(zip(queries, vectors, strict=True), "searching", len(queries))
-        return [(query, standardise(self._raw(query, vector))) for query, vector in pairs]
+        return [(query, scored(self._lexical, self._nearest, query, vector).z) for query, vector in pairs]
 
     def _learn(self, shop: Shop) -> None:
         """The weights from all judged queries, and without each fold of them, of both kinds of queries."""

@@ -20,6 +20,7 @@ from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.spelling import IsWord, Speller
 
 F32 = NDArray[np.float32]
+Rows = NDArray[np.int64]
 _APART = 1000.0
 """Added to z-scores, it puts some items before all others."""
 _LEAST_WORDS = 0.5
@@ -67,13 +68,14 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
     """The words to search for, the filters asked for and read, and what was mended."""
     if not query.read:
         return Understood(query.text.strip(), query.filters)
-    reading = read_filters(query.text, table.vocabulary)
+    whole, joined = speller.joined(query.text, table.says)
+    reading = read_filters(whole, table.vocabulary)
     asked = {(each.field, each.op, each.value, each.unit) for each in query.filters}
     read = tuple(
         each for each in reading.filters if (each.field, each.op, each.value, each.unit) not in asked
     )
     text, mended = speller.mended(reading.searched, is_word)
-    return Understood(text, query.filters + read, mended)
+    return Understood(text, query.filters + read, {**joined, **mended})
 
 
 @dataclass(frozen=True)
@@ -125,17 +127,17 @@ def page(
     query: SearchQuery,
     scores: F32,
     chosen: Chosen,
-    found: NDArray[np.int64],
+    found: Rows,
     table: ItemTable,
     ties: NDArray[np.int64],
-) -> NDArray[np.int64]:
+) -> Rows:
     """The rows of one page: by score, or of the best that were found by what was asked for."""
     n = min(query.offset + query.k, int(chosen.allowed.sum()))
     best = top_items(chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), ties)[0]
     if query.sort != "relevance":
         known = set(found.tolist())
         best = table.sorted_by(query.sort, np.array([row for row in best if row in known], dtype=np.int64))
-    rows: NDArray[np.int64] = best[query.offset : n]
+    rows: Rows = best[query.offset : n]
     return rows
 
 
@@ -148,6 +150,11 @@ def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
     best = lexical.max(axis=0, initial=0.0)
     inside, everywhere = best[allowed].max(initial=0.0), best.max(initial=0.0)
     return bool(inside < _LEAST_WORDS * everywhere)
+
+
+def whys(rows: Rows, raw: F32, table: ItemTable, understood: Understood, seen: Bools) -> list[Why]:
+    """Why each of some items is found; `raw` [3, I] and `seen` [I] are of all."""
+    return [why(raw[:, row], table.title(row), understood.text, seen=bool(seen[row])) for row in rows]
 
 
 def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:

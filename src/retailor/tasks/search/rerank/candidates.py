@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import content_words, words
+from retailor.tasks.search.categories import Categories
 from retailor.tasks.search.item_table import ItemTable
 
 F32 = NDArray[np.float32]
@@ -29,6 +30,11 @@ class Catalogue:
     vectors: F32
     table: ItemTable
 
+    @cached_property
+    def categories(self) -> Categories:
+        """What tells which category a query asks for."""
+        return Categories.of(self.table.frame["path"].to_list(), self.titles)
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -45,6 +51,10 @@ class Candidates:
     def among(self) -> F32:
         """Z-scores [3, n] among the candidates alone."""
         return standardise(self.z)
+
+    def category(self, catalogue: Catalogue) -> F32:
+        """How probable it is that the query asks for the category of each candidate [n]."""
+        return catalogue.categories.asked(self.query, self.rows, self.z[2])
 
     def by_rule(self, catalogue: Catalogue) -> F32:
         """Scores [n]: words and details weigh what meaning does where one item has all that is asked for.

@@ -13,7 +13,7 @@ F32 = NDArray[np.float32]
 N_BEST = 10
 NAMES = (
     "words", "details", "meaning", "rule", "title", "title_covered", "text_covered", "phrase",
-    "title_length", "brand", "near_the_best", "kind_of_the_best",
+    "title_length", "brand", "near_the_best", "kind_of_the_best", "kind_asked",
 )  # fmt: skip
 
 
@@ -35,6 +35,7 @@ def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
         (part["brand"].fill_null("").str.to_lowercase() == query).to_numpy(),
         _near(catalogue.vectors[rows], best),
         _of_kind(part["category"].to_list(), best),
+        candidates.category(catalogue),
     ]
     table = np.stack([np.asarray(column, dtype=np.float32) for column in columns])
     return np.concatenate([table, standardise(table)]).T

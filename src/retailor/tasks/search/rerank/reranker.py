@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from retailor.tasks.search.rerank.features import features_of
 from retailor.tasks.search.rerank.trees import (
     MIN_QUERIES,
     OPTIONS,
+    SAYS,
     Learned,
     Listed,
     Order,
     Trees,
     best_option,
+    best_say,
     cross_fitted,
 )
 
@@ -54,6 +56,14 @@ class Reranker:
     catalogue: Catalogue
     learned: Learned = field(default_factory=Learned)
 
+    def weighing(self, weight: float) -> Reranker:
+        """The same, in which the category that a query asks for weighs `weight` × how far the shop's can be
+        told."""
+        catalogue = self.catalogue
+        titles = catalogue.table.frame["title"].fill_null("").to_list()
+        say = weight and weight * catalogue.categories.reliability(titles, catalogue.vectors)
+        return replace(self, learned=Learned(Order(say=say), log={"category": say}))
+
     def scores(self, found: Found, judged: str = "") -> F32:
         """The scores of all items [I], the candidates before the others.
 
@@ -61,7 +71,8 @@ class Reranker:
         """
         candidates, order = found.candidates, self.learned.order_of(judged)
         features = features_of(candidates, self.catalogue) if order.trees else None
-        given = order.scores(candidates.first, candidates.by_rule(self.catalogue), features)
+        category = candidates.category(self.catalogue)
+        given = order.scores(candidates.first, candidates.by_rule(self.catalogue), category, features)
         return reordered(found.first, found.rows, given)
 
     def learn(
@@ -71,25 +82,23 @@ class Reranker:
 
         With fewer than MIN_QUERIES it is the rule.
         """
+        start = self.learned.order.say
         if len(found) < MIN_QUERIES:
-            return replace(self, learned=Learned(log={"order": "rule"}))
+            return replace(self, learned=Learned(Order(say=start), log={"order": "rule", "category": start}))
         lists = [self._listed(each, judged[each.query]) for each in found]
         folds, trees = cross_fitted(lists, n_folds, seed)
-        table = np.array(
-            [
-                [_ndcg(each, judged[each.query], _of(option, trees[fold]), one) for option in OPTIONS]
-                for each, one, fold in zip(found, lists, folds.tolist(), strict=True)
-            ]
-        )
-        by_fold = tuple(
-            _of(OPTIONS[best_option(table[folds != fold])], trees[fold]) for fold in range(n_folds)
-        )
-        order = _of(OPTIONS[best_option(table)], None)
+        orders = [Order("rule", say=start * say) for say in SAYS]
+        by_say = _table(found, judged, lists, [orders] * len(found))
+        says = [start * best_say(by_say[folds != fold]) for fold in range(n_folds)]
+        of_fold = [[_of(option, trees[fold], says[fold]) for option in OPTIONS] for fold in range(n_folds)]
+        table = _table(found, judged, lists, [of_fold[fold] for fold in folds.tolist()])
+        by_fold = tuple(of_fold[fold][best_option(table[folds != fold])] for fold in range(n_folds))
+        order = _of(OPTIONS[best_option(table)], None, start * best_say(by_say))
         if order.option not in ("first", "rule"):
             order = replace(order, trees=Trees.of(lists, seed=seed))
         means = dict(zip(OPTIONS, table.mean(axis=0).round(5).tolist(), strict=True))
         fold_of = {one.query: int(fold) for one, fold in zip(lists, folds, strict=True)}
-        log = {"order": order.option, "ndcg@10_of_orders": means}
+        log = {"order": order.option, "category": order.say, "ndcg@10_of_orders": means}
         return replace(self, learned=Learned(order, by_fold, fold_of, log))
 
     def _listed(self, found: Found, grades: F32) -> Listed:
@@ -99,6 +108,7 @@ class Reranker:
             features_of(candidates, self.catalogue),
             grades[found.rows],
             candidates.by_rule(self.catalogue),
+            candidates.category(self.catalogue),
         )
 
     def save(self, folder: Path) -> None:
@@ -122,19 +132,34 @@ class Reranker:
         return cls(catalogue, learned)
 
 
-def _of(option: str, trees: Trees | None) -> Order:
-    return Order(option, None if option in ("first", "rule") else trees)
+def _of(option: str, trees: Trees | None, say: float) -> Order:
+    return Order(option, None if option in ("first", "rule") else trees, say)
+
+
+def _table(
+    found: Sequence[Found],
+    judged: Mapping[str, F32],
+    lists: Sequence[Listed],
+    orders: Sequence[Sequence[Order]],
+) -> NDArray[np.float64]:
+    """nDCG@10 of each query [Q] by each of its orders."""
+    return np.array(
+        [
+            [_ndcg(each, judged[each.query], order, one) for order in own]
+            for each, one, own in zip(found, lists, orders, strict=True)
+        ]
+    )
 
 
 def _ndcg(found: Found, grades: F32, order: Order, one: Listed) -> float:
-    given = order.scores(found.first[found.rows], one.rule, one.features)
+    given = order.scores(found.first[found.rows], one.rule, one.category, one.features)
     scores = reordered(found.first, found.rows, given)
     return float(ndcg_at(Ranked.cases([graded_ranks(scores, grades)]), 10)[0])
 
 
-def _plain(order: Order) -> dict[str, str]:
-    return {"option": order.option, "trees": order.trees.text if order.trees else ""}
+def _plain(order: Order) -> dict[str, Any]:
+    return {"option": order.option, "trees": order.trees.text if order.trees else "", "say": order.say}
 
 
-def _order(plain: dict[str, str]) -> Order:
-    return Order(plain["option"], Trees(plain["trees"]) if plain["trees"] else None)
+def _order(plain: dict[str, Any]) -> Order:
+    return Order(plain["option"], Trees(plain["trees"]) if plain["trees"] else None, plain["say"])

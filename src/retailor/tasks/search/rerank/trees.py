@@ -17,6 +17,8 @@ MIN_QUERIES = 30
 """Fewer judged queries teach no trees."""
 SHARES = (0.5, 1.0, 2.0, 4.0)
 """What the z-scores of the trees may weigh, beside 1 of those of the rule."""
+SAYS = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""What the category asked for may weigh, beside 1 of what it weighs without judgments."""
 OPTIONS = ("first", "rule", *(f"trees × {share:g}" for share in SHARES))
 """The orders of candidates that are tried on judged queries, the simplest first."""
 LEAST_GAIN = 0.005
@@ -39,6 +41,8 @@ class Listed:
     grades: F32
     """[n]"""
     rule: F32
+    """[n]"""
+    category: F32
     """[n]"""
 
 
@@ -74,12 +78,14 @@ class Order:
 
     option: str = "rule"
     trees: Trees | None = None
+    say: float = 0.0
+    """What the category that a query asks for weighs, beside the rule."""
 
-    def scores(self, first: F32, rule: F32, features: F32 | None) -> F32:
+    def scores(self, first: F32, rule: F32, category: F32, features: F32 | None) -> F32:
         """The scores [n] of candidates."""
         if self.option == "first":
             return first
-        plain: F32 = standardise(rule[None])[0]
+        plain: F32 = standardise((rule + np.float32(self.say) * category)[None])[0]
         if self.trees is None or features is None:
             return plain
         joined: F32 = plain + np.float32(self.option.rpartition(" ")[2]) * self.trees.scores(features)
@@ -108,6 +114,13 @@ def cross_fitted(lists: Sequence[Listed], n_folds: int, seed: int) -> tuple[NDAr
         Trees.of([each for each, f in zip(lists, folds, strict=True) if f != fold], seed=seed)
         for fold in range(n_folds)
     ]
+
+
+def best_say(table: NDArray[np.float64]) -> float:
+    """Which of SAYS to take by `table` [Q, len(SAYS)]: the highest mean, 1 of nearly equal ones."""
+    means = table.mean(axis=0)
+    most = int(means.argmax())
+    return SAYS[most] if means[most] >= means[SAYS.index(1.0)] + LEAST_GAIN else 1.0
 
 
 def best_option(table: NDArray[np.float64]) -> int:
