@@ -60,9 +60,7 @@ def test_whom_a_warmed_query_names_was_shown_nothing_and_is_in_no_arm(
         assert service.live().log.last() == 0
         query = RecommendQuery(user_id=customer, k=3)
         reply = service.ask("recommend", query, is_shown=True)
-        assert reply.cached and len(reply.answer.items) == 4, (
-            "as the arm has it, and as wide as a bandit wants"
-        )
+        assert reply.cached and len(reply.answer.items) == 4, "by the arm, and with a bandit's pool"
         service._living._tell()
         assert [line.what for _, line in service.live().log.since()] == ["exposed", "shown"]
 

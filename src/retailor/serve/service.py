@@ -255,10 +255,9 @@ class Service:
         run = self._now()
         loaded = run.task(kind)
         asked = self._asked(kind, query, run, loaded)
-        showing = self.showing()
-        wide = (
-            asked.query if showing is None else showing.asked(kind, asked.query, asked.user_id, loaded).wide
-        )
+        showing, wide = self.showing(), asked.query
+        if showing is not None:
+            wide = showing.asked(kind, wide, asked.user_id, loaded).wide
         self._answered(kind, wide, loaded)
 
     def _asked(self, kind: str, query: Any, run: ServedRun, loaded: Loaded) -> Understood:
@@ -266,8 +265,8 @@ class Service:
         query = with_pseudonym(query, run.pseudonyms)
         user_id = getattr(query, "user_id", None)
         if self._living is not None:
-            trial = self._living.trial
-            query = query if trial is None else trial.query(kind, query)
+            if self._living.trial is not None:
+                query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
         return Understood(query, user_id, notes)
@@ -371,10 +370,8 @@ class Service:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
         run = self._run
         if run is None:
-            return {
-                "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
-                "insight": False,
-            }  # fmt: skip
+            nothing = dict.fromkeys(("n_items", "n_customers"), 0)
+            return {"ready": False, "name": "", "tasks": {}, "absent": {}, **nothing, "insight": False}
         return {
             "ready": True,
             "name": run.name,

@@ -33,7 +33,7 @@ class Warmed:
 class Warmer:
     """Asks the queries of a file one after another, so that a customer never waits for more than one.
 
-    Nothing is noted of whom they name. For the lines of the file see `serve.queries`; the first are asked first.
+    For the lines of the file see `serve.queries`; the first are asked first, and nothing is noted of anybody.
     """
 
     def __init__(self, service: Service, entries: Mapping[str, Entry], path: Path) -> None:
