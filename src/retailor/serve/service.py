@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,10 +16,9 @@ from retailor.cache import Cache, cache_key
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
 from retailor.live.forgetting import Receipt, forget_in
-from retailor.live.reading import read_events
 from retailor.live.recent import Recent
 from retailor.live.settings import DriftSettings
-from retailor.live.shapes import NUMBER, Refused, Taken
+from retailor.live.shapes import NUMBER, Taken
 from retailor.live.standing import standing_run
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
@@ -162,19 +160,11 @@ class Service:
             )
         return self._living.shop
 
-    def take(self, rows: Sequence[Any]) -> Taken:
-        """Takes in events, as they were sent; what is accepted is on the disk. ServeError 501, 503."""
+    async def take(self, rows: Sequence[Any]) -> Taken:
+        """Takes in events, as they were sent; what is accepted is on the disk. ServeError 501, 429, 503."""
         self.live()
         assert self._living is not None
-        run = self._now()
-        lines, refused = read_events(rows, datetime.now(UTC))
-        done = self._living.take([replace(each, user_id=run.own(each.user_id)) for each in lines])
-        # The places among all that was sent, not among those that could be read.
-        bad = {each.place for each in refused}
-        good = [place for place in range(len(rows)) if place not in bad]
-        later = [Refused(good[each.place], each.reason) for each in done.refused]
-        every = sorted([*refused, *later], key=lambda each: each.place)
-        return Taken(done.n_accepted, done.n_repeated, tuple(every))
+        return await self._living.take(rows, self._now().own)
 
     def forget(self, user_id: str) -> Receipt:
         """Forgets a customer: log, memory, caches, and every file of the run; the receipt names nobody.
