@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from bench import begin, parser_of
-from clicking import Order, Street, base, mean, rises, seasons, thompson, through
+from clicking import ClickModel, Order, base, mean, rises, seasons, simulate_seasons, thompson
 
 from retailor.live.settings import BanditSettings
 from retailor.metrics.interval import interval
@@ -68,8 +68,8 @@ def measure(options: argparse.Namespace, seeds: Sequence[int]) -> list[dict[str,
     encoder = load_model(options.encoder)
     found: dict[tuple[str, str], list[float]] = {}
     for seed in seeds:
-        street = street_of(options.items, seed, encoder)
-        for row, metric, value in of_shop(street, options, seed):
+        model = click_model_of(options.items, seed, encoder)
+        for row, metric, value in of_shop(model, options, seed):
             found.setdefault((row, metric), []).append(value)
             print(f"{seed} {row:40s} {metric:16s} {value:.4f}", flush=True)
     return [_row(row, metric, np.array(values)) for (row, metric), values in found.items()]
@@ -93,7 +93,7 @@ def _told(row: str, metric: str, value: float, low: float, high: float, n: int) 
     }
 
 
-def street_of(size: int, seed: int, encoder: Encoder) -> Street:
+def click_model_of(size: int, seed: int, encoder: Encoder) -> ClickModel:
     """The demo shop of a seed with a recommender fitted on its events."""
     shop, clicks = demo_shop(size, seed), demo_clicks(size, seed)
     task = Recommender(encoder, SETTINGS).fit(shop)
@@ -102,23 +102,23 @@ def street_of(size: int, seed: int, encoder: Encoder) -> Street:
     traits = task.traits(clicks.item_ids)
     seen = [task.seen(RecommendQuery(user_id)) or () for user_id in clicks.user_ids]
     customers = [task.traits(ids).mean(axis=0) if ids else np.zeros(traits.shape[1]) for ids in seen]
-    return Street(clicks, pools, traits, np.array(customers), PLACES)
+    return ClickModel(clicks, pools, traits, np.array(customers), PLACES)
 
 
-def of_shop(street: Street, options: argparse.Namespace, seed: int) -> Iterator[tuple[str, str, float]]:
+def of_shop(model: ClickModel, options: argparse.Namespace, seed: int) -> Iterator[tuple[str, str, float]]:
     n, boldness = options.answers, BanditSettings().boldness
-    streets = seasons(street, SEASONS, seed)
+    models = seasons(model, SEASONS, seed)
     for row, order in policies().items():
-        missed = through(streets, order, n, seed, boldness=boldness)
+        missed = simulate_seasons(models, order, n, seed, boldness=boldness)
         yield row, "missed", float(missed.mean())
         yield row, "missed_late", float(missed[-n // 5 :].mean())
-    order = np.argsort(-street.shop.attraction.mean(axis=0))[: len(street.ids) // 5]
+    order = np.argsort(-model.shop.attraction.mean(axis=0))[: len(model.ids) // 5]
     for number, item in enumerate(stream(seed, "newcomers").permutation(order)[: options.newcomers]):
         for row, has_text in (
             ("retailor with floor = 0", True),
             ("the same, the item without a text", False),
         ):
-            waited = rises(street, int(item), has_text, n // 4, seed * 100 + number, boldness=boldness)
+            waited = rises(model, int(item), has_text, n // 4, seed * 100 + number, boldness=boldness)
             yield row, "answers_to_rank", waited
 
 

@@ -86,7 +86,8 @@ def shop() -> Shop:
 @pytest.fixture(scope="module")
 def fitted(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the tasks that keep something of people, as `retailor run` leaves it."""
-    folder = tmp_path_factory.mktemp("fitted")
+    # What is beside a run is its own too, so that no other test's files may be: some are corrupt on purpose.
+    folder = tmp_path_factory.mktemp("fitted") / "run"
     small = RecommendSettings(two_tower={"enabled": False}, sasrec={"enabled": False})  # type: ignore[arg-type]
     shop.save(folder / "stages" / "clean")
     for task in (

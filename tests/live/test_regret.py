@@ -25,7 +25,7 @@ def clicking(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return clicking
 
 
-def street(clicking: ModuleType, seed: int) -> Any:
+def click_model(clicking: ModuleType, seed: int) -> Any:
     """A shop whose texts tell the theme, and a recommender that knows tastes roughly."""
     shop, rng = demo_clicks(120, seed), stream(seed, "street")
     themes = demo_truth(120, seed).themes
@@ -34,7 +34,7 @@ def street(clicking: ModuleType, seed: int) -> Any:
     liked = shop.attraction
     order = np.argsort(-(np.log(liked + 0.005) + rng.normal(0, 1.5, liked.shape)), axis=1)
     seen = np.array([traits[rng.choice(len(row), 5, p=row / row.sum())].mean(axis=0) for row in liked])
-    return clicking.Street(shop, order[:, :30], traits, seen, 4)
+    return clicking.ClickModel(shop, order[:, :30], traits, seen, 4)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_it_misses_less_than_epsilon_greedy_and_than_the_recommender(
 ) -> None:
     missed: dict[str, list[float]] = {}
     for seed in seeds:
-        streets = clicking.seasons(street(clicking, seed), 10, seed)
+        models = clicking.seasons(click_model(clicking, seed), 10, seed)
         orders = {"base": clicking.base, "epsilon": clicking.mean(chance=0.1), "ours": clicking.thompson()}
         for name, order in orders.items():
-            found = clicking.through(streets, order, n, seed, boldness=BOLDNESS)
+            found = clicking.simulate_seasons(models, order, n, seed, boldness=BOLDNESS)
             missed.setdefault(name, []).append(float(found[n // 2 :].mean()))
     means = {name: np.mean(values) for name, values in missed.items()}
     assert means["ours"] < 0.9 * means["epsilon"], means
@@ -59,7 +59,7 @@ def test_it_misses_less_than_epsilon_greedy_and_than_the_recommender(
 def test_a_new_item_with_a_text_rises_twice_as_fast_as_without(clicking: ModuleType) -> None:
     times: dict[bool, list[float]] = {True: [], False: []}
     for seed in (0, 1):
-        made = street(clicking, seed)
+        made = click_model(clicking, seed)
         best = np.argsort(-made.shop.attraction.mean(axis=0))[:24]
         for item in stream(seed, "new").permutation(best)[:4]:
             for has_text, found in times.items():

@@ -148,6 +148,25 @@ def test_only_who_may_write_sees_it(run: Path, monkeypatch: pytest.MonkeyPatch) 
         assert client.get("/merchant").status_code == 200, "the page itself has nothing in it"
 
 
+@pytest.mark.parametrize("path", ["/merchant/back", "/v1/merchant/promote", "/events"])
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain", ""]
+)
+def test_a_form_of_another_site_changes_nothing_where_there_is_no_key(
+    run: Path, path: str, kind: str
+) -> None:
+    site = {"Origin": "https://other.example"}
+    with served(run) as (client, service):
+        sent = client.post(path, content=b'{"number": 2}', headers={**site, "Content-Type": kind})
+        assert sent.status_code == 415
+        before = {**site, "Access-Control-Request-Method": "POST"}
+        asked = client.options(path, headers=before | {"Access-Control-Request-Headers": "content-type"})
+        assert not any(name.startswith("access-control-") for name in asked.headers), (
+            "so nothing else is sent"
+        )
+        assert service.standing == run_of(run.resolve(), 1)
+
+
 def test_a_server_of_less_says_so(run: Path, tmp_path: Path) -> None:
     with served(run, events_url=None, impressions={}, bandit={}, experiment={}) as (client, _):
         told = client.get("/merchant/state").json()

@@ -8,14 +8,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from retailor.errors import ConfigError
+from retailor.live.settings import BanditSettings, ExperimentSettings, ImpressionSettings
 from retailor.serve.queries import MOST_QUERIES
 from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
 from retailor.serve.warm import Warmer
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.search.shapes import SearchQuery
@@ -37,6 +40,29 @@ def test_what_was_warmed_is_answered_from_the_cache(service: Service, tmp_path: 
     assert service.ask("search", SearchQuery("tent")).cached
     assert service.ask("search", SearchQuery("两人帐篷")).cached
     assert not service.ask("search", SearchQuery("stove")).cached
+
+
+def test_whom_a_warmed_query_names_was_shown_nothing_and_is_in_no_arm(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    settings = ServeSettings(
+        events_url=f"sqlite:///{tmp_path}/live.db",
+        experiment=ExperimentSettings(name="x", changes={"treated": {"k": 4}, "control": {"k": 4}}),
+        impressions=ImpressionSettings(tasks=("recommend",)),
+        bandit=BanditSettings(explore=0.5, pool=9),
+    )
+    with closing(Service.load(run_folder, TOY_TASKS, settings)) as service:
+        customer = str(service.customers().rows[0]["user_id"])
+        line = f'{{"task": "recommend", "user_id": "{customer}", "k": 3}}'
+        assert warmer_of(service, tmp_path / "queries", line).warm().n_asked == 1
+        assert service._living is not None
+        service._living._tell()
+        assert service.live().log.last() == 0
+        query = RecommendQuery(user_id=customer, k=3)
+        reply = service.ask("recommend", query, is_shown=True)
+        assert reply.cached and len(reply.answer.items) == 4, "by the arm, and with a bandit's pool"
+        service._living._tell()
+        assert [line.what for _, line in service.live().log.since()] == ["exposed", "shown"]
 
 
 @pytest.mark.parametrize(

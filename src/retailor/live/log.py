@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -298,7 +297,5 @@ def _row(line: Line) -> dict[str, Any]:
 
 
 def _line(row: Any) -> Line:
-    made = Line(
-        row.key, row.what, datetime.fromtimestamp(0, UTC), row.user_id, row.item_id, row.kind, row.rating
-    )
-    return replace(made, time=datetime.fromtimestamp(row.time / 1000, UTC), body=row.body)
+    time = datetime.fromtimestamp(row.time / 1000, UTC)
+    return Line(row.key, row.what, time, row.user_id, row.item_id, row.kind, row.rating, row.body)

@@ -99,6 +99,8 @@ def read_event(row: Any, now: datetime) -> Line | str:
 
 
 def _flaw(body: EventBody, now: datetime) -> str:
+    if any("\0" in value for value in vars(body).values() if isinstance(value, str)):
+        return "a text has the character NUL, which a database cannot keep."
     if body.user_id is None and body.session_id is None:
         return "nobody is said to have done it: give 'user_id' or 'session_id'."
     for name in NEEDS[body.kind]:

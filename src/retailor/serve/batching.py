@@ -116,7 +116,8 @@ class Batcher(Generic[Q, A]):
                     retry_after_s=self._retry_after_s(),
                 )
             self._queue.append(waiting)
-            self._changed.notify_all()
+            if len(self._queue) in (1, self._max_batch):  # at others the thread would wake to wait again
+                self._changed.notify_all()
         return waiting
 
     def _expected_wait_s(self) -> float:

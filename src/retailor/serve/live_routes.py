@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Path, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, StringConstraints
 
 from retailor.errors import ServeError
@@ -116,19 +116,38 @@ _EVENTS: Mapping[str, Any] = {
 }
 
 
+class _Direct(APIRoute):
+    """A route whose function reads the request itself: there is nothing to solve, and one reply to write."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handler(request: Request) -> Response:
+            reply: BaseModel = await self.endpoint(request)
+            return Response(reply.model_dump_json(), media_type="application/json")
+
+        return handler
+
+
 def add_live(app: FastAPI, service: Service) -> None:
     """Adds the routes; they answer 501 where the server keeps no events."""
 
-    @app.post("/events", tags=["shop"], openapi_extra=dict(_EVENTS))
     async def events(request: Request) -> EventsReply:
         """Takes in what customers did. Send again what was not acknowledged: an event is counted once.
 
         An event has the fields of `EventBody`, or those of User Behavior Insights.
         """
         rows = _rows(await request.body(), request.headers.get("content-type", ""))
-        done = await run_in_threadpool(service.take, rows)
+        done = await service.take(rows)
         refused = [RefusedEvent(place=each.place, reason=each.reason) for each in done.refused]
         return EventsReply(accepted=done.n_accepted, repeated=done.n_repeated, refused=refused)
+
+    app.router.add_api_route(
+        "/events",
+        events,
+        methods=["POST"],
+        tags=["shop"],
+        openapi_extra=dict(_EVENTS),
+        route_class_override=_Direct,
+    )
 
     @app.put("/items/{item_id:path}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from retailor.errors import RetailorError
+from retailor.live.reading import read_events
 from retailor.live.settings import DriftSettings
-from retailor.live.shapes import Line, Taken
-from retailor.serve.batching import Batcher
+from retailor.live.shapes import Line, Refused, Taken
 from retailor.serve.every import Every
+from retailor.serve.group_commit import GroupCommit
 from retailor.serve.trial import Trial
 from retailor.tasks.entry import Entry
 
@@ -26,8 +29,8 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY_S = 3600.0
 LOOK_EVERY_S = 1.0
-MAX_REQUESTS = 256
-"""Written to the disk at once; while they are, others gather."""
+READ_AT_ONCE = 50
+"""Events; more of them in one request are read by a thread, beside other requests and not before them."""
 _log = logging.getLogger("retailor.serve")
 
 
@@ -51,14 +54,7 @@ class Living:
     ) -> None:
         self.shop, self.trial, self.showing, self.watch = shop, trial, showing, watch
         self._absorb, self._absorb_s = absorb, absorb_s
-        self._writer: Batcher[tuple[Line, ...], Taken] = Batcher(
-            "events",
-            shop.take,
-            max_batch=MAX_REQUESTS,
-            max_queue=max_queue,
-            timeout_s=timeout_s,
-            query_s=0.01,
-        )
+        self._writer = GroupCommit(shop.take, max_waiting=max_queue, timeout_s=timeout_s)
         self._wake, self._closed = threading.Event(), False
         self._known = (0, 0)
         self._absorbed_at = time.monotonic()
@@ -70,9 +66,17 @@ class Living:
         """Has a thread of its own do some work every so many seconds, until this is closed."""
         self._beside.append(Every(name, seconds, work))
 
-    def take(self, lines: Sequence[Line]) -> Taken:
-        """Writes the events; what became of them, once they are on the disk."""
-        return self._writer.ask(tuple(lines), uuid.uuid4().hex)
+    async def take(self, rows: Sequence[Any], own: Callable[[str | None], str | None]) -> Taken:
+        """Writes what was sent; what became of it, once it is on the disk. `own` gives a customer's id."""
+        read = _read(rows, own) if len(rows) <= READ_AT_ONCE else await asyncio.to_thread(_read, rows, own)
+        lines, refused = read
+        done = await self._writer.take(lines)
+        # The places among all that was sent, not among those that could be read.
+        bad = {each.place for each in refused}
+        good = [place for place in range(len(rows)) if place not in bad]
+        later = [Refused(good[each.place], each.reason) for each in done.refused]
+        every = sorted([*refused, *later], key=lambda each: each.place)
+        return Taken(done.n_accepted, done.n_repeated, tuple(every))
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Forgets what some customers did; how many lines of the log that was."""
@@ -130,6 +134,11 @@ class Living:
         except RetailorError as error:
             _log.error("who was answered by which arm, and what was shown, could not be written: %s", error)
         self.shop.close()
+
+
+def _read(rows: Sequence[Any], own: Callable[[str | None], str | None]) -> tuple[list[Line], list[Refused]]:
+    lines, refused = read_events(rows, datetime.now(UTC))
+    return [replace(each, user_id=own(each.user_id)) for each in lines], refused
 
 
 def living_of(

@@ -1,4 +1,4 @@
-"""What there is to serve in a folder: a run, one artifact, or a folder of artifacts."""
+"""What there is to serve in a folder: a run, one artifact, or a folder of artifacts; and what opens it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retailor.cache import Cache, MemoryCache, layered, open_cache
 from retailor.errors import DataError
+from retailor.models.shapes import Encoder
+from retailor.serve.settings import ServeSettings
 from retailor.store import artifact
 
 RUN = "run.json"
@@ -117,3 +120,19 @@ def _of_folders(folder: Path, kinds: Collection[str]) -> Contents:
 def _best_shop(shops: Mapping[str, Path]) -> Path | None:
     """The cleaned shop where there is one, else the last."""
     return shops.get("clean") or next(reversed([*shops.values()]), None)
+
+
+def cache_of(settings: ServeSettings) -> Cache:
+    """The cache of the settings, with memory in front of a slower one."""
+    memory = MemoryCache(settings.memory_mb * 2**20)
+    if settings.cache_url == "memory:":
+        return memory
+    behind = open_cache(settings.cache_url)
+    return behind if isinstance(behind, MemoryCache) else layered(memory, behind)
+
+
+def open_encoder(folder: Path) -> Encoder:
+    """The encoder that is saved in a folder."""
+    from retailor.models.local import load_encoder
+
+    return load_encoder(folder)

@@ -35,6 +35,15 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Understood:
+    """A query as a task gets it, whose it is, and what was noted of it."""
+
+    query: Any
+    user_id: str | None
+    notes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A task that answers."""
 

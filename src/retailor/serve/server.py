@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -31,6 +32,9 @@ BACKLOG = 2048
 AT_ONCE = 16
 """Connections accepted before one of them is looked at: more could use up the file handles."""
 LOOK_EVERY_S = 1.0
+SWITCH_S = 0.001
+"""How long a thread that computes keeps the interpreter from one that waits for it (Python's own is 0.005):
+the thread of all connections gives it up at each read and write, and would wait so long to go on."""
 _log = logging.getLogger("retailor.serve")
 
 
@@ -48,6 +52,7 @@ def serve(
     settings = settings or ServeSettings()
     settings.api_key()
     few_arenas()
+    sys.setswitchinterval(SWITCH_S)
     with (
         _bind(settings) as listener,
         _stops() as serving,

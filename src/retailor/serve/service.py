@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,21 +12,19 @@ import orjson
 import polars as pl
 from pydantic import TypeAdapter
 
-from retailor.cache import Cache, MemoryCache, cache_key, layered, open_cache
+from retailor.cache import Cache, cache_key
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
 from retailor.live.forgetting import Receipt, forget_in
-from retailor.live.reading import read_events
 from retailor.live.recent import Recent
 from retailor.live.settings import DriftSettings
-from retailor.live.shapes import NUMBER, Refused, Taken
+from retailor.live.shapes import NUMBER, Taken
 from retailor.live.standing import standing_run
-from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.living import Living, living_of
-from retailor.serve.opening import contents_of
-from retailor.serve.served import Loaded, Reply, ServedRun, Since
+from retailor.serve.opening import cache_of, contents_of, open_encoder
+from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
@@ -75,7 +72,7 @@ class Service:
         Raises DataError when the folder holds no task or a broken one.
         """
         settings = settings or ServeSettings()
-        service = cls(folder, entries, settings, _cache(settings))
+        service = cls(folder, entries, settings, cache_of(settings))
         try:
             service.reload()
             with naming_extras():
@@ -107,7 +104,7 @@ class Service:
         about = artifact.read_manifest(contents.shop).settings if contents.shop else {}
         number = int(about.get(NUMBER, 0))
         view = ShopView.of(whole)
-        door = shared_encoders(_open_encoder, self.cache, contents.compressed)
+        door = shared_encoders(open_encoder, self.cache, contents.compressed)
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         fitted = {
@@ -163,19 +160,11 @@ class Service:
             )
         return self._living.shop
 
-    def take(self, rows: Sequence[Any]) -> Taken:
-        """Takes in events, as they were sent; what is accepted is on the disk. ServeError 501, 503."""
+    async def take(self, rows: Sequence[Any]) -> Taken:
+        """Takes in events, as they were sent; what is accepted is on the disk. ServeError 501, 429, 503."""
         self.live()
         assert self._living is not None
-        run = self._now()
-        lines, refused = read_events(rows, datetime.now(UTC))
-        done = self._living.take([replace(each, user_id=run.own(each.user_id)) for each in lines])
-        # The places among all that was sent, not among those that could be read.
-        bad = {each.place for each in refused}
-        good = [place for place in range(len(rows)) if place not in bad]
-        later = [Refused(good[each.place], each.reason) for each in done.refused]
-        every = sorted([*refused, *later], key=lambda each: each.place)
-        return Taken(done.n_accepted, done.n_repeated, tuple(every))
+        return await self._living.take(rows, self._now().own)
 
     def forget(self, user_id: str) -> Receipt:
         """Forgets a customer: log, memory, caches, and every file of the run; the receipt names nobody.
@@ -234,23 +223,43 @@ class Service:
         """
         run = self._now()
         loaded = run.task(kind)
+        asked = self._asked(kind, query, run, loaded)
+        living = self._living
+        if living is not None and living.trial is not None:
+            living.trial.note(kind, asked.user_id)
+        self.tallies[kind].add("n_requests")
+        if living is None or living.showing is None or not is_shown:
+            answer, loaded, cached = self._answered(kind, asked.query, loaded)
+            return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes)
+        shown = living.showing.asked(kind, asked.query, asked.user_id, loaded)
+        answer, loaded, cached = self._answered(kind, shown.wide, loaded)
+        arm = None if living.trial is None else living.trial.arm(kind, asked.user_id)
+        answer, query_id = living.showing.shown(kind, shown, answer, loaded, arm)
+        return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes, query_id)
+
+    def warm(self, kind: str, query: Any) -> None:
+        """Makes and remembers the answer that a customer will be shown, and notes nobody: no arm, no showing.
+
+        Raises as `ask`.
+        """
+        run = self._now()
+        loaded = run.task(kind)
+        asked = self._asked(kind, query, run, loaded)
+        showing, wide = self.showing(), asked.query
+        if showing is not None:
+            wide = showing.asked(kind, wide, asked.user_id, loaded).wide
+        self._answered(kind, wide, loaded)
+
+    def _asked(self, kind: str, query: Any, run: ServedRun, loaded: Loaded) -> Understood:
+        """The query as the task gets it: by the customer's arm, after what has happened, checked."""
         query = with_pseudonym(query, run.pseudonyms)
         user_id = getattr(query, "user_id", None)
-        trial = self._living.trial if self._living is not None else None
-        showing = self._living.showing if self._living is not None and is_shown else None
         if self._living is not None:
-            query = query if trial is None else trial.query(kind, query)
+            if self._living.trial is not None:
+                query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
         query, notes = loaded.entry.checked(query, run.view)
-        self.tallies[kind].add("n_requests")
-        if showing is None:
-            answer, loaded, cached = self._answered(kind, query, loaded)
-            return Reply(answer, loaded.fingerprint, cached, run.view, notes)
-        asked = showing.asked(kind, query, user_id, loaded)
-        answer, loaded, cached = self._answered(kind, asked.wide, loaded)
-        arm = None if trial is None else trial.arm(kind, user_id)
-        answer, query_id = showing.shown(kind, asked, answer, loaded, arm)
-        return Reply(answer, loaded.fingerprint, cached, run.view, notes, query_id)
+        return Understood(query, user_id, notes)
 
     def _answered(self, kind: str, query: Any, loaded: Loaded) -> tuple[Any, Loaded, bool]:
         """The answer, the task that gave it, and whether it was remembered."""
@@ -352,10 +361,8 @@ class Service:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
         run = self._run
         if run is None:
-            return {
-                "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
-                "insight": False,
-            }  # fmt: skip
+            nothing = dict.fromkeys(("n_items", "n_customers"), 0)
+            return {"ready": False, "name": "", "tasks": {}, "absent": {}, **nothing, "insight": False}
         return {
             "ready": True,
             "name": run.name,
@@ -382,18 +389,3 @@ class Service:
         """Task kind to how many requests wait for it."""
         run = self._run
         return {} if run is None else {kind: len(loaded.batcher) for kind, loaded in run.tasks.items()}
-
-
-def _cache(settings: ServeSettings) -> Cache:
-    """The cache of the settings, with memory in front of a slower one."""
-    memory = MemoryCache(settings.memory_mb * 2**20)
-    if settings.cache_url == "memory:":
-        return memory
-    behind = open_cache(settings.cache_url)
-    return behind if isinstance(behind, MemoryCache) else layered(memory, behind)
-
-
-def _open_encoder(folder: Path) -> Encoder:
-    from retailor.models.local import load_encoder
-
-    return load_encoder(folder)

@@ -53,8 +53,8 @@ class Showing:
         if self.learner is None or kind != self.task or explored is None:
             return Asked(query, query, user_id)
         seen = explored.seen(loaded.now, query)
-        if seen is None or self.learner.panel is None:
-            return Asked(query, query, user_id, seen or ())
+        if seen is None:
+            return Asked(query, query, user_id)
         return Asked(query, replace(query, k=max(query.k, self.bandit.pool)), user_id, seen)
 
     def shown(self, kind: str, asked: Asked, answer: Any, loaded: Loaded, arm: str | None) -> tuple[Any, str]:

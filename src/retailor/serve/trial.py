@@ -36,17 +36,20 @@ class Trial:
         self._new = Unwritten(MAX_KNOWN)
 
     def query(self, kind: str, query: Any) -> Any:
-        """The query as the customer's arm has it; that they were answered by it is noted."""
-        user_id = getattr(query, "user_id", None)
+        """The query as the customer's arm has it."""
+        arm = self.arm(kind, getattr(query, "user_id", None))
+        return query if arm is None else replace(query, **self._changes.get(arm, {}))
+
+    def note(self, kind: str, user_id: str | None) -> None:
+        """Notes, once a customer, that they are answered by their arm."""
         if kind != self.settings.task or user_id is None:
-            return query
+            return
         with self._lock:
             if user_id not in self._known:
                 if len(self._known) >= MAX_KNOWN:
                     self._known.clear()
                 self._known.add(user_id)
                 self._new.add(exposure(self.settings, user_id, datetime.now(UTC)))
-        return replace(query, **self._changes.get(arm_of(self.settings, user_id), {}))
 
     def arm(self, kind: str, user_id: str | None) -> str | None:
         """The arm that a customer's query of a task was answered by."""

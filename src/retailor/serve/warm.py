@@ -33,7 +33,7 @@ class Warmed:
 class Warmer:
     """Asks the queries of a file one after another, so that a customer never waits for more than one.
 
-    For the lines of the file see `serve.queries`; the first are asked first.
+    For the lines of the file see `serve.queries`; the first are asked first, and nothing is noted of anybody.
     """
 
     def __init__(self, service: Service, entries: Mapping[str, Entry], path: Path) -> None:
@@ -77,7 +77,7 @@ class Warmer:
             if stop is not None and stop.is_set():
                 break
             try:
-                self._service.ask(*query_of(line, self._entries))
+                self._service.warm(*query_of(line, self._entries))
                 n_asked += 1
             except (RetailorError, ValueError) as error:
                 n_refused += 1

@@ -1,0 +1,124 @@
+"""Many requests, one transaction: each is told its own, none waits for ever, none spoils another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from retailor.errors import ServeError
+from retailor.live.shapes import Line, Taken
+from retailor.serve.group_commit import GroupCommit
+
+
+def line(key: str) -> Line:
+    return Line(key, "event", datetime(2026, 11, 1, tzinfo=UTC))
+
+
+class Disk:
+    """Remembers its transactions; 'bad' breaks one, `gate` holds it up."""
+
+    def __init__(self) -> None:
+        self.transactions: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
+        self.gate.wait(10)
+        if any(each.key == "bad" for lines in requests for each in lines):
+            raise ValueError("words of a customer")
+        self.transactions.append(len(requests))
+        return [Taken(len(lines), 0) for lines in requests]
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def commits(disk: Disk) -> Iterator[GroupCommit]:
+    made = GroupCommit(disk, max_waiting=5, timeout_s=0.5)
+    yield made
+    disk.gate.set()
+    made.close(5)
+
+
+async def together(commits: GroupCommit, requests: Sequence[Sequence[Line]]) -> list[Taken | BaseException]:
+    return await asyncio.gather(*map(commits.take, requests), return_exceptions=True)
+
+
+def test_what_comes_meanwhile_is_written_together_and_each_gets_its_own(
+    disk: Disk, commits: GroupCommit
+) -> None:
+    async def go() -> list[Taken | BaseException]:
+        disk.gate.clear()
+        first = asyncio.create_task(commits.take([line("a")]))
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(commits.take([line(f"{n}-{m}") for m in range(n)])) for n in (0, 2, 3)]
+        await asyncio.sleep(0)
+        disk.gate.set()
+        return await asyncio.gather(first, *rest)
+
+    assert asyncio.run(go()) == [Taken(1, 0), Taken(0, 0), Taken(2, 0), Taken(3, 0)]
+    assert disk.transactions == [1, 3]
+
+
+def test_one_that_cannot_be_written_spoils_no_other(disk: Disk, commits: GroupCommit) -> None:
+    async def go() -> list[Taken | BaseException]:
+        disk.gate.clear()
+        waiting = asyncio.create_task(together(commits, [[line("a")], [line("bad")], [line("b")]]))
+        await asyncio.sleep(0.05)
+        disk.gate.set()
+        return await waiting
+
+    first, bad, last = asyncio.run(go())
+    assert first == last == Taken(1, 0)
+    assert isinstance(bad, ServeError) and bad.status == 500 and "customer" not in str(bad)
+
+
+def test_too_many_are_sent_away_and_nobody_waits_for_ever(disk: Disk, commits: GroupCommit) -> None:
+    async def go() -> list[Taken | BaseException]:
+        disk.gate.clear()
+        first = asyncio.create_task(commits.take([line("a")]))
+        await asyncio.sleep(0.05)
+        return [
+            *await together(commits, [[line(str(n))] for n in range(7)]),
+            *await asyncio.gather(first, return_exceptions=True),
+        ]
+
+    started = time.monotonic()
+    found = asyncio.run(go())
+    assert [getattr(each, "status", 0) for each in found] == [504] * 5 + [429] * 2 + [504]
+    assert time.monotonic() - started < 5
+
+
+def test_loops_of_several_threads_are_each_told(commits: GroupCommit) -> None:
+    told: list[list[Taken | BaseException]] = []
+    threads = [
+        threading.Thread(target=lambda n=n: told.append(asyncio.run(together(commits, [[line(f"{n}")]]))))
+        for n in range(4)
+    ]  # fmt: skip
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(5)
+    assert told == [[Taken(1, 0)]] * 4
+
+
+def test_what_waits_is_written_before_it_closes_and_nothing_after(disk: Disk, commits: GroupCommit) -> None:
+    async def go() -> list[Taken | BaseException]:
+        disk.gate.clear()
+        waiting = asyncio.create_task(together(commits, [[line("a")], [line("b")]]))
+        await asyncio.sleep(0.05)
+        threading.Timer(0.05, disk.gate.set).start()
+        await asyncio.to_thread(commits.close, 5)
+        return [*await waiting, *await together(commits, [[line("c")]])]
+
+    first, second, late = asyncio.run(go())
+    assert first == second == Taken(1, 0)
+    assert isinstance(late, ServeError) and late.status == 503
