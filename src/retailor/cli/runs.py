@@ -18,12 +18,15 @@ def run(
     change: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.train.epochs=2")
     ] = None,
+    on: Annotated[
+        str, typer.Option(help="Where: local, ray (the cluster of this machine) or ray://HOST:PORT.")
+    ] = "local",
 ) -> None:
     """Runs the main job: from files to a served model. Again, it makes only what changed."""
     from retailor.plan.run import run as run_plan
     from retailor.report.verdicts import verdict
 
-    done = run_plan(plan, out, overrides=changes(change or []), tell=lambda line: say(line, err=True))
+    done = run_plan(plan, out, overrides=changes(change or []), on=on, tell=lambda line: say(line, err=True))
     for task, scores in done.scores.items():
         say(f"\n{task}: {verdict(task, scores, paired=done.paired[task]).text}\n{scores}")
     if done.verdicts:

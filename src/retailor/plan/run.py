@@ -18,6 +18,7 @@ from retailor.plan.rows import with_rows
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
+from retailor.runner import LOCAL, running
 from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
 from retailor.train.devices import check_devices
 
@@ -47,18 +48,21 @@ def run(
     out: str | Path | None = None,
     *,
     overrides: Mapping[str, str] | None = None,
+    on: str = LOCAL,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Runs a plan (or the plan in a TOML file) into the folder `out` (default: `out/NAME`).
 
-    Killed at any moment, the same call goes on; with nothing changed it makes nothing again.
+    Killed at any moment, the same call goes on; with nothing changed it makes nothing again. `on` is where:
+    'local', 'ray' (the cluster this machine is in) or ray://host:port; all machines then share the folder,
+    and ConfigError says before any work which of them cannot take part.
     Writes `plan.toml` (resolved), `versions.json` and, when all stages stand, `run.json`.
     """
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
     folder = Path(out) if out is not None else Path("out") / plan.head.name
     folder.mkdir(parents=True, exist_ok=True)
     _check_devices(plan)
-    with with_rows(plan, folder, tell) as whole:
+    with running(on, folder), with_rows(plan, folder, tell) as whole:
         stages = stages_of(whole)
         (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
         write_json(folder / "versions.json", versions())

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any
 
 from retailor.errors import DataError, MissingExtra, MissingTable, ModelError, RetailorError
 from retailor.extras import naming_extras
+from retailor.runner import elsewhere, is_away
 from retailor.store import artifact
 from retailor.store.keys import key_of, made_by, what_changed
 
 ABSENT = "absent"
 """The kind of a stage's artifact when the shop's data do not allow the stage."""
+AT_ONCE = 32
+"""Stages that are away at once, at most."""
 PASSED = "passed"
 """The kind of the artifact of a passing stage when what it held has been passed on, and is gone."""
 
@@ -40,6 +44,9 @@ class Stage:
     """Neither does a shop or a model that it cannot be made with; a broken file still ends the run."""
     takes_absent: bool = False
     """A stage it needs may be absent, or passed: `make` looks for itself. Otherwise it is absent too."""
+    away: bool = False
+    """It reads nothing but the folders it is given: on a cluster it goes to a machine of its own, beside
+    others that need none of what it makes."""
     passing: bool = False
     """Its artifact is emptied when the stages that need it stand, for it is not to be kept; it is made again
     when one of them must be made again."""
@@ -78,13 +85,46 @@ def run_stages(
         _sweep(out)
         done: dict[str, Done] = {}
         known = {stage.name: stage for stage in stages}
-        for stage in stages:
-            done[stage.name] = _one(stage, out, done, known, tell)
+        for stage in _side_by_side(stages, out, done, known, tell) if is_away() else stages:
+            if stage.name not in done:
+                done[stage.name] = _one(stage, out, done, known, tell)
             for name in _passed(known, done):
                 done[name] = _emptied(out, done[name])
         _forget(out, known, {Path(each.folder).name for each in done.values()}, everything=forget)
         shutil.rmtree(out / "work", ignore_errors=True)  # also of stages that an earlier plan never ended
-        return list(done.values())
+        return [done[stage.name] for stage in stages]
+
+
+def _side_by_side(
+    stages: Sequence[Stage],
+    out: Path,
+    done: dict[str, Done],
+    known: Mapping[str, Stage],
+    tell: Callable[[str], None],
+) -> Iterator[Stage]:
+    """The stages as they can be made here, in order; those that are away are made meanwhile, each as soon as
+    what it needs is there, and are passed on when they are done.
+
+    The first error ends the rest: what is under way is waited for, so that nothing writes here afterwards.
+    """
+    left, under_way = list(stages), dict[Future[Done], Stage]()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        while left or under_way:
+            ready = [stage for stage in left if all(name in done for name in stage.needs)]
+            for stage in (each for each in ready if each.away):
+                under_way[threads.submit(_one, stage, out, dict(done), known, tell)] = stage
+                left.remove(stage)
+            here = next((stage for stage in ready if not stage.away), None)
+            if here is None and not under_way:
+                here = left[0]  # it needs what is no stage, and says so
+            if here is not None:
+                left.remove(here)
+                yield here
+                continue
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                stage = under_way.pop(future)
+                done[stage.name] = future.result()
+                yield stage
 
 
 def _passed(known: Mapping[str, Stage], done: Mapping[str, Done]) -> list[str]:
@@ -167,7 +207,7 @@ def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work:
     inputs = {name: out / done[name].folder for name in stage.needs}
     try:
         with naming_extras():
-            stage.make(inputs, folder, work)
+            elsewhere(stage.make, inputs, folder, work) if stage.away else stage.make(inputs, folder, work)
     except MissingTable as error:
         if not stage.may_be_absent:
             raise
