@@ -17,6 +17,7 @@ from retailor.errors import DataError, MissingExtra, MissingTable, ModelError, R
 from retailor.extras import naming_extras
 from retailor.runner import elsewhere, is_away
 from retailor.store import artifact
+from retailor.store.buckets import Bucket
 from retailor.store.keys import key_of, made_by, what_changed
 
 ABSENT = "absent"
@@ -73,8 +74,11 @@ def run_stages(
     tell: Callable[[str], None] = lambda line: None,
     *,
     forget: bool = False,
+    bucket: Bucket | None = None,
 ) -> list[Done]:
     """Every stage in order, made or found; `tell` gets a line a stage.
+
+    What is not here and is in the `bucket` is fetched, and what has been made is published there at once.
 
     With `forget` the artifacts of other settings, which are kept for the day these come back, are removed;
     those of a passing stage always are.
@@ -85,23 +89,31 @@ def run_stages(
         _sweep(out)
         done: dict[str, Done] = {}
         known = {stage.name: stage for stage in stages}
-        for stage in _side_by_side(stages, out, done, known, tell) if is_away() else stages:
+        given = _Given(out, known, tell, bucket)
+        for stage in _side_by_side(given, stages, done) if is_away() else stages:
             if stage.name not in done:
-                done[stage.name] = _one(stage, out, done, known, tell)
+                done[stage.name] = _one(given, stage, done)
             for name in _passed(known, done):
-                done[name] = _emptied(out, done[name])
-        _forget(out, known, {Path(each.folder).name for each in done.values()}, everything=forget)
+                done[name] = _emptied(given, done[name])
+        places = {Path(each.folder).name for each in done.values()}
+        _forget(out, known, places, everything=forget)
+        if bucket is not None and forget:
+            bucket.keep_only("stages", places)
         shutil.rmtree(out / "work", ignore_errors=True)  # also of stages that an earlier plan never ended
         return [done[stage.name] for stage in stages]
 
 
-def _side_by_side(
-    stages: Sequence[Stage],
-    out: Path,
-    done: dict[str, Done],
-    known: Mapping[str, Stage],
-    tell: Callable[[str], None],
-) -> Iterator[Stage]:
+@dataclass(frozen=True)
+class _Given:
+    """What all stages of a run share."""
+
+    out: Path
+    known: Mapping[str, Stage]
+    tell: Callable[[str], None]
+    bucket: Bucket | None
+
+
+def _side_by_side(given: _Given, stages: Sequence[Stage], done: dict[str, Done]) -> Iterator[Stage]:
     """The stages as they can be made here, in order; those that are away are made meanwhile, each as soon as
     what it needs is there, and are passed on when they are done.
 
@@ -112,7 +124,7 @@ def _side_by_side(
         while left or under_way:
             ready = [stage for stage in left if all(name in done for name in stage.needs)]
             for stage in (each for each in ready if each.away):
-                under_way[threads.submit(_one, stage, out, dict(done), known, tell)] = stage
+                under_way[threads.submit(_one, given, stage, dict(done))] = stage
                 left.remove(stage)
             here = next((stage for stage in ready if not stage.away), None)
             if here is None and not under_way:
@@ -137,9 +149,10 @@ def _passed(known: Mapping[str, Stage], done: Mapping[str, Done]) -> list[str]:
     ]  # fmt: skip
 
 
-def _emptied(out: Path, done: Done) -> Done:
-    with artifact.writing(out / done.folder, PASSED, settings={"was": done.kind}):
+def _emptied(given: _Given, done: Done) -> Done:
+    with artifact.writing(given.out / done.folder, PASSED, settings={"was": done.kind}):
         pass
+    _publish(given, done.folder)
     return replace(done, kind=PASSED)
 
 
@@ -152,24 +165,36 @@ def _forget(out: Path, known: Mapping[str, Stage], kept: set[str], *, everything
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _one(
-    stage: Stage,
-    out: Path,
-    done: dict[str, Done],
-    known: Mapping[str, Stage],
-    tell: Callable[[str], None],
-    *,
-    full: bool = False,
-) -> Done:
+def _publish(given: _Given, place: str) -> None:
+    if given.bucket is not None:
+        given.bucket.push(given.out / place, place)
+        given.bucket.put((given.out / place).with_suffix(".json"), f"{place}.json")
+
+
+def _fetch(given: _Given, place: str) -> None:
+    """Of a stage that is not here, what another machine has published."""
+    if given.bucket is not None and not (given.out / place).exists():
+        try:
+            if given.bucket.pull(place, given.out / place):
+                given.bucket.get(f"{place}.json", (given.out / place).with_suffix(".json"))
+        except DataError as error:
+            given.tell(f"{place}: made again, because {error}")
+
+
+def _one(given: _Given, stage: Stage, done: dict[str, Done], *, full: bool = False) -> Done:
     """The stage, made or found; `full` does not take one that has been emptied."""
+    out, known, tell = given.out, given.known, given.tell
     asked = artifact.fingerprint(stage.name, stage.key, [done[name].asked for name in stage.needs])
     fingerprint = key_of(asked)
     place = f"{stage.name}-{fingerprint[:12]}"
     folder = out / "stages" / place
+    _fetch(given, f"stages/{place}")
     found = _found(stage, folder, tell, full)
     if found is not None:
         seconds = float(_record(folder).get("seconds", 0.0))
         tell(f"{stage.name}: nothing changed, kept" + (f" ({found})" if found else ""))
+        if not stage.passing:
+            _publish(given, f"stages/{place}")
         return _done(stage, folder, out, fingerprint, asked, seconds, skipped=True)
     started = time.monotonic()
     why = _why_again(stage, out, asked, fingerprint)
@@ -178,7 +203,7 @@ def _one(
     work.mkdir(parents=True, exist_ok=True)
     for name in stage.needs:
         if done[name].kind == PASSED and not stage.takes_absent:
-            done[name] = _one(known[name], out, done, known, tell, full=True)
+            done[name] = _one(given, known[name], done, full=True)
     reason = _make(stage, out, done, folder, work)
     artifact.share_files(folder, [out / each.folder for each in done.values()])
     seconds = round(time.monotonic() - started, 2)
@@ -187,6 +212,8 @@ def _one(
         {"seconds": seconds, "asked": asked, "fingerprint": fingerprint, "made_by": made_by()},
     )
     shutil.rmtree(work, ignore_errors=True)
+    if not stage.passing:  # it is published when it has been emptied
+        _publish(given, f"stages/{place}")
     tell(f"{stage.name}: " + (f"left out: {reason}" if reason else f"{seconds:.1f} s"))
     return _done(stage, folder, out, fingerprint, asked, seconds, skipped=False)
 
