@@ -204,25 +204,26 @@ def _bytes_at(system: Any, path: str) -> bytes | None:
 
 
 def _write(system: Any, path: str, file: Path) -> None:
-    _make_folder(system, path)
-    with file.open("rb") as source, system.open_output_stream(path, compression=None) as stream:
+    with file.open("rb") as source, _object(system, path) as stream:
         shutil.copyfileobj(source, stream, BUFFER)
 
 
 def _write_whole(system: Any, path: str, content: bytes) -> None:
-    """One object in a bucket; in a file system a file that is renamed into its place."""
+    with _object(system, path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def _object(system: Any, path: str) -> Iterator[Any]:
+    """A stream to what takes its place at once: an object of a bucket, or a file that is renamed."""
     is_local = system.type_name == "local"
     at = f"{path}.{uuid.uuid4().hex[:8]}.new" if is_local else path
-    _make_folder(system, path)
+    if is_local:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     with system.open_output_stream(at, compression=None) as stream:
-        stream.write(content)
+        yield stream
     if is_local:
         Path(at).replace(path)
-
-
-def _make_folder(system: Any, path: str) -> None:
-    if system.type_name == "local":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _read(system: Any, path: str, file: Path) -> None:
