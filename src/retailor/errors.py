@@ -16,10 +16,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class RetailorError(Exception):
     """The root of the tree: catch this to catch them all."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_it_was, (type(self), self.args, vars(self))
+
+
+def _as_it_was(kind: type[RetailorError], args: tuple[object, ...], state: dict[str, Any]) -> RetailorError:
+    """An error that came from another process: its message is made already."""
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 class DataError(RetailorError):

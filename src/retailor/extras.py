@@ -13,6 +13,7 @@ EXTRAS = {
                "huggingface_hub"),
     "collab": ("implicit",),
     "devices": ("lightning_fabric", "cloudpickle"),
+    "ray": ("ray",),
     "pictures": ("PIL",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),

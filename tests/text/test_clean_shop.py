@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop, empty
-from retailor.text.clean_shop import clean
+from retailor.text.clean_shop import _first_of_each, clean
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -116,3 +118,11 @@ def test_an_empty_shop_stays_empty() -> None:
         )
         == 1
     )
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab") | st.none(), st.integers(0, 3) | st.none()), max_size=30))
+def test_of_rows_that_are_the_same_the_first_stays(rows: list[tuple[str | None, int | None]]) -> None:
+    schema = {"a": pl.String, "b": pl.Int64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("line", offset=1)
+    plain = frame.unique(subset=["a", "b"], keep="first", maintain_order=True)
+    assert _first_of_each(frame, ["a", "b"]).equals(plain)

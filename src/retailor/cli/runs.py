@@ -13,17 +13,21 @@ from retailor.cli.options import Folder, changes, say
 def run(
     plan: Annotated[Path, typer.Argument(help="The plan, a TOML file.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the run (default: out/NAME).")
+        str | None, typer.Option("--out", "-o", help="Folder of the run (default: out/NAME), or a URL.")
     ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, e.g. --set sentiment.train.epochs=2")
     ] = None,
+    on: Annotated[
+        str, typer.Option(help="Where: local, ray (the cluster of this machine) or ray://HOST:PORT.")
+    ] = "local",
 ) -> None:
     """Runs the main job: from files to a served model. Again, it makes only what changed."""
     from retailor.plan.run import run as run_plan
     from retailor.report.verdicts import verdict
+    from retailor.store.buckets import is_url
 
-    done = run_plan(plan, out, overrides=changes(change or []), tell=lambda line: say(line, err=True))
+    done = run_plan(plan, out, overrides=changes(change or []), on=on, tell=lambda line: say(line, err=True))
     for task, scores in done.scores.items():
         say(f"\n{task}: {verdict(task, scores, paired=done.paired[task]).text}\n{scores}")
     if done.verdicts:
@@ -32,7 +36,8 @@ def run(
         say(f"\nnote: {note}")
     for name, reason in done.absent().items():
         say(f"\nleft out: {name}: {reason}")
-    say(f"\nreport: {done.report}\nserve it: retailor serve {done.out}")
+    served = out if out is not None and is_url(out) else done.out
+    say(f"\nreport: {done.report}\nserve it: retailor serve {served}")
 
 
 def plan_size(
@@ -72,7 +77,7 @@ def report(
 
 
 def serve(
-    folder: Folder,
+    place: Annotated[str, typer.Argument(help="The folder or the URL of a finished run.")],
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
     cache: Annotated[str | None, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = None,
@@ -94,8 +99,10 @@ def serve(
     from retailor.plan.settings import changed, read_plan
     from retailor.serve.server import serve as serve_folder
     from retailor.serve.settings import ServeSettings
+    from retailor.store.buckets import fetched_run, is_url
     from retailor.tasks.registry import TASKS
 
+    folder = fetched_run(place) if is_url(place) else Path(place)
     options = {
         "host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events,
         "warm_file": warm,

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from retailor.models.shapes import Encoder, ExactEncoder, Role, TrainableEncoder
 from retailor.progress import track
+from retailor.runner import over_shards
 from retailor.store.artifact import fingerprint
-from retailor.store.memo import memo_tensors
+from retailor.store.memo import Tensors, memo_path, memo_tensors
 
 BLOCK = 1024
 """Texts that are encoded, shown and kept at once."""
+MARKING = ("blue tent for two", "quiet, and it lasts", "一顶蓝色的帐篷", "12.99")
+"""Their vectors tell an encoder from another one of its name."""
 
 
 def memo_vectors(
@@ -28,16 +33,17 @@ def memo_vectors(
     """
     unique = list(dict.fromkeys(texts))
     blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
-    # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
-    sample = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
-
-    def rows(block: list[str]) -> NDArray[np.float32]:
-        key = "" if work is None else fingerprint(encoder.name, encoder.dim, sample, role, block)
-        return memo_tensors(work, "vectors", key, lambda: {"vectors": encoder.encode(block, role=role)})[
-            "vectors"
-        ]
-
-    made = [rows(block) for block in (track(blocks, "encoding") if len(blocks) > 1 else blocks)]
+    if work is None:
+        shown = track(blocks, "encoding") if len(blocks) > 1 else blocks
+        made = [encoder.encode(block, role=role) for block in shown]
+    else:
+        # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
+        sample = np.round(encoder.encode(unique[:4], role=role), 4).tolist()
+        keyed = [(fingerprint(encoder.name, encoder.dim, sample, role, block), block) for block in blocks]
+        reads = partial(_kept_vectors, Sent(encoder, work), role, work)
+        # the key of an address is here alone
+        paths = map(reads, keyed) if "://" in encoder.name else over_shards(reads, keyed, "encoding")
+        made = [_vectors_at(path) for path in paths]
     if not made:
         return np.zeros((0, encoder.dim), dtype=np.float32)
     found = np.concatenate(made)
@@ -45,6 +51,49 @@ def memo_vectors(
         return found
     at = {text: i for i, text in enumerate(unique)}
     return found[[at[text] for text in texts]]
+
+
+def _kept_vectors(sent: Sent, role: Role, work: Path, shard: tuple[str, list[str]]) -> Path:
+    """The file with the vectors of a block of texts, made where it is not there."""
+    key, block = shard
+
+    def make() -> Tensors:
+        return {"vectors": sent.encoder.encode(block, role=role)}
+
+    memo_tensors(work, "vectors", key, make)
+    return memo_path(work, "vectors", key)
+
+
+def _vectors_at(path: Path) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = load_file(path)["vectors"]
+    return found
+
+
+class Sent:
+    """An encoder; to another process it travels as the folder that it is saved in, below `work`."""
+
+    def __init__(self, encoder: Encoder, work: Path) -> None:
+        self.encoder, self.work = encoder, work
+
+    def __reduce__(self) -> tuple[Callable[[Path], Sent], tuple[Path]]:
+        return _opened, (saved_in(self.encoder, self.work),)
+
+
+def saved_in(encoder: Encoder, work: Path) -> Path:
+    """The folder below `work` with an encoder as it is now, saved there where it is not."""
+    mark = fingerprint(encoder.name, encoder.dim, np.round(encoder.encode(MARKING), 5).tolist())
+    folder = work.resolve() / "encoders" / mark[:16]
+    if not folder.exists():
+        encoder.save(folder)
+    return folder
+
+
+@lru_cache(1)
+def _opened(folder: Path) -> Sent:
+    """Once a process: shards come one after the other."""
+    from retailor.models.local import load_encoder
+
+    return Sent(load_encoder(folder), folder.parent.parent)
 
 
 def exact_vectors(

@@ -79,7 +79,7 @@ def _adapt_stages(plan: Plan) -> list[Stage]:
             continue
         make = partial(_adapt, plan, kind)
         key = (as_dict(settings), _model_key(plan, model), general_texts(settings, plan.folder))
-        stages.append(Stage(name, "adapted", make, ("split",), key, may_be_absent=True))
+        stages.append(Stage(name, "adapted", make, ("split",), key, may_be_absent=True, away=True))
     return stages
 
 
@@ -157,17 +157,17 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
         key = (*key, code)
     fit = Stage(
         f"fit-{name}", name, partial(_fit, plan, name), needs, key,
-        may_be_absent=True, may_fail=True, takes_absent=True,
+        may_be_absent=True, may_fail=True, takes_absent=True, away=True,
     )  # fmt: skip
     evaluate = Stage(
         f"evaluate-{name}", "evaluation", partial(_evaluate, plan, name), ("split", f"fit-{name}"),
-        (plan.head.seed,), may_be_absent=True, may_fail=True,
+        (plan.head.seed,), may_be_absent=True, may_fail=True, away=True,
     )  # fmt: skip
     if "refit" in plan.head.skip:
         return [fit, evaluate]
     # What is served comes last, and has seen the held-out part too; the figures are of the fit before.
     refit = Stage(f"refit-{name}", name, partial(_refit, plan, name), (*needs, "clean", f"fit-{name}"), key,
-                  may_be_absent=True, may_fail=True, takes_absent=True)  # fmt: skip
+                  may_be_absent=True, may_fail=True, takes_absent=True, away=True)  # fmt: skip
     return [fit, evaluate, refit]
 
 
@@ -224,7 +224,7 @@ def _prove_stages(plan: Plan) -> list[Stage]:
         stages.append(
             Stage(
                 f"prove-{task}", "ledger", partial(_prove, plan, task), ("split",), key,
-                may_be_absent=True, may_fail=True,
+                may_be_absent=True, may_fail=True, away=True,
             )
         )  # fmt: skip
     return stages
@@ -251,7 +251,7 @@ def _insight_stage(plan: Plan) -> Stage:
     key = (as_dict(plan.sections["insight"]), plan.head.name)
     return Stage(
         "insight", "insight", partial(_insight, plan), needs, key,
-        may_be_absent=True, may_fail=True, takes_absent=True,
+        may_be_absent=True, may_fail=True, takes_absent=True, away=True,
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from retailor.plan.rows import with_rows
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
+from retailor.runner import LOCAL, running
+from retailor.store.buckets import NOTES, Bucket, is_url
 from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
 from retailor.train.devices import check_devices
 
@@ -47,30 +49,41 @@ def run(
     out: str | Path | None = None,
     *,
     overrides: Mapping[str, str] | None = None,
+    on: str = LOCAL,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Runs a plan (or the plan in a TOML file) into the folder `out` (default: `out/NAME`).
 
-    Killed at any moment, the same call goes on; with nothing changed it makes nothing again.
+    `out` may be a URL, s3://bucket/name: the work is done in `out/NAME`, each stage is published there when
+    it ends, and what another machine has published is fetched and not made again.
+
+    Killed at any moment, the same call goes on; with nothing changed it makes nothing again. `on` is where:
+    'local', 'ray' (the cluster this machine is in) or ray://host:port; all machines then share the folder,
+    and ConfigError says before any work which of them cannot take part.
     Writes `plan.toml` (resolved), `versions.json` and, when all stages stand, `run.json`.
     """
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
-    folder = Path(out) if out is not None else Path("out") / plan.head.name
+    bucket = Bucket(str(out).rstrip("/")) if out is not None and is_url(out) else None
+    folder = Path("out") / plan.head.name if out is None or bucket else Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     _check_devices(plan)
-    with with_rows(plan, folder, tell) as whole:
+    if bucket is not None:
+        bucket.check()
+    with running(on, folder), with_rows(plan, folder, tell) as whole:
         stages = stages_of(whole)
         (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
         write_json(folder / "versions.json", versions())
         # What an earlier run left may hold the ids as they came.
         hidden = plan.sections["shop"].pseudonym_key_env is not None
-        done = run_stages(stages, folder, tell, forget=hidden)
+        done = run_stages(stages, folder, tell, forget=hidden, bucket=bucket)
     for line in _found_in_shop(folder, done):
         tell(line)
     write_json(
         folder / "run.json",
         {"name": plan.head.name, "seed": plan.head.seed, "stages": [as_record(each) for each in done]},
     )
+    for name in NOTES if bucket is not None else ():
+        bucket.put(folder / name, name)
     return _result(folder, done)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
         made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
         told = {**vars(made), "values": [round(float(value), N_DIGITS) for value in made.values]}
-        new = path.with_suffix(".new")
+        new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
         new.write_text(json.dumps(told), encoding="utf-8")
         new.replace(path)
     told = json.loads(path.read_text(encoding="utf-8"))
@@ -73,10 +74,15 @@ def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
 
 def cell_of(trial: Trial, step: str, n: int, seed: int, before: Cells, dials: Any, work: Path) -> Cell:
     """The cell of a trial, kept in `work` under all that made it, so that a killed ledger goes on."""
+    path = cell_path(trial, step, n, seed, before, dials, work)
+    return kept_cell(path, lambda: trial.make(step, n, seed, before))
+
+
+def cell_path(trial: Trial, step: str, n: int, seed: int, before: Cells, dials: Any, work: Path) -> Path:
+    """Where `cell_of` keeps a cell."""
     mark = key_of(trial.task, trial.mark, dials, [*before, step], n, seed)[:16]
     name = "".join(c if c.isalnum() else "-" for c in step)
-    path = work / "cells" / f"{trial.task}-{name}-{n}-{seed}-{mark}.json"
-    return kept_cell(path, lambda: trial.make(step, n, seed, before))
+    return work / "cells" / f"{trial.task}-{name}-{n}-{seed}-{mark}.json"
 
 
 def adaptation_pays(before: Cells) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.metrics.scores import decimals
+from retailor.models.encoding import Sent
 from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Trial, cell_of
+from retailor.prove.contract import Cell, Trial
 from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
 from retailor.prove.forecast import Forecast, forecasts, foretold
 from retailor.prove.settings import ROWS, ProveSettings, Step
+from retailor.prove.shards import Asked, cells_in, row_of_cells
 from retailor.prove.trials.table import trial_of
+from retailor.runner import is_away, over_shards
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import Shop
 
@@ -139,20 +144,21 @@ def prove(
     steps = _steps(task, given)
     trial = ready(train, test, encoder, generator, dials, given, work)
     told = {name: value for name, value in as_dict(given).items() if name not in NOT_DIALS}
+    sizes = _sizes(trial, given, tell)
+    if is_away() and generator is None:
+        work = work.resolve()
+        sent = Sent(encoder, work) if encoder is not None else None
+        asked = Asked(uuid.uuid4().hex, task, train, test, sent, dials, given, told, steps, work)
+        over_shards(partial(cells_in, asked), [(n, seed) for n in sizes for seed in given.seeds], "cells")
     rows: list[Row] = []
     findings: list[Finding] = []
-    for n in _sizes(trial, given, tell):
+    for n in sizes:
         cells: list[list[Cell]] = [[] for _ in steps]
         for seed in given.seeds:
-            before: dict[str, Cell] = {}
-            for i, step in enumerate(steps):
-                cell = cell_of(trial, step.name, n, seed, before, told, work)
-                before[step.name] = cell
+            heard = partial(_tell_cell, tell, f"{task}, {n or trial.n_all:,} {trial.unit}", seed)
+            made = row_of_cells(trial, steps, n, seed, told, work, heard)
+            for i, cell in enumerate(made.values()):
                 cells[i].append(cell)
-                tell(
-                    f"{task}, {n or trial.n_all:,} {trial.unit}, {step.name}, seed {seed}: "
-                    f"{cell.values.mean():.4f}"
-                )
         shared = trial.shared()
         once = [shared.get(step.name, 0.0) for step in steps]
         found, finding = rows_of(steps, cells, n or trial.n_all, once)
@@ -170,6 +176,10 @@ def prove(
         forecasts=forecasts(rows),
         notes=trial.notes,
     )
+
+
+def _tell_cell(tell: Tell, size: str, seed: int, step: str, cell: Cell) -> None:
+    tell(f"{size}, {step}, seed {seed}: {cell.values.mean():.4f}")
 
 
 def _steps(task: str, given: ProveSettings) -> tuple[Step, ...]:

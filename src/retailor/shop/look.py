@@ -80,7 +80,8 @@ class Profile:
 def look(shop: Shop) -> Profile:
     """The profile of a shop. Empty tables are fine; languages are counted on at most 100,000 rows a table."""
     events = shop.events
-    pairs = events.select("user_id", "item_id").drop_nulls().n_unique()
+    # by 64-bit hashes: a table of all pairs of ids would take several times the memory of the events
+    pairs = events.select("user_id", "item_id").drop_nulls().hash_rows(seed=0).n_unique()
     n_users = events["user_id"].drop_nulls().n_unique()
     counts = _events_per_item(shop)
     first, last = _span(shop)

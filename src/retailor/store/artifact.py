@@ -208,6 +208,14 @@ def verify(folder: Path, kind: str | None = None) -> Manifest:
     return manifest
 
 
+def inside(folder: Path, name: str) -> Path:
+    """The path of a name in a folder. Raises DataError where a record from elsewhere leads out of it."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()) or path == folder.resolve():
+        raise DataError(f"'{name}' lies outside of the folder.", path=folder, value=name)
+    return path
+
+
 def share_files(folder: Path, others: Sequence[Path], *, least_bytes: int = 2**16) -> int:
     """Makes equal large files of artifacts one file on disk (a hard link); the number of those shared.
 

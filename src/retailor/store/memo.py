@@ -31,7 +31,7 @@ def memo_tensors(work: Path | None, label: str, key: str, make: Callable[[], Ten
     """
     if work is None:
         return make()
-    path = work / f"{memo_name(label, key)}.safetensors"
+    path = memo_path(work, label, key)
     if path.exists():
         try:
             return load_file(path)
@@ -43,6 +43,11 @@ def memo_tensors(work: Path | None, label: str, key: str, make: Callable[[], Ten
     save_file(tensors, new)
     new.replace(path)
     return tensors
+
+
+def memo_path(work: Path, label: str, key: object) -> Path:
+    """Where `memo_tensors` keeps what it makes."""
+    return work / f"{memo_name(label, key)}.safetensors"
 
 
 def memo_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:

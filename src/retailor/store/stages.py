@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any
 
 from retailor.errors import DataError, MissingExtra, MissingTable, ModelError, RetailorError
 from retailor.extras import naming_extras
+from retailor.runner import elsewhere, is_away
 from retailor.store import artifact
+from retailor.store.buckets import Bucket
 from retailor.store.keys import key_of, made_by, what_changed
 
 ABSENT = "absent"
 """The kind of a stage's artifact when the shop's data do not allow the stage."""
+AT_ONCE = 32
+"""Stages that are away at once, at most."""
 PASSED = "passed"
 """The kind of the artifact of a passing stage when what it held has been passed on, and is gone."""
 
@@ -40,6 +45,9 @@ class Stage:
     """Neither does a shop or a model that it cannot be made with; a broken file still ends the run."""
     takes_absent: bool = False
     """A stage it needs may be absent, or passed: `make` looks for itself. Otherwise it is absent too."""
+    away: bool = False
+    """It reads nothing but the folders it is given: on a cluster it goes to a machine of its own, beside
+    others that need none of what it makes."""
     passing: bool = False
     """Its artifact is emptied when the stages that need it stand, for it is not to be kept; it is made again
     when one of them must be made again."""
@@ -66,8 +74,11 @@ def run_stages(
     tell: Callable[[str], None] = lambda line: None,
     *,
     forget: bool = False,
+    bucket: Bucket | None = None,
 ) -> list[Done]:
     """Every stage in order, made or found; `tell` gets a line a stage.
+
+    What is not here and is in the `bucket` is fetched, and what has been made is published there at once.
 
     With `forget` the artifacts of other settings, which are kept for the day these come back, are removed;
     those of a passing stage always are.
@@ -78,13 +89,54 @@ def run_stages(
         _sweep(out)
         done: dict[str, Done] = {}
         known = {stage.name: stage for stage in stages}
-        for stage in stages:
-            done[stage.name] = _one(stage, out, done, known, tell)
+        given = _Given(out, known, tell, bucket)
+        for stage in _side_by_side(given, stages, done) if is_away() else stages:
+            if stage.name not in done:
+                done[stage.name] = _one(given, stage, done)
             for name in _passed(known, done):
-                done[name] = _emptied(out, done[name])
-        _forget(out, known, {Path(each.folder).name for each in done.values()}, everything=forget)
+                done[name] = _emptied(given, done[name])
+        places = {Path(each.folder).name for each in done.values()}
+        _forget(out, known, places, everything=forget)
+        if bucket is not None and forget:
+            bucket.keep_only("stages", places)
         shutil.rmtree(out / "work", ignore_errors=True)  # also of stages that an earlier plan never ended
-        return list(done.values())
+        return [done[stage.name] for stage in stages]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What all stages of a run share."""
+
+    out: Path
+    known: Mapping[str, Stage]
+    tell: Callable[[str], None]
+    bucket: Bucket | None
+
+
+def _side_by_side(given: _Given, stages: Sequence[Stage], done: dict[str, Done]) -> Iterator[Stage]:
+    """The stages as they can be made here, in order; those that are away are made meanwhile, each as soon as
+    what it needs is there, and are passed on when they are done.
+
+    The first error ends the rest: what is under way is waited for, so that nothing writes here afterwards.
+    """
+    left, under_way = list(stages), dict[Future[Done], Stage]()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        while left or under_way:
+            ready = [stage for stage in left if all(name in done for name in stage.needs)]
+            for stage in (each for each in ready if each.away):
+                under_way[threads.submit(_one, given, stage, dict(done))] = stage
+                left.remove(stage)
+            here = next((stage for stage in ready if not stage.away), None)
+            if here is None and not under_way:
+                here = left[0]  # it needs what is no stage, and says so
+            if here is not None:
+                left.remove(here)
+                yield here
+                continue
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                stage = under_way.pop(future)
+                done[stage.name] = future.result()
+                yield stage
 
 
 def _passed(known: Mapping[str, Stage], done: Mapping[str, Done]) -> list[str]:
@@ -97,9 +149,10 @@ def _passed(known: Mapping[str, Stage], done: Mapping[str, Done]) -> list[str]:
     ]  # fmt: skip
 
 
-def _emptied(out: Path, done: Done) -> Done:
-    with artifact.writing(out / done.folder, PASSED, settings={"was": done.kind}):
+def _emptied(given: _Given, done: Done) -> Done:
+    with artifact.writing(given.out / done.folder, PASSED, settings={"was": done.kind}):
         pass
+    _publish(given, done.folder)
     return replace(done, kind=PASSED)
 
 
@@ -112,24 +165,36 @@ def _forget(out: Path, known: Mapping[str, Stage], kept: set[str], *, everything
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _one(
-    stage: Stage,
-    out: Path,
-    done: dict[str, Done],
-    known: Mapping[str, Stage],
-    tell: Callable[[str], None],
-    *,
-    full: bool = False,
-) -> Done:
+def _publish(given: _Given, place: str) -> None:
+    if given.bucket is not None:
+        given.bucket.push(given.out / place, place)
+        given.bucket.put((given.out / place).with_suffix(".json"), f"{place}.json")
+
+
+def _fetch(given: _Given, place: str) -> None:
+    """Of a stage that is not here, what another machine has published."""
+    if given.bucket is not None and not (given.out / place).exists():
+        try:
+            if given.bucket.pull(place, given.out / place):
+                given.bucket.get(f"{place}.json", (given.out / place).with_suffix(".json"))
+        except DataError as error:
+            given.tell(f"{place}: made again, because {error}")
+
+
+def _one(given: _Given, stage: Stage, done: dict[str, Done], *, full: bool = False) -> Done:
     """The stage, made or found; `full` does not take one that has been emptied."""
+    out, known, tell = given.out, given.known, given.tell
     asked = artifact.fingerprint(stage.name, stage.key, [done[name].asked for name in stage.needs])
     fingerprint = key_of(asked)
     place = f"{stage.name}-{fingerprint[:12]}"
     folder = out / "stages" / place
+    _fetch(given, f"stages/{place}")
     found = _found(stage, folder, tell, full)
     if found is not None:
         seconds = float(_record(folder).get("seconds", 0.0))
         tell(f"{stage.name}: nothing changed, kept" + (f" ({found})" if found else ""))
+        if not stage.passing:
+            _publish(given, f"stages/{place}")
         return _done(stage, folder, out, fingerprint, asked, seconds, skipped=True)
     started = time.monotonic()
     why = _why_again(stage, out, asked, fingerprint)
@@ -138,7 +203,7 @@ def _one(
     work.mkdir(parents=True, exist_ok=True)
     for name in stage.needs:
         if done[name].kind == PASSED and not stage.takes_absent:
-            done[name] = _one(known[name], out, done, known, tell, full=True)
+            done[name] = _one(given, known[name], done, full=True)
     reason = _make(stage, out, done, folder, work)
     artifact.share_files(folder, [out / each.folder for each in done.values()])
     seconds = round(time.monotonic() - started, 2)
@@ -147,6 +212,8 @@ def _one(
         {"seconds": seconds, "asked": asked, "fingerprint": fingerprint, "made_by": made_by()},
     )
     shutil.rmtree(work, ignore_errors=True)
+    if not stage.passing:  # it is published when it has been emptied
+        _publish(given, f"stages/{place}")
     tell(f"{stage.name}: " + (f"left out: {reason}" if reason else f"{seconds:.1f} s"))
     return _done(stage, folder, out, fingerprint, asked, seconds, skipped=False)
 
@@ -167,7 +234,7 @@ def _make(stage: Stage, out: Path, done: Mapping[str, Done], folder: Path, work:
     inputs = {name: out / done[name].folder for name in stage.needs}
     try:
         with naming_extras():
-            stage.make(inputs, folder, work)
+            elsewhere(stage.make, inputs, folder, work) if stage.away else stage.make(inputs, folder, work)
     except MissingTable as error:
         if not stage.may_be_absent:
             raise

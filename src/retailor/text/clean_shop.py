@@ -65,7 +65,7 @@ def clean(shop: Shop) -> Shop:
         rejects.extend(_remarks(name, frame, cleaned))
         kept = _valid(name, cleaned)
         rejects.append(_reject(_lost(cleaned, kept), f"{name}: the rating is outside 1 to 5"))
-        unique = kept.unique(subset=list(_SAME[name]), keep="first", maintain_order=True)
+        unique = _first_of_each(kept, list(_SAME[name]))
         rejects.append(_reject(_lost(kept, unique), f"{name}: the row repeats an earlier one"))
         tables[name] = unique.drop("line")
     if "items" in tables:
@@ -139,7 +139,22 @@ def _remarks(name: str, frame: pl.DataFrame, cleaned: pl.DataFrame) -> Iterator[
     yield _reject(odd, "items: the price is negative, and null now")
 
 
+def _first_of_each(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """The rows whose columns no earlier row has, in order.
+
+    Rows are compared only where their hashes are alike: a table of all the texts of millions of events would
+    take several times the memory of the events.
+    """
+    alike = frame.select(columns).hash_rows(seed=0).is_duplicated()
+    suspects = frame.filter(alike)
+    firsts = suspects.unique(subset=columns, keep="first", maintain_order=True)
+    repeats = suspects["line"].filter(~suspects["line"].is_in(firsts["line"].implode()))
+    return frame.filter(~pl.col("line").is_in(repeats.implode())) if len(repeats) else frame
+
+
 def _lost(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    if len(before) == len(after):
+        return before.clear()
     return before.join(after.select("line"), on="line", how="anti")
 
 

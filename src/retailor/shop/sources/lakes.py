@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.shop.sources.origin import BATCH_ROWS, Origin
 from retailor.shop.sources.settings import Source
+from retailor.store.buckets import address_of_s3, filesystem_of
 
 Columns = Sequence[str] | None
-_BUCKETS = ("s3",)
 
 
 def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
@@ -39,38 +38,6 @@ def open_lake(source: Source, url: str, columns: Columns = None) -> Origin:
             path=url,
         )
     return _of_dataset(source, url, _parquet(url), columns)
-
-
-def filesystem_of(url: str) -> tuple[Any, str]:
-    """The file system of pyarrow that a URL or a path is in, and the path there.
-
-    Keys, region and address of a bucket are those of the environment (AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL) or of ~/.aws.
-    """
-    from pyarrow import fs
-
-    if "://" not in url:
-        return fs.LocalFileSystem(), str(Path(url).resolve())
-    kind, _, path = url.partition("://")
-    if kind not in _BUCKETS:
-        raise ConfigError(f"'url' begins with '{kind}://'; of buckets s3:// is known.", key="url")
-    return _s3(), path.strip("/")
-
-
-def _address() -> str | None:
-    """Of a bucket's server, where it is not Amazon's."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-
-
-def _s3() -> Any:
-    from pyarrow import fs
-
-    given: dict[str, Any] = {"connect_timeout": 15, "request_timeout": 60}
-    if address := _address():
-        scheme, _, host = address.rpartition("://")
-        given |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return fs.S3FileSystem(**given, **({"region": region} if region else {}))
 
 
 def listed(url: str) -> list[str]:
@@ -138,7 +105,7 @@ def _delta(url: str) -> Any:
     try:
         if "://" not in url:
             return DeltaTable(str(Path(url).resolve())).to_pyarrow_dataset()
-        address = _address()
+        address = address_of_s3()
         options = {"AWS_ENDPOINT_URL": address} if address else {}
         options |= {"AWS_ALLOW_HTTP": "true"} if (address or "").startswith("http://") else {}
         return DeltaTable(url, storage_options=options).to_pyarrow_dataset()
@@ -211,7 +178,7 @@ def _iceberg(source: Source, url: str, found: list[str], columns: Columns) -> Or
     place = url.rstrip("/") if "://" in url else str(Path(url).resolve())
     terms: Any = expressions  # its types want more than a name of a column, which it takes
     try:
-        given = {"s3.endpoint": address} if (address := _address()) else {}
+        given = {"s3.endpoint": address} if (address := address_of_s3()) else {}
         table = StaticTable.from_metadata(f"{place}/{_newest(found)}", given)
         chosen = _chosen(url, [field.name for field in table.schema().fields], source, columns)
     except (OSError, ValueError, NotInstalledError, ValidationError) as error:

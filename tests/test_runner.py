@@ -1,0 +1,248 @@
+"""Shards over a cluster of Ray: the same as in a loop, whoever is killed; and what is refused at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retailor import machines, runner
+from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, ModelError
+from retailor.models import encoding
+from retailor.models.encoding import memo_vectors
+from retailor.store import artifact
+from retailor.store.keys import made_by
+from retailor.store.stages import Stage, run_stages
+from retailor.testing.models import SAMPLE, tiny_encoder
+
+pytest.importorskip("ray")
+TEXTS = [f"{SAMPLE[i % 5]} {i}" for i in range(400)]
+
+
+def written(folder: Path, pause: float, shard: int) -> Path:
+    """Squares of a shard, slowly; who made it is noted."""
+    path = folder / f"{shard}.txt"
+    if not path.exists():
+        time.sleep(pause)
+        (folder / f"{shard}.by-{os.getpid()}-{time.time_ns()}").touch()
+        new = folder / f"{shard}.{os.getpid()}.new"
+        new.write_text(str(shard**2))
+        new.replace(path)
+    return path
+
+
+def values(paths: list[Path]) -> list[int]:
+    return [int(path.read_text()) for path in paths]
+
+
+def test_here_it_is_a_plain_loop(tmp_path: Path) -> None:
+    with runner.running("local", tmp_path):
+        assert not runner.is_away()
+        found = runner.over_shards(partial(written, tmp_path, 0.0), range(5), "squares")
+    assert values(found) == [0, 1, 4, 9, 16]
+    assert len(list(tmp_path.glob("*.by-*"))) == 5
+    runner.over_shards(partial(written, tmp_path, 0.0), range(5), "squares")
+    assert len(list(tmp_path.glob("*.by-*"))) == 5
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without processors and two nodes of one, each of processes of its own."""
+    from ray.cluster_utils import Cluster
+
+    before = dict(os.environ)
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
+    head = {"num_cpus": 0, "include_dashboard": False}
+    try:
+        made = Cluster(initialize_head=True, head_node_args=head)
+    except Exception:  # Ray gives a head thirty seconds to start, and a machine may be busy
+        made = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        made.add_node(num_cpus=1, object_store_memory=80 << 20)
+    os.environ["RAY_ADDRESS"] = made.address
+    yield made
+    made.shutdown()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.slow
+def test_vectors_of_a_cluster_are_those_of_one_machine(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "BLOCK", 32)
+    encoder = tiny_encoder()
+    (tmp_path / "away").mkdir()
+    alone = memo_vectors(encoder, TEXTS, work=tmp_path / "here")
+    with runner.running("ray", tmp_path / "away"):
+        assert runner.is_away()
+        found = memo_vectors(encoder, TEXTS, work=tmp_path / "away")
+    np.testing.assert_allclose(found, alone, atol=1e-4)
+    assert len(list((tmp_path / "away").glob("*.safetensors"))) == 13
+    assert not list((tmp_path / "away").glob("*.new")) + list((tmp_path / "away").glob(".seen*"))
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_costs_its_own_shards(cluster: Any, tmp_path: Path) -> None:
+    lost = cluster.add_node(num_cpus=1)
+
+    def kill() -> None:
+        while len(list(tmp_path.glob("*.by-*"))) < 6:
+            time.sleep(0.05)
+        cluster.remove_node(lost, allow_graceful=False)
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with runner.running("ray", tmp_path):
+        found = runner.over_shards(partial(written, tmp_path, 0.3), range(40), "squares")
+    killing.join()
+    assert values(found) == [i**2 for i in range(40)]
+    again = len(list(tmp_path.glob("*.by-*"))) - 40
+    assert again <= 2, "only what was on its way there is made again"
+
+
+@pytest.mark.slow
+def test_what_a_shard_raises_is_raised_here(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RETRIES", 1)
+    with runner.running("ray", tmp_path):
+        with pytest.raises(MissingTable, match=r"^shop: no rows\.$") as found:
+            runner.over_shards(refusing, range(3), "refusing")
+        assert found.value.path == "shop"
+        with pytest.raises(ModelError, match="dying: a part of the work was lost 2 times"):
+            runner.over_shards(dying, range(2), "dying")
+        with pytest.raises(DataError, match="must lie on storage that all machines share"):
+            runner.over_shards(of_its_own, range(2), "own")
+
+
+def refusing(shard: int) -> Path:
+    raise MissingTable("no rows.", path="shop")
+
+
+def dying(shard: int) -> Path:
+    os._exit(1)
+
+
+def of_its_own(shard: int) -> Path:
+    """A path at which each process has another file."""
+    return Path("/proc/self/stat")
+
+
+@pytest.mark.slow
+def test_stages_that_need_nothing_of_each_other_are_made_side_by_side(cluster: Any, tmp_path: Path) -> None:
+    stages = [
+        Stage("first", "a", leaves),
+        Stage("left", "b", partial(meets, "right"), ("first",), away=True),
+        Stage("right", "b", partial(meets, "left"), ("first",), away=True),
+        Stage("none", "b", refuses, ("first",), may_be_absent=True, away=True),
+        Stage("last", "c", leaves, ("left", "right"), takes_absent=True),
+    ]
+    with runner.running("ray", tmp_path):
+        done = run_stages(stages, tmp_path / "out")
+    assert [(each.name, each.kind) for each in done] == [
+        ("first", "a"), ("left", "b"), ("right", "b"), ("none", "absent"), ("last", "c"),
+    ]  # fmt: skip
+    assert all(each.skipped for each in run_stages(stages, tmp_path / "out")), "the same artifacts as here"
+
+
+def leaves(inputs: Any, folder: Path, work: Path) -> None:
+    with artifact.writing(folder, "x"):
+        pass
+
+
+def meets(other: str, inputs: Any, folder: Path, work: Path) -> None:
+    """Ends when the other one has begun; it has shards of its own, while all places are taken."""
+    assert runner.is_away()
+    runner.over_shards(partial(written, work, 0.0), range(4), "squares")
+    (work.parent / f"begun-{folder.name.rpartition('-')[0]}").touch()
+    for _ in range(1200):
+        if (work.parent / f"begun-{other}").exists():
+            return leaves(inputs, folder, work)
+        time.sleep(0.1)
+    raise AssertionError(f"{other} has not begun")
+
+
+def refuses(inputs: Any, folder: Path, work: Path) -> None:
+    raise MissingTable("no rows.")
+
+
+@pytest.mark.slow
+def test_a_ledger_of_a_cluster_is_that_of_one_machine(cluster: Any, tmp_path: Path) -> None:
+    from retailor.prove.ledger import prove
+    from tests.prove.test_prove import TINY, encoder, toy_shop
+
+    given = replace(TINY, labels=(40,), steps=("cheap baseline", "pretrained, frozen"), seeds=(0, 1))
+    alone = prove("sentiment", toy_shop(300), encoder(), given, work=tmp_path / "here")
+    (tmp_path / "away").mkdir()
+    heard: list[str] = []
+    with runner.running("ray", tmp_path):
+        found = prove("sentiment", toy_shop(300), encoder(), given, work=tmp_path / "away", tell=heard.append)
+    assert [(row.step, row.score, row.low, row.gain) for row in found.rows] == [
+        (row.step, row.score, row.low, row.gain) for row in alone.rows
+    ]
+    assert len(heard) == 4 and heard[-1].startswith("sentiment, 40 labels, ")
+
+
+# what is refused --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on", ["spark", "ray://", "ray://here", "ray://here:x", "http://127.0.0.1:1"])
+def test_a_place_that_is_none_is_named(on: str, tmp_path: Path) -> None:
+    said = pytest.raises(ConfigError, match="is no place to run on: local, ray or ray://host:port")
+    with said, runner.running(on, tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("on", ["ray", "ray://127.0.0.1:9"])
+def test_a_cluster_that_does_not_answer_is_said_at_once(
+    on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(ConfigError, match=f"no Ray cluster at '{on}'"), runner.running(on, tmp_path):
+        pass
+
+
+def test_what_a_machine_says_of_itself(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("x")
+    answer = machines.probe()(str(token))
+    assert answer == {"made_by": made_by(), "unseen": ""} and len(list(tmp_path.iterdir())) == 2
+    machines.refuse("10.0.0.2", answer, tmp_path)
+    unseen = machines.probe()(str(tmp_path / "not" / "there"))
+    with pytest.raises(ConfigError, match=r"10\.0\.0\.2 of the cluster does not see .*No such file"):
+        machines.refuse("10.0.0.2", unseen, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"python": "3.9.1"}, "has python 3.9.1"), ({"code": "0"}, "has another version of Retailor: install"),
+     ({"torch": "1.0"}, r"has torch 1\.0 \(here ")],
+)  # fmt: skip
+def test_a_machine_with_other_versions_is_refused(changed: dict[str, str], said: str, tmp_path: Path) -> None:
+    answer = {"made_by": {**made_by(), **changed}, "unseen": ""}
+    with pytest.raises(ConfigError, match=said):
+        machines.refuse("10.0.0.2", answer, tmp_path)
+    with pytest.raises(ConfigError, match="Retailor is not installed there"):
+        machines.refuse("10.0.0.2", {"error": "Retailor is not installed there"}, tmp_path)
+
+
+def test_errors_cross_to_another_process_whole() -> None:
+    import pickle
+
+    for error in (
+        DataError("x", path="p", row=3),
+        MissingExtra("ray", install="pip"),
+        ConfigError("y", key="k"),
+    ):
+        error.add_note("in a stage")
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error) and str(again) == str(error) and vars(again) == vars(error)
