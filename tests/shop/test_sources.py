@@ -540,7 +540,7 @@ def test_a_url_with_a_password_is_refused_and_not_repeated() -> None:
 def test_what_a_driver_says_of_its_address_is_told_without_the_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Drivers repeat what they were given: a whole address, the password as a URL has it, a string of ODBC."""
+    """Drivers repeat what they were given: a whole address, the password as a URL has it, ODBC."""
     import psycopg
 
     def refuse(*args: Any, **named: Any) -> None:

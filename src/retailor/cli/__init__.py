@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress,
+    init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress, distill,
     serve, refresh, experiment, evaluate_policy, drift, forget, export, chat, mcp, describe, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)

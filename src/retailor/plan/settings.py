@@ -14,6 +14,7 @@ from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
 from retailor.live.settings import DriftSettings, RefreshSettings
+from retailor.models.formats.archives import SUFFIXES
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.shop.sources.kept import Taken
@@ -173,9 +174,9 @@ class Plan:
         )
 
     def model(self, name: str) -> str:
-        """A model's name as `load_model` takes it: a relative folder is relative to the plan."""
+        """A model's name as `load_model` takes it: a relative folder or archive is relative to the plan."""
         beside = self.folder / name
-        return str(beside) if beside.is_dir() else name
+        return str(beside) if beside.is_dir() or (beside.is_file() and name.endswith(SUFFIXES)) else name
 
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""
