@@ -33,7 +33,10 @@ def packed(path: Path, files: dict[str, bytes], link: str | None = None) -> Path
 @pytest.mark.parametrize(
     ("handle", "url"),
     [
-        ("tfhub:google/nnlm-en-dim128/2", "https://tfhub.dev/google/nnlm-en-dim128/2?tf-hub-format=compressed"),
+        (
+            "tfhub:google/nnlm-en-dim128/2",
+            "https://tfhub.dev/google/nnlm-en-dim128/2?tf-hub-format=compressed",
+        ),
         ("https://tfhub.dev/google/x/4", "https://tfhub.dev/google/x/4?tf-hub-format=compressed"),
         (
             "https://www.kaggle.com/models/google/use/frameworks/tensorFlow2/variations/large/versions/2",
@@ -50,7 +53,9 @@ def test_where_a_handle_leads(handle: str, url: str) -> None:
     assert HANDLE.fullmatch(handle) and archive_url(handle) == url
 
 
-@pytest.mark.parametrize("handle", ["tfhub:", "tfhub:http://models.example/a.tar.gz", "tfhub:file:///etc/passwd", "tfhub:x"])
+@pytest.mark.parametrize(
+    "handle", ["tfhub:", "tfhub:http://models.example/a.tar.gz", "tfhub:file:///etc/passwd", "tfhub:x"]
+)
 def test_what_is_no_handle_is_said(handle: str) -> None:
     with pytest.raises(ModelError, match="is no handle of a model"):
         load_model(handle)
@@ -81,7 +86,9 @@ def test_an_archive_is_fetched_within_bounds_or_said_why_not(
 ) -> None:
     monkeypatch.setattr(archives, "archive_url", lambda handle: f"{hub}/{handle}")
     assert fetch_archive("use.tar.gz", tmp_path / "a").stat().st_size == 1000
-    with pytest.raises(ModelError, match=r"did not give 'gone' \(HTTP Error 404.*name its file \(model\.tar\.gz\)"):
+    with pytest.raises(
+        ModelError, match=r"did not give 'gone' \(HTTP Error 404.*name its file \(model\.tar\.gz\)"
+    ):
         fetch_archive("gone", tmp_path / "b")
     monkeypatch.setattr(archives, "MAX_BYTES", 500)
     with pytest.raises(ModelError, match="more than 500 bytes"):
@@ -105,7 +112,9 @@ def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, name: str) -> 
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.tgz"]
 
 
-def test_links_bombs_and_what_is_no_archive_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_bombs_and_what_is_no_archive_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DataError, match="no file below its folder"):
         unpack(packed(tmp_path / "a.tgz", {}, link="/etc/passwd"), tmp_path / "out")
     whole = packed(tmp_path / "b.tgz", {"a": b"1" * 100_000, "b": bytes(range(256)) * 400}).read_bytes()

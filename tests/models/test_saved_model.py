@@ -49,10 +49,9 @@ def written(folder: Path, read: Callable[[Any, Any], Any] | None = None, **more:
         def mean(self, texts: Any) -> Any:
             pieces = tf.strings.unicode_split(tf.strings.lower(texts), "UTF-8")
             ids = tf.ragged.map_flat_values(self.words.lookup, pieces)
-            return tf.reduce_mean(
-                tf.concat([tf.ragged.map_flat_values(lambda i: tf.gather(self.rows, i), ids),
-                           tf.RaggedTensor.from_tensor(tf.zeros([tf.shape(texts)[0], 1, DIM]))], axis=1), axis=1
-            )  # fmt: skip
+            rows = tf.ragged.map_flat_values(lambda i: tf.gather(self.rows, i), ids)
+            none = tf.RaggedTensor.from_tensor(tf.zeros([tf.shape(texts)[0], 1, DIM]))
+            return tf.reduce_mean(tf.concat([rows, none], axis=1), axis=1)
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
         def __call__(self, texts: Any) -> Any:
@@ -62,7 +61,7 @@ def written(folder: Path, read: Callable[[Any, Any], Any] | None = None, **more:
     for name, made in more.items():
         setattr(model, name, made(model))
     signatures = {name: getattr(model, name).get_concrete_function() for name in more}
-    tf.saved_model.save(model, str(folder), signatures=signatures or None)
+    tf.saved_model.save(model, str(folder), signatures=signatures)
     listed.unlink()
     return folder
 
@@ -106,7 +105,9 @@ def test_it_says_what_tensorflow_says_and_opens_there_alone(folder: Path, tmp_pa
     np.testing.assert_allclose(encoder.encode(texts)[77:78], encoder.encode(texts[77:78]), atol=1e-6)
 
 
-def test_an_archive_opens_once_and_stays(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_opens_once_and_stays(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path / "cache"))
     with tarfile.open(tmp_path / "tiny.tar.gz", "w:gz") as made:
         made.add(folder, arcname=".")
@@ -143,11 +144,15 @@ def test_what_reads_no_texts_is_said(tmp_path: Path) -> None:
     pair = [tf.TensorSpec([None], tf.string, name=name) for name in ("input", "context")]
     wrong = {
         "ids: int32": signature(lambda model, ids: {"outputs": tf.gather(model.rows, ids[:, 0])}, ids),
-        "input: string .*context: string": signature(lambda model, a, b: {"outputs": model.mean(a)}, *pair),
-        "one row of numbers": signature(lambda model, texts: {"a": model.mean(texts), "b": model.mean(texts)}),
+        "context: string .*input: string": signature(lambda model, a, b: {"outputs": model.mean(a)}, *pair),
+        "one row of numbers": signature(
+            lambda model, texts: {"a": model.mean(texts), "b": model.mean(texts)}
+        ),
     }
     for i, (told, made) in enumerate(wrong.items()):
-        place = written(tmp_path / f"wrong{i}", lambda model, texts: tf.strings.length(texts), serving_default=made)
+        place = written(
+            tmp_path / f"wrong{i}", lambda model, texts: tf.strings.length(texts), serving_default=made
+        )
         with pytest.raises(ModelError, match=told):
             load_model(place)
 
@@ -171,13 +176,16 @@ def test_a_graph_that_does_more_than_compute_is_never_opened(
         "ReadFile": lambda model, texts: model.mean(texts + inner(model, texts)),
         "WriteFile": lambda model, texts: (tf.io.write_file(str(touched), texts[0]), model.mean(texts))[1],
         "MatchingFiles": lambda model, texts: model.mean(tf.io.matching_files("/etc/*")),
-        "PrintV2": lambda model, texts: (tf.print(texts, output_stream=f"file://{touched}"), model.mean(texts))[1],
+        "PrintV2": lambda model, texts: (
+            tf.print(texts, output_stream=f"file://{touched}"),
+            model.mean(texts),
+        )[1],
     }
     real = tf.saved_model.load
     monkeypatch.setattr(tf.saved_model, "load", lambda folder: pytest.fail(f"{folder} was opened"))
     for op, read in bad.items():
         place = written(tmp_path / op, read)
-        with pytest.raises(ModelError, match=rf"the SavedModel {op} has '{op}' in '.*never|.*{op}.*"):
+        with pytest.raises(ModelError, match=rf"the SavedModel {op} has '{op}' in '"):
             load_model(place)
     monkeypatch.setattr(tf.saved_model, "load", real)
     assert not touched.exists()
@@ -238,7 +246,9 @@ def test_a_student_learns_from_it_and_is_trained_on(folder: Path, tmp_path: Path
     teacher = SavedModelEncoder.load(folder)
     texts = [f"{a} {b}" for a in SAMPLE for b in ("red", "blue", "for a desk", "很好", "!")]
     student = tiny_encoder(texts)
-    made = distilled(teacher, student, texts, StudentSettings(layers_steps=150, layers_rate=3e-3, batch_size=16))
+    made = distilled(
+        teacher, student, texts, StudentSettings(layers_steps=150, layers_rate=3e-3, batch_size=16)
+    )
 
     def apart(encoder: Any) -> float:
         own, wanted = encoder.encode(texts), teacher.encode(texts)

@@ -147,7 +147,7 @@ def distilled(
 
 
 def turned(teacher: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The teacher's unit rows [n, d] as unit rows [n, k], as near as can be to where the student starts [n, k].
+    """The teacher's unit rows [n, d] as unit rows [n, k], turned to where the student starts [n, k].
 
     Cosines between texts stay what they are where d ≤ k; else the k directions are kept that have most of
     them (Eckart and Young, 1936). The turn is the orthogonal one of Schönemann (Psychometrika 31, 1966): a

@@ -108,8 +108,8 @@ def load_model(name: str | Path, *, kind: Kind | None = None) -> Encoder | Gener
     `name` is 'minilm', 'e5' or 'smollm2' (weights from a pip package); a folder (our artifacts,
     sentence-transformers, transformers, PEFT or SavedModel layout); an archive of a SavedModel (.tar.gz);
     'org/name' or 'hub:org/name' (the model hub); 'tfhub:publisher/name/version' or an address of TensorFlow
-    Hub; or 'https://host/v1#model' (any OpenAI-compatible address). `kind` says which one is wanted where a name
-    could be either, and makes the other a ModelError. Raises MissingExtra with the command to run when a
+    Hub; or 'https://host/v1#model' (any OpenAI-compatible address). `kind` says which one is wanted where a
+    name could be either, and makes the other a ModelError. Raises MissingExtra with the command to run when a
     package is missing, DataError on a corrupt file, ModelError on anything else that cannot be loaded.
     """
     name = str(name)

@@ -25,7 +25,7 @@ _KAGGLE = re.compile(
     r"https://www\.kaggle\.com/models/([\w.-]+)/([\w.-]+)/(?:frameworks/)?([\w.-]+)/(?:variations/)?([\w.-]+)"
     r"/(?:versions/)?(\d+)/?"
 )
-HANDLE = re.compile(r"(?:https://(?:tfhub\.dev|www\.kaggle\.com/models)/.+|tfhub:.+)")
+HANDLE = re.compile(r"(?:https://(?:tfhub\.dev|www\.kaggle\.com/models)/.+|tfhub:.*)")
 """Names of models that are handles of a hub."""
 
 
@@ -100,9 +100,7 @@ def unpack(archive: Path, folder: Path) -> None:
                         f"it unpacks to more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes.", path=archive
                     )
                 if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
-                    raise DataError(
-                        f"'{member.name[:200]}' in it is no file below its folder.", path=archive
-                    )
+                    raise DataError(f"'{member.name[:200]}' in it is no file below its folder.", path=archive)
                 if member.isfile():
                     _write(packed, member, folder / name)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

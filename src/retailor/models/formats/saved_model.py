@@ -19,16 +19,19 @@ from retailor.models.files import first_line
 GRAPH = "saved_model.pb"
 Read = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to rows [n, dim], as the graph gives them."""
-_KEPT_STATE = frozenset(
-    "VarHandleOp ReadVariableOp AssignVariableOp AssignAddVariableOp AssignSubVariableOp VarIsInitializedOp "
-    "DisableCopyOnRead ResourceGather ResourceGatherNd DestroyResourceOp HashTableV2 MutableHashTableV2 "
-    "MutableDenseHashTableV2 AnonymousHashTable AnonymousMutableHashTable LookupTableFindV2 "
-    "LookupTableSizeV2 LookupTableImportV2 LookupTableInsertV2 LookupTableExportV2 InitializeTableV2 "
-    "PartitionedCall StatefulPartitionedCall If While Case Assert TensorArrayV3 TensorArrayReadV3 "
-    "TensorArrayWriteV3 TensorArrayGatherV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArrayCloseV3 "
-    "TensorArrayConcatV3 TensorArraySplitV3 RandomUniform RandomUniformInt RandomStandardNormal "
-    "TruncatedNormal RandomShuffle Multinomial StatefulUniform StatefulStandardNormalV2 RngReadAndSkip".split()
-)
+_KEPT_STATE = frozenset((
+    "VarHandleOp", "ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp",
+    "AssignSubVariableOp", "VarIsInitializedOp", "DisableCopyOnRead", "ResourceGather",
+    "ResourceGatherNd", "DestroyResourceOp", "HashTableV2", "MutableHashTableV2",
+    "MutableDenseHashTableV2", "AnonymousHashTable", "AnonymousMutableHashTable",
+    "LookupTableFindV2", "LookupTableSizeV2", "LookupTableImportV2", "LookupTableInsertV2",
+    "LookupTableExportV2", "InitializeTableV2", "PartitionedCall", "StatefulPartitionedCall", "If",
+    "While", "Case", "Assert", "TensorArrayV3", "TensorArrayReadV3", "TensorArrayWriteV3",
+    "TensorArrayGatherV3", "TensorArrayScatterV3", "TensorArraySizeV3", "TensorArrayCloseV3",
+    "TensorArrayConcatV3", "TensorArraySplitV3", "RandomUniform", "RandomUniformInt",
+    "RandomStandardNormal", "TruncatedNormal", "RandomShuffle", "Multinomial", "StatefulUniform",
+    "StatefulStandardNormalV2", "RngReadAndSkip",
+))  # fmt: skip
 """Operations with a state that stays in memory; any other with a state is refused."""
 _TOUCHES = re.compile(
     r"PyFunc|File|Dataset|Iterator|Reader|Summary|Save|Restore|Checkpoint|Xla|TPU|Rpc|Remote|Collective"
@@ -134,7 +137,7 @@ def _calls(nodes: Iterable[Any], functions: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _is_given(given: str, where: str, functions: Mapping[str, Any], depth: int = 8) -> bool:
-    """Whether an input of a node is what somebody outside of all functions gives, and nothing in the graph."""
+    """Whether an input of a node is what somebody outside of all functions gives."""
     if ":" in given or not depth:
         return False
     at = [each.name for each in functions[where].signature.input_arg].index(given)
@@ -202,14 +205,17 @@ def _chosen(model: Any, folder: Path) -> tuple[str, Any]:
 
 
 def _concrete(model: Any) -> Sequence[Any]:
-    return tuple(getattr(getattr(model, "__call__", None), "concrete_functions", ()))
+    # Only what was saved as a function has these; `__call__` of its class alone has none.
+    return tuple(getattr(model.__call__, "concrete_functions", ()))
 
 
 def _takes_texts(function: Any) -> bool:
     import tensorflow as tf
 
     given = [one for one in function.structured_input_signature[0] if isinstance(one, tf.TensorSpec)]
-    return len(given) == 1 and _is_texts(given[0])
+    made = function.structured_outputs
+    named = made if isinstance(made, Mapping) else {"": made}
+    return len(given) == 1 and _is_texts(given[0]) and _named(named) is not None
 
 
 def _is_texts(spec: Any) -> bool:
@@ -226,7 +232,9 @@ def _named(outputs: Any) -> str | None:
     rows = [
         name
         for name, spec in outputs.items()
-        if spec.dtype.is_floating and (spec.shape.rank is None or spec.shape.rank == 2)
+        if hasattr(spec, "dtype")
+        and spec.dtype.is_floating
+        and (spec.shape.rank is None or spec.shape.rank == 2)
     ]
     known = [name for name in _OUTPUTS if name in rows]
     return known[0] if known else rows[0] if len(rows) == 1 else None
