@@ -27,7 +27,8 @@ def memo_vectors(
     call to call, as an endpoint's may, is not known again.
     """
     unique = list(dict.fromkeys(texts))
-    blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
+    size = getattr(encoder, "block", None) or BLOCK
+    blocks = [unique[start : start + size] for start in range(0, len(unique), size)]
     # Two encoders may share a name: the vectors of a few texts tell one's weights from the other's.
     sample = [] if work is None else np.round(encoder.encode(unique[:4], role=role), 4).tolist()
 
