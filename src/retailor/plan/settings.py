@@ -153,9 +153,12 @@ class Plan:
         )
         adapt = replace(adapt, general_file=None if general is None else self._whole(general))
         named = {kind: getattr(models, kind) for kind in ("encoder", "generator")}
-        folders = {kind: self._whole(name) for kind, name in named.items() if (self.folder / name).is_dir()}
-        models = replace(models, **folders)
+        whole = {kind: self._whole(name) for kind, name in named.items() if self.model(name) != name}
+        models = replace(models, **whole)
         sections = {**self.sections, "shop": shop, "models": models, "adapt": adapt}
+        if (seen := self.sections.get("pictures")) is not None:
+            model = self._whole(seen.model) if (self.folder / seen.model).is_dir() else seen.model
+            sections["pictures"] = replace(seen, folder=self._whole(seen.folder), model=model)
         return Plan(self.head, sections, self.folder, self.taken)
 
     def _whole(self, name: str) -> str:

@@ -76,6 +76,13 @@ class ServedRun:
     """Of the last line of the log that they have in them."""
     pseudonyms: Pseudonyms | None = None
     insight: Path | None = None
+    pictures: Path | None = None
+    """Where the paths of the items' pictures start."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether a search may be made by a picture."""
+        return any(getattr(loaded.now, "sees", False) for loaded in self.tasks.values())
 
     def own(self, user_id: str | None) -> str | None:
         """The id that this run knows a customer by, from the shop's own id or from that one itself."""

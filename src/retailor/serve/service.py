@@ -25,6 +25,7 @@ from retailor.live.standing import standing_run
 from retailor.models.shapes import Encoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
+from retailor.serve.item_pictures import small_jpeg
 from retailor.serve.living import Living, living_of
 from retailor.serve.opening import contents_of
 from retailor.serve.served import Loaded, Reply, ServedRun, Since
@@ -121,7 +122,10 @@ class Service:
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
-        run = ServedRun(contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight)
+        pictures = Path(self.settings.pictures) if self.settings.pictures else contents.pictures
+        run = ServedRun(
+            contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight, pictures
+        )
         return run if self._living is None else self._grown(run, self._living.shop.recent)
 
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
@@ -311,6 +315,17 @@ class Service:
             raise no_item(item_id)
         return found
 
+    def picture(self, item_id: str) -> bytes:
+        """A small JPEG of the item. ServeError 404 where there is none that can be shown."""
+        run = self._now()
+        card = run.view.card(item_id)
+        if card is None:
+            raise no_item(item_id)
+        made = None if run.pictures is None else small_jpeg(run.pictures, card["image"], self.cache)
+        if made is None:
+            raise ServeError("there is no picture of this item here.", status=404)
+        return made
+
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Items by words in the title, the most popular first."""
         return self._now().view.find_items(text, page, size)
@@ -353,7 +368,7 @@ class Service:
         if run is None:
             return {
                 "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
-                "insight": False,
+                "insight": False, "pictures": False, "sees": False,
             }  # fmt: skip
         return {
             "ready": True,
@@ -363,6 +378,8 @@ class Service:
             "n_items": run.view.n_items,
             "n_customers": run.view.n_customers,
             "insight": run.insight is not None and self.settings.show_insight,
+            "pictures": run.pictures is not None and run.pictures.is_dir(),
+            "sees": run.sees,
         }
 
     def showing(self) -> Showing | None:

@@ -175,6 +175,11 @@ class Search:
             for query, each, vector in zip(queries, understood, vectors, strict=True)
         ]
 
+    @property
+    def sees(self) -> bool:
+        """Whether queries may have a picture: some item has one."""
+        return self._looks is not None
+
     def teach_pictures(self, queries: Sequence[SearchQuery], item_ids: Sequence[str]) -> float:
         """Learns what a picture weighs beside words from queries of both and the item that each means.
 
