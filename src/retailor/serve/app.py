@@ -48,7 +48,10 @@ PICTURE_HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
-_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
+_JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}, "description": "The picture."},
+    204: {"description": "There is no picture of this item here."},
+}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     401: {"model": Problem, "description": "The API key is missing or wrong."},
@@ -120,8 +123,11 @@ def _add_shop(app: FastAPI, service: Service) -> None:
 
     @app.get("/picture", tags=["shop"], response_class=Response, responses=_JPEG)
     def picture(body: Annotated[PictureBody, Query()]) -> Response:
-        """A small JPEG of an item, made from the file that its column `image` names."""
-        return Response(service.picture(body.item_id), media_type="image/jpeg", headers=PICTURE_HEADERS)
+        """A small JPEG of an item, made from the file that its column `image` names; 204 without one."""
+        found = service.picture(body.item_id)
+        if found is None:
+            return Response(status_code=204, headers=PICTURE_HEADERS)
+        return Response(found, media_type="image/jpeg", headers=PICTURE_HEADERS)
 
     @app.get("/customers", tags=["shop"])
     def customers(body: Annotated[CustomersBody, Query()]) -> CustomersReply:

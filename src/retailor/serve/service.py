@@ -315,16 +315,13 @@ class Service:
             raise no_item(item_id)
         return found
 
-    def picture(self, item_id: str) -> bytes:
-        """A small JPEG of the item. ServeError 404 where there is none that can be shown."""
+    def picture(self, item_id: str) -> bytes | None:
+        """A small JPEG of the item; None where there is none that can be shown. ServeError 404."""
         run = self._now()
         card = run.view.card(item_id)
         if card is None:
             raise no_item(item_id)
-        made = None if run.pictures is None else small_jpeg(run.pictures, card["image"], self.cache)
-        if made is None:
-            raise ServeError("there is no picture of this item here.", status=404)
-        return made
+        return None if run.pictures is None else small_jpeg(run.pictures, card["image"], self.cache)
 
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Items by words in the title, the most popular first."""

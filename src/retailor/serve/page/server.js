@@ -79,7 +79,8 @@ export async function showPicture(image, itemId) {
     return;
   }
   const response = await fetch(address, { headers: { "X-API-Key": key } }).catch(() => null);
-  if (!response?.ok) return image.remove();
-  image.src = URL.createObjectURL(await response.blob());
+  const picture = response?.ok ? await response.blob() : null;
+  if (!picture?.size) return image.remove();
+  image.src = URL.createObjectURL(picture);
   image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
 }

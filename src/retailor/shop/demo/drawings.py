@@ -14,7 +14,7 @@ from retailor.shop.demo.catalogue import Item, make_items, pick
 
 SIDE = 160
 SHAPES = ("round", "square", "tall", "wide", "six-sided")
-PATTERNS = ("plain", "striped", "dotted", "checked")
+PATTERNS = ("plain", "striped", "dotted", "checkered")
 _COLOURS = ((35, 35, 38), (28, 42, 92), (30, 88, 52), (214, 190, 150), (240, 110, 92), (104, 112, 122),
             (240, 240, 236), (214, 164, 38), (118, 24, 48), (120, 190, 232))  # fmt: skip
 """In the order of the colours' words in both languages."""
@@ -50,7 +50,7 @@ def drawn(look: Look, rng: Generator) -> Any:
     for x in range(0, SIDE, step):
         if look.pattern == "striped":
             pen.rectangle((x, 0, x + step // 2, SIDE), fill=other)
-        for y in range(0, SIDE, step) if look.pattern in ("dotted", "checked") else ():
+        for y in range(0, SIDE, step) if look.pattern in ("dotted", "checkered") else ():
             if look.pattern == "dotted":
                 pen.ellipse((x, y, x + step // 2, y + step // 2), fill=other)
             elif (x + y) // step % 2:
