@@ -1,4 +1,4 @@
-"""Every block of code in the docs is one that works: parsed, its names looked up, its plans read, some of it run."""
+"""Every block of code in the docs works: parsed, its names looked up, its plans read, some of it run."""
 
 from __future__ import annotations
 
@@ -113,6 +113,7 @@ def is_dots(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is ...
 
 
+@pytest.mark.slow
 def test_the_first_lines_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand, but on a demo shop and with an encoder that opens in no time."""
     from retailor.shop.demo import demo_shop
@@ -158,6 +159,7 @@ def test_the_plans_that_come_along_are_read(plan: Path) -> None:
 def lines_of(block: Block) -> Iterator[list[str]]:
     """The commands of a block, word by word: pipes and chains taken apart, comments and variables gone."""
     text = re.sub(r"\\\n\s*", " ", re.sub(r"<<'?(\w+)'?\n.*?\n\1\n", "\n", block.text, flags=re.DOTALL))
+    text = re.sub(r"(^|\s)#[^\n]*", r"\1", text)
     for line in re.findall(r"(?:'[^']*'|[^'\n])+", text):  # a text in quotes may have several lines
         words = shlex.split(line, comments=True)
         command: list[str] = []

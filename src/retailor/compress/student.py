@@ -159,7 +159,8 @@ def turned(teacher: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[
         wide = wide @ directions[:, : start.shape[1]]
     left, _, right = np.linalg.svd(wide.T @ start, full_matrices=False)
     made = wide @ (left @ right)
-    return (made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    unit = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+    return np.asarray(unit, dtype=np.float32)
 
 
 def word_table(

@@ -54,7 +54,8 @@ class Batches:
 
     def _started(self, asked: Mapping[str, Any]) -> tuple[int, Any]:
         lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines()]
-        good, bad = [], []
+        good: list[bytes] = []
+        bad: list[bytes] = []
         for i, line in enumerate(lines):
             if self._drops(i):
                 continue
