@@ -160,6 +160,13 @@ def test_what_is_too_much_for_one_batch_goes_as_several(monkeypatch: pytest.Monk
         np.testing.assert_allclose(
             rows, RemoteEncoder(settings(server, batch_from=None)).encode(TEXTS), atol=1e-6
         )
+        prices = {"price_in": 1.0, "price_out": 0.0}
+        most = RemoteEncoder(settings(server, **prices), batch_size=4).estimate(TEXTS).cost
+        tight = RemoteEncoder(settings(server, budget_cost=(most or 0) * 0.9, **prices), batch_size=4)
+        n = asked(server, "files")
+        with pytest.raises(ModelError, match="budget_cost"):
+            tight.encode(TEXTS)
+        assert asked(server, "files") == n, "held for all before the first is sent"
     monkeypatch.setattr(batches, "MAX_LINES", 50_000)
     monkeypatch.setattr(batches, "MAX_BYTES", 700)
     with OpenAIServer() as server:

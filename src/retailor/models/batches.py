@@ -65,18 +65,22 @@ def answered(
     try:
         place.mkdir(exist_ok=True)
         parts = [_Part(endpoint, place, number, chosen) for number, chosen in _parts(lines, n_texts)]
+        # Held for all before anything is sent, and not twice where an earlier call of the same did not end.
+        budget, wanted = endpoint.budget, sum(most, Tokens(0))
+        budget.reserve_batch(wanted, len(lines), endpoint.settings.batch_prices, place.name)
         for part in parts:
-            wanted = sum((most[i] for i in part.rows), Tokens(0))
-            part.send(route, lines, wanted)
+            part.send(route, lines)
         _wait(parts, endpoint)
         found: dict[int, Answer] = {}
         for part in parts:
             found |= part.take()
+        budget.settle_batch(wanted, sum(map(_used, found.values()), Tokens(0)), place.name)
         for part in parts:
             part.clear()
         shutil.rmtree(place, ignore_errors=True)
         return [found.get(i, "no answer in the batch") for i in range(len(lines))]
     finally:
+        place.with_suffix(".lock").unlink(missing_ok=True)
         lock.release()
 
 
@@ -115,14 +119,9 @@ class _Part:
             json.loads(self._path.read_text(encoding="utf-8")) if self._path.exists() else {}
         )
         self._batch: dict[str, Any] = {}
-        self._wanted = Tokens(0)
 
-    def send(self, route: str, lines: Sequence[bytes], wanted: Tokens) -> None:
+    def send(self, route: str, lines: Sequence[bytes]) -> None:
         """Sends it, if no earlier call did: the endpoint is asked before, for a killed one may have."""
-        self._wanted = wanted
-        self._endpoint.budget.reserve_batch(
-            wanted, len(self.rows), self._endpoint.settings.batch_prices, self._mark
-        )
         if "done" in self._state:  # a call was killed while it cleared up: its answers are lost
             self.clear()
             self._state = {}
@@ -144,7 +143,6 @@ class _Part:
         status = self._batch.get("status")
         if status == "failed":
             self._path.unlink()
-            self._endpoint.budget.settle_batch(self._wanted, Tokens(0), self._mark)
             told = (self._batch.get("errors") or {}).get("data") or [{}]
             raise ModelError(
                 f"{self._endpoint.settings.model}: the endpoint refused a batch of {len(self.rows):,} "
@@ -166,8 +164,6 @@ class _Part:
             for line in self._endpoint.content(file_id).splitlines():
                 if (read := _read(line)) is not None and read[0] in self.rows:
                     found[read[0]] = read[1]
-        used = sum((_used(one) for one in found.values()), Tokens(0))
-        self._endpoint.budget.settle_batch(self._wanted, used, self._mark)
         self._state["files"] = [name for name in (*files, self._state.get("file")) if name]
         return found
 

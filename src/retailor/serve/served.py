@@ -115,3 +115,23 @@ class Since:
 
     def not_to_show(self) -> tuple[str, ...]:
         return self.recent.not_to_show()
+
+
+def state_of(run: ServedRun | None, *, show_insight: bool) -> dict[str, Any]:
+    """Whether questions can be answered, and what: tasks with fingerprints, those left out, sizes."""
+    if run is None:
+        return {
+            "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
+            "insight": False, "pictures": False, "sees": False,
+        }  # fmt: skip
+    return {
+        "ready": True,
+        "name": run.name,
+        "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
+        "absent": dict(run.absent),
+        "n_items": run.view.n_items,
+        "n_customers": run.view.n_customers,
+        "insight": run.insight is not None and show_insight,
+        "pictures": run.pictures is not None and run.pictures.is_dir(),
+        "sees": run.sees,
+    }

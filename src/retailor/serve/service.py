@@ -28,7 +28,7 @@ from retailor.serve.encoders import shared_encoders
 from retailor.serve.item_pictures import small_jpeg
 from retailor.serve.living import Living, living_of
 from retailor.serve.opening import contents_of
-from retailor.serve.served import Loaded, Reply, ServedRun, Since
+from retailor.serve.served import Loaded, Reply, ServedRun, Since, state_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
@@ -317,10 +317,7 @@ class Service:
 
     def picture(self, item_id: str) -> bytes | None:
         """A small JPEG of the item; None where there is none that can be shown. ServeError 404."""
-        run = self._now()
-        card = run.view.card(item_id)
-        if card is None:
-            raise no_item(item_id)
+        run, (card,) = self._now(), self.items((item_id,)).rows
         return None if run.pictures is None else small_jpeg(run.pictures, card["image"], self.cache)
 
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
@@ -361,23 +358,7 @@ class Service:
 
     def ready(self) -> dict[str, Any]:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
-        run = self._run
-        if run is None:
-            return {
-                "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
-                "insight": False, "pictures": False, "sees": False,
-            }  # fmt: skip
-        return {
-            "ready": True,
-            "name": run.name,
-            "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
-            "absent": dict(run.absent),
-            "n_items": run.view.n_items,
-            "n_customers": run.view.n_customers,
-            "insight": run.insight is not None and self.settings.show_insight,
-            "pictures": run.pictures is not None and run.pictures.is_dir(),
-            "sees": run.sees,
-        }
+        return state_of(self._run, show_insight=self.settings.show_insight)
 
     def showing(self) -> Showing | None:
         """What is shown, where it is noted."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -77,12 +78,30 @@ def open_saved_model(folder: Path) -> tuple[Read, str]:
 
 @naming_extras()
 def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with _silent():
+        import tensorflow as tf
 
-    with suppress(RuntimeError):  # it was used before, by somebody who decided otherwise
-        tf.config.set_visible_devices([], "GPU")
+        with suppress(RuntimeError):  # it was used before, by somebody who decided otherwise
+            tf.config.set_visible_devices([], "GPU")
     return tf
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what TensorFlow writes to standard error when it is loaded: which processor this is."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 # whether it only computes -------------------------------------------------------------------------
