@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow coverage lint results-check canaries results lock clean install install-dev
+.PHONY: docs demo test test-slow coverage lint results-check canaries results lock clean install install-dev
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -53,6 +53,11 @@ test-slow: install-dev
 coverage: install-dev
 	OMP_NUM_THREADS=1 COVERAGE_CORE=$(shell $(BIN)/python -c "import sys; print('sysmon' if sys.version_info >= (3, 12) else 'ctrace')") \
 	  $(BIN)/pytest -n 2 --cov
+
+# The docs as a site in out/site; it loads nothing from other hosts.
+docs: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # What `requirements.lock` is: the versions of constraints.txt with the hashes of every file, for all systems.
 lock: install-dev

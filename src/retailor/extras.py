@@ -17,6 +17,7 @@ EXTRAS = {
     "pictures": ("PIL",),
     "compress": ("onnx", "onnxscript", "onnxruntime"),
     "remote": ("openai",),
+    "tfhub": ("tensorflow",),
     "mcp": ("mcp", "mcp_types"),
     "serve": ("fastapi", "starlette", "uvicorn", "prometheus_client", "lmdb", "redis"),
     "live": ("sqlalchemy", "psycopg"),

@@ -20,6 +20,7 @@ from retailor.models.pictures.preparing import Preparation
 from retailor.plan.main_job import stages_of
 from retailor.plan.pictures import picture_note, picture_stages, seeing
 from retailor.plan.settings import make_plan
+from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.registry import TASKS
 
@@ -76,4 +77,15 @@ def test_a_shop_without_pictures_has_no_such_stage(tmp_path: Path, model: Path) 
     with pytest.raises(MissingTable, match=r"no item .*: 1 × no such file"):
         stage.make(shop_with(tmp_path, ["gone.png", None]), tmp_path / "seen", tmp_path / "work")
     with pytest.raises(DataError, match="no such folder"):
-        picture_stages(make_plan({"name": "x", "pictures": {"folder": "nowhere"}}, tmp_path))
+        other = {"reader": "amazon-2018", "files": ["meta.json"]}
+        picture_stages(make_plan({"name": "x", "shop": other, "pictures": {"folder": "nowhere"}}, tmp_path))
+    demo = {"name": "x", "shop": {"reader": "demo", "size": 20}, "pictures": {"folder": "drawn"}}
+    drawn = make_plan(demo, tmp_path)
+    picture_stages(drawn)
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == sorted(
+        demo_shop(20).items["image"]
+    )
+    elsewhere = make_plan(drawn.settled().to_dict(), tmp_path / "run")
+    assert elsewhere.sections["pictures"].folder == str(tmp_path / "drawn"), (
+        "a refresh reads the run's own plan"
+    )

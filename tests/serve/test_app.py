@@ -315,10 +315,14 @@ class TestKeysHostsAndHeaders:
 
     def test_the_page_may_load_only_from_here(self, client: TestClient, service: Service) -> None:
         policy = client.get("/").headers["Content-Security-Policy"]
-        assert "script-src 'self'" in policy and "img-src 'self' data:;" in policy and "unsafe" not in policy
+        assert (
+            "script-src 'self'" in policy
+            and "img-src 'self' data: blob:;" in policy
+            and "unsafe" not in policy
+        )
         assert "http" not in client.get("/").text.replace("https://", "http").split("</head>")[0]
         remote = TestClient(make_app(service, ServeSettings(hosts=("testserver",), remote_images=True)))
-        assert "data: https:" in remote.get("/").headers["Content-Security-Policy"]
+        assert "blob: https:" in remote.get("/").headers["Content-Security-Policy"]
         assert 'data-remote-images="true"' in remote.get("/").text
 
     def test_every_file_of_the_page_is_there(self, client: TestClient) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +21,7 @@ import pytest
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from retailor.cli import app
@@ -33,6 +35,7 @@ from retailor.plan.run import resolved_toml
 from retailor.plan.settings import Plan, make_plan, read_plan
 from retailor.plan.shop_stages import shop_stages
 from retailor.shop.read import read, read_sources
+from retailor.shop.sources.database import secrets_of
 from retailor.shop.sources.kept import kept_files, take_new
 from retailor.shop.sources.origin import Origin
 from retailor.shop.sources.query import one_select
@@ -314,6 +317,8 @@ def test_a_folder_keeps_the_rows_of_one_source(tmp_path: Path) -> None:
     (tmp_path / "other" / "letters.txt").write_text("dear")
     with pytest.raises(DataError, match="holds other things"):
         shop_of(replace(source, keep=str(tmp_path / "other")), tmp_path / "shop")
+    with pytest.raises(DataError, match="no column 'id', which row_id names; it has customer, sku"):
+        shop_of(replace(source, keep=str(tmp_path / "new"), row_id="id"), tmp_path / "shop")
     with pytest.raises(DataError, match="would count double"):
         read_sources([place.source, place.source], tmp_path / "shop")
 
@@ -331,7 +336,7 @@ def test_a_clock_that_went_wrong_does_not_hide_what_comes(tmp_path: Path) -> Non
 
 
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=12)
 def test_whatever_comes_no_later_than_it_may_is_there_once(data: st.DataObject) -> None:
     """Reads at any moments, rows at any of them, each no more than `late_h` behind the newest: all, once."""
     late_h = data.draw(st.sampled_from([0.0, 1.0, 5.0]))
@@ -522,6 +527,7 @@ def test_a_url_with_a_password_is_refused_and_not_repeated() -> None:
         "postgresql+psycopg://reader@host/shop?password=hunter2",
         "mysql://host/shop?user=a&passwd=hunter2",
         "s3://key:hunter2@bucket/orders",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BUID%3Du%3BPWD%3Dhunter2",
     ):
         with pytest.raises(ConfigError, match="has a password in it") as caught:
             Source(url=url, query=QUERY)
@@ -529,6 +535,42 @@ def test_a_url_with_a_password_is_refused_and_not_repeated() -> None:
         with pytest.raises(ConfigError, match="has a password in it") as caught:
             make_plan({"shop": {"sources": [{"url": url, "query": QUERY}]}}, Path())
         assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_driver_says_of_its_address_is_told_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drivers repeat what they were given: a whole address, the password as a URL has it, ODBC."""
+    import psycopg
+
+    def refuse(*args: Any, **named: Any) -> None:
+        forms = SECRET, quote_plus(SECRET), quote(SECRET, safe="")
+        raise psycopg.OperationalError("no, not " + ", ".join(f"postgresql://u:{form}@h/d" for form in forms))
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    monkeypatch.setenv("SHOP_PASSWORD", SECRET)
+    monkeypatch.setenv("SHOP_URL", f"postgresql+psycopg://u:{quote_plus(SECRET)}@h/d")
+    about = {"query": QUERY, "tables": {"events": EVENTS}}
+    for values in (
+        {"url": "postgresql+psycopg://u@h/d", "password_env": "SHOP_PASSWORD"},
+        {"url_env": "SHOP_URL"},
+    ):
+        with pytest.raises(DataError, match=r"not postgresql://u:\*\*\*@h/d") as caught:
+            shop_of(Source(**values, **about), tmp_path / "shop")  # type: ignore[arg-type]
+        told = "".join(format_exception(caught.value))
+        assert not any(form in told for form in (SECRET, quote_plus(SECRET), quote(SECRET, safe="")))
+    odbc = make_url(f"mssql+pyodbc:///?odbc_connect={quote_plus('DRIVER=X;UID=u;PWD=hunter2;')}")
+    assert "hunter2" in secrets_of(odbc) and secrets_of(odbc)[-1] == "hunter2"
+
+
+def test_a_variable_that_holds_something_else_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in ("hunter2", "s3://key:hunter2@bucket/orders", "duckdb:///hunter2.duckdb"):
+        monkeypatch.setenv("SHOP_URL", value)
+        with pytest.raises(RetailorError) as caught:
+            shop_of(Source(url_env="SHOP_URL", query=QUERY, tables={"events": EVENTS}), tmp_path / "shop")
+        assert "hunter2" not in "".join(format_exception(caught.value)), value
 
 
 def test_settings_that_do_not_go_together() -> None:

@@ -19,9 +19,12 @@ from PIL import Image
 from retailor.errors import DataError
 from retailor.models.pictures import items as room
 from retailor.models.pictures.items import ItemPictures
+from retailor.seeds import stream
 from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
+from retailor.shop.demo import demo_shop, demo_truth
+from retailor.shop.demo.drawings import draw_pictures, drawn
 from retailor.shop.images import images_of
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
@@ -31,6 +34,7 @@ from retailor.tasks.search import Search, SearchSettings, task
 from retailor.tasks.search.entry import ENTRY
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.toys import HashEncoder
+from retailor.text.clean_shop import clean
 
 COLOURS = {"red": (200, 20, 20), "green": (20, 180, 40), "blue": (20, 40, 200), "yellow": (220, 210, 30)}
 
@@ -269,3 +273,51 @@ def test_a_shop_without_pictures_is_fitted_as_before(shop: tuple[Shop, ItemPictu
         assert plain.predict(query) == blind.predict(query)
     assert plain._made.parts.keys() == blind._made.parts.keys() and "picture_kernel" not in plain._made.parts
     assert room.KIND == "pictures"
+
+
+class ByGrid(ByColour):
+    """An encoder that sees six by six colours, and how much each square changes."""
+
+    name, dim = "grid", 6 * 6 * 4
+
+    def encode_pictures(self, pictures: Any) -> np.ndarray:
+        rows = []
+        for each in pictures:
+            side = min(each.shape[:2]) // 6
+            squares = each[: side * 6, : side * 6].reshape(6, side, 6, side, 3).astype(np.float32)
+            rows.append(
+                np.concatenate([squares.mean((1, 3)).ravel(), 2 * squares.std((1, 3)).mean(-1).ravel()])
+            )
+        made = np.array(rows, np.float32).reshape(-1, self.dim)
+        made = made - made.mean(1, keepdims=True)
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def test_words_and_a_photo_together_find_what_neither_finds(tmp_path: Path) -> None:
+    """The demo's texts tell the product, its pictures shape and pattern: both together name one item."""
+    size = 150
+    shop, looks = demo_shop(size), demo_truth(size).looks
+    draw_pictures(tmp_path, size, 0)
+    encoder = ByGrid()
+    pictures = ItemPictures.of(images_of(shop.items, tmp_path), encoder)
+    search = Search(HashEncoder(), pictures=pictures).fit(clean(shop))
+
+    def asked(row: dict[str, Any], *, words: bool, photo: bool) -> SearchQuery:
+        """The category that many are of, and another drawing of the same look."""
+        file = io.BytesIO()
+        drawn(looks[row["item_id"]], stream(1, "photo", row["item_id"])).save(file, "PNG")
+        text = row["category"][-1] if words else ""
+        image = base64.b64encode(file.getvalue()).decode() if photo else ""
+        return SearchQuery(text, 1, image=image, read=False)
+
+    hits = {}
+    for name, (words, photo) in {
+        "words": (True, False),
+        "photo": (False, True),
+        "both": (True, True),
+    }.items():
+        rows = list(shop.items.iter_rows(named=True))
+        found = search.predict([asked(row, words=words, photo=photo) for row in rows])
+        right = [each.items[0].item_id == row["item_id"] for each, row in zip(found, rows, strict=True)]
+        hits[name] = float(np.mean(right))
+    assert hits["both"] > max(hits["words"], hits["photo"]) + 0.1

@@ -13,7 +13,7 @@ from retailor.cli.chat import chat, mcp
 from retailor.cli.doctor import doctor
 from retailor.cli.insight import insight
 from retailor.cli.living import drift, experiment, export, forget, refresh
-from retailor.cli.models import adapt, choose, compress, prove
+from retailor.cli.models import adapt, choose, compress, distill, prove
 from retailor.cli.options import say
 from retailor.cli.policy import evaluate_policy
 from retailor.cli.runs import plan_size, report, run, serve
@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _command in (
-    init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress,
+    init, read, look, terms, adapt, plan_size, run, report, insight, prove, choose, compress, distill,
     serve, refresh, experiment, evaluate_policy, drift, forget, export, chat, mcp, bench, doctor,
 ):  # fmt: skip
     app.command()(_command)

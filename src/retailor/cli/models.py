@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from retailor.cli.options import ShopFolder, changes, say
+from retailor.errors import ModelError
 
 
 def adapt(
@@ -143,6 +144,39 @@ def compress(
         if as_json
         else f"{result}\nwritten to {out}"
     )
+
+
+def distill(
+    shop: ShopFolder,
+    teacher: Annotated[
+        str, typer.Option(help="Any encoder: a name, folder, archive, handle or address; it stays as it is.")
+    ],
+    model: Annotated[str, typer.Option(help="The student: an encoder whose network is here.")] = "auto",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the student.")] = Path("out/student"),
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the lessons, e.g. --set layers_steps=600")
+    ] = None,
+) -> None:
+    """Teaches a model that can be trained what a frozen one makes of the shop's texts."""
+    from retailor.compress.settings import StudentSettings
+    from retailor.compress.student import distilled
+    from retailor.models.encoder import LocalEncoder
+    from retailor.models.weights import load_model
+    from retailor.plan.encoder import encoder_for
+    from retailor.plan.settings import changed
+    from retailor.shop.tables import open_shop
+    from retailor.text.fields import texts
+
+    settings = changed(StudentSettings, {}, changes(change or [], "setting=value"), "retailor distill")
+    tables = open_shop(shop)
+    student = load_model(encoder_for(model, tables), kind="encoder")
+    if not isinstance(student, LocalEncoder):
+        raise ModelError(f"'{model}' has no network here that could be taught.", asked=model)
+    work = out.with_name(f".{out.name}.work")
+    made = distilled(load_model(teacher, kind="encoder"), student, texts(tables), settings, work)
+    made.save(out)
+    shutil.rmtree(work, ignore_errors=True)
+    say(f"{made.name}\nwritten to {out}")
 
 
 def choose(

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.compress.settings import StudentSettings
-from retailor.errors import ModelError
+from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
-from retailor.models.shapes import Role
+from retailor.models.shapes import Encoder, Role
 from retailor.models.static import StaticEncoder
 from retailor.seeds import stream
 from retailor.train.loop import TrainLog, train
@@ -42,17 +42,18 @@ class Lessons:
     vectors: NDArray[np.float32]
 
     @classmethod
-    def of(cls, teacher: LocalEncoder, texts: Sequence[str], chosen: StudentSettings) -> Lessons:
+    def of(cls, teacher: Encoder, texts: Sequence[str], chosen: StudentSettings) -> Lessons:
         """At most `max_texts` of the texts, each once."""
         said = _drawn(texts, chosen.max_texts, chosen.seed)
         asked: tuple[Role, ...] = ("passage", "query")
-        roles = asked if teacher.prompts["query"] != teacher.prompts["passage"] else asked[:1]
+        prompts = teacher.prompts if isinstance(teacher, LocalEncoder) else {"query": "", "passage": ""}
+        roles = asked if prompts["query"] != prompts["passage"] else asked[:1]
         prompted, vectors = list(said), np.zeros((len(said), teacher.dim), np.float32)
         for first, role in enumerate(roles):
             rows = list(range(first, len(said), len(roles)))
             vectors[rows] = exact_vectors(teacher, [said[row] for row in rows], role=role)
             for row in rows:
-                prompted[row] = teacher.prompts[role] + said[row]
+                prompted[row] = prompts[role] + said[row]
         return cls(tuple(said), tuple(prompted), vectors)
 
 
@@ -120,6 +121,46 @@ def taught(
         student.network, examples, collate, loss, settings,
         lengths=bare.n_tokens(lessons.prompted), work=work, label="student",
     )  # fmt: skip
+
+
+def distilled(
+    teacher: Encoder,
+    student: LocalEncoder,
+    texts: Sequence[str],
+    chosen: StudentSettings,
+    work: Path | None = None,
+) -> LocalEncoder:
+    """A copy of `student` that has learned where any encoder, a frozen one too, sees the texts.
+
+    It goes on to be adapted, fitted and compressed as every local encoder, and may be of another width than
+    its teacher. Raises DataError with fewer than two different texts.
+    """
+    lessons = Lessons.of(teacher, texts, chosen)
+    if len(lessons.texts) < 2:
+        raise DataError(f"a student learns from different texts, and here are {len(lessons.texts)}.")
+    made = student.copy()
+    start = exact_vectors(made, lessons.texts)
+    prompted = tuple(made.prompts["passage"] + text for text in lessons.texts)
+    taught(made, Lessons(lessons.texts, prompted, turned(lessons.vectors, start)), chosen, work)
+    made.name = f"{student.name}, taught by {teacher.name}"
+    return made
+
+
+def turned(teacher: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The teacher's unit rows [n, d] as unit rows [n, k], turned to where the student starts [n, k].
+
+    Cosines between texts stay what they are where d ≤ k; else the k directions are kept that have most of
+    them (Eckart and Young, 1936). The turn is the orthogonal one of Schönemann (Psychometrika 31, 1966): a
+    student need not learn which way its teacher faces.
+    """
+    wide = teacher.astype(np.float64)
+    if wide.shape[1] > start.shape[1]:
+        directions = np.linalg.eigh(wide.T @ wide)[1][:, ::-1]
+        wide = wide @ directions[:, : start.shape[1]]
+    left, _, right = np.linalg.svd(wide.T @ start, full_matrices=False)
+    made = wide @ (left @ right)
+    unit = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+    return np.asarray(unit, dtype=np.float32)
 
 
 def word_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from retailor.errors import ModelError
@@ -74,11 +74,15 @@ class Budget:
         self._max_tokens, self._max_requests, self._max_cost = max_tokens, max_requests, max_cost
         self._lock = Lock()
         self._requests, self._used, self._reserved = 0, Tokens(0), Tokens(0)
+        self._batches: dict[str, Prices | None] = {}
+        self._discount = 0.0
+        """What batches cost less than their tokens would have."""
 
     @property
     def usage(self) -> Usage:
         with self._lock:
-            return Usage.of(self._requests, self._used, self.prices)
+            counted = Usage.of(self._requests, self._used, self.prices)
+            return counted if counted.cost is None else replace(counted, cost=self._spent(Tokens(0)))
 
     def reserve(self, wanted: Tokens) -> None:
         """Sets tokens aside for one request. Raises ModelError when they, or what they cost, are not left."""
@@ -96,9 +100,10 @@ class Budget:
                     f"next request may need {wanted.total:,}; raise budget_tokens to go on.",
                     asked=f"{wanted.total} tokens",
                 )
-            if self._max_cost is not None and self.prices and self.prices.of(after) > self._max_cost:
+            dear = self._spent(self._reserved + wanted)
+            if self._max_cost is not None and self.prices and dear > self._max_cost:
                 raise ModelError(
-                    f"the budget of {self._max_cost:,.4f} is spent: {self.prices.of(self._used):,.4f} are "
+                    f"the budget of {self._max_cost:,.4f} is spent: {self._spent(Tokens(0)):,.4f} are "
                     "used, "
                     f"and the next request may cost {self.prices.of(wanted):,.4f}; raise budget_cost to "
                     "go on.",
@@ -106,6 +111,42 @@ class Budget:
                 )
             self._requests += 1
             self._reserved += wanted
+
+    def reserve_batch(self, wanted: Tokens, n_requests: int, prices: Prices | None, batch: str) -> None:
+        """The same for a batch of many requests at prices of its own; one that is set aside already stays."""
+        with self._lock:
+            if batch in self._batches:
+                return
+            n, tokens = self._requests + n_requests, self._used + self._reserved + wanted
+            cost = self._spent(self._reserved) + (prices.of(wanted) if prices else 0.0)
+            for name, most, would in (
+                ("budget_requests", self._max_requests, n),
+                ("budget_tokens", self._max_tokens, tokens.total),
+                ("budget_cost", self._max_cost, cost),
+            ):
+                if most is not None and would > most:
+                    raise ModelError(
+                        f"the batch of {n_requests:,} requests may need {wanted.total:,} tokens"
+                        f"{f' and cost {prices.of(wanted):,.4f}' if prices else ''}, and with what is used "
+                        f"that is {would:,.6g} of {name} = {most:,.6g}: raise it, or send less.",
+                        asked=f"{wanted.total} tokens",
+                    )
+            self._batches[batch] = prices
+            self._requests += n_requests
+            self._reserved += wanted
+
+    def settle_batch(self, wanted: Tokens, used: Tokens, batch: str) -> None:
+        """Turns what was set aside for a batch into what it used, at its prices."""
+        with self._lock:
+            prices = self._batches.pop(batch)
+            self._reserved -= wanted
+            self._used += used
+            if self.prices and prices:
+                self._discount += self.prices.of(used) - prices.of(used)
+
+    def _spent(self, more: Tokens) -> float:
+        """What all that was used and `more` at full prices cost; 0 without prices."""
+        return 0.0 if self.prices is None else self.prices.of(self._used + more) - self._discount
 
     def settle(self, reserved: Tokens, used: Tokens) -> None:
         """Turns a reservation into what was really used."""

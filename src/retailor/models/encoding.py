@@ -32,7 +32,8 @@ def memo_vectors(
     call to call, as an endpoint's may, is not known again.
     """
     unique = list(dict.fromkeys(texts))
-    blocks = [unique[start : start + BLOCK] for start in range(0, len(unique), BLOCK)]
+    size = getattr(encoder, "block", None) or BLOCK
+    blocks = [unique[start : start + size] for start in range(0, len(unique), size)]
     if work is None:
         shown = track(blocks, "encoding") if len(blocks) > 1 else blocks
         made = [encoder.encode(block, role=role) for block in shown]

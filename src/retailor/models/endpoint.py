@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock
@@ -44,6 +44,15 @@ class RemoteSettings:
     """… and that it writes."""
     budget_cost: float | None = Field(default=None, ge=0)
     """A hard stop in that currency; it needs both prices."""
+    batch_from: int | None = Field(default=None, ge=1)
+    """From so many texts or prompts in one call on, they go as a batch: cheaper, and answered within a day.
+    A call that is killed goes on with the batch that it sent. None: never."""
+    batch_price: float = Field(default=0.5, ge=0, le=1)
+    """What a batch costs, as a share of the prices."""
+    batch_poll_s: float = Field(default=30.0, gt=0)
+    """How often a batch is asked for; less often the longer it takes."""
+    batch_wait_h: float = Field(default=25.0, gt=0)
+    """How long a call waits for its batches; a later call of the same goes on waiting."""
 
     def __post_init__(self) -> None:
         _check_address(self.base_url)
@@ -62,6 +71,16 @@ class RemoteSettings:
         if self.price_in is None or self.price_out is None:
             return None
         return Prices(self.price_in, self.price_out)
+
+    @property
+    def batch_prices(self) -> Prices | None:
+        """The prices of what goes as a batch."""
+        full, share = self.prices, self.batch_price
+        return None if full is None else Prices(full.per_million_in * share, full.per_million_out * share)
+
+    def goes_as_batch(self, n: int) -> bool:
+        """Whether so many texts or prompts in one call do."""
+        return self.batch_from is not None and n >= self.batch_from
 
 
 def _check_address(base_url: str) -> None:
@@ -105,24 +124,68 @@ class Endpoint:
         `estimate` is the most tokens the request may cost; `stop` ends the waiting between tries.
         Raises Refused on a 4xx, ModelError on everything else that cannot be healed by trying again.
         """
+        said = {"model": self.settings.model, **body}
+        return self._parsed(self._tried(lambda client: _send(client, route, said), estimate, stop))
+
+    def upload(self, lines: bytes) -> str:
+        """The id of a file of requests, a JSON object a line, that a batch can be made of."""
+        given = {"file": ("requests.jsonl", lines), "purpose": "batch"}
+        return str(self._object(lambda client: client.files.with_raw_response.create(**given))["id"])
+
+    def start_batch(self, file_id: str, path: str, mark: str) -> dict[str, Any]:
+        """A new batch of the file's requests to `path`. `mark` is how `batches` knows it again."""
+        given: dict[str, Any] = {"input_file_id": file_id, "endpoint": path, "metadata": {"mark": mark}}
+        made = {**given, "completion_window": "24h"}
+        return self._object(lambda client: client.batches.with_raw_response.create(**made))
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        """What the endpoint says of a batch: its status, and the files with its answers."""
+        return self._object(lambda client: client.batches.with_raw_response.retrieve(batch_id))
+
+    def batches(self) -> list[dict[str, Any]]:
+        """The latest hundred batches of this account."""
+        found = self._object(lambda client: client.batches.with_raw_response.list(limit=100)).get("data")
+        return [each for each in found or () if isinstance(each, dict)]
+
+    def content(self, file_id: str) -> str:
+        """The text of a file of the account's."""
+        return self._tried(
+            lambda client: str(client.files.with_raw_response.content(file_id).http_response.text)
+        )
+
+    def delete(self, file_id: str) -> None:
+        """Takes a file of the account's away."""
+        self._object(lambda client: client.files.with_raw_response.delete(file_id))
+
+    def _object(self, send: Callable[[Any], Any]) -> dict[str, Any]:
+        return self._parsed(self._tried(lambda client: str(send(client).http_response.text)))
+
+    def _tried(
+        self, send: Callable[[Any], str], estimate: Tokens | None = None, stop: Event | None = None
+    ) -> str:
+        """The raw reply; asked again where that may help. Without an estimate no tokens are counted."""
         client = self._open()
         import openai
 
+        stop = stop or Event()
         for attempt in range(1, self.settings.retries + 2):
-            self.budget.reserve(estimate)
+            wanted = estimate or Tokens(0)
+            if estimate is not None:
+                self.budget.reserve(wanted)
             used = Tokens(0)
             try:
-                reply = _send(client, route, {"model": self.settings.model, **body})
-                used = _tokens_of(reply, estimate)
-                return self._parsed(reply)
+                reply = send(client)
+                used = _tokens_of(reply, wanted) if estimate is not None else used
+                return reply
             except openai.APITimeoutError as error:
                 # The server may well have done the work: the budget has to believe so.
-                used = estimate
+                used = wanted
                 wait_s = self._wait_s(error, attempt)
             except openai.APIError as error:
                 wait_s = self._wait_s(error, attempt)
             finally:
-                self.budget.settle(estimate, used)
+                if estimate is not None:
+                    self.budget.settle(wanted, used)
             if stop.wait(wait_s):
                 break
         raise ModelError(f"{self._where} was not asked again: another request had failed.")

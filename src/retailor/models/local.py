@@ -1,7 +1,7 @@
 """Models whose networks run here, and how to open their folders.
 
-`load_encoder` opens our artifacts, sentence-transformers folders, plain transformers folders and PEFT
-adapters with their base; `load_generator` opens the same of generators.
+`load_encoder` opens our artifacts, sentence-transformers folders, plain transformers folders, PEFT
+adapters with their base and SavedModels of TensorFlow; `load_generator` opens the same of generators.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
 from retailor.models.limits import check_ids, own_max_tokens, usable_positions
 from retailor.models.onnx import OnnxEncoder
 from retailor.models.remote import open_remote
+from retailor.models.saved_model import SavedModelEncoder, holds_saved_model
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.static import StaticEncoder, is_static
 from retailor.store import artifact
@@ -56,6 +57,8 @@ def load_encoder(folder: Path | str) -> Encoder:
         return StaticEncoder.load(folder)
     if (folder / "remote.json").exists():
         return open_remote(folder)  # type: ignore[return-value]
+    if holds_saved_model(folder):
+        return SavedModelEncoder.load(folder)
     if (folder / encoder_file.DESCRIPTION).exists():
         return _open_own(folder)
     if (folder / "modules.json").exists():
@@ -294,7 +297,7 @@ def folder_kind(folder: Path, wanted: Kind | None) -> Kind:
         return kind  # type: ignore[return-value]
     if any((folder / name).exists() for name in ("modules.json", encoder_file.DESCRIPTION)):
         return "encoder"
-    if is_static(folder):
+    if is_static(folder) or holds_saved_model(folder):
         return "encoder"
     if (folder / adapters.CONFIG).exists():
         return adapters.adapter_kind(folder) or folder_kind(adapters.base_folder(folder), wanted)

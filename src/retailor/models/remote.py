@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.models.costs import Tokens, Usage
+from retailor.models.batches import answered, tell_failed
+from retailor.models.costs import Prices, Tokens, Usage
 from retailor.models.endpoint import Endpoint, Refused, RemoteSettings, estimate_tokens
 from retailor.models.shapes import Role
 from retailor.store import artifact
@@ -105,7 +106,7 @@ class RemoteGenerator:
     def estimate(self, prompts: Sequence[str], *, max_tokens: int) -> Usage:
         """The most that `generate` of these may use and cost, without a retry; nothing is asked."""
         most = [Tokens(estimate_tokens(prompt), max_tokens) for prompt in prompts]
-        return Usage.of(len(most), sum(most, Tokens(0)), self.settings.prices)
+        return Usage.of(len(most), sum(most, Tokens(0)), _prices(self.settings, len(most)))
 
     def _generated(self, prompts: Sequence[str], max_tokens: int, options: dict[str, Any]) -> list[str]:
         for i, prompt in enumerate(prompts):
@@ -116,10 +117,37 @@ class RemoteGenerator:
                     asked="generate",
                 )
 
+        if self.settings.goes_as_batch(len(prompts)):
+            return self._in_batches(prompts, max_tokens, options)
+
         def one(prompt: str, stop: Event) -> str:
             return self._one(_sound(prompt), {self._limit: max_tokens, **options}, max_tokens, stop)
 
         return _in_order(one, prompts, self.settings.max_concurrency)
+
+    def _in_batches(self, prompts: Sequence[str], max_tokens: int, options: dict[str, Any]) -> list[str]:
+        """The same through batches; what a batch did not answer is asked for by itself.
+
+        The first prompt goes by itself, and shows what the endpoint takes.
+        """
+        stop = Event()
+        first = self._one(_sound(prompts[0]), {self._limit: max_tokens, **options}, max_tokens, stop)
+        sent = {key: value for key, value in options.items() if key not in self._left_out}
+        bodies = [
+            {**_prompt_field(self._route, _sound(prompt)), self._limit: max_tokens, **sent}
+            for prompt in prompts[1:]
+        ]
+        most = [Tokens(estimate_tokens(prompt), max_tokens) for prompt in prompts[1:]]
+        answers = answered(self._endpoint, self._route, bodies, most, [1] * len(bodies))
+        made = [None if isinstance(one, str) else self._text(self._route, one) for one in answers]
+        tell_failed(self.name, answers)
+
+        def again(i: int, stop: Event) -> str:
+            return self._one(_sound(prompts[i]), {self._limit: max_tokens, **options}, max_tokens, stop)
+
+        left = [i for i, one in enumerate(made, 1) if one is None]
+        mended = dict(zip(left, _in_order(again, left, self.settings.max_concurrency), strict=True))
+        return [first, *(mended.get(i, one) or "" for i, one in enumerate(made, 1))]
 
     def _one(self, prompt: str, options: dict[str, Any], max_tokens: int, stop: Event) -> str:
         estimate = Tokens(estimate_tokens(prompt), max_tokens)
@@ -230,6 +258,8 @@ class RemoteEncoder:
         batches = [sent[i : i + self._batch_size] for i in range(0, len(sent), self._batch_size)]
         if not batches:
             return np.zeros((0, self.dim), dtype=np.float32)
+        if self.settings.goes_as_batch(len(sent)):
+            return self._in_batches(batches)
         return np.concatenate(_in_order(self._batch, batches, self.settings.max_concurrency))
 
     def estimate(self, texts: Sequence[str], *, role: Role = "passage") -> Usage:
@@ -237,7 +267,25 @@ class RemoteEncoder:
         prefix = self._prefixes[0 if role == "query" else 1]
         n_tokens = sum(estimate_tokens((prefix + text)[: self.settings.max_chars]) for text in texts)
         n_requests = -(-len(texts) // self._batch_size)
-        return Usage.of(n_requests, Tokens(n_tokens), self.settings.prices)
+        return Usage.of(n_requests, Tokens(n_tokens), _prices(self.settings, len(texts)))
+
+    @property
+    def block(self) -> int | None:
+        """How many texts `encode` should be given at once, where that matters: a batch takes all it can."""
+        return None if self.settings.batch_from is None else 1_000_000
+
+    def _in_batches(self, requests: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        """The same through batches; what a batch did not answer is asked for by itself."""
+        bodies = [{"input": list(texts), "encoding_format": "float"} for texts in requests]
+        most = [Tokens(sum(map(estimate_tokens, texts))) for texts in requests]
+        answers = answered(self._endpoint, "embeddings", bodies, most, [len(texts) for texts in requests])
+        tell_failed(self.name, answers)
+        left = [texts for texts, one in zip(requests, answers, strict=True) if isinstance(one, str)]
+        mended = iter(_in_order(self._batch, left, self.settings.max_concurrency))
+        return np.concatenate([
+            next(mended) if isinstance(one, str) else _unit(self._rows(one, len(texts)))
+            for texts, one in zip(requests, answers, strict=True)
+        ])  # fmt: skip
 
     def _batch(self, texts: Sequence[str], stop: Event) -> NDArray[np.float32]:
         reply = self._endpoint.ask(
@@ -246,9 +294,7 @@ class RemoteEncoder:
             estimate=Tokens(sum(map(estimate_tokens, texts))),
             stop=stop,
         )
-        rows = self._rows(reply, len(texts))
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
+        return _unit(self._rows(reply, len(texts)))
 
     def _rows(self, reply: dict[str, Any], n: int) -> NDArray[np.float64]:
         try:
@@ -284,6 +330,15 @@ class RemoteEncoder:
     def close(self) -> None:
         """Closes the connections."""
         self._endpoint.close()
+
+
+def _prices(settings: RemoteSettings, n: int) -> Prices | None:
+    return settings.batch_prices if settings.goes_as_batch(n) else settings.prices
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def _in_order(ask: Callable[[T, Event], R], things: Sequence[T], n_threads: int) -> list[R]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, overload
 from retailor.errors import DataError, MissingExtra, ModelError, nearest
 from retailor.extras import naming_extras
 from retailor.models.conversions import cached
+from retailor.models.formats.archives import HANDLE, SUFFIXES
 from retailor.models.shapes import Encoder, Generator
 from retailor.store.artifact import file_sha256
 
@@ -105,12 +106,15 @@ def load_model(name: str | Path, *, kind: Kind | None = None) -> Encoder | Gener
     """The encoder or generator of that name.
 
     `name` is 'minilm', 'e5' or 'smollm2' (weights from a pip package); a folder (our artifacts,
-    sentence-transformers, transformers or PEFT layout); 'org/name' or 'hub:org/name' (the model hub); or
-    'https://host/v1#model' (any OpenAI-compatible address). `kind` says which one is wanted where a name
-    could be either, and makes the other a ModelError. Raises MissingExtra with the command to run when a
+    sentence-transformers, transformers, PEFT or SavedModel layout); an archive of a SavedModel (.tar.gz);
+    'org/name' or 'hub:org/name' (the model hub); 'tfhub:publisher/name/version' or an address of TensorFlow
+    Hub; or 'https://host/v1#model' (any OpenAI-compatible address). `kind` says which one is wanted where a
+    name could be either, and makes the other a ModelError. Raises MissingExtra with the command to run when a
     package is missing, DataError on a corrupt file, ModelError on anything else that cannot be loaded.
     """
     name = str(name)
+    if HANDLE.fullmatch(name) or name.endswith(SUFFIXES):
+        return _of_tensorflow(name, kind)
     if name.startswith(("http://", "https://")):
         return _remote(name, kind)
     if name in BUILT_IN:
@@ -234,6 +238,13 @@ def hub_folder(name: str, packaged: tuple[str, ...]) -> Path:
     finally:
         if not silent:
             hub.enable_progress_bars()  # type: ignore[attr-defined]
+
+
+def _of_tensorflow(name: str, kind: Kind | None) -> Encoder:
+    from retailor.models.saved_model import load_archive, load_handle
+
+    _check_kind(name, "encoder", kind)
+    return load_handle(name) if HANDLE.fullmatch(name) else load_archive(Path(name))
 
 
 def _remote(name: str, kind: Kind | None) -> Encoder | Generator:

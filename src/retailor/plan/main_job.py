@@ -13,6 +13,7 @@ from retailor.insight.files import write_insight
 from retailor.insight.insight import find_insight
 from retailor.insight.polarity import open_reader
 from retailor.metrics.interval import differences
+from retailor.models.formats.archives import SUFFIXES
 from retailor.models.local import LocalGenerator, load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.weights import Kind, load_model
@@ -88,11 +89,11 @@ def _uses_generator(plan: Plan, name: str) -> bool:
 
 
 def _model_key(plan: Plan, name: str) -> Any:
-    """A folder is known by its bytes, anything else by its name."""
-    folder = plan.folder / name
-    if not folder.is_dir():
-        return name
-    return dict(files_key(folder))
+    """A folder or an archive is known by its bytes, anything else by its name."""
+    path = plan.folder / name
+    if path.is_dir():
+        return dict(files_key(path))
+    return artifact.file_sha256(path) if path.is_file() and name.endswith(SUFFIXES) else name
 
 
 def _adapt(plan: Plan, kind: Kind, inputs: Inputs, folder: Path, work: Path) -> None:

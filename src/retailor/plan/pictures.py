@@ -12,7 +12,8 @@ from retailor.errors import DataError, MissingTable
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.pictures.opening import load_pictures, open_pictures
 from retailor.plan.settings import Plan
-from retailor.plan.shop_stages import files_key
+from retailor.plan.shop_stages import DEMO, files_key
+from retailor.shop.demo.drawings import draw_pictures
 from retailor.shop.fetching import Fetcher
 from retailor.shop.images import images_of, picture_files
 from retailor.shop.tables import open_shop
@@ -25,10 +26,13 @@ Inputs = Mapping[str, Path]
 
 
 def picture_stages(plan: Plan) -> list[Stage]:
-    """The stage `pictures` of a plan that asks for it. Raises DataError without its folder."""
+    """The stage `pictures` of a plan that asks for it. Raises DataError without its folder; those of the
+    demo shop are drawn into it."""
     if NAME not in plan.sections or NAME in plan.head.skip:
         return []
     settings, folder = plan.sections[NAME], _folder(plan)
+    if not folder.is_dir() and plan.sections["shop"].reader == DEMO:
+        draw_pictures(folder, plan.sections["shop"].size, plan.head.seed)
     if not folder.is_dir():
         raise DataError("[pictures]: there is no such folder.", path=folder)
     model = plan.folder / settings.model

@@ -14,6 +14,7 @@ from retailor.config import Field, as_dict, read_settings, settings
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.insight.settings import InsightSettings
 from retailor.live.settings import DriftSettings, RefreshSettings
+from retailor.models.formats.archives import SUFFIXES
 from retailor.prove.settings import ProveSettings
 from retailor.serve.settings import ServeSettings
 from retailor.shop.sources.kept import Taken
@@ -152,9 +153,12 @@ class Plan:
         )
         adapt = replace(adapt, general_file=None if general is None else self._whole(general))
         named = {kind: getattr(models, kind) for kind in ("encoder", "generator")}
-        folders = {kind: self._whole(name) for kind, name in named.items() if (self.folder / name).is_dir()}
-        models = replace(models, **folders)
+        whole = {kind: self._whole(name) for kind, name in named.items() if self.model(name) != name}
+        models = replace(models, **whole)
         sections = {**self.sections, "shop": shop, "models": models, "adapt": adapt}
+        if (seen := self.sections.get("pictures")) is not None:
+            model = self._whole(seen.model) if (self.folder / seen.model).is_dir() else seen.model
+            sections["pictures"] = replace(seen, folder=self._whole(seen.folder), model=model)
         return Plan(self.head, sections, self.folder, self.taken)
 
     def _whole(self, name: str) -> str:
@@ -173,9 +177,9 @@ class Plan:
         )
 
     def model(self, name: str) -> str:
-        """A model's name as `load_model` takes it: a relative folder is relative to the plan."""
+        """A model's name as `load_model` takes it: a relative folder or archive is relative to the plan."""
         beside = self.folder / name
-        return str(beside) if beside.is_dir() else name
+        return str(beside) if beside.is_dir() or (beside.is_file() and name.endswith(SUFFIXES)) else name
 
     def rules(self) -> Path | None:
         """The folder of the shop's rules, absolute."""

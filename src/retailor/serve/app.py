@@ -13,7 +13,16 @@ from fastapi.responses import HTMLResponse
 
 from retailor.dialogue.chat import talker
 from retailor.serve import replies
-from retailor.serve.bodies import CustomersBody, CustomersReply, Health, ItemsBody, ItemsReply, Problem, Ready
+from retailor.serve.bodies import (
+    CustomersBody,
+    CustomersReply,
+    Health,
+    ItemsBody,
+    ItemsReply,
+    PictureBody,
+    Problem,
+    Ready,
+)
 from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
 from retailor.serve.live_routes import add_live
@@ -35,12 +44,20 @@ INSIGHT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
+PICTURE_HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+_JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}, "description": "The picture."},
+    204: {"description": "There is no picture of this item here."},
+}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON."},
     401: {"model": Problem, "description": "The API key is missing or wrong."},
     404: {"model": Problem, "description": "The item or customer asked for by id does not exist."},
     408: {"model": Problem, "description": "The request took too long to arrive."},
-    413: {"model": Problem, "description": "The body is too large."},
+    413: {"model": Problem, "description": "The body is larger than `max_body_bytes`, which it says."},
     415: {"model": Problem, "description": "The body is not sent as JSON."},
     421: {"model": Problem, "description": "The server does not answer to this host name."},
     422: {"model": Problem, "description": "A field is unknown, missing or out of bounds."},
@@ -103,6 +120,14 @@ def _add_shop(app: FastAPI, service: Service) -> None:
     def items(body: Annotated[ItemsBody, Query()]) -> ItemsReply:
         """Items by id, or by words with the most popular first."""
         return replies.items(service, body)
+
+    @app.get("/picture", tags=["shop"], response_class=Response, responses=_JPEG)
+    def picture(body: Annotated[PictureBody, Query()]) -> Response:
+        """A small JPEG of an item, made from the file that its column `image` names; 204 without one."""
+        found = service.picture(body.item_id)
+        if found is None:
+            return Response(status_code=204, headers=PICTURE_HEADERS)
+        return Response(found, media_type="image/jpeg", headers=PICTURE_HEADERS)
 
     @app.get("/customers", tags=["shop"])
     def customers(body: Annotated[CustomersBody, Query()]) -> CustomersReply:

@@ -24,6 +24,13 @@ class ItemsBody(BaseModel):
     size: Count = 20
 
 
+class PictureBody(BaseModel):
+    """An item's id."""
+
+    model_config = strict({"item_id": "B01"}) | IN_A_URL
+    item_id: Id
+
+
 class CustomersBody(BaseModel):
     """One customer's history by id, or else customers by a part of the id, a page at a time."""
 
@@ -83,6 +90,10 @@ class Ready(BaseModel):
     n_customers: int
     insight: bool
     """Whether `/insight` has a page."""
+    pictures: bool
+    """Whether `/picture` has pictures of items."""
+    sees: bool
+    """Whether `/search` takes a picture."""
 
 
 class Problem(BaseModel):

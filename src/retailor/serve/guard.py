@@ -195,7 +195,9 @@ class Guard:
     def _too_large(self) -> Response:
         size = self._settings.max_body_bytes
         return problem(
-            413, f"the body is larger than {size:,} bytes; send less.", headers={"Connection": "close"}
+            413,
+            f"the body is larger than the {size:,} bytes of max_body_bytes; send less.",
+            headers={"Connection": "close"},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from retailor.models.shapes import Encoder
 from retailor.serve.settings import ServeSettings
 from retailor.store import artifact
 
-RUN = "run.json"
+RUN, PLAN = "run.json", "plan.toml"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Contents:
     """Fingerprint of an encoder to the folder of the compressed one that answers in its place."""
     insight: Path | None = None
     """The folder of what customers say, as told to the merchant."""
+    pictures: Path | None = None
+    """Where the paths of the items' pictures start, as the run's plan has it."""
 
 
 def contents_of(folder: Path, kinds: Collection[str]) -> Contents:
@@ -75,7 +78,15 @@ def _of_run(folder: Path, kinds: Collection[str]) -> Contents:
     missing = {kind: reason for kind, reason in absent.items() if kind in kinds and kind not in tasks}
     strangers = {stage["kind"] for stage in stages if stage["name"] == f"fit-{stage['kind']}"} - {*kinds}
     missing |= dict.fromkeys(sorted(strangers), "the package that has this task is not installed here")
-    return Contents(name, tasks, _best_shop(shops), missing, compressed, insight)
+    pictures = _pictures(folder)
+    return Contents(name, tasks, _best_shop(shops), missing, compressed, insight, pictures)
+
+
+def _pictures(folder: Path) -> Path | None:
+    path = folder / PLAN
+    plan = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    named = plan.get("pictures", {}).get("folder")
+    return None if named is None else folder / named
 
 
 def _compressed(folder: Path) -> dict[str, Path]:

@@ -48,7 +48,8 @@ def add_page(app: FastAPI, settings: ServeSettings, entries: Mapping[str, Entry]
 
 
 def _headers(settings: ServeSettings) -> dict[str, str]:
-    images = "'self' data: https:" if settings.remote_images else "'self' data:"
+    # blob: is what the page itself made, of a picture that it may not ask for without its key.
+    images = "'self' data: blob: https:" if settings.remote_images else "'self' data: blob:"
     return {
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"img-src {images}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

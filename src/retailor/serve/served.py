@@ -85,6 +85,13 @@ class ServedRun:
     """Of the last line of the log that they have in them."""
     pseudonyms: Pseudonyms | None = None
     insight: Path | None = None
+    pictures: Path | None = None
+    """Where the paths of the items' pictures start."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether a search may be made by a picture."""
+        return any(getattr(loaded.now, "sees", False) for loaded in self.tasks.values())
 
     def own(self, user_id: str | None) -> str | None:
         """The id that this run knows a customer by, from the shop's own id or from that one itself."""
@@ -117,3 +124,23 @@ class Since:
 
     def not_to_show(self) -> tuple[str, ...]:
         return self.recent.not_to_show()
+
+
+def state_of(run: ServedRun | None, *, show_insight: bool) -> dict[str, Any]:
+    """Whether questions can be answered, and what: tasks with fingerprints, those left out, sizes."""
+    if run is None:
+        return {
+            "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
+            "insight": False, "pictures": False, "sees": False,
+        }  # fmt: skip
+    return {
+        "ready": True,
+        "name": run.name,
+        "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
+        "absent": dict(run.absent),
+        "n_items": run.view.n_items,
+        "n_customers": run.view.n_customers,
+        "insight": run.insight is not None and show_insight,
+        "pictures": run.pictures is not None and run.pictures.is_dir(),
+        "sees": run.sees,
+    }

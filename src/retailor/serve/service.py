@@ -22,9 +22,10 @@ from retailor.live.shapes import NUMBER, Taken
 from retailor.live.standing import standing_run
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
+from retailor.serve.item_pictures import small_jpeg
 from retailor.serve.living import Living, living_of
 from retailor.serve.opening import cache_of, contents_of, open_encoder
-from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood
+from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
 from retailor.shop.tables import Shop, open_shop
@@ -118,7 +119,10 @@ class Service:
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
-        run = ServedRun(contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight)
+        pictures = Path(self.settings.pictures) if self.settings.pictures else contents.pictures
+        run = ServedRun(
+            contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight, pictures
+        )
         return run if self._living is None else self._grown(run, self._living.shop.recent)
 
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
@@ -321,6 +325,11 @@ class Service:
             raise no_item(item_id)
         return found
 
+    def picture(self, item_id: str) -> bytes | None:
+        """A small JPEG of the item; None where there is none that can be shown. ServeError 404."""
+        run, (card,) = self._now(), self.items((item_id,)).rows
+        return None if run.pictures is None else small_jpeg(run.pictures, card["image"], self.cache)
+
     def find_items(self, text: str = "", page: int = 1, size: int = 20) -> Page:
         """Items by words in the title, the most popular first."""
         return self._now().view.find_items(text, page, size)
@@ -359,19 +368,7 @@ class Service:
 
     def ready(self) -> dict[str, Any]:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
-        run = self._run
-        if run is None:
-            nothing = dict.fromkeys(("n_items", "n_customers"), 0)
-            return {"ready": False, "name": "", "tasks": {}, "absent": {}, **nothing, "insight": False}
-        return {
-            "ready": True,
-            "name": run.name,
-            "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
-            "absent": dict(run.absent),
-            "n_items": run.view.n_items,
-            "n_customers": run.view.n_customers,
-            "insight": run.insight is not None and self.settings.show_insight,
-        }
+        return state_of(self._run, show_insight=self.settings.show_insight)
 
     def showing(self) -> Showing | None:
         """What is shown, where it is noted."""

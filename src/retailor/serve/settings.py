@@ -54,6 +54,8 @@ class ServeSettings:
     planner's checks; '' for the planner alone. What customers say is then sent there."""
     remote_images: bool = False
     """Whether the page loads item pictures from their own hosts, which then see the merchant."""
+    pictures: str | None = None
+    """The folder where the items' pictures start, which the page shows. None: that of the run's plan."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     batch_wait_ms: float = Field(default=2.0, ge=0, le=1000)
     max_queue: int = Field(default=256, ge=1)

@@ -42,7 +42,7 @@ def images_of(items: pl.DataFrame, folder: Path, fetcher: Fetcher | None = None)
         yield (
             _of_address(item_id, image, fetcher)
             if is_url(image)
-            else _of_file(item_id, image, folder.resolve())
+            else of_file(item_id, image, folder.resolve())
         )
 
 
@@ -55,7 +55,8 @@ def _of_address(item_id: str, image: str, fetcher: Fetcher | None) -> ItemImage:
         return ItemImage(item_id, image, why=f"dead link: {reason}")
 
 
-def _of_file(item_id: str, image: str, folder: Path) -> ItemImage:
+def of_file(item_id: str, image: str, folder: Path) -> ItemImage:
+    """The picture at a path below `folder`, a resolved one, or why it cannot be read."""
     try:
         path = (folder / image.removeprefix("file://")).resolve()
         if not path.is_relative_to(folder):

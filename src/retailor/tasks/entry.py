@@ -96,7 +96,9 @@ class PanelField:
     name: str
     label: Said
     hint: Said = Said("", "")
-    kind: Literal["text", "search", "long"] = "text"
+    kind: Literal["text", "search", "long", "picture"] = "text"
+    """A picture goes into the body in base64, made small; the field is shown where the server takes one, and
+    stands in for those that are required."""
     required: bool = False
     max_length: int = 500
     suggests: str = ""

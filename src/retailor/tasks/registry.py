@@ -28,11 +28,12 @@ GROUP = "retailor.tasks"
 OURS = (RECOMMEND, SEARCH, ANSWER, SENTIMENT, REVIEW)
 TAKEN = frozenset((
     "absent", "adapt", "adapted", "bench", "chat", "choose", "clean", "compress", "compressed",
-    "customers", "describe", "docs", "doctor", "drift", "encoder", "evaluate-policy", "evaluate_policy",
-    "evaluation", "events", "experiment", "export", "forget", "generator", "health", "init", "insight",
-    "items", "leaks", "ledger", "look", "mcp", "merchant", "metrics", "models", "name", "openapi", "page",
-    "pictures", "plan-size", "plan_size", "profile", "prove", "read", "ready", "refit", "refresh",
-    "report", "run", "seed", "serve", "shop", "skip", "split", "stock", "suggest", "terms", "train", "v1",
+    "customers", "describe", "distill", "docs", "doctor", "drift", "encoder", "evaluate-policy",
+    "evaluate_policy", "evaluation", "events", "experiment", "export", "forget", "generator", "health",
+    "init", "insight", "items", "leaks", "ledger", "look", "mcp", "merchant", "metrics", "models",
+    "name", "openapi", "page", "picture", "pictures", "plan-size", "plan_size", "profile", "prove",
+    "read", "ready", "refit", "refresh", "report", "run", "seed", "serve", "shop", "skip", "split",
+    "stock", "suggest", "terms", "train", "v1",
 ))  # fmt: skip
 """Names of sections, settings, stages, commands and paths that are there already."""
 

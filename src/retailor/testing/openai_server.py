@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from retailor.testing.openai_batches import Batches
 from retailor.testing.toys import HashEncoder
 
 
@@ -52,19 +53,25 @@ class OpenAIServer:
         dim: int = 16,
         delay_s: float = 0.0,
         usage: bool = True,
+        batch_polls: int = 1,
+        batch_ends_as: str = "completed",
+        batch_drops: Callable[[int], bool] = lambda line: False,
     ) -> None:
         """Scripted replies are used up first, one a request; then `reply(prompt)` answers.
 
         Without a `reply` it echoes the prompt, and at a temperature above 0 its seed too: a toy of sampling.
 
         A `key` is asked for when given, and only `models` exist when given. Vectors are a HashEncoder's,
-        three times as long as they should be, and sent in reverse order with their index.
+        three times as long as they should be, and sent in reverse order with their index. Batches are done
+        after `batch_polls` questions, with the status `batch_ends_as`, all lines but those that
+        `batch_drops` names answered.
         """
         self.script = list(script)
         self.requests: list[Received] = []
         self.most_at_once = 0
         self._reply, self._key, self._models, self._routes = reply, key, tuple(models), tuple(routes)
         self._encoder, self._delay_s, self._usage = HashEncoder(dim), delay_s, usage
+        self.batches = Batches(self._of_line, batch_polls, batch_ends_as, batch_drops)
         self._now = 0
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -85,7 +92,7 @@ class OpenAIServer:
         self._thread.join()
         self._http.server_close()
 
-    def _answer(self, received: Received) -> Scripted:
+    def _answer(self, received: Received, method: str, raw: bytes) -> Scripted:
         with self._lock:
             self.requests.append(received)
             scripted = self.script.pop(0) if self.script else Scripted(delay_s=self._delay_s)
@@ -95,14 +102,18 @@ class OpenAIServer:
         with self._lock:
             self._now -= 1
         if scripted.status == 200 and scripted.body is None:
-            return self._right(received)
+            return self._right(received, method, raw)
         return scripted if scripted.body is not None else _failure(scripted)
 
-    def _right(self, received: Received) -> Scripted:
+    def _right(self, received: Received, method: str, raw: bytes) -> Scripted:
         route = received.path.removeprefix("/v1/")
         model = received.body.get("model")
         if self._key is not None and received.headers.get("authorization") != f"Bearer {self._key}":
             return _error(401, f"Incorrect API key provided: {received.headers.get('authorization')}")
+        if route.split("/")[0].split("?")[0] in ("files", "batches"):
+            path = received.path.split("?")[0]
+            status, body = self.batches.reply(method, path, received.headers.get("content-type", ""), raw)
+            return Scripted(status, body)
         if route not in self._routes:
             return _error(404, f"no route /{route}")
         if self._models and model not in self._models:
@@ -110,6 +121,12 @@ class OpenAIServer:
         return Scripted(
             body=self._embeddings(received.body) if route == "embeddings" else self._said(received)
         )
+
+    def _of_line(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        """Of a request in a batch, as of one by itself."""
+        key = {} if self._key is None else {"authorization": f"Bearer {self._key}"}
+        reply = self._right(Received(path, key, body), "POST", b"")
+        return reply.status, reply.body
 
     def _said(self, received: Received) -> dict[str, Any]:
         chat = "messages" in received.body
@@ -151,9 +168,13 @@ def _handler(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             size = int(self.headers.get("content-length", 0))
-            body = json.loads(self.rfile.read(size) or b"{}")
+            raw = self.rfile.read(size)
+            is_json = self.headers.get("content-type", "").startswith("application/json")
+            body = json.loads(raw or b"{}") if is_json else {}
             headers = {key.lower(): value for key, value in self.headers.items()}
-            self._send(server._answer(Received(self.path, headers, body)))
+            self._send(server._answer(Received(self.path, headers, body), self.command, raw))
+
+        do_GET = do_DELETE = do_POST  # noqa: N815 (names of the standard library)
 
         def _send(self, reply: Scripted) -> None:
             plain = isinstance(reply.body, str)

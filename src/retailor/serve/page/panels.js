@@ -15,6 +15,7 @@ import {
   tile,
 } from "./parts.js";
 import { chatPanel } from "./chat.js";
+import { photoInput } from "./photo.js";
 import { ask, url } from "./server.js";
 import { understood } from "./understood.js";
 import { choose, state } from "./state.js";
@@ -123,17 +124,32 @@ const DRAWS = {
 function formPanel(task) {
   const results = h("div", { class: "results", "aria-live": "polite" });
   if (inLanguage(task.empty)) results.append(empty(inLanguage(task.empty)));
-  const inputs = task.fields.map((each) => [each.name, inputOf(task, each)]);
+  const shown = task.fields.filter((each) => each.kind !== "picture" || state.ready.sees);
+  const inputs = shown.map((each) => [each.name, inputOf(task, each)]);
   const draw = DRAWS[task.draws] ?? table;
   const go = (changes = {}) =>
     fill(results, async () => draw(await ask(`/${task.name}`, { ...bodyOf(task, inputs), ...changes }), go));
   if (task.draws === "items" && inputs[0]?.[1].value.trim()) go();
-  const fields = task.fields.map((each, i) => field(each.name, inLanguage(each.label), inputs[i][1]));
-  task.fields.forEach((each, i) => each.suggests && suggestFor(inputs[i][1], each.suggests));
+  const fields = shown.map((each, i) => field(each.name, inLanguage(each.label), inputs[i][1]));
+  shown.forEach((each, i) => each.suggests && suggestFor(inputs[i][1], each.suggests));
+  const photo = shown.findIndex((each) => each.kind === "picture");
+  if (photo >= 0) standIn(inputs[photo][1], shown, inputs, () => go());
   return [form(inLanguage(task.button), fields, () => go()), tries(task, inputs, go), results].filter(Boolean);
 }
 
+// With a photo nothing else needs to be said; it is asked for as soon as it is chosen.
+function standIn(photo, shown, inputs, go) {
+  const change = () =>
+    shown.forEach((each, i) => (inputs[i][1].required = each.required && !photo.value && each.kind !== "picture"));
+  change();
+  photo.addEventListener("photo", () => {
+    change();
+    if (photo.value) go();
+  });
+}
+
 function inputOf(task, { name, kind, max_length, required, hint }) {
+  if (kind === "picture") return photoInput(state.kept, `${task.name}.${name}`);
   const about = { maxlength: max_length, required, placeholder: inLanguage(hint), ...keep(`${task.name}.${name}`) };
   return kind === "long"
     ? h("textarea", { rows: 5, ...about })

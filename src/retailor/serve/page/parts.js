@@ -1,5 +1,7 @@
 // Small pieces of the page. Text is only ever set as text, so nothing a shop wrote can become markup.
 
+import { showPicture } from "./server.js";
+import { state } from "./state.js";
 import { currentLanguage, say } from "./words.js";
 
 export function h(tag, props = {}, ...children) {
@@ -48,15 +50,20 @@ function usable(image) {
   return document.body.dataset.remoteImages === "true" && image.startsWith("https://");
 }
 
+// Whether the picture is a file of the shop's, which this server shows.
+const isFile = (image) => Boolean(state.ready?.pictures && image && !/^(https?|data):/i.test(image));
+
 // A picture where there is one that this page may show, else a coloured tile of the category.
 export function tile(item, itemId, small = false) {
   const title = item?.title || itemId;
   const kind = item?.category?.at(-1) ?? item?.brand ?? "";
   const made = h("div", { class: small ? "tile small" : "tile", "aria-hidden": "true" });
-  if (usable(item?.image)) {
-    const picture = h("img", { src: item.image, alt: "", loading: "lazy", referrerpolicy: "no-referrer" });
+  if (usable(item?.image) || isFile(item?.image)) {
+    const picture = h("img", { alt: "", loading: "lazy", referrerpolicy: "no-referrer" });
     picture.addEventListener("error", () => picture.remove());
     made.append(picture);
+    if (usable(item.image)) picture.src = item.image;
+    else showPicture(picture, itemId);
   }
   made.style.setProperty("--hue", hue(kind || title));
   made.append(h("span", { class: "initials" }, initials(title)));

@@ -69,3 +69,18 @@ function askForKey() {
 }
 
 export const url = (path, values) => `${path}?${new URLSearchParams(values)}`;
+
+// Shows an item's picture in an image. An image carries no key: with one, what it shows is fetched first.
+export async function showPicture(image, itemId) {
+  const address = url("/picture", { item_id: itemId });
+  const key = sessionStorage.getItem(KEY);
+  if (!key) {
+    image.src = address;
+    return;
+  }
+  const response = await fetch(address, { headers: { "X-API-Key": key } }).catch(() => null);
+  const picture = response?.ok ? await response.blob() : null;
+  if (!picture?.size) return image.remove();
+  image.src = URL.createObjectURL(picture);
+  image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+}

@@ -175,6 +175,7 @@ def item_row(item: Item, rng: Generator) -> dict[str, Any]:
         "price": round(item.price * (7.1 if zh else 1.0), 2) if rng.random() < 0.95 else None,
         "currency": "CNY" if zh else "USD",
         "attributes": [{"name": name, "value": value} for name, value in item.attributes],
+        "image": f"{item.item_id}.png",
         "language": item.language.code,
     }
 

@@ -15,6 +15,7 @@ from retailor.errors import ConfigError
 from retailor.seeds import stream
 from retailor.shop.demo.catalogue import Item, item_row, make_items, pick
 from retailor.shop.demo.customers import make_choices, make_customers, make_events
+from retailor.shop.demo.drawings import Look, look_of
 from retailor.shop.demo.rules import facts, rules
 from retailor.shop.demo.talk import make_questions, make_reviews
 from retailor.shop.demo.words_en import ENGLISH
@@ -37,6 +38,8 @@ class DemoTruth:
     """question_id to where its answer lies: attribute, description, review, answer, or none."""
     aspects: pl.DataFrame
     """review_id, item_id, aspect, polarity (1 praises, -1 complains), sentence."""
+    looks: Mapping[str, Look]
+    """item_id to what its picture shows; shape and pattern are told by no text."""
 
 
 def demo_shop(size: int = 200, seed: int = 0) -> Shop:
@@ -78,6 +81,7 @@ def _simulate(size: int, seed: int) -> tuple[Shop, DemoTruth]:
         },
         question_kinds=kinds,
         aspects=aspects,
+        looks={item.item_id: look_of(item, seed) for item in items},
     )
     return shop, truth
 

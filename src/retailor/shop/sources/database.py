@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 
 from retailor.errors import ConfigError, DataError
 from retailor.shop.sources.origin import BATCH_ROWS, Origin, is_sqlite
 from retailor.shop.sources.query import one_select
-from retailor.shop.sources.settings import Source
+from retailor.shop.sources.settings import PASSWORD_IN_ODBC, Source
 from retailor.shop.sources.spool import batch_of
 
 _DRIVERS = {"mysql": "pymysql", "mariadb": "pymysql", "mssql": "pyodbc", "oracle": "oracledb"}
@@ -85,8 +86,7 @@ def _engine(source: Source, url: str) -> tuple[sa.Engine, str, list[str]]:
             _check_file(place)
             whole = Path(str(place.database)).resolve().as_uri()
             place = place.set(database=whole, query={"mode": "ro", "uri": "true"})
-        secrets = [str(place.password)] if place.password else []
-        secrets += [str(value) for key, value in place.query.items() if "pass" in key.lower()]
+        secrets = secrets_of(place)
         return (
             sa.create_engine(place, connect_args=_connect_args(place), poolclass=sa.NullPool),
             name_of(url),
@@ -113,6 +113,17 @@ def _engine(source: Source, url: str) -> tuple[sa.Engine, str, list[str]]:
         raise ConfigError(
             "'url' is no URL of a database; it looks like postgresql+psycopg://user@host/database.", key="url"
         ) from None
+
+
+def secrets_of(place: sa.URL) -> list[str]:
+    """What no message may have: the password and its like, as they are and as a URL writes them."""
+    own = [str(place.password)] if place.password else []
+    for key, value in place.query.items():
+        if any(sign in key.lower() for sign in ("pass", "pwd", "token", "secret", "odbc_connect")):
+            own += [str(each) for each in (value if isinstance(value, tuple) else (value,))]
+    own += PASSWORD_IN_ODBC.findall(" ".join(own))
+    forms = {form for each in own for form in (each, quote(each, safe=""), quote_plus(each))}
+    return sorted(filter(None, forms), key=len, reverse=True)
 
 
 def name_of(url: str) -> str:
@@ -217,7 +228,7 @@ def _told(name: str, error: Exception, secrets: list[str]) -> DataError:
     raw = getattr(error, "orig", None) or error
     words = " ".join(str(raw).split())
     for secret in secrets:
-        words = words.replace(secret, "***") if secret else words
+        words = words.replace(secret, "***")
     said = f"{getattr(raw, 'sqlstate', None) or ''} {words}"
     kind = next((kind for kind, signs in _TOLD if re.search(signs, said, re.IGNORECASE)), None)
     told = f"{kind}: {_DO[kind]} " if kind else "the query failed. "

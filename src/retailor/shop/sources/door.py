@@ -13,7 +13,7 @@ from retailor.shop.sources.duck import open_duckdb
 from retailor.shop.sources.kept import Taken, take_new
 from retailor.shop.sources.lakes import filesystem_of, open_lake, told
 from retailor.shop.sources.origin import Origin, is_duckdb, is_sqlite
-from retailor.shop.sources.settings import Source
+from retailor.shop.sources.settings import Source, check_url
 from retailor.shop.sources.spool import spool
 
 
@@ -47,13 +47,22 @@ def url_of(source: Source) -> str:
     found = os.environ.get(source.url_env or "")
     if not found:
         raise ConfigError(f"url_env: the environment variable {source.url_env} is not set.", key="url_env")
+    if not _is_database(found):
+        # Only what opens databases keeps a password to itself; the keys of a bucket have names of their own.
+        check_url(found)
     return found
 
 
+def _is_database(url: str) -> bool:
+    return "://" in url and not url.startswith(("s3://", "duckdb://"))
+
+
 def _opened(source: Source, url: str, columns: Sequence[str] | None) -> Origin:
-    if "://" in url and not url.startswith("s3://"):
-        if url.startswith("duckdb://"):
-            return open_duckdb(source, _file(url.removeprefix("duckdb:///").removeprefix("duckdb://")))
+    # The value of a variable is not told: who put something else there may have put the secret.
+    named = url if source.url is not None else f"${source.url_env}"
+    if url.startswith("duckdb://"):
+        return open_duckdb(source, _file(url.removeprefix("duckdb:///").removeprefix("duckdb://"), named))
+    if _is_database(url):
         from retailor.shop.sources.database import open_database
 
         return open_database(source, url)
@@ -65,16 +74,16 @@ def _opened(source: Source, url: str, columns: Sequence[str] | None) -> Origin:
             from retailor.shop.sources.database import open_database
 
             return open_database(source, f"sqlite:///{path}")
-        raise ConfigError(f"'url' = '{url}' is a file of the shop: name it in 'files'.", key="url")
+        raise ConfigError(f"'url' = '{named}' is a file of the shop: name it in 'files'.", key="url")
     if "://" not in url and not Path(url).is_dir():
-        raise DataError("there is no such file or folder.", path=url)
+        raise DataError("there is no such file or folder.", path=named)
     return open_lake(source, url, columns)
 
 
-def _file(name: str) -> Path:
+def _file(name: str, named: str) -> Path:
     path = Path(name)
     if not path.is_file():
-        raise DataError("there is no such file of DuckDB.", path=path)
+        raise DataError("there is no such file of DuckDB.", path=named.removeprefix("duckdb:///"))
     return path
 
 

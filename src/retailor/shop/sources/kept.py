@@ -161,7 +161,7 @@ def _taken(source: Source, origin: Origin, state: State, folder: Path, now: dt.d
     newest = Newest(time, origin.name)
     raw = folder / f"rows-{state.number + 1:05d}-new"
     shutil.rmtree(raw, ignore_errors=True)
-    paths = spool(_watched(origin.batches(from_json(state.before)), newest), raw)
+    paths = spool(_watched(origin, from_json(state.before), newest, source.row_id), raw)
     before = settled_before(newest.value, source.late_h, now) if newest.value is not None else None
     old = from_json(state.before)
     if before is None or (old is not None and before < old):
@@ -183,8 +183,14 @@ def _taken(source: Source, origin: Origin, state: State, folder: Path, now: dt.d
     return new, n_gone
 
 
-def _watched(batches: Iterable[Any], newest: Newest) -> Iterator[Any]:
-    for batch in batches:
+def _watched(origin: Origin, since: Any, newest: Newest, row_id: str | None) -> Iterator[Any]:
+    for batch in origin.batches(since):
+        if row_id is not None and row_id not in batch.schema.names:
+            raise DataError(
+                f"there is no column '{row_id}', which row_id names; it has {', '.join(batch.schema.names)}.",
+                path=origin.name,
+                column=row_id,
+            )
         newest.see(batch)
         yield batch
 

@@ -13,6 +13,9 @@ from retailor.errors import ConfigError
 _ENV = r"[A-Za-z_][A-Za-z0-9_]*"
 _SECRETS = ("password", "passwd", "pwd", "passphrase", "sslpassword", "token", "secret", "secret_key")
 
+PASSWORD_IN_ODBC = re.compile(r"(?i)\bpwd\s*=\s*(\{[^}]*\}|[^;]+)")
+"""In a connection string, which a URL may have in it whole."""
+
 
 @settings
 class Source:
@@ -82,8 +85,10 @@ class Source:
 def check_url(url: str) -> None:
     """Raises ConfigError, without the URL, where it has a password in it: it would be written down."""
     parts = urlsplit(url)
-    told = {name.lower() for name, _ in parse_qsl(parts.query)}
-    if (parts.password and not re.fullmatch(r"\*+", parts.password)) or told & set(_SECRETS):
+    values = parse_qsl(parts.query)
+    told = {name.lower() for name, _ in values} & set(_SECRETS)
+    in_odbc = any(PASSWORD_IN_ODBC.search(value) for _, value in values)
+    if (parts.password and not re.fullmatch(r"\*+", parts.password)) or told or in_odbc:
         raise ConfigError(
             "'url' has a password in it, which would be written into the plan of every run: leave it "
             "out, and "

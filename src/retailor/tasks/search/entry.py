@@ -152,6 +152,7 @@ ENTRY = Entry(
                 required=True,
                 suggests="/suggest",
             ),
+            PanelField("image", Said("or by a photo", "或用图片找"), kind="picture"),
         ),
         button=Said("Search", "搜索"),
         empty=Said(

@@ -175,16 +175,16 @@ class Search:
             check(query, self.settings, sees=self._looks is not None)
         understood = [self._understood(query) for query in queries]
         vectors = self.encoder.encode([each.text for each in understood], role="query")
-        return [
-            self._found(query, each, vector)
-            for query, each, vector in zip(queries, understood, vectors, strict=True)
-        ]
+        return [self._found(*each) for each in zip(queries, understood, vectors, strict=True)]
+
+    @property
+    def sees(self) -> bool:
+        """Whether queries may have a picture: some item has one."""
+        return self._looks is not None
 
     def teach_pictures(self, queries: Sequence[SearchQuery], item_ids: Sequence[str]) -> float:
-        """Learns what a picture weighs beside words from queries of both and the item that each means.
-
-        The weight, which is kept from here on. Raises DataError on a query without either.
-        """
+        """What a picture weighs beside words, learned from queries of both and the item that each means, and
+        kept from here on. Raises DataError on a query without either."""
         self._check_fitted()
         words = [weighed(self.weights_of(query), z) for query, z in self._scored([q.text for q in queries])]
         self._looks = taught(self._looks, queries, words, [self._rows[item_id] for item_id in item_ids])
