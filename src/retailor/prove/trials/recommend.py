@@ -240,8 +240,9 @@ class _Trying:
 
 
 def _narrow(settings: RecommendSettings) -> RecommendSettings:
-    """The collaborative filter with texts inside, and nothing else."""
-    return replace(settings, two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False))
+    """The collaborative filter with texts inside, whether they pay or not, and nothing else."""
+    without = TwoTowerSettings(enabled=False), SasrecSettings(enabled=False)
+    return replace(settings, text="encoder", two_tower=without[0], sasrec=without[1])
 
 
 def _row_of(step: str, fitted: Fitted, log: Mapping[str, Any]) -> tuple[str, str]:
