@@ -5,7 +5,7 @@
 *Ours* is the recommender as it comes, which decides on its own held-out customers what of the texts it uses.
 The *control* is the better, on the test itself, of two: the same with words (TF-IDF, reduced) in every slot
 of the encoder, and the best system without an encoder, chosen on the held-out customers. Intervals are
-paired, over the cases of all seeds together. NDCG@10 over every item that can be chosen, the customer's own
+paired, over the cases of all seeds together, a case that several have being one, worth their mean. NDCG@10 over every item that can be chosen, the customer's own
 masked, a tie worth the mean of its orders. There is no transformer, and f(u, i) learns for `--steps` at most.
 
 - **1 % and 3 % of Beauty's customers**: a draw of customers, and the items that they chose; the last item of
@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -68,11 +69,12 @@ from retailor.text.clean_shop import clean
 
 F64 = NDArray[np.float64]
 Values = Mapping[str, F64]
-"""NDCG@10 of each case [n] by row; 'took' says which system answered."""
+"""NDCG@10 of each case [n] by row; 'cases' tells one case from another [n], 'took' which system answered."""
 Regime = Callable[[int, Path], Values]
 """(seed, work) to the values."""
 IN_SLOTS, BEST, CONTROL = "words in every slot", "best without a model", "control"
 ROWS = (NO_TEXT, BY_WORDS, ALL_TEXTS)
+ABOUT = ("cases", "took")
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,12 @@ def compared(asked: Asked, encoder: Encoder, dials: Mapping[str, Any], work: Pat
     texts = tried.get(OURS, {}).get("texts") or {"took": OURS}
     took = np.array([[NO_TEXT, BY_WORDS, OURS].index(texts["took"])], float)
     shown = {row: ours[row] for row in ROWS if row in ours}
-    return {OURS: ours[OURS], IN_SLOTS: in_slots[OURS], BEST: ours[best], "took": took} | shown
+    told = [
+        crc32(f"{past} {target}".encode())
+        for past, target in zip(asked.histories, asked.targets, strict=True)
+    ]
+    about = {"took": took, "cases": np.array(told, float)}
+    return {OURS: ours[OURS], IN_SLOTS: in_slots[OURS], BEST: ours[best]} | shown | about
 
 
 # regimes ------------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ def by_sentence(shop: Shop, language: str, encoder: Encoder, n: int) -> Values:
     texts = catalogue.texts
     words = WordVectors([text for text in texts if text.strip()])
     readers = {OURS: encoder, IN_SLOTS: words, BEST: None}
-    values = {}
+    values = {"cases": np.arange(len(asked), dtype=float)}
     for row, reader in readers.items():
         known, _ = understand(texts, reader, None)
         values[row] = np.array([
@@ -235,10 +242,17 @@ def graded(scores: NDArray[np.float32], grades: F64) -> float:
 # figures ------------------------------------------------------------------------------------------
 
 
+def pooled(draws: Sequence[Values], row: str) -> F64:
+    """The values of every case; of one that several draws have the mean, since it is no other case."""
+    _, case = np.unique(np.concatenate([draw["cases"] for draw in draws]), return_inverse=True)
+    values: F64 = np.bincount(case, np.concatenate([draw[row] for draw in draws])) / np.bincount(case)
+    return values
+
+
 def rows_of(regime: str, draws: Sequence[Values], seconds: float) -> Iterator[Score]:
     """Ours, the controls, and ours less each, over the cases of all draws; what the language model gives."""
-    shown = [row for row in draws[0] if row != "took" and all(row in draw for draw in draws)]
-    values = {row: np.concatenate([draw[row] for draw in draws]) for row in shown}
+    shown = [row for row in draws[0] if row not in ABOUT and all(row in draw for draw in draws)]
+    values = {row: pooled(draws, row) for row in shown}
     values[CONTROL] = max((values[IN_SLOTS], values[BEST]), key=lambda each: float(each.mean()))
     for row, value in values.items():
         yield score_mean(row, "ndcg@10", value, bucket=regime, seconds=seconds)
