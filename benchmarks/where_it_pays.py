@@ -5,8 +5,9 @@
 *Ours* is the recommender as it comes, which decides on its own held-out customers what of the texts it uses.
 The *control* is the better, on the test itself, of two: the same with words (TF-IDF, reduced) in every slot
 of the encoder, and the best system without an encoder, chosen on the held-out customers. Intervals are
-paired, over the cases of all seeds together, a case that several have being one, worth their mean. NDCG@10 over every item that can be chosen, the customer's own
-masked, a tie worth the mean of its orders. There is no transformer, and f(u, i) learns for `--steps` at most.
+paired, over the cases of all seeds together; a case that several have is one, worth their mean. NDCG@10 over
+every item that can be chosen, the customer's own masked, a tie worth the mean of its orders. There is no
+transformer, and f(u, i) learns for `--steps` at most.
 
 - **1 % and 3 % of Beauty's customers**: a draw of customers, and the items that they chose; the last item of
   each is the test. Of the 3 % the strength of the ridge is not searched (`max_tuned`), for time.
