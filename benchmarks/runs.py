@@ -31,6 +31,7 @@ class Run:
 
 POLARITY = ("amazon-polarity-10k",)
 CHINESE = ("online-shopping-10-cats", "eprstmt")
+SHOPS = ("amazon2014-beauty", "amazon2018-magazine", "amazon2018-gift-cards", "icecat-search")
 RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
     Run("serve_speed", 3),
@@ -58,6 +59,7 @@ RUNS = (
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
+    Run("where_it_pays", 40, SHOPS),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("choose_tasks", 40, ("amazon2014-beauty", "icecat-search")),

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.models.shapes import Encoder, Generator
+from retailor.prove.settings import ProveSettings
+from retailor.shop.tables import Shop
 from retailor.store.keys import key_of
 
 Floats = NDArray[np.float64]
@@ -31,6 +34,20 @@ class Cell:
     """The metric on what was held out of the training part; None where nothing was."""
     stands: str = ""
     """Which system it is, where the row is the best of several on validation."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the rows of a task are made of."""
+
+    train: Shop
+    test: Shop
+    encoder: Encoder | None
+    generator: Generator | None
+    dials: Any
+    """The task's own settings; None for its defaults."""
+    given: ProveSettings
+    work: Path
 
 
 Cells = Mapping[str, Cell]

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,19 @@ import polars as pl
 
 from retailor.config import as_dict
 from retailor.errors import ModelError
+from retailor.models.encoding import memo_vectors
 from retailor.models.local import LocalEncoder, load_encoder
 from retailor.models.shapes import Encoder
+from retailor.prove.contract import Cells, adaptation_pays
 from retailor.prove.settings import ProveSettings
+from retailor.prove.words import WordVectors
 from retailor.seeds import derive
 from retailor.shop.tables import Shop
 from retailor.store.keys import key_of
+from retailor.text.fields import texts
+
+CHANGED = {"domain adaptation", "fine-tuned on behaviour", "weights averaged"}
+"""Rows that need an encoder adapted to the shop."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,54 @@ def adapted(
     return kept(work / f"adapted-{mark}", make)
 
 
+@dataclass(frozen=True)
+class Encoders:
+    """What stands in an encoder's place in the rows of one task."""
+
+    own: LocalEncoder
+    train: Shop
+    given: ProveSettings
+    work: Path
+    told: Sequence[str] = ()
+    """Texts that are read ahead, whose reading is counted apart: those of the catalogue."""
+    keep: float | None = None
+    """How far adaptation holds the vectors where they were; None: as usual."""
+
+    @cached_property
+    def words(self) -> WordVectors:
+        """TF-IDF of the texts that are read; of all of the shop's where none are."""
+        return WordVectors([text for text in self.told or texts(self.train) if text.strip()])
+
+    @cached_property
+    def adapted(self) -> Kept:
+        """The encoder adapted to the shop's texts."""
+        said = texts(self.train)
+        return adapted(self.own, self.train, said, self.given, self.work, keep=self.keep)
+
+    def of(self, step: str, before: Cells) -> Encoder:
+        """That of a row of search or of answers."""
+        if step in ("bm25", "words, learned ranker"):
+            return self.words
+        frozen = step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before))
+        chosen = self.own if frozen else self.adapted.encoder
+        self.read(chosen)
+        return chosen
+
+    def shared(self) -> dict[str, float]:
+        """Seconds by step of what is made once: reading the texts, and adapting to the shop."""
+        took = {"frozen encoder": self.read(self.own)}
+        if not self.given.steps or CHANGED & set(self.given.steps):
+            took["domain adaptation"] = self.adapted.seconds + self.read(self.adapted.encoder)
+        return took
+
+    def read(self, encoder: LocalEncoder) -> float:
+        """The seconds that reading the texts took for the first time."""
+        if not self.told:
+            return 0.0
+        mark = key_of(mark_of(encoder, self.train), list(self.told))[:16]
+        return _seconds_of(self.work, mark, lambda: memo_vectors(encoder, list(self.told), work=self.work))
+
+
 def mark_of(encoder: Encoder, train: Shop) -> Any:
     """What tells the encoder's weights and the shop's texts: some vectors, and hashes of three tables."""
     vectors = np.round(encoder.encode(["a", "好"]), 3).tolist()
@@ -120,7 +176,7 @@ def mark_of(encoder: Encoder, train: Shop) -> Any:
     return vectors, [int(table.hash_rows(seed=0).sum() or 0) for table in told]
 
 
-def seconds_of(work: Path, name: str, make: Callable[[], object]) -> float:
+def _seconds_of(work: Path, name: str, make: Callable[[], object]) -> float:
     """The seconds that a first call took; `work` keeps them, since a second finds things made."""
     path = work / "seconds" / f"{name}.json"
     started = time.perf_counter()

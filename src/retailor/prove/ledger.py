@@ -14,7 +14,7 @@ from retailor.errors import MissingTable
 from retailor.metrics.scores import decimals
 from retailor.models.encoding import Sent
 from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Trial
+from retailor.prove.contract import Cell, Inputs, Trial
 from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
 from retailor.prove.forecast import Forecast, forecasts, foretold
 from retailor.prove.settings import ROWS, ProveSettings, Step
@@ -142,7 +142,7 @@ def prove(
     train, test = (shop, test) if test is not None else split_by_time(shop, test=given.test)
     ready = trial_of(task)
     steps = _steps(task, given)
-    trial = ready(train, test, encoder, generator, dials, given, work)
+    trial = ready(Inputs(train, test, encoder, generator, dials, given, work))
     told = {name: value for name, value in as_dict(given).items() if name not in NOT_DIALS}
     sizes = _sizes(trial, given, tell)
     if is_away() and generator is None:

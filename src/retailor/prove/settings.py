@@ -21,6 +21,13 @@ class Step:
 
 ADDED = ("domain adaptation", "augmentation", "adversarial", "layer-wise rates")
 """Rows of sentiment that are added to all those before them; the others are systems of their own."""
+RANKED = (
+    Step("bm25", has_model=False),
+    Step("words, learned ranker", has_model=False),
+    Step("frozen encoder"),
+    Step("domain adaptation"),
+    Step("learned ranker"),
+)
 ROWS: dict[str, tuple[Step, ...]] = {
     "recommend": (
         Step("popularity", has_model=False),
@@ -34,20 +41,8 @@ ROWS: dict[str, tuple[Step, ...]] = {
         Step("customers' reviews"),
         Step("everything blended"),
     ),
-    "search": (
-        Step("bm25", has_model=False),
-        Step("words, learned ranker", has_model=False),
-        Step("frozen encoder"),
-        Step("domain adaptation"),
-        Step("learned ranker"),
-    ),
-    "answer": (
-        Step("bm25", has_model=False),
-        Step("words, learned ranker", has_model=False),
-        Step("frozen encoder"),
-        Step("domain adaptation"),
-        Step("learned ranker"),
-    ),
+    "search": RANKED,
+    "answer": RANKED,
     "sentiment": (
         Step("cheap baseline", has_model=False),
         Step("from scratch", has_model=False),

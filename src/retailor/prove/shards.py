@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retailor.models.encoding import Sent
-from retailor.prove.contract import Cell, Trial, cell_of, cell_path
+from retailor.prove.contract import Cell, Inputs, Trial, cell_of, cell_path
 from retailor.prove.settings import ProveSettings, Step
 from retailor.prove.trials.table import trial_of
 from retailor.shop.tables import Shop
@@ -70,7 +70,6 @@ def _trial(asked: Asked) -> Trial:
     if asked.mark not in _ready:
         _ready.clear()
         encoder = asked.encoder.encoder if asked.encoder else None
-        _ready[asked.mark] = trial_of(asked.task)(
-            asked.train, asked.test, encoder, None, asked.dials, asked.given, asked.work
-        )
+        inputs = Inputs(asked.train, asked.test, encoder, None, asked.dials, asked.given, asked.work)
+        _ready[asked.mark] = trial_of(asked.task)(inputs)
     return _ready[asked.mark]

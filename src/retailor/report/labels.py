@@ -47,6 +47,9 @@ NAMES: Mapping[str, str] = {
     "picture_kernel": "图片核",
     "picture kernel + knn": "图片核 + knn",
     "retailor without pictures": "retailor，不看图片",
+    "retailor without text": "retailor，不看文字",
+    "retailor with words alone": "retailor，只看词语",
+    "retailor with every text": "retailor，词语和模型都看",
     "tfidf_kernel": "tf-idf 核",
     "tfidf": "tf-idf",
     "user_reviews": "顾客自己的评论",
@@ -182,6 +185,23 @@ _PATTERNS: Mapping[str, str] = {
     "encoder = 'auto' took '{x}' ({y}) for texts in {z}.": "encoder = 'auto'：文字为 {z}，选用 '{x}'。",
     "{task}, notes: {a}": "{task}，说明：{a}",
     "{task}, note: {a}": "{task}，说明：{a}",
+    "no text": "不看文字",
+    "words alone": "只看词语",
+    "words and the encoder": "词语和模型",
+    (
+        "answers by {a}: on {n} held-out customers NDCG@10 is {x} with no text, {y} with words alone, "
+        "{z} with words and the encoder; the lead on {b} is {u} ± {v}, more than chance."
+    ): (
+        "回答依据：{a}；在 {n} 位留出的顾客上，NDCG@10 不看文字为 {x}，只看词语为 {y}，词语和模型为 {z}；"
+        "比{b}高 {u} ± {v}，不是偶然。"
+    ),
+    (
+        "answers by {a}: on {n} held-out customers NDCG@10 is {x} with no text, {y} with words alone, "
+        "{z} with words and the encoder; the lead on {b} is {u} ± {v}, no more than chance."
+    ): (
+        "回答依据：{a}；在 {n} 位留出的顾客上，NDCG@10 不看文字为 {x}，只看词语为 {y}，词语和模型为 {z}；"
+        "比{b}高 {u} ± {v}，也可能是偶然。"
+    ),
     # pictures
     "{n} items have a picture{more}.": "{n} 件商品有图片{more}。",
     "; of others it could not be read: {x}": "；其他商品的图片无法读取：{x}",

@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from retailor.config import as_dict
 from retailor.errors import MissingTable
-from retailor.models.local import LocalEncoder
-from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Cells, Trial, adaptation_pays
-from retailor.prove.encoders import Kept, adapted, local, mark_of
-from retailor.prove.settings import ProveSettings
-from retailor.prove.words import WordVectors
+from retailor.prove.contract import Cell, Cells, Inputs, Trial
+from retailor.prove.encoders import Encoders, local, mark_of
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
 from retailor.tasks.answer.features import FEATURES
-from retailor.text.fields import texts
 
 LEAST_TEST = 20
 HELD_OUT = 0.2
 """Of the questions, to validate on."""
 
 
-def answer_trial(
-    train: Shop,
-    test: Shop,
-    encoder: Encoder | None,
-    generator: Generator | None,
-    dials: Any,
-    given: ProveSettings,
-    work: Path,
-) -> Trial:
+def answer_trial(inputs: Inputs) -> Trial:
     """Answering, ready to be tried. Raises MissingTable with too few questions to learn from and test on."""
+    train, test, given = inputs.train, inputs.test, inputs.given
     train.require("the ledger of answer", "questions")
     test.require("the ledger of answer", "questions")
-    own = local(encoder)
-    base = replace(dials or AnswerSettings(), wording="quote")
+    own = local(inputs.encoder)
+    base = replace(inputs.dials or AnswerSettings(), wording="quote")
     asked = test.with_tables(questions=test.questions.head(given.max_test))
-    trying = _Trying(train, asked, metric_of(asked.questions), own, base, given, work)
+    encoders = Encoders(own, train, given, inputs.work)
+    trying = _Trying(train, asked, metric_of(asked.questions), encoders, base, inputs.work)
     return Trial(
         task="answer",
         model=own.name,
@@ -53,7 +40,7 @@ def answer_trial(
         n_all=len(train.questions),
         make=trying.cell,
         mark=[mark_of(own, train), mark_of(own, asked), as_dict(base)],
-        shared=trying.shared,
+        shared=encoders.shared,
     )
 
 
@@ -62,16 +49,15 @@ class _Trying:
     train: Shop
     test: Shop
     metric: str
-    encoder: LocalEncoder
+    encoders: Encoders
     base: AnswerSettings
-    given: ProveSettings
     work: Path
 
     def cell(self, step: str, n: int, seed: int, before: Cells) -> Cell:
         learns = step in ("words, learned ranker", "learned ranker")
         part, held = self._parts(n, seed)
         taught = part if learns else part.with_tables(questions=part.questions.clear())
-        answerer = Answerer(self._encoder(step, before), None, replace(self.base, seed=seed))
+        answerer = Answerer(self.encoders.of(step, before), None, replace(self.base, seed=seed))
         answerer.fit(taught, work=self.work)
         row = "bm25" if step == "bm25" else "retailor"
         told = answerer.case_values(held).get(self.metric, {}).get(row)
@@ -96,27 +82,6 @@ class _Trying:
             self.train.with_tables(questions=questions[np.sort(kept).tolist()]),
             self.train.with_tables(questions=questions[np.sort(held).tolist()]),
         )
-
-    def _encoder(self, step: str, before: Cells) -> Encoder:
-        if step in ("bm25", "words, learned ranker"):
-            return self._words
-        if step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before)):
-            return self.encoder
-        return self._adapted.encoder
-
-    @cached_property
-    def _words(self) -> WordVectors:
-        return WordVectors(texts(self.train))
-
-    def shared(self) -> dict[str, float]:
-        """Seconds of adapting to the shop's texts."""
-        if self.given.steps and "domain adaptation" not in self.given.steps:
-            return {}
-        return {"domain adaptation": self._adapted.seconds}
-
-    @cached_property
-    def _adapted(self) -> Kept:
-        return adapted(self.encoder, self.train, texts(self.train), self.given, self.work, keep=None)
 
 
 def metric_of(questions: pl.DataFrame) -> str:

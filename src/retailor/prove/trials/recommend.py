@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,11 @@ from numpy.typing import NDArray
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.metrics.ranking import Ranked, ndcg_at
-from retailor.models.encoding import memo_vectors
 from retailor.models.local import LocalEncoder
-from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Cells, Trial
-from retailor.prove.encoders import Kept, adapted, averaged, kept, local, mark_of, seconds_of
+from retailor.models.shapes import Encoder
+from retailor.prove.contract import Cell, Cells, Inputs, Trial
+from retailor.prove.encoders import Encoders, Kept, averaged, kept, local, mark_of
 from retailor.prove.settings import ProveSettings
-from retailor.prove.words import WordVectors
 from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, conform
@@ -50,7 +47,6 @@ from retailor.tasks.recommend.settings import (
     TuningSettings,
     TwoTowerSettings,
 )
-from retailor.text.fields import texts
 
 LEAST_TEST = 20
 FILTERS = (
@@ -61,26 +57,20 @@ FILTERS = (
 ENCODERS = ("frozen encoder", "domain adaptation", "fine-tuned on behaviour", "weights averaged")
 
 
-def recommend_trial(
-    train: Shop,
-    test: Shop,
-    encoder: Encoder | None,
-    generator: Generator | None,
-    dials: Any,
-    given: ProveSettings,
-    work: Path,
-) -> Trial:
+def recommend_trial(inputs: Inputs) -> Trial:
     """Recommendation, ready to be tried. Raises MissingTable without events to learn from and test on."""
+    train, test, given = inputs.train, inputs.test, inputs.given
     train.require("the ledger of recommend", "events", "items")
     test.require("the ledger of recommend", "events")
-    base = replace(dials or RecommendSettings(), n_test=given.max_test, tuning=TuningSettings())
+    base = replace(inputs.dials or RecommendSettings(), n_test=given.max_test, tuning=TuningSettings())
     asked = Asked.of(train, test, base)
     if not any(text.strip() for text in asked.catalogue.texts):
         raise MissingTable(
             "no item of this shop has a text: there is nothing that a language model could read."
         )
-    own = local(encoder)
-    trying = _Trying(asked, own, base, given, work)
+    own, told = local(inputs.encoder), [text for text in asked.catalogue.texts if text.strip()]
+    encoders = Encoders(own, asked.train, given, inputs.work, told)
+    trying = _Trying(asked, encoders, base, given, inputs.work)
     return Trial(
         task="recommend",
         model=own.name,
@@ -89,7 +79,7 @@ def recommend_trial(
         n_all=len(weighed_events(asked.train, base)),
         make=trying.cell,
         mark=[mark_of(own, train), _hash(train.events), _hash(test.events), as_dict(base)],
-        shared=trying.shared,
+        shared=encoders.shared,
     )
 
 
@@ -155,7 +145,7 @@ class Asked:
 @dataclass(frozen=True)
 class _Trying:
     asked: Asked
-    encoder: LocalEncoder
+    encoders: Encoders
     base: RecommendSettings
     given: ProveSettings
     work: Path
@@ -173,7 +163,7 @@ class _Trying:
             row, stands = _row_of(step, fitted, log)
             return self._cell(fitted, log, row, stands)
         if step == "everything without a model":
-            fitted, log = self._fit(part, self._words, settings)
+            fitted, log = self._fit(part, self.encoders.words, settings)
             return self._cell(fitted, log, OURS)
         if step == "everything blended":
             chosen = _best_encoder(before)
@@ -188,53 +178,27 @@ class _Trying:
         fitted, log = self._fit(part, changed.encoder, narrow)
         return self._cell(fitted, log, OURS, chosen if reads else "", changed)
 
-    def shared(self) -> dict[str, float]:
-        """Seconds of reading the catalogue, and of adapting to it."""
-        read = self._read(self.encoder)
-        if not self._adapts:
-            return {"frozen encoder": read}
-        adapted = self._adapted.seconds + self._read(self._adapted.encoder)
-        return {"frozen encoder": read, "domain adaptation": adapted}
-
-    def _read(self, encoder: LocalEncoder) -> float:
-        """The seconds that reading the catalogue took for the first time."""
-        told = [text for text in self.asked.catalogue.texts if text.strip()]
-        mark = key_of(mark_of(encoder, self.asked.train))[:16]
-        return seconds_of(self.work, mark, lambda: memo_vectors(encoder, told, work=self.work))
-
-    @property
-    def _adapts(self) -> bool:
-        return not self.given.steps or bool(set(self.given.steps) & set(ENCODERS[1:]))
-
-    @cached_property
-    def _words(self) -> WordVectors:
-        return WordVectors([text for text in self.asked.catalogue.texts if text.strip()])
-
-    @cached_property
-    def _adapted(self) -> Kept:
-        said = texts(self.asked.train)
-        return adapted(self.encoder, self.asked.train, said, self.given, self.work, keep=None)
-
     def _encoder(self, step: str, n: int, seed: int, part: Shop) -> Kept:
         """The encoder of a row, and what it took beyond that of the rows above."""
         if step == "frozen encoder":
-            self._read(self.encoder)
-            return Kept(self.encoder, 0.0)
+            self.encoders.read(self.encoders.own)
+            return Kept(self.encoders.own, 0.0)
+        adapted = self.encoders.adapted
         if step == "domain adaptation":
-            self._read(self._adapted.encoder)
-            return replace(self._adapted, seconds=0.0)
-        tuned = self._tuned(n, seed, part)
+            self.encoders.read(adapted.encoder)
+            return replace(adapted, seconds=0.0)
+        tuned = self._tuned(adapted.encoder, n, seed, part)
         if step == "weights averaged":
-            return replace(tuned, encoder=averaged(self._adapted.encoder, tuned.encoder, self.given.averaged))
+            return replace(tuned, encoder=averaged(adapted.encoder, tuned.encoder, self.given.averaged))
         return tuned
 
-    def _tuned(self, n: int, seed: int, part: Shop) -> Kept:
+    def _tuned(self, adapted: LocalEncoder, n: int, seed: int, part: Shop) -> Kept:
         tuning = TuningSettings(steps=self.given.behaviour_steps, seed=seed)
         settings = replace(self.base, seed=seed, validation_seed=seed, tuning=tuning)
-        mark = key_of(mark_of(self._adapted.encoder, part), _hash(part.events), as_dict(settings))[:16]
+        mark = key_of(mark_of(adapted, part), _hash(part.events), as_dict(settings))[:16]
 
         def make() -> Kept:
-            made, log = tuned_encoder(part, self._adapted.encoder, settings, self.work)
+            made, log = tuned_encoder(part, adapted, settings, self.work)
             assert isinstance(made, LocalEncoder)
             return Kept(
                 made,
@@ -260,7 +224,7 @@ class _Trying:
             fitted.catalogue.ties, masked=not self.base.repeats,
         )  # fmt: skip
         taught = [each for name, each in log.get("training", {}).items() if name in used]
-        extra = Kept(self.encoder, 0.0) if changed is None else changed
+        extra = Kept(self.encoders.own, 0.0) if changed is None else changed
         return Cell(
             ndcg_at(Ranked.single(ranks.ranks[row]), 10),
             seconds=extra.seconds + _seconds(log, used),
@@ -276,8 +240,9 @@ class _Trying:
 
 
 def _narrow(settings: RecommendSettings) -> RecommendSettings:
-    """The collaborative filter with texts inside, and nothing else."""
-    return replace(settings, two_tower=TwoTowerSettings(enabled=False), sasrec=SasrecSettings(enabled=False))
+    """The collaborative filter with texts inside, whether they pay or not, and nothing else."""
+    without = TwoTowerSettings(enabled=False), SasrecSettings(enabled=False)
+    return replace(settings, text="encoder", two_tower=without[0], sasrec=without[1])
 
 
 def _row_of(step: str, fitted: Fitted, log: Mapping[str, Any]) -> tuple[str, str]:

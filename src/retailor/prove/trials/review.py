@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,8 +15,8 @@ from retailor.config import as_dict
 from retailor.errors import MissingTable, ModelError
 from retailor.metrics.generation import rouge_l
 from retailor.models.local import LocalGenerator, load_generator
-from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Cells, Trial
+from retailor.models.shapes import Generator
+from retailor.prove.contract import Cell, Cells, Inputs, Trial
 from retailor.prove.settings import ProveSettings
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
@@ -31,16 +30,10 @@ ROWS = {"template": "template", "nearest review": "nearest review"}
 """Step to the row of the writer's own figures; any other step is what the writer itself writes."""
 
 
-def review_trial(
-    train: Shop,
-    test: Shop,
-    encoder: Encoder | None,
-    generator: Generator | None,
-    dials: Any,
-    given: ProveSettings,
-    work: Path,
-) -> Trial:
+def review_trial(inputs: Inputs) -> Trial:
     """Drafting reviews, ready to be tried. Raises MissingTable with too few reviews, ModelError."""
+    train, test, given = inputs.train, inputs.test, inputs.given
+    generator, work = inputs.generator, inputs.work
     train.require("the ledger of review", "items", "reviews")
     if not isinstance(generator, LocalGenerator):
         raise ModelError("a ledger of review needs a local generator, by name or folder.", asked="review")
@@ -50,7 +43,7 @@ def review_trial(
             f"a ledger of review needs {LEAST_TEST} reviews with text, stars and a known item to test on, "
             f"and there are {len(usable)}."
         )
-    base: ReviewSettings = dials or ReviewSettings()
+    base: ReviewSettings = inputs.dials or ReviewSettings()
     n = max(LEAST_TEST, base.max_evaluated)
     drawn = np.sort(stream(0, "prove", "test").permutation(len(usable))[:n])
     asked = test.with_tables(reviews=usable.reviews[drawn.tolist()])

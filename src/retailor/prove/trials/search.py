@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,14 @@ from numpy.typing import NDArray
 from retailor.config import as_dict
 from retailor.errors import MissingTable
 from retailor.metrics.ranking import Ranked, ndcg_at
-from retailor.models.encoding import memo_vectors
-from retailor.models.local import LocalEncoder
-from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Cells, Trial, adaptation_pays
-from retailor.prove.encoders import Kept, adapted, local, mark_of, seconds_of
-from retailor.prove.settings import ProveSettings
-from retailor.prove.words import WordVectors
+from retailor.prove.contract import Cell, Cells, Inputs, Trial
+from retailor.prove.encoders import Encoders, local, mark_of
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.store.keys import key_of
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.item_table import meanings
 from retailor.tasks.search.rerank.trees import N_LEAVES, N_TREES
 from retailor.tasks.search.weights import SCORERS
-from retailor.text.fields import texts
 
 LEAST_TEST = 20
 LEAST_JUDGED = 10
@@ -39,19 +31,12 @@ FEW = (
 )
 
 
-def search_trial(
-    train: Shop,
-    test: Shop,
-    encoder: Encoder | None,
-    generator: Generator | None,
-    dials: Any,
-    given: ProveSettings,
-    work: Path,
-) -> Trial:
+def search_trial(inputs: Inputs) -> Trial:
     """Search, ready to be tried. Raises MissingTable without items and judged queries."""
+    train, given, work = inputs.train, inputs.given, inputs.work
     train.require("the ledger of search", "items")
     items = train.items["item_id"].implode()
-    parts = [_usable(part.judgments, items) for part in (train, test)]
+    parts = [_usable(part.judgments, items) for part in (train, inputs.test)]
     few = parts[1]["query"].n_unique() < LEAST_TEST
     asked = pl.concat(parts) if few else parts[1]
     taught = pl.concat(parts) if few else parts[0]
@@ -61,10 +46,11 @@ def search_trial(
             f"a ledger of search needs {LEAST_TEST} judged queries with a relevant item, and there are "
             f"{asked['query'].n_unique()}."
         )
-    base = replace(dials or SearchSettings(), weights=None)
-    own = local(encoder)
+    base = replace(inputs.dials or SearchSettings(), weights=None)
+    own = local(inputs.encoder)
     shop = train.with_tables(judgments=taught)
-    trying = _Trying(shop, train.with_tables(judgments=asked), few, own, base, given, work)
+    encoders = Encoders(own, shop, given, work, told=meanings(shop.items))
+    trying = _Trying(shop, train.with_tables(judgments=asked), few, encoders, base, work)
     return Trial(
         task="search",
         model=own.name,
@@ -73,7 +59,7 @@ def search_trial(
         n_all=n_taught,
         make=trying.cell,
         mark=[mark_of(own, train), [int(each.hash_rows(seed=0).sum() or 0) for each in parts], as_dict(base)],
-        shared=trying.shared,
+        shared=encoders.shared,
         notes=(FEW,) if few else (),
     )
 
@@ -93,16 +79,15 @@ class _Trying:
     """Its judgments are asked."""
     crossed: bool
     """They are the same, and a query is scored by what did not learn from it."""
-    encoder: LocalEncoder
+    encoders: Encoders
     base: SearchSettings
-    given: ProveSettings
     work: Path
 
     def cell(self, step: str, n: int, seed: int, before: Cells) -> Cell:
         part = self._part(n, seed)
         learns = step in ("words, learned ranker", "learned ranker")
         taught = part if learns else part.with_tables(judgments=part.judgments.clear())
-        search = Search(self._encoder(step, before), replace(self.base, seed=seed))
+        search = Search(self.encoders.of(step, before), replace(self.base, seed=seed))
         search.fit(taught, work=self.work)
         row = "bm25" if step == "bm25" else "retailor"
         values = _ndcg(search.ranks(self.test)[row])
@@ -124,40 +109,6 @@ class _Trying:
         drawn = queries.gather(stream(seed, "prove", "queries").permutation(len(queries))[:n])
         kept = self.shop.judgments.filter(pl.col("query").is_in(drawn.implode()))
         return self.shop.with_tables(judgments=kept)
-
-    def _encoder(self, step: str, before: Cells) -> Encoder:
-        if step in ("bm25", "words, learned ranker"):
-            return self._words
-        if step == "frozen encoder" or (step == "learned ranker" and not adaptation_pays(before)):
-            self._read(self.encoder)
-            return self.encoder
-        self._read(self._adapted.encoder)
-        return self._adapted.encoder
-
-    def shared(self) -> dict[str, float]:
-        """Seconds of reading the catalogue, and of adapting to it."""
-        read = self._read(self.encoder)
-        if not self._adapts:
-            return {"frozen encoder": read}
-        adapted = self._adapted.seconds + self._read(self._adapted.encoder)
-        return {"frozen encoder": read, "domain adaptation": adapted}
-
-    def _read(self, encoder: LocalEncoder) -> float:
-        """The seconds that reading the catalogue took for the first time."""
-        told, mark = meanings(self.shop.items), f"search-{key_of(mark_of(encoder, self.shop))[:16]}"
-        return seconds_of(self.work, mark, lambda: memo_vectors(encoder, told, work=self.work))
-
-    @property
-    def _adapts(self) -> bool:
-        return not self.given.steps or "domain adaptation" in self.given.steps
-
-    @cached_property
-    def _words(self) -> WordVectors:
-        return WordVectors([text for text in meanings(self.shop.items) if text.strip()])
-
-    @cached_property
-    def _adapted(self) -> Kept:
-        return adapted(self.encoder, self.shop, texts(self.shop), self.given, self.work, keep=None)
 
 
 def _ndcg(ranks: Sequence[Any]) -> NDArray[np.float64]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,41 +12,28 @@ import polars as pl
 from retailor.errors import MissingTable
 from retailor.metrics.classify import accuracy_cases
 from retailor.models.local import LocalEncoder
-from retailor.models.shapes import Encoder, Generator
-from retailor.prove.contract import Cell, Cells, Trial
-from retailor.prove.encoders import Kept, adapted, local, mark_of, untrained
+from retailor.prove.contract import Cell, Cells, Inputs, Trial
+from retailor.prove.encoders import Encoders, local, mark_of, untrained
 from retailor.prove.settings import ADDED, ROWS, ProveSettings
 from retailor.seeds import stream
 from retailor.shop.tables import LABELS, Shop, label_of_rating
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings
 from retailor.tasks.sentiment.texts import Examples, read_examples
-from retailor.text.fields import texts
 
 LEAST_TEST = 20
 NAMES = tuple(step.name for step in ROWS["sentiment"])
 
 
-def sentiment_trial(
-    train: Shop,
-    test: Shop,
-    encoder: Encoder | None,
-    generator: Generator | None,
-    dials: Any,
-    given: ProveSettings,
-    work: Path,
-) -> Trial:
+def sentiment_trial(inputs: Inputs) -> Trial:
     """Reading sentiment, ready to be tried. Raises MissingTable with too few labels, ModelError."""
-    own, cases = local(encoder), _test_cases(train, test, given)
+    train, given = inputs.train, inputs.given
+    own, cases = local(inputs.encoder), _test_cases(train, inputs.test, given)
     known = read_examples(train, once=True)
-    adapts = not given.steps or "domain adaptation" in given.steps
-
-    @cache
-    def changed() -> Kept:
-        # A head is fitted on the vectors, so they need not stay near where they were.
-        return adapted(own, train, texts(train), given, work, keep=0.0)
+    # A head is fitted on the vectors, so they need not stay near where they were.
+    encoders = Encoders(own, train, given, inputs.work, keep=0.0)
 
     def make(step: str, n: int, seed: int, before: Cells) -> Cell:
-        encoder = changed().encoder if _has("domain adaptation", step, given) else own
+        encoder = encoders.adapted.encoder if _has("domain adaptation", step, given) else own
         return sentiment_cell(step, seed, drawn(train, n, seed), cases, encoder, given)
 
     queries = [(query.text, query.aspect) for query in cases.queries]
@@ -60,7 +45,7 @@ def sentiment_trial(
         n_all=len(known),
         make=make,
         mark=[mark_of(own, train), queries, cases.y.tolist()],
-        shared=lambda: {"domain adaptation": changed().seconds} if adapts else {},
+        shared=encoders.shared,
     )
 
 

@@ -23,6 +23,7 @@ from retailor.store.memo import digest
 from retailor.tasks.recommend.behaviour import fit_encoder
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.blend.folds import ahead
+from retailor.tasks.recommend.blend.texts import told
 from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, choose_scales, values_of
 from retailor.tasks.recommend.customers import (
     Cases,
@@ -64,6 +65,7 @@ def fit(
     answered from candidates all parts but popularity stay.
     """
     started = time.perf_counter()
+    encoder = None if settings.text == "words" else encoder
     catalogue, texts, customers, reviews = _read(shop, settings, read_reviews=encoder is not None)
     n_items, histories = len(catalogue), customers.histories
     rest, cases, n_held = _held_out(histories, n_items, settings)
@@ -88,6 +90,8 @@ def fit(
     chosen = learn_blends(rest, cases, n_held, catalogue, features, settings, work)
     log["seconds"] |= chosen.log.pop("seconds", {})
     log |= chosen.log
+    if found := log["validation"].get("systems", {}).get(OURS, {}).get("texts"):
+        log["note"] = told(found)
     parts, found = fit_parts(
         histories, n_items, features, settings, learned=chosen.learned, scales=log.get("scales"), work=work
     )

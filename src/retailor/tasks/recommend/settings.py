@@ -107,6 +107,10 @@ class RecommendSettings:
     max_history: int = Field(default=200, ge=2)
     """Latest events of a customer that are read."""
 
+    text: Literal["auto", "words", "encoder"] = "auto"
+    """What reads the items' texts: words (TF-IDF) alone, or an encoder beside them. auto: what pays on
+    customers that are held out, no text being a choice too; without an encoder there is none to be made."""
+
     regularisation: float = Field(default=200.0, gt=0)
     """Ridge of EASE: its unit is customers who share an item."""
     tfidf_kernel: float = Field(default=20.0, ge=0)

@@ -57,6 +57,21 @@ class ColdBlend:
             alone.weights[:, 0] = by_text / by_text.sum()
         return alone
 
+    def with_new(self, rest: Blend) -> ColdBlend:
+        """The same, but for items never seen: of them the text parts of `rest` speak, as loud as all do here.
+
+        Itself where `rest` has no text part.
+        """
+        names = tuple(dict.fromkeys((*self.names, *rest.names)))
+        by_text = np.array([rest.to_dict().get(name, 0.0) * (name in BY_TEXT) for name in names])
+        if not by_text.any():
+            return self
+        weights = np.zeros((len(CUSTOMERS), len(ITEMS), len(names)))
+        weights[:, :, : len(self.names)] = self.weights
+        loud = weights[:, 1:].mean(axis=1).sum(axis=1)
+        weights[:, 0] = loud[:, None] * by_text / by_text.sum()
+        return ColdBlend(names, weights)
+
     def used(self) -> tuple[str, ...]:
         """The parts that weigh anything to anybody."""
         return tuple(name for i, name in enumerate(self.names) if self.weights[:, :, i].any())

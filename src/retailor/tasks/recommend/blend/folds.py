@@ -25,17 +25,22 @@ AS_LEARNED = "weights as learned"
 
 
 def leader(
-    z: Mapping[str, F32], names: Sequence[str], values: Values, n_cases: int
+    z: Mapping[str, F32],
+    names: Sequence[str],
+    values: Values,
+    n_cases: int,
+    scored: tuple[Floats, Floats] | None = None,
 ) -> tuple[str | None, dict[str, Any]]:
     """What leads the shrunk blend of `names`: AS_LEARNED, the name of a part alone, or None; and the log.
 
     The blends are scored out of fold, case by case, beside every part of `z` (z-scores [n, I]). The better of
     the best part and the blend as it was learned must lead by more than the paired interval. None, with an
-    empty log, where there are enough cases to choose weights by themselves.
+    empty log, where there are enough cases to choose weights by themselves. `scored` is what `out_of_fold`
+    gives, where that is known.
     """
     if trust(n_cases) == 1:
         return None, {}
-    ours, learned = out_of_fold({name: z[name] for name in names}, values, n_cases)
+    ours, learned = scored or out_of_fold({name: z[name] for name in names}, values, n_cases)
     alone = {name: values(block, slice(None)) for name, block in z.items()}
     part = max(alone, key=lambda name: alone[name].mean())
     rivals = {part: alone[part], AS_LEARNED: learned}  # of equals the part: it is the simpler
@@ -56,14 +61,16 @@ def ahead(challenger: Floats, holder: Floats) -> bool:
     return bool(lead.mean() > N_ERRORS * error)
 
 
-def out_of_fold(z: Mapping[str, F32], values: Values, n_cases: int) -> tuple[Floats, Floats]:
+def out_of_fold(
+    z: Mapping[str, F32], values: Values, n_cases: int, n_folds: int = N_FOLDS
+) -> tuple[Floats, Floats]:
     """The measure of every case [n] under the weights that the cases of the other folds give.
 
     Of those drawn towards the default, and of those as they were learned.
     """
-    fold = stream(0, "folds").permutation(n_cases) % N_FOLDS
+    fold = stream(0, "folds").permutation(n_cases) % n_folds
     found = np.zeros((2, n_cases))
-    for one in range(N_FOLDS):
+    for one in range(n_folds):
         rows, others = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
         if not len(rows) or not len(others):
             continue

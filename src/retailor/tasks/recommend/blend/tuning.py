@@ -22,10 +22,11 @@ from retailor.tasks.recommend.blend.coldness import (
     without_say,
 )
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader
+from retailor.tasks.recommend.blend.texts import choose_texts
 from retailor.tasks.recommend.customers import Cases
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.makers import closed_forms
-from retailor.tasks.recommend.scorers.parts import OURS, WEIGHTS, Features, systems_of
+from retailor.tasks.recommend.scorers.parts import ALL_TEXTS, OURS, WEIGHTS, Features, systems_of
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
@@ -95,17 +96,20 @@ def choose_blends(
 
     They are the best on the cases, drawn towards the defaults where those are few. The one that answers has
     weights of its own for cold customers and items, and is a single part where that is ahead out of fold.
+    It leaves out the encoder's parts, or words too, where these do not pay; but of items never seen, unless
+    the cases ask for some, all that read speak.
     """
     asked = histories.at(cases.customers)
     values = values_of(asked, cases, n_items, masked=not settings.repeats)
     z = {name: standardise(part.scores(asked)) for name, part in parts.items()}
     systems, log = _systems(z, values, len(cases))
-    start, alone = _started(systems.pop(OURS), log[OURS], z, values, len(cases))
+    whole = systems[OURS]
+    start, alone = _started(systems, log, z, values, len(cases), settings.text)
     seen = np.asarray((histories.matrix(n_items) > 0).sum(axis=0)).ravel()
     items, told = item_groups(seen), int((seen[cases.targets] == 0).sum()) >= LEAST_COLD
     if alone is not None:
         log[OURS] |= {"by coldness": [], "dropped": {}}
-        return systems, ColdBlend.only(alone, start, told=told), log
+        return systems, ColdBlend.only(alone, whole, told=told), log
     z = {name: z[name] for name in start.names}
     begin = cold_start(start, z, asked, items, values, told=told)
     blend, log[OURS]["by coldness"] = choose_by_coldness(
@@ -122,7 +126,7 @@ def choose_blends(
         told=told,
         sure=sure,
     )
-    return systems, blend, log
+    return systems, blend if told or start.names == whole.names else blend.with_new(whole), log
 
 
 def _systems(
@@ -143,12 +147,23 @@ def _systems(
 
 
 def _started(
-    blend: Blend, log: dict[str, Any], z: Mapping[str, F32], values: Values, n_cases: int
+    systems: dict[str, Blend],
+    log: dict[str, Any],
+    z: Mapping[str, F32],
+    values: Values,
+    n_cases: int,
+    wanted: str,
 ) -> tuple[Blend, str | None]:
-    """The blend, drawn to the default or as it was learned, and the part that answers alone if one does."""
-    served, log["out of fold"] = leader(z, blend.names, values, n_cases)
+    """The blend that answers, drawn to the default or as it was learned, and the part that answers alone if
+    one does. OURS is taken from `systems`, and in the log it is the system whose texts pay."""
+    texts = choose_texts(z, {row: systems[row].names for row in systems}, values, n_cases, wanted)
+    blend, whole = systems[texts.row], systems.pop(OURS)
+    if texts.row != OURS:
+        systems[ALL_TEXTS], log[ALL_TEXTS] = whole, log[OURS]
+    log[OURS] = {**log[texts.row], "texts": texts.log}
+    served, log[OURS]["out of fold"] = leader(z, blend.names, values, n_cases, texts.scored.get(texts.row))
     if served == AS_LEARNED:
-        return Blend(blend.names, tuple(log["weights"][name] for name in blend.names)), None
+        return Blend(blend.names, tuple(log[OURS]["weights"][name] for name in blend.names)), None
     return blend, served
 
 
@@ -189,10 +204,14 @@ def choose_among(
 
     least = settings.least_gain if trust(len(cases)) == 1 else 0.0
     systems, log = _systems(z, ndcg, len(cases), least_gain=least)
-    ours, alone = _started(systems.pop(OURS), log[OURS], z, ndcg, len(cases))
+    whole = systems[OURS]
+    ours, alone = _started(systems, log, z, ndcg, len(cases), settings.text)
     log[OURS]["by coldness"] = []
     log[OURS]["found"] = float((place >= 0).mean())
-    return systems, ColdBlend.of(ours) if alone is None else ColdBlend.only(alone, ours, told=False), log
+    if alone is not None:
+        return systems, ColdBlend.only(alone, whole, told=False), log
+    blend = ColdBlend.of(ours)
+    return systems, blend if ours.names == whole.names else blend.with_new(whole), log
 
 
 def cold_start(

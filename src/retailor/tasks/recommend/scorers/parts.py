@@ -60,6 +60,15 @@ OURS = "retailor"
 """The row of the system that answers."""
 BLIND = "retailor without pictures"
 """The same without pictures, where there are some, with one weighting for all: what pictures are worth."""
+NO_TEXT = "retailor without text"
+BY_WORDS = "retailor with words alone"
+ALL_TEXTS = "retailor with every text"
+"""Where an encoder has parts: the same without texts, without the encoder, and with all, where that does not
+answer anyway. With one weighting for all customers and items."""
+WORDS = {"tfidf_kernel", "tfidf"}
+BY_ENCODER = {"embedding_kernel", "two_tower"}
+READERS = BY_ENCODER | {"sasrec", "user_reviews"}
+"""Parts that read the encoder's vectors, where there is one; `BY_ENCODER` are there only with one."""
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": ("popularity",),
     "personal frequency": ("user_frequency", "popularity"),
@@ -130,6 +139,10 @@ def systems_of(parts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
             found[row] = _ours(names, set(parts))
             if "picture_kernel" in parts:
                 found[BLIND] = _ours(names, set(parts) - {"picture_kernel"})
+            if BY_ENCODER & set(parts):
+                left = set(parts) - READERS
+                found |= {BY_WORDS: _ours(names, left)} if WORDS & left else {}
+                found |= {NO_TEXT: _ours(names, left - WORDS)} if left - WORDS else {}
         elif all(name in parts for name in names):
             found[row] = names
     return found
