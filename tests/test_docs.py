@@ -264,6 +264,6 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     reference = (tmp_path / "api" / "index.html").read_text(encoding="utf-8")
     assert "split_by_time" in reference and "Raises" in reference
     chinese = (tmp_path / "start.zh" / "index.html").read_text(encoding="utf-8")
-    assert "商店" in chinese
+    assert "换成自己的店" in chinese
     asked = re.findall(r'(?:src|href)="(https?://[^"]+\.(?:js|css|woff2?))"', reference + chinese)
     assert asked == [], "the site loads nothing from elsewhere"

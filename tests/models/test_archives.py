@@ -15,6 +15,8 @@ from retailor.errors import DataError, ModelError
 from retailor.models.formats import archives
 from retailor.models.formats.archives import HANDLE, archive_url, fetch_archive, unpack
 from retailor.models.weights import load_model
+from retailor.plan.main_job import _model_key
+from retailor.plan.settings import make_plan
 
 
 def packed(path: Path, files: dict[str, bytes], link: str | None = None) -> Path:
@@ -59,6 +61,16 @@ def test_where_a_handle_leads(handle: str, url: str) -> None:
 def test_what_is_no_handle_is_said(handle: str) -> None:
     with pytest.raises(ModelError, match="is no handle of a model"):
         load_model(handle)
+
+
+def test_a_plan_knows_an_archive_by_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "use.tar.gz").write_bytes(b"one")
+    plan = make_plan({"models": {"encoder": "use.tar.gz"}}, tmp_path)
+    assert plan.model("use.tar.gz") == str(tmp_path / "use.tar.gz")
+    assert plan.settled().sections["models"].encoder == str(tmp_path / "use.tar.gz")
+    before = _model_key(plan, "use.tar.gz")
+    (tmp_path / "use.tar.gz").write_bytes(b"two")
+    assert before != _model_key(plan, "use.tar.gz") and _model_key(plan, "tfhub:a/b/1") == "tfhub:a/b/1"
 
 
 @pytest.fixture

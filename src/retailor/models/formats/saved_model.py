@@ -242,7 +242,7 @@ def _is_texts(spec: Any) -> bool:
 
 
 def _inputs(function: Any) -> str:
-    specs = function.structured_input_signature[1].items()
+    specs = sorted(function.structured_input_signature[1].items())
     return ", ".join(f"{name}: {spec.dtype.name} {list(spec.shape)}" for name, spec in specs) or "nothing"
 
 
