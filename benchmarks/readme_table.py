@@ -257,6 +257,26 @@ def claims(results: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"{n_stale} of {len(results)} files of results are stale."])
 
 
+def where_it_pays(results: Mapping[str, Any]) -> str:
+    """A paragraph: in which regimes the language model gives something, each with its share; or nothing."""
+    result = results.get("where_it_pays")
+    if result is None:
+        return ""
+    gains = [row for row in result["rows"] if row["metric"] == "gain"]
+    told: dict[str, list[str]] = {"more": [], "level": [], "less": []}
+    for row in sorted(gains, key=lambda row: -row["value"]):
+        kind = "more" if row["low"] > 0 else "less" if row["high"] < 0 else "level"
+        around = f"{row['low']:+.0%} to {row['high']:+.0%}"
+        told[kind].append(f"{row['bucket']} {row['value']:+.0%} ({around}, n {row['n']:,})")
+    said = {
+        "more": "it gives more NDCG@10 than the better of two systems without one",
+        "level": "it cannot be told from the better of the two",
+        "less": "words are better",
+    }
+    parts = [f"{words}: {'; '.join(told[kind])}" for kind, words in said.items() if told[kind]]
+    return f"**Where the language model pays** ({made_at(result)}): {'. Elsewhere '.join(parts)}.\n\n"
+
+
 def made_at(result: Mapping[str, Any]) -> str:
     """The commit of a result, and why it is stale where it is."""
     why = canaries.stale(result)
@@ -319,8 +339,9 @@ def cases(row: Mapping[str, Any]) -> str:
 def pages(readme: str, results: Mapping[str, Any]) -> dict[Path, str]:
     """What README.md and docs/results.md are to be."""
     before, rest = readme.split(START)
+    told = where_it_pays(results) + claims(results)
     return {
-        ROOT / "README.md": f"{before}{START}\n{claims(results)}\n{END}{rest.split(END)[1]}",
+        ROOT / "README.md": f"{before}{START}\n{told}\n{END}{rest.split(END)[1]}",
         ROOT / "docs" / "results.md": every_row(results),
     }
 
