@@ -262,7 +262,7 @@ REGIMES = {
     "a sentence in English": "new customers' sentences in other words than the catalogue's",
     "another language": "a catalogue replaced by one in another language (simulated)",
     "Beauty to Gift Cards": "a shop without events, by a model of another (Beauty → Gift Cards)",
-    "Beauty to Magazines": "the same, Beauty → Magazines",
+    "Beauty to Magazines": "a shop without events (Beauty → Magazines)",
     "1 % of Beauty's customers": "a young shop (1 % of Beauty's customers)",
     "Magazines by descriptions": "long, messy pages (Magazines)",
     "Gift Cards by descriptions": "pages of Gift Cards",
@@ -297,7 +297,8 @@ def where_it_pays(results: Mapping[str, Any]) -> str:
         "less": "words are better",
     }
     parts = [f"{words}: {'; '.join(told[kind])}" for kind, words in said.items() if told[kind]]
-    where = f"({made_at(result)}, `benchmarks/where_it_pays.py`)"
+    how = "small shops, frozen MiniLM, e5 where Chinese is read"
+    where = f"({how}; `benchmarks/where_it_pays.py`, {made_at(result)})"
     return f"**Where the language model pays** {where}: {'. Elsewhere '.join(parts)}.\n\n"
 
 
