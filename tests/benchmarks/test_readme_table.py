@@ -85,3 +85,17 @@ def test_a_changed_figure_changes_a_page(pages: ModuleType) -> None:
     other = copy.deepcopy(results)
     other["search_icecat"]["rows"][0]["value"] += 0.01
     assert pages.pages(readme, results) != pages.pages(readme, other)
+
+
+def test_the_paragraph_says_gain_level_and_loss_by_the_intervals(pages: ModuleType) -> None:
+    shares = {"new": (0.1, 0.02, 0.17), "same": (0.01, -0.03, 0.05), "worse": (-0.2, -0.3, -0.1)}
+    rows = [
+        {"row": "share", "metric": "gain", "bucket": name, "value": v, "low": low, "high": high, "n": 1500}
+        for name, (v, low, high) in shares.items()
+    ]
+    told = pages.where_it_pays({"where_it_pays": {**result("where_it_pays", {}, "gain"), "rows": rows}})
+    more, level, less = told.split(". Elsewhere ")
+    assert more.endswith("without one: new +10% (+2% to +17%, n 1,500)")
+    assert level == "it cannot be told from the better of the two: same +1% (-3% to +5%, n 1,500)"
+    assert less == "words are better: worse -20% (-30% to -10%, n 1,500).\n\n"
+    assert pages.where_it_pays({}) == ""
