@@ -15,6 +15,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.seeds import stream
@@ -31,7 +33,8 @@ NEARNESS = 2.0
 """What a standard deviation of nearness counts, in the logarithm of the odds."""
 HEAD, OTHER, AFTER, PART = 2.0, 1.0, 0.5, 0.5
 """What a word counts: the head, one before it, one after a preposition, and a pair of Chinese characters."""
-N_REHEARSED = 200
+N_REHEARSED, N_OTHERS = 200, 200
+"""How reliable categories are is measured on so many items, each among so many nearest others."""
 _ENDS = "for with without that in of to from against by and who which when whose on at under over"
 _PREPOSITIONS = frozenset(_ENDS.split())
 
@@ -98,11 +101,10 @@ class Categories:
 
     def _told(self, row: int, title: str, vectors: F32) -> float:
         cosines = vectors @ vectors[row]
-        others = np.delete(np.arange(len(vectors)), row)
-        near = (cosines - cosines[others].mean()) / max(float(cosines[others].std()), 1e-9)
-        rows = others[np.argsort(-near[others], kind="stable")[:N_REHEARSED]]
-        of_rows = self.of_item[rows]
-        rows = rows[of_rows >= 0]
+        cosines[row] = -np.inf
+        near = standardise(cosines[None])[0]
+        rows = top_items(near[None], min(N_OTHERS, len(near) - 1))[0]
+        rows = rows[self.of_item[rows] >= 0]
         present, place = np.unique(self.of_item[rows], return_inverse=True)
         if self.of_item[row] not in present:
             return 0.0

@@ -76,7 +76,7 @@ class Nearest:
             return Near(cosines, standardise(cosines[None])[0])
         asked = query.astype(np.float64)
         mean = float(self.mean @ asked)
-        spread = float(np.sqrt(max(asked @ self.moment @ asked - mean**2, 1e-12)))
+        spread = float(np.sqrt(max(float(asked @ self.moment @ asked) - mean**2, 1e-12)))
         found = self.index.search(query, N_NEAREST)[0][0]
         some = np.unique(np.concatenate([found[found >= 0], rows, np.array(sorted(self.changed), np.int64)]))
         cosines = np.full(n, mean, np.float32)
