@@ -135,7 +135,7 @@ class PromoteBody(BaseModel):
 
 
 def add_merchant(app: FastAPI, service: Service) -> None:
-    """Adds the routes; the guard asks for the key of who may write."""
+    """Adds the routes; the guard asks for the key of who may administer."""
 
     @app.get("/merchant/state", tags=["shop"])
     def merchant() -> MerchantReply:
