@@ -21,8 +21,9 @@ from retailor.testing.serving import TOY_TASKS
 
 KEYS = {"ask": "ask-key", "write": "write-key", "administer": "admin-key"}
 NEEDS = {
-    ("POST", "/events"): "write", ("PUT", "/items/{item_id}"): "write", ("DELETE", "/items/{item_id}"): "write",
-    ("PUT", "/stock"): "write", ("DELETE", "/customers/{user_id}"): "administer",
+    ("POST", "/events"): "write", ("PUT", "/stock"): "write",
+    ("PUT", "/items/{item_id}"): "write", ("DELETE", "/items/{item_id}"): "write",
+    ("DELETE", "/customers/{user_id}"): "administer",
     ("GET", "/merchant/state"): "administer", ("POST", "/merchant/promote"): "administer",
     ("POST", "/merchant/back"): "administer",
 }  # fmt: skip

@@ -40,7 +40,7 @@ class Keys:
 
     @classmethod
     def of(cls, settings: ServeSettings) -> Self:
-        """The keys in the environment. Raises ConfigError where one is not set, or where anyone could write."""
+        """The keys in the environment. ConfigError where one is not set, or anyone could write."""
         return cls(*map(_digest, (settings.api_key(), settings.write_key(), settings.admin_key())))
 
     def allow(self, role: Role, given: str) -> bool:
@@ -49,17 +49,12 @@ class Keys:
             return True
         mine = hashlib.sha256(given.encode("latin-1", "replace")).digest()
         good = [getattr(self, each) for each in ROLES[ROLES.index(role) :]]
-        return any([hmac.compare_digest(mine, each) for each in good if each is not None])
+        return sum(hmac.compare_digest(mine, each) for each in good if each is not None) > 0
 
     def named(self, role: Role) -> str:
         """What the key that a role needs is called."""
-        told = {
-            "ask": "the API key",
-            "write": "the key of who may write",
-            "administer": "the key of who may administer",
-        }
         lowest = next(each for each in ROLES if getattr(self, each) == getattr(self, role))
-        return told[lowest]
+        return "the API key" if lowest == "ask" else f"the key of who may {lowest}"
 
 
 def _digest(key: str | None) -> bytes | None:

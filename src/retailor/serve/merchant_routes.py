@@ -139,7 +139,7 @@ def add_merchant(app: FastAPI, service: Service) -> None:
 
     @app.get("/merchant/state", tags=["shop"])
     def merchant() -> MerchantReply:
-        """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may write."""
+        """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may administer."""
         return _state(service)
 
     @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)
