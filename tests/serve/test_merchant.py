@@ -1,4 +1,4 @@
-"""The merchant's page: behind the key of who may write, in both languages, with the runs to choose from."""
+"""The merchant's page: behind the key of who may administer, in both languages, with runs to choose from."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -201,3 +202,29 @@ def test_lines_wait_while_the_log_is_away_and_the_oldest_go_first() -> None:
     written.clear()
     waiting.write(written.extend)
     assert [each.key for each in written] == ["k2"]
+
+
+def test_whoever_is_forgotten_while_lines_are_on_their_way_is_not_written_behind_it() -> None:
+    waiting, at_work, go_on = Unwritten(5), threading.Event(), threading.Event()
+    waiting.add(Line("k", "shown", datetime(2026, 11, 1, tzinfo=UTC), "u1"))
+    done: list[str] = []
+
+    def append(lines: Any) -> None:
+        at_work.set()
+        assert go_on.wait(10)
+        done.append("written")
+
+    def forget() -> None:
+        waiting.forget(["u1"])
+        done.append("forgotten")
+
+    writing = threading.Thread(target=waiting.write, args=(append,))
+    writing.start()
+    assert at_work.wait(10)
+    forgetting = threading.Thread(target=forget)
+    forgetting.start()
+    time.sleep(0.05)
+    go_on.set()
+    writing.join(10)
+    forgetting.join(10)
+    assert done == ["written", "forgotten"], "so that what is deleted from the log then has it all"

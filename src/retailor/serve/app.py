@@ -25,6 +25,7 @@ from retailor.serve.bodies import (
 )
 from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
+from retailor.serve.keys import Keys
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
 from retailor.serve.merchant_routes import add_merchant
@@ -90,8 +91,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    keys = {"key": settings.api_key(), "write_key": settings.write_key()}
-    app.add_middleware(Guard, settings=settings, **keys, saw=metrics.saw)
+    app.add_middleware(Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw)
     install(app)
     add_tasks(app, service, metrics)
     add_chat(app, service, talker(settings.chat_model))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from collections import Counter
@@ -13,15 +12,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from retailor.serve.keys import Keys, role_for
 from retailor.serve.problems import problem
 from retailor.serve.settings import ServeSettings
 
 OPEN = ("/", "/merchant", "/health", "/ready", "/openapi.json", "/docs")
 """Paths that need no key and are answered however busy the server is; so is all under `/page/`."""
-WRITES = "/events"
-"""The path that is written to by POST; whoever sends PUT and DELETE writes as well, and needs that key."""
-OF_MERCHANTS = "/merchant/"
-"""What lies below needs that key as well, also to be read."""
 BODIES: Mapping[str, tuple[str, ...]] = {"/events": ("application/json", "application/x-ndjson")}
 """Path to the types that its body may be sent as, where that is not JSON alone."""
 VERSION = "/v1"
@@ -51,13 +47,10 @@ class _ClientGone(Exception):
 class Guard:
     """An ASGI app around another one. It logs method, route, status and time: no ids, words or keys."""
 
-    def __init__(
-        self, app: ASGIApp, settings: ServeSettings, key: str | None, write_key: str | None, saw: Saw
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: ServeSettings, keys: Keys, saw: Saw) -> None:
         self._app = app
         self._settings = settings
-        self._key = None if key is None else key.encode()
-        self._write_key = None if write_key is None else write_key.encode()
+        self._keys = keys
         self._hosts = settings.allowed_hosts()
         self._saw = saw
         self._n_in_flight = 0
@@ -151,12 +144,10 @@ class Guard:
             )  # fmt: skip
         if is_open:
             return None
-        path = scope["path"]
-        writes = scope["method"] in ("PUT", "DELETE") or path == WRITES or path.startswith(OF_MERCHANTS)
-        if not _has_key(headers, self._write_key if writes else self._key):
-            more = {"WWW-Authenticate": "Bearer"}
-            whose = "the key of who may write" if writes and self._write_key != self._key else "the API key"
-            return problem(401, f"send {whose} as 'X-API-Key' or 'Authorization: Bearer'.", headers=more)
+        role = role_for(scope["method"], scope["path"])
+        if not self._keys.allow(role, _key_in(headers)):
+            told = f"send {self._keys.named(role)} as 'X-API-Key' or 'Authorization: Bearer'."
+            return problem(401, told, headers={"WWW-Authenticate": "Bearer"})
         if self._n_in_flight >= self._settings.max_in_flight:
             return self._busy()
         if scope["method"] in WITH_BODY:
@@ -220,12 +211,12 @@ class _Seen:
         await self._send(message)
 
 
-def _has_key(headers: Headers, key: bytes | None) -> bool:
+def _key_in(headers: Headers) -> str:
     given = headers.get("x-api-key", "")
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if not given and scheme.lower() == "bearer":
         given = token.strip()
-    return key is None or hmac.compare_digest(given.encode("latin-1", "replace"), key)
+    return given
 
 
 def _plain(scope: Scope) -> Scope:

@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field, StringConstraints
 from retailor.errors import ServeError
 from retailor.live.reading import EventBody
 from retailor.serve.service import Service
-from retailor.tasks.http import Id, Tag, strict
+from retailor.tasks.http import Id, Kept, Tag, strict
 
 MAX_EVENTS = 5000
 """Of one request; more come in several."""
-ItemId = Annotated[str, Path(min_length=1, max_length=200)]
+ItemId = Annotated[str, Path(min_length=1, max_length=200), Kept]
 Amount = Annotated[float, Field(ge=0, le=1e9)]
 
 
@@ -41,21 +41,21 @@ class Attribute(BaseModel):
     """A property of an item."""
 
     name: Tag
-    value: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    value: Annotated[str, StringConstraints(min_length=1, max_length=2000), Kept]
 
 
 class ItemBody(BaseModel):
     """An item as it is from now on; what is left out, it does not have."""
 
     model_config = strict({"title": "Trail light", "category": ["Outdoor"], "price": 19.9, "currency": "EUR"})
-    title: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-    description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), Kept]
+    description: Annotated[str, StringConstraints(max_length=20_000), Kept] | None = None
     brand: Tag | None = None
     category: list[Tag] = Field(default=[], max_length=20)
     price: Annotated[float, Field(ge=0, le=1e9)] | None = None
     currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] | None = None
     attributes: list[Attribute] = Field(default=[], max_length=200)
-    image: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    image: Annotated[str, StringConstraints(max_length=2000), Kept] | None = None
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] | None = None
 
 

@@ -135,11 +135,11 @@ class PromoteBody(BaseModel):
 
 
 def add_merchant(app: FastAPI, service: Service) -> None:
-    """Adds the routes; the guard asks for the key of who may write."""
+    """Adds the routes; the guard asks for the key of who may administer."""
 
     @app.get("/merchant/state", tags=["shop"])
     def merchant() -> MerchantReply:
-        """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may write."""
+        """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may administer."""
         return _state(service)
 
     @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)

@@ -29,11 +29,14 @@ class ServeSettings:
     """Queries whose answers are made and remembered before anyone asks, at the start and after each reload:
     a line each, the JSON body of a request with its `task` besides, or words to search for. None: none."""
     api_key_env: str | None = None
-    """The environment variable that holds the API key; None asks for no key."""
+    """The environment variable that holds the API key, or `sha256:` and its digest; None asks for no key."""
     events_url: str | None = None
     """Where events and changes of the catalogue are kept, such as `sqlite:///shop.db`; None: none."""
     write_key_env: str | None = None
     """The environment variable that holds the key of who may write; None: that of who may ask."""
+    admin_key_env: str | None = None
+    """The environment variable that holds the key of who may administer: forget customers, see the merchant's
+    page, say which run answers; None: that of who may write."""
     absorb_s: float = Field(default=60.0, gt=0)
     """So often all customers' new events are counted into popularity and neighbours. A customer's own are
     known at once."""
@@ -98,6 +101,10 @@ class ServeSettings:
                 key="write_key_env",
             )
         return key
+
+    def admin_key(self) -> str | None:
+        """The key of requests that administer. Raises ConfigError as `write_key`."""
+        return _key_in("admin_key_env", self.admin_key_env) or self.write_key()
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """The host names that requests may use, in lower case; empty for any."""

@@ -14,7 +14,7 @@ class Unwritten:
     """Safe from any thread. More than `most` lines are not held: the oldest go, and are counted."""
 
     def __init__(self, most: int) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._lines: deque[Line] = deque(maxlen=most)
         self.n_lost = 0
 
@@ -24,7 +24,11 @@ class Unwritten:
             self._lines.append(line)
 
     def write(self, append: Callable[[Sequence[Line]], Any]) -> None:
-        """Writes what waits; what cannot be written waits on."""
+        """Writes what waits, behind whoever is writing; what cannot be written waits on."""
+        with self._writing:
+            self._write(append)
+
+    def _write(self, append: Callable[[Sequence[Line]], Any]) -> None:
         with self._lock:
             lines = list(self._lines)
             self._lines.clear()
@@ -39,8 +43,8 @@ class Unwritten:
             raise
 
     def forget(self, user_ids: Collection[str]) -> None:
-        """What waits of some customers is never written."""
-        with self._lock:
+        """What waits of some customers is never written; what is being written is in the log by then."""
+        with self._writing, self._lock:
             left = [each for each in self._lines if each.user_id not in user_ids]
             self._lines.clear()
             self._lines.extend(left)

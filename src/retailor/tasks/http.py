@@ -6,16 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from retailor.shop.view import ShopView
 from retailor.tasks.reasons import Language
 from retailor.tasks.shapes import Recommended
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+
+def _kept(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("has the character NUL, which a database cannot keep")
+    return value
+
+
+Kept = AfterValidator(_kept)
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200), Kept]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), Kept]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True), Kept]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True), Kept]
 Count = Annotated[int, Field(ge=1, le=100)]
 
 IN_A_URL = ConfigDict(strict=False)

@@ -117,7 +117,7 @@ export const WORDS = {
     no_title: "No title",
     merchant: "For the merchant",
     m_title: "How the shop is doing",
-    m_key: "The key of who may write, kept until this tab is closed",
+    m_key: "The key of who may administer, kept until this tab is closed",
     m_again: "Look again",
     m_came: "What came in",
     m_came_note: "Events of the last 48 hours, by the hour in which they happened.",
