@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm", help="'tiny' is a random one of two layers")
     parser.add_argument("--seed", type=int, default=0)
     bench = begin(parser, canary={"titles": 400, "block": 50, "encoder": "tiny"})
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", OMP_NUM_THREADS="1")
     with tempfile.TemporaryDirectory() as folder:
         print(bench.write(measure(bench.given, Path(folder)), [bench.given.seed]))
 
