@@ -37,6 +37,7 @@ RUNS = (
     Run("serve_speed", 3),
     Run("live_events", 4),
     Run("train_devices", 3),
+    Run("scale_events", 6),
     Run("scale_ray", 40),
     Run("suggest_speed", 4),
     Run("cache_hits", 2),

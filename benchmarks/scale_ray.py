@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm", help="'tiny' is a random one of two layers")
     parser.add_argument("--seed", type=int, default=0)
     bench = begin(parser, canary={"titles": 400, "block": 50, "encoder": "tiny"})
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", OMP_NUM_THREADS="1")
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", OMP_NUM_THREADS="1")
     with tempfile.TemporaryDirectory() as folder:
         print(bench.write(measure(bench.given, Path(folder)), [bench.given.seed]))
 
@@ -68,24 +67,25 @@ def measure(given: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         local[n], vectors = encoded(encoder, titles, folder / f"local-{n}")
         add(f"local, {n} cores" if n > 1 else "local, 1 core", seconds=local[n])
     torch.set_num_threads(1)
-    both = 0.0
-    for n in (1, 2):
-        with cluster_of(n), on_cluster(encoder, titles, folder / f"{n}") as check_s:
-            took, found = encoded(encoder, titles, folder / f"{n}" / "work")
-        both = took
-        apart = float(np.abs(found - vectors).max())
-        name = f"{n} node{'s' * (n > 1)}"
-        add(name, seconds=took, ratio=took / local[n], check_s=check_s, apart=round(apart, 4))
-    with cluster_of(2) as cluster, on_cluster(encoder, titles, folder / "killed"):
-        work = folder / "killed" / "work"
-        killing = threading.Thread(
-            target=kill_half_way, args=(cluster, work, len(titles) // given.block // 2)
-        )
-        killing.start()
-        took, found = encoded(encoder, titles, work)
-        killing.join()
-    apart = float(np.abs(found - vectors).max())
-    add("2 nodes, one killed", seconds=took, recovery_s=took - both, apart=round(apart, 4))
+    with cluster() as made:
+        nodes = []
+        for n in (1, 2):
+            nodes.append(made.add_node(num_cpus=1))
+            work = folder / f"{n}" / "work"
+            with on_cluster(encoder, titles, work) as check_s:
+                took, found = encoded(encoder, titles, work)
+            apart = round(float(np.abs(found - vectors).max()), 4)
+            name = f"{n} node{'s' * (n > 1)}"
+            add(name, seconds=took, ratio=took / local[n], check_s=check_s, apart=apart)
+        both, work = took, folder / "killed" / "work"
+        with on_cluster(encoder, titles, work):
+            half = len(titles) // given.block // 2
+            killing = threading.Thread(target=kill_half_way, args=(made, nodes[0], work, half))
+            killing.start()
+            took, found = encoded(encoder, titles, work)
+            killing.join()
+        apart = round(float(np.abs(found - vectors).max()), 4)
+        add("2 nodes, one killed", seconds=took, recovery_s=took - both, apart=apart)
     return rows
 
 
@@ -104,42 +104,38 @@ def encoded(encoder: Encoder, titles: list[str], work: Path) -> tuple[float, Any
 
 
 @contextmanager
-def cluster_of(n: int) -> Iterator[Any]:
-    """A head without processors and n nodes of one."""
+def cluster() -> Iterator[Any]:
+    """A head without processors, to add nodes to."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [made.add_node(num_cpus=1) for _ in range(n)]
     os.environ["RAY_ADDRESS"] = made.address
     try:
-        yield made, nodes
+        yield made
     finally:
         made.shutdown()
         del os.environ["RAY_ADDRESS"]
 
 
 @contextmanager
-def on_cluster(encoder: Encoder, titles: list[str], folder: Path) -> Iterator[float]:
+def on_cluster(encoder: Encoder, titles: list[str], work: Path) -> Iterator[float]:
     """Within it work goes to the cluster, whose processes have opened the encoder; seconds of the check."""
-    folder.mkdir()
+    work.mkdir(parents=True)
     started = time.perf_counter()
-    with running("ray", folder):
+    with running("ray", work):
         check_s = time.perf_counter() - started
-        memo_vectors(
-            encoder, [f"warm {title}" for title in titles[: 8 * encoding.BLOCK]], work=folder / "work"
-        )
-        for path in (folder / "work").glob("*.safetensors"):
+        warm = [f"warm {title}" for title in titles[: 4 * encoding.BLOCK]]
+        memo_vectors(encoder, warm, work=work)
+        for path in work.glob("*.safetensors"):
             path.unlink()
         yield check_s
-    shutil.rmtree(folder / "work" / "encoders", ignore_errors=True)
 
 
-def kill_half_way(cluster: Any, work: Path, n: int) -> None:
+def kill_half_way(made: Any, node: Any, work: Path, n: int) -> None:
     """Takes a node away when so many blocks are there."""
-    made, nodes = cluster
     while len(list(work.glob("*.safetensors"))) < n:
         time.sleep(0.02)
-    made.remove_node(nodes[0], allow_graceful=False)
+    made.remove_node(node, allow_graceful=False)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,16 @@ def compress_stage(
     fitted = tuple(f"{step}-{name}" for name in tasks for step in ("fit", "evaluate"))
     key = (as_dict(plan.sections["compress"]), model_key)
     make = partial(_compress, plan, tasks, encoder_of)
-    needs += fitted
-    return Stage("compress", "compressed", make, needs, key, may_be_absent=True, takes_absent=True, away=True)
+    return Stage(
+        "compress",
+        "compressed",
+        make,
+        needs + fitted,
+        key,
+        may_be_absent=True,
+        takes_absent=True,
+        away=True,
+    )
 
 
 def _compress(

@@ -82,8 +82,9 @@ def run(
         folder / "run.json",
         {"name": plan.head.name, "seed": plan.head.seed, "stages": [as_record(each) for each in done]},
     )
-    for name in NOTES if bucket is not None else ():
-        bucket.put(folder / name, name)
+    if bucket is not None:
+        for name in NOTES:
+            bucket.put(folder / name, name)
     return _result(folder, done)
 
 

@@ -11,10 +11,11 @@ from retailor.extras import naming_extras
 from retailor.progress import track
 from retailor.shop.sources.duck import open_duckdb
 from retailor.shop.sources.kept import Taken, take_new
-from retailor.shop.sources.lakes import filesystem_of, open_lake, told
+from retailor.shop.sources.lakes import open_lake, told
 from retailor.shop.sources.origin import Origin, is_duckdb, is_sqlite
 from retailor.shop.sources.settings import Source, check_url
 from retailor.shop.sources.spool import spool
+from retailor.store.buckets import filesystem_of
 
 
 def take(source: Source, folder: Path, columns: Sequence[str] | None = None) -> Taken:
