@@ -6,7 +6,7 @@ Recommendation on two shops: some of Amazon Beauty's customers with the items th
 simulated demo shop. Each encoder is fine-tuned on what customers choose after what, the whole recommender is
 fitted over it (no transformer), and the last item of each customer is the test. Search on two: Icecat's
 judged items with others drawn, and the demo shop. Each encoder's search learns its weights from the judged
-queries and is scored on folds that it did not learn from. The candidates are those of `choose.py`. A fit that
+queries and is scored on folds that it did not learn from. The candidates are four of `choose.py`. A fit that
 is done is kept in the work folder.
 """
 
@@ -39,6 +39,8 @@ from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TuningSettings
 from retailor.tasks.search import Search
+
+FEW = ("minilm", "minilm-3-layers", "minilm-untrained", "e5")
 
 Fit = Callable[[Shop, Encoder, int, Path], float]
 """(shop, encoder, steps, work) to the test's NDCG@10 of what would be served."""
@@ -120,14 +122,14 @@ def main() -> None:
     """Writes results/choose_tasks.json."""
     parser = parser_of(__doc__)
     parser.add_argument(
-        "--customers", type=int, default=800, help="of Beauty, with the items that they chose"
+        "--customers", type=int, default=400, help="of Beauty, with the items that they chose"
     )
     parser.add_argument("--queries", type=int, default=116, help="judged queries of Icecat")
-    parser.add_argument("--read", type=int, default=3000, help="items of Icecat")
-    parser.add_argument("--items", type=int, default=300, help="of the demo shop")
-    parser.add_argument("--sample", type=int, default=500, help="cases that a candidate is looked at with")
-    parser.add_argument("--steps", type=int, default=60, help="of fine-tuning on behaviour")
-    parser.add_argument("--candidates", nargs="+", default=list(CANDIDATES), choices=CANDIDATES)
+    parser.add_argument("--read", type=int, default=1500, help="items of Icecat")
+    parser.add_argument("--items", type=int, default=200, help="of the demo shop")
+    parser.add_argument("--sample", type=int, default=400, help="cases that a candidate is looked at with")
+    parser.add_argument("--steps", type=int, default=30, help="of fine-tuning on behaviour")
+    parser.add_argument("--candidates", nargs="+", default=list(FEW), choices=CANDIDATES)
     canary = {
         "customers": 60, "queries": 25, "read": 400, "items": 40, "sample": 60, "steps": 2,
         "candidates": ["minilm-1-layer", "minilm-3-layers"],
