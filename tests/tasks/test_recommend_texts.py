@@ -90,6 +90,9 @@ def test_it_says_why_in_both_languages() -> None:
     assert said.startswith("answers by words alone: on 200 held-out customers NDCG@10 is 0.")
     chinese = label(f"recommend, note: {said}")
     assert chinese.startswith("推荐，说明：回答依据：只看词语；在 200 位留出的顾客上")
+    alone = told(choose_texts(z, SYSTEMS, values, 200, "auto").log, "user_reviews")
+    assert alone == f"{said} The part 'user_reviews' leads that blend and answers alone."
+    assert label(f"recommend, note: {alone}") == f"{chinese}单独的部件“顾客自己的评论”领先，由它回答。"
 
 
 def test_of_new_items_everything_that_reads_speaks() -> None:

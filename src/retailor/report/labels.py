@@ -185,6 +185,7 @@ _PATTERNS: Mapping[str, str] = {
     "encoder = 'auto' took '{x}' ({y}) for texts in {z}.": "encoder = 'auto'：文字为 {z}，选用 '{x}'。",
     "{task}, notes: {a}": "{task}，说明：{a}",
     "{task}, note: {a}": "{task}，说明：{a}",
+    "{a} The part '{b}' leads that blend and answers alone.": "{a}单独的部件“{b}”领先，由它回答。",
     "no text": "不看文字",
     "words alone": "只看词语",
     "words and the encoder": "词语和模型",

@@ -90,8 +90,9 @@ def fit(
     chosen = learn_blends(rest, cases, n_held, catalogue, features, settings, work)
     log["seconds"] |= chosen.log.pop("seconds", {})
     log |= chosen.log
-    if found := log["validation"].get("systems", {}).get(OURS, {}).get("texts"):
-        log["note"] = told(found)
+    ours = log["validation"].get("systems", {}).get(OURS, {})
+    if ours.get("texts"):
+        log["note"] = told(ours["texts"], ours["out of fold"].get("served"))
     parts, found = fit_parts(
         histories, n_items, features, settings, learned=chosen.learned, scales=log.get("scales"), work=work
     )

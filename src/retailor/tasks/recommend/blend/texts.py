@@ -10,7 +10,7 @@ import numpy as np
 
 from retailor.retrieval.blend import trust
 from retailor.tasks.recommend.blend.folds import N_ERRORS, N_FOLDS, Floats, Values, out_of_fold
-from retailor.tasks.recommend.scorers.parts import BY_WORDS, NO_TEXT, OURS
+from retailor.tasks.recommend.scorers.parts import BY_WORDS, NO_TEXT, OURS, PARTS
 
 FROM_CHEAP_TO_DEAR = (NO_TEXT, BY_WORDS, OURS)
 SAID = {NO_TEXT: "no text", BY_WORDS: "words alone", OURS: "words and the encoder"}
@@ -61,11 +61,12 @@ def choose_texts(
     return Texts(took, scored, log)
 
 
-def told(log: Mapping[str, Any]) -> str:
-    """What was taken and why, in a sentence."""
+def told(log: Mapping[str, Any], served: str | None = None) -> str:
+    """What was taken and why, in a sentence; and that a part answers alone, where `served` is one."""
     means = ", ".join(f"{value:.3f} with {SAID[row]}" for row, value in log["ndcg@10"].items())
     sure = "more" if abs(log["lead"]) > log["±"] else "no more"
+    alone = f" The part '{served}' leads that blend and answers alone." if served in PARTS else ""
     return (
         f"answers by {SAID[log['took']]}: on {log['n']:,} held-out customers NDCG@10 is {means}; "
-        f"the lead on {SAID[log['rival']]} is {log['lead']:+.3f} ± {log['±']:.3f}, {sure} than chance."
+        f"the lead on {SAID[log['rival']]} is {log['lead']:+.3f} ± {log['±']:.3f}, {sure} than chance.{alone}"
     )
