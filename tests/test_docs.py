@@ -27,7 +27,7 @@ from retailor.plan.settings import Head, Plan, make_plan
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-PROGRAMS = {"cd", "curl", "export", "kill", "mail", "mkdocs", "pre-commit", "rsync"}
+PROGRAMS = {"cd", "curl", "export", "kill", "mail", "ray", "mkdocs", "pre-commit", "rsync"}
 """Of others: they are in the docs, and not ours to check."""
 
 
