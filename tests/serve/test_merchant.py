@@ -128,7 +128,9 @@ def test_promote_and_back(run: Path) -> None:
 def test_a_run_that_does_not_load_leaves_the_one_of_now(run: Path) -> None:
     (run_of(run, 2) / "stages" / "fit-recommend" / "state.json").write_text("broken")
     with served(run) as (client, service):
-        assert client.post("/merchant/promote", json={"number": 2}).status_code == 500
+        refused = client.post("/merchant/promote", json={"number": 2})
+        assert refused.status_code == 409 and "cannot be loaded" in refused.json()["detail"]
+        assert str(run.parent) not in refused.text
         assert service.standing == run_of(run.resolve(), 1) == standing_run(run).resolve()
         assert client.post("/recommend", json={"k": 3}).status_code == 200
 

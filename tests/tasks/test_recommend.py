@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSetti
 from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 from retailor.tasks.recommend.query import reasons
+from retailor.tasks.recommend.query.ask import reads_text, recommend, text_scores
 from retailor.tasks.recommend.query.related import diverse
 from retailor.tasks.recommend.scorers.parts import Features
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
@@ -119,6 +121,20 @@ def test_even_customers_are_recommended_even_items(fitted: Recommender) -> None:
     answers = fitted.predict([RecommendQuery(user_id=f"u{user:02}", k=5) for user in range(20)])
     for user, answer in enumerate(answers):
         assert [_side(item.item_id) for item in answer.items] == [user % 2] * 5
+
+
+def test_words_that_the_encoder_does_not_read_are_said_and_have_no_say(fitted: Recommender) -> None:
+    from tests.tasks.test_sentiment import encoder
+
+    known = replace(fitted._made.understanding, encoder=encoder())  # its tokenizer has no Greek
+    assert not reads_text(known, "σκηνή για δύο") and reads_text(known, "the great mug")
+    assert not text_scores(
+        replace(known, vectorizer=None), "σκηνή για δύο", len(fitted._made.catalogue)
+    ).any()
+    made = replace(fitted._made, understanding=known)
+    answer = recommend(made, RecommendQuery(text="σκηνή για δύο"), text_weight=1.0)
+    assert answer.unread_text and answer.items
+    assert not recommend(made, RecommendQuery(text=""), text_weight=1.0).unread_text
 
 
 def test_a_new_item_is_recommended_from_its_text_alone(fitted: Recommender) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -136,6 +137,7 @@ class PromoteBody(BaseModel):
 
 def add_merchant(app: FastAPI, service: Service) -> None:
     """Adds the routes; the guard asks for the key of who may administer."""
+    changing = Lock()
 
     @app.get("/merchant/state", tags=["shop"])
     def merchant() -> MerchantReply:
@@ -145,13 +147,15 @@ def add_merchant(app: FastAPI, service: Service) -> None:
     @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)
     def promote(body: PromoteBody) -> MerchantReply:
         """Lets a refresh answer, or with 0 the run itself; no request fails meanwhile."""
-        _stand(service, lambda folder: standing.promote(folder, body.number))
+        with changing:
+            _stand(service, lambda folder: standing.promote(folder, body.number))
         return _state(service)
 
     @app.post("/merchant/back", tags=["shop"], responses=_REFUSED)
     def back() -> MerchantReply:
         """Lets the run answer again that answered before the last promotion."""
-        _stand(service, standing.back)
+        with changing:
+            _stand(service, standing.back)
         return _state(service)
 
 
@@ -165,8 +169,13 @@ def _stand(service: Service, change: Callable[[Path], Any]) -> None:
         raise ServeError(str(error).removeprefix(f"{error.path}: "), status=409) from None
     try:
         service.reload()
-    except BaseException:
+    except BaseException as error:
         set_standing(service.folder, before)
+        if isinstance(error, DataError):
+            told = str(error).removeprefix(f"{error.path}: ")
+            raise ServeError(
+                f"that run cannot be loaded ({told}); the one of now goes on.", status=409
+            ) from None
         raise
 
 

@@ -83,6 +83,7 @@ async function recommend(task, text) {
   if (!reply.items.length) return empty(say("no_items"));
   return [
     reply.known_customer === false ? h("p", { class: "note" }, say("new_customer")) : "",
+    reply.unread_text ? h("p", { class: "note" }, say("unread_text")) : "",
     grid(reply.items, chooseHit),
   ];
 }

@@ -49,6 +49,8 @@ class RecommendReply(BaseModel):
     items: list[Hit]
     known_customer: bool | None
     unknown_items: list[str]
+    unread_text: bool = False
+    """The words are of a script that the shop's encoder does not read: only words shared with items count."""
     cached: bool
     query_id: str | None = None
 
@@ -59,6 +61,7 @@ def shown(answer: Recommendations, served: Served) -> RecommendReply:
         items=hits(answer.items, served),
         known_customer=served.notes["known_customer"],
         unknown_items=list(served.notes["unknown_items"]),
+        unread_text=answer.unread_text,
         cached=served.cached,
         query_id=served.query_id or None,
     )

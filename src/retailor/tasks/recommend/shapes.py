@@ -33,3 +33,5 @@ class Recommendations:
     """Best first; fewer than k only when the filters leave fewer."""
 
     items: tuple[Recommended, ...]
+    unread_text: bool = False
+    """Whether the query's words are of a script that the encoder was not taught: only words shared count."""

@@ -19,6 +19,7 @@ from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.query.related import diverse, similar, together
 from retailor.tasks.recommend.shapes import Recommendations, RecommendQuery
 from retailor.tasks.shapes import Recommended
+from retailor.text.languages import reads
 
 F32 = NDArray[np.float32]
 N_BECAUSE = 3
@@ -57,7 +58,8 @@ def recommend(fitted: Fitted, query: RecommendQuery, *, text_weight: float) -> R
     total[~left] = -np.inf
     features, ties = fitted.understanding.features, fitted.catalogue.ties
     rows = diverse(total, query.k, query.diversity, features, ties)
-    return Recommendations(explained(fitted, rows, total[rows], shares.at(rows), history))
+    best = explained(fitted, rows, total[rows], shares.at(rows), history)
+    return Recommendations(best, unread_text=not reads_text(fitted.understanding, query.text or ""))
 
 
 def _among(
@@ -142,16 +144,25 @@ def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight:
 
 
 def text_scores(known: Understanding, text: str, n_items: int) -> F32:
-    """How well each item's text fits some words [I]: TF-IDF and embeddings, as z-scores, summed."""
+    """How well each item's text fits some words [I]: TF-IDF and embeddings, as z-scores, summed.
+
+    Of words that the encoder cannot read its embeddings would be chance: they have no say.
+    """
     found = np.zeros((1, n_items), np.float32)
     if known.vectorizer is not None and known.features.tfidf is not None:
         shared: Any = known.features.tfidf @ known.vectorizer.features([text]).T
         found += standardise(shared.toarray().T)
-    if known.encoder is not None and known.whitening is not None and known.features.embeddings is not None:
-        vector = known.whitening(known.encoder.encode([text], role="query"))
-        found += standardise((known.features.embeddings @ vector[0])[None])
+    encoder, whitening, embeddings = known.encoder, known.whitening, known.features.embeddings
+    if encoder is not None and whitening is not None and embeddings is not None and reads_text(known, text):
+        vector = whitening(encoder.encode([text], role="query"))
+        found += standardise((embeddings @ vector[0])[None])
     fit: F32 = standardise(found)[0]
     return fit
+
+
+def reads_text(known: Understanding, text: str) -> bool:
+    """Whether the encoder knows what the text is written with; True without one, which has no say anyway."""
+    return text.isascii() or reads(getattr(known.encoder, "tokenizer", None), text)
 
 
 def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArray[np.bool_]:
