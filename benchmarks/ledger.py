@@ -32,23 +32,23 @@ def reviews(data: Path, part: str, limit: int | None) -> Shop:
 
 
 def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
-    """Two rows a step and number of labels: its score with what it took, and its gain on the row above."""
+    """Two rows a step and size of the data: its score with what it took, and its gain on the row above."""
     found: list[dict[str, Any]] = []
     for row in ledger.rows:
-        bucket = f"{row.n:,} labels"
-        found.append({"bucket": bucket, **_score(row)})
+        bucket = f"{row.n:,} {ledger.unit}"
+        found.append({"bucket": bucket, **_score(row, ledger.metric)})
         if row.gain is not None:
             found.append(
-                {"row": f"{row.step} - {row.against}", "bucket": bucket, "metric": "accuracy",
+                {"row": f"{row.step} - {row.against}", "bucket": bucket, "metric": ledger.metric,
                  "value": row.gain, "low": row.gain_low, "high": row.gain_high, "n": row.n_test}
             )  # fmt: skip
     return found
 
 
-def _score(row: Row) -> dict[str, Any]:
+def _score(row: Row, metric: str) -> dict[str, Any]:
     return {
         "row": row.step,
-        "metric": "accuracy",
+        "metric": metric,
         "value": row.score,
         "low": row.low,
         "high": row.high,
