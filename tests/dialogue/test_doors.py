@@ -54,7 +54,7 @@ def test_events_come_one_by_one_and_end_with_the_reply(client: TestClient) -> No
 
 
 def test_a_failure_within_events_is_a_problem(client: TestClient) -> None:
-    reply = client.post("/chat", json={"message": "\u0000"}, headers={"Accept": "text/event-stream"})
+    reply = client.post("/chat", json={"message": "\u0001"}, headers={"Accept": "text/event-stream"})
     assert reply.text.startswith("event: problem") and '"status": 422' in reply.text
 
 

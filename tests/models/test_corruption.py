@@ -62,6 +62,7 @@ def answer(found: Any) -> Any:
         found.precision = "32"
         return found.encode(SAMPLE[:3])
     assert isinstance(found, LocalGenerator)
+    found.precision = "32"
     return found.score(["a red", "blue"], ["mug", "lamp"])
 
 
