@@ -66,6 +66,7 @@ def ask(answerer: Answerer, question: str) -> Answered:
     ("question", "item_id", "text"),
     [
         ("What is your lightest tent?", "t2", "Of the 3 products in “Camping › Shelters” that tell it, the lightest is Alder tent: Weight: 900 g."),
+        ("hi, what is your lightest tent?", "t2", "Of the 3 products in “Camping › Shelters” that tell it, the lightest is Alder tent: Weight: 900 g."),
         ("which tent is the heaviest", "t1", "Of the 3 products in “Camping › Shelters” that tell it, the heaviest is Brook tent: Weight: 2 kg."),
         ("cheapest tent please", "t3", "Of the 4 products in “Camping › Shelters” that tell it, the cheapest is Alder bivouac: Price: 60 USD. 1 more has the same."),
         ("the most expensive kettle?", "k2", "Of the 2 products in “Kitchen › Kettles” that tell it, the most expensive is Alder kettle: Price: 45 USD."),

@@ -29,8 +29,8 @@ _TABLE = (
 _PATTERNS = tuple((kind, most, re.compile(pattern, re.IGNORECASE)) for kind, most, pattern in _TABLE)
 _BESIDE = frozenset(
     content_words(
-        "product item thing price cost sell buy shop store offer stock much one please "
-        "商品 产品 东西 价格 价钱 钱 店 店里 哪 哪个 哪款 哪种 哪一款 卖 推荐 你们 请 是 有 里"
+        "product item thing price cost sell buy shop store offer stock much one please hi hello hey thanks "
+        "商品 产品 东西 价格 价钱 钱 店 店里 哪 哪个 哪款 哪种 哪一款 卖 推荐 你们 请 是 有 里 你好 您好"
     )
 )
 """Words of such a question that name no kind of product."""
