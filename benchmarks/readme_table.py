@@ -190,6 +190,22 @@ CLAIMS = (
               "kendall", {f"{shop}: ranked by probe": "by a probe"}, ours=f"{shop}: ranked by logme")
         for shop, language in (("amazon-polarity", "English"), ("online-shopping", "Chinese"))
     ),
+    *(
+        Claim("choose_tasks", f"NDCG@10 lost by taking the encoder ranked first of four, {task} ({shop})",
+              "lost by taking the first", {f"{task}, {place}: ranked by closeness": "by closeness"},
+              ours=f"{task}, {place}: ranked by {by}")
+        for task, by in (("recommend", "linear map"), ("search", "with words"))
+        for place, shop in (("beauty", "Amazon Beauty"), ("icecat", "Icecat"), ("demo", "simulated"))
+    ),
+    *(
+        Claim("transfer_curve", f"next item, 600 of Amazon Beauty's customers, {n:,} of their events",
+              "ndcg@10",
+              {"popularity": "popularity", "collaborative filter": "collaborative filter",
+               "with words": "with words", "everything without a model": "everything without a model",
+               "frozen encoder": "frozen encoder, no words"},
+              ours="everything blended", bucket=f"{n:,} events", setting="MiniLM, sasrec.enabled = false")
+        for n in (576, 1730, 5765)
+    ),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in bf16", "times_faster", {},
           ours="retailor, bf16 against sentence-transformers, bf16"),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in float32", "times_faster", {},
