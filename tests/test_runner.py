@@ -18,6 +18,8 @@ from retailor import machines, runner
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, ModelError
 from retailor.models import encoding
 from retailor.models.encoding import memo_vectors
+from retailor.plan.run import run
+from retailor.plan.settings import make_plan
 from retailor.store import artifact
 from retailor.store.keys import made_by
 from retailor.store.stages import Stage, run_stages
@@ -209,6 +211,22 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(ConfigError, match=f"no Ray cluster at '{on}'"), runner.running(on, tmp_path):
         pass
+
+
+def test_a_relative_folder_is_the_same_on_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, Path]] = []
+
+    def refuse(on: str, shared: Path) -> None:
+        seen.append((on, shared))
+        raise ConfigError("no.", key="on")
+
+    monkeypatch.setattr("retailor.plan.run.running", refuse)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"^no\.$"):
+        run(make_plan({"shop": {"size": 20}}, Path()), "run", on="ray")
+    assert seen == [("ray", tmp_path.resolve() / "run")]
 
 
 def test_what_a_machine_says_of_itself(tmp_path: Path) -> None:

@@ -56,8 +56,9 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     system = fs.S3FileSystem(
-        endpoint_override=server.removeprefix("http://"), scheme="http", allow_bucket_creation=True
-    )
+        endpoint_override=server.removeprefix("http://"), scheme="http", allow_bucket_creation=True,
+        allow_delayed_open=True,
+    )  # fmt: skip
     name = f"shop-{abs(hash(request.node.name))}"
     system.create_dir(name)
     return name, system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ def run(
     plan = plan if isinstance(plan, Plan) else read_plan(Path(plan), overrides)
     bucket = Bucket(str(out).rstrip("/")) if out is not None and is_url(out) else None
     folder = Path("out") / plan.head.name if out is None or bucket else Path(out)
+    if on != LOCAL:  # a relative path begins elsewhere on another machine
+        folder, plan = folder.resolve(), replace(plan, folder=plan.folder.resolve())
     folder.mkdir(parents=True, exist_ok=True)
     _check_devices(plan)
     if bucket is not None:
