@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import begin, parser_of
+from bench import Bench, begin, parser_of
 from encoders import encoder_of
 
 from retailor.prove.figures import Row
@@ -77,15 +77,25 @@ def main() -> None:
         given.max_steps, tasks=("sentiment",), labels=tuple(given.labels), seeds=tuple(given.seeds)
     )
     train, test = (reviews(given.data, part, given.limit) for part in ("train", "test"))
-    cells = bench.store.root / "cells"
-    bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
+    cells_told(bench)
     ledger = prove(
         "sentiment", train, encoder_of(given.encoder, train.reviews["text"]), settings,
         work=bench.store.root, test=test, tell=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
-    path = bench.write(rows_of(ledger), given.seeds)
+    write(bench, ledger)
+
+
+def write(bench: Bench, ledger: Ledger) -> None:
+    """The result and its picture."""
+    path = bench.write(rows_of(ledger), bench.given.seeds)
     draw(ledger, path.with_suffix(".svg"))
     sys.stderr.write(f"{ledger}\n{path}\n")
+
+
+def cells_told(bench: Bench) -> None:
+    """Notes whether a ledger's cells are made now or were kept."""
+    cells = bench.store.root / "cells"
+    bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ import sys
 
 from bench import begin, parser_of
 from encoders import encoder_of
-from ledger import rows_of
+from ledger import cells_told, write
 from recommend_beauty import read_shop, some_customers
 
 from retailor.prove.ledger import prove
-from retailor.prove.picture import draw
 from retailor.prove.settings import bounded
 from retailor.shop.split import leave_last_out
 from retailor.tasks.recommend.customers import read_catalogue
@@ -46,17 +45,14 @@ def main() -> None:
     settings = bounded(
         None, tasks=("recommend",), steps=STEPS, shares=tuple(given.shares), seeds=tuple(given.seeds)
     )
-    cells = bench.store.root / "cells"
-    bench.store.stages["cells"] = {"made": "kept" if cells.exists() else "now"}
+    cells_told(bench)
     ledger = prove(
         "recommend", train, encoder_of(given.encoder, read_catalogue(shop).texts), settings,
         work=bench.store.root, test=test,
         dials=RecommendSettings(sasrec=SasrecSettings(enabled=False), max_network_steps=given.steps),
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )  # fmt: skip
-    path = bench.write(rows_of(ledger), given.seeds)
-    draw(ledger, path.with_suffix(".svg"))
-    sys.stderr.write(f"{ledger}\n{path}\n")
+    write(bench, ledger)
 
 
 if __name__ == "__main__":

@@ -68,12 +68,12 @@ def ask(answerer: Answerer, question: str) -> Answered:
         ("What is your lightest tent?", "t2", "Of the 3 products in “Camping › Shelters” that tell it, the lightest is Alder tent: Weight: 900 g."),
         ("hi, what is your lightest tent?", "t2", "Of the 3 products in “Camping › Shelters” that tell it, the lightest is Alder tent: Weight: 900 g."),
         ("which tent is the heaviest", "t1", "Of the 3 products in “Camping › Shelters” that tell it, the heaviest is Brook tent: Weight: 2 kg."),
-        ("cheapest tent please", "t3", "Of the 4 products in “Camping › Shelters” that tell it, the cheapest is Alder bivouac: Price: 60 USD. 1 more has the same."),
-        ("the most expensive kettle?", "k2", "Of the 2 products in “Kitchen › Kettles” that tell it, the most expensive is Alder kettle: Price: 45 USD."),
+        ("cheapest tent please", "t3", "Of the 4 products in “Camping › Shelters” priced in USD, the cheapest is Alder bivouac: Price: 60 USD. 1 more has the same."),
+        ("the most expensive kettle?", "k2", "Of the 2 products in “Kitchen › Kettles” priced in USD, the most expensive is Alder kettle: Price: 45 USD."),
         ("best rated tent", "t1", "Of the 2 products in “Camping › Shelters” that tell it, the best rated is Brook tent: 4.67 stars."),
         ("哪款帐篷最轻？", "z2", "“露营 › 帐篷”中写明这一点的2件商品里，最轻的是半亩 帐篷 藏青：重量：900克。"),
-        ("最便宜的帐篷多少钱", "z2", "“露营 › 帐篷”中写明这一点的2件商品里，最便宜的是半亩 帐篷 藏青：价格：500 CNY。"),
-        ("cheapest brook", "s1", "Of the 3 products with these words in the title that tell it, the cheapest is Brook tent pole: Price: 5 USD."),
+        ("最便宜的帐篷多少钱", "z2", "“露营 › 帐篷”中以CNY标价的2件商品里，最便宜的是半亩 帐篷 藏青：价格：500 CNY。"),
+        ("cheapest brook", "s1", "Of the 3 products with these words in the title priced in USD, the cheapest is Brook tent pole: Price: 5 USD."),
     ],
 )  # fmt: skip
 def test_the_first_of_a_kind_is_found_by_its_value(
@@ -82,6 +82,13 @@ def test_the_first_of_a_kind_is_found_by_its_value(
     found = ask(answerer, question)
     assert (found.form, found.known, found.text) == ("superlative", True, text)
     assert found.evidence[0].item_id == item_id
+
+
+def test_prices_of_another_currency_are_not_compared() -> None:
+    rows = [item("a", "Red mug", ["Mugs"], 9.0, ""), item("b", "Blue mug", ["Mugs"], 8.0, "")]
+    rows.append({**item("c", "Green mug", ["Mugs"], 1.0, ""), "currency": "EUR"})
+    cheap = ask(Answerer(HashEncoder(64)).fit(Shop.of(items=pl.DataFrame(rows))), "cheapest mug")
+    assert cheap.text.startswith("Of the 2 products in “Mugs” priced in USD, the cheapest is Blue mug")
 
 
 def test_the_first_of_an_unknown_kind_is_not_known(answerer: Answerer) -> None:

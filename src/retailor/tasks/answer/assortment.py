@@ -15,9 +15,7 @@ _ASKS = re.compile(
     r"|^\W*(?:请问)?(?:你们|你家|贵店|店里|这里)?(?:这里|家|店)?(?:还)?(?:有没有|有卖|卖不卖|卖|有)(?=.{1,12}$)",
     re.IGNORECASE,
 )
-_BESIDE = frozenset(
-    ("any", "some", "kind", "sort", "please", "here", "shop", "got", "sell", "卖", "有", "还")
-)
+_BESIDE = frozenset(content_words("any some kind sort please here shop got sell 卖 有 还"))
 SHOWN = 3
 
 

@@ -37,7 +37,7 @@ def is_named(question: str, item_id: str | None, index: PassageIndex) -> bool:
     named = _names(question)
     if not named or not title or bool(HAS_CHINESE.search(question)) != bool(HAS_CHINESE.search(title)):
         return True
-    return bool(named & {*words(title), *words(index.categories.get(item_id or "", ""))})
+    return bool(named & {*index.topic(item_id), *words(index.categories.get(item_id or "", ""))})
 
 
 def _names(question: str) -> set[str]:
@@ -53,7 +53,7 @@ def of_kind(named: Sequence[str], index: PassageIndex) -> tuple[list[str], str]:
     Then all of the category are meant, for what they are called differs.
     """
     wanted = set(named)
-    hits = [item for item in index.titles if wanted and wanted <= set(words(index.titles[item]))]
+    hits = [item for item in index.titles if wanted and wanted <= index.topic(item)]
     counts = Counter(index.categories.get(item, "") for item in hits)
     category, n = counts.most_common(1)[0] if counts else ("", 0)
     if category and n >= ONE_KIND * len(hits):

@@ -244,7 +244,15 @@ class Quoting:
         told = f"{first[1]:g}" if asked.kind == "stars" else None
         name = self.index.titles.get(first[0], first[0])
         text = wording.superlative(
-            question, asked.said, name, first[2], told, len(found.ranked), found.category, found.ties()
+            question,
+            asked.said,
+            name,
+            first[2],
+            told,
+            len(found.ranked),
+            found.category,
+            found.ties(),
+            currency=found.unit if asked.kind == "price" else "",
         )
         evidence = tuple(each for _, _, each in found.ranked[: max(self.settings.n_evidence, 2)])
         return Answered(text, True, 1.0, evidence, "superlative")

@@ -56,8 +56,8 @@ class Compared:
 
     ranked: tuple[tuple[str, float, Evidence], ...]
     """(item, value in base units, the passage that tells it)."""
-    n: int
-    """Of the kind, those without a value among them."""
+    unit: str
+    """Of the values: those of other currencies are not compared."""
     category: str
     """'' where the kind is what has the words in its title."""
 
@@ -86,7 +86,7 @@ def compared(asked: Superlative, index: PassageIndex) -> Compared | None:
     unit = Counter(unit for _, _, unit, _ in told).most_common(1)[0][0]
     same = [(item, value, evidence) for item, value, own, evidence in told if own == unit]
     ranked = sorted(same, key=lambda row: (-row[1] if asked.most else row[1], row[0]))
-    return Compared(tuple(ranked), len(items), category) if len(ranked) > 1 else None
+    return Compared(tuple(ranked), unit, category) if len(ranked) > 1 else None
 
 
 Told = tuple[str, float, str, Evidence]

@@ -169,22 +169,24 @@ def superlative(
     n: int,
     category: str,
     ties: int,
+    *,
+    currency: str = "",
 ) -> str:
     """Which product is first of how many, and the value that says so; how many share the place."""
     chinese = is_chinese(question)
     if chinese:
+        tells = f"以{currency}标价" if currency else "写明这一点"
         told = f"{stars}星。" if stars else _attribute(evidence.text, True)
-        among = (
-            f"“{category}”中写明这一点的{n}件商品" if category else f"标题里有这些词、写明这一点的{n}件商品"
-        )
+        among = f"“{category}”中{tells}的{n}件商品" if category else f"标题里有这些词、{tells}的{n}件商品"
         more = f"另有{ties - 1}件相同。" if ties > 1 else ""
         return f"{among}里，{said}的是{title}：{told}{more}"
+    tells = f"priced in {currency}" if currency else "that tell it"
     told = f"{stars} stars." if stars else _attribute(evidence.text, False)
     among = (
         f"the {n} products in “{category}”" if category else f"the {n} products with these words in the title"
     )
     more = f" {ties - 1} more {'has' if ties == 2 else 'have'} the same." if ties > 1 else ""
-    return f"Of {among} that tell it, the {said.lower()} is {title}: {told}{more}"
+    return f"Of {among} {tells}, the {said.lower()} is {title}: {told}{more}"
 
 
 def of_range(question: str, category: str, n: int, titles: Sequence[str]) -> str:
