@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +23,27 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr
 settings.register_profile("retailor", deadline=None, derandomize=True)
 settings.register_profile("new", deadline=None, derandomize=False)
 settings.load_profile("new" if os.environ.get("RETAILOR_EXAMPLES") == "new" else "retailor")
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    """The address of a real server of S3 on loopback; its tests are skipped where it is not installed."""
+    program = shutil.which("moto_server")
+    if program is None:
+        pytest.skip("moto_server is not installed: `uv tool install 'moto[server]'`")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture(scope="module")

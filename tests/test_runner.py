@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retailor import machines, runner
+from retailor import cluster, runner
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, ModelError
 from retailor.models import encoding
 from retailor.models.encoding import memo_vectors
@@ -232,12 +232,12 @@ def test_a_relative_folder_is_the_same_on_another_machine(
 def test_what_a_machine_says_of_itself(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("x")
-    answer = machines.probe()(str(token))
+    answer = cluster.probe()(str(token))
     assert answer == {"made_by": made_by(), "unseen": ""} and len(list(tmp_path.iterdir())) == 2
-    machines.refuse("10.0.0.2", answer, tmp_path)
-    unseen = machines.probe()(str(tmp_path / "not" / "there"))
+    cluster.refuse("10.0.0.2", answer, tmp_path)
+    unseen = cluster.probe()(str(tmp_path / "not" / "there"))
     with pytest.raises(ConfigError, match=r"10\.0\.0\.2 of the cluster does not see .*No such file"):
-        machines.refuse("10.0.0.2", unseen, tmp_path)
+        cluster.refuse("10.0.0.2", unseen, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_what_a_machine_says_of_itself(tmp_path: Path) -> None:
 def test_a_machine_with_other_versions_is_refused(changed: dict[str, str], said: str, tmp_path: Path) -> None:
     answer = {"made_by": {**made_by(), **changed}, "unseen": ""}
     with pytest.raises(ConfigError, match=said):
-        machines.refuse("10.0.0.2", answer, tmp_path)
+        cluster.refuse("10.0.0.2", answer, tmp_path)
     with pytest.raises(ConfigError, match="Retailor is not installed there"):
-        machines.refuse("10.0.0.2", {"error": "Retailor is not installed there"}, tmp_path)
+        cluster.refuse("10.0.0.2", {"error": "Retailor is not installed there"}, tmp_path)
 
 
 def test_errors_cross_to_another_process_whole() -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retailor import machines
+from retailor import cluster
 from retailor.errors import ConfigError, ModelError
 from retailor.progress import track
 from retailor.store.artifact import file_sha256
@@ -33,7 +33,7 @@ LOST = (
     "{}: a part of the work was lost {} times ({}): has a machine the memory for it? The same goes on then."
 )
 NONE_THERE = "there is no Ray cluster at '{}' ({}): start one with `ray start --head`, or stay on local."
-_cluster: machines.Cluster | None = None
+_cluster: cluster.Cluster | None = None
 
 
 def is_away() -> bool:
@@ -52,7 +52,7 @@ def over_shards(work: Callable[[S], Path], shards: Sequence[S], label: str) -> l
         return [work(shard) for shard in (track(shards, label) if len(shards) > 1 else shards)]
     made: dict[int, Path] = {}
     for i, (path, sha256) in track(_sent(work, shards, label), label, len(shards)):
-        made[i] = machines.arrived(Path(path), sha256)
+        made[i] = cluster.arrived(Path(path), sha256)
     return [made[i] for i in range(len(shards))]
 
 
@@ -90,14 +90,14 @@ def _sent(
             ray.cancel(each)
 
 
-def _one(cluster: machines.Cluster, sent: tuple[Callable[[S], Path]], shard: S) -> tuple[str, str]:
-    with _on(cluster):
+def _one(within: cluster.Cluster, sent: tuple[Callable[[S], Path]], shard: S) -> tuple[str, str]:
+    with _on(within):
         path = sent[0](shard)
         return str(path), file_sha256(path)
 
 
-def _alone(cluster: machines.Cluster, work: Callable[..., None], given: Sequence[Any]) -> None:
-    with _on(cluster):
+def _alone(within: cluster.Cluster, work: Callable[..., None], given: Sequence[Any]) -> None:
+    with _on(within):
         work(*given)
 
 
@@ -138,9 +138,9 @@ def running(on: str, shared: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _on(cluster: machines.Cluster) -> Iterator[None]:
+def _on(within: cluster.Cluster) -> Iterator[None]:
     global _cluster
-    before, _cluster = _cluster, cluster
+    before, _cluster = _cluster, within
     try:
         yield
     finally:
@@ -156,23 +156,23 @@ def _ray() -> Any:
 
 
 def _connect(on: str) -> None:
-    address = machines.address_of(on)
+    address = cluster.address_of(on)
     try:
         if address != "auto":  # Ray itself would try for minutes
-            socket.create_connection(machines.host_and_port(address), CONNECT_S).close()
+            socket.create_connection(cluster.host_and_port(address), CONNECT_S).close()
         _ray().init(address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError) as error:
         raise ConfigError(NONE_THERE.format(on, _first_line(error)), key="on", value=on) from None
 
 
-def _checked(shared: Path) -> machines.Cluster:
+def _checked(shared: Path) -> cluster.Cluster:
     """The cluster, when every machine of it can take part. Raises ConfigError on the first that cannot."""
     nodes = [node for node in _ray().nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    with machines.token_in(shared) as token:
+    with cluster.token_in(shared) as token:
         answers = _asked([node["NodeID"] for node in nodes], str(token))
     for node, answer in zip(nodes, answers, strict=True):
-        machines.refuse(node["NodeManagerAddress"], answer, shared)
-    return machines.cluster_of([node["Resources"] for node in nodes])
+        cluster.refuse(node["NodeManagerAddress"], answer, shared)
+    return cluster.cluster_of([node["Resources"] for node in nodes])
 
 
 def _asked(node_ids: Sequence[str], token: str) -> list[Mapping[str, Any]]:
@@ -180,7 +180,7 @@ def _asked(node_ids: Sequence[str], token: str) -> list[Mapping[str, Any]]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
     ray = _ray()
-    task = ray.remote(num_cpus=0, max_retries=0)(machines.probe())
+    task = ray.remote(num_cpus=0, max_retries=0)(cluster.probe())
     sent = [task.options(scheduling_strategy=On(node_id, soft=False)).remote(token) for node_id in node_ids]
     answers = []
     for each in sent:

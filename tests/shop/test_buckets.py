@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,39 +19,19 @@ pytestmark = pytest.mark.slow
 EVENTS = {"columns": {"user_id": "customer", "item_id": "sku", "time": "at"}, "constants": {"kind": "buy"}}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    program = shutil.which("moto_server")
-    if program is None:
-        pytest.skip("moto_server is not installed: `uv tool install 'moto[server]'`")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if not probe.connect_ex(("127.0.0.1", port)):
-                break
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
-
-
 @pytest.fixture
-def bucket(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
     """A new bucket; its name and a file system that writes."""
     from pyarrow import fs
 
-    told = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hunter2",
+    told = {"AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hunter2",
             "AWS_REGION": "us-east-1", "AWS_S3_ALLOW_UNSAFE_RENAME": "true"}  # fmt: skip
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     system = fs.S3FileSystem(
-        endpoint_override=server.removeprefix("http://"), scheme="http", allow_bucket_creation=True,
+        endpoint_override=s3_server.removeprefix("http://"), scheme="http", allow_bucket_creation=True,
         allow_delayed_open=True,
     )  # fmt: skip
     name = f"shop-{abs(hash(request.node.name))}"
@@ -112,10 +87,10 @@ def test_a_delta_table_in_a_bucket(bucket: Any, tmp_path: Path) -> None:
     assert read_sources([source], tmp_path / "shop").rows["events"] == 30
 
 
-def test_an_iceberg_table_in_a_bucket(bucket: Any, server: str, tmp_path: Path) -> None:
+def test_an_iceberg_table_in_a_bucket(bucket: Any, s3_server: str, tmp_path: Path) -> None:
     from pyiceberg.catalog.memory import InMemoryCatalog
 
-    catalog = InMemoryCatalog("t", **{"warehouse": f"s3://{bucket[0]}/ice", "s3.endpoint": server})
+    catalog = InMemoryCatalog("t", **{"warehouse": f"s3://{bucket[0]}/ice", "s3.endpoint": s3_server})
     catalog.create_namespace("shop")
     table = catalog.create_table("shop.orders", schema=frame(0).to_arrow().schema)
     table.append(frame(30).to_arrow())

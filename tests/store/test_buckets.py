@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +15,13 @@ from retailor.store.buckets import Bucket, fetched_run, filesystem_of
 from retailor.store.stages import Stage, as_record, run_stages, write_json
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    program = shutil.which("moto_server")
-    if program is None:
-        pytest.skip("moto_server is not installed: `uv tool install 'moto[server]'`")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if not probe.connect_ex(("127.0.0.1", port)):
-                break
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
-
-
 @pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
 def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     if request.param == "file":
         return Bucket(f"file://{tmp_path}/there")
     from pyarrow import fs
 
-    address = request.getfixturevalue("server")
+    address = request.getfixturevalue("s3_server")
     told = {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hunter2",
             "AWS_REGION": "us-east-1"}  # fmt: skip
     for name, value in told.items():
@@ -208,9 +183,9 @@ def test_an_address_that_is_none_is_said(url: str, message: str) -> None:
 
 @pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_said_before_any_work(
-    server: str, monkeypatch: pytest.MonkeyPatch
+    s3_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2"}
+    told = {"AWS_ENDPOINT_URL": s3_server, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "hunter2"}
     for name, value in {**told, "AWS_REGION": "us-east-1", "no_proxy": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(DataError, match="s3://not-there/x: this storage does not do what is asked") as found:
