@@ -56,7 +56,7 @@ def test_here_it_is_a_plain_loop(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def ray_cluster() -> Iterator[Any]:
     """A head without processors and two nodes of one, each of processes of its own."""
     from ray.cluster_utils import Cluster
 
@@ -78,7 +78,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_vectors_of_a_cluster_are_those_of_one_machine(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(encoding, "BLOCK", 32)
     encoder = tiny_encoder()
@@ -93,13 +93,13 @@ def test_vectors_of_a_cluster_are_those_of_one_machine(
 
 
 @pytest.mark.slow
-def test_a_node_that_is_killed_costs_its_own_shards(cluster: Any, tmp_path: Path) -> None:
-    lost = cluster.add_node(num_cpus=1)
+def test_a_node_that_is_killed_costs_its_own_shards(ray_cluster: Any, tmp_path: Path) -> None:
+    lost = ray_cluster.add_node(num_cpus=1)
 
     def kill() -> None:
         while len(list(tmp_path.glob("*.by-*"))) < 6:
             time.sleep(0.05)
-        cluster.remove_node(lost, allow_graceful=False)
+        ray_cluster.remove_node(lost, allow_graceful=False)
 
     killing = threading.Thread(target=kill)
     killing.start()
@@ -113,7 +113,7 @@ def test_a_node_that_is_killed_costs_its_own_shards(cluster: Any, tmp_path: Path
 
 @pytest.mark.slow
 def test_what_a_shard_raises_is_raised_here(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "RETRIES", 1)
     with runner.running("ray", tmp_path):
@@ -140,7 +140,9 @@ def of_its_own(shard: int) -> Path:
 
 
 @pytest.mark.slow
-def test_stages_that_need_nothing_of_each_other_are_made_side_by_side(cluster: Any, tmp_path: Path) -> None:
+def test_stages_that_need_nothing_of_each_other_are_made_side_by_side(
+    ray_cluster: Any, tmp_path: Path
+) -> None:
     stages = [
         Stage("first", "a", leaves),
         Stage("left", "b", partial(meets, "right"), ("first",), away=True),
@@ -178,7 +180,7 @@ def refuses(inputs: Any, folder: Path, work: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_ledger_of_a_cluster_is_that_of_one_machine(cluster: Any, tmp_path: Path) -> None:
+def test_a_ledger_of_a_cluster_is_that_of_one_machine(ray_cluster: Any, tmp_path: Path) -> None:
     from retailor.prove.ledger import prove
     from tests.prove.test_prove import TINY, encoder, toy_shop
 
