@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from retailor.choose.probes.answer import answer_probe
-from retailor.choose.probes.recommend import _asked, _ndcg, _pairs, recommend_probe
+from retailor.choose.probes.recommend import _asked, _mapped, _ndcg, _pairs, recommend_probe
 from retailor.choose.probes.review import review_probe
 from retailor.choose.probes.search import search_probe
 from retailor.choose.rank import choose
@@ -18,6 +18,10 @@ from retailor.cli import app
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
+from retailor.tasks.recommend.scorers.two_tower import Whitening, unit
+from retailor.tasks.review.past import Past
+from retailor.tasks.review.prompts import Wanted
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder
 from retailor.testing.toys import HashEncoder, ScriptedGenerator
 from retailor.text.clean_shop import clean
@@ -62,6 +66,36 @@ def test_what_a_customer_has_chosen_is_not_among_the_answers() -> None:
     own = asked.rest.at(asked.cases.customers)
     scores[own.owners(), own.items] = 2
     assert _ndcg(scores, asked).tolist() == [1.0] * len(asked.cases)
+
+
+def test_a_map_that_learns_nothing_leaves_closeness_as_it_is() -> None:
+    asked = _asked(shop(), GIVEN)
+    items = Whitening.of(HashEncoder(64).encode(asked.texts))(HashEncoder(64).encode(asked.texts))
+    wanted = unit(asked.customers() @ items)
+    folds = np.arange(len(wanted)) % 5
+    held = _mapped(wanted, items, asked, folds, 1e9)
+    assert np.allclose(held, wanted @ items.T, atol=1e-3)
+
+
+def test_customers_whose_item_nobody_else_chose_are_asked_too() -> None:
+    few = shop().events.group_by("item_id", maintain_order=True).head(3)
+    asked = _asked(shop().with_tables(events=few), GIVEN)
+    left = np.bincount(asked.rest.items, minlength=len(asked.texts))
+    assert (left[asked.cases.targets] == 0).any()
+
+
+def test_a_review_is_not_in_the_prompt_of_its_own_draft(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int | None] = []
+    wanted = Past.wanted
+
+    def noted(self: Past, query: ReviewQuery, *, before: int | None = None) -> Wanted:
+        seen.append(before)
+        return wanted(self, query, before=before)
+
+    monkeypatch.setattr(Past, "wanted", noted)
+    probe = review_probe(shop(), ChooseSettings(sample=20))
+    assert len(seen) == probe.n and seen == sorted(seen, key=lambda row: -1 if row is None else row)
+    assert None not in seen
 
 
 def test_no_more_items_are_read_than_may_be() -> None:

@@ -12,7 +12,8 @@ from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
 from retailor.tasks.answer.assortment import range_in
 from retailor.tasks.answer.naming import is_named, looks_for, of_kind
-from retailor.tasks.answer.shapes import Answered, AnswerQuery
+from retailor.tasks.answer.quoting import answered_another, may_judge
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.answer.superlative import superlative_in
 from retailor.testing.toys import HashEncoder
 
@@ -129,6 +130,21 @@ def test_that_there_is_none_is_never_said(answerer: Answerer) -> None:
 def test_an_opinion_of_another_product_is_no_answer(answerer: Answerer) -> None:
     assert not ask(answerer, "Is the coffee grinder loud?").known
     assert "loud" in ask(answerer, "Is the kettle loud?").text
+
+
+def test_an_opinion_is_told_by_people_or_by_what_speaks_of_it() -> None:
+    def told(text: str, source: str) -> bool:
+        return may_judge("Does the tent leak?", Evidence(text, source, "t1", 0.0))
+
+    assert not told("It is cotton canvas.", "description")
+    assert told("Water rolls off it.", "description") and told("It is cotton canvas.", "review")
+
+
+def test_an_answer_to_a_question_for_a_fact_is_no_opinion() -> None:
+    assert answered_another("Is it noisy?", "How heavy is it?")
+    assert not answered_another("Is it noisy?", "Is it quiet at night?")
+    assert answered_another("How heavy is it?", "How much does it hold?")
+    assert not answered_another("Is it noisy?", None)
 
 
 def test_what_a_question_names(answerer: Answerer) -> None:
