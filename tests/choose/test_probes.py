@@ -77,6 +77,17 @@ def test_a_map_that_learns_nothing_leaves_closeness_as_it_is() -> None:
     assert np.allclose(held, wanted @ items.T, atol=1e-3)
 
 
+def test_a_map_without_a_penalty_is_least_squares() -> None:
+    asked = _asked(shop(), GIVEN)
+    items = unit(HashEncoder(6).encode(asked.texts))
+    wanted = unit(asked.customers() @ items)
+    folds = np.arange(len(wanted)) % 5
+    before, after = _pairs(asked, np.flatnonzero(folds != 0))
+    plain = np.linalg.lstsq(unit(before @ items).astype(np.float64), items[after], rcond=None)[0]
+    found = _mapped(wanted, items, asked, folds, 1e-9)[folds == 0]
+    assert np.allclose(found, wanted[folds == 0] @ plain @ items.T, atol=1e-3)
+
+
 def test_customers_whose_item_nobody_else_chose_are_asked_too() -> None:
     few = shop().events.group_by("item_id", maintain_order=True).head(3)
     asked = _asked(shop().with_tables(events=few), GIVEN)

@@ -140,6 +140,14 @@ def test_an_opinion_is_told_by_people_or_by_what_speaks_of_it() -> None:
     assert told("Water rolls off it.", "description") and told("It is cotton canvas.", "review")
 
 
+def test_a_material_is_no_answer_to_whether_it_leaks() -> None:
+    bare = ITEMS.filter(pl.col("item_id") == "t1")
+    for description, known in (("The tent is of cotton canvas.", False), ("The tent does not leak.", True)):
+        told = Shop.of(items=bare.with_columns(description=pl.lit(description)))
+        answerer = Answerer(HashEncoder(128), None, AnswerSettings(caution=0.01)).fit(told)
+        assert ask(answerer, "Does the tent leak?").known == known, description
+
+
 def test_an_answer_to_a_question_for_a_fact_is_no_opinion() -> None:
     assert answered_another("Is it noisy?", "How heavy is it?")
     assert not answered_another("Is it noisy?", "Is it quiet at night?")
