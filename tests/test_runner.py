@@ -255,6 +255,23 @@ def test_a_machine_with_other_versions_is_refused(changed: dict[str, str], said:
         cluster.refuse("10.0.0.2", {"error": "Retailor is not installed there"}, tmp_path)
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_machine_that_dies_while_it_is_asked_is_of_no_cluster(
+    is_gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 2.0}}
+    dead = {"NodeManagerAddress": "10.0.0.2", "Resources": {"CPU": 1.0}}
+    listed = [{"a": here, "b": dead}, {"a": here} if is_gone else {"a": here, "b": dead}]
+    monkeypatch.setattr(runner, "_alive", lambda: listed.pop(0))
+    told = [{"made_by": made_by(), "unseen": ""}, {"error": "the node doesn't exist any more"}]
+    monkeypatch.setattr(runner, "_asked", lambda nodes, token: told)
+    if is_gone:
+        assert runner._checked(tmp_path).cpus_a_node == 2
+    else:
+        with pytest.raises(ConfigError, match=r"10\.0\.0\.2"):
+            runner._checked(tmp_path)
+
+
 def test_errors_cross_to_another_process_whole() -> None:
     import pickle
 

@@ -167,12 +167,20 @@ def _connect(on: str) -> None:
 
 def _checked(shared: Path) -> cluster.Cluster:
     """The cluster, when every machine of it can take part. Raises ConfigError on the first that cannot."""
-    nodes = [node for node in _ray().nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    nodes = _alive()
     with cluster.token_in(shared) as token:
-        answers = _asked([node["NodeID"] for node in nodes], str(token))
-    for node, answer in zip(nodes, answers, strict=True):
-        cluster.refuse(node["NodeManagerAddress"], answer, shared)
-    return cluster.cluster_of([node["Resources"] for node in nodes])
+        answers = dict(zip(nodes, _asked(list(nodes), str(token)), strict=True))
+    there = _alive() if any("error" in answer for answer in answers.values()) else nodes
+    left = {node_id: node for node_id, node in nodes.items() if node_id in there}  # others died just now
+    for node_id, node in left.items():
+        cluster.refuse(node["NodeManagerAddress"], answers[node_id], shared)
+    return cluster.cluster_of([node["Resources"] for node in left.values()])
+
+
+def _alive() -> dict[str, Mapping[str, Any]]:
+    """The machines with a processor, by id."""
+    found = (node for node in _ray().nodes() if node["Alive"] and node["Resources"].get("CPU"))
+    return {node["NodeID"]: node for node in found}
 
 
 def _asked(node_ids: Sequence[str], token: str) -> list[Mapping[str, Any]]:
