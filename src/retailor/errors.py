@@ -14,9 +14,11 @@ A message is one sentence: what is wrong with which value; what would be right; 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class RetailorError(Exception):
@@ -99,3 +101,15 @@ def nearest(key: str, known: Iterable[str]) -> str | None:
     """The known name most like `key`, or None when nothing is close."""
     found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+def looked_up(table: Mapping[str, T], name: str, *, key: str, asked: str) -> T:
+    """The entry of a table. Raises ConfigError with those that there are; `asked`: by which command."""
+    if name not in table:
+        raise ConfigError(
+            f"{asked}: '{name}' is no {key} it knows; known: {', '.join(table)}.",
+            key=key,
+            value=name,
+            nearest=nearest(name, table),
+        )
+    return table[name]

@@ -10,7 +10,7 @@ from retailor.choose.probes.review import review_probe
 from retailor.choose.probes.search import search_probe
 from retailor.choose.probes.sentiment import sentiment_probe
 from retailor.choose.shapes import ChooseSettings, Probe
-from retailor.errors import ConfigError, nearest
+from retailor.errors import looked_up
 from retailor.shop.tables import Shop
 
 PROBES: dict[str, Callable[[Shop, ChooseSettings], Probe]] = {
@@ -24,11 +24,4 @@ PROBES: dict[str, Callable[[Shop, ChooseSettings], Probe]] = {
 
 def probe_of(task: str) -> Callable[[Shop, ChooseSettings], Probe]:
     """What makes a task ready. Raises ConfigError on one that there is not."""
-    if task not in PROBES:
-        raise ConfigError(
-            f"choose: '{task}' is no task it knows; known: {', '.join(PROBES)}.",
-            key="task",
-            value=task,
-            nearest=nearest(task, PROBES),
-        )
-    return PROBES[task]
+    return looked_up(PROBES, task, key="task", asked="choose")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from retailor.errors import ConfigError, nearest
+from retailor.errors import looked_up
 from retailor.prove.contract import Inputs, Trial
 from retailor.prove.trials.answer import answer_trial
 from retailor.prove.trials.recommend import recommend_trial
@@ -24,11 +24,4 @@ TRIALS: dict[str, Callable[[Inputs], Trial]] = {
 
 def trial_of(task: str) -> Callable[[Inputs], Trial]:
     """What makes the task ready. Raises ConfigError on one that has no ledger."""
-    if task not in TRIALS:
-        raise ConfigError(
-            f"prove: '{task}' is no task it knows; known: {', '.join(TRIALS)}.",
-            key="task",
-            value=task,
-            nearest=nearest(task, TRIALS),
-        )
-    return TRIALS[task]
+    return looked_up(TRIALS, task, key="task", asked="prove")

@@ -6,16 +6,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.naming import of_kind
+from retailor.tasks.answer.naming import kind_named, of_kind
 
 _ASKS = re.compile(
     r"^\W*(?:hi,? |hello,? )?(?:(?:do|can|does|will) (?:you|the shop|this shop|your shop)(?: guys)? (?:also )?(?:sell|have|carry|stock|offer)|have you got|got any|(?:is|are) there any)\b"
     r"|^\W*(?:请问)?(?:你们|你家|贵店|店里|这里)?(?:这里|家|店)?(?:还)?(?:有没有|有卖|卖不卖|卖|有)(?=.{1,12}$)",
     re.IGNORECASE,
 )
-_BESIDE = frozenset(content_words("any some kind sort please here shop got sell 卖 有 还"))
 SHOWN = 3
 
 
@@ -35,6 +33,5 @@ def range_in(question: str, index: PassageIndex) -> Range | None:
     asks = _ASKS.search(question)
     if asks is None:
         return None
-    named = [word for word in content_words(question[asks.end() :]) if word not in _BESIDE]
-    items, category = of_kind(named, index)
+    items, category = of_kind(kind_named(question[asks.end() :]), index)
     return Range(tuple(items), category) if category else None

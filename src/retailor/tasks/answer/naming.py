@@ -13,6 +13,14 @@ from retailor.tasks.answer.shapes import Evidence
 
 ONE_KIND = 0.6
 """From this share of the titles on that lie in one category, the category is what is meant."""
+_BESIDE = frozenset(
+    content_words(
+        "product item thing kind sort price cost sell buy shop store offer stock got any some here one much "
+        "please hi hello hey thanks 商品 产品 东西 价格 价钱 钱 店 店里 哪 哪个 哪款 哪种 哪一款 卖 推荐 "
+        "你们 请 是 有 还 里 你好 您好"
+    )
+)
+"""Words of a question about the catalogue that name no kind of product."""
 
 
 def only_names(question: str, each: Evidence) -> bool:
@@ -45,6 +53,11 @@ def _names(question: str) -> set[str]:
     for kind in kinds.asked(question):
         question = kind.asks.sub(" ", question)
     return set(content_words(question))
+
+
+def kind_named(text: str) -> tuple[str, ...]:
+    """The words of a question about the catalogue, or the rest of one, that name a kind of products."""
+    return tuple(word for word in content_words(text) if word not in _BESIDE)
 
 
 def of_kind(named: Sequence[str], index: PassageIndex) -> tuple[list[str], str]:

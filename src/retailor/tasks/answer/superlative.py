@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.held import values_told
 from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.naming import of_kind
+from retailor.tasks.answer.naming import kind_named, of_kind
 from retailor.tasks.answer.shapes import Evidence
 
 _TABLE = (
@@ -27,13 +26,6 @@ _TABLE = (
     ("stars", False, r"\b(?:worst|lowest)[- ](?:rated|reviewed|ratings?)\b|评分最低|评价最差"),
 )  # fmt: skip
 _PATTERNS = tuple((kind, most, re.compile(pattern, re.IGNORECASE)) for kind, most, pattern in _TABLE)
-_BESIDE = frozenset(
-    content_words(
-        "product item thing price cost sell buy shop store offer stock much one please hi hello hey thanks "
-        "商品 产品 东西 价格 价钱 钱 店 店里 哪 哪个 哪款 哪种 哪一款 卖 推荐 你们 请 是 有 里 你好 您好"
-    )
-)
-"""Words of such a question that name no kind of product."""
 LEAST_REVIEWS = 3
 """An item with fewer has no rating to compare."""
 
@@ -73,8 +65,7 @@ def superlative_in(question: str) -> Superlative | None:
         return None
     kind, most, match = found[0]
     rest = f"{question[: match.start()]} {question[match.end() :]}"
-    named = tuple(word for word in content_words(rest) if word not in _BESIDE)
-    return Superlative(kind, most, match[0], named)
+    return Superlative(kind, most, match[0], kind_named(rest))
 
 
 def compared(asked: Superlative, index: PassageIndex) -> Compared | None:
