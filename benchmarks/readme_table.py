@@ -326,8 +326,8 @@ def where_it_pays(results: Mapping[str, Any]) -> str:
             )
         told[kind].append(f"{REGIMES.get(regime, regime)} {share}")
     said = {
-        "more": "it gives more NDCG@10 than the better of two systems without one",
-        "level": "it cannot be told from the better of the two",
+        "more": "it gives more NDCG@10 than the best of two or three systems without one",
+        "level": "it cannot be told from the best of them",
         "less": "words are better",
     }
     parts = [f"{words}: {'; '.join(told[kind])}" for kind, words in said.items() if told[kind]]

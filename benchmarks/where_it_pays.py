@@ -21,7 +21,8 @@ transformer, and f(u, i) learns for `--steps` at most.
   English-speaking customer would choose there (the simulation knows their tastes), by e5.
 - **a sentence**: a new customer, known by a sentence in words that the catalogue does not use
   (`questions/icecat_other_words.jsonl`), among the products of Icecat that are judged for any of these
-  sentences; in Chinese by e5. There are no events, and the control is TF-IDF, as it is or reduced beside it.
+  sentences; in Chinese by e5. There are no events, and the control is the best of BM25 and
+  TF-IDF, as it is or reduced beside it.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ from search_icecat import read_icecat
 from search_other_words import lines_of
 
 from retailor.metrics.interval import paired_interval, score_mean
-from retailor.metrics.ranking import Ranked, ndcg_at, tied_ranks
+from retailor.metrics.ranking import Ranked, graded_ranks, ndcg_at, tied_ranks
 from retailor.metrics.scores import Score
 from retailor.models.shapes import Encoder
 from retailor.prove.words import WordVectors
 from retailor.retrieval.blend import Blend, standardise
+from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.demo.catalogue import make_items
@@ -73,7 +75,7 @@ Values = Mapping[str, F64]
 """NDCG@10 of each case [n] by row; 'cases' tells one case from another [n], 'took' which system answered."""
 Regime = Callable[[int, Path], Values]
 """(seed, work) to the values."""
-IN_SLOTS, BEST, CONTROL = "words in every slot", "best without a model", "control"
+IN_SLOTS, BEST, BM25, CONTROL = "words in every slot", "best without a model", "bm25", "control"
 ROWS = (NO_TEXT, BY_WORDS, ALL_TEXTS)
 ABOUT = ("cases", "took")
 
@@ -218,26 +220,19 @@ def by_sentence(shop: Shop, language: str, encoder: Encoder, n: int) -> Values:
     texts = catalogue.texts
     words = WordVectors([text for text in texts if text.strip()])
     readers = {OURS: encoder, IN_SLOTS: words, BEST: None}
-    values = {"cases": np.arange(len(asked), dtype=float)}
+    wanted = [
+        np.array([grades.get((each["judged_as"], item), 0.0) for item in catalogue.item_ids])
+        for each in asked
+    ]
+    queries = [each["query"] for each in asked]
+    found = {BM25: list(BM25Index.of(texts).scores(queries))}
     for row, reader in readers.items():
         known, _ = understand(texts, reader, None)
-        values[row] = np.array([
-            graded(text_scores(known, each["query"], len(texts)),
-                   np.array([grades.get((each["judged_as"], item), 0.0) for item in catalogue.item_ids]))
-            for each in asked
-        ])  # fmt: skip
-    return values
-
-
-def graded(scores: NDArray[np.float32], grades: F64) -> float:
-    """NDCG@10 with linear gains, of scores [I] whose ties are worth the mean of their orders."""
-    discounts = np.zeros(len(scores))
-    discounts[:10] = 1 / np.log2(np.arange(2, 12))[: len(scores)]
-    order = np.argsort(-scores, kind="stable")
-    _, group = np.unique(-scores[order], return_inverse=True)
-    share = np.bincount(group, discounts) / np.bincount(group)
-    best = np.sort(grades)[::-1] @ discounts
-    return float((grades[order] * share[group]).sum() / best) if best else 0.0
+        found[row] = [text_scores(known, query, len(texts)) for query in queries]
+    return {"cases": np.arange(len(asked), dtype=float)} | {
+        row: ndcg_at(Ranked.cases(list(map(graded_ranks, scores, wanted))), 10)
+        for row, scores in found.items()
+    }
 
 
 # figures ------------------------------------------------------------------------------------------
@@ -254,7 +249,8 @@ def rows_of(regime: str, draws: Sequence[Values], seconds: float) -> Iterator[Sc
     """Ours, the controls, and ours less each, over the cases of all draws; what the language model gives."""
     shown = [row for row in draws[0] if row not in ABOUT and all(row in draw for draw in draws)]
     values = {row: pooled(draws, row) for row in shown}
-    values[CONTROL] = max((values[IN_SLOTS], values[BEST]), key=lambda each: float(each.mean()))
+    controls = [values[row] for row in (IN_SLOTS, BEST, BM25) if row in values]
+    values[CONTROL] = max(controls, key=lambda each: float(each.mean()))
     for row, value in values.items():
         yield score_mean(row, "ndcg@10", value, bucket=regime, seconds=seconds)
     for row in (CONTROL, *ROWS):

@@ -96,6 +96,6 @@ def test_the_paragraph_says_gain_level_and_loss_by_the_intervals(pages: ModuleTy
     told = pages.where_it_pays({"where_it_pays": {**result("where_it_pays", {}, "gain"), "rows": rows}})
     more, level, less = told.split(". Elsewhere ")
     assert more.endswith("without one: new +10% (+2% to +17%, n 1,500)")
-    assert level == "it cannot be told from the better of the two: same +1% (-3% to +5%, n 1,500)"
+    assert level == "it cannot be told from the best of them: same +1% (-3% to +5%, n 1,500)"
     assert less == "words are better: worse -20% (-30% to -10%, n 1,500).\n\n"
     assert pages.where_it_pays({}) == ""
