@@ -61,6 +61,7 @@ RUNS = (
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
+    Run("review_preferences", 30, ("amazon2018-gift-cards",)),
     # Without the 3 % of Beauty, which take as long as all others together.
     Run("where_it_pays", 25, SHOPS, arguments="--only language Cards Magazines '1 %' sentence withheld"),
     Run("small_shops", 60, ("amazon2014-beauty",)),

@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from retailor.live.log import Log
+from retailor.live.preferred import KINDS, preferences_of
 from retailor.live.recent import CHOSEN, shop_of
 from retailor.live.shapes import Line
 from retailor.shop.tables import Shop
@@ -37,22 +38,34 @@ def newest_events(url: str, since: datetime) -> tuple[int, list[datetime]]:
 
 def with_log(shop: Shop, url: str, number: int) -> Shop:
     """The shop with the lines of the log up to a number: items put in the place of theirs, those taken out
-    gone, and what customers chose behind the events. An event that the shop has already is there once.
+    gone, what customers chose behind the events, what they made of drafts behind the preferences. What the
+    shop has already is there once.
     """
     items: dict[str, Line] = {}
     gone: set[str] = set()
     events: list[Line] = []
+    told: list[Line] = []
     log = Log.open(url)
     try:
         for _, line in log.since(until=number):
             _take(line, items, gone, events)
+            if line.what == "event" and line.kind in KINDS:
+                told.append(line)
     finally:
         log.close()
     new = shop_of(items.values(), events)
     catalogue = pl.concat([new.items, shop.items.filter(~pl.col("item_id").is_in([*gone, *items]))])
     own = ["user_id", "item_id", "kind", "time"]
     fresh = new.events.join(shop.events, on=own, how="anti", nulls_equal=True, maintain_order="left")
-    return shop.with_tables(items=catalogue, events=pl.concat([shop.events, fresh]))
+    liked = preferences_of(told).join(
+        shop.preferences, on=["item_id", "rating", "chosen", "rejected"], how="anti", nulls_equal=True,
+        maintain_order="left",
+    )  # fmt: skip
+    return shop.with_tables(
+        items=catalogue,
+        events=pl.concat([shop.events, fresh]),
+        preferences=pl.concat([shop.preferences, liked]),
+    )
 
 
 def _take(line: Line, items: dict[str, Line], gone: set[str], events: list[Line]) -> None:

@@ -62,7 +62,7 @@ class EventBody(BaseModel):
     query_id: Id | None = None
     position: Annotated[int, Field(ge=1, le=10_000)] | None = None
     propensity: Annotated[float, Field(gt=0, le=1)] | None = None
-    about: Annotated[str, StringConstraints(max_length=500)] | None = None
+    about: Annotated[str, StringConstraints(max_length=2000)] | None = None
     text: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 

@@ -87,6 +87,7 @@ NAMES: Mapping[str, str] = {
     "events": "行为",
     "reviews": "评论",
     "questions": "问答",
+    "preferences": "草稿偏好",
     "judgments": "相关性评判",
     # leaks
     "same row": "同一行",
@@ -151,6 +152,7 @@ _PATTERNS: Mapping[str, str] = {
     "rating {a}": "{a} 星",
     "{a} alone": "仅{a}",
     "retailor before tuning": "retailor（调优前）",
+    "retailor before preferences": "retailor（学习偏好前）",
     "retailor, {a}": "retailor，{a}",
     "retailor less {a}": "retailor 减去 {a}",
     "{a} (ids only)": "{a}（只用编号）",

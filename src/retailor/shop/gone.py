@@ -60,6 +60,9 @@ class Gone:
         theirs = [shop.reviews.filter(pl.col("user_id").is_in(list(ids))) for shop in shops]
         reviews = {each for frame in theirs for each in frame["review_id"].drop_nulls()}
         said = {text for frame in theirs for name in ("title", "text") for text in frame[name].drop_nulls()}
+        liked = [shop.preferences.filter(pl.col("user_id").is_in(list(ids))) for shop in shops]
+        # What they made of a draft is theirs; the draft itself is not.
+        said |= {text for frame in liked for text in frame["chosen"].drop_nulls()}
         texts = tuple(sorted(filter(None, map(_plain, said))))
         own = set(_terms(" ".join(texts)))
         pieces = {_plain(each or "") for text in said for each in _PIECE.split(text)} | set(texts)
@@ -133,6 +136,7 @@ class Gone:
         return shop.with_tables(
             events=shop.events.filter(other),
             reviews=shop.reviews.filter(other),
+            preferences=shop.preferences.filter(other),
             rejects=shop.rejects.with_columns(quiet),
             unread=shop.unread.with_columns(quiet, examples) if len(shop.unread) else shop.unread,
         )

@@ -62,7 +62,8 @@ def gaps_in(folder: str | Path) -> list[Gap]:
 def _gaps(tables: Mapping[str, pl.LazyFrame]) -> list[Gap]:
     items = _counts(tables["items"], "item_id")["item_id"]
     found = [
-        _unknown_items(name, tables[name], items) for name in ("events", "reviews", "questions", "judgments")
+        _unknown_items(name, tables[name], items)
+        for name in ("events", "reviews", "questions", "preferences", "judgments")
     ]
     return [gap for gap in (*found, _untitled(tables["items"]), _silent(tables)) if gap is not None]
 

@@ -21,7 +21,10 @@ from retailor.text.private import mask
 
 LEAST_KEY = 16
 """Characters of a key: a shorter one can be guessed, and every id with it."""
-COLUMNS = {"events": ("user_id",), "reviews": ("user_id", "review_id"), "questions": ("question_id",)}
+COLUMNS = {
+    "events": ("user_id",), "reviews": ("user_id", "review_id"), "questions": ("question_id",),
+    "preferences": ("user_id",),
+}  # fmt: skip
 """What is hashed: who did it, and what is called after who did it."""
 _PSEUDONYM = re.compile(r"p-[a-z2-7]{26}")
 CHANCE = 0.2

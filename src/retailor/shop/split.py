@@ -37,7 +37,9 @@ def split_by_time(shop: Shop, *, test: float = 0.1, since: datetime | None = Non
         if cut is None or table["time"].null_count() == len(table):
             cuts[name] = _hashed(table, _content(name), test, "")
         else:
-            cuts[name] = table.select((pl.col("time") >= cut).fill_null(False)).to_series()
+            cuts[name] = _since(table, cut)
+    # Who edits a draft posts what comes of it: the review may be one of test.
+    cuts["preferences"] = _since(shop.preferences, cut)
     return _parts(shop, cuts, test, "")
 
 
@@ -64,6 +66,7 @@ def leave_last_out(shop: Shop, *, n: int = 1) -> tuple[Shop, Shop]:
     cuts = {
         "events": last,
         "reviews": _of_held_out(shop.reviews, shop.events.filter(last)),
+        "preferences": _of_held_out(shop.preferences, shop.events.filter(last)),
         "questions": _hashed(shop.questions, _content("questions"), _HASHED_TEST, ""),
     }
     return _parts(shop, cuts, _HASHED_TEST, "")
@@ -76,7 +79,10 @@ def split_at_random(shop: Shop, *, test: float = 0.1, seed: int = 0) -> tuple[Sh
     reviews without a customer, equal questions and equal queries.
     """
     _check_share(test)
-    cuts = {name: _hashed(shop.tables()[name], _content(name), test, str(seed)) for name in _TIMED}
+    cuts = {
+        name: _hashed(shop.tables()[name], _content(name), test, str(seed))
+        for name in (*_TIMED, "preferences")
+    }
     return _parts(shop, cuts, test, str(seed))
 
 
@@ -91,6 +97,13 @@ def instant(text: str) -> datetime:
             f"'{text}' is no instant with its zone; write 2026-11-28T09:30:00Z.", key="since", value=text
         )
     return found
+
+
+def _since(table: pl.DataFrame, cut: datetime | None) -> pl.Series:
+    """True for the rows from an instant on; for none where there is no instant, or a row has no time."""
+    if cut is None:
+        return pl.Series([False] * len(table), dtype=pl.Boolean)
+    return table.select((pl.col("time") >= cut).fill_null(False)).to_series()
 
 
 def _check_share(test: float) -> None:
@@ -121,6 +134,8 @@ def _content(table: str) -> pl.Expr:
     if table == "questions":
         return pl.coalesce("question", "question_id")
     pair = pl.concat_str("user_id", "item_id", separator="\x1f")  # null where one of them is
+    if table == "preferences":
+        return pl.coalesce(pair, "chosen")
     if table == "events":
         return pl.coalesce(pair, "user_id", "item_id")
     return pl.coalesce(pair, "text", "title", "review_id")

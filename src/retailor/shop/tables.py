@@ -57,6 +57,15 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "time": TIME,
         "language": pl.String,
     },
+    "preferences": {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "rating": pl.Float32,
+        "chosen": pl.String,
+        "rejected": pl.String,
+        "time": TIME,
+        "language": pl.String,
+    },
     "judgments": {"query": pl.String, "item_id": pl.String, "grade": pl.Float32},
     "rules": {"heading": pl.String, "text": pl.String, "path": pl.String, "language": pl.String},
     "facts": {"name": pl.String, "values": pl.List(pl.String), "path": pl.String},
@@ -111,6 +120,9 @@ class Shop:
     events: pl.DataFrame
     reviews: pl.DataFrame
     questions: pl.DataFrame
+    preferences: pl.DataFrame
+    """Two drafts of a review of an item with so many stars, the first liked better, or edited out of the
+    second."""
     judgments: pl.DataFrame
     rules: pl.DataFrame
     facts: pl.DataFrame

@@ -19,6 +19,7 @@ _TEXTS = {
     "items": ("title", "description", "brand"),
     "reviews": ("title", "text"),
     "questions": ("question", "answer"),
+    "preferences": ("chosen", "rejected"),
     "judgments": ("query",),
     "rules": ("heading", "text"),
 }
@@ -35,6 +36,7 @@ _LANGUAGE_OF = {
     "items": ("title", "description"),
     "reviews": ("title", "text"),
     "questions": ("question",),
+    "preferences": ("chosen", "rejected"),
     "rules": ("heading", "text"),
 }
 _SAME = {
@@ -42,6 +44,7 @@ _SAME = {
     "events": ("user_id", "item_id", "kind", "rating", "time"),
     "reviews": ("user_id", "item_id", "title", "text", "time"),
     "questions": ("item_id", "question", "answer", "time"),
+    "preferences": ("user_id", "item_id", "rating", "chosen", "rejected"),
     "judgments": ("query", "item_id"),
     "rules": ("path", "heading", "text"),
     "facts": ("name",),

@@ -25,6 +25,7 @@ REQUIRED = {
     "events": ("user_id", "item_id", "kind"),
     "reviews": (),
     "questions": ("question",),
+    "preferences": ("item_id", "rating", "chosen", "rejected"),
     "judgments": ("query", "item_id", "grade"),
 }
 

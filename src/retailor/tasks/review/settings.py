@@ -6,6 +6,37 @@ from retailor.config import Field, settings
 from retailor.train.settings import TrainSettings
 
 RATE = 3e-4
+PREFERENCE_RATE = 1e-4
+
+
+@settings
+class PreferenceSettings:
+    """What is learned from drafts that people liked, threw away or edited, and what that may not cost."""
+
+    learn: bool = True
+    """Whether the generator learns from the table `preferences`, where it can be trained."""
+    least: int = Field(default=50, ge=2)
+    """Preferences below which nothing is learned."""
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the preferences that only measure; an item's are all on one side."""
+    beta: float = Field(default=0.1, gt=0)
+    """How much a step away from the generator as it was must be worth: small values go far."""
+    keep: float = Field(default=0.2, ge=0)
+    """Weight of the liked text's own loss a token, beside the preference."""
+    rank: int = Field(default=8, ge=1)
+    """Of the LoRA matrices; their scale is 2."""
+    train: TrainSettings = Field(
+        default_factory=lambda: TrainSettings(
+            max_steps=60, batch_size=4, learning_rate=PREFERENCE_RATE, weight_decay=0.0, patience=2
+        )
+    )
+    """How it learns; it validates four times where `validate_every` is not given."""
+    n_checked: int = Field(default=24, ge=1)
+    """Reviews that are drafted with and without what was learned, and read by a model of the real ones."""
+    max_fall: float = Field(default=0.05, ge=0, le=1)
+    """How far the share of those drafts that sound like their stars, or that invent no fact, may fall."""
+    max_loss_rise: float = Field(default=0.05, ge=0)
+    """How far the loss a token (nats) of real reviews may rise."""
 
 
 @settings
@@ -24,6 +55,8 @@ class ReviewSettings:
     """Of the LoRA matrices; their scale is 2."""
     max_train_tokens: int = Field(default=224, ge=32)
     """Prompt and review together, in tuning; longer ones are cut."""
+    preferences: PreferenceSettings = Field(default_factory=PreferenceSettings)
+    """Learning from what people made of earlier drafts."""
     max_held_out: int = Field(default=24, ge=1)
     """Newest training reviews that only measure when to stop."""
     max_reviews: int = Field(default=20_000, ge=1)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Self
@@ -31,6 +31,7 @@ from retailor.tasks.review.checks import Judge, judge_of
 from retailor.tasks.review.describe import describe
 from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
+from retailor.tasks.review.learn import learn, n_held_out
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length
@@ -46,6 +47,7 @@ __all__ = ["ReviewSettings", "ReviewWriter", "body_of", "is_generated", "is_unto
 
 N_TERMS = 200
 BASE, TUNED = "retailor before tuning", "retailor"
+UNTAUGHT = "retailor before preferences"
 
 
 class ReviewWriter:
@@ -66,7 +68,9 @@ class ReviewWriter:
         self.log: dict[str, Any] = {}
         self._writer: Generator = generator
         self._adapter: Adapter | None = None
+        self._preferred: Adapter | None = None
         self._base: Generator | None = generator
+        self._untaught: Generator | None = None
         self._fitted: Past | None = None
         self._at = ""
         self._describing = Lock()  # a server asks from several threads
@@ -93,8 +97,11 @@ class ReviewWriter:
             raise DataError(f"review needs reviews with text, stars and a known item: {dropped}.")
         self.log = {"n_reviews": len(self._past), "dropped": dropped, "tuned": False}
         self._writer, self._adapter, self._base = self.generator, None, self.generator
+        self._preferred = self._untaught = None
         if isinstance(self.generator, TrainableGenerator) and self.settings.tune and len(self._past) > 1:
             self._tune(self.generator, work)
+        if isinstance(self._writer, TrainableGenerator) and len(shop.preferences):
+            self._learn(self._writer, shop.preferences, work)
         # As it will be read back: a loaded writer has the same log.
         self.log = json.loads(json.dumps(self.log))
         self._at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -106,6 +113,7 @@ class ReviewWriter:
         dropped = self._read(shop)
         self.generator, self._base = before.generator, before._base
         self._writer, self._adapter = before._writer, before._adapter
+        self._preferred, self._untaught = before._preferred, before._untaught
         self.log = {**before.log, "refit": {"n_reviews": len(self._past), "dropped": dropped}}
         self._at = before._at
         return self
@@ -121,8 +129,8 @@ class ReviewWriter:
         return dropped
 
     def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
-        n_held_out = max(1, min(self.settings.max_held_out, len(self._past) // 5))
-        n_train = len(self._past) - n_held_out
+        n_out = n_held_out(self.settings, len(self._past))
+        n_train = len(self._past) - n_out
         picked = self._picked(n_train)
         pairs = [self._pair(row, named) for row, named in zip(picked, self._aspects(picked), strict=True)]
         held_out = [self._pair(row) for row in range(n_train, len(self._past))]
@@ -139,13 +147,22 @@ class ReviewWriter:
         self.log |= {
             **log.to_dict(),
             "n_examples": len(pairs),
-            "n_held_out": n_held_out,
+            "n_held_out": n_out,
             "loss_before": before,
             "loss_after": after,
             "tuned": after < before,
         }
         if after < before:
             self._writer, self._adapter = tuned, adapter
+
+    def _learn(self, writer: TrainableGenerator, table: pl.DataFrame, work: Path | None) -> None:
+        if not self.settings.preferences.learn:
+            return
+        judge = partial(fit_judge, self._past, half=1)
+        done = learn(writer, table, self._past, judge, self.settings, work)
+        self.log["preferences"] = done.log
+        if done.writer is not None:
+            self._writer, self._preferred, self._untaught = done.writer, done.adapter, writer
 
     def _picked(self, n_train: int) -> list[int]:
         """The rows to learn from: as many as the steps can use, each sentiment as likely as the others."""
@@ -269,7 +286,7 @@ class ReviewWriter:
         for row, written, seconds in self._systems(queries, wanted):
             texts = [one.body for one in written]
             scores += figures(row, texts, cases, self._past, judge, seconds, self.settings.seed)
-            if row in (BASE, TUNED):
+            if row in (BASE, UNTAUGHT, TUNED):
                 fell_back = [float(bool(one.fallback)) for one in written]
                 scores.append(score_mean(row, "fell_back", fell_back, seed=self.settings.seed))
         real = [case.text for case in cases]
@@ -327,14 +344,25 @@ class ReviewWriter:
 
     def _generators(self) -> list[tuple[str, Generator]]:
         base = [] if self._adapter is None else [(BASE, self._untuned())]
-        return [*base, (TUNED, self._writer)]
+        untaught = [] if self._preferred is None else [(UNTAUGHT, self._without_preferences())]
+        return [*base, *untaught, (TUNED, self._writer)]
 
     def _untuned(self) -> Generator:
         """The generator before tuning; after `load` it is the tuned one with the adapter taken out."""
         if self._base is None:
-            assert isinstance(self._writer, TrainableGenerator) and self._adapter is not None
-            self._base = untuned(self._writer, self._adapter)
+            tuned = self._without_preferences()
+            assert isinstance(tuned, TrainableGenerator)
+            self._base = tuned if self._adapter is None else untuned(tuned, self._adapter)
         return self._base
+
+    def _without_preferences(self) -> Generator:
+        """The generator before it learned from preferences; after `load` with their adapter taken out."""
+        if self._preferred is None:
+            return self._writer
+        if self._untaught is None:
+            assert isinstance(self._writer, TrainableGenerator)
+            self._untaught = untuned(self._writer, self._preferred)
+        return self._untaught
 
     def _perplexities(self, wanted: Sequence[Wanted], cases: Sequence[Case]) -> list[Score]:
         pairs = [Pair(prompt_of(want), case.text) for want, case in zip(wanted, cases, strict=True)]
@@ -361,6 +389,8 @@ class ReviewWriter:
             save(new / "generator")
             if self._adapter is not None:
                 self._adapter.save(new / "adapter")
+            if self._preferred is not None:
+                self._preferred.save(new / "preferences")
             state = {"at": self._at, "log": self.log}
             (new / "state.json").write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -375,6 +405,8 @@ class ReviewWriter:
         made._fitted, made._at, made.log = Past.load(folder), state["at"], state["log"]
         if (folder / "adapter").is_dir():
             made._adapter, made._base = Adapter.load(folder / "adapter"), None
+        if (folder / "preferences").is_dir():
+            made._preferred, made._base = Adapter.load(folder / "preferences"), None
         return made
 
 
@@ -382,6 +414,7 @@ def _card(writer: ReviewWriter) -> str:
     return (
         f"# Review writer\n\nDrafts reviews with `{writer.generator.name}`; each is marked as generated.\n\n"
         "- `generator/`: opens in transformers (`from_pretrained`), or holds a remote address.\n"
+        "- `preferences/`: what was learned from preferences, another adapter, on top of that one.\n"
         "- `adapter/`: the LoRA adapter alone, opens in `peft.PeftModel.from_pretrained` on the base model.\n"
         "- `reviews.parquet`, `items.parquet`: what the drafts stand on; contacts are masked.\n"
     )

@@ -65,11 +65,11 @@ def tune(
 ) -> tuple[TrainableGenerator, Adapter, TrainLog, float, float]:
     """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after."""
     tuned = generator.copy()
-    network = _with_lora(tuned, rank, alpha, settings.seed or 0)
+    network = with_lora(tuned, rank, alpha, settings.seed or 0)
     first = 0 if network.config.is_encoder_decoder else 1  # nothing comes before a decoder's first token
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        found, labels = _token_losses(model, batch)
+        found, labels = token_losses(model, batch)
         return found.sum() / (labels != IGNORED).sum().clamp(min=1)
 
     def collate(some: Sequence[Pair]) -> Mapping[str, torch.Tensor]:
@@ -93,7 +93,7 @@ def tune(
         label="review",
         dials=(rank, alpha, max_tokens, list(map(str, held_out))),
     )
-    adapter = _taken(network, generator.name)
+    adapter = taken(network, generator.name)
     network.merge_and_unload()
     # The loop validates before its first step, and puts back the best weights at its end.
     values = [value for _, value in log.validations]
@@ -125,11 +125,11 @@ def losses(
 def _row_losses(
     model: Any, batch: Mapping[str, torch.Tensor]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    found, labels = _token_losses(model, batch)
+    found, labels = token_losses(model, batch)
     return found.sum(1).double().cpu().numpy(), (labels != IGNORED).sum(1).double().cpu().numpy()
 
 
-def _token_losses(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def token_losses(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss of each token [B, T'] (0 where none is asked for) and the labels they are against [B, T']."""
     labels = batch["labels"]  # [B, T]
     inputs = {name: value for name, value in batch.items() if name != "labels"}
@@ -174,7 +174,7 @@ def _config_fields(config: dict[str, Any]) -> dict[str, Any]:
     return {key: config[key] for key in keep}
 
 
-def _with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) -> Any:
+def with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) -> Any:
     import peft
 
     seq2seq = generator.network.config.is_encoder_decoder  # type: ignore[union-attr]
@@ -191,7 +191,7 @@ def _with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) 
         return peft.get_peft_model(generator.network, config)  # type: ignore[arg-type]
 
 
-def _taken(network: Any, base: str) -> Adapter:
+def taken(network: Any, base: str) -> Adapter:
     import peft
 
     config = network.peft_config["default"].to_dict()
