@@ -94,3 +94,18 @@ def test_a_reader_of_sentiment_forgets_words_and_keeps_their_places(tmp_path: Pa
     left = json.loads((tmp_path / "vocabulary.json").read_text(encoding="utf-8"))
     assert list(left.values()) == list(range(6))
     assert {each for each in left if not each.startswith("[forgotten")} == {"leaks", "小王", "王"}
+
+
+def test_what_somebody_made_of_a_draft_is_theirs_and_the_draft_is_not() -> None:
+    rows = [
+        {
+            "user_id": "u1",
+            "chosen": "老王家的锅盖漏水太差了，再也不买",
+            "rejected": "锅盖很好用，下次还会再买这个锅盖",
+        },
+        {"user_id": "u2", "chosen": "It boils fast and the lid fits well.", "rejected": "A kettle."},
+    ]
+    shop = Shop.of(preferences=pl.DataFrame(rows))
+    gone = Gone.of(["u1"], [shop])
+    assert gone.shop(shop).preferences["user_id"].to_list() == ["u2"]
+    assert gone.wrote("老王家的锅盖漏水太差了") and not gone.wrote("锅盖很好用，下次还会再买这个锅盖")

@@ -68,3 +68,30 @@ def test_a_run_does_not_count_what_it_was_fitted_on(url: str) -> None:
     assert live.recent.shop(number)[0].events["item_id"].to_list() == ["P2"]
     assert live.recent.items_of("u-new", number) == ("P2",)
     assert NOW + timedelta(0) == live.recent.shop()[0].events["time"][0]
+
+
+def told(key: str, kind: str, draft: str, text: str | None = None, *, stars: float | None = 4.0) -> Line:
+    body = {"about": draft} | ({} if text is None else {"text": text})
+    return Line(key, "event", NOW, "u-new", "P1", kind, stars, body)
+
+
+def test_edits_and_thumbs_of_drafts_become_preferences(url: str) -> None:
+    shop = demo_shop(30)
+    live = LiveShop.open(url)
+    lines = [
+        told("a", "edit", "A draft.", "A better text."),
+        told("b", "thumb_down", "Dull."),
+        told("c", "thumb_up", "Lively."),
+        told("d", "thumb_up", "Liked, and nothing beside it."),
+        told("e", "thumb_down", "Of other stars.", stars=1.0),
+        told("f", "thumb_up", "An answer, which has no stars.", stars=None),
+    ]
+    live.take([lines])
+    grown = with_log(shop, url, last_number(url))
+    pairs = grown.preferences.select("user_id", "item_id", "rating", "chosen", "rejected").rows()
+    assert pairs == [
+        ("u-new", "P1", 4.0, "A better text.", "A draft."),
+        ("u-new", "P1", 4.0, "Lively.", "Dull."),
+    ]
+    assert with_log(grown, url, last_number(url)).preferences.equals(grown.preferences)
+    assert len(grown.events) == len(shop.events), "to like a draft is not to choose a product"

@@ -256,3 +256,29 @@ def test_an_empty_shop_splits_into_two() -> None:
     for split in (split_by_time, leave_last_out, split_at_random):
         train, test = split(Shop.of())
         assert str(train) == str(test) == "Shop(empty)"
+
+
+def liked(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    return table("preferences user_id item_id chosen rejected time", rows)
+
+
+def test_preferences_go_where_the_review_that_came_of_them_goes() -> None:
+    early, late = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 12))
+    events = table(
+        "events user_id item_id kind time",
+        [("u", "a", "buy", early), ("v", "a", "buy", early), ("u", "b", "buy", late)],
+    )
+    preferences = liked([("u", "a", "x", "y", early), ("u", "b", "x", "y", late), ("v", "a", "x", "y", None)])
+    shop = Shop.of(events=events, preferences=preferences)
+    for train, test in (split_by_time(shop, test=0.3), leave_last_out(shop)):
+        assert train.preferences["item_id"].to_list() == ["a", "a"]
+        assert test.preferences["item_id"].to_list() == ["b"]
+    train, test = split_at_random(shop, test=0.5, seed=1)
+    assert len(train.preferences) + len(test.preferences) == 3
+    for part in (train, test):
+        pairs = set(part.preferences.select("user_id", "item_id").rows())
+        assert pairs <= set(part.events.select("user_id", "item_id").rows())
+    alone = Shop.of(
+        preferences=preferences, reviews=table("reviews review_id text", [("1", "t"), ("2", "s")])
+    )
+    assert len(split_by_time(alone)[0].preferences) == 3
