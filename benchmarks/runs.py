@@ -62,8 +62,7 @@ RUNS = (
     Run("sentiment_auto", 15, ("amazon-polarity-10k", "amazon2018-magazine", "online-shopping-10-cats")),
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
-    # Without the 3 % of Beauty, which take as long as all others together.
-    Run("where_it_pays", 25, SHOPS, arguments="--only language Cards Magazines '1 %' sentence withheld"),
+    Run("where_it_pays", 30, SHOPS),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("choose_tasks", 20, ("amazon2014-beauty", "icecat-search")),
