@@ -10,6 +10,7 @@ the work folder: the same command can be given again.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,42 @@ def reviews(data: Path, part: str, limit: int | None) -> Shop:
 
 
 def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
-    """Two rows a step and size of the data: its score with what it took, and its gain on the row above."""
+    """Two rows a step and size of the data: its score with what it took, and its gain on the row above.
+
+    The same of each kind of cases, and how many there are.
+    """
+    found = _steps(ledger, ledger.rows)
+    for kind in ledger.kinds:
+        found += _steps(ledger, kind.rows, f"{kind.name}, ")
+        found += [
+            {"row": "cases", "bucket": f"{kind.name}, {n:,} {ledger.unit}", "metric": "cases",
+             "value": cases, "n": cases}
+            for n, cases in kind.cases.items()
+        ]  # fmt: skip
+    return found
+
+
+def leads_of(ledger: Ledger) -> list[dict[str, Any]]:
+    """A row a size of the data, of all cases and of each kind: the model's row less the control."""
+    found = [
+        ("", ledger.findings, ledger.rows),
+        *((f"{one.name}, ", one.findings, one.rows) for one in ledger.kinds),
+    ]
+    return [
+        {"row": "language model less control", "bucket": f"{kind}{each.n:,} {ledger.unit}",
+         "metric": ledger.metric, "value": each.gain, "low": each.gain_low, "high": each.gain_high,
+         "n": next(row.n_test for row in rows if row.n == each.n), "control": each.control,
+         "model": each.model, "stop": each.stop}
+        for kind, findings, rows in found
+        for each in findings
+        if each.gain is not None
+    ]  # fmt: skip
+
+
+def _steps(ledger: Ledger, rows: Sequence[Row], kind: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for row in ledger.rows:
-        bucket = f"{row.n:,} {ledger.unit}"
+    for row in rows:
+        bucket = f"{kind}{row.n:,} {ledger.unit}"
         found.append({"bucket": bucket, **_score(row, ledger.metric)})
         if row.gain is not None:
             found.append(
@@ -85,9 +118,9 @@ def main() -> None:
     write(bench, ledger)
 
 
-def write(bench: Bench, ledger: Ledger) -> None:
-    """The result and its picture."""
-    path = bench.write(rows_of(ledger), bench.given.seeds)
+def write(bench: Bench, ledger: Ledger, *, leads: bool = False) -> None:
+    """The result, with the `leads` of the language model if asked for, and its picture."""
+    path = bench.write(rows_of(ledger) + (leads_of(ledger) if leads else []), bench.given.seeds)
     draw(ledger, path.with_suffix(".svg"))
     sys.stderr.write(f"{ledger}\n{path}\n")
 

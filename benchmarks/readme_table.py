@@ -298,6 +298,7 @@ REGIMES = {
     "Beauty to Gift Cards": "a shop without events, by a model of another (Beauty → Gift Cards)",
     "Beauty to Magazines": "a shop without events (Beauty → Magazines)",
     "1 % of Beauty's customers": "a young shop (1 % of Beauty's customers)",
+    "3 % of Beauty's customers": "one of three times as many (3 %)",
     "Magazines by descriptions": "long, messy pages (Magazines)",
     "Gift Cards by descriptions": "pages of Gift Cards",
     "Gift Cards by titles": "titles of Gift Cards",

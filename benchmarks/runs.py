@@ -32,6 +32,7 @@ class Run:
 POLARITY = ("amazon-polarity-10k",)
 CHINESE = ("online-shopping-10-cats", "eprstmt")
 SHOPS = ("amazon2014-beauty", "amazon2018-magazine", "amazon2018-gift-cards", "icecat-search")
+CURVES = ("amazon2014-beauty", "amazon2018-gift-cards", "amazon2018-magazine")
 RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
     Run("serve_speed", 3),
@@ -62,12 +63,15 @@ RUNS = (
     Run("gift_cards", 15, ("amazon2018-gift-cards",)),
     Run("review_drafts", 30, ("amazon2018-gift-cards", "amazon-polarity-10k")),
     Run("review_preferences", 30, ("amazon2018-gift-cards",)),
-    # Without the 3 % of Beauty, which take as long as all others together.
-    Run("where_it_pays", 25, SHOPS, arguments="--only language Cards Magazines '1 %' sentence withheld"),
+    Run("where_it_pays", 30, SHOPS),
     Run("small_shops", 60, ("amazon2014-beauty",)),
     Run("choose", 20, ("amazon-polarity-10k", "online-shopping-10-cats")),
     Run("choose_tasks", 20, ("amazon2014-beauty", "icecat-search")),
-    Run("transfer_curve", 12, ("amazon2014-beauty",)),
+    Run("forecast", 8, ("amazon-polarity-10k", "online-shopping-10-cats", *CURVES)),
+    Run("transfer_curve", 18, CURVES),
+    Run("transfer_curve_magazines", 6, CURVES, "transfer_curve", "--shop magazines"),
+    Run("transfer_curve_gift_cards", 6, CURVES, "transfer_curve", "--shop gift-cards"),
+    Run("ledger_tasks", 18, ("amazon2014-beauty", "icecat-search", "hetpqa")),
     Run("recommend_cold", 25, ("amazon2014-beauty",)),
     Run("recommend_scale", 60),
     Run("amazon_polarity_minilm", 60, POLARITY, "amazon_polarity", "--encoder minilm --scratch"),

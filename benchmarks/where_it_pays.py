@@ -10,7 +10,7 @@ every item that can be chosen, the customer's own masked, a tie worth the mean o
 transformer, and f(u, i) learns for `--steps` at most.
 
 - **1 % and 3 % of Beauty's customers**: a draw of customers, and the items that they chose; the last item of
-  each is the test. Of the 3 % the strength of the ridge is not searched (`max_tuned`), for time.
+  each is the test.
 - **a tenth of the items withheld**: 1.8 % of the customers; a tenth of their items lose all events and are
   asked for.
 - **Beauty to another shop**: learned on the 1 %, asked for the last item of customers of a shop of which
@@ -289,9 +289,9 @@ def regimes(given: Namespace) -> dict[str, Regime]:
     def encoder(name: str) -> Encoder:
         return Remembering(encoder_of(name, read_catalogue(beauty).texts))
 
-    def of(make: Callable[[int], Asked], model: str = given.model, **more: Any) -> Regime:
+    def of(make: Callable[[int], Asked], model: str = given.model) -> Regime:
         def run(seed: int, work: Path) -> Values:
-            dials = {"seed": seed, "validation_seed": seed, "max_network_steps": given.steps, **more}
+            dials = {"seed": seed, "validation_seed": seed, "max_network_steps": given.steps}
             return compared(make(seed), encoder(model), dials, work)
 
         return run
@@ -311,9 +311,7 @@ def regimes(given: Namespace) -> dict[str, Regime]:
             icecat, code, encoder(model), given.sentences
         )
     found["a tenth of the items withheld"] = of(lambda seed: tenth_withheld(young(beauty, some, seed), seed))
-    found["3 % of Beauty's customers"] = of(
-        lambda seed: Asked.of(*leave_last_out(young(beauty, most, seed))), max_tuned=0
-    )
+    found["3 % of Beauty's customers"] = of(lambda seed: Asked.of(*leave_last_out(young(beauty, most, seed))))
     return found
 
 

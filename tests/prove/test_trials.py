@@ -13,7 +13,8 @@ from retailor.prove.contract import Cell
 from retailor.prove.encoders import averaged, untrained
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.settings import ROWS, ProveSettings, bounded
-from retailor.prove.trials.recommend import Asked, _best_encoder
+from retailor.prove.trials.recommend import _best_encoder
+from retailor.prove.trials.recommend_cases import Asked
 from retailor.prove.words import WordVectors
 from retailor.shop.demo import demo_shop
 from retailor.shop.split import split_by_time

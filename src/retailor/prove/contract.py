@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ class Cell:
     """The metric on what was held out of the training part; None where nothing was."""
     stands: str = ""
     """Which system it is, where the row is the best of several on validation."""
+    kinds: Mapping[str, Floats] = field(default_factory=dict)
+    """By kind of case: the metric of each test case of that kind [n], NaN where a case is none."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of test cases that has curves of its own: those of some cases, or of all, asked otherwise."""
+
+    name: str
+    about: str
+    """Which cases they are, in words."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,8 @@ class Trial:
     """Seconds of a step that are spent once, whatever the share; asked when its cells are made."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the figures."""
+    kinds: tuple[Kind, ...] = ()
+    """Those that every cell tells apart."""
 
 
 def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
@@ -81,12 +94,19 @@ def kept_cell(path: Path, make: Callable[[], Cell]) -> Cell:
     if not path.exists():
         made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = {**vars(made), "values": [round(float(value), N_DIGITS) for value in made.values]}
+        kinds = {name: _listed(values) for name, values in made.kinds.items()}
+        told = {**vars(made), "values": _listed(made.values), "kinds": kinds}
         new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
         new.write_text(json.dumps(told), encoding="utf-8")
         new.replace(path)
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return Cell(np.array(told.pop("values"), np.float64), **told)
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    values, kinds = np.array(kept.pop("values"), np.float64), kept.pop("kinds")
+    return Cell(values, **kept, kinds={name: np.array(some, np.float64) for name, some in kinds.items()})
+
+
+def _listed(values: Floats) -> list[float | None]:
+    """As JSON, which has no NaN."""
+    return [None if np.isnan(value) else round(float(value), N_DIGITS) for value in values]
 
 
 def cell_of(trial: Trial, step: str, n: int, seed: int, before: Cells, dials: Any, work: Path) -> Cell:

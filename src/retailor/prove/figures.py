@@ -100,21 +100,30 @@ def interval(values: Floats, *, n_looks: int = 1, seed: int = 0) -> tuple[float,
     """The 95 % bootstrap interval of the mean of values [S, n], over seeds and test cases at once.
 
     Seeds and cases are both drawn with replacement (Efron & Tibshirani, 1993): which texts were labelled and
-    which were tested are both chance. With one seed, over cases alone.
+    which were tested are both chance. With one seed, over cases alone. A case that a seed lacks is NaN.
     """
     return bounds(means_of(values[None], seed=seed)[0], n_looks=n_looks)
 
 
 def means_of(values: Floats, *, seed: int = 0) -> Floats:
-    """The means [R, B] of values [R, S, n] under B resamples of seeds and cases, the same for all R."""
+    """The means [R, B] of values [R, S, n] under B resamples of seeds and cases, the same for all R.
+
+    Of NaN, cases that a seed does not have, the mean is over those that are drawn and there.
+    """
     rng = stream(seed, "prove", "interval")
     n_rows, n_seeds, n = values.shape
+    there = ~np.isnan(values)
+    whole, values = bool(there.all()), np.where(there, values, 0.0)
     found = np.empty((n_rows, N_RESAMPLES))
     for start in range(0, N_RESAMPLES, BLOCK):
         size = min(BLOCK, N_RESAMPLES - start)
         seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size) / n_seeds  # [b, S]
         cases = rng.multinomial(n, np.full(n, 1 / n), size) / n  # [b, n]
-        found[:, start : start + size] = np.einsum("rsb,bs->rb", values @ cases.T, seeds)
+        means = np.einsum("rsb,bs->rb", values @ cases.T, seeds)
+        if not whole:
+            drawn = np.einsum("rsb,bs->rb", there @ cases.T, seeds)
+            means = np.divide(means, drawn, out=np.full_like(means, np.nan), where=drawn > 0)
+        found[:, start : start + size] = means
     return found
 
 
@@ -122,11 +131,25 @@ def means_of(values: Floats, *, seed: int = 0) -> Floats:
 
 
 def rows_of(
-    steps: Sequence[Step], cells: Sequence[Sequence[Cell]], n: int, shared: Sequence[float]
+    steps: Sequence[Step],
+    cells: Sequence[Sequence[Cell]],
+    n: int,
+    shared: Sequence[float],
+    *,
+    kind: str = "",
+    model: str | None = None,
+    n_kinds: int = 1,
 ) -> tuple[tuple[Row, ...], Finding]:
-    """The rows of one size, and what they say together; `cells` are those of each step's seeds."""
-    values = np.stack([np.stack([cell.values for cell in each]) for each in cells])  # [R, S, n]
-    n_looks = max(1, len(steps) - 1)
+    """The rows of one size, and what they say together; `cells` are those of each step's seeds.
+
+    Of one `kind` of cases, of `n_kinds` that are looked at, the control is the best row without a language
+    model on these very cases, which can only make it stronger, and `model` names the row to compare with it.
+    """
+    values = np.stack(
+        [np.stack([cell.kinds[kind] if kind else cell.values for cell in each]) for each in cells]
+    )  # [R, S, n]
+    values = values[:, :, ~np.isnan(values).all(axis=(0, 1))]
+    n_looks = max(1, len(steps) - 1) * n_kinds
     rows = []
     for i, (step, each) in enumerate(zip(steps, cells, strict=True)):
         above = (steps[i - 1].name, values[i - 1]) if i else None
@@ -137,10 +160,9 @@ def rows_of(
             shared[i],
         )
         row = row_of(step.name, n, values[i], cost, above, n_looks=n_looks)
-        rows.append(
-            replace(row, has_model=step.has_model, validation=_validation(each), stands=_stands(each))
-        )
-    finding = _finding(rows, values, n_looks)
+        validation = None if kind else _validation(each)
+        rows.append(replace(row, has_model=step.has_model, validation=validation, stands=_stands(each)))
+    finding = _finding(rows, values, n_looks, model)
     return tuple(replace(row, mark=_mark(row.step, finding)) for row in rows), finding
 
 
@@ -154,7 +176,10 @@ def row_of(
     n_looks: int = 1,
     seed: int = 0,
 ) -> Row:
-    """The row of values [S, n], compared with the (name, values) above it on the same seeds and cases."""
+    """The row of values [S, n], compared with the (name, values) above it on the same seeds and cases.
+
+    A case that a seed does not have is NaN, in all rows alike.
+    """
     low, high = interval(values, seed=seed)
     gain, gain_low, gain_high = None, None, None
     if above is not None:
@@ -162,10 +187,10 @@ def row_of(
     return Row(
         step=step,
         n=n,
-        score=float(values.mean()),
+        score=float(np.nanmean(values)),
         low=low,
         high=high,
-        spread=float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else 0.0,
+        spread=float(np.nanmean(values, axis=1).std(ddof=1)) if len(values) > 1 else 0.0,
         against=None if above is None else above[0],
         gain=gain,
         gain_low=gain_low,
@@ -180,7 +205,7 @@ def gain_of(values: Floats, other: Floats, *, n_looks: int, seed: int = 0) -> Ga
     """The mean of values − other [S, n], and its interval."""
     difference = values - other
     low, high = interval(difference, n_looks=n_looks, seed=seed)
-    return float(difference.mean()), low, high
+    return float(np.nanmean(difference)), low, high
 
 
 def _validation(cells: Sequence[Cell]) -> float | None:
@@ -192,15 +217,16 @@ def _stands(cells: Sequence[Cell]) -> str:
     return ", ".join(sorted({cell.stands for cell in cells if cell.stands}))
 
 
-def _finding(rows: Sequence[Row], values: Floats, n_looks: int) -> Finding:
+def _finding(rows: Sequence[Row], values: Floats, n_looks: int, model: str | None) -> Finding:
     best = max(range(len(rows)), key=lambda i: rows[i].score)
     stop = next(i for i in range(len(rows)) if i == best or _level(values[best], values[i], n_looks))
-    chosen = _chosen(rows, has_model=False), _chosen(rows, has_model=True)
-    control, model = (None if i is None else rows[i].step for i in chosen)
+    named = [i for i, row in enumerate(rows) if row.step == model]
+    chosen = _chosen(rows, has_model=False), (named[0] if named else _chosen(rows, has_model=True))
+    control, ours = (None if i is None else rows[i].step for i in chosen)
     gain: tuple[float | None, float | None, float | None] = (None, None, None)
     if chosen[0] is not None and chosen[1] is not None:
         gain = gain_of(values[chosen[1]], values[chosen[0]], n_looks=n_looks)
-    return Finding(rows[0].n, rows[stop].step, rows[best].step, control, model, *gain, n_looks)
+    return Finding(rows[0].n, rows[stop].step, rows[best].step, control, ours, *gain, n_looks)
 
 
 def _level(best: Floats, other: Floats, n_looks: int) -> bool:

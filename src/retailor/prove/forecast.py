@@ -139,12 +139,16 @@ def forecasts(rows: Sequence[Row], *, times: int = 2) -> tuple[Forecast, ...]:
         own = sorted((row for row in rows if row.step == step), key=lambda row: row.n)
         if len({row.n for row in own}) < LEAST_SIZES:
             continue
-        curve = Curve.of([row.n for row in own], [row.score for row in own], [_error(row) for row in own])
-        last = own[-1]
+        curve, last = curve_of(own), own[-1]
         gain = 0.02 if last.score >= 0.3 else last.score / 20
         more = [None if each is None else max(1, round((each - 1) * last.n)) for each in curve.needed(gain)]
         found.append(Forecast(step, last.n, times, *curve.score(times * last.n), gain, *more))
     return tuple(found)
+
+
+def curve_of(rows: Sequence[Row]) -> Curve:
+    """The curve of one step, by its rows of several sizes of the data."""
+    return Curve.of([row.n for row in rows], [row.score for row in rows], [_error(row) for row in rows])
 
 
 def _error(row: Row) -> float:

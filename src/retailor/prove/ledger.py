@@ -17,6 +17,7 @@ from retailor.models.shapes import Encoder, Generator
 from retailor.prove.contract import Cell, Inputs, Trial
 from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
 from retailor.prove.forecast import Forecast, forecasts, foretold
+from retailor.prove.kinds import OfKind, of_kind
 from retailor.prove.settings import ROWS, ProveSettings, Step
 from retailor.prove.shards import Asked, cells_in, row_of_cells
 from retailor.prove.trials.table import trial_of
@@ -46,6 +47,8 @@ class Ledger:
     forecasts: tuple[Forecast, ...] = ()
     """Of each step, what more data would give; none with fewer than three sizes."""
     notes: tuple[str, ...] = ()
+    kinds: tuple[OfKind, ...] = ()
+    """The same rows on cases of one kind: items or customers of whom little is known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
@@ -61,6 +64,7 @@ class Ledger:
             "forecasts": [each.to_dict() for each in self.forecasts],
             "foretold": self.foretold(),
             "notes": list(self.notes),
+            "kinds": [each.to_dict() for each in self.kinds],
         }
 
     @classmethod
@@ -77,6 +81,7 @@ class Ledger:
             verdicts=tuple(told["verdicts"]),
             forecasts=tuple(Forecast(**each) for each in told["forecasts"]),
             notes=tuple(told["notes"]),
+            kinds=tuple(OfKind.from_dict(each) for each in told["kinds"]),
         )
 
     def sizes(self) -> list[int]:
@@ -90,7 +95,7 @@ class Ledger:
         return [foretold(each, self.unit) for each in self.forecasts if each.step in names]
 
     def __str__(self) -> str:
-        """A plain text table a size, then the verdicts."""
+        """A plain text table a size, then the verdicts, then a table a kind of cases."""
         lines = []
         for n in self.sizes():
             lines += [f"{n:,} {self.unit}", _head(self.metric)]
@@ -98,7 +103,8 @@ class Ledger:
         n_looks = max((finding.n_looks for finding in self.findings), default=1)
         how = f"Gains: 95 % intervals that hold for all {n_looks} steps of a size at once (Bonferroni)."
         ahead = [*self.foretold(), ""] if self.forecasts else []
-        return "\n".join([*lines, how, *self.notes, "", *self.advice, "", *ahead, *self.verdicts])
+        kinds = [line for each in self.kinds for line in ("", *each.table(self.unit))]
+        return "\n".join([*lines, how, *self.notes, "", *self.advice, "", *ahead, *self.verdicts, *kinds])
 
 
 def _head(metric: str) -> str:
@@ -151,7 +157,8 @@ def prove(
         asked = Asked(uuid.uuid4().hex, task, train, test, sent, dials, given, told, steps, work)
         over_shards(partial(cells_in, asked), [(n, seed) for n in sizes for seed in given.seeds], "cells")
     rows: list[Row] = []
-    findings: list[Finding] = []
+    findings: dict[int, Finding] = {}
+    by_size: dict[int, list[list[Cell]]] = {}
     for n in sizes:
         cells: list[list[Cell]] = [[] for _ in steps]
         for seed in given.seeds:
@@ -161,20 +168,24 @@ def prove(
                 cells[i].append(cell)
         shared = trial.shared()
         once = [shared.get(step.name, 0.0) for step in steps]
-        found, finding = rows_of(steps, cells, n or trial.n_all, once)
+        size = n or trial.n_all
+        found, findings[size] = rows_of(steps, cells, size, once)
         rows += found
-        findings.append(finding)
+        by_size[size] = cells
     return Ledger(
         task=task,
         encoder=trial.model,
         metric=trial.metric,
         unit=trial.unit,
         rows=tuple(rows),
-        findings=tuple(findings),
-        advice=tuple(said(finding, trial.unit) for finding in findings),
+        findings=tuple(findings.values()),
+        advice=tuple(said(finding, trial.unit) for finding in findings.values()),
         verdicts=tuple(verdict(step.name, rows, trial.unit) for step in steps[1:]),
         forecasts=forecasts(rows),
         notes=trial.notes,
+        kinds=tuple(
+            of_kind(kind, len(trial.kinds), steps, by_size, findings, trial.unit) for kind in trial.kinds
+        ),
     )
 
 

@@ -126,6 +126,11 @@ NAMES: Mapping[str, str] = {
     "labels": "标注",
     "judged queries": "评判过的查询",
     "score by size of the data, a line a step": "各步骤的得分随数据多少的变化",
+    "cold items": "冷门商品",
+    "cold customers": "新顾客",
+    "text-only customers": "只留下文字的顾客",
+    "customers known by the latest review that they wrote, and by no event; a row that reads no text answers "
+    "with what is popular": "只知其最近一条评论、不知其任何行为的顾客；不读文字的行以热门商品作答",
     "texts a second": "每秒文字数",
     "original": "压缩前",
     "compressed": "压缩后",
@@ -166,6 +171,13 @@ _PATTERNS: Mapping[str, str] = {
     "{b} points with {n} {a}": "{n} 条{a}时 {b} 个百分点",
     "score of each step with {n} {a}": "{n} 条{a}时各步骤的得分",
     "{a}, a logarithmic scale": "{a}（对数刻度）",
+    "items that {n} customers at most have in the events learned from": (
+        "学习所用的行为中至多有 {n} 位顾客拥有的商品"
+    ),
+    "customers of whom 1 to {n} events are known": "已知行为为 1 至 {n} 条的顾客",
+    "every customer, known by the latest {n} events alone, as only {m} cases are of customers with so few": (
+        "所有顾客，各只看最近 {n} 条行为，因为只有 {m} 个样例的顾客行为这样少"
+    ),
     "with {n} {a} about {x} (80 %: {y} – {z}), {u} points take about {m} more ({v} – {w})": (
         "{n} 条{a}时约 {x}（80 %：{y} – {z}），再高 {u} 个百分点约需再加 {m} 条（{v} – {w}）"
     ),

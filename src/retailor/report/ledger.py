@@ -38,8 +38,28 @@ def ledger_view(told: Mapping[str, Any]) -> dict[str, Any]:
         "foretold": [_parts(each) for each in told["foretold"]],
         "sizes": [_size(n, [row for row in rows if row["n"] == n], metric, unit) for n in sizes],
         "curve": charts.efficiency_chart(rows, metric, unit) if len(sizes) > 1 else "",
+        "kinds": [_kind(each, metric, unit) for each in told.get("kinds", ())],
         "n_seeds": max((int(row["n_seeds"]) for row in rows), default=0),
         "n_test": max((int(row["n_test"]) for row in rows), default=0),
+    }
+
+
+def _kind(told: Mapping[str, Any], metric: str, unit: str) -> dict[str, Any]:
+    """Cases of one kind: how many and what they say, by size; and a curve, or a chart of one size."""
+    rows: Sequence[Row] = told["rows"]
+    cases = {int(n): int(count) for n, count in told["cases"]}
+    sizes = list(dict.fromkeys(int(row["n"]) for row in rows))
+    chart = ""
+    if len(sizes) > 1:
+        chart = charts.efficiency_chart(rows, metric, unit)
+    elif sizes:
+        chart = charts.steps_chart(rows, metric, f"score of each step with {sizes[0]:,} {unit}")
+    return {
+        "name": told["name"],
+        "about": told["about"],
+        "advice": [{**_advice(each), "cases": cases[int(each["n"])]} for each in told["findings"]],
+        "few": [{"n": n, "cases": count} for n, count in cases.items() if n not in sizes],
+        "chart": chart,
     }
 
 

@@ -89,6 +89,9 @@ CHINESE: Mapping[str, str] = {
     "{task} with {encoder}, on {n} test cases, over {seeds} seeds. Each row is compared with the one above it.":
     "{task}，编码器 {encoder}，{n} 个测试样例，{seeds} 个随机种子。每一行与上一行相比。",
     "How much data each step needs": "每一步需要多少数据",
+    "Only {kind}": "仅看{kind}",
+    "With {n} {unit}: {cases} cases, too few to say.": "有 {n} 条{unit}时：只有 {cases} 个样例，太少，不下结论。",
+    "({cases} cases)": "（{cases} 个样例）",
     "Step by step": "逐步比较",
     "with {n} {unit}": "{n} 条{unit}",
     "With {n} {unit}": "{n} 条{unit}",

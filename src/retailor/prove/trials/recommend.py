@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
@@ -24,22 +23,14 @@ from retailor.models.shapes import Encoder
 from retailor.prove.contract import Cell, Cells, Inputs, Trial
 from retailor.prove.encoders import Encoders, Kept, averaged, kept, local, mark_of
 from retailor.prove.settings import ProveSettings
-from retailor.retrieval.histories import Histories
-from retailor.seeds import stream
-from retailor.shop.tables import Shop, conform
+from retailor.prove.trials.recommend_cases import Asked
+from retailor.prove.trials.recommend_kinds import kinds_of
+from retailor.shop.tables import Shop
 from retailor.store.keys import key_of
-from retailor.tasks.recommend.customers import (
-    Cases,
-    Catalogue,
-    Customers,
-    read_cases,
-    read_catalogue,
-    read_customers,
-    weighed_events,
-)
+from retailor.tasks.recommend.customers import weighed_events
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 from retailor.tasks.recommend.fit import fit, tuned_encoder
-from retailor.tasks.recommend.model import Fitted
+from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.scorers.parts import OURS
 from retailor.tasks.recommend.settings import (
     RecommendSettings,
@@ -48,7 +39,6 @@ from retailor.tasks.recommend.settings import (
     TwoTowerSettings,
 )
 
-LEAST_TEST = 20
 FILTERS = (
     "ease + sequential-knn", "ease", "ials", "sequential-knn", "item-knn", "personal frequency", "tifu-knn",
     "up-cf",
@@ -80,66 +70,12 @@ def recommend_trial(inputs: Inputs) -> Trial:
         make=trying.cell,
         mark=[mark_of(own, train), _hash(train.events), _hash(test.events), as_dict(base)],
         shared=encoders.shared,
+        kinds=asked.kinds(),
     )
 
 
 def _hash(table: pl.DataFrame) -> int:
     return int(table.hash_rows(seed=0).sum() or 0)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What every cell is asked: the same cases, of the same histories, among the same items."""
-
-    train: Shop
-    """Its table of items has every item that has an event, so that a part of it has the same catalogue."""
-    catalogue: Catalogue
-    customers: Customers
-    cases: Cases
-
-    @classmethod
-    def of(cls, train: Shop, test: Shop, settings: RecommendSettings) -> Asked:
-        listed = train.items["item_id"].implode()
-        more = train.events.select("item_id").drop_nulls().unique().filter(~pl.col("item_id").is_in(listed))
-        whole = train.with_tables(items=pl.concat([train.items, conform("items", more)]))
-        catalogue = read_catalogue(whole)
-        customers = read_customers(whole, catalogue, settings)
-        cases, _ = read_cases(test, catalogue, customers, settings)
-        if len(cases) < LEAST_TEST:
-            raise MissingTable(
-                f"a ledger needs {LEAST_TEST} events to test on that repeat nothing, and there are "
-                f"{len(cases)}."
-            )
-        return cls(whole, catalogue, customers, cases)
-
-    def part(self, n: int, seed: int, settings: RecommendSettings) -> Shop:
-        """The shop with customers drawn until they have `n` events; all of them for 0.
-
-        A smaller part of the same seed lies in a larger one. The others teach nothing, and are asked all the
-        same, with what they have chosen: the shop is young, not its customers.
-        """
-        if not n:
-            return self.train
-        lengths = weighed_events(self.train, settings)["user_id"].value_counts().sort("user_id")
-        order = stream(seed, "prove", "customers").permutation(len(lengths))
-        taken = np.cumsum(lengths["count"].to_numpy()[order])
-        users = lengths["user_id"].gather(order[: int(np.searchsorted(taken, n)) + 1])
-        events = self.train.events.filter(pl.col("user_id").is_in(users.implode()))
-        return self.train.with_tables(events=events)
-
-    def histories(self, fitted: Customers) -> Histories:
-        """Those of all customers, with the reviews of those that were fitted on."""
-        whole = self.customers.histories
-        if fitted.histories.reviews is None:
-            return whole
-        rows = np.array([self.customers.ix[one] for one in fitted.user_ids], np.int64)
-        starts, lengths = whole.offsets[:-1][rows], fitted.histories.lengths()
-        at = np.repeat(starts - fitted.histories.offsets[:-1], lengths) + np.arange(
-            len(fitted.histories.items)
-        )
-        reviews = np.full(len(whole.items), -1, np.int32)
-        reviews[at] = fitted.histories.reviews
-        return replace(whole, reviews=reviews)
 
 
 @dataclass(frozen=True)
@@ -161,22 +97,25 @@ class _Trying:
                 self.last[n, seed] = self._fit(part, None, _narrow(settings))
             fitted, log = self.last[n, seed]
             row, stands = _row_of(step, fitted, log)
-            return self._cell(fitted, log, row, stands)
+            reader = fitted.understanding if step == "with words" else None
+            return self._cell(fitted, log, row, reader, stands)
         if step == "everything without a model":
             fitted, log = self._fit(part, self.encoders.words, settings)
-            return self._cell(fitted, log, OURS)
+            return self._cell(fitted, log, OURS, fitted.understanding)
         if step == "everything blended":
             chosen = _best_encoder(before)
             changed = self._encoder(chosen, n, seed, part)
             fitted, log = self._fit(part, changed.encoder, settings)
-            return self._cell(fitted, log, OURS, chosen, changed)
+            return self._cell(fitted, log, OURS, fitted.understanding, chosen, changed)
         reads = step == "customers' reviews"
         chosen = _best_encoder(before) if reads else step
         changed = self._encoder(chosen, n, seed, part)
         narrow = replace(_narrow(settings), tfidf_kernel=0.0)
         narrow = replace(narrow, max_reviews=settings.max_reviews if reads else 0)
         fitted, log = self._fit(part, changed.encoder, narrow)
-        return self._cell(fitted, log, OURS, chosen if reads else "", changed)
+        # Its kernel reads by the encoder alone, and so it reads what a customer wrote.
+        reader = replace(fitted.understanding, vectorizer=None)
+        return self._cell(fitted, log, OURS, reader, chosen if reads else "", changed)
 
     def _encoder(self, step: str, n: int, seed: int, part: Shop) -> Kept:
         """The encoder of a row, and what it took beyond that of the rows above."""
@@ -215,7 +154,13 @@ class _Trying:
         return fit(part, encoder, settings, self.work)
 
     def _cell(
-        self, fitted: Fitted, log: Mapping[str, Any], row: str, stands: str = "", changed: Kept | None = None
+        self,
+        fitted: Fitted,
+        log: Mapping[str, Any],
+        row: str,
+        reader: Understanding | None,
+        stands: str = "",
+        changed: Kept | None = None,
     ) -> Cell:
         blend = fitted.blend if row == OURS else fitted.systems[row]
         used = blend.used()
@@ -225,8 +170,9 @@ class _Trying:
         )  # fmt: skip
         taught = [each for name, each in log.get("training", {}).items() if name in used]
         extra = Kept(self.encoders.own, 0.0) if changed is None else changed
+        values = ndcg_at(Ranked.single(ranks.ranks[row]), 10)
         return Cell(
-            ndcg_at(Ranked.single(ranks.ranks[row]), 10),
+            values,
             seconds=extra.seconds + _seconds(log, used),
             examples_seen=int(log["n_events"])
             + extra.examples_seen
@@ -236,6 +182,9 @@ class _Trying:
             + sum(_n_numbers(fitted.parts[name]) for name in used if name not in log.get("training", {})),
             validation=_validation(log, row),
             stands=stands,
+            kinds=kinds_of(
+                fitted, blend, self.asked, values, reader, self.work, masked=not self.base.repeats
+            ),
         )
 
 
