@@ -42,6 +42,7 @@ RUNS = (
     Run("scale_ray", 40),
     Run("suggest_speed", 4),
     Run("cache_hits", 2),
+    Run("packed_vectors", 10, ("icecat-search", "amazon2014-beauty")),
     Run("generate_speed", 8),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),

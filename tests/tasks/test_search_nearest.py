@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retailor.models.hashed import HashEncoder
+from retailor.retrieval import packed
 from retailor.retrieval.blend import standardise
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
@@ -20,6 +21,7 @@ from retailor.tasks.search.nearest import Nearest
 from retailor.tasks.search.shapes import Filter, SearchQuery
 
 NO_ROWS = np.zeros(0, np.int64)
+PACKED = [SearchSettings(vectors="int8"), SearchSettings(vectors="binary")]
 
 
 def vectors(n: int = 400, dim: int = 16) -> NDArray[np.float32]:
@@ -27,10 +29,12 @@ def vectors(n: int = 400, dim: int = 16) -> NDArray[np.float32]:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def test_z_scores_are_those_of_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("settings", [SearchSettings(index_from=100), *PACKED])
+def test_z_scores_are_those_of_a_scan(monkeypatch: pytest.MonkeyPatch, settings: SearchSettings) -> None:
     monkeypatch.setattr(module, "N_NEAREST", 30)
+    monkeypatch.setattr(packed, "LEAST", 100)
     known = vectors()
-    found = Nearest.of(known, 100).near(known[7], np.array([399]))
+    found = Nearest.of(known, settings).near(known[7], np.array([399]))
     whole = standardise((known @ known[7])[None])[0]
     compared = found.cosines != np.float32(np.median(found.cosines))
     assert 30 <= compared.sum() <= 31 and compared[399] and compared[7]
@@ -41,30 +45,34 @@ def test_z_scores_are_those_of_a_scan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_small_catalogue_is_scanned() -> None:
     known = vectors()
-    found = Nearest.of(known, 401).near(known[0], NO_ROWS)
+    found = Nearest.of(known, SearchSettings(index_from=401)).near(known[0], NO_ROWS)
     np.testing.assert_array_equal(found.cosines, known @ known[0])
 
 
-def test_new_and_changed_vectors_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [SearchSettings(index_from=100), *PACKED])
+def test_new_and_changed_vectors_are_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: SearchSettings
+) -> None:
     monkeypatch.setattr(module, "N_NEAREST", 3)
+    monkeypatch.setattr(packed, "LEAST", 3)
     known = vectors()
     asked = -known.mean(axis=0)  # far from all
     asked /= np.linalg.norm(asked)
     grown = np.concatenate([known, asked[None]])
     grown[5] = asked
-    made = Nearest.of(known, 100).updated(grown, [5, 400])
+    made = Nearest.of(known, settings).updated(grown, [5, 400])
     assert made.near(asked, NO_ROWS).cosines[[5, 400]] == pytest.approx([1, 1], abs=1e-5)
     made.save(tmp_path)
-    assert Nearest.load(tmp_path, grown, 100).near(asked, NO_ROWS).cosines[[5, 400]] == pytest.approx([1, 1])
+    again = Nearest.load(tmp_path, settings)
+    assert again.near(asked, NO_ROWS).cosines[[5, 400]] == pytest.approx([1, 1], abs=1e-3)
 
 
-@pytest.fixture(scope="module")
-def pair() -> tuple[Search, Search]:
+@pytest.fixture(scope="module", params=["graph", "int8", "binary"])
+def pair(request: pytest.FixtureRequest) -> tuple[Search, Search]:
     shop = demo_shop(60).with_tables(reviews=demo_shop(60).reviews.clear())
-    return (
-        Search(HashEncoder()).fit(shop),
-        Search(HashEncoder(), SearchSettings(index_from=2)).fit(shop),
-    )
+    graph = request.param == "graph"
+    settings = SearchSettings(index_from=2) if graph else SearchSettings(vectors=request.param)
+    return Search(HashEncoder()).fit(shop), Search(HashEncoder(), settings).fit(shop)
 
 
 @pytest.mark.parametrize("query", ["steel kettle", "日霜", "a gift for a runner", "kettle under 60"])
@@ -74,11 +82,26 @@ def test_answers_are_those_of_a_scan(pair: tuple[Search, Search], query: str) ->
     assert (indexed.n_found, indexed.filters) == (scanned.n_found, scanned.filters)
 
 
-def test_saved_with_its_graph(pair: tuple[Search, Search], tmp_path: Path) -> None:
+def test_saved_with_its_index(pair: tuple[Search, Search], tmp_path: Path) -> None:
     pair[1].save(tmp_path / "search")
-    assert (tmp_path / "search" / "graph.usearch").exists()
+    names = {path.name for path in (tmp_path / "search").iterdir()}
+    on_disk = pair[1].settings.vectors != "float32"
+    assert ({"codes.safetensors", "moments.safetensors"} if on_disk else {"graph.usearch"}) <= names
     queries = [SearchQuery("steel kettle"), SearchQuery("日霜")]
-    assert Search.load(tmp_path / "search").predict(queries) == pair[1].predict(queries)
+    again = Search.load(tmp_path / "search")
+    assert again.predict(queries) == pair[1].predict(queries)
+    assert isinstance(again._nearest.vectors, np.memmap) == on_disk
+
+
+def test_items_taken_in_by_a_search_whose_vectors_are_on_the_disk(tmp_path: Path) -> None:
+    shop = demo_shop(40).with_tables(reviews=demo_shop(40).reviews.clear())
+    new = pl.DataFrame({"item_id": ["N1"], "title": ["a zither with nine strings"]})
+    Search(HashEncoder(), SearchSettings(vectors="binary")).fit(shop).save(tmp_path / "search")
+    found = Search.load(tmp_path / "search").update(Shop.of(items=new))
+    query = SearchQuery("zither of nine strings")
+    assert found.predict([query])[0].items[0].item_id == "N1"
+    found.save(tmp_path / "search")  # in the place of the one that it reads
+    assert Search.load(tmp_path / "search").predict([query])[0].items[0].item_id == "N1"
 
 
 def test_what_a_filter_leaves_is_compared_however_far(monkeypatch: pytest.MonkeyPatch) -> None:

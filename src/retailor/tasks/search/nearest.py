@@ -3,7 +3,8 @@
 A scan of a million vectors takes longer than all else that a query needs. A graph finds the nearest; beside
 them only items that the words found, or that filters leave, are compared. The others count as neither near
 nor far. The z-scores are those of a scan: mean and deviation of inner products v · q follow from the mean
-vector of the catalogue and its second moment, mean(v) · q and qᵀ E[v vᵀ] q.
+vector of the catalogue and its second moment, mean(v) · q and qᵀ E[v vᵀ] q. Packed vectors take the graph's
+place and the vectors' own in memory: these stay on the disk, and rows of them are read.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.packed import CODES, PackedVectors, blocks, mapped
 from retailor.retrieval.vectors import VectorIndex
+from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.weights import SCORERS
 
 F32 = NDArray[np.float32]
@@ -28,7 +32,7 @@ N_NEAREST = 1_000
 """So many are found through the graph."""
 N_COMPARED = 20_000
 """So many items that filters leave are compared one by one."""
-_GRAPH = "graph.usearch"
+_GRAPH, _VECTORS, _MOMENTS = "graph.usearch", "vectors.safetensors", "moments.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,28 +45,31 @@ class Near:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The vectors [I, d] of a catalogue, and a graph over the first of them where it is large."""
+    """The vectors [I, d] of a catalogue; a graph over the first of them where it is large, or their codes."""
 
-    vectors: F32
-    index: VectorIndex | None = None
+    vectors: NDArray[np.floating]
+    """float32 in memory, or float16 on the disk."""
+    index: VectorIndex | PackedVectors | None = None
     changed: frozenset[int] = frozenset()
-    """Rows that the graph has an earlier vector of."""
+    """Rows that the index has an earlier vector of."""
     mean: NDArray[np.float64] | None = None
     moment: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, vectors: F32, index_from: int) -> Self:
-        """With a graph from `index_from` items on."""
-        if len(vectors) < index_from:
+    def of(cls, vectors: NDArray[np.floating], settings: SearchSettings) -> Self:
+        """With the codes that the settings ask for, or a graph from `index_from` items on."""
+        if settings.vectors != "float32":
+            return cls._with(vectors, PackedVectors.of(vectors, settings.vectors))
+        if len(vectors) < settings.index_from:
             return cls(vectors)
-        return cls._with(vectors, VectorIndex.build(vectors, method="approximate"))
+        whole = np.asarray(vectors, np.float32)
+        return cls._with(vectors, VectorIndex.build(whole, method="approximate"))
 
     @classmethod
-    def _with(cls, vectors: F32, index: VectorIndex) -> Self:
-        moment = (vectors.T @ vectors).astype(np.float64) / len(vectors)
-        return cls(vectors, index, mean=vectors.mean(axis=0, dtype=np.float64), moment=moment)
+    def _with(cls, vectors: NDArray[np.floating], index: VectorIndex | PackedVectors) -> Self:
+        return cls(vectors, index, frozenset(), *_moments(vectors))
 
-    def updated(self, vectors: F32, rows: Sequence[int]) -> Nearest:
+    def updated(self, vectors: NDArray[np.floating], rows: Sequence[int]) -> Nearest:
         """With `vectors`, of which `rows` are new or changed: these are compared with every query."""
         if self.index is None:
             return Nearest(vectors)
@@ -72,28 +79,52 @@ class Nearest:
         """How near the items are to a query's vector [d]: the nearest, and `rows`, which are compared too."""
         n = len(self.vectors)
         if self.index is None or self.mean is None or self.moment is None:
-            cosines = self.vectors @ query
-            return Near(cosines, standardise(cosines[None])[0])
+            every = np.asarray(self.vectors @ query, np.float32)
+            return Near(every, standardise(every[None])[0])
         asked = query.astype(np.float64)
         mean = float(self.mean @ asked)
         spread = float(np.sqrt(max(float(asked @ self.moment @ asked) - mean**2, 1e-12)))
         found = self.index.search(query, N_NEAREST)[0][0]
         some = np.unique(np.concatenate([found[found >= 0], rows, np.array(sorted(self.changed), np.int64)]))
-        cosines = np.full(n, mean, np.float32)
-        cosines[some] = self.vectors[some] @ query
+        cosines: F32 = np.full(n, mean, np.float32)
+        cosines[some] = np.asarray(self.vectors[some], np.float32) @ query
         return Near(cosines, ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32))
 
     def save(self, folder: Path) -> None:
-        """Writes the graph, where there is one and it has every vector as it is."""
-        if self.index is not None and not self.changed:
+        """Writes the vectors in half precision, and the index, where there is one and it has every vector as
+        it is."""
+        save_file({"vectors": self.vectors.astype(np.float16)}, folder / _VECTORS)
+        if self.changed or self.index is None or self.mean is None or self.moment is None:
+            return
+        if isinstance(self.index, VectorIndex):
             self.index.save_graph(folder / _GRAPH)
+        else:
+            self.index.save(folder)
+            save_file({"mean": self.mean, "moment": self.moment}, folder / _MOMENTS)
 
     @classmethod
-    def load(cls, folder: Path, vectors: F32, index_from: int) -> Self:
-        """What was saved; a graph that is not there is built."""
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
+        """What was saved; an index that is not there is made."""
+        if settings.vectors != "float32":
+            on_disk = mapped(folder / _VECTORS, "vectors")
+            if not (folder / CODES).exists():
+                return cls.of(on_disk, settings)
+            known = load_file(folder / _MOMENTS)
+            index = PackedVectors.load(folder, on_disk)
+            return cls(on_disk, index, frozenset(), known["mean"], known["moment"])
+        vectors = load_file(folder / _VECTORS)["vectors"].astype(np.float32)
         if not (folder / _GRAPH).exists():
-            return cls.of(vectors, index_from)
+            return cls.of(vectors, settings)
         return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH))
+
+
+def _moments(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean [d] and the second moment [d, d], of blocks that come from the disk one by one."""
+    mean, moment = np.zeros(vectors.shape[1]), np.zeros((vectors.shape[1],) * 2)
+    for block in blocks(vectors):
+        mean += block.sum(axis=0, dtype=np.float64)
+        moment += block.T @ block
+    return mean / max(len(vectors), 1), moment / max(len(vectors), 1)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from retailor.config import Field, settings
 
 
@@ -23,6 +25,9 @@ class SearchSettings:
     """Of the category that a query asks for, times how far categories can be told in the shop; 0 for none."""
     index_from: int = Field(default=100_000, ge=1)
     """From so many items on, what is near in meaning is found through an index instead of a scan."""
+    vectors: Literal["float32", "int8", "binary"] = "float32"
+    """How the items' vectors are kept in memory: as they are, or as codes that find the nearest while the
+    vectors stay on the disk: a quarter of it with 'int8', a thirtieth with 'binary'."""
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)

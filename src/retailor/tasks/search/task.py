@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from retailor.config import as_dict, saved_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
@@ -143,7 +142,7 @@ class Search:
             name: BM25Index.of(texts, k1=self.settings.k1, b=self.settings.b) for name, texts in words.items()
         }
         vectors = halved(memo_vectors(self.encoder, meanings(shop.items), work=work))
-        self._nearest = Nearest.of(vectors, self.settings.index_from)
+        self._nearest = Nearest.of(vectors, self.settings)
         self._table = ItemTable.of(shop)
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
@@ -245,7 +244,6 @@ class Search:
             for name, index in self._lexical.items():
                 (new / name).mkdir()
                 index.save(new / name)
-            save_file({"vectors": self._nearest.vectors.astype(np.float16)}, new / "vectors.safetensors")
             self._nearest.save(new)
             self._table.save(new)
             if self._suggester is not None:
@@ -283,8 +281,7 @@ class Search:
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
         task._table, task._speller = table, Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
-        vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
-        task._nearest = Nearest.load(folder, vectors, task.settings.index_from)
+        task._nearest = Nearest.load(folder, task.settings)
         if "picture_weight" in state:
             task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
             task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])

@@ -41,9 +41,9 @@ def with_items(known: Indexed, rows: Sequence[int], items: pl.DataFrame) -> Inde
     )
 
 
-def with_vectors(known: F32, rows: Sequence[int], new: F32) -> F32:
-    """The vectors [I, d] with `new` in `rows`, with room for those behind the last one."""
-    grown = np.zeros((max(len(known), *(row + 1 for row in rows)), known.shape[1]), np.float32)
+def with_vectors(known: NDArray[np.floating], rows: Sequence[int], new: F32) -> NDArray[np.floating]:
+    """The vectors [I, d] with `new` in `rows`, with room for those behind the last one; in memory."""
+    grown = np.zeros((max(len(known), *(row + 1 for row in rows)), known.shape[1]), known.dtype)
     grown[: len(known)] = known
     grown[list(rows)] = halved(new)
     return grown

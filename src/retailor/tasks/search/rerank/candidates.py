@@ -27,7 +27,7 @@ class Catalogue:
 
     details: BM25Index
     titles: BM25Index
-    vectors: F32
+    vectors: NDArray[np.floating]
     table: ItemTable
 
     @cached_property

@@ -33,7 +33,7 @@ def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
         titles.str.contains(query, literal=True).to_numpy(),
         titles.str.len_chars().to_numpy(),
         (part["brand"].fill_null("").str.to_lowercase() == query).to_numpy(),
-        _near(catalogue.vectors[rows], best),
+        _near(np.asarray(catalogue.vectors[rows], np.float32), best),
         _of_kind(part["category"].to_list(), best),
         candidates.category(catalogue),
     ]
