@@ -51,6 +51,7 @@ RUNS = (
     Run("grocery_pictures", 25, ("grocery-pictures",)),
     Run("search_icecat", 6, ("icecat-search",)),
     Run("search_kinds", 2),
+    Run("search_nothing", 2),
     Run("search_other_words", 15, ("icecat-search",)),
     Run("answer_hetpqa", 12, ("hetpqa", "epqa", "semipqa")),
     Run("answer_words", 1, ("hetpqa",)),

@@ -23,6 +23,8 @@ class SearchSettings:
     """So many of the best are ordered anew; 0 leaves them as they are, as do `weights` that are given."""
     category_weight: float = Field(default=3.0, ge=0)
     """Of the category that a query asks for, times how far categories can be told in the shop; 0 for none."""
+    false_alarms: float = Field(default=0.1, ge=0, lt=1)
+    """Of queries that the shop has something for, so many may be told that nothing fits; 0 never says so."""
     index_from: int = Field(default=100_000, ge=1)
     """From so many items on, what is near in meaning is found through an index instead of a scan."""
     vectors: Literal["float32", "int8", "binary"] = "float32"

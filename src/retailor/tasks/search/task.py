@@ -30,8 +30,10 @@ from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
 from retailor.tasks.search.nearest import Nearest, scored
-from retailor.tasks.search.nonsense import least_cosine
 from retailor.tasks.search.pictures import Looks, taught
+from retailor.tasks.search.presence.nonsense import least_cosine
+from retailor.tasks.search.presence.presence import Presence
+from retailor.tasks.search.presence.signs import Asked
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.rerank.reranker import Reranker
@@ -85,7 +87,9 @@ class Search:
         self._least_cosine = 0.0
         # The weights learned without a judged query, by query: `evaluate` never uses some that saw it.
         self._held_out: dict[str, Weights] = {}
+        self._catalogue: Catalogue | None = None
         self._reranker: Reranker | None = None
+        self._presence: Presence | None = None
         self._suggester: Suggester | None = None
         self.pictures = pictures
         self._looks: Looks | None = None
@@ -95,6 +99,7 @@ class Search:
         started = time.perf_counter()
         self._index(shop, work)
         self._learn(shop)
+        self._learn_presence(shop)
         self.log["seconds"] = round(time.perf_counter() - started, 3)
         return self
 
@@ -104,6 +109,7 @@ class Search:
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
         self._reranker = self._new_reranker(before._reranker)
+        self._presence = before._presence
         self._looks = self._looks and self._looks.weighing_as(before._looks)
         self.log = {**before.log, "refit": self.log}
         return self
@@ -126,6 +132,7 @@ class Search:
         vectors = with_vectors(self._nearest.vectors, rows, self.encoder.encode(meanings(items)))
         self._nearest = self._nearest.updated(vectors, rows)
         self._looks = self._looks and self._looks.with_room(len(self._item_ids))
+        self._catalogue = self._new_catalogue()
         self._reranker = self._new_reranker(self._reranker)
         return self
 
@@ -147,6 +154,7 @@ class Search:
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
         self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
+        self._catalogue = self._new_catalogue()
         new = self._new_reranker()
         self._reranker = new and new.weighing(self.settings.category_weight)
         self._least_cosine = least_cosine(self.encoder, vectors)
@@ -156,10 +164,23 @@ class Search:
         """With what `before` learned; None where the settings leave the first look alone."""
         if self.settings.weights is not None or not self.settings.n_reranked:
             return None
-        known = Catalogue(
+        assert self._catalogue is not None, "made with the index"
+        return Reranker(self._catalogue) if before is None else replace(before, catalogue=self._catalogue)
+
+    def _new_catalogue(self) -> Catalogue:
+        return Catalogue(
             self._lexical["details"], self._lexical["titles"], self._nearest.vectors, self._table
         )
-        return Reranker(known) if before is None else replace(before, catalogue=known)
+
+    def _learn_presence(self, shop: Shop) -> None:
+        """When to say that nothing fits, from the shop's own titles and judged queries."""
+        assert self._catalogue is not None, "made with the index"
+        judged = [query for query in judged_items(shop.judgments, self._rows) if self._reads(query)]
+        share, seed = self.settings.false_alarms, self.settings.seed
+        self._presence = Presence.learned(
+            self._catalogue, self.encoder, judged, false_alarms=share, seed=seed
+        )
+        self.log["nothing_fits"] = None if self._presence is None else self._presence.log
 
     def suggest(self, typed: Typed) -> Suggestions:
         """What may be meant by the beginning of a query. Raises DataError for k out of bounds."""
@@ -257,6 +278,7 @@ class Search:
                 "weights": self.weights,
                 "unread_weights": self.unread_weights,
                 "held_out": self._held_out,
+                "presence": None if self._presence is None else self._presence.plain(),
             }
             if self._looks is not None:
                 self._looks.pictures.save(new / "pictures")
@@ -285,7 +307,9 @@ class Search:
         if "picture_weight" in state:
             task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
             task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])
-        task._suggester, task._reranker = Suggester.load(folder), task._new_reranker()
+        task._catalogue, task._suggester = task._new_catalogue(), Suggester.load(folder)
+        task._presence = Presence.of(state.get("presence"))
+        task._reranker = task._new_reranker()
         if task._reranker is not None:
             task._reranker = Reranker.load(folder, task._reranker.catalogue)
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
@@ -314,6 +338,8 @@ class Search:
         seen = np.zeros_like(matches)
         if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
+            if not self._fits(understood.text, raw[2], look.z[2]):
+                matches[:] = False
         if query.image and self._looks is not None:
             seen = self._looks.seen
             scores, chosen, matches = self._looks.found(query.image, understood.text, scores, chosen, matches)
@@ -334,6 +360,12 @@ class Search:
             relaxed=chosen.relaxed,
             facets=self._table.facets(found),
         )
+
+    def _fits(self, text: str, cosines: F32, z: F32) -> bool:
+        """Whether the shop has what is asked for, as far as that can be told."""
+        if self._presence is None or self._catalogue is None:
+            return True
+        return self._presence.fits(Asked(text, cosines, z), self._catalogue)
 
     def _scores(self, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
         """The scores of all items [I] for the words `text`; `judged` is the query that taught, '' for any."""

@@ -1,0 +1,62 @@
+"""What tells that a query finds what it asks for, and not only the nearest there is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.metrics.ranking import top_items
+from retailor.retrieval.tokens import HAS_CHINESE, content_words
+from retailor.tasks.search.rerank.candidates import Catalogue
+
+F32 = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+NAMES = ("meaning", "meaning, apart", "chinese", "texts", "of one kind")
+N_BEST, N_NEAREST = 10, 3
+"""So many of the nearest tell one kind, and how near they are. Cosines between Chinese texts are higher."""
+
+
+class Asked(NamedTuple):
+    """A query, and how near in meaning every item is to it [I]: cosines, and their z-scores."""
+
+    text: str
+    cosines: F32
+    z: F32
+
+
+def signs_of(asked: Asked, catalogue: Catalogue, left: Bools) -> F32:
+    """The signs [len(NAMES)] of a query among the items that are `left` [I], at least one."""
+    n = min(N_BEST, int(left.sum()))
+    best = top_items(np.where(left, asked.cosines, -np.inf)[None], n)[0]
+    words = dict.fromkeys(content_words(asked.text))
+    idf = {word: catalogue.details.idf(word) for word in words}
+    docs = {word: _left_with(catalogue.details.docs_with(word), left) for word in words}
+    kinds = catalogue.categories.of_item[best]
+    known = kinds[kinds >= 0]
+    return np.array(
+        [
+            asked.cosines[best[:N_NEAREST]].mean(),
+            asked.z[best[:N_NEAREST]].mean(),
+            float(HAS_CHINESE.search(asked.text) is not None),
+            _most_covered(idf, docs, len(left)),
+            np.bincount(known).max() / n if len(known) else 0.0,
+        ],
+        np.float32,
+    )
+
+
+def _left_with(docs: NDArray[np.integer], left: Bools) -> NDArray[np.integer]:
+    return np.asarray(docs[left[docs]])
+
+
+def _most_covered(weights: dict[str, float], docs: dict[str, NDArray[np.integer]], n: int) -> float:
+    """The largest share of the words' weight that one item has."""
+    whole = sum(weights.values())
+    if not whole:
+        return 0.0
+    has = np.zeros(n, np.float32)
+    for word, weight in weights.items():
+        has[docs[word]] += np.float32(weight / whole)
+    return float(has.max(initial=0.0))

@@ -1,0 +1,137 @@
+"""Whether search says that nothing fits, and how often it is wrong."""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from retailor.retrieval.bm25 import BM25Index
+from retailor.shop.demo.shop import demo_shop, demo_truth
+from retailor.shop.tables import Shop
+from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.presence.presence import LEAST, Presence
+from retailor.tasks.search.presence.rehearsal import _phrase, kinds_of, rehearsals
+from retailor.tasks.search.presence.signs import NAMES, Asked, signs_of
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.testing.toys import HashEncoder
+from retailor.text.clean_shop import clean
+
+SIZE = 180
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return clean(demo_shop(SIZE))
+
+
+@pytest.fixture(scope="module")
+def search(shop: Shop) -> Search:
+    return Search(HashEncoder()).fit(shop)
+
+
+def test_a_rehearsed_query_is_asked_without_its_item_without_its_word_and_without_its_kind(
+    search: Search,
+) -> None:
+    catalogue = search._catalogue
+    assert catalogue is not None
+    asked, kinds = rehearsals(catalogue, 0), kinds_of(catalogue)
+    assert len(asked) > 2 * LEAST and {each.fits for each in asked} == {True, False}
+    for each in (one for one in asked if one.kind >= 0):
+        of_kind = kinds == each.kind
+        assert each.left.any() and not each.left.all()
+        # Something of the kind is left exactly where it is said that something fits.
+        assert bool((of_kind & each.left).any()) == each.fits
+        assert not any(map(str.isdigit, each.text)) and each.text == each.text.lower()
+    assert rehearsals(catalogue, 0)[3].text == asked[3].text
+
+
+def test_a_phrase_is_without_brand_numbers_and_units() -> None:
+    titles = ["Zephyr Tent, blue", "Family tent 4 m", "Blue kettle", "Steel kettle", "Cup", "Blue cup", "Mug"]
+    kind = np.array(["tent" in title.lower() for title in titles])
+    title = "Northgate FF-7074 Tent, blue ripstop, 30 cm"
+    telling, own = _phrase(title, "Northgate", kind, BM25Index.of(titles))
+    assert telling == ["Tent"] and own == ["blue", "ripstop"]
+    assert _phrase("双人帐篷 3厘米", "", kind, BM25Index.of(titles))[1] == ["双人", "帐篷", "厘米"]
+
+
+def test_categories_of_two_languages_are_one_kind_only_with_each_other(search: Search) -> None:
+    assert search._catalogue is not None
+    kinds, categories = kinds_of(search._catalogue), search._catalogue.categories
+    merged = {kind: set(categories.of_item[kinds == kind].tolist()) for kind in np.unique(kinds[kinds >= 0])}
+    assert max(map(len, merged.values())) <= 2
+    assert sum(map(len, merged.values())) == len(categories)
+
+
+def test_what_the_shop_sells_by_name_is_never_said_to_be_missing(search: Search) -> None:
+    for title in search._table.frame["title"].drop_nulls()[:40]:
+        assert not search.predict([SearchQuery(title, read=False)])[0].is_nearest
+    for name in ("tent", "headphones", "stroller"):
+        assert not search.predict([SearchQuery(name)])[0].is_nearest
+
+
+def test_what_does_not_fit_is_said_to_be_missing_with_the_nearest_shown(search: Search) -> None:
+    strict = copy(search)
+    strict._presence = replace(search._presence, least=1e9)  # type: ignore[type-var]
+    found = strict.predict([SearchQuery("trumpets", 3)])[0]
+    assert found.is_nearest and found.n_found == 0 and len(found.items) == 3 and not found.facets
+    assert not strict.predict([SearchQuery("tent", 3)])[0].is_nearest
+
+
+def test_the_share_of_false_alarms_is_that_of_the_judged_queries(search: Search, shop: Shop) -> None:
+    told = search.log["nothing_fits"]
+    queries = shop.judgments["query"].unique(maintain_order=True).to_list()
+    answers = search.predict([SearchQuery(query, read=False) for query in queries])
+    share = np.mean([each.is_nearest for each in answers])
+    assert told["calibrated_on"] == "judged queries" and set(told["weights"]) == set(NAMES)
+    assert told["false_alarms"] <= SearchSettings().false_alarms
+    assert share == pytest.approx(told["false_alarms"], abs=2 / len(queries))
+
+
+def test_without_judgments_rehearsed_queries_of_unseen_kinds_tell_the_share(shop: Shop) -> None:
+    unjudged = shop.with_tables(judgments=shop.judgments.clear())
+    told = Search(HashEncoder()).fit(unjudged).log["nothing_fits"]
+    assert told["calibrated_on"] == "rehearsed queries" and told["false_alarms"] <= 0.1
+    # Kinds that were withheld are noticed more often than others are denied.
+    assert told["noticed_of_withheld_kinds"] > told["false_alarms"]
+
+
+def test_no_false_alarms_are_allowed_and_nothing_is_ever_denied(shop: Shop) -> None:
+    search = Search(HashEncoder(), SearchSettings(false_alarms=0)).fit(shop)
+    assert search._presence is None and search.log["nothing_fits"] is None
+
+
+def test_a_shop_of_a_few_items_decides_nothing() -> None:
+    items = pl.DataFrame({"item_id": ["a", "b"], "title": ["Steel kettle", "Cotton towel"]})
+    search = Search(HashEncoder()).fit(Shop.of(items=items))
+    assert search._presence is None
+    assert len(search.predict([SearchQuery("piano")])[0].items) == 2
+
+
+def test_what_was_learned_is_saved_and_survives_a_refit(search: Search, shop: Shop, tmp_path: Path) -> None:
+    search.save(tmp_path / "search")
+    loaded = Search.load(tmp_path / "search")
+    assert loaded._presence == search._presence
+    state = json.loads((tmp_path / "search" / "search.json").read_text(encoding="utf-8"))
+    assert state["presence"]["weights"] == list(search._presence.weights)  # type: ignore[union-attr]
+    again = Search(HashEncoder()).refit(shop, search)
+    assert again._presence == search._presence
+    assert Presence.of(None) is None
+
+
+def test_signs_are_of_what_is_left_alone(search: Search) -> None:
+    catalogue = search._catalogue
+    assert catalogue is not None
+    products = demo_truth(SIZE).products
+    tents = np.array([products[item_id] == "tent" for item_id in search._item_ids])
+    vector = search.encoder.encode(["light tent"], role="query")[0]
+    cosines = catalogue.vectors @ vector
+    asked = Asked("light tent", cosines, cosines)
+    with_them = dict(zip(NAMES, signs_of(asked, catalogue, np.ones(len(tents), np.bool_)), strict=True))
+    without = dict(zip(NAMES, signs_of(asked, catalogue, ~tents), strict=True))
+    assert with_them["texts"] > without["texts"] and with_them["meaning"] >= without["meaning"]
