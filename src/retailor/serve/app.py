@@ -73,13 +73,15 @@ _TEXT = (
 )
 
 
-def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI:
+def make_app(
+    service: Service, settings: ServeSettings | None = None, metrics: Metrics | None = None
+) -> FastAPI:
     """The ASGI app of a service. Closing the service is up to the caller.
 
     Raises ConfigError when the settings name an API key that is not set.
     """
     settings = settings or service.settings
-    metrics = Metrics(service)
+    metrics = metrics or Metrics(service)
     app = FastAPI(
         title="Retailor",
         version=retailor_version(),
@@ -97,7 +99,7 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
     add_chat(app, service, talker(settings.chat_model))
     _add_shop(app, service)
     add_live(app, service)
-    add_merchant(app, service)
+    add_merchant(app, service, metrics)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
     _add_reference(app, settings)
@@ -155,8 +157,8 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/metrics", tags=["state"], response_class=Response)
     async def metrics_text() -> Response:
-        """Counts and times, for Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+        """Counts and times, for Prometheus; of all workers together."""
+        return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE)
 
 
 def _add_reference(app: FastAPI, settings: ServeSettings) -> None:

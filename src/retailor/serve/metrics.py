@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import accumulate
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -11,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from retailor.serve.batching import Tally
 from retailor.serve.service import Service
+from retailor.serve.worker_metrics import Summed, Written
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -25,9 +28,13 @@ _COUNTS = {
 
 
 class Metrics:
-    """The metrics of one app, in a registry of their own."""
+    """The metrics of one app, in a registry of their own; those of all workers where this is one of some."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, files: Path | None = None) -> None:
+        """`files`: the folder of the workers' figures (see `worker_metrics`)."""
+        self._service = service
+        self._written = None if files is None else Written(files, os.getpid())
+        self._summed = None if files is None else Summed(files)
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "retailor_http_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry
@@ -39,8 +46,9 @@ class Metrics:
         self.drafts = Counter(
             "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
         )
-        self.registry.register(_ServiceMetrics(service))
-        ProcessCollector(registry=self.registry)
+        self._counted = _ServiceMetrics(service), ProcessCollector(registry=None)
+        for each in self._counted:
+            self.registry.register(each)
 
     def saw(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one HTTP request."""
@@ -49,7 +57,24 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of them in the Prometheus text format."""
-        return generate_latest(self.registry)
+        if self._summed is None:
+            return generate_latest(self.registry)
+        self.write()
+        return generate_latest(self._summed.registry())
+
+    def write(self) -> None:
+        """Has the other workers know what is counted here."""
+        if self._written is not None:
+            self._written.write(family for each in self._counted for family in each.collect())
+
+    def n_shown(self) -> int:
+        """How many answers were noted, by all workers."""
+        showing = self._service.showing()
+        if self._summed is None:
+            return 0 if showing is None else showing.n_shown
+        self.write()
+        samples = (one for family in self._summed.collect() for one in family.samples)
+        return int(sum(one.value for one in samples if one.name == "retailor_shown_total"))
 
 
 class _ServiceMetrics:

@@ -36,6 +36,7 @@ from retailor.tasks.entry import Entry, Extra, no_item, with_pseudonym
 from retailor.tasks.shapes import Task
 
 if TYPE_CHECKING:
+    from retailor.live.news import News
     from retailor.live.shop import LiveShop
     from retailor.serve.showing import Showing
     from retailor.serve.watch import Watch
@@ -67,8 +68,10 @@ class Service:
         entries: Mapping[str, Entry],
         settings: ServeSettings | None = None,
         drift: DriftSettings | None = None,
+        news: News | None = None,
     ) -> Self:
-        """An open service of tasks among `entries`, such as `registry.TASKS`.
+        """An open service of tasks among `entries`, such as `registry.TASKS`; `news`: as one of the workers
+        of a server.
 
         Raises DataError when the folder holds no task or a broken one.
         """
@@ -78,8 +81,9 @@ class Service:
             service.reload()
             with naming_extras():
                 service._living = living_of(
-                    service.settings, entries, service.absorb, lambda: service._run, drift or DriftSettings()
-                )
+                    service.settings, entries, service.absorb, lambda: service._run,
+                    drift or DriftSettings(), news,
+                )  # fmt: skip
         except BaseException:
             service.close()
             raise
@@ -259,6 +263,7 @@ class Service:
         query = with_pseudonym(query, run.pseudonyms)
         user_id = getattr(query, "user_id", None)
         if self._living is not None:
+            self._living.shop.know_news()
             if self._living.trial is not None:
                 query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))

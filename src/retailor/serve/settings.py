@@ -15,6 +15,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class ServeSettings:
     """How a run is served. The defaults are for one machine: this one, nobody else."""
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that answer, behind one port. Weights and tables are in memory once; limits, `memory_mb` and
+    `threads` are those of each."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes a free port and says which."""

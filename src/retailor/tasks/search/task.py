@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from retailor.config import as_dict, saved_settings
 from retailor.errors import ConfigError, DataError, MissingTable, ModelError
@@ -27,6 +27,7 @@ from retailor.progress import track
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.store import artifact
+from retailor.store.shared import load_floats
 from retailor.tasks.search import understand as reading
 from retailor.tasks.search.evaluate import ROWS, judged_items, scores_of
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
@@ -283,7 +284,7 @@ class Search:
         task._held_out, task._least_cosine = state["held_out"], state["least_cosine"]
         task._table, task._speller = table, Speller(state["word_counts"])
         task._lexical = {name: BM25Index.load(folder / name) for name in (*SCORERS[:2], "titles")}
-        vectors = load_file(folder / "vectors.safetensors")["vectors"].astype(np.float32)
+        vectors = load_floats(folder / "vectors.safetensors", "vectors")
         task._nearest = Nearest.load(folder, vectors, task.settings.index_from)
         if "picture_weight" in state:
             task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
