@@ -48,9 +48,13 @@ class LiveShop:
         if gone:
             self.forgot(gone)
 
+    def is_behind(self) -> bool:
+        """Whether another worker has told of what must be known before the next answer."""
+        return self.news is not None and self.news.newest() > self.recent.number
+
     def know_news(self) -> None:
         """Takes in what another worker has told of: before each answer. What cannot be read now waits."""
-        if self.news is not None and self.news.newest() > self.recent.number:
+        if self.is_behind():
             with suppress(ServeError):
                 self.catch_up()
 

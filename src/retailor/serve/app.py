@@ -25,6 +25,7 @@ from retailor.serve.bodies import (
 )
 from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
+from retailor.serve.hot import Remembered
 from retailor.serve.keys import Keys
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
@@ -93,6 +94,8 @@ def make_app(
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    # The last one added stands before the others.
+    app.add_middleware(Remembered, service=service, kinds=[*service.entries])
     app.add_middleware(Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw)
     install(app)
     add_tasks(app, service, metrics)

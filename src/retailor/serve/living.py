@@ -98,6 +98,10 @@ class Living:
             self.showing.forget(user_ids)  # again: meanwhile the log may have been read once more
         return n
 
+    def notes(self, kind: str) -> bool:
+        """Whether each answer of a task that is shown is written down, and may be ordered anew."""
+        return self.showing is not None and kind in self.showing.impressions.tasks
+
     def soon(self) -> None:
         """An item has changed: look now."""
         self._wake.set()

@@ -21,6 +21,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _COUNTS = {
     "requests": ("n_requests", "Questions put to a task."),
     "cache_hits": ("n_hits", "Questions answered from the cache."),
+    "joined": ("n_joined", "Questions answered together with an equal one that was being answered."),
     "rejected": ("n_rejected", "Questions refused because the queue was full."),
     "late": ("n_late", "Questions whose answer took too long."),
     "failed": ("n_failed", "Questions on which the task failed."),
@@ -43,6 +44,7 @@ class Metrics:
             "retailor_http_request_seconds", "Time to answer.", ("route",),
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.drafts = Counter(
             "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
         )
@@ -52,8 +54,13 @@ class Metrics:
 
     def saw(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one HTTP request."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        counter = self._children.get((route, method, status))
+        if counter is None:  # a route, a method and a status each: they are few
+            counter = self._children[route, method, status] = (
+                self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+            )  # fmt: skip
+        counter[0].inc()
+        counter[1].observe(seconds)
 
     def text(self) -> bytes:
         """All of them in the Prometheus text format."""

@@ -199,7 +199,7 @@ def _uvicorn(app: FastAPI, settings: ServeSettings, worker: Worker | None) -> uv
         http=bounded_connections(settings),  # type: ignore[arg-type]  # it is only ever called
         # A worker that took many connections at once would leave the others none.
         backlog=AT_ONCE if worker is None else 1,
-        h11_max_incomplete_event_size=64 * 1024,
+        ws="none",
     )
 
 
@@ -297,6 +297,6 @@ def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) ->
     except RetailorError as error:
         _log.error("not reloaded: %s", error)
     if forgot:
-        service.cache.clear()  # answers of before, which nobody can reach but which are still there
+        service.clear()  # answers of before, which nobody can reach but which are still there
     if warmer is not None:
         warmer.start()

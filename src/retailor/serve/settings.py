@@ -31,6 +31,9 @@ class ServeSettings:
     warm_file: str | None = None
     """Queries whose answers are made and remembered before anyone asks, at the start and after each reload:
     a line each, the JSON body of a request with its `task` besides, or words to search for. None: none."""
+    rehearse: bool = True
+    """Whether each task is asked a question of the shop's before the server says that it is ready: what is
+    imported and made at the first question is then no customer's wait."""
     api_key_env: str | None = None
     """The environment variable that holds the API key, or `sha256:` and its digest; None asks for no key."""
     events_url: str | None = None
