@@ -71,22 +71,12 @@ class Server:
 
 CODE = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 from retailor.serve.server import serve
 from retailor.serve.settings import ServeSettings
-from retailor.testing.serving import TOY_TASKS, ToySentiment
-
-class Slow(ToySentiment):
-    def predict(self, queries):
-        import time
-        for query in queries:
-            time.sleep(float(query.text.removeprefix("sleep ")) if query.text.startswith("sleep ") else 0)
-        return super().predict(queries)
 
 settings = eval(sys.argv[2], {"ServeSettings": ServeSettings})
-tasks = {**TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=Slow.load)}
-serve(Path(sys.argv[1]), tasks, settings)
+serve(Path(sys.argv[1]), "retailor.testing.serving:SLOW_TASKS", settings)
 """
 
 

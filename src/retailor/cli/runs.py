@@ -90,6 +90,9 @@ def serve(
     warm: Annotated[
         str | None, typer.Option(help="A file of queries, a line each, to answer before anyone asks.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that answer, behind one port.", min=1, max=64)
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
     ] = None,
@@ -100,16 +103,15 @@ def serve(
     from retailor.serve.server import serve as serve_folder
     from retailor.serve.settings import ServeSettings
     from retailor.store.buckets import fetched_run, is_url
-    from retailor.tasks.registry import TASKS
 
     folder = fetched_run(place) if is_url(place) else Path(place)
     options = {
         "host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events,
-        "warm_file": warm,
+        "warm_file": warm, "workers": workers,
     }  # fmt: skip
     plan = folder / "plan.toml"
     sections = read_plan(plan).sections if plan.is_file() else {}
     planned = as_dict(sections["serve"]) if sections else {}
     values = {**planned, **{name: value for name, value in options.items() if value is not None}}
     settings = changed(ServeSettings, values, changes(change or [], "setting=value"), "retailor serve")
-    serve_folder(folder, TASKS, settings, sections.get("drift"))
+    serve_folder(folder, "retailor.tasks.registry:TASKS", settings, sections.get("drift"))

@@ -90,11 +90,15 @@ class Log:
             )
         return cls.open(url)
 
-    def append(self, lines: Sequence[Line]) -> list[Line | None]:
+    def append(
+        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
+    ) -> list[Line | None]:
         """Writes all lines, or none of them, and returns when they are on the disk.
 
         A line whose key is there already is not written: in its place stands the line that is, None where
-        this one was written. Raises ServeError 503 when the database does not answer.
+        this one was written. `unless_forgotten_since`: nor is a line of a customer whom a line after that
+        number says to forget, where it is older than that. Raises ServeError 503 when the database does not
+        answer.
         """
         first: dict[str, Line] = {}
         for each in lines:
@@ -104,7 +108,12 @@ class Log:
             with self._engine.begin() as connection:
                 _one_at_a_time(connection)
                 old = self._by_key(connection, list(first))
-                new = [_row(each) | {"received": received} for key, each in first.items() if key not in old]
+                gone = self._forgotten(connection, unless_forgotten_since)
+                new = [
+                    _row(each) | {"received": received}
+                    for key, each in first.items()
+                    if key not in old and not _is_of(each, gone)
+                ]
                 if new:
                     connection.execute(_TABLE.insert(), new)
         except sa.exc.SQLAlchemyError as error:
@@ -114,6 +123,13 @@ class Log:
             done.append(old.get(each.key))
             old.setdefault(each.key, first[each.key])
         return done
+
+    def _forgotten(self, connection: sa.Connection, since: int | None) -> list[Line]:
+        """The lines after a number that say whom to forget; none where there is no number."""
+        if since is None:
+            return []
+        chosen = sa.select(_TABLE).where(_TABLE.c.number > since, _TABLE.c.what == "forgot")
+        return [_line(row) for row in connection.execute(chosen)]
 
     def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Line]:
         found: dict[str, Line] = {}
@@ -260,6 +276,14 @@ def _forgot(user_id: str) -> Line:
     salt = secrets.token_hex(16)
     body = {"salt": salt, "hash": hash_of(user_id, salt)}
     return Line(f"forgot-{secrets.token_hex(16)}", "forgot", datetime.now(UTC), body=body)
+
+
+def _is_of(line: Line, gone: Sequence[Line]) -> bool:
+    """Whether a line is of somebody who was forgotten after it."""
+    return line.user_id is not None and any(
+        line.time <= each.time and hash_of(line.user_id, str(each.body["salt"])) == each.body["hash"]
+        for each in gone
+    )
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -36,6 +36,8 @@ class Recent:
         self._gone: set[str] = set()
         self._stock: dict[str, float] = {}
         self._events: deque[tuple[int, Line]] = deque(maxlen=MAX_EVENTS)
+        self._dropped: list[str] = []
+        """Who was forgotten by the lines that are being taken in."""
         self._hidden: tuple[str, ...] | None = None
         """What `not_to_show` gave last; None once it may be another."""
         self._arms: dict[str, tuple[str, str]] = {}
@@ -48,8 +50,8 @@ class Recent:
         self.n_changes = 0
         """How often items were put or taken out."""
 
-    def add(self, lines: Iterable[tuple[int, Line]]) -> None:
-        """Takes in lines with their numbers."""
+    def add(self, lines: Iterable[tuple[int, Line]]) -> list[str]:
+        """Takes in lines with their numbers; of whom something was forgotten by it."""
         take = {
             "event": self._event, "item": self._item, "gone": self._out, "stock": self._count,
             "forgot": self._forget, "exposed": self._expose,
@@ -59,6 +61,8 @@ class Recent:
                 self.number = max(self.number, number)
                 if line.what in take:
                     take[line.what](number, line)
+            dropped, self._dropped = self._dropped, []
+        return dropped
 
     def _event(self, number: int, line: Line) -> None:
         who = line.user_id
@@ -97,6 +101,7 @@ class Recent:
         known = self._own.keys() | self._arms.keys() | {str(each.user_id) for _, each in self._events}
         who = next((each for each in known if hash_of(each, salt) == theirs), None)
         if who is not None:
+            self._dropped.append(who)
             self._own.pop(who, None)
             self._arms.pop(who, None)
             left = [each for each in self._events if each[1].user_id != who]

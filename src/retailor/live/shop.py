@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from retailor.errors import ServeError
 from retailor.live.log import Log
+from retailor.live.news import News
 from retailor.live.reading import MAX_LATE
 from retailor.live.recent import Recent
 from retailor.live.shapes import Line, Refused, Taken
@@ -20,15 +23,17 @@ EVENTS_OF = timedelta(days=1) + MAX_LATE
 class LiveShop:
     """What happens in a shop: written down first, then known. Every method may be called from any thread."""
 
-    def __init__(self, log: Log) -> None:
-        self.log, self.recent = log, Recent()
+    def __init__(self, log: Log, news: News | None = None) -> None:
+        self.log, self.recent, self.news = log, Recent(), news
+        self.forgot: Callable[[Sequence[str]], None] = lambda user_ids: None
+        """Called with who was forgotten, here or by another process, where something of them was known."""
         self._reading = threading.Lock()
         self._first = datetime.now(UTC) - EVENTS_OF
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, news: News | None = None) -> Self:
         """With all that the log of that URL has of late. Raises ConfigError where it cannot be opened."""
-        shop = cls(Log.open(url))
+        shop = cls(Log.open(url), news)
         shop.catch_up()
         return shop
 
@@ -39,7 +44,24 @@ class LiveShop:
             if not self.recent.number:
                 # The log has nothing of who was forgotten: to look for them costs most, and finds nobody.
                 lines = (each for each in lines if each[1].what != "forgot")
-            self.recent.add(lines)
+            gone = self.recent.add(lines)
+        if gone:
+            self.forgot(gone)
+
+    def is_behind(self) -> bool:
+        """Whether another worker has told of what must be known before the next answer."""
+        return self.news is not None and self.news.newest() > self.recent.number
+
+    def know_news(self) -> None:
+        """Takes in what another worker has told of: before each answer. What cannot be read now waits."""
+        if self.is_behind():
+            with suppress(ServeError):
+                self.catch_up()
+
+    def _tell(self) -> None:
+        self.catch_up()
+        if self.news is not None:
+            self.news.tell(self.recent.number)
 
     def take(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
         """Writes the events of several requests at once; each gets what became of its own."""
@@ -62,17 +84,17 @@ class LiveShop:
         """How many there are of each item; of those with none nothing is shown until there are some."""
         now = datetime.now(UTC)
         self.log.append([_own("stock", item_id, {"n": n}, now) for item_id, n in counts.items()])
-        self.catch_up()
+        self._tell()
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Forgets what some customers did; how many lines of the log that was."""
         n = self.log.forget(user_ids)
-        self.catch_up()
+        self._tell()
         return n
 
     def _write(self, what: Any, item_id: str, body: Mapping[str, Any]) -> None:
         self.log.append([_own(what, item_id, body, datetime.now(UTC))])
-        self.catch_up()
+        self._tell()
 
     def close(self) -> None:
         """Lets go of the log."""

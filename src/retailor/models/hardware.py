@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retailor.store.memo import digest
+from retailor.store.shared import shared_folder, shared_tensors
+
 Precision = Literal["auto", "32"]
 
 
@@ -127,5 +130,18 @@ class InferenceCopy:
             if self._made is None or self._made[0] != state:
                 self._made = None
                 made = copy.deepcopy(network).eval().requires_grad_(False)
-                self._made = (state, made.to(torch.bfloat16) if half else made)
+                self._made = (state, _once_a_group(made.to(torch.bfloat16)) if half else made)
             return self._made[1]
+
+
+def _once_a_group(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with its bf16 weights where the workers of a server have them once; else as it is."""
+    if shared_folder() is None or device_of(network).type != "cpu":
+        return network
+    own = dict([*network.named_parameters(), *network.named_buffers()])
+    own = {name: each for name, each in own.items() if each.dtype == torch.bfloat16}
+    bits = {name: each.data.contiguous().view(torch.int16).numpy() for name, each in own.items()}
+    found = shared_tensors("bf16", digest(*bits.values()), lambda: bits)
+    for name, each in own.items():
+        each.data = torch.from_numpy(found[name]).view(torch.bfloat16)
+    return network

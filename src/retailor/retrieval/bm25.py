@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError
 from retailor.retrieval.tokens import words
+from retailor.store.shared import load_arrays
 
 K1, B = 1.2, 0.75
 _ARRAYS, _WORDS = "bm25.safetensors", "bm25.json"
@@ -204,10 +205,8 @@ class BM25Index:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when the two files do not belong together."""
-        from safetensors.numpy import load_file
-
         document = json.loads((Path(folder) / _WORDS).read_text(encoding="utf-8"))
-        arrays: dict[str, Any] = load_file(Path(folder) / _ARRAYS)
+        arrays: dict[str, Any] = load_arrays(Path(folder) / _ARRAYS)
         if len(arrays["starts"]) != len(document["vocabulary"]) + 1:
             raise DataError("the words and the arrays differ; make the index again.", path=folder)
         return cls(**document, **arrays)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError
 from retailor.metrics.ranking import top_items
+from retailor.store.shared import load_arrays, shared_folder
 
 F32 = NDArray[np.float32]
 Method = Literal["exact", "approximate"]
@@ -122,13 +123,11 @@ class VectorIndex:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved index. Raises DataError when a file is missing or does not fit the others."""
-        from safetensors.numpy import load_file
-
         folder = Path(folder)
         for name in (VECTORS, ABOUT):
             if not (folder / name).is_file():
                 raise DataError("the file is missing; make the index again.", path=folder / name)
-        vectors = load_file(folder / VECTORS)["vectors"]
+        vectors = load_arrays(folder / VECTORS)["vectors"]
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         if about["method"] == "exact":
             return cls(vectors)
@@ -147,7 +146,7 @@ def _graph(path: Path, vectors: F32) -> Any:
     from usearch.index import Index
 
     try:
-        graph = Index.restore(str(path))
+        graph = Index.restore(str(path), view=shared_folder() is not None)
     except Exception as error:
         raise DataError(f"the graph cannot be read ({error}); make the index again.", path=path) from None
     if graph is None or (len(graph), graph.ndim) != vectors.shape:

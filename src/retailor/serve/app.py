@@ -25,6 +25,7 @@ from retailor.serve.bodies import (
 )
 from retailor.serve.chat_routes import add_chat
 from retailor.serve.guard import Guard
+from retailor.serve.hot import Remembered
 from retailor.serve.keys import Keys
 from retailor.serve.live_routes import add_live
 from retailor.serve.memory import give_memory_back
@@ -73,13 +74,15 @@ _TEXT = (
 )
 
 
-def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI:
+def make_app(
+    service: Service, settings: ServeSettings | None = None, metrics: Metrics | None = None
+) -> FastAPI:
     """The ASGI app of a service. Closing the service is up to the caller.
 
     Raises ConfigError when the settings name an API key that is not set.
     """
     settings = settings or service.settings
-    metrics = Metrics(service)
+    metrics = metrics or Metrics(service)
     app = FastAPI(
         title="Retailor",
         version=retailor_version(),
@@ -91,13 +94,15 @@ def make_app(service: Service, settings: ServeSettings | None = None) -> FastAPI
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    # The last one added stands before the others.
+    app.add_middleware(Remembered, service=service, kinds=[*service.entries])
     app.add_middleware(Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw)
     install(app)
     add_tasks(app, service, metrics)
     add_chat(app, service, talker(settings.chat_model))
     _add_shop(app, service)
     add_live(app, service)
-    add_merchant(app, service)
+    add_merchant(app, service, metrics)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
     _add_reference(app, settings)
@@ -155,8 +160,8 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/metrics", tags=["state"], response_class=Response)
     async def metrics_text() -> Response:
-        """Counts and times, for Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+        """Counts and times, for Prometheus; of all workers together."""
+        return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE)
 
 
 def _add_reference(app: FastAPI, settings: ServeSettings) -> None:

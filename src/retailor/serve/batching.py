@@ -27,6 +27,7 @@ class Tally:
     n_rejected: int = 0
     n_late: int = 0
     n_failed: int = 0
+    n_joined: int = 0
     batch_sizes: Counter[int] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -35,17 +36,25 @@ class Tally:
         with self.lock:
             setattr(self, name, getattr(self, name) + 1)
 
+    def add_hit(self) -> None:
+        """Counts one more request that was answered from the cache."""
+        with self.lock:
+            self.n_requests += 1
+            self.n_hits += 1
+
     def add_batch(self, size: int) -> None:
         """Counts one batch of that size."""
         with self.lock:
             self.batch_sizes[size] += 1
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Waiting(Generic[Q, A]):
     key: str
     query: Q
     future: Future[A]
+    n: int = 1
+    """How many wait for it."""
 
 
 class Batcher(Generic[Q, A]):
@@ -70,6 +79,8 @@ class Batcher(Generic[Q, A]):
         self._max_batch, self._wait_s = max_batch, wait_s
         self._max_queue, self._timeout_s = max_queue, timeout_s
         self._queue: deque[_Waiting[Q, A]] = deque()
+        self._flying: dict[str, _Waiting[Q, A]] = {}
+        """By key, what waits or is being predicted."""
         self._changed = threading.Condition()
         self._closed = False
         self._query_s = query_s
@@ -83,7 +94,7 @@ class Batcher(Generic[Q, A]):
         return len(self._queue)
 
     def ask(self, query: Q, key: str) -> A:
-        """The answer to one query; equal keys in one batch are predicted once.
+        """The answer to one query; while one of a key waits or is predicted, others of it wait for the same.
 
         Raises ServeError: 429 when the queue is full or too long to be answered in time, 503 after close,
         504 when the answer takes too long, 500 when the task broke; and the task's own RetailorError.
@@ -92,7 +103,7 @@ class Batcher(Generic[Q, A]):
         try:
             return waiting.future.result(self._timeout_s)
         except TimeoutError:
-            waiting.future.cancel()
+            self._leave(waiting)
             self.tally.add("n_late")
             raise ServeError(
                 f"'{self.name}' took longer than {self._timeout_s:g} s; ask again later.",
@@ -105,6 +116,11 @@ class Batcher(Generic[Q, A]):
         with self._changed:
             if self._closed:
                 raise ServeError(f"'{self.name}' is stopping; ask again.", status=503, retry_after_s=1.0)
+            same = self._flying.get(key)
+            if same is not None:
+                same.n += 1
+                self.tally.add("n_joined")
+                return same
             n_wait, wait_s = len(self._queue), self._expected_wait_s()
             # Whoever comes first is always let in: only an answer tells how long an answer takes.
             hopeless = wait_s > self._timeout_s and (n_wait or self._running)
@@ -116,9 +132,21 @@ class Batcher(Generic[Q, A]):
                     retry_after_s=self._retry_after_s(),
                 )
             self._queue.append(waiting)
+            self._flying[key] = waiting
             if len(self._queue) in (1, self._max_batch):  # at others the thread would wake to wait again
                 self._changed.notify_all()
         return waiting
+
+    def _leave(self, waiting: _Waiting[Q, A]) -> None:
+        """One who waits no longer; where nobody else does either, it need not be predicted."""
+        with self._changed:
+            waiting.n -= 1
+            if not waiting.n and waiting.future.cancel():
+                self._land(waiting)
+
+    def _land(self, waiting: _Waiting[Q, A]) -> None:
+        if self._flying.get(waiting.key) is waiting:
+            del self._flying[waiting.key]
 
     def _expected_wait_s(self) -> float:
         """How long one more request would wait for its answer, by those before; a long run tells too."""
@@ -161,6 +189,9 @@ class Batcher(Generic[Q, A]):
         self.tally.add_batch(len(queries))
         answers = self._answers(list(queries.values()))
         by_key = dict(zip(queries, answers, strict=True))
+        with self._changed:
+            for waiting in live:
+                self._land(waiting)
         for waiting in live:
             answer = by_key[waiting.key]
             if isinstance(answer, RetailorError):
@@ -201,6 +232,7 @@ class Batcher(Generic[Q, A]):
         with self._changed:
             left = list(self._queue)
             self._queue.clear()
+            self._flying.clear()
         for waiting in left:
             if waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(ServeError(f"'{self.name}' has stopped.", status=503))

@@ -16,18 +16,16 @@ from retailor.errors import ConfigError, DataError, RetailorError
 from retailor.machine import n_cores, processor
 from retailor.progress import track
 from retailor.serve.opening import contents_of
-from retailor.serve.queries import lines_in, query_of, reason_of
+from retailor.serve.queries import lines_in, of_shop, query_of, reason_of
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop, open_shop
-from retailor.shop.view import ShopView
 from retailor.store.artifact import retailor_version
 from retailor.tasks.entry import Entry
 
 N_QUERIES = 64
 """Made from the shop, a task."""
 AT_ONCE = 8
-_FEW_DRAFTS = 3
 _IN_VAIN = 5
 """So many failures one after another end a timing."""
 _PATIENT = ServeSettings(timeout_s=300.0)
@@ -136,7 +134,7 @@ def _asked(folder: Path, entries: Mapping[str, Entry], path: Path | None) -> tup
     """Queries a task, and where they came from."""
     if path is None:
         shop = contents_of(folder, entries).shop
-        bodies = _of_shop(Shop.of() if shop is None else open_shop(shop))
+        bodies = of_shop(Shop.of() if shop is None else open_shop(shop), N_QUERIES)
         lines: Iterable[tuple[int, bytes]] = enumerate((json.dumps(body).encode() for body in bodies), 1)
     else:
         try:
@@ -156,35 +154,6 @@ def _asked(folder: Path, entries: Mapping[str, Entry], path: Path | None) -> tup
     source = "questions made of its shop" if path is None else f"questions of {path.name}"
     left = f", {len(refused)} lines of it no queries (first {refused[0]})" if refused else ""
     return asked, source + left
-
-
-def _of_shop(shop: Shop) -> list[dict[str, Any]]:
-    """Bodies of requests, each with its task: what the shop's customers and texts give."""
-    view = ShopView.of(shop)
-    customers = [str(row["user_id"]) for row in view.find_customers("", 1, N_QUERIES).rows]
-    items = view.find_items("", 1, N_QUERIES).rows
-    titles = [_few_words(str(row["title"])) for row in items if (row["title"] or "").strip()]
-    questions = _some(shop.questions["question"].to_list()) or [f"{title}?" for title in titles]
-    reviews = _some(shop.reviews["text"].to_list())
-    return [
-        *({"task": "recommend", "user_id": user_id} for user_id in customers),
-        *({"task": "search", "text": title} for title in titles),
-        *(
-            {"task": "answer", "question": text[:500]}
-            for text in questions or [f"{each}?" for each in titles]
-        ),
-        *({"task": "sentiment", "text": text[:10_000]} for text in reviews or titles),
-        *({"task": "review", "item_id": str(row["item_id"])} for row in items[:_FEW_DRAFTS]),
-    ]
-
-
-def _few_words(title: str) -> str:
-    words = title.split()
-    return " ".join(words[:3])[:60] if len(words) > 1 else title[:6]
-
-
-def _some(texts: Sequence[str | None]) -> list[str]:
-    return list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))[:N_QUERIES]
 
 
 def _timings(service: Service, kind: str, queries: Sequence[Any], seconds: float) -> list[Timing]:

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from retailor.serve.settings import ServeSettings
 
 HANDLES_KEPT = 160
 """File handles that are not for connections: files, caches, threads, and those that are being accepted."""
 LEAST_CONNECTIONS = 16
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a request before its body."""
+MOST_IN_LINE = 32
+"""Requests that a connection may send before the first of them is answered."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -41,10 +45,10 @@ class House:
     """How many connections may be open at once, and those that wait for a request, the longest first."""
 
     n_most: int
-    waiting: dict[H11Protocol, None] = field(default_factory=dict)
+    waiting: dict[HttpToolsProtocol, None] = field(default_factory=dict)
 
 
-class BoundedConnection(H11Protocol):
+class BoundedConnection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 connection, with an end to every wait.
 
     A connection that does not send the whole head of a request within `header_timeout_s` is closed, be it the
@@ -59,6 +63,7 @@ class BoundedConnection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._has_sent = False
+        self._in_head, self._n_head = True, 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -72,7 +77,43 @@ class BoundedConnection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         self._has_sent = True
         super().data_received(data)
+        if self._in_head:
+            self._n_head += len(data)
+            if self._n_head > LONGEST_HEAD:
+                self._refuse()
         self._look()
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._n_head = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Refuses what the parser lets pass: a head that is too long, no host or several, a long line."""
+        self._in_head = False
+        if self.transport.is_closing():
+            return
+        n_head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        n_hosts = sum(name == b"host" for name, _ in self.headers)
+        is_old = self.parser.get_http_version() == "1.0"
+        if n_head > LONGEST_HEAD or n_hosts > 1 or (not n_hosts and not is_old):
+            self._refuse()
+        elif len(self.pipeline) >= MOST_IN_LINE:
+            self.transport.abort()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self.transport.is_closing():
+            super().on_message_complete()
+        self._in_head, self._n_head = True, 0
+
+    def _refuse(self) -> None:
+        if not self.transport.is_closing():
+            self.send_400_response("Invalid HTTP request received.")
 
     def on_response_complete(self) -> None:
         self._has_sent = False

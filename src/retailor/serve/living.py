@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retailor.errors import RetailorError
@@ -21,6 +22,7 @@ from retailor.serve.trial import Trial
 from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
+    from retailor.live.news import News
     from retailor.live.shop import LiveShop
     from retailor.serve.served import Loaded, ServedRun
     from retailor.serve.settings import ServeSettings
@@ -55,11 +57,21 @@ class Living:
         self.shop, self.trial, self.showing, self.watch = shop, trial, showing, watch
         self._absorb, self._absorb_s = absorb, absorb_s
         self._writer = GroupCommit(shop.take, max_waiting=max_queue, timeout_s=timeout_s)
-        self._wake, self._closed = threading.Event(), False
+        shop.forgot = self._drop
+        self._wake, self._to_absorb, self._closed = threading.Event(), threading.Event(), False
         self._known = (0, 0)
+        self._noted = shop.recent.number
+        """Who was forgotten until this line has nothing that waits to be written."""
         self._absorbed_at = time.monotonic()
-        self._thread = threading.Thread(target=self._watch, name="living", daemon=True)
-        self._thread.start()
+        # Two threads: while tasks take in what is new, which may be long, the log is read on.
+        self._threads = [
+            threading.Thread(target=self._again, args=(wake, work), name=name, daemon=True)
+            for name, wake, work in (
+                ("living", self._wake, self._follow), ("absorbing", self._to_absorb, self._look)
+            )
+        ]  # fmt: skip
+        for thread in self._threads:
+            thread.start()
         self._beside: list[Every] = []
 
     def beside(self, name: str, seconds: float, work: Callable[[], object]) -> None:
@@ -80,38 +92,52 @@ class Living:
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Forgets what some customers did; how many lines of the log that was."""
-        for each in self._writers():
-            each.forget(user_ids)
+        self._drop(user_ids)
         n = self.shop.forget(user_ids)
         if self.showing is not None:
             self.showing.forget(user_ids)  # again: meanwhile the log may have been read once more
         return n
 
+    def notes(self, kind: str) -> bool:
+        """Whether each answer of a task that is shown is written down, and may be ordered anew."""
+        return self.showing is not None and kind in self.showing.impressions.tasks
+
     def soon(self) -> None:
         """An item has changed: look now."""
         self._wake.set()
 
-    def _watch(self) -> None:
+    def _again(self, wake: threading.Event, work: Callable[[], None]) -> None:
         while not self._closed:
-            self._wake.wait(LOOK_EVERY_S)
-            self._wake.clear()
+            wake.wait(LOOK_EVERY_S)
+            wake.clear()
             if self._closed:
                 return
             try:
-                self._tell()
-                self.shop.catch_up()
-                self._look()
+                work()
             except RetailorError as error:
                 _log.error("what is new could not be taken in: %s", error)
             except Exception as error:  # the thread must live: its work is tried again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
+    def _follow(self) -> None:
+        self._tell()
+        self.shop.catch_up()
+        self._to_absorb.set()
+
+    def _drop(self, user_ids: Sequence[str]) -> None:
+        """What waits to be written of some customers is not."""
+        for each in self._writers():
+            each.forget(user_ids)
+
     def _writers(self) -> list[Trial | Showing]:
         return [each for each in (self.trial, self.showing) if each is not None]
 
     def _tell(self) -> None:
+        known = self.shop.recent.number
+        append = partial(self.shop.log.append, unless_forgotten_since=self._noted)
         for each in self._writers():
-            each.write(self.shop.log.append)
+            each.write(append)
+        self._noted = known
 
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number
@@ -125,8 +151,10 @@ class Living:
         """Writes what waits, stops the thread and lets go of the log."""
         self._writer.close(timeout_s)
         self._closed = True
-        self._wake.set()
-        self._thread.join(timeout_s)
+        for wake in (self._wake, self._to_absorb):
+            wake.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
         for each in self._beside:
             each.close(timeout_s)
         try:
@@ -147,8 +175,10 @@ def living_of(
     absorb: Callable[[], None],
     served: Callable[[], ServedRun | None],
     drift: DriftSettings,
+    news: News | None = None,
 ) -> Living | None:
-    """What the settings ask for, at work; None where no events are kept. `served` gives the run of now."""
+    """What the settings ask for, at work; None where no events are kept. `served` gives the run of now,
+    `news` is what the workers of a server tell each other by."""
     if settings.events_url is None:
         return None
     from retailor.live.shop import LiveShop
@@ -156,7 +186,7 @@ def living_of(
     from retailor.serve.watch import Watch
 
     trial = Trial(settings.experiment, entries) if settings.experiment.name else None
-    shop = LiveShop.open(settings.events_url)
+    shop = LiveShop.open(settings.events_url, news)
     showing = Showing(shop.log, settings.impressions, settings.bandit) if settings.impressions.tasks else None
     watch = Watch(shop, served, drift, settings.experiment)
     made = Living(

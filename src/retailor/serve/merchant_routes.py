@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
+from filelock import FileLock
 from pydantic import BaseModel, Field
 
 from retailor.errors import DataError, ServeError
@@ -17,6 +19,7 @@ from retailor.live import standing
 from retailor.live.drift import Day
 from retailor.live.standing import RECEIPT, refreshes_of, run_of, set_standing, standing_number
 from retailor.serve.bodies import Problem
+from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
 from retailor.serve.watch import Watch
 from retailor.tasks.http import strict
@@ -135,28 +138,35 @@ class PromoteBody(BaseModel):
     number: int = Field(ge=0, le=9999)
 
 
-def add_merchant(app: FastAPI, service: Service) -> None:
+def add_merchant(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """Adds the routes; the guard asks for the key of who may administer."""
     changing = Lock()
+    folder = refreshes_of(service.folder)
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        """One change at a time, of all workers."""
+        with changing, FileLock(folder / ".turn.lock") if folder.is_dir() else nullcontext():
+            yield
 
     @app.get("/merchant/state", tags=["shop"])
     def merchant() -> MerchantReply:
         """What came in, arms and lift, drift, runs, and the bandit. Needs the key of who may administer."""
-        return _state(service)
+        return _state(service, metrics)
 
     @app.post("/merchant/promote", tags=["shop"], responses=_REFUSED)
     def promote(body: PromoteBody) -> MerchantReply:
         """Lets a refresh answer, or with 0 the run itself; no request fails meanwhile."""
-        with changing:
+        with alone():
             _stand(service, lambda folder: standing.promote(folder, body.number))
-        return _state(service)
+        return _state(service, metrics)
 
     @app.post("/merchant/back", tags=["shop"], responses=_REFUSED)
     def back() -> MerchantReply:
         """Lets the run answer again that answered before the last promotion."""
-        with changing:
+        with alone():
             _stand(service, standing.back)
-        return _state(service)
+        return _state(service, metrics)
 
 
 def _stand(service: Service, change: Callable[[Path], Any]) -> None:
@@ -179,13 +189,13 @@ def _stand(service: Service, change: Callable[[Path], Any]) -> None:
         raise
 
 
-def _state(service: Service) -> MerchantReply:
+def _state(service: Service, metrics: Metrics) -> MerchantReply:
     recent, watch, showing = service.recent(), service.watch(), service.showing()
     learner = None if showing is None else showing.learner
     return MerchantReply(
         name=service.ready()["name"],
         came_in=None if recent is None else _came(recent.came_in()),
-        shown=None if showing is None else showing.n_shown,
+        shown=None if showing is None else metrics.n_shown(),
         counted_at=None if watch is None else watch.counted_at,
         experiment=None if watch is None else _experiment(watch),
         drift=None if watch is None else [_day(day) for day in watch.days[-N_DAYS:]],

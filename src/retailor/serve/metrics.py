@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import accumulate
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -11,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 
 from retailor.serve.batching import Tally
 from retailor.serve.service import Service
+from retailor.serve.worker_metrics import Summed, Written
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -18,6 +21,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _COUNTS = {
     "requests": ("n_requests", "Questions put to a task."),
     "cache_hits": ("n_hits", "Questions answered from the cache."),
+    "joined": ("n_joined", "Questions answered together with an equal one that was being answered."),
     "rejected": ("n_rejected", "Questions refused because the queue was full."),
     "late": ("n_late", "Questions whose answer took too long."),
     "failed": ("n_failed", "Questions on which the task failed."),
@@ -25,9 +29,13 @@ _COUNTS = {
 
 
 class Metrics:
-    """The metrics of one app, in a registry of their own."""
+    """The metrics of one app, in a registry of their own; those of all workers where this is one of some."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, files: Path | None = None) -> None:
+        """`files`: the folder of the workers' figures (see `worker_metrics`)."""
+        self._service = service
+        self._written = None if files is None else Written(files, os.getpid())
+        self._summed = None if files is None else Summed(files)
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "retailor_http_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry
@@ -36,20 +44,44 @@ class Metrics:
             "retailor_http_request_seconds", "Time to answer.", ("route",),
             buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.drafts = Counter(
             "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
         )
-        self.registry.register(_ServiceMetrics(service))
-        ProcessCollector(registry=self.registry)
+        self._counted = _ServiceMetrics(service), ProcessCollector(registry=None)
+        for each in self._counted:
+            self.registry.register(each)
 
     def saw(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one HTTP request."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        counter = self._children.get((route, method, status))
+        if counter is None:  # a route, a method and a status each: they are few
+            counter = self._children[route, method, status] = (
+                self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+            )  # fmt: skip
+        counter[0].inc()
+        counter[1].observe(seconds)
 
     def text(self) -> bytes:
         """All of them in the Prometheus text format."""
-        return generate_latest(self.registry)
+        if self._summed is None:
+            return generate_latest(self.registry)
+        self.write()
+        return generate_latest(self._summed.registry())
+
+    def write(self) -> None:
+        """Has the other workers know what is counted here."""
+        if self._written is not None:
+            self._written.write(family for each in self._counted for family in each.collect())
+
+    def n_shown(self) -> int:
+        """How many answers were noted, by all workers."""
+        showing = self._service.showing()
+        if self._summed is None:
+            return 0 if showing is None else showing.n_shown
+        self.write()
+        samples = (one for family in self._summed.collect() for one in family.samples)
+        return int(sum(one.value for one in samples if one.name == "retailor_shown_total"))
 
 
 class _ServiceMetrics:

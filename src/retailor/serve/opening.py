@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retailor.cache import Cache, MemoryCache, layered, open_cache
+from retailor.cache import Cache, LayeredCache, MemoryCache, layered, open_cache
 from retailor.errors import DataError
 from retailor.models.shapes import Encoder
 from retailor.serve.settings import ServeSettings
@@ -140,6 +140,11 @@ def cache_of(settings: ServeSettings) -> Cache:
         return memory
     behind = open_cache(settings.cache_url)
     return behind if isinstance(behind, MemoryCache) else layered(memory, behind)
+
+
+def nearest_cache(cache: Cache) -> Cache:
+    """The part of a cache that is in this process's memory; a get of it waits for nothing."""
+    return cache.fast if isinstance(cache, LayeredCache) else cache
 
 
 def open_encoder(folder: Path) -> Encoder:

@@ -30,6 +30,8 @@ class Reply:
     """The shop that it is of."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What `Entry.checked` noted of the query."""
+    key: str | None = None
+    """All that made the reply, but for the language; None where each one is noted, and so another."""
     query_id: str = ""
     """What a click on one of its items names; '' where what was shown is not noted."""
 

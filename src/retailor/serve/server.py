@@ -7,10 +7,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,12 +24,17 @@ from retailor.live.settings import DriftSettings
 from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
 from retailor.serve.connections import bounded_connections
+from retailor.serve.every import Every
 from retailor.serve.memory import few_arenas
+from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.serve.warm import Warmer
 from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
+
+if TYPE_CHECKING:
+    from retailor.serve.workers import Worker
 
 BACKLOG = 2048
 """Connections that the system holds until we accept them."""
@@ -40,43 +49,99 @@ _log = logging.getLogger("retailor.serve")
 
 def serve(
     folder: Path,
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, Entry] | str,
     settings: ServeSettings | None = None,
     drift: DriftSettings | None = None,
 ) -> None:
     """Serves a run folder, or a saved task, until SIGTERM or Ctrl-C; requests in flight are finished first.
 
+    `entries`: the tasks, or where they are imported from, as `module:NAME`, which several workers need.
     SIGHUP loads the folder anew without a pause. Raises ConfigError when the port is taken or the API key
     is not set, DataError when there is nothing to serve.
     """
     settings = settings or ServeSettings()
     settings.api_key()
+    with _bind(settings) as listener:
+        if settings.workers == 1:
+            serve_here(Place(Path(folder), settings, drift), listener, entries_of(entries))
+            return
+        if not isinstance(entries, str):
+            raise ConfigError(
+                "several workers import the tasks themselves: name them as 'module:NAME'.", key="entries"
+            )
+        from retailor.serve.workers import serve_by_workers
+
+        serve_by_workers(Place(Path(folder), settings, drift), listener, entries)
+
+
+def entries_of(entries: Mapping[str, Entry] | str) -> Mapping[str, Entry]:
+    """The tasks, imported where they are named."""
+    if not isinstance(entries, str):
+        return entries
+    module, _, name = entries.partition(":")
+    found: Mapping[str, Entry] = getattr(import_module(module), name)
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is served, and how."""
+
+    folder: Path
+    settings: ServeSettings
+    drift: DriftSettings | None = None
+
+
+def serve_here(
+    place: Place, listener: socket.socket, entries: Mapping[str, Entry], worker: Worker | None = None
+) -> None:
+    """Serves in this process, which is all of the server or one of its workers."""
+    settings = place.settings
     few_arenas()
     sys.setswitchinterval(SWITCH_S)
+    news = None if worker is None else worker.news()
     with (
-        _bind(settings) as listener,
         _stops() as serving,
-        closing(Service.load(Path(folder), entries, settings, drift)) as service,
+        closing(Service.load(place.folder, entries, settings, place.drift, news)) as service,
         _warms(service, entries, settings) as warmer,
         _reloads(service, warmer),
     ):
-        server = _Server(_uvicorn(make_app(service, settings), settings))
+        metrics = Metrics(service, None if worker is None else worker.metrics)
+        server = _Server(_uvicorn(make_app(service, settings, metrics), settings, worker))
         serving.append(server)
-        with _naming_the_address(settings):
-            listener.listen(BACKLOG)
-        _log_start(service, settings, listener.getsockname()[1])
+        if worker is None:
+            with _naming_the_address(settings):
+                listener.listen(BACKLOG)
+            log_start(service.ready(), settings, listener.getsockname()[1])
+        else:
+            server.told = partial(worker.tell, service.ready())
         if warmer is not None:
             warmer.start()
-        server.run(sockets=[listener])
+        with nullcontext() if worker is None else _again_and_again("metrics", metrics.write):
+            server.run(sockets=[listener])
+
+
+@contextmanager
+def _again_and_again(name: str, work: Callable[[], None]) -> Iterator[None]:
+    every = Every(name, LOOK_EVERY_S, work)
+    try:
+        yield
+    finally:
+        every.close(LOOK_EVERY_S)
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, which accepts few at once though many may wait: it knows one number for both."""
 
+    told: Callable[[], None] | None = None
+    """Called when it listens."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(BACKLOG)
+        if self.told is not None:
+            self.told()
 
 
 def _bind(settings: ServeSettings) -> socket.socket:
@@ -108,32 +173,38 @@ def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
         ) from None
 
 
-def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
-    log = {
+def log_settings(worker: int | None = None) -> dict[str, Any]:
+    """Where the log goes; of several workers each says which it is."""
+    who = "" if worker is None else f"worker {worker}: "
+    return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+        "formatters": {"plain": {"format": f"%(asctime)s %(levelname)s {who}%(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
         "loggers": {
             "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             "retailor": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         },
     }
+
+
+def _uvicorn(app: FastAPI, settings: ServeSettings, worker: Worker | None) -> uvicorn.Config:
     # uvicorn's own access log has whole addresses in it, and those hold customers' ids and words.
     return uvicorn.Config(
         app,
-        log_config=log,
+        log_config=log_settings(None if worker is None else worker.number),
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=settings.stop_timeout_s,
         http=bounded_connections(settings),  # type: ignore[arg-type]  # it is only ever called
-        backlog=AT_ONCE,
-        h11_max_incomplete_event_size=64 * 1024,
+        # A worker that took many connections at once would leave the others none.
+        backlog=AT_ONCE if worker is None else 1,
+        ws="none",
     )
 
 
-def _log_start(service: Service, settings: ServeSettings, port: int) -> None:
-    state = service.ready()
+def log_start(state: Mapping[str, Any], settings: ServeSettings, port: int) -> None:
+    """The first lines of the log: what is served, where, and what is not."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     _log.info("serving '%s' (%s) on http://%s:%d", state["name"], ", ".join(state["tasks"]), host, port)
     for kind, reason in state["absent"].items():
@@ -226,6 +297,6 @@ def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) ->
     except RetailorError as error:
         _log.error("not reloaded: %s", error)
     if forgot:
-        service.cache.clear()  # answers of before, which nobody can reach but which are still there
+        service.clear()  # answers of before, which nobody can reach but which are still there
     if warmer is not None:
         warmer.start()

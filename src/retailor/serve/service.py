@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,7 +24,8 @@ from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.item_pictures import small_jpeg
 from retailor.serve.living import Living, living_of
-from retailor.serve.opening import cache_of, contents_of, open_encoder
+from retailor.serve.opening import cache_of, contents_of, nearest_cache, open_encoder
+from retailor.serve.rehearsal import rehearse
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
@@ -36,11 +37,14 @@ from retailor.tasks.entry import Entry, Extra, no_item, with_pseudonym
 from retailor.tasks.shapes import Task
 
 if TYPE_CHECKING:
+    from retailor.live.news import News
     from retailor.live.shop import LiveShop
     from retailor.serve.showing import Showing
     from retailor.serve.watch import Watch
 
 INSIGHT = "insight.html"
+MOST_QUERIES = 4096
+"""Requests whose query is known without parsing them again."""
 
 
 class Service:
@@ -54,6 +58,10 @@ class Service:
         """The run that answers: that of the folder, or the refresh of it that was promoted last."""
         self.settings = settings
         self.cache = cache
+        self._near = nearest_cache(cache)
+        """The part of the cache that is in this process's memory: there are replies as they were sent."""
+        self.known_queries = Known(MOST_QUERIES)
+        """What requests ask, by their address or body."""
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
         self._reloading, self._forgetting = threading.Lock(), threading.Lock()
@@ -67,8 +75,10 @@ class Service:
         entries: Mapping[str, Entry],
         settings: ServeSettings | None = None,
         drift: DriftSettings | None = None,
+        news: News | None = None,
     ) -> Self:
-        """An open service of tasks among `entries`, such as `registry.TASKS`.
+        """An open service of tasks among `entries`, such as `registry.TASKS`; `news`: as one of the workers
+        of a server.
 
         Raises DataError when the folder holds no task or a broken one.
         """
@@ -78,8 +88,9 @@ class Service:
             service.reload()
             with naming_extras():
                 service._living = living_of(
-                    service.settings, entries, service.absorb, lambda: service._run, drift or DriftSettings()
-                )
+                    service.settings, entries, service.absorb, lambda: service._run,
+                    drift or DriftSettings(), news,
+                )  # fmt: skip
         except BaseException:
             service.close()
             raise
@@ -120,6 +131,8 @@ class Service:
         hidden = pseudonyms_of(contents.shop) if contents.shop else None
         shop = Shop.of(items=whole.items, events=whole.events)
         pictures = Path(self.settings.pictures) if self.settings.pictures else contents.pictures
+        if self.settings.rehearse:
+            rehearse(tasks, whole, view)
         run = ServedRun(
             contents.name, tasks, contents.absent, view, shop, number, hidden, contents.insight, pictures
         )
@@ -183,7 +196,7 @@ class Service:
             n_log = self._living.forget(ids) if self._living is not None else 0
             receipt = forget_in(self.folder, ids, self.entries, n_log=n_log)
             self.reload()
-            self.cache.clear()
+            self.clear()
         return receipt
 
     def absorb_soon(self) -> None:
@@ -234,12 +247,40 @@ class Service:
         self.tallies[kind].add("n_requests")
         if living is None or living.showing is None or not is_shown:
             answer, loaded, cached = self._answered(kind, asked.query, loaded)
-            return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes)
+            key = _reply_key(kind, loaded, run, asked)
+            return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes, key)
         shown = living.showing.asked(kind, asked.query, asked.user_id, loaded)
         answer, loaded, cached = self._answered(kind, shown.wide, loaded)
         arm = None if living.trial is None else living.trial.arm(kind, asked.user_id)
         answer, query_id = living.showing.shown(kind, shown, answer, loaded, arm)
-        return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes, query_id)
+        return Reply(answer, loaded.fingerprint, cached, run.view, asked.notes, query_id=query_id)
+
+    def remembered(self, kind: str, query: Any, language: str) -> bytes | None:
+        """The reply to a query as it was sent, counted as asked and answered; None where it must be made.
+
+        It waits for nothing. Raises as `ask`.
+        """
+        run, living = self._now(), self._living
+        if living is not None and (living.shop.is_behind() or living.notes(kind)):
+            return None
+        loaded = run.task(kind)
+        asked = self._asked(kind, query, run, loaded)
+        key = _reply_key(kind, loaded, run, asked)
+        body = None if key is None else self._near.get(f"{key} {language}")
+        if body is not None:
+            if living is not None and living.trial is not None:
+                living.trial.note(kind, asked.user_id)
+            self.tallies[kind].add_hit()
+        return body
+
+    def keep_reply(self, key: str, language: str, body: bytes) -> None:
+        """Remembers a reply as it was sent; `key` is that of the `Reply`."""
+        self._near.put(f"{key} {language}", body)
+
+    def clear(self) -> None:
+        """Forgets every answer, reply and query."""
+        self.cache.clear()
+        self.known_queries.clear()
 
     def warm(self, kind: str, query: Any) -> None:
         """Makes and remembers the answer that a customer will be shown, and notes nobody: no arm, no showing.
@@ -259,6 +300,7 @@ class Service:
         query = with_pseudonym(query, run.pseudonyms)
         user_id = getattr(query, "user_id", None)
         if self._living is not None:
+            self._living.shop.know_news()
             if self._living.trial is not None:
                 query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
@@ -386,3 +428,32 @@ class Service:
         """Task kind to how many requests wait for it."""
         run = self._run
         return {} if run is None else {kind: len(loaded.batcher) for kind, loaded in run.tasks.items()}
+
+
+def _reply_key(kind: str, loaded: Loaded, run: ServedRun, asked: Understood) -> str | None:
+    """All that a reply is made of, but for its language: what answers, the query with what has happened since
+    the fit, its notes, and the shop that it is shown with. None for a query that has no exact text."""
+    parts = [kind, run.view.number, asked.query, dict(asked.notes)]
+    try:
+        return cache_key("reply", loaded.fingerprint, parts)
+    except TypeError:
+        return None
+
+
+class Known:
+    """Requests to what they ask; when there are more than so many it begins anew. Safe from any thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: dict[Hashable, Any] = {}
+
+    def get(self, asked: Hashable) -> Any:
+        return self._found.get(asked)
+
+    def put(self, asked: Hashable, query: Any) -> None:
+        if len(self._found) >= self._most:
+            self._found = {}
+        self._found[asked] = query
+
+    def clear(self) -> None:
+        self._found = {}

@@ -15,6 +15,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class ServeSettings:
     """How a run is served. The defaults are for one machine: this one, nobody else."""
 
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that answer, behind one port. Weights and tables are in memory once; limits, `memory_mb` and
+    `threads` are those of each."""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes a free port and says which."""
@@ -28,6 +31,9 @@ class ServeSettings:
     warm_file: str | None = None
     """Queries whose answers are made and remembered before anyone asks, at the start and after each reload:
     a line each, the JSON body of a request with its `task` besides, or words to search for. None: none."""
+    rehearse: bool = True
+    """Whether each task is asked a question of the shop's before the server says that it is ready: what is
+    imported and made at the first question is then no customer's wait."""
     api_key_env: str | None = None
     """The environment variable that holds the API key, or `sha256:` and its digest; None asks for no key."""
     events_url: str | None = None

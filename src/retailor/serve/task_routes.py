@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Query, Response
 from pydantic import BaseModel
 
+from retailor.serve.hot import SLIP
 from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
 from retailor.tasks.entry import Entry, Extra, Http
@@ -64,12 +65,16 @@ def _asker(entry: Entry, service: Service, metrics: Metrics) -> Asked:
     """A function from a body to the reply: what both routes of a task do."""
 
     def asked(body: Any, response: Response, accept_language: str) -> BaseModel:
-        answered = service.ask(entry.name, body.query(), is_shown=True)
+        query = body.query()
+        answered = service.ask(entry.name, query, is_shown=True)
         served = Served(
             answered.view, answered.cached, language_of(accept_language), answered.notes, answered.query_id
         )
         reply = entry.http.shown(answered.answer, served)
         _mark(entry.http, response, metrics)
+        slip = SLIP.get()
+        if slip is not None and not entry.http.is_generated:
+            slip.query, slip.key = query, answered.key if answered.cached else None
         return reply
 
     return asked

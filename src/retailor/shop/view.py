@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -12,6 +13,9 @@ from retailor.shop.tables import Shop
 
 CARD = ("item_id", "title", "description", "brand", "category", "price", "currency", "image", "language")
 N_RECENT = 3
+_NUMBERS = itertools.count(1)
+N_CARDS = 4096
+"""Items whose cards are kept: those that are shown most."""
 _NO_STARS = pl.DataFrame(schema={"item_id": pl.String, "rating": pl.Float64, "n_reviews": pl.UInt32})
 
 
@@ -27,6 +31,8 @@ class ShopView:
     """Items with their popularity, and customers with their histories. All of it is in memory."""
 
     def __init__(self, items: pl.DataFrame, events: pl.DataFrame, stars: pl.DataFrame = _NO_STARS) -> None:
+        self.number = next(_NUMBERS)
+        """Another one in each view of this process."""
         counts = events.group_by("item_id").len("n_events")
         self._items = (
             items.select(*CARD, "attributes")
@@ -41,6 +47,7 @@ class ShopView:
             )
             .sort("n_events", "item_id", descending=[True, False])
         )
+        self._cards: dict[int, dict[str, Any]] = {}
         self._item_ix = {item_id: ix for ix, item_id in enumerate(self._items["item_id"])}
         self._events = events.sort("user_id", "time", descending=[False, True], nulls_last=True)
         ranges = self._events.with_row_index("first").group_by("user_id").agg(pl.col("first").min(), pl.len())
@@ -81,7 +88,15 @@ class ShopView:
     def card(self, item_id: str) -> dict[str, Any] | None:
         """What the page shows of an item, or None when the catalogue does not have it."""
         ix = self._item_ix.get(item_id)
-        return None if ix is None else _card(self._items.row(ix, named=True))
+        if ix is None:
+            return None
+        found = self._cards.get(ix)
+        if found is None:
+            found = _card(self._items.row(ix, named=True))
+            if len(self._cards) >= N_CARDS:
+                self._cards = {}
+            self._cards[ix] = found
+        return {**found}
 
     def details(self, item_id: str) -> dict[str, Any] | None:
         """The card with attributes, whole description and stars; None when the catalogue has it not."""
@@ -126,6 +141,9 @@ class ShopView:
     def title(self, item_id: str) -> str:
         """The item's title, or its id when it has none."""
         ix = self._item_ix.get(item_id)
+        card = self._cards.get(-1 if ix is None else ix)
+        if card is not None:
+            return str(card["title"])  # which is the id where there is none
         title = None if ix is None else self._items["title"][ix]
         return str(title or item_id)
 

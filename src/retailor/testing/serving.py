@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -224,6 +225,21 @@ TOY_TASKS: dict[str, Entry] = {
     for toy in TOYS
 }
 """The entries of our tasks, which open toys."""
+
+
+class SlowSentiment(ToySentiment):
+    """A text `sleep 0.5` takes that long."""
+
+    def predict(self, queries: Sequence[SentimentQuery]) -> list[Sentiment]:
+        for query in queries:
+            if query.text.startswith("sleep "):
+                time.sleep(float(query.text.removeprefix("sleep ")))
+        return super().predict(queries)
+
+
+SLOW_TASKS: dict[str, Entry] = {
+    **TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=SlowSentiment.load)
+}  # fmt: skip
 
 
 def toy_run(folder: Path, shop: Shop, *, without: Sequence[str] = (), name: str = "toy") -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from retailor.errors import DataError
 from retailor.models.pictures.decoding import Pixels, decode
@@ -21,6 +21,7 @@ from retailor.models.shapes import PictureEncoder
 from retailor.progress import track
 from retailor.store import artifact
 from retailor.store.memo import memo_tensors
+from retailor.store.shared import load_floats
 
 F32 = NDArray[np.float32]
 KIND = "pictures"
@@ -131,7 +132,7 @@ class ItemPictures:
     def load(cls, folder: Path, open_pictures: OpenPictures) -> Self:
         """The inverse of `save`. Raises DataError that names a missing or corrupt file."""
         about = artifact.verify(folder, KIND).settings
-        vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
+        vectors = load_floats(Path(folder) / "vectors.safetensors", "vectors")
         item_ids = tuple(json.loads((Path(folder) / "items.json").read_text(encoding="utf-8")))
         return cls(open_pictures(Path(folder) / "encoder"), item_ids, vectors, dict(about["unread"]))
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from retailor.errors import DataError
 from retailor.models.encoding import memo_vectors
@@ -19,6 +19,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import words
 from retailor.seeds import stream
+from retailor.store.shared import load_floats
 from retailor.tasks.answer.features import Chance, features
 from retailor.tasks.answer.shapes import Evidence
 
@@ -201,7 +202,7 @@ class PassageIndex:
         table = pl.read_parquet(Path(folder) / "passages.parquet")
         if "stars" not in table.columns or not (Path(folder) / CATEGORIES).exists():
             raise DataError("these answers were made by an earlier version; fit the task again.", path=folder)
-        vectors = load_file(Path(folder) / "vectors.safetensors")["vectors"].astype(np.float32)
+        vectors = load_floats(Path(folder) / "vectors.safetensors", "vectors")
         lexical = BM25Index.load(folder)
         if not len(table) == len(vectors) == len(lexical):
             raise DataError("passages, vectors and words differ in number; fit the task again.", path=folder)

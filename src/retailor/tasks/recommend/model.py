@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from retailor.errors import DataError
 from retailor.models.encoding import memo_vectors
@@ -23,6 +23,7 @@ from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
+from retailor.store.shared import load_arrays
 from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
@@ -160,7 +161,7 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
 
         encoder = (open_encoder or load_encoder)(folder / "encoder")
     catalogue = Catalogue.of_table(pl.read_parquet(folder / "items.parquet"))
-    tensors = load_file(folder / "parts.safetensors")
+    tensors = load_arrays(folder / "parts.safetensors")
     rooms = ("history/", "item_tfidf/", "item_embeddings/")
     own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(rooms)}
     understanding = _understanding(own, state["vocabulary"], len(catalogue), encoder)

@@ -23,6 +23,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.packed import CODES, PackedVectors, blocks, mapped
 from retailor.retrieval.vectors import VectorIndex
+from retailor.store.shared import load_floats
 from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.weights import SCORERS
 
@@ -112,7 +113,7 @@ class Nearest:
             known = load_file(folder / _MOMENTS)
             index = PackedVectors.load(folder, on_disk)
             return cls(on_disk, index, frozenset(), known["mean"], known["moment"])
-        vectors = load_file(folder / _VECTORS)["vectors"].astype(np.float32)
+        vectors = load_floats(folder / _VECTORS, "vectors")
         if not (folder / _GRAPH).exists():
             return cls.of(vectors, settings)
         return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH))

@@ -18,11 +18,12 @@ from typing import Any, Self, get_args
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from retailor.errors import DataError
 from retailor.scripts import HAN
 from retailor.shop.tables import Shop
+from retailor.store.shared import load_arrays
 from retailor.tasks.search.shapes import Kind, Suggestion, Suggestions, Typed
 from retailor.tasks.search.spelling import english_words
 from retailor.text.clean_shop import clean_text
@@ -145,8 +146,8 @@ class Suggester:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved suggestions."""
-        arrays: dict[str, Any] = load_file(folder / _ARRAYS)
-        keys = np.frombuffer(arrays["keys"].tobytes(), dtype=f"S{KEY_BYTES}")
+        arrays: dict[str, Any] = load_arrays(folder / _ARRAYS)
+        keys = np.ascontiguousarray(arrays["keys"]).view(f"S{KEY_BYTES}").reshape(-1)
         return cls(pl.read_parquet(folder / _PHRASES), keys, arrays["owners"])
 
 
