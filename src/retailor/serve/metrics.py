@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from retailor.serve.batching import Tally
 from retailor.serve.service import Service
@@ -27,8 +28,9 @@ _COUNTS = {
 class Metrics:
     """The metrics of one app, in a registry of their own."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, shop: str = "") -> None:
         self.registry = CollectorRegistry()
+        self._shop = shop
         self._requests = Counter(
             "retailor_http_requests", "HTTP requests.", ("route", "method", "status"), registry=self.registry
         )
@@ -40,7 +42,8 @@ class Metrics:
             "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
         )
         self.registry.register(_ServiceMetrics(service))
-        ProcessCollector(registry=self.registry)
+        if not shop:
+            ProcessCollector(registry=self.registry)
 
     def saw(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts one HTTP request."""
@@ -48,8 +51,25 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
-        """All of them in the Prometheus text format."""
-        return generate_latest(self.registry)
+        """All of them in the Prometheus text format; those of one of several shops say which."""
+        return generate_latest(ByShop({self._shop: self.registry}) if self._shop else self.registry)
+
+
+class ByShop(Collector):
+    """The figures of several registries with the label `shop`: each family once, as Prometheus asks."""
+
+    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for shop, registry in self._registries.items():
+            for each in registry.collect():
+                family = families.setdefault(each.name, Metric(each.name, each.documentation, each.type))
+                family.samples += [
+                    sample._replace(labels={"shop": shop, **sample.labels}) for sample in each.samples
+                ]
+        yield from families.values()
 
 
 class _ServiceMetrics:

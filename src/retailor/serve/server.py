@@ -7,13 +7,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from retailor.errors import ConfigError, RetailorError
 from retailor.live.settings import DriftSettings
@@ -51,23 +52,46 @@ def serve(
     """
     settings = settings or ServeSettings()
     settings.api_key()
+    listen(settings, lambda: _opened(Path(folder), entries, settings, drift))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a socket leads to, once it is open, and what is told and begun when it listens on a port."""
+
+    app: ASGIApp
+    begin: Callable[[int], None]
+
+
+def listen(settings: ServeSettings, opened: Callable[[], AbstractContextManager[Opened]]) -> None:
+    """Serves what `opened` opens until a stop signal, and closes it. Raises ConfigError for a taken port."""
     few_arenas()
     sys.setswitchinterval(SWITCH_S)
-    with (
-        _bind(settings) as listener,
-        _stops() as serving,
-        closing(Service.load(Path(folder), entries, settings, drift)) as service,
-        _warms(service, entries, settings) as warmer,
-        _reloads(service, warmer),
-    ):
-        server = _Server(_uvicorn(make_app(service, settings), settings))
+    with _bind(settings) as listener, _stops() as serving, opened() as ready:
+        server = _Server(_uvicorn(ready.app, settings))
         serving.append(server)
         with _naming_the_address(settings):
             listener.listen(BACKLOG)
-        _log_start(service, settings, listener.getsockname()[1])
-        if warmer is not None:
-            warmer.start()
+        ready.begin(listener.getsockname()[1])
         server.run(sockets=[listener])
+
+
+@contextmanager
+def _opened(
+    folder: Path, entries: Mapping[str, Entry], settings: ServeSettings, drift: DriftSettings | None
+) -> Iterator[Opened]:
+    with (
+        closing(Service.load(folder, entries, settings, drift)) as service,
+        warms(service, entries, settings) as warmer,
+        reloads([(service, warmer)]),
+    ):
+
+        def begin(port: int) -> None:
+            tell_of(service, settings, port)
+            if warmer is not None:
+                warmer.start()
+
+        yield Opened(make_app(service, settings), begin)
 
 
 class _Server(uvicorn.Server):
@@ -108,7 +132,7 @@ def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
         ) from None
 
 
-def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+def _uvicorn(app: ASGIApp, settings: ServeSettings) -> uvicorn.Config:
     log = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -132,13 +156,16 @@ def _uvicorn(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
     )
 
 
-def _log_start(service: Service, settings: ServeSettings, port: int) -> None:
+def tell_of(service: Service, settings: ServeSettings, port: int, path: str = "") -> None:
+    """Says in the log what is served where, what was left out, and who could reach it."""
     state = service.ready()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    _log.info("serving '%s' (%s) on http://%s:%d", state["name"], ", ".join(state["tasks"]), host, port)
+    _log.info(
+        "serving '%s' (%s) on http://%s:%d%s", state["name"], ", ".join(state["tasks"]), host, port, path
+    )
     for kind, reason in state["absent"].items():
         _log.info("left out: %s: %s", kind, reason)
-    if not settings.is_local() and settings.api_key_env is None:
+    if not settings.is_local() and service.settings.api_key_env is None:
         _log.warning("anyone who reaches %s can read customers' histories; ask for a key.", settings.host)
 
 
@@ -175,9 +202,8 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
 
 
 @contextmanager
-def _warms(
-    service: Service, entries: Mapping[str, Entry], settings: ServeSettings
-) -> Iterator[Warmer | None]:
+def warms(service: Service, entries: Mapping[str, Entry], settings: ServeSettings) -> Iterator[Warmer | None]:
+    """What makes answers before anyone asks, where the settings name a file of queries."""
     if settings.warm_file is None:
         yield None
         return
@@ -189,21 +215,27 @@ def _warms(
 
 
 @contextmanager
-def _reloads(service: Service, warmer: Warmer | None) -> Iterator[None]:
-    """The folder is loaded anew on SIGHUP, and when another run of it was promoted."""
+def reloads(served: Sequence[tuple[Service, Warmer | None]]) -> Iterator[None]:
+    """Each folder is loaded anew on SIGHUP, and when another run of it was promoted."""
     ended = threading.Event()
+
+    def reload_all() -> None:
+        for each in served:
+            _reload(*each)
+
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-        given = (service, warmer)
-        signal.signal(
-            signal.SIGHUP, lambda number, frame: threading.Thread(target=_reload, args=given).start()
-        )
-    watching = threading.Thread(target=_watch, args=(service, warmer, ended), name="standing", daemon=True)
-    watching.start()
+        signal.signal(signal.SIGHUP, lambda number, frame: threading.Thread(target=reload_all).start())
+    watching = [
+        threading.Thread(target=_watch, args=(*each, ended), name="standing", daemon=True) for each in served
+    ]
+    for thread in watching:
+        thread.start()
     try:
         yield
     finally:
         ended.set()
-        watching.join()
+        for thread in watching:
+            thread.join()
 
 
 def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> None:
