@@ -24,7 +24,7 @@ from retailor.models.shapes import OpenEncoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.item_pictures import small_jpeg
-from retailor.serve.living import Living, living_of
+from retailor.serve.living import Living, living_of, mend_log
 from retailor.serve.opening import cache_of, contents_of, open_encoder
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
@@ -89,6 +89,8 @@ class Service:
         try:
             service.reload()
             with naming_extras():
+                if settings.events_url is not None:
+                    mend_log(settings.events_url, service.folder, service._now())
                 service._living = living_of(
                     service.settings, entries, service.absorb, lambda: service._run, drift or DriftSettings()
                 )
