@@ -390,3 +390,19 @@ class TestOpen:
     def test_a_wrong_url_is_named(self, url: str, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             open_cache(url)
+
+
+def test_a_space_of_redis_is_its_own(redis_server: Server) -> None:
+    """Shops of one server: what one clears is still there for the others."""
+    north, south = (
+        RedisCache(redis_server.url, prefix=f"retailor:{name}:", timeout_s=5) for name in ("n", "s")
+    )
+    opened = open_cache(redis_server.url, "n")
+    assert isinstance(opened, RedisCache) and opened.prefix == north.prefix
+    for each in (north, south):
+        each.put("k", each.prefix.encode())
+    assert (north.get("k"), south.get("k")) == (b"retailor:n:", b"retailor:s:")
+    north.clear()
+    assert north.get("k") is None and south.get("k") == b"retailor:s:"
+    for each in (north, south, opened):
+        each.close()

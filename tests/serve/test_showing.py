@@ -84,6 +84,20 @@ def test_what_was_shown_is_a_line_that_a_click_can_name(run_folder: Path, tmp_pa
         assert [each.query_id for each in noted(service)].count(reply["query_id"]) == 1
 
 
+def test_tasks_that_show_no_list_answer_as_before(run_folder: Path, tmp_path: Path, shop: Shop) -> None:
+    """They ended with a 500 where impressions were on."""
+    item_id = shop.items["item_id"][0]
+    with served(run_folder, tmp_path, impressions={"tasks": ["recommend", "search"]}) as (client, service):
+        for task, body in (
+            ("sentiment", {"text": "good"}),
+            ("answer", {"question": "Which material?", "item_id": item_id}),
+            ("review", {"item_id": item_id, "rating": 5}),
+        ):
+            got = client.post(f"/{task}", json=body)
+            assert got.status_code == 200 and "query_id" not in got.json(), got.text
+        assert not noted(service)
+
+
 def test_a_share_of_the_answers_and_the_first_places_alone(run_folder: Path, tmp_path: Path) -> None:
     with served(run_folder, tmp_path, impressions={**NOTED, "share": 0.5, "most": 2}) as (client, service):
         replies = [client.post("/recommend", json={"user_id": f"u{n}", "k": 5}).json() for n in range(60)]

@@ -28,8 +28,10 @@ __all__ = [
 ]
 
 
-def open_cache(url: str) -> Cache:
+def open_cache(url: str, space: str = "") -> Cache:
     """The cache behind a URL: `memory:`, `lmdb:/folder` (both take `?size_mb=`), or `redis://host:port/0`.
+
+    What is put under one `space`, letters, digits and '-', is neither found nor cleared under another.
 
     Raises ConfigError on any other URL, MissingExtra when the client library is not installed.
     """
@@ -37,9 +39,9 @@ def open_cache(url: str) -> Cache:
     if parts.scheme == "memory":
         return MemoryCache(_size_bytes(url, MEMORY_BYTES))
     if parts.scheme == "lmdb" and (parts.netloc or parts.path):
-        return LmdbCache(Path(parts.netloc + parts.path), _size_bytes(url, DISK_BYTES))
+        return LmdbCache(Path(parts.netloc + parts.path, space), _size_bytes(url, DISK_BYTES))
     if parts.scheme in ("redis", "rediss", "unix"):
-        return RedisCache(url)
+        return RedisCache(url, prefix=f"retailor:{space}:" if space else "retailor:")
     raise ConfigError(
         f"there is no cache '{without_password(url)}'; write 'memory:', 'lmdb:/folder' or 'redis://host:6379/0'.",
         key="cache",

@@ -77,7 +77,14 @@ def report(
 
 
 def serve(
-    place: Annotated[str, typer.Argument(help="The folder or the URL of a finished run.")],
+    place: Annotated[
+        str | None,
+        typer.Argument(help="The folder or the URL of a finished run, or a TOML file of several shops."),
+    ] = None,
+    shop: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=RUN, once for each of several shops, served below /shops/NAME/."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
     cache: Annotated[str | None, typer.Option(help="memory:, lmdb:FOLDER or redis://HOST:PORT/N")] = None,
@@ -97,21 +104,30 @@ def serve(
         list[str] | None, typer.Option("--set", help="Any setting of [serve], e.g. --set memory_mb=256")
     ] = None,
 ) -> None:
-    """Serves a run over HTTP, with a page at /, by the section [serve] of its plan and the options."""
+    """Serves a run over HTTP, with a page at /, by the section [serve] of its plan and the options.
+
+    Several shops are served side by side, none of which can see another's.
+    """
+    from retailor.cli.shops import serve_asked
     from retailor.config import as_dict
     from retailor.plan.settings import changed, read_plan
     from retailor.serve.server import serve as serve_folder
     from retailor.serve.settings import ServeSettings
+    from retailor.serve.shops.settings import asked_for
     from retailor.store.buckets import fetched_run, is_url
 
-    folder = fetched_run(place) if is_url(place) else Path(place)
     options = {
         "host": host, "port": port, "cache_url": cache, "api_key_env": key_env, "events_url": events,
         "warm_file": warm, "workers": workers,
     }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    overrides = changes(change or [], "setting=value")
+    if shop or place is None or place.endswith(".toml"):
+        serve_asked(asked_for(place, shop or []), given, overrides)
+        return
+    folder = fetched_run(place) if is_url(place) else Path(place)
     plan = folder / "plan.toml"
     sections = read_plan(plan).sections if plan.is_file() else {}
     planned = as_dict(sections["serve"]) if sections else {}
-    values = {**planned, **{name: value for name, value in options.items() if value is not None}}
-    settings = changed(ServeSettings, values, changes(change or [], "setting=value"), "retailor serve")
+    settings = changed(ServeSettings, {**planned, **given}, overrides, "retailor serve")
     serve_folder(folder, "retailor.tasks.registry:TASKS", settings, sections.get("drift"))

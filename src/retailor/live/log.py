@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -225,6 +225,55 @@ class Log:
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
         return n
+
+    def forget_until(self, people: Mapping[str, datetime]) -> int:
+        """Deletes what came in of some customers until an instant each; how many lines that was."""
+        column = _TABLE.c
+        try:
+            with self._engine.begin() as connection:
+                _one_at_a_time(connection)
+                n = sum(
+                    connection.execute(
+                        _TABLE.delete().where(column.user_id == user_id, column.received <= _ms(at))
+                    ).rowcount
+                    for user_id, at in people.items()
+                )
+            if n:
+                _swept(self._engine)
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+        return n
+
+    def user_ids(self) -> list[str]:
+        """The customers that lines name."""
+        chosen = sa.select(_TABLE.c.user_id).where(_TABLE.c.user_id.is_not(None)).distinct()
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                return list(connection.scalars(chosen))
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
+
+    def go_on_behind(self, number: int) -> bool:
+        """Has the next line get a number behind this one; whether it would have had another."""
+        name = {"name": _TABLE.name, "number": number}
+        if self._engine.dialect.name == "sqlite":
+            given = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+            gives = "INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"
+        else:
+            sequence = "pg_get_serial_sequence(:name, 'number')::regclass"
+            given = f"SELECT pg_sequence_last_value({sequence})"
+            gives = f"SELECT setval({sequence}, :number)"
+        try:
+            with self._engine.begin() as connection:
+                _one_at_a_time(connection)
+                if (connection.scalar(sa.text(given), {"name": _TABLE.name}) or 0) >= number:
+                    return False
+                if self._engine.dialect.name == "sqlite":
+                    connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), name)
+                connection.execute(sa.text(gives), name)
+                return True
+        except sa.exc.SQLAlchemyError as error:
+            raise _down(error) from None
 
     def of(self, user_ids: Sequence[str]) -> list[tuple[int, Line]]:
         """The lines of some customers, in order."""

@@ -24,7 +24,7 @@ from retailor.serve.bodies import (
     Ready,
 )
 from retailor.serve.chat_routes import add_chat
-from retailor.serve.guard import Guard
+from retailor.serve.guard import OPEN, Guard
 from retailor.serve.hot import Remembered
 from retailor.serve.keys import Keys
 from retailor.serve.live_routes import add_live
@@ -75,14 +75,20 @@ _TEXT = (
 
 
 def make_app(
-    service: Service, settings: ServeSettings | None = None, metrics: Metrics | None = None
+    service: Service,
+    settings: ServeSettings | None = None,
+    metrics: Metrics | None = None,
+    *,
+    shop: str = "",
 ) -> FastAPI:
     """The ASGI app of a service. Closing the service is up to the caller.
 
-    Raises ConfigError when the settings name an API key that is not set.
+    `shop` is its name where it is one of several: they lie below `/shops/NAME`, and what each of them has is
+    told to nobody without its key. Raises ConfigError when the settings name an API key that is not set.
     """
     settings = settings or service.settings
-    metrics = metrics or Metrics(service)
+    metrics = metrics or Metrics(service, shop=shop)
+    base = f"/shops/{shop}" if shop else ""
     app = FastAPI(
         title="Retailor",
         version=retailor_version(),
@@ -94,9 +100,13 @@ def make_app(
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    app.state.base, app.state.registry = base, metrics.registry
     # The last one added stands before the others.
     app.add_middleware(Remembered, service=service, kinds=[*service.entries])
-    app.add_middleware(Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw)
+    app.add_middleware(
+        Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw, base=base,
+        opened=tuple(path for path in OPEN if not shop or path != "/ready"),
+    )  # fmt: skip
     install(app)
     add_tasks(app, service, metrics)
     add_chat(app, service, talker(settings.chat_model))
@@ -105,7 +115,7 @@ def make_app(
     add_merchant(app, service, metrics)
     _add_state(app, service, metrics)
     add_page(app, settings, service.entries)
-    _add_reference(app, settings)
+    _add_reference(app, settings, base)
     return app
 
 
@@ -164,12 +174,12 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE)
 
 
-def _add_reference(app: FastAPI, settings: ServeSettings) -> None:
+def _add_reference(app: FastAPI, settings: ServeSettings, base: str) -> None:
     plain = app.openapi
     keyed = settings.api_key_env is not None
 
     def openapi() -> dict[str, Any]:
-        return plain() if app.openapi_schema else described(plain(), asks_for_key=keyed)
+        return plain() if app.openapi_schema else described(plain(), asks_for_key=keyed, base=base)
 
     app.openapi = openapi  # type: ignore[method-assign]
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"}

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -48,12 +48,22 @@ class _ClientGone(Exception):
 class Guard:
     """An ASGI app around another one. It logs method, route, status and time: no ids, words or keys."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, keys: Keys, saw: Saw) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServeSettings,
+        keys: Keys,
+        saw: Saw,
+        base: str = "",
+        opened: Collection[str] = OPEN,
+    ) -> None:
+        """`base`: what stands before the paths, for the log; `opened`: those that need no key."""
         self._app = app
         self._settings = settings
         self._keys = keys
         self._hosts = settings.allowed_hosts()
         self._saw = saw
+        self._base, self._opened = base, opened
         self._n_in_flight = 0
         self._second = self._n_refused = 0
         self._n_sending: Counter[str] = Counter()
@@ -78,7 +88,7 @@ class Guard:
             route = str(getattr(scope.get("route"), "path", "other"))
             method = scope["method"] if scope["method"] in METHODS else "other"
             self._saw(route, method, seen.status, seconds)
-            self._tell(f"{method} {route}", seen.status, seconds)
+            self._tell(f"{method} {self._base}{route}", seen.status, seconds)
 
     def _tell(self, what: str, status: int, seconds: float) -> None:
         """One line a request; of those refused so many a second, and then how many more there were."""
@@ -93,7 +103,7 @@ class Guard:
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        is_open = scope["path"] in OPEN or scope["path"].startswith("/page/")
+        is_open = scope["path"] in self._opened or scope["path"].startswith("/page/")
         refusal = self._refusal(scope, headers, is_open)
         if refusal is not None:
             await refusal(scope, receive, send)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retailor.errors import RetailorError
@@ -19,6 +20,7 @@ from retailor.live.shapes import Line, Refused, Taken
 from retailor.serve.every import Every
 from retailor.serve.group_commit import GroupCommit
 from retailor.serve.trial import Trial
+from retailor.shop.gone import Note
 from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
@@ -207,6 +209,25 @@ def living_of(
                 "learning", settings.bandit.learn_s, lambda: showing.learn(_task(served(), showing.task))
             )
     return made
+
+
+def mend_log(url: str, folder: Path, run: ServedRun) -> None:
+    """Makes a log from a backup fit for the run of now, and says so; it changes nothing of any other."""
+    from retailor.live.log import Log
+    from retailor.live.restored import restored
+
+    log = Log.open(url)
+    try:
+        done = restored(log, run.number, Note.read(folder))
+    finally:
+        log.close()
+    if done.goes_on_at is not None:
+        _log.warning(
+            "the log of events ends before what the run was fitted on: is it a backup? It goes on at line %d",
+            done.goes_on_at,
+        )
+    if done.n_forgotten:
+        _log.warning("%d lines of people who had been forgotten are deleted again", done.n_forgotten)
 
 
 def _task(run: ServedRun | None, kind: str) -> Loaded | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from retailor.serve.batching import Tally
 from retailor.serve.service import Service
@@ -31,9 +33,9 @@ _COUNTS = {
 class Metrics:
     """The metrics of one app, in a registry of their own; those of all workers where this is one of some."""
 
-    def __init__(self, service: Service, files: Path | None = None) -> None:
-        """`files`: the folder of the workers' figures (see `worker_metrics`)."""
-        self._service = service
+    def __init__(self, service: Service, files: Path | None = None, *, shop: str = "") -> None:
+        """`files`: the folder of the workers' figures (see `worker_metrics`); `shop`: which of several."""
+        self._service, self._shop = service, shop
         self._written = None if files is None else Written(files, os.getpid())
         self._summed = None if files is None else Summed(files)
         self.registry = CollectorRegistry()
@@ -48,7 +50,10 @@ class Metrics:
         self.drafts = Counter(
             "retailor_generated_drafts", "Generated drafts handed out.", registry=self.registry
         )
-        self._counted = _ServiceMetrics(service), ProcessCollector(registry=None)
+        # What the process takes is nobody's of several shops.
+        self._counted: tuple[Any, ...] = (_ServiceMetrics(service),)
+        if not shop:
+            self._counted += (ProcessCollector(registry=None),)
         for each in self._counted:
             self.registry.register(each)
 
@@ -63,9 +68,9 @@ class Metrics:
         counter[1].observe(seconds)
 
     def text(self) -> bytes:
-        """All of them in the Prometheus text format."""
+        """All of them in the Prometheus text format; those of one of several shops say which."""
         if self._summed is None:
-            return generate_latest(self.registry)
+            return generate_latest(ByShop({self._shop: self.registry}) if self._shop else self.registry)
         self.write()
         return generate_latest(self._summed.registry())
 
@@ -82,6 +87,23 @@ class Metrics:
         self.write()
         samples = (one for family in self._summed.collect() for one in family.samples)
         return int(sum(one.value for one in samples if one.name == "retailor_shown_total"))
+
+
+class ByShop(Collector):
+    """The figures of several registries with the label `shop`: each family once, as Prometheus asks."""
+
+    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for shop, registry in self._registries.items():
+            for each in registry.collect():
+                family = families.setdefault(each.name, Metric(each.name, each.documentation, each.type))
+                family.samples += [
+                    sample._replace(labels={"shop": shop, **sample.labels}) for sample in each.samples
+                ]
+        yield from families.values()
 
 
 class _ServiceMetrics:

@@ -133,12 +133,13 @@ def _best_shop(shops: Mapping[str, Path]) -> Path | None:
     return shops.get("clean") or next(reversed([*shops.values()]), None)
 
 
-def cache_of(settings: ServeSettings) -> Cache:
-    """The cache of the settings, with memory in front of a slower one."""
+def cache_of(settings: ServeSettings, space: str = "") -> Cache:
+    """The cache of the settings, with memory in front of a slower one; `space` is what keeps it apart from
+    others at the same URL."""
     memory = MemoryCache(settings.memory_mb * 2**20)
     if settings.cache_url == "memory:":
         return memory
-    behind = open_cache(settings.cache_url)
+    behind = open_cache(settings.cache_url, space)
     return behind if isinstance(behind, MemoryCache) else layered(memory, behind)
 
 

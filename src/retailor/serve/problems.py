@@ -65,7 +65,9 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code == 404:
-        detail = f"there is nothing at this address; see {request.scope.get('root_path', '')}/openapi.json."
+        detail = (
+            f"there is nothing at this address; see {getattr(request.app.state, 'base', '')}/openapi.json."
+        )
     elif error.status_code == 405:
         detail = f"this address does not take {request.method}."
     return problem(error.status_code, detail, headers=dict(error.headers or {}))

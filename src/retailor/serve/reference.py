@@ -16,9 +16,10 @@ SCHEMES = {
 OPEN_PATHS = ("/health", "/ready")
 
 
-def described(schema: dict[str, Any], *, asks_for_key: bool) -> dict[str, Any]:
+def described(schema: dict[str, Any], *, asks_for_key: bool, base: str = "") -> dict[str, Any]:
     """The OpenAPI description with the addresses that the paths stand behind, and how a key is sent."""
-    schema["servers"] = [{"url": VERSION}, {"url": "/", "description": "The same, without the version."}]
+    plain = {"url": base or "/", "description": "The same, without the version."}
+    schema["servers"] = [{"url": base + VERSION}, plain]
     schema.setdefault("components", {})["securitySchemes"] = SCHEMES
     if asks_for_key:
         schema["security"] = [{name: []} for name in SCHEMES]
@@ -39,10 +40,10 @@ def reference_page(schema: Mapping[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="/page/page.css"></head><body><main class="reference">'
+        '<link rel="stylesheet" href="page/page.css"></head><body><main class="reference">'
         f"<h1>{title}</h1><p>{escape(schema['info'].get('description', ''))}</p>"
         f"<p>Every path also stands behind <code>{VERSION}</code>. "
-        '<a href="/openapi.json">openapi.json</a> has all of it for machines.</p>'
+        '<a href="openapi.json">openapi.json</a> has all of it for machines.</p>'
         f"{body}</main></body></html>"
     )
 

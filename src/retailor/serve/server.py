@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from retailor.errors import ConfigError, RetailorError
 from retailor.live.settings import DriftSettings
@@ -61,17 +61,18 @@ def serve(
     """
     settings = settings or ServeSettings()
     settings.api_key()
-    with _bind(settings) as listener:
-        if settings.workers == 1:
-            serve_here(Place(Path(folder), settings, drift), listener, entries_of(entries))
-            return
-        if not isinstance(entries, str):
-            raise ConfigError(
-                "several workers import the tasks themselves: name them as 'module:NAME'.", key="entries"
-            )
-        from retailor.serve.workers import serve_by_workers
+    place = Place(Path(folder), settings, drift)
+    if settings.workers == 1:
+        listen(settings, lambda: _opened(place, entries_of(entries)))
+        return
+    if not isinstance(entries, str):
+        raise ConfigError(
+            "several workers import the tasks themselves: name them as 'module:NAME'.", key="entries"
+        )
+    from retailor.serve.workers import serve_by_workers
 
-        serve_by_workers(Place(Path(folder), settings, drift), listener, entries)
+    with _bind(settings) as listener:
+        serve_by_workers(place, listener, entries)
 
 
 def entries_of(entries: Mapping[str, Entry] | str) -> Mapping[str, Entry]:
@@ -92,42 +93,64 @@ class Place:
     drift: DriftSettings | None = None
 
 
-def serve_here(
-    place: Place, listener: socket.socket, entries: Mapping[str, Entry], worker: Worker | None = None
-) -> None:
-    """Serves in this process, which is all of the server or one of its workers."""
-    settings = place.settings
+@dataclass(frozen=True)
+class Opened:
+    """What a socket leads to, once it is open, and what is told and begun when it listens on a port."""
+
+    app: ASGIApp
+    begin: Callable[[int], None]
+
+
+def listen(settings: ServeSettings, opened: Callable[[], AbstractContextManager[Opened]]) -> None:
+    """Serves what `opened` opens until a stop signal, and closes it. Raises ConfigError for a taken port."""
+    _set_up_process()
+    with _bind(settings) as listener, _stops() as serving, opened() as ready:
+        server = _Server(_uvicorn(ready.app, settings))
+        serving.append(server)
+        with _naming_the_address(settings):
+            listener.listen(BACKLOG)
+        ready.begin(listener.getsockname()[1])
+        server.run(sockets=[listener])
+
+
+def serve_as(worker: Worker, place: Place, listener: socket.socket, entries: Mapping[str, Entry]) -> None:
+    """Serves in this process, which is one of a server's workers, on the socket that all of them have."""
+    _set_up_process()
+    with _stops() as serving, _opened(place, entries, worker) as ready:
+        server = _Server(_uvicorn(ready.app, place.settings, worker))
+        server.told = partial(ready.begin, listener.getsockname()[1])
+        serving.append(server)
+        server.run(sockets=[listener])
+
+
+def _set_up_process() -> None:
     few_arenas()
     sys.setswitchinterval(SWITCH_S)
-    news = None if worker is None else worker.news()
-    with (
-        _stops() as serving,
-        closing(Service.load(place.folder, entries, settings, place.drift, news)) as service,
-        _warms(service, entries, settings) as warmer,
-        _reloads(service, warmer),
-    ):
-        metrics = Metrics(service, None if worker is None else worker.metrics)
-        server = _Server(_uvicorn(make_app(service, settings, metrics), settings, worker))
-        serving.append(server)
-        if worker is None:
-            with _naming_the_address(settings):
-                listener.listen(BACKLOG)
-            log_start(service.ready(), settings, listener.getsockname()[1])
-        else:
-            server.told = partial(worker.tell, service.ready())
-        if warmer is not None:
-            warmer.start()
-        with nullcontext() if worker is None else _again_and_again("metrics", metrics.write):
-            server.run(sockets=[listener])
 
 
 @contextmanager
-def _again_and_again(name: str, work: Callable[[], None]) -> Iterator[None]:
-    every = Every(name, LOOK_EVERY_S, work)
-    try:
-        yield
-    finally:
-        every.close(LOOK_EVERY_S)
+def _opened(place: Place, entries: Mapping[str, Entry], worker: Worker | None = None) -> Iterator[Opened]:
+    settings = place.settings
+    news = None if worker is None else worker.news()
+    with ExitStack() as stack:
+        loaded = Service.load(place.folder, entries, settings, place.drift, news)
+        service = stack.enter_context(closing(loaded))
+        warmer = stack.enter_context(warms(service, entries, settings))
+        stack.enter_context(reloads([(service, warmer)]))
+        metrics = Metrics(service, None if worker is None else worker.metrics)
+        if worker is not None:
+            every = Every("metrics", LOOK_EVERY_S, metrics.write)
+            stack.callback(every.close, LOOK_EVERY_S)
+
+        def begin(port: int) -> None:
+            if worker is None:
+                log_start(service.ready(), settings, port)
+            else:
+                worker.tell(service.ready())
+            if warmer is not None:
+                warmer.start()
+
+        yield Opened(make_app(service, settings, metrics), begin)
 
 
 class _Server(uvicorn.Server):
@@ -188,7 +211,7 @@ def log_settings(worker: int | None = None) -> dict[str, Any]:
     }
 
 
-def _uvicorn(app: FastAPI, settings: ServeSettings, worker: Worker | None) -> uvicorn.Config:
+def _uvicorn(app: ASGIApp, settings: ServeSettings, worker: Worker | None = None) -> uvicorn.Config:
     # uvicorn's own access log has whole addresses in it, and those hold customers' ids and words.
     return uvicorn.Config(
         app,
@@ -203,10 +226,12 @@ def _uvicorn(app: FastAPI, settings: ServeSettings, worker: Worker | None) -> uv
     )
 
 
-def log_start(state: Mapping[str, Any], settings: ServeSettings, port: int) -> None:
-    """The first lines of the log: what is served, where, and what is not."""
+def log_start(state: Mapping[str, Any], settings: ServeSettings, port: int, path: str = "") -> None:
+    """Says in the log what is served where, what was left out, and who could reach it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    _log.info("serving '%s' (%s) on http://%s:%d", state["name"], ", ".join(state["tasks"]), host, port)
+    _log.info(
+        "serving '%s' (%s) on http://%s:%d%s", state["name"], ", ".join(state["tasks"]), host, port, path
+    )
     for kind, reason in state["absent"].items():
         _log.info("left out: %s: %s", kind, reason)
     if not settings.is_local() and settings.api_key_env is None:
@@ -246,9 +271,8 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
 
 
 @contextmanager
-def _warms(
-    service: Service, entries: Mapping[str, Entry], settings: ServeSettings
-) -> Iterator[Warmer | None]:
+def warms(service: Service, entries: Mapping[str, Entry], settings: ServeSettings) -> Iterator[Warmer | None]:
+    """What makes answers before anyone asks, where the settings name a file of queries."""
     if settings.warm_file is None:
         yield None
         return
@@ -260,21 +284,27 @@ def _warms(
 
 
 @contextmanager
-def _reloads(service: Service, warmer: Warmer | None) -> Iterator[None]:
-    """The folder is loaded anew on SIGHUP, and when another run of it was promoted."""
+def reloads(served: Sequence[tuple[Service, Warmer | None]]) -> Iterator[None]:
+    """Each folder is loaded anew on SIGHUP, and when another run of it was promoted."""
     ended = threading.Event()
+
+    def reload_all() -> None:
+        for each in served:
+            _reload(*each)
+
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-        given = (service, warmer)
-        signal.signal(
-            signal.SIGHUP, lambda number, frame: threading.Thread(target=_reload, args=given).start()
-        )
-    watching = threading.Thread(target=_watch, args=(service, warmer, ended), name="standing", daemon=True)
-    watching.start()
+        signal.signal(signal.SIGHUP, lambda number, frame: threading.Thread(target=reload_all).start())
+    watching = [
+        threading.Thread(target=_watch, args=(*each, ended), name="standing", daemon=True) for each in served
+    ]
+    for thread in watching:
+        thread.start()
     try:
         yield
     finally:
         ended.set()
-        watching.join()
+        for thread in watching:
+            thread.join()
 
 
 def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> None:

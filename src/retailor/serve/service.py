@@ -20,10 +20,11 @@ from retailor.live.recent import Recent
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import NUMBER, Taken
 from retailor.live.standing import standing_run
+from retailor.models.shapes import OpenEncoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.item_pictures import small_jpeg
-from retailor.serve.living import Living, living_of
+from retailor.serve.living import Living, living_of, mend_log
 from retailor.serve.opening import cache_of, contents_of, nearest_cache, open_encoder
 from retailor.serve.rehearsal import rehearse
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
@@ -51,7 +52,12 @@ class Service:
     """The tasks of one run folder, or of one saved task. Every method may be called from any thread."""
 
     def __init__(
-        self, folder: Path, entries: Mapping[str, Entry], settings: ServeSettings, cache: Cache
+        self,
+        folder: Path,
+        entries: Mapping[str, Entry],
+        settings: ServeSettings,
+        cache: Cache,
+        open_encoder: OpenEncoder | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.standing = self.folder
@@ -64,6 +70,7 @@ class Service:
         """What requests ask, by their address or body."""
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
+        self._open_encoder = open_encoder
         self._reloading, self._forgetting = threading.Lock(), threading.Lock()
         self._run: ServedRun | None = None
         self._living: Living | None = None
@@ -76,17 +83,24 @@ class Service:
         settings: ServeSettings | None = None,
         drift: DriftSettings | None = None,
         news: News | None = None,
+        *,
+        space: str = "",
+        open_encoder: OpenEncoder | None = None,
     ) -> Self:
         """An open service of tasks among `entries`, such as `registry.TASKS`; `news`: as one of the workers
         of a server.
 
+        `space` keeps its cache apart from those of others at the same URL; `open_encoder` may know encoders
+        that are open already.
         Raises DataError when the folder holds no task or a broken one.
         """
         settings = settings or ServeSettings()
-        service = cls(folder, entries, settings, cache_of(settings))
+        service = cls(folder, entries, settings, cache_of(settings, space), open_encoder)
         try:
             service.reload()
             with naming_extras():
+                if settings.events_url is not None:
+                    mend_log(settings.events_url, service.folder, service._now())
                 service._living = living_of(
                     service.settings, entries, service.absorb, lambda: service._run,
                     drift or DriftSettings(), news,
@@ -116,7 +130,7 @@ class Service:
         about = artifact.read_manifest(contents.shop).settings if contents.shop else {}
         number = int(about.get(NUMBER, 0))
         view = ShopView.of(whole)
-        door = shared_encoders(open_encoder, self.cache, contents.compressed)
+        door = shared_encoders(self._open_encoder or open_encoder, self.cache, contents.compressed)
         # A new version of the code, or another encoder, may answer otherwise from the same files.
         small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
         fitted = {

@@ -60,6 +60,8 @@ class Showing:
     def shown(self, kind: str, asked: Asked, answer: Any, loaded: Loaded, arm: str | None) -> tuple[Any, str]:
         """The answer as it is shown, and the `query_id` that it is known by; '' where it is not noted."""
         is_noted = kind in self.impressions.tasks and random.random() < self.impressions.share
+        if not is_noted and not asked.is_ordered:
+            return answer, ""
         query_id = uuid.uuid4().hex if is_noted else ""
         one = Shown(
             query_id, kind, (), None, datetime.now(UTC), asked.user_id,

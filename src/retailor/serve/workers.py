@@ -29,7 +29,7 @@ from retailor.live.news import News
 from retailor.live.standing import standing_run
 from retailor.machine import n_cores
 from retailor.serve.opening import contents_of
-from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_here
+from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
 from retailor.serve.worker_metrics import FILES, forget_worker
 from retailor.store.shared import SHARED
 
@@ -217,7 +217,7 @@ def _work(place: Place, listener: socket.socket, entries: str, worker: Worker) -
     logging.config.dictConfig(log_settings(worker.number))
     _follow_the_parent()
     try:
-        serve_here(place, listener, entries_of(entries), worker)
+        serve_as(worker, place, listener, entries_of(entries))
     except RetailorError as error:
         with suppress(OSError):
             worker.pipe.send(("failed", error))

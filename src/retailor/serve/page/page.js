@@ -3,7 +3,7 @@
 import { panelOf } from "./panels.js";
 import { empty, h, plain } from "./parts.js";
 import { listenToPicker, setMode, showChoices } from "./picker.js";
-import { ask, askText, url } from "./server.js";
+import { ask, askText, hasKey, url } from "./server.js";
 import { $, choose, has, state } from "./state.js";
 import { TASKS } from "./tasks.js";
 import { currentLanguage, inLanguage, say, setLanguage } from "./words.js";
@@ -130,7 +130,7 @@ function listen() {
 
 // A link cannot carry a key: with one, the page is fetched and kept as a file.
 async function openInsight(event) {
-  if (!sessionStorage.getItem("retailor-key")) return;
+  if (!hasKey()) return;
   event.preventDefault();
   try {
     const file = new Blob([await askText("/insight")], { type: "text/html" });

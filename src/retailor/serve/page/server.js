@@ -3,7 +3,10 @@
 
 import { currentLanguage, say, sayProblem } from "./words.js";
 
-const KEY = document.body.dataset.key ?? "retailor-key";
+// Where this server's paths begin: the page of one of several shops lies below /shops/NAME/, and has a key of its own.
+const BASE = new URL("../", import.meta.url);
+const at = (path) => new URL(`.${path}`, BASE);
+const KEY = (document.body.dataset.key ?? "retailor-key") + BASE.pathname.replace(/^\/(v1\/)?$/, "");
 
 class Problem extends Error {
   constructor(status, text) {
@@ -21,7 +24,7 @@ export async function ask(path, body) {
   };
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(at(path), {
       method: body ? "POST" : "GET",
       headers,
       body: body && JSON.stringify(body),
@@ -38,9 +41,11 @@ export async function ask(path, body) {
   return reply;
 }
 
+export const hasKey = () => Boolean(sessionStorage.getItem(KEY));
+
 // The text of a page of this server, asked for with the key.
 export async function askText(path) {
-  const response = await fetch(path, { headers: { "X-API-Key": sessionStorage.getItem(KEY) ?? "" } });
+  const response = await fetch(at(path), { headers: { "X-API-Key": sessionStorage.getItem(KEY) ?? "" } });
   const text = await response.text();
   if (response.ok) return text;
   const reply = JSON.parse(text);
@@ -72,7 +77,7 @@ export const url = (path, values) => `${path}?${new URLSearchParams(values)}`;
 
 // Shows an item's picture in an image. An image carries no key: with one, what it shows is fetched first.
 export async function showPicture(image, itemId) {
-  const address = url("/picture", { item_id: itemId });
+  const address = at(url("/picture", { item_id: itemId })).href;
   const key = sessionStorage.getItem(KEY);
   if (!key) {
     image.src = address;
