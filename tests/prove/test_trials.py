@@ -82,6 +82,14 @@ def test_the_encoder_that_goes_on_is_the_best_on_validation() -> None:
     assert _best_encoder({name: cell(None) for name in known}) == "frozen encoder"
 
 
+def test_an_answerer_of_a_shop_that_has_questions_alone_has_rows_that_learn_nothing(tmp_path: Path) -> None:
+    whole = shop(48)
+    bare = whole.with_tables(items=whole.items.select("item_id"), reviews=whole.reviews.clear())
+    given = bounded(2, tasks=("answer",), steps=("bm25", "words, learned ranker"), seeds=(0,), max_test=120)
+    ledger = prove("answer", bare, encoder(), given, work=tmp_path)
+    assert [row.cost.examples_seen > 0 for row in ledger.rows] == [False, True]
+
+
 def test_averaged_weights_lie_between_those_that_they_come_from() -> None:
     first = encoder()
     second = untrained(first, 1)
