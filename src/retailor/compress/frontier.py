@@ -8,15 +8,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from retailor.compress.graph import export
+from retailor.compress.calibrated import calibration, quantise_calibrated
+from retailor.compress.graph import shrink_embeddings
 from retailor.compress.onnx import (
     Parity,
-    exportable,
     fill,
     nearness,
     sample_of,
@@ -26,9 +27,11 @@ from retailor.compress.student import Lessons, n_layers, taught, with_layers, wo
 from retailor.compress.vocabulary import trimmed
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
+from retailor.models.exporting import describe, export, exportable
 from retailor.models.local import load_encoder
 from retailor.models.shapes import Encoder
 from retailor.progress import track
+from retailor.seeds import stream
 from retailor.store import artifact
 
 ORIGINAL = "original"
@@ -160,7 +163,7 @@ def search(
     sample = sample_of(held_out, settings)
     before = exact_vectors(whole, sample[: settings.n_parity])
     with tempfile.TemporaryDirectory() as place:
-        made = dict(_candidates(whole, texts, settings, Path(place), work))
+        made = dict(candidates(whole, texts, settings, Path(place), work))
         opened: dict[str, Encoder] = {
             ORIGINAL: whole,
             **{name: load_encoder(path) for name, path in made.items()},
@@ -180,7 +183,7 @@ def search(
     return result
 
 
-def _candidates(
+def candidates(
     encoder: LocalEncoder, texts: Sequence[str], settings: CompressSettings, place: Path, work: Path | None
 ) -> Iterator[tuple[str, Path]]:
     """Name and folder of each candidate, the surest first."""
@@ -189,6 +192,7 @@ def _candidates(
     export(slim, plain)
     for name, weights in ONNX.items():
         yield name, _onnx(place / name, slim, plain, weights, settings)
+    yield from _calibrated(slim, plain, texts, settings, place)
     lessons = Lessons.of(encoder, texts, settings.student)
     whole = n_layers(slim)
     for count in sorted({max(1, whole // 2), max(1, whole // 3)} - {whole, 0}, reverse=True) if whole else ():
@@ -201,6 +205,30 @@ def _candidates(
     table = word_table(slim, lessons, settings.student, None if work is None else work / "table")
     table.save(place / "word vectors")
     yield "word vectors", place / "word vectors"
+
+
+def _calibrated(
+    encoder: LocalEncoder, plain: Path, texts: Sequence[str], settings: CompressSettings, place: Path
+) -> Iterator[tuple[str, Path]]:
+    """int8 with fixed scales, and the same graph and the float32 one through OpenVINO."""
+    drawn = stream(settings.seed, "compress", "calibration").permutation(len(texts))
+    some = [texts[i] for i in drawn[: settings.n_calibration] if texts[i].strip()]
+    if not some:
+        return
+    folder = place / "onnx int8 calibrated"
+    folder.mkdir()
+    batches = calibration(encoder, some)
+    quantise_calibrated(plain, folder / "model.onnx", batches)
+    shrink_embeddings(folder / "model.onnx", settings.embeddings)
+    describe(encoder, folder)
+    yield folder.name, folder
+    if find_spec("openvino") is None:
+        return
+    for name, graph in (("openvino", place / "onnx float32"), ("openvino int8", folder)):
+        (place / name).mkdir()
+        shutil.copy(graph / "model.onnx", place / name / "model.onnx")
+        describe(encoder, place / name, "openvino")
+        yield name, place / name
 
 
 def _onnx(

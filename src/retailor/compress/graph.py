@@ -1,83 +1,19 @@
-"""The ONNX graph of an encoder: its export, its int8 weights and its smaller word embeddings."""
+"""The ONNX graph of an encoder made smaller: int8 weights, smaller word embeddings."""
 
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from retailor.errors import MissingExtra, ModelError
-from retailor.models.shapes import TrainableEncoder
-
-if TYPE_CHECKING:
-    import torch
+from retailor.models.exporting import quiet
 
 Embeddings = Literal["float32", "float16", "int8"]
 
-_OPSET = 20
-_LIMIT_BYTES = 2**31 - 2**20
 # A table with fewer rows (positions, token types) is not worth a cast at run time.
 _LARGE_ROWS = 1000
-_TALKERS = (
-    "torch.onnx._internal.exporter._registration",
-    "onnx_ir",
-    "onnxscript",
-    "onnxruntime.quantization.matmul_nbits_quantizer",
-)
-
-
-def export(encoder: TrainableEncoder, path: Path) -> tuple[str, ...]:
-    """Writes the network of `encoder` as float32 ONNX; returns the names of the inputs it takes.
-
-    Inputs are int64 [batch, length], both free; the output `last_hidden_state` is float32
-    [batch, length, dim]. Raises ModelError for a network of over 2 GiB, which one file cannot hold.
-    """
-    _need_packages()
-    import torch
-
-    size = sum(p.numel() * 4 for p in encoder.network.parameters())
-    if size > _LIMIT_BYTES:
-        raise ModelError(f"'{encoder.name}' is {size / 2**30:.1f} GiB in float32; one ONNX file holds 2 GiB.")
-    # Unequal lengths, so that the mask is no constant that the exporter could fold away.
-    batch = encoder.tokens(["a few words to trace the network with", "fewer words"], role="passage")
-    names = tuple(n for n in ("input_ids", "attention_mask", "token_type_ids") if n in batch)
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    network = encoder.copy().network.eval().float().cpu()
-    with _quiet(), torch.no_grad():
-        torch.onnx.export(
-            _hidden_states(network, names),
-            tuple(batch[name].cpu() for name in names),
-            str(path),
-            input_names=list(names),
-            output_names=["last_hidden_state"],
-            dynamic_shapes=(tuple(free for _ in names),),
-            opset_version=_OPSET,
-            external_data=False,
-            dynamo=True,
-            verbose=False,
-        )
-    _strip(path)
-    return names
-
-
-def _hidden_states(network: torch.nn.Module, names: tuple[str, ...]) -> torch.nn.Module:
-    """A module that takes the named inputs by position and gives the last hidden state."""
-    import torch
-
-    class HiddenStates(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-            return self.network(**dict(zip(names, inputs, strict=True))).last_hidden_state  # type: ignore[no-any-return]
-
-    return HiddenStates().eval()
 
 
 def quantise(source: Path, target: Path, *, per_channel: bool, reduce_range: bool) -> None:
@@ -85,7 +21,7 @@ def quantise(source: Path, target: Path, *, per_channel: bool, reduce_range: boo
 
     Activations are quantised as they come (dynamic quantisation), with one scale a batch.
     """
-    with _quiet():
+    with quiet():
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         quantize_dynamic(
@@ -106,7 +42,7 @@ def quantise_blocks(source: Path, target: Path, *, block_size: int) -> None:
     """
     import onnx
 
-    with _quiet():
+    with quiet():
         from onnxruntime.quantization import matmul_nbits_quantizer as blocks
 
         logging.getLogger(blocks.__name__).setLevel(logging.ERROR)  # importing it has set INFO
@@ -171,54 +107,3 @@ def _add(graph: Any, name: str, values: Any) -> None:
 
     if all(t.name != name for t in graph.initializer):
         graph.initializer.append(numpy_helper.from_array(values, name))
-
-
-def _need_packages() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"the package '{error.name}'", install="pip install 'retailor[compress]'"
-        ) from None
-
-
-def _strip(path: Path) -> None:
-    """Takes out what the exporter notes of its own run: stack traces, file paths, shapes of each value."""
-    import onnx
-
-    model = onnx.load(path)
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    del model.graph.value_info[:]
-    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    onnx.save(model, path)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the remarks of the exporter and the quantisers, and without handlers they leave on the root."""
-    root, silent = logging.getLogger(), logging.NullHandler()
-    levels = {name: logging.getLogger(name).level for name in _TALKERS}
-    # With a handler in place neither logging.warning() nor basicConfig() installs one of its own for good.
-    root.addHandler(silent)
-    root.addFilter(_worth_saying)
-    for name in _TALKERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", category=FutureWarning)
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            yield
-    finally:
-        root.removeHandler(silent)
-        root.removeFilter(_worth_saying)
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-
-
-def _worth_saying(record: logging.LogRecord) -> bool:
-    return "run pre-processing before quantization" not in record.getMessage()

@@ -8,23 +8,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.compress.graph import export, quantise, quantise_blocks, shrink_embeddings
+from retailor.compress.graph import quantise, quantise_blocks, shrink_embeddings
 from retailor.compress.settings import CompressSettings
 from retailor.compress.speed import Speeds, speeds
 from retailor.config import as_dict
-from retailor.errors import DataError, ModelError
+from retailor.errors import DataError
 from retailor.models.encoding import exact_vectors
-from retailor.models.onnx import POOLINGS, OnnxEncoder
+from retailor.models.exporting import describe, export, exportable
+from retailor.models.onnx import OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import stream
 from retailor.store import artifact
-
-E = TypeVar("E")
 
 
 @dataclass(frozen=True)
@@ -101,36 +100,6 @@ def compress(
     return report
 
 
-def exportable(encoder: Encoder, kind: type[E]) -> E:
-    """The encoder, which is of that kind.
-
-    Raises ModelError when it has no network, or when its vectors are not made as the runtime makes them.
-    """
-    if not hasattr(encoder, "encode"):
-        raise ModelError(
-            f"'{encoder.name}' is a generator, and encoders alone are compressed: its runtime 'openvino' "
-            "is what "
-            "makes it faster.",
-            asked="compress",
-            can=("generate",),
-        )
-    if not isinstance(encoder, kind):
-        raise ModelError(
-            f"the encoder '{encoder.name}' has no network here that could be exported.",
-            asked="compress",
-            can=("encode",),
-        )
-    pooling = str(getattr(encoder, "pooling", "mean"))
-    if pooling in POOLINGS and not getattr(encoder, "head", None) and getattr(encoder, "pool_prompt", True):
-        return encoder
-    raise ModelError(
-        f"the encoder '{encoder.name}' pools by '{pooling}', has layers after its pooling or leaves its "
-        f"prompt out; what is compressed pools by {', '.join(POOLINGS)} and no more.",
-        asked="compress",
-        can=POOLINGS,
-    )
-
-
 def sample_of(texts: Sequence[str], chosen: CompressSettings) -> list[str]:
     full = list(dict.fromkeys(text for text in texts if text.strip()))
     if len(full) < 2:
@@ -149,26 +118,7 @@ def fill(folder: Path, encoder: TrainableEncoder, plain: Path, chosen: CompressS
     else:
         shutil.copy(plain, model)
     shrink_embeddings(model, chosen.embeddings)
-    about: dict[str, Any] = {
-        "name": encoder.name,
-        "dim": encoder.dim,
-        "pooling": getattr(encoder, "pooling", "mean"),
-        "prompts": dict(getattr(encoder, "prompts", {})),
-        "max_tokens": int(getattr(encoder, "max_tokens", 256)),
-        "pad_id": int(getattr(encoder.tokenizer, "pad_token_id", 0) or 0),
-    }
-    text = json.dumps(about, indent=1, ensure_ascii=False)
-    (folder / "retailor_encoder.json").write_text(text, encoding="utf-8")
-    _save_tokenizer(encoder.tokenizer, folder / "tokenizer.json", about["max_tokens"])
-
-
-def _save_tokenizer(tokenizer: Any, path: Path, max_tokens: int) -> None:
-    """Writes a tokenizer that cuts long texts by itself, so that no one meets the network's limit."""
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    own = type(backend).from_str(backend.to_str())
-    own.no_padding()
-    own.enable_truncation(max_tokens)
-    own.save(str(path))
+    describe(encoder, folder)
 
 
 def _measured(

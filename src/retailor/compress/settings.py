@@ -46,13 +46,16 @@ class CompressSettings:
     keep: float | None = Field(default=None, gt=0, le=1)
     """Search for the fastest encoder that keeps this share of every task's score: 0.99.
 
-    Tried besides `weights`: the word pieces that the shop needs alone, fewer layers and a table of word
+    Tried besides `weights`: int8 by scales that are measured on the shop's texts, OpenVINO where it is
+    installed, the word pieces that the shop needs alone, fewer layers and a table of word
     vectors, both taught on the shop's texts. Takes minutes. When not given, `weights` is what is made.
     """
     budget_ms: float | None = Field(default=None, gt=0)
     """With `keep`: at most so many milliseconds for a text alone, at the median."""
     budget_mb: float | None = Field(default=None, gt=0)
     """With `keep`: a file of at most so many megabytes."""
+    n_calibration: int = Field(default=64, ge=1)
+    """With `keep`: texts that fixed scales of activations are measured on."""
     student: StudentSettings = Field(default_factory=StudentSettings)
     """With `keep`: how smaller encoders are taught."""
     n_parity: int = Field(default=256, ge=2)

@@ -32,7 +32,7 @@ from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import default_device
 from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
 from retailor.models.limits import check_ids, own_max_tokens, usable_positions
-from retailor.models.onnx import OnnxEncoder
+from retailor.models.onnx import OnnxEncoder, holds_graph
 from retailor.models.remote import open_remote
 from retailor.models.saved_model import SavedModelEncoder, holds_saved_model
 from retailor.models.shapes import Encoder, Generator
@@ -85,7 +85,7 @@ def _existing(folder: Path | str) -> Path:
 
 def _open_own(folder: Path) -> Encoder:
     """What Retailor saved: an encoder, or a compressed one."""
-    if (folder / "model.onnx").exists() and not (folder / "model.safetensors").exists():
+    if holds_graph(folder):
         return OnnxEncoder.load(folder)
     path = folder / encoder_file.DESCRIPTION
     about = read_object(path)

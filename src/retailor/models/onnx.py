@@ -1,4 +1,4 @@
-"""An encoder that ONNX Runtime runs: a compressed one, without torch."""
+"""An encoder whose graph ONNX Runtime or OpenVINO runs: a compressed one, without torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.errors import DataError, MissingExtra, ModelError
+from retailor.errors import DataError, ModelError
 from retailor.machine import n_cores
+from retailor.models.openvino_package import GRAPH
+from retailor.models.sessions import Engine, open_session
 from retailor.models.shapes import Role
 from retailor.models.well_formed import well_formed
 from retailor.store import artifact
 
-FILES = ("model.onnx", "tokenizer.json", "retailor_encoder.json")
+FILES = ("tokenizer.json", "retailor_encoder.json")
+GRAPHS = ("model.onnx", GRAPH)
 BUDGET_TOKENS = 1024
 """Of one batch, padded. The same on every machine: an int8 graph scales a batch as a whole, so that another
 batch would be other vectors."""
@@ -26,19 +29,31 @@ POOLINGS = ("mean", "cls", "last")
 
 
 class OnnxEncoder:
-    """Texts in, unit vectors out, from a folder with `model.onnx`, `tokenizer.json` and a description.
+    """Texts in, unit vectors out, from a folder with a graph, `tokenizer.json` and a description.
 
-    The graph takes input_ids, attention_mask and, if it was trained with them, token_type_ids, all int64
-    [batch, length]; its output `last_hidden_state` is float32 [batch, length, dim]. Batches run beside each
-    other, each on one core: a batch that is spread over the cores spends its time waiting for the slowest.
+    The graph, `model.onnx` or OpenVINO's `openvino_model.xml`, takes input_ids, attention_mask and, if it was
+    trained with them, token_type_ids, all int64 [batch, length]; its output `last_hidden_state` is float32
+    [batch, length, dim]. `engine` is the runtime, that of the description unless given. Batches run beside
+    each other, each on one core: a batch that is spread over the cores spends its time waiting for the
+    slowest.
     """
 
-    def __init__(self, folder: Path, *, n_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        n_threads: int | None = None,
+        engine: Engine | None = None,
+        provider: str = "cpu",
+        exact: bool = False,
+    ) -> None:
         self.folder = Path(folder)
-        for name in FILES:
-            if not (self.folder / name).is_file():
-                raise DataError("the file is missing; compress the encoder again.", path=self.folder / name)
-        about: Mapping[str, Any] = json.loads((self.folder / FILES[2]).read_text(encoding="utf-8"))
+        graph = next((self.folder / name for name in GRAPHS if (self.folder / name).is_file()), None)
+        for path in (graph or self.folder / GRAPHS[0], *(self.folder / name for name in FILES)):
+            if not path.is_file():
+                raise DataError("the file is missing; compress the encoder again.", path=path)
+        assert graph is not None
+        about: Mapping[str, Any] = json.loads((self.folder / FILES[1]).read_text(encoding="utf-8"))
         self.name, self.dim = str(about["name"]), int(about["dim"])
         self.pooling = str(about["pooling"])
         if self.pooling not in POOLINGS:
@@ -49,18 +64,18 @@ class OnnxEncoder:
             )
         self.prompts = {"query": "", "passage": "", **about["prompts"]}
         self.max_tokens = int(about["max_tokens"])
-        self.tokenizer = _tokenizer(self.folder / FILES[1], self.max_tokens)
+        self.tokenizer = _tokenizer(self.folder / FILES[0], self.max_tokens)
         self._pad_id = int(about.get("pad_id", 0))
-        self.session = _session(self.folder / FILES[0])
+        self.engine: Engine = engine or ("openvino" if about.get("engine") == "openvino" else "onnx")
+        self.session = open_session(graph, self.engine, provider, exact=exact)
         self._threads = ThreadPoolExecutor(n_threads or n_cores(), thread_name_prefix="onnx")
-        self._inputs = [given.name for given in self.session.get_inputs()]
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, engine: Engine | None = None, provider: str = "cpu") -> Self:
         """A compressed encoder. Raises DataError that names a missing or corrupt file."""
         if (Path(folder) / artifact.MANIFEST).exists():
             artifact.verify(folder, "encoder")
-        return cls(folder)
+        return cls(folder, engine=engine, provider=provider)
 
     def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
         """Unit rows [n, dim], in the order of `texts`; [0, dim] for no texts. Long texts are cut."""
@@ -78,19 +93,19 @@ class OnnxEncoder:
 
     def _unit_rows(self, ids: list[list[int]]) -> NDArray[np.float32]:
         width = max(1, max(len(row) for row in ids))
-        batch = {name: np.zeros((len(ids), width), dtype=np.int64) for name in self._inputs}
+        batch = {name: np.zeros((len(ids), width), dtype=np.int64) for name in self.session.inputs}
         for i, row in enumerate(ids):
             batch["input_ids"][i, : len(row)] = row
             batch["attention_mask"][i, : len(row)] = 1
         batch["input_ids"][batch["attention_mask"] == 0] = self._pad_id
-        hidden = self.session.run(["last_hidden_state"], batch)[0]  # [B, T, dim]
+        hidden = self.session.run(batch)  # [B, T, dim]
         vectors = pool(hidden, batch["attention_mask"], self.pooling)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Writes the same files as an artifact of kind 'encoder'."""
-        about = json.loads((self.folder / FILES[2]).read_text(encoding="utf-8"))
+        about = json.loads((self.folder / FILES[1]).read_text(encoding="utf-8"))
         with artifact.writing(folder, "encoder", settings=about) as new:
             for path in self.folder.iterdir():
                 if path.is_file() and path.name != artifact.MANIFEST:
@@ -98,6 +113,11 @@ class OnnxEncoder:
 
     def __repr__(self) -> str:
         return f"OnnxEncoder({self.name!r}, dim={self.dim}, pooling={self.pooling!r})"
+
+
+def holds_graph(folder: Path) -> bool:
+    """Whether a folder holds an encoder as a graph, and no network."""
+    return any((folder / name).is_file() for name in GRAPHS) and not (folder / "model.safetensors").exists()
 
 
 def pool(hidden: NDArray[np.float32], mask: NDArray[np.int64], pooling: str) -> NDArray[np.float32]:
@@ -130,18 +150,3 @@ def _tokenizer(path: Path, max_tokens: int) -> Any:
     found.no_padding()
     found.enable_truncation(max_tokens)
     return found
-
-
-def _session(path: Path) -> Any:
-    """A session that computes in the thread that calls it; any number of threads may."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtra("ONNX Runtime", install="pip install 'retailor[compress]'") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"{path}: ONNX Runtime cannot open this model: {error}") from None

@@ -7,8 +7,6 @@ a lowest value of its own.
 
 from __future__ import annotations
 
-import sys
-import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,34 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retailor.errors import MissingExtra
 from retailor.models.files import quiet
+from retailor.models.openvino_package import GRAPH, openvino
 
-GRAPH = "openvino_model.xml"
 GROUP = 64
 """Weights that share a scale."""
 LEAST_SIDE = 64
 """Matrices with a shorter side stay in float32: there is nothing to gain."""
-_lock = threading.Lock()
-
-
-def openvino() -> Any:
-    """The openvino package, imported without its conversion tools: these report their use over the network.
-
-    Raises MissingExtra when it is not installed.
-    """
-    with _lock:
-        unknown = "openvino" not in sys.modules
-        if unknown:
-            sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
-        try:
-            import openvino as found
-        except ImportError:
-            raise MissingExtra("OpenVINO", install="pip install 'retailor[fast]'") from None
-        finally:
-            if unknown:
-                sys.modules.pop("openvino.tools.ovc", None)
-    return found
 
 
 def graph_of(network: Any) -> Any:
