@@ -16,7 +16,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.search.synonyms.expansion import Synonyms
-from retailor.tasks.search.synonyms.mined import Pair, lines_of
+from retailor.tasks.search.synonyms.mined import Pair, _is_rule, lines_of
 from retailor.tasks.search.synonyms.rules import lines_of_file, phrase_of, rules_of
 from retailor.testing.toys import HashEncoder
 
@@ -116,6 +116,11 @@ def test_what_is_suggested_is_a_file_that_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "synonyms.txt"
     path.write_text("\n".join(lines), encoding="utf-8")
     assert rules_of(lines_of_file(path))[("tent",)] == (("bivouac",), ("shelter",))
+
+
+def test_only_words_that_make_a_rule_are_suggested() -> None:
+    assert _is_rule("tent", "bivouac") and _is_rule("帐篷", "tent")
+    assert not _is_rule("cable", "cables") and not _is_rule("c#", "c") and not _is_rule("a,b", "=>")
 
 
 def test_names_of_one_category_are_suggested_and_taken_only_where_asked_for(tmp_path: Path) -> None:

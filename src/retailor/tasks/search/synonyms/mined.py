@@ -16,11 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from retailor.errors import DataError
 from retailor.models.shapes import Encoder
 from retailor.retrieval.tokens import content_words
 from retailor.seeds import stream
 from retailor.tasks.search.presence.rehearsal import kinds_of, phrase_of_title
 from retailor.tasks.search.rerank.candidates import Catalogue
+from retailor.tasks.search.synonyms.rules import rules_of
 
 F32 = NDArray[np.float32]
 LEAST_TITLES, LEAST_QUERIES = 2, 2
@@ -50,7 +52,8 @@ def mined_pairs(
 
     `judged` are queries with the grade of each item [I].
     """
-    told = {**_of_titles(catalogue), **_of_queries(catalogue, judged)}
+    found = {**_of_titles(catalogue), **_of_queries(catalogue, judged)}
+    told = {pair: by for pair, by in found.items() if _is_rule(*pair)}
     words = sorted({word for pair in told for word in pair})
     if not words:
         return []
@@ -75,6 +78,14 @@ def lines_of(pairs: Iterable[Pair]) -> list[str]:
         "# Suggested by the shop's own texts. Strike out what is wrong; name the file in [search] synonyms.",
         *(f"{each.one}, {each.other}    # {each.closeness:.2f}, {each.told_by}" for each in pairs),
     ]
+
+
+def _is_rule(one: str, other: str) -> bool:
+    """Whether two words make a line of a file of synonyms: 'cable' and 'cables' are one."""
+    try:
+        return len(rules_of([f"{one}, {other}"])) == 2
+    except DataError:
+        return False
 
 
 def _of_titles(catalogue: Catalogue) -> dict[tuple[str, str], str]:
