@@ -151,7 +151,11 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     needs = ("split", *(adapt for adapt, _ in used if adapt not in plan.head.skip))
     if TASKS[name].with_pictures is not None:
         needs = (*needs, *(stage.name for stage in picture_stages(plan)))
-    key: tuple[Any, ...] = (as_dict(plan.sections[name]), *(_model_key(plan, model) for _, model in used))
+    key: tuple[Any, ...] = (
+        as_dict(plan.sections[name]),
+        *_file_keys(plan, name),
+        *(_model_key(plan, model) for _, model in used),
+    )
     if _uses_generator(plan, name) and models.runtime != "torch":
         key = (*key, models.runtime)
     if code := code_of(TASKS[name]):
@@ -170,6 +174,13 @@ def _task_stages(plan: Plan, name: str) -> list[Stage]:
     refit = Stage(f"refit-{name}", name, partial(_refit, plan, name), (*needs, "clean", f"fit-{name}"), key,
                   may_be_absent=True, may_fail=True, takes_absent=True, away=True)  # fmt: skip
     return [fit, evaluate, refit]
+
+
+def _file_keys(plan: Plan, name: str) -> list[str]:
+    """What is in the files that a task's settings name; a file that is not there fails in the fit."""
+    named = [getattr(plan.section(name), each) for each in TASKS[name].files]
+    paths = [Path(path) for path in named if path is not None]
+    return [artifact.file_sha256(path) if path.is_file() else str(path) for path in paths]
 
 
 def _fit(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:
@@ -194,7 +205,7 @@ def _made(plan: Plan, name: str, inputs: Inputs) -> Any:
     entry = TASKS[name]
     encoder = _encoder(plan, inputs) if entry.uses_encoder else None
     generator = _generator(plan, inputs) if _uses_generator(plan, name) else None
-    return seeing(entry, entry.make(encoder, generator, plan.sections[name]), inputs)
+    return seeing(entry, entry.make(encoder, generator, plan.section(name)), inputs)
 
 
 def _evaluate(plan: Plan, name: str, inputs: Inputs, folder: Path, work: Path) -> None:

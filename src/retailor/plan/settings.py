@@ -156,10 +156,18 @@ class Plan:
         whole = {kind: self._whole(name) for kind, name in named.items() if self.model(name) != name}
         models = replace(models, **whole)
         sections = {**self.sections, "shop": shop, "models": models, "adapt": adapt}
+        sections |= {name: self.section(name) for name in TASKS if name in sections}
         if (seen := self.sections.get("pictures")) is not None:
             model = self._whole(seen.model) if (self.folder / seen.model).is_dir() else seen.model
             sections["pictures"] = replace(seen, folder=self._whole(seen.folder), model=model)
         return Plan(self.head, sections, self.folder, self.taken)
+
+    def section(self, name: str) -> Any:
+        """The settings of a task, files that they name by their whole paths."""
+        settings = self.sections[name]
+        named = {each: getattr(settings, each) for each in TASKS[name].files}
+        whole = {each: self._whole(path) for each, path in named.items() if path is not None}
+        return replace(settings, **whole) if whole else settings
 
     def _whole(self, name: str) -> str:
         return str((self.folder / name).resolve())

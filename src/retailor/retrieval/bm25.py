@@ -153,6 +153,12 @@ class BM25Index:
         i = self._ids.get(word)
         return self._docs[:0] if i is None else self._docs[self._starts[i] : self._starts[i + 1]]
 
+    def postings(self, word: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The rows, ascending, of the texts that have an index word, and what it adds to each score."""
+        i = self._ids.get(word)
+        place = slice(0, 0) if i is None else slice(self._starts[i], self._starts[i + 1])
+        return self._docs[place], self._weights[place]
+
     def search(self, queries: Sequence[str], k: int) -> list[list[tuple[int, float]]]:
         """The best k (row, score) of each query, best first, ties by row; no text that shares no word."""
         return [self._best(self.score(query), k) for query in queries]

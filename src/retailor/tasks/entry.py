@@ -212,6 +212,8 @@ class Entry:
     """Takes people out of a copy of a saved task's folder, and says whether they were in it. Its files may be
     links: one is removed before it is written anew. None: the task keeps nothing of anybody."""
     extras: tuple[Extra, ...] = ()
+    files: tuple[str, ...] = ()
+    """Settings that name a file, from the folder of the plan on: what is made hangs on what is in it."""
     explored: Explored | None = None
     """None: no bandit may order its answers."""
     with_pictures: Callable[[Any, ItemPictures], Any] | None = None

@@ -50,6 +50,7 @@ SENTENCES: Mapping[str, Mapping[Language, str]] = {
     "too": {"en": "{who} who chose “{item}” chose this too", "zh": "选择“{item}”的{who}也选了它"},
     "popular": {"en": "chosen by {count}", "zh": "{count}选过"},
     "query words": {"en": "shares words with the query{so}", "zh": "与搜索词有相同的词{so}"},
+    "query synonyms": {"en": "has another word for what was asked", "zh": "用别的词说的是同一样东西"},
     "query meaning": {"en": "close in meaning", "zh": "含义相近"},
     "query picture": {"en": "looks like the picture", "zh": "与图片相似"},
     "query picture and words": {

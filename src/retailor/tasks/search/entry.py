@@ -165,5 +165,6 @@ ENTRY = Entry(
     after=_after,
     update=_update,
     extras=(_SUGGEST,),
+    files=("synonyms",),
     with_pictures=_with_pictures,
 )

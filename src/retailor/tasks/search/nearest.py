@@ -25,6 +25,7 @@ from retailor.retrieval.packed import CODES, PackedVectors, blocks, mapped
 from retailor.retrieval.vectors import VectorIndex
 from retailor.store.shared import load_floats
 from retailor.tasks.search.settings import SearchSettings
+from retailor.tasks.search.synonyms.expansion import Synonyms
 from retailor.tasks.search.weights import SCORERS
 
 F32 = NDArray[np.float32]
@@ -141,10 +142,11 @@ def scored(
     nearest: Nearest,
     query: str,
     vector: F32,
+    synonyms: Synonyms,
     left: Sequence[NDArray[np.bool_]] = (),
 ) -> Scored:
     """The scores of all items for one query; `left` [I] each: items that filters leave."""
-    words = np.stack([lexical[name].score(query) for name in SCORERS[:2]])
+    words = np.stack([synonyms.score(lexical[name], query) for name in SCORERS[:2]])
     near = nearest.near(vector, _in_question(words, left) if nearest.index else np.zeros(0, np.int64))
     return Scored(
         np.concatenate([words, near.cosines[None]]), np.concatenate([standardise(words), near.z[None]])

@@ -19,6 +19,13 @@ class SearchSettings:
     """Of queries in a script whose words the encoder does not know, such as Chinese to an English one."""
     picture_weight: float = Field(default=0.7, ge=0, le=1)
     """Of the picture in a query of a picture and words, until `teach_pictures` has learned another."""
+    synonyms: str | None = None
+    """A file of the shop's synonyms, in the text of Solr and Elasticsearch: `pram, stroller` a line, or
+    `anorak => rain jacket`."""
+    mined_synonyms: bool = False
+    """Whether pairs that the shop's own titles and judged queries suggest are searched by too."""
+    synonym_weight: float = Field(default=0.8, ge=0, le=1)
+    """Of a synonym, beside the word that was asked for."""
     n_reranked: int = Field(default=200, ge=0)
     """So many of the best are ordered anew; 0 leaves them as they are, as do `weights` that are given."""
     category_weight: float = Field(default=3.0, ge=0)

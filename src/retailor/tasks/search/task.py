@@ -41,6 +41,9 @@ from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.shapes import Found, SearchQuery, Suggestions, Typed
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
+from retailor.tasks.search.synonyms.expansion import Synonyms
+from retailor.tasks.search.synonyms.mined import lines_of, mined_pairs
+from retailor.tasks.search.synonyms.rules import lines_of_file
 from retailor.tasks.search.understand import Chosen, Understood, check, choose, understand
 from retailor.tasks.search.update import Indexed, halved, with_items, with_vectors
 from retailor.tasks.search.weights import SCORERS, Learned, Weights, learned_weights, ndcg_of_weights, weighed
@@ -49,6 +52,9 @@ from retailor.text.fields import is_language
 from retailor.text.languages import is_one_piece, reads
 
 F32 = NDArray[np.float32]
+
+SUGGESTED = "synonyms.txt"
+"""Pairs that the shop's own texts suggest, in the folder of the saved task."""
 
 __all__ = ["Search", "SearchSettings"]
 
@@ -90,6 +96,9 @@ class Search:
         self._catalogue: Catalogue | None = None
         self._reranker: Reranker | None = None
         self._presence: Presence | None = None
+        self._synonyms = Synonyms()
+        self._synonym_lines: list[str] = []
+        self._suggested: list[str] = []
         self._suggester: Suggester | None = None
         self.pictures = pictures
         self._looks: Looks | None = None
@@ -98,6 +107,7 @@ class Search:
         """Indexes the catalogue and learns the weights. Raises MissingTable without items or their words."""
         started = time.perf_counter()
         self._index(shop, work)
+        self._mine_synonyms(shop)
         self._learn(shop)
         self._learn_presence(shop)
         self.log["seconds"] = round(time.perf_counter() - started, 3)
@@ -109,7 +119,8 @@ class Search:
         self.weights, self.unread_weights = before.weights, before.unread_weights
         self._held_out = before._held_out
         self._reranker = self._new_reranker(before._reranker)
-        self._presence = before._presence
+        self._presence, self._suggested = before._presence, before._suggested
+        self._use_synonyms()
         self._looks = self._looks and self._looks.weighing_as(before._looks)
         self.log = {**before.log, "refit": self.log}
         return self
@@ -154,7 +165,9 @@ class Search:
         self._speller = Speller.of(words["details"])
         self._suggester = Suggester.of(shop)
         self._looks = Looks.of(self.pictures, self._item_ids, self.settings.picture_weight)
-        self._catalogue = self._new_catalogue()
+        path = self.settings.synonyms
+        self._synonym_lines = [] if path is None else lines_of_file(Path(path))
+        self._use_synonyms()
         new = self._new_reranker()
         self._reranker = new and new.weighing(self.settings.category_weight)
         self._least_cosine = least_cosine(self.encoder, vectors)
@@ -167,10 +180,25 @@ class Search:
         assert self._catalogue is not None, "made with the index"
         return Reranker(self._catalogue) if before is None else replace(before, catalogue=self._catalogue)
 
+    def _mine_synonyms(self, shop: Shop) -> None:
+        """Suggests synonyms, and takes them where the settings do."""
+        assert self._catalogue is not None, "made with the index"
+        judged = judged_items(shop.judgments, self._rows)
+        pairs = mined_pairs(self._catalogue, self.encoder, judged.items())
+        self._suggested = lines_of(pairs)
+        self.log["suggested_synonyms"] = len(pairs)
+        self._use_synonyms()
+
+    def _use_synonyms(self) -> None:
+        """The merchant's synonyms, and those suggested where the settings take them, for all that looks."""
+        lines = [*self._synonym_lines, *(self._suggested if self.settings.mined_synonyms else ())]
+        self._synonyms = Synonyms.of(lines, self.settings.synonym_weight)
+        self._catalogue = self._new_catalogue()
+        self._reranker = self._new_reranker(self._reranker) if self._reranker else None
+
     def _new_catalogue(self) -> Catalogue:
-        return Catalogue(
-            self._lexical["details"], self._lexical["titles"], self._nearest.vectors, self._table
-        )
+        titles = self._lexical["titles"]
+        return Catalogue(self._lexical["details"], titles, self._nearest.vectors, self._table, self._synonyms)
 
     def _learn_presence(self, shop: Shop) -> None:
         """When to say that nothing fits, from the shop's own titles and judged queries."""
@@ -278,12 +306,14 @@ class Search:
                 "weights": self.weights,
                 "unread_weights": self.unread_weights,
                 "held_out": self._held_out,
+                "synonyms": self._synonym_lines,
                 "presence": None if self._presence is None else self._presence.plain(),
             }
             if self._looks is not None:
                 self._looks.pictures.save(new / "pictures")
                 state["picture_weight"] = self._looks.weight
             _write(new / "search.json", state)
+            (new / SUGGESTED).write_text("\n".join([*self._suggested, ""]), encoding="utf-8")
             _write(new / "log.json", self.log)
             self.encoder.save(new / "encoder")
 
@@ -307,7 +337,10 @@ class Search:
         if "picture_weight" in state:
             task.pictures = ItemPictures.load(folder / "pictures", open_pictures)
             task._looks = Looks.of(task.pictures, task._item_ids, state["picture_weight"])
-        task._catalogue, task._suggester = task._new_catalogue(), Suggester.load(folder)
+        task._suggester, task._synonym_lines = Suggester.load(folder), state.get("synonyms", [])
+        suggested = folder / SUGGESTED
+        task._suggested = suggested.read_text(encoding="utf-8").splitlines() if suggested.exists() else []
+        task._use_synonyms()
         task._presence = Presence.of(state.get("presence"))
         task._reranker = task._new_reranker()
         if task._reranker is not None:
@@ -332,7 +365,14 @@ class Search:
         gone = [self._rows[item_id] for item_id in query.exclude if item_id in self._rows]
         chosen = choose(self._table, understood.filters).without(gone)
         weights = self.weights_of(understood.text)
-        look = scored(self._lexical, self._nearest, understood.text, vector, (chosen.allowed, chosen.wanted))
+        look = scored(
+            self._lexical,
+            self._nearest,
+            understood.text,
+            vector,
+            self._synonyms,
+            (chosen.allowed, chosen.wanted),
+        )
         raw, scores = look.raw, self._scores("", understood.text, look.z, weights, chosen)
         matches = np.asarray(raw[:2].any(axis=0), np.bool_)
         seen = np.zeros_like(matches)
@@ -347,10 +387,12 @@ class Search:
             matches[:] = False
         found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
         rows = reading.page(query, scores, chosen, found, self._table, self._tie)
+        otherwise = self._said_otherwise(understood.text)
+        whys = reading.whys(rows, raw, self._table, understood, seen, otherwise)
         return Found(
             tuple(
                 Recommended.of(self._item_ids[row], float(scores[row]), why)
-                for row, why in zip(rows, reading.whys(rows, raw, self._table, understood, seen), strict=True)
+                for row, why in zip(rows, whys, strict=True)
             ),
             searched=understood.text,
             filters=understood.filters,
@@ -360,6 +402,12 @@ class Search:
             relaxed=chosen.relaxed,
             facets=self._table.facets(found),
         )
+
+    def _said_otherwise(self, text: str) -> NDArray[np.bool_]:
+        """Which items [I] have none of the words of a query, where synonyms were searched for."""
+        if not self._synonyms.found(text):
+            return np.zeros(len(self._item_ids), np.bool_)
+        return np.asarray(self._lexical["details"].score(text) == 0, np.bool_)
 
     def _fits(self, text: str, cosines: F32, z: F32) -> bool:
         """Whether the shop has what is asked for, as far as that can be told."""
@@ -382,7 +430,10 @@ class Search:
         """Each query with the z-scores of every item by each scorer [3, I]."""
         vectors = self.encoder.encode(list(queries), role="query")
         pairs = track(zip(queries, vectors, strict=True), "searching", len(queries))
-        return [(query, scored(self._lexical, self._nearest, query, vector).z) for query, vector in pairs]
+        return [
+            (query, scored(self._lexical, self._nearest, query, vector, self._synonyms).z)
+            for query, vector in pairs
+        ]
 
     def _learn(self, shop: Shop) -> None:
         """The weights from all judged queries, and without each fold of them, of both kinds of queries."""

@@ -152,9 +152,16 @@ def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
     return bool(inside < _LEAST_WORDS * everywhere)
 
 
-def whys(rows: Rows, raw: F32, table: ItemTable, understood: Understood, seen: Bools) -> list[Why]:
-    """Why each of some items is found; `raw` [3, I] and `seen` [I] are of all."""
-    return [why(raw[:, row], table.title(row), understood.text, seen=bool(seen[row])) for row in rows]
+def whys(
+    rows: Rows, raw: F32, table: ItemTable, understood: Understood, seen: Bools, otherwise: Bools
+) -> list[Why]:
+    """Why each of some items is found; `raw` [3, I], `seen` and `otherwise` [I] are of all."""
+    return [
+        Why("query synonyms")
+        if otherwise[row] and raw[:2, row].any()
+        else why(raw[:, row], table.title(row), understood.text, seen=bool(seen[row]))
+        for row in rows
+    ]
 
 
 def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:

@@ -45,9 +45,10 @@ class Presence:
     ) -> Self | None:
         """From the shop's own titles; None where they make too few queries, or for no false alarms at all.
 
-        `judged` are queries that have something relevant in the shop. From LEAST of them on the share of
-        `false_alarms` is that of these; else that of rehearsed queries of kinds that were not learned from,
-        half of which ask in words that what is left does not use.
+        The share of `false_alarms` is held on rehearsed queries of kinds that were not learned from, many of
+        which ask in words that what is left does not use, and, from LEAST of them on, on `judged` ones, which
+        have something relevant in the shop: half-way between the bounds of the two. The first are harder than
+        what customers ask, the second may well be easier.
         """
         asked = rehearsals(catalogue, seed)
         fits = np.array([each.fits for each in asked], np.bool_)
@@ -60,20 +61,19 @@ class Presence:
         weights, offset = _fitted(signs, fits)
         held_out = _held_out(signs, fits, [each.kind for each in asked], seed)
         held_out[[_all_in_a_title(each.text, catalogue, each.left) for each in asked]] = np.inf
-        by_judged = len(judged) >= LEAST
         made = cls(tuple(weights.tolist()), offset, -np.inf, {})
-        if by_judged:
+        present = {"rehearsed queries": held_out[fits]}
+        if len(judged) >= LEAST:
             known = _encoded(judged, encoder)
-            present = np.array(
-                [made.odds_of(_asked(one, known[one], catalogue), catalogue) for one in judged]
-            )
-        else:
-            present = held_out[fits]
-        least = float(np.quantile(present, false_alarms, method="lower"))
+            odds = [made.odds_of(_asked(one, known[one], catalogue), catalogue) for one in judged]
+            present["judged queries"] = np.array(odds)
+        bounds = {
+            name: float(np.quantile(each, false_alarms, method="lower")) for name, each in present.items()
+        }
+        least = float(np.mean(list(bounds.values())))
         log = {
-            "calibrated_on": "judged queries" if by_judged else "rehearsed queries",
-            "n": len(present),
-            "false_alarms": round(float((present < least).mean()), 4),
+            "false_alarms": {name: round(float((each < least).mean()), 4) for name, each in present.items()},
+            "n": {name: len(each) for name, each in present.items()},
             "rehearsed": len(vectors),
             "noticed_of_withheld_kinds": round(float((held_out[~fits] < least).mean()), 4),
             "weights": dict(zip(NAMES, (round(float(each), 3) for each in weights), strict=True)),
@@ -109,7 +109,8 @@ def _all_in_a_title(text: str, catalogue: Catalogue, left: NDArray[np.bool_]) ->
     """Whether one title has all words of a query, of those that are left [I]."""
     words = content_words(text)
     rows = np.flatnonzero(left)
-    return bool(words) and float(catalogue.titles.covered(words, rows).max(initial=0.0)) > 1 - 1e-4
+    covered = catalogue.synonyms.covered(catalogue.titles, text, words, rows)
+    return bool(words) and float(covered.max(initial=0.0)) > 1 - 1e-4
 
 
 def _encoded(texts: Sequence[str], encoder: Encoder) -> dict[str, F32]:
@@ -118,7 +119,7 @@ def _encoded(texts: Sequence[str], encoder: Encoder) -> dict[str, F32]:
 
 
 def _asked(text: str, vector: F32, catalogue: Catalogue) -> Asked:
-    cosines = catalogue.vectors @ vector
+    cosines = np.asarray(catalogue.vectors @ vector, np.float32)
     return Asked(text, cosines, standardise(cosines[None])[0])
 
 

@@ -56,7 +56,7 @@ def rehearsals(catalogue: Catalogue, seed: int) -> list[Rehearsed]:
     for row in _drawn(kinds, draw.permutation(len(kinds))):
         kind = _kind_of(row, kinds, catalogue)
         title, brand = frame.row(row)
-        telling, own = _phrase(title, brand, kind, titles)
+        telling, own = phrase_of_title(title, brand, kind, titles)
         if not telling:
             continue
         if own and draw.random() < SHARE_WITH_OWN:
@@ -95,7 +95,9 @@ def _kind_of(row: int, kinds: I64, catalogue: Catalogue) -> Bools:
     return found
 
 
-def _phrase(title: str, brand: str, kind: Bools, titles: BM25Index) -> tuple[list[str], list[str]]:
+def phrase_of_title(
+    title: str, brand: str, kind: Bools, titles: BM25Index, lift: float = LIFT
+) -> tuple[list[str], list[str]]:
     """The words of a title that tell its kind, in their order, and those that do not; without brand and
     numbers."""
     chinese = HAS_CHINESE.search(title)
@@ -113,7 +115,7 @@ def _phrase(title: str, brand: str, kind: Bools, titles: BM25Index) -> tuple[lis
             continue
         has = _having(word, titles)
         inside = int((has & kind).sum())
-        is_telling = inside >= LEAST_LEFT and inside * len(kind) >= LIFT * has.sum() * kind.sum()
+        is_telling = inside >= LEAST_LEFT and inside * len(kind) >= lift * has.sum() * kind.sum()
         (telling if is_telling else own).append(word)
     return telling, own
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.search.rerank.candidates import Catalogue
+from retailor.tasks.search.synonyms.expansion import docs_with
 
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -32,7 +33,8 @@ def signs_of(asked: Asked, catalogue: Catalogue, left: Bools) -> F32:
     best = top_items(np.where(left, asked.cosines, -np.inf)[None], n)[0]
     words = dict.fromkeys(content_words(asked.text))
     idf = {word: catalogue.details.idf(word) for word in words}
-    docs = {word: _left_with(catalogue.details.docs_with(word), left) for word in words}
+    others = catalogue.synonyms.docs(catalogue.details, asked.text)
+    docs = {word: _left_with(docs_with(catalogue.details, word, others), left) for word in words}
     kinds = catalogue.categories.of_item[best]
     known = kinds[kinds >= 0]
     return np.array(

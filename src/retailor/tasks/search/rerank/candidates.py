@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import content_words, words
 from retailor.tasks.search.categories import Categories
 from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.synonyms.expansion import Synonyms
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -29,6 +30,7 @@ class Catalogue:
     titles: BM25Index
     vectors: NDArray[np.floating]
     table: ItemTable
+    synonyms: Synonyms = field(default_factory=Synonyms)
 
     @cached_property
     def categories(self) -> Categories:
@@ -64,7 +66,8 @@ class Candidates:
         by their meaning.
         """
         asked = content_words(self.query) or words(self.query)
-        share = float(catalogue.details.covered(asked, self.rows).max(initial=0.0))
+        shares = catalogue.synonyms.covered(catalogue.details, self.query, asked, self.rows)
+        share = float(shares.max(initial=0.0))
         weight = np.float32(share**SHARE_POWER)
         scores: F32 = weight * (self.among[0] + self.among[1]) + self.among[2]
         return scores
