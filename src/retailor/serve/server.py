@@ -98,6 +98,7 @@ def serve_here(
     """Serves in this process, which is all of the server or one of its workers."""
     settings = place.settings
     few_arenas()
+    _log_little()
     sys.setswitchinterval(SWITCH_S)
     news = None if worker is None else worker.news()
     with (
@@ -171,6 +172,15 @@ def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
             key="port",
             value=settings.port,
         ) from None
+
+
+def _log_little() -> None:
+    """A line of the log names no place in the code, no thread and no process: looking these up would take a
+    tenth of a hot request."""
+    logging._srcfile = None  # type: ignore[assignment]  # the documented way, as are the others
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if hasattr(logging, "logAsyncioTasks"):  # from Python 3.12
+        logging.logAsyncioTasks = False
 
 
 def log_settings(worker: int | None = None) -> dict[str, Any]:
