@@ -124,6 +124,7 @@ def serve_here(
 
 @contextmanager
 def _again_and_again(name: str, work: Callable[[], None]) -> Iterator[None]:
+    work()
     every = Every(name, LOOK_EVERY_S, work)
     try:
         yield
