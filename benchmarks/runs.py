@@ -35,7 +35,8 @@ SHOPS = ("amazon2014-beauty", "amazon2018-magazine", "amazon2018-gift-cards", "i
 CURVES = ("amazon2014-beauty", "amazon2018-gift-cards", "amazon2018-magazine")
 RUNS = (
     Run("encode_speed", 3, ("amazon-polarity-10k", "amazon2014-beauty")),
-    Run("serve_speed", 3),
+    Run("serve_speed", 6),
+    Run("serve_workers", 12),
     Run("live_events", 4),
     Run("train_devices", 3),
     Run("scale_events", 6),

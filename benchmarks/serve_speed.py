@@ -1,12 +1,18 @@
-"""Requests per second and waiting times of a served search, with and without batching and cache.
+"""Requests per second and waiting times of a served run, beside a plain application of the same models.
 
     python benchmarks/serve_speed.py
 
-A real server process a row, clients with connections that stay open, rows in turn within each round: the
-ratios count, not the milliseconds of a machine. A figure is the median over the rounds, low and high are the
-least and the greatest; on a machine that does other work they lie far apart, and say so.
-Row "one by one" predicts each request alone and remembers nothing. "distinct" asks questions that all differ;
-"hot" draws them from 100 with a Zipf law. The shop is the simulated one.
+A real server process a row, a client in another process whose connections stay open, rows in turn within each
+round: the ratios count, not the milliseconds of a machine. A figure is the median over the rounds, low and
+high are the least and the greatest; on a machine that does other work they lie far apart, and say so.
+`server_ms` is the processor's time of the server a request, which other work hardly changes.
+
+"plain": FastAPI, sentence-transformers and faiss, written as their documentation does, no batches and no
+cache: the words, or the mean of a customer's items, are looked up among the items' vectors. "retailor" does
+all that it does for its users beside that. "retailor, one by one" predicts each request alone and remembers
+nothing. Loads: "search, distinct" asks questions that all differ, "search, hot" draws them from 100 with a
+Zipf law, "recommend, hot" draws customers from 100 alike, by GET; "recommend, words" asks for words that all
+differ. Who remembers nothing is asked a tenth of the hot loads. The shop is the simulated one.
 """
 
 from __future__ import annotations
@@ -21,9 +27,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from bench import begin, parser_of
@@ -33,6 +41,7 @@ from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
+from retailor.tasks.recommend import Recommender
 from retailor.tasks.search import Search
 from retailor.testing.toys import HashEncoder
 
@@ -41,18 +50,65 @@ import sys
 from pathlib import Path
 from retailor.serve.server import serve
 from retailor.serve.settings import ServeSettings
-from retailor.tasks.registry import TASKS
-serve(Path(sys.argv[1]), {"search": TASKS["search"]}, eval(sys.argv[2], {"ServeSettings": ServeSettings}))
+settings = eval(sys.argv[2], {"ServeSettings": ServeSettings})
+serve(Path(sys.argv[1]), "retailor.tasks.registry:TASKS", settings)
+"""
+PLAIN = """
+import socket, sys
+import faiss, numpy as np, polars as pl, uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+folder, hashed = sys.argv[1], sys.argv[2] == "hash"
+if hashed:
+    from retailor.testing.toys import HashEncoder
+    encode = HashEncoder().encode
+else:
+    from sentence_transformers import SentenceTransformer
+    model = SentenceTransformer(f"{folder}/search/encoder")
+    encode = lambda texts: model.encode(texts, normalize_embeddings=True)
+items = pl.read_parquet(f"{folder}/shop/items.parquet").to_dicts()
+at = {each["item_id"]: i for i, each in enumerate(items)}
+vectors = np.asarray(encode([each["title"] or "" for each in items]), np.float32)
+index = faiss.IndexFlatIP(vectors.shape[1])
+index.add(vectors)
+seen = {}
+for user_id, item_id in pl.read_parquet(f"{folder}/shop/events.parquet")["user_id", "item_id"].iter_rows():
+    if item_id in at:
+        seen.setdefault(user_id, []).append(at[item_id])
+app = FastAPI()
+
+class Asked(BaseModel):
+    text: str
+    k: int = 10
+
+def found(vector, k, without=()):
+    scores, rows = index.search(vector[None], k + len(without))
+    kept = [(i, s) for i, s in zip(rows[0].tolist(), scores[0].tolist()) if i >= 0 and i not in without][:k]
+    return {"items": [{"item_id": items[i]["item_id"], "score": s, "item": items[i]} for i, s in kept]}
+
+@app.post("/search")
+def search(asked: Asked):
+    return found(np.asarray(encode([asked.text])[0], np.float32), asked.k)
+
+@app.post("/recommend")
+def by_words(asked: Asked):
+    return found(np.asarray(encode([asked.text])[0], np.float32), asked.k)
+
+@app.get("/recommend")
+def recommend(user_id: str, k: int = 10):
+    own = set(seen.get(user_id, ()))
+    return found(vectors[list(own)].mean(axis=0) if own else vectors.mean(axis=0), k, own)
+
+listener = socket.socket(proto=socket.IPPROTO_TCP)  # else every reply waits for an acknowledgement
+listener.bind(("127.0.0.1", 0))
+listener.listen(2048)
+print(f"on http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
+uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="error")).run(sockets=[listener])
 """
 ALONE = "max_batch=1, batch_wait_ms=0, cache_url='memory:?size_mb=0'"
-BATCHED = "max_batch=32, batch_wait_ms=2, cache_url='memory:?size_mb=0'"
-CACHED = "max_batch=32, batch_wait_ms=2"
-ROWS = (
-    ("one by one", "distinct", ALONE),
-    ("batched", "distinct", BATCHED),
-    ("one by one", "hot", ALONE),
-    ("batched and cached", "hot", CACHED),
-)
+ROWS = (("plain", None), ("retailor, one by one", ALONE), ("retailor", ""))
+CONNECTIONS = (1, 8, 64)
 
 
 def main() -> None:
@@ -61,49 +117,83 @@ def main() -> None:
         "--model", default="minilm", help="a model name, or 'hash' for the encoder of the tests"
     )
     parser.add_argument("--items", type=int, default=1000)
-    parser.add_argument("--requests", type=int, default=300)
-    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--requests", type=int, default=300, help="of a load whose answers must be made")
+    parser.add_argument("--hot", type=int, default=3000, help="of a hot load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="of the encoder; 0 leaves it to torch")
     parser.add_argument("--seed", type=int, default=0)
-    bench = begin(parser, canary={"model": "hash", "items": 60, "requests": 40, "clients": 4, "rounds": 1})
+    small = {"model": "hash", "items": 60, "requests": 40, "hot": 80, "rounds": 1}
+    bench = begin(parser, canary=small)
     print(bench.write(measure(bench.given), [bench.given.seed]))
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Tidy rows: requests_per_s, its ratio to "one by one" of the same round, and the waits."""
+    """Tidy rows: requests_per_s, its ratio to "plain" of the same round, the waits, and the server's time."""
     shop = demo_shop(options.items, options.seed)
     encoder = HashEncoder() if options.model == "hash" else load_model(options.model, kind="encoder")
     assert isinstance(encoder, Encoder)
-    loads = {make.__name__: make(shop, options.requests, options.seed) for make in (distinct, hot)}
+    loads = loads_of(shop, options)
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    found: dict[tuple[str, str, str], list[float]] = {}
-    with tempfile.TemporaryDirectory() as place:
-        Search(encoder).fit(shop).save(Path(place) / "search")
+    found: dict[tuple[str, str, str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory(dir=".") as place:
+        folder = Path(place)
+        shop.save(folder / "shop")
+        Search(encoder).fit(shop).save(folder / "search")
+        Recommender(encoder).fit(shop).save(folder / "recommend")
         for _ in range(options.rounds):
-            alone: dict[str, float] = {}
-            for row, load, settings in ROWS:
-                waits_s, seconds = serve_and_ask(Path(place), settings, loads[load], options.clients)
-                speed = len(waits_s) / seconds
-                alone.setdefault(load, speed)
-                values = {
-                    "requests_per_s": speed,
-                    "p50_ms": 1000 * float(np.quantile(waits_s, 0.5)),
-                    "p99_ms": 1000 * float(np.quantile(waits_s, 0.99)),
-                    "times_one_by_one": speed / alone[load],
-                }
-                for metric, value in values.items():
-                    found.setdefault((row, load, metric), []).append(value)
-                shown = "  ".join(f"{name} {value:.1f}" for name, value in values.items())
-                print(f"{row:20s} {load:9s} {shown}", flush=True)
+            plain: dict[str, float] = {}
+            for row, settings in ROWS:
+                for load, figures, n in one_row(folder, settings, loads, options.model):
+                    plain.setdefault(load, figures["requests_per_s"])
+                    figures["speed_of_plain"] = figures["requests_per_s"] / plain[load]
+                    for metric, value in figures.items():
+                        found.setdefault((row, load, metric, n), []).append(value)
+                    shown = "  ".join(f"{name} {value:.2f}" for name, value in figures.items())
+                    print(f"{row:22s} {load:34s} {shown}", flush=True)
     return [
         {
             "row": row, "bucket": load, "metric": metric, "value": float(np.median(values)),
-            "low": min(values), "high": max(values), "n": options.requests,
+            "low": min(values), "high": max(values), "n": n,
         }
-        for (row, load, metric), values in found.items()
+        for (row, load, metric, n), values in found.items()
     ]  # fmt: skip
+
+
+def loads_of(shop: Shop, options: argparse.Namespace) -> dict[str, list[bytes]]:
+    """Name to requests."""
+    customers = shop.events["user_id"].unique(maintain_order=True).to_list()[:100]
+    ranks = zipf(len(customers), options.hot, options.seed)
+    texts = distinct(shop, 2 * options.requests, options.seed)
+    return {
+        "recommend, hot": [got("/recommend", f"user_id={quote(customers[rank])}&k=10") for rank in ranks],
+        "search, hot": [posted("/search", text) for text in hot(shop, options.hot, options.seed)],
+        "search, distinct": [posted("/search", text) for text in texts[: options.requests]],
+        "recommend, words": [posted("/recommend", text) for text in texts[options.requests :]],
+    }
+
+
+def one_row(
+    folder: Path, settings: str | None, loads: dict[str, list[bytes]], model: str
+) -> Iterator[tuple[str, dict[str, float], int]]:
+    """(load with its connections, figures, requests) against a fresh server."""
+    with served(folder, settings, model) as (port, pid):
+        for load, requests in loads.items():
+            asyncio.run(answered(port, requests[:4] if "hot" not in load else sorted({*requests}), 4))
+            of_each = len(CONNECTIONS) if "hot" not in load else 1
+            for part, n in enumerate(CONNECTIONS):  # what must be made is asked once alone
+                some = requests[part::of_each] if of_each > 1 else requests
+                some = some if of_each > 1 or settings == "" else some[: len(some) // 10]
+                before, started = cpu_s(pid), time.perf_counter()
+                waits_s = asyncio.run(answered(port, some, n))
+                seconds, spent = time.perf_counter() - started, cpu_s(pid) - before
+                figures = {
+                    "requests_per_s": len(some) / seconds,
+                    "p50_ms": 1000 * float(np.quantile(waits_s, 0.5)),
+                    "p99_ms": 1000 * float(np.quantile(waits_s, 0.99)),
+                    "server_ms": 1000 * spent / len(some),
+                }
+                yield f"{load}, {n} connection{'s' * (n > 1)}", figures, len(some)
 
 
 def distinct(shop: Shop, n: int, seed: int) -> list[str]:
@@ -116,29 +206,48 @@ def distinct(shop: Shop, n: int, seed: int) -> list[str]:
 def hot(shop: Shop, n: int, seed: int) -> list[str]:
     """Queries that come again: a few often, many seldom."""
     pool = distinct(shop, 100, seed + 1)
-    ranks = np.minimum(stream(seed, "hot").zipf(1.3, size=n), len(pool)) - 1
-    return [pool[rank] for rank in ranks]
+    return [pool[rank] for rank in zipf(len(pool), n, seed)]
 
 
-def serve_and_ask(
-    folder: Path, settings: str, texts: Sequence[str], n_clients: int
-) -> tuple[list[float], float]:
-    """The wait of each request, and the seconds of all, against a fresh server."""
+def zipf(n_of: int, n: int, seed: int) -> list[int]:
+    """n places below `n_of`, the first ones most often."""
+    drawn: list[int] = (np.minimum(stream(seed, "hot").zipf(1.3, size=n), n_of) - 1).tolist()
+    return drawn
+
+
+def got(path: str, query: str) -> bytes:
+    return f"GET {path}?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def posted(path: str, text: str) -> bytes:
+    body = json.dumps({"text": text, "k": 10}).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@contextmanager
+def served(folder: Path, settings: str | None, model: str) -> Iterator[tuple[int, int]]:
+    """Port and process of a fresh server; settings None: of the plain application."""
     log = folder / "log.txt"
+    code = (
+        [PLAIN, str(folder), model]
+        if settings is None
+        else [
+            SERVER,
+            str(folder),
+            f"ServeSettings(port=0, timeout_s=600, max_bodies_per_client=256, {settings})",
+        ]
+    )
     with log.open("w") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(folder), f"ServeSettings(port=0, timeout_s=600, {settings})"],
-            stderr=file,
-        )
+        server = subprocess.Popen([sys.executable, "-c", *code], stderr=file)
     try:
-        port = port_of(log, server)
-        asyncio.run(ask_all(port, ["warm up"] * 4, 1))
-        started = time.perf_counter()
-        waits_s = asyncio.run(ask_all(port, texts, n_clients))
-        return waits_s, time.perf_counter() - started
+        yield port_of(log, server), server.pid
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(30)
+        server.wait(60)
 
 
 def port_of(log: Path, server: subprocess.Popen[bytes]) -> int:
@@ -151,21 +260,23 @@ def port_of(log: Path, server: subprocess.Popen[bytes]) -> int:
     raise SystemExit(log.read_text())
 
 
-async def ask_all(port: int, texts: Sequence[str], n_clients: int) -> list[float]:
+def cpu_s(pid: int) -> float:
+    """Seconds of a processor that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def answered(port: int, requests: Sequence[bytes], n_clients: int) -> list[float]:
     """The wait of each request in seconds; every client has one connection and one request at a time."""
-    left = list(reversed(texts))
+    left = list(reversed(requests))
     waits_s: list[float] = []
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while left:
-            body = json.dumps({"text": left.pop(), "k": 10}).encode()
-            head = (
-                f"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n"
-            )
+            request = left.pop()
             started = time.perf_counter()
-            writer.write(head.encode() + body)
+            writer.write(request)
             answer = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
             assert answer.startswith(b"HTTP/1.1 200") and length, answer

@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 import numpy as np
 from bench import begin, parser_of
-from serve_speed import ask_all, distinct, hot, port_of
+from serve_speed import answered, distinct, hot, port_of, posted
 
 from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
@@ -68,7 +68,10 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     shop = demo_shop(options.items, options.seed)
     encoder = HashEncoder() if options.model == "hash" else load_model(options.model, kind="encoder")
     assert isinstance(encoder, Encoder)
-    texts = {make.__name__: make(shop, options.requests, options.seed) for make in (distinct, hot)}
+    texts = {
+        make.__name__: [posted("/search", text) for text in make(shop, options.requests, options.seed)]
+        for make in (distinct, hot)
+    }
     found: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory(dir=".") as place:
         folder = Path(place)
@@ -97,18 +100,18 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def one_row(
-    folder: Path, n: int, texts: dict[str, list[str]], options: argparse.Namespace
+    folder: Path, n: int, texts: dict[str, list[bytes]], options: argparse.Namespace
 ) -> Iterator[tuple[str, float]]:
     with served(folder, n) as port:
         for _ in range(3 * n):  # a connection each, so that every worker has answered both tasks
-            asyncio.run(ask_all(port, ["warm up"] * 2, 1))
+            asyncio.run(answered(port, [posted("/search", "warm up")] * 2, 1))
             httpx.post(f"http://127.0.0.1:{port}/recommend", json={"text": "a tent"}, timeout=600)
         pids = workers_of(port) if n > 1 else [int(Path(folder / "pid").read_text())]
         yield "memory_gib", sum(map(pss_bytes, pids)) / 2**30
         yield "memory_one_gib", max(map(rss_bytes, pids)) / 2**30
         for load, asked in texts.items():
             started = time.perf_counter()
-            waits_s = asyncio.run(ask_all(port, asked, options.clients))
+            waits_s = asyncio.run(answered(port, asked, options.clients))
             yield f"{load}_per_s", len(waits_s) / (time.perf_counter() - started)
             yield f"{load}_p99_ms", 1000 * float(np.quantile(waits_s, 0.99))
         if n > 1:
@@ -159,7 +162,7 @@ def rss_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def killed(port: int, pids: Sequence[int], texts: Sequence[str], n_clients: int) -> tuple[int, float]:
+async def killed(port: int, pids: Sequence[int], texts: Sequence[bytes], n_clients: int) -> tuple[int, float]:
     """Requests without an answer, and the seconds until another worker is there, of a kill under load."""
     ended, n_lost = asyncio.Event(), 0
 
@@ -169,7 +172,7 @@ async def killed(port: int, pids: Sequence[int], texts: Sequence[str], n_clients
         while not ended.is_set():
             try:
                 at += n_clients
-                await ask_all(port, [texts[at % len(texts)]] * 20, 1)
+                await answered(port, [texts[at % len(texts)]] * 20, 1)
             except (OSError, asyncio.IncompleteReadError):
                 n_lost += 1
 

@@ -177,3 +177,53 @@ def test_a_run_that_drags_on_tells_how_long_the_next_will_wait() -> None:
     first.join()
     assert batcher.ask(102, "102") == 204
     batcher.close()
+
+
+def test_equal_ones_that_are_on_their_way_are_predicted_once() -> None:
+    double = Doubler()
+    double.gate.clear()
+    batcher = Batcher("double", double, max_batch=1, wait_s=0, max_queue=1, timeout_s=5)
+    with ThreadPoolExecutor(20) as pool:
+        first = pool.submit(batcher.ask, 7, "seven")
+        while batcher._running is None:
+            time.sleep(0.001)
+        others = [pool.submit(batcher.ask, 7, "seven") for _ in range(10)]  # more than the queue would hold
+        while batcher.tally.n_joined < 10:
+            time.sleep(0.001)
+        double.gate.set()
+        assert [each.result() for each in (first, *others)] == [14] * 11
+    assert double.batches == [[7]]
+    assert batcher.ask(7, "seven") == 14 and double.batches == [[7], [7]]  # what is answered is not kept
+    batcher.close()
+
+
+def test_who_gives_up_takes_nobody_along() -> None:
+    double = Doubler()
+    double.gate.clear()
+    batcher = Batcher("double", double, max_batch=1, wait_s=0, timeout_s=0.3)
+    with ThreadPoolExecutor(4) as pool:
+        blocked = pool.submit(batcher.ask, 1, "one")
+        while batcher._running is None:
+            time.sleep(0.001)
+        first = pool.submit(batcher.ask, 2, "two")
+        time.sleep(0.2)
+        second = pool.submit(batcher.ask, 2, "two")
+        for each in (blocked, first):
+            with pytest.raises(ServeError, match="took longer"):
+                each.result()
+        double.gate.set()
+        assert second.result() == 4
+    assert double.batches == [[1], [2]]
+    batcher.close()
+
+
+def test_all_who_wait_for_a_broken_one_are_told_and_the_next_is_tried() -> None:
+    double = Doubler(0.05)
+    batcher = Batcher("double", double, wait_s=0.02)
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(batcher.ask, -1, "bad") for _ in range(5)]
+        for each in asked:
+            with pytest.raises(DataError, match="cannot be doubled"):
+                each.result()
+    assert not batcher._flying
+    batcher.close()

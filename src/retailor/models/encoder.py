@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from retailor.models.files import quiet, read_object
 from retailor.models.formats.sentence_transformers import layout
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
+from retailor.models.kept_tokenizers import splitter_of
 from retailor.models.limits import check_max_tokens
 from retailor.models.pooling import POOLINGS, Head, Pooling, pool
 from retailor.models.shapes import Role
@@ -161,9 +162,11 @@ class LocalEncoder:
         state = (len(self.tokenizer), self.max_tokens)
         with self._lock:
             if self._splitter is None or self._splitter[0] != state:
-                own = Tokenizer.from_str(backend.to_str())
-                own.no_padding()
-                own.enable_truncation(self.max_tokens)
+                own = splitter_of(self.tokenizer, self.max_tokens)
+                if own is None:
+                    own = Tokenizer.from_str(backend.to_str())
+                    own.no_padding()
+                    own.enable_truncation(self.max_tokens)
                 self._splitter = (state, own)
             return self._splitter[1]
 

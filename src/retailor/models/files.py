@@ -10,6 +10,7 @@ from typing import Any
 
 from retailor.errors import DataError, ModelError
 from retailor.models.formats.refused import refuse_config, refuse_remote_code
+from retailor.models.kept_tokenizers import kept
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "*.model", "*.spm", "*.tiktoken")
 WITHOUT_VOCABULARY = ("ByT5", "Canine", "Perceiver", "MyT5")
@@ -78,6 +79,9 @@ def read_tokenizer(folder: Path) -> Any:
     """The tokenizer of a folder. Raises ModelError when there is none, or none with a vocabulary."""
     from transformers import AutoTokenizer
 
+    there = kept(folder)
+    if there is not None:
+        return there
     path = folder / "tokenizer_config.json"
     about = read_object(path) if path.exists() else {}
     refuse_remote_code(folder, about)

@@ -125,6 +125,7 @@ def serve_as(worker: Worker, place: Place, listener: socket.socket, entries: Map
 
 def _set_up_process() -> None:
     few_arenas()
+    _log_little()
     sys.setswitchinterval(SWITCH_S)
 
 
@@ -139,6 +140,7 @@ def _opened(place: Place, entries: Mapping[str, Entry], worker: Worker | None = 
         stack.enter_context(reloads([(service, warmer)]))
         metrics = Metrics(service, None if worker is None else worker.metrics)
         if worker is not None:
+            metrics.write()
             every = Every("metrics", LOOK_EVERY_S, metrics.write)
             stack.callback(every.close, LOOK_EVERY_S)
 
@@ -194,6 +196,15 @@ def _naming_the_address(settings: ServeSettings) -> Iterator[None]:
             key="port",
             value=settings.port,
         ) from None
+
+
+def _log_little() -> None:
+    """A line of the log names no place in the code, no thread and no process: looking these up would take a
+    tenth of a hot request."""
+    logging._srcfile = None  # type: ignore[assignment]  # the documented way, as are the others
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if hasattr(logging, "logAsyncioTasks"):  # from Python 3.12
+        logging.logAsyncioTasks = False
 
 
 def log_settings(worker: int | None = None) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from retailor.live.news import News
 from retailor.live.standing import standing_run
 from retailor.machine import n_cores
 from retailor.serve.opening import contents_of
+from retailor.serve.preloaded import TOKENIZERS
 from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
 from retailor.serve.worker_metrics import FILES, forget_worker
 from retailor.store.shared import SHARED
@@ -81,9 +82,14 @@ def serve_by_workers(place: Place, listener: socket.socket, entries: str) -> Non
         standing_run(place.folder), entries_of(entries)
     )  # what cannot be served is said now
     has_weights = any(any(path.rglob("*.safetensors")) for path in contents.tasks.values())
-    preloaded = (*PRELOADED, *(WITH_MODELS if has_weights else ()))
+    preloaded = (*PRELOADED, *(WITH_MODELS if has_weights else ()), "retailor.serve.preloaded")
+    folders = [*contents.tasks.values(), *contents.compressed.values()]
+    tokenizers = sorted({path.parent for folder in folders for path in folder.rglob("tokenizer.json")})
     logging.config.dictConfig(log_settings())
-    with tempfile.TemporaryDirectory(prefix="retailor-") as folder, _environment(Path(folder), place):
+    with (
+        tempfile.TemporaryDirectory(prefix="retailor-") as folder,
+        _environment(Path(folder), place, tokenizers),
+    ):
         crew = _Crew(place, listener, entries, Path(folder), preloaded)
         with _heard(crew):
             crew.run()
@@ -254,11 +260,12 @@ def _heard(crew: _Crew) -> Iterator[None]:
 
 
 @contextmanager
-def _environment(folder: Path, place: Place) -> Iterator[None]:
+def _environment(folder: Path, place: Place, tokenizers: Sequence[Path]) -> Iterator[None]:
     """The environment that workers start in: where they share, and how many threads each computes with."""
     (folder / FILES).mkdir()
     threads = str(max(1, n_cores() // place.settings.workers))
     wanted = {SHARED: str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder / FILES)}
+    wanted[TOKENIZERS] = os.pathsep.join(map(str, tokenizers))
     for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"):
         wanted[name] = os.environ.get(name) or threads
     before = {name: os.environ.get(name) for name in wanted}
