@@ -325,8 +325,8 @@ class Search:
         encoder = (open_encoder or load_encoder)(folder / "encoder")
         task = cls(encoder, saved_settings(SearchSettings, manifest.settings, str(folder)))
         state = json.loads((folder / "search.json").read_text(encoding="utf-8"))
-        table = ItemTable.load(folder)
-        if "least_cosine" not in state or "path" not in table.frame.columns:
+        table = ItemTable.load(folder) if "items.parquet" in manifest.files else None
+        if "least_cosine" not in state or table is None or "path" not in table.frame.columns:
             raise DataError("this search was saved by an earlier Retailor: fit it again.", path=folder)
         task._set_items(state["item_ids"])
         task.weights, task.unread_weights = tuple(state["weights"]), tuple(state["unread_weights"])
