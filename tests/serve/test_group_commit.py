@@ -132,3 +132,33 @@ def test_what_waits_is_written_before_it_closes_and_nothing_after(disk: Disk, co
     first, second, late = in_a_loop(go())
     assert first == second == Taken(1, 0)
     assert isinstance(late, ServeError) and late.status == 503
+
+
+def test_a_transaction_gives_way_to_a_question_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is answered, events gather; when none is, or it takes long, they are written."""
+    monkeypatch.setattr("retailor.serve.group_commit.GIVE_WAY_S", 1.0)
+    answering = threading.Event()
+    answering.set()
+    written: list[int] = []
+
+    def write(requests: Sequence[Sequence[Line]]) -> list[Taken]:
+        written.append(len(requests))
+        return [Taken(len(lines), 0) for lines in requests]
+
+    writer = GroupCommit(write, max_waiting=99, timeout_s=5, is_answering=answering.is_set)
+
+    async def events() -> None:
+        first = asyncio.create_task(writer.take([]))
+        await asyncio.sleep(0.02)
+        assert not written, "a question is being answered"
+        rest = [asyncio.create_task(writer.take([])) for _ in range(4)]
+        await asyncio.sleep(0)
+        answering.clear()
+        await asyncio.gather(first, *rest)
+        assert written == [5]
+        answering.set()
+        await asyncio.wait_for(writer.take([]), 4)
+        assert written == [5, 1], "a question that takes long holds up no event"
+
+    in_a_loop(events())
+    writer.close(1)

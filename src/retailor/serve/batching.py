@@ -93,6 +93,10 @@ class Batcher(Generic[Q, A]):
         """How many requests wait."""
         return len(self._queue)
 
+    def is_busy(self) -> bool:
+        """Whether a request waits or is being answered."""
+        return bool(self._queue) or self._running is not None
+
     def ask(self, query: Q, key: str) -> A:
         """The answer to one query; while one of a key waits or is predicted, others of it wait for the same.
 

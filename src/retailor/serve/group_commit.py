@@ -16,6 +16,10 @@ from retailor.live.shapes import Line, Taken
 
 MAX_REQUESTS = 256
 """Of one transaction."""
+GIVE_WAY_S = 0.1
+"""How long a transaction waits while questions are being answered; more events gather meanwhile. A stream of
+single events would else keep the interpreter from the thread that answers, which gives it up every moment."""
+LOOK_S = 0.001
 Write = Callable[[Sequence[Sequence[Line]]], list[Taken]]
 _log = logging.getLogger("retailor.serve")
 
@@ -30,8 +34,18 @@ class GroupCommit:
     """One thread writes for all. No request has a thread of its own, and an event loop is woken once a
     transaction: to hand an event from thread to thread costs more than what is done with it."""
 
-    def __init__(self, write: Write, *, max_waiting: int, timeout_s: float) -> None:
-        """`write` takes the lines of some requests; it returns what became of each, all being on the disk."""
+    def __init__(
+        self,
+        write: Write,
+        *,
+        max_waiting: int,
+        timeout_s: float,
+        is_answering: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`write` takes the lines of some requests; it returns what became of each, all being on the disk.
+        `is_answering` says whether a question is being answered, which goes first.
+        """
+        self._is_answering = is_answering
         self._write, self._max_waiting, self._timeout_s = write, max_waiting, timeout_s
         self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
@@ -80,7 +94,14 @@ class GroupCommit:
         """What waits; empty only after close, when nobody does any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
+        self._give_way()
+        with self._changed:
             return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_REQUESTS))]
+
+    def _give_way(self) -> None:
+        until = time.monotonic() + GIVE_WAY_S
+        while not self._closed and self._is_answering() and time.monotonic() < until:
+            time.sleep(LOOK_S)
 
     def _outcomes(self, requests: Sequence[Sequence[Line]], until: float) -> list[Taken | RetailorError]:
         """What became of each. When a transaction fails each is tried alone, so that none spoils another."""

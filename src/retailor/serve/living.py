@@ -55,10 +55,13 @@ class Living:
         trial: Trial | None = None,
         showing: Showing | None = None,
         watch: Watch | None = None,
+        is_answering: Callable[[], bool] = lambda: False,
     ) -> None:
         self.shop, self.trial, self.showing, self.watch = shop, trial, showing, watch
         self._absorb, self._absorb_s = absorb, absorb_s
-        self._writer = GroupCommit(shop.take, max_waiting=max_queue, timeout_s=timeout_s)
+        self._writer = GroupCommit(
+            shop.take, max_waiting=max_queue, timeout_s=timeout_s, is_answering=is_answering
+        )
         shop.forgot = self._drop
         self._wake, self._to_absorb, self._closed = threading.Event(), threading.Event(), False
         self._known = (0, 0)
@@ -200,6 +203,7 @@ def living_of(
         trial=trial,
         showing=showing,
         watch=watch,
+        is_answering=lambda: (run := served()) is not None and run.is_answering(),
     )
     made.beside("counting", settings.watch_s, watch.count)
     if showing is not None:

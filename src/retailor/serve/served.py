@@ -108,6 +108,10 @@ class ServedRun:
             )
         return self.tasks[kind]
 
+    def is_answering(self) -> bool:
+        """Whether a question waits or is being answered."""
+        return any(loaded.batcher.is_busy() for loaded in self.tasks.values())
+
     def close(self, timeout_s: float) -> None:
         """Answers what waits, and ends the threads."""
         for loaded in self.tasks.values():

@@ -25,7 +25,7 @@ from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
 from retailor.serve.connections import bounded_connections
 from retailor.serve.every import Every
-from retailor.serve.memory import few_arenas
+from retailor.serve.memory import few_arenas, leave_alone_what_is_loaded
 from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
@@ -106,6 +106,7 @@ def listen(settings: ServeSettings, opened: Callable[[], AbstractContextManager[
     _set_up_process()
     with _bind(settings) as listener, _stops() as serving, opened() as ready:
         server = _Server(_uvicorn(ready.app, settings))
+        leave_alone_what_is_loaded()
         serving.append(server)
         with _naming_the_address(settings):
             listener.listen(BACKLOG)
@@ -118,6 +119,7 @@ def serve_as(worker: Worker, place: Place, listener: socket.socket, entries: Map
     _set_up_process()
     with _stops() as serving, _opened(place, entries, worker) as ready:
         server = _Server(_uvicorn(ready.app, place.settings, worker))
+        leave_alone_what_is_loaded()
         server.told = partial(ready.begin, listener.getsockname()[1])
         serving.append(server)
         server.run(sockets=[listener])
@@ -334,6 +336,7 @@ def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> N
 def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) -> None:
     try:
         service.reload()
+        leave_alone_what_is_loaded()
         _log.info("serving '%s' anew", service.ready()["name"])
     except RetailorError as error:
         _log.error("not reloaded: %s", error)

@@ -33,6 +33,12 @@ def serve_shops(
     load leaves the old one of its shop at work, and no other shop notices. Raises ConfigError for keys that
     are not set, runs, logs and keys that two have in common, and what `serve` raises, naming the shop.
     """
+    if settings.workers != 1:
+        raise ConfigError(
+            "several shops are served by one process; for several workers, serve each shop by itself.",
+            key="workers",
+            value=settings.workers,
+        )
     operator = operator_keys(operator_key_env)
     check_apart(shops, operator)
     listen(settings, lambda: _opened(shops, entries, settings, operator))
