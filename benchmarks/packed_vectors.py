@@ -29,7 +29,7 @@ from search_icecat import read_icecat
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
-from retailor.retrieval.packed import PackedVectors, mapped
+from retailor.retrieval.packed import PackedVectors, on_disk
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 
@@ -83,14 +83,14 @@ def rows_of(row: str, vectors: F32, asked: F32, *, graph: bool, work: Path) -> l
     """Recall, memory and time of each way to find what is nearest."""
     work.mkdir(parents=True, exist_ok=True)
     save_file({"vectors": vectors.astype(np.float16)}, work / "whole.safetensors")
-    on_disk = mapped(work / "whole.safetensors", "vectors")
-    vectors = np.asarray(on_disk, np.float32)
+    there = on_disk(work / "whole.safetensors", "vectors")
+    vectors = np.asarray(there, np.float32)
     found: dict[str, VectorIndex | PackedVectors] = {"scan of float32": VectorIndex(vectors)}
     seconds: dict[str, float] = {}
     makers: dict[str, Any] = {
         "graph": lambda: VectorIndex.build(vectors, method="approximate"),
-        "int8": lambda: PackedVectors.of(on_disk, "int8"),
-        "binary": lambda: PackedVectors.of(on_disk, "binary"),
+        "int8": lambda: PackedVectors.of(there, "int8"),
+        "binary": lambda: PackedVectors.of(there, "binary"),
     }
     for name in makers if graph else list(makers)[1:]:
         started = time.perf_counter()

@@ -13,9 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from retailor.errors import DataError
 from retailor.retrieval import packed
-from retailor.retrieval.packed import CODES, Kept, PackedVectors, mapped
+from retailor.retrieval.packed import CODES, Kept, PackedVectors, on_disk
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
+from retailor.store.shared import is_on_the_disk
 
 KINDS: tuple[Kept, ...] = ("int8", "binary")
 
@@ -86,8 +87,8 @@ def test_rows_are_different_and_best_first(n: int, k: int, kept: Kept, seed: int
 def test_saved_beside_vectors_on_the_disk(kept: Kept, tmp_path: Path) -> None:
     known = crowded(3_000)
     save_file({"other": np.zeros(3), "vectors": known.astype(np.float16)}, tmp_path / "whole.safetensors")
-    whole = mapped(tmp_path / "whole.safetensors", "vectors")
-    assert isinstance(whole, np.memmap) and not whole.flags.writeable
+    whole = on_disk(tmp_path / "whole.safetensors", "vectors")
+    assert is_on_the_disk(whole)
     np.testing.assert_array_equal(whole, known.astype(np.float16))
     index = PackedVectors.of(whole, kept)
     index.save(tmp_path)
@@ -126,7 +127,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_the_table_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "whole.safetensors").write_bytes(content)
     with pytest.raises(DataError, match=r"whole\.safetensors"):
-        mapped(tmp_path / "whole.safetensors", "vectors")
+        on_disk(tmp_path / "whole.safetensors", "vectors")
 
 
 @given(seed=st.integers(0, 99), dim=st.sampled_from([1, 63, 64, 65, 130]))

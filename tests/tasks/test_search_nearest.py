@@ -15,6 +15,7 @@ from retailor.retrieval.blend import standardise
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
+from retailor.store.shared import is_on_the_disk
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search import nearest as module
 from retailor.tasks.search.nearest import Nearest
@@ -90,7 +91,7 @@ def test_saved_with_its_index(pair: tuple[Search, Search], tmp_path: Path) -> No
     queries = [SearchQuery("steel kettle"), SearchQuery("日霜")]
     again = Search.load(tmp_path / "search")
     assert again.predict(queries) == pair[1].predict(queries)
-    assert isinstance(again._nearest.vectors, np.memmap) == on_disk
+    assert is_on_the_disk(again._nearest.vectors) == on_disk
 
 
 def test_items_taken_in_by_a_search_whose_vectors_are_on_the_disk(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ The codes say who may be near; of these the whole vectors, which may stay on the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from retailor.errors import DataError
 from retailor.metrics.ranking import top_items
 from retailor.seeds import stream
+from retailor.store.shared import mapped
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -31,7 +32,6 @@ PLANES = 4
 """Bits of a query's numbers in the estimate."""
 LEAST = 512
 """Candidates of which the whole vectors are read, at least: a few more cost less than a miss."""
-_HEADER_BYTES = 100 << 20
 _WORD = np.dtype("<u8")
 
 
@@ -146,26 +146,14 @@ class PackedVectors:
         return cls(kept, found["codes"], whole, found["centre"], found.get("turn"), found.get("factors"))  # type: ignore[arg-type]
 
 
-def mapped(path: Path, name: str) -> NDArray[Any]:
+def on_disk(path: Path, name: str) -> NDArray[Any]:
     """A table of a safetensors file as it lies on the disk: pages come into memory as rows are read.
 
     Raises DataError that names the file when it is none, or holds no such table.
     """
-    path = Path(path)
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 0 < size <= _HEADER_BYTES:
-                raise ValueError("its header has no length")
-            about = json.loads(file.read(size))[name]
-        dtype = {"F16": "<f2", "F32": "<f4"}[about["dtype"]]
-        shape, (start, end) = tuple(map(int, about["shape"])), map(int, about["data_offsets"])
-        if end - start != int(np.prod(shape)) * np.dtype(dtype).itemsize:
-            raise ValueError("its shape is not its length")
-        if not end - start:
-            return np.zeros(shape, dtype)
-        return np.memmap(path, dtype, "r", 8 + size + start, shape)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return mapped(Path(path))[name]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise DataError(f"no table '{name}' can be read from it: {error}; fit again.", path=path) from None
 
 

@@ -90,3 +90,11 @@ def mapped(path: Path) -> dict[str, NDArray[Any]]:
             part = part.copy()  # numpy's own routines may want it where the processor does not
         found[name] = part.view(dtype).reshape(each["shape"])
     return found
+
+
+def is_on_the_disk(array: NDArray[Any]) -> bool:
+    """Whether an array is a view of a file."""
+    base: Any = array
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None

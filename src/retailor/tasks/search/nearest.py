@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
-from retailor.retrieval.packed import CODES, PackedVectors, blocks, mapped
+from retailor.retrieval.packed import CODES, PackedVectors, blocks, on_disk
 from retailor.retrieval.vectors import VectorIndex
 from retailor.store.shared import load_floats
 from retailor.tasks.search.settings import SearchSettings
@@ -108,12 +108,12 @@ class Nearest:
     def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """What was saved; an index that is not there is made."""
         if settings.vectors != "float32":
-            on_disk = mapped(folder / _VECTORS, "vectors")
+            there = on_disk(folder / _VECTORS, "vectors")
             if not (folder / CODES).exists():
-                return cls.of(on_disk, settings)
+                return cls.of(there, settings)
             known = load_file(folder / _MOMENTS)
-            index = PackedVectors.load(folder, on_disk)
-            return cls(on_disk, index, frozenset(), known["mean"], known["moment"])
+            index = PackedVectors.load(folder, there)
+            return cls(there, index, frozenset(), known["mean"], known["moment"])
         vectors = load_floats(folder / _VECTORS, "vectors")
         if not (folder / _GRAPH).exists():
             return cls.of(vectors, settings)
