@@ -206,6 +206,23 @@ CLAIMS = (
               ours="everything blended", bucket=f"{n:,} events", setting="MiniLM, sasrec.enabled = false")
         for n in (576, 1730, 5765)
     ),
+    *(
+        Claim(f"transfer_curve{name}", f"next item, {kind} alone, {shop} ({n:,} events)", "ndcg@10",
+              {"popularity": "popularity", "collaborative filter": "collaborative filter",
+               "with words": "with words", "everything without a model": "everything without a model",
+               "frozen encoder": "frozen encoder, no words"},
+              ours="everything blended", bucket=f"{kind}, {n:,} events",
+              setting="MiniLM, sasrec.enabled = false")
+        for name, shop, n, kinds in (
+            ("", "600 of Amazon Beauty's customers", 576, ("cold items", "cold customers")),
+            ("_magazines", "Magazines", 192, ("cold items", "cold customers", "text-only customers")),
+            ("_gift_cards", "Gift Cards", 251, ("cold items", "cold customers", "text-only customers")),
+        )
+        for kind in kinds
+    ),
+    Claim("forecast", "forecasts of a curve's later sizes inside their 80 % interval (n forecasts)",
+          "truth inside", {}, ours="forecast, 80 % interval", bucket="all",
+          setting="rows without a language model"),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in bf16", "times_faster", {},
           ours="retailor, bf16 against sentence-transformers, bf16"),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in float32", "times_faster", {},

@@ -407,6 +407,30 @@ def test_pictures_systems_notes_and_reasons_are_chinese_and_the_shop_s_texts_sta
                     for low, high in ((0.05, 0.15), (-0.05, 0.25), (-0.3, -0.1), (None, None))
                 ],
                 "notes": [],
+                "kinds": [
+                    {
+                        "name": name,
+                        "about": about,
+                        "cases": [[64, 3]],
+                        "rows": [],
+                        "findings": [],
+                        "advice": [],
+                    }
+                    for name, about in (
+                        ("cold items", "items that 2 customers at most have in the events learned from"),
+                        ("cold customers", "customers of whom 1 to 2 events are known"),
+                        (
+                            "cold customers",
+                            "every customer, known by the latest 2 events alone, as only 8 cases are of "
+                            "customers with so few",
+                        ),
+                        (
+                            "text-only customers",
+                            "customers known by the latest review that they wrote, and by no event; a row "
+                            "that reads no text answers with what is popular",
+                        ),
+                    )
+                ],
                 "foretold": [
                     "fine-tuned: with 1,024 labels about 0.905 (80 %: 0.890 – 0.920), +2.0 points take about "
                     "400 more (200 – ≥ 15,872)",
