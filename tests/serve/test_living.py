@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from retailor.errors import ConfigError
+from retailor.live.shapes import Line
 from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
@@ -67,6 +68,28 @@ def test_an_event_changes_the_next_recommendation(client: TestClient) -> None:
     assert reply.json() == {"accepted": 1, "repeated": 0, "refused": []}
     assert before[0] not in recommended(client, "new")
     assert recommended(client, "someone else")[0] == before[0]
+
+
+def test_a_new_item_does_not_wait_for_events_to_be_counted(run_folder: Path, tmp_path: Path) -> None:
+    """What the task knows of items and of events has numbers of its own; both are right in the end."""
+    settings = ServeSettings(events_url=f"sqlite:///{tmp_path}/own.db", absorb_s=600)
+    service = Service.load(run_folder, TOY_TASKS, settings)
+    counts = service._now().task("recommend").now.state["popular"]
+    line = Line("e", "event", datetime.now(UTC), "new", counts[-1][0], "view")
+    service.live().take([[line]])
+    service.live().put_item("X1", {"title": "Zephyr kite"})
+    service.absorb(with_events=False)
+    loaded = service._now().task("recommend")
+    assert dict(loaded.now.state["popular"]) == {**dict(counts), "X1": 0}
+    assert loaded.number < loaded.items_number == service.live().recent.number
+    put = loaded.fingerprint
+    service.absorb(with_events=False)
+    assert service._now().task("recommend") is loaded, "nothing new: nothing is done"
+    service.absorb()
+    loaded = service._now().task("recommend")
+    assert dict(loaded.now.state["popular"]) == {**dict(counts), "X1": 0, counts[-1][0]: counts[-1][1] + 1}
+    assert loaded.number == loaded.items_number and loaded.fingerprint != put
+    service.close()
 
 
 def test_sent_again_it_is_counted_once(client: TestClient, shop: Shop) -> None:

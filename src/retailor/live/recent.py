@@ -156,11 +156,15 @@ class Recent:
         with self._lock:
             return dict(self.n_by_hour)
 
-    def shop(self, after: int = 0) -> tuple[Shop, frozenset[str], int]:
-        """Items put and events of lines after a number, the items that are gone, and the last number."""
+    def shop(self, after: int = 0, events_after: int | None = None) -> tuple[Shop, frozenset[str], int]:
+        """Items put and events of lines after a number, the items that are gone, and the last number.
+
+        `events_after`: that of the events, where it is another.
+        """
+        from_event = after if events_after is None else events_after
         with self._lock:
             items = [line for number, line in self._items.values() if number > after]
-            events = [line for number, line in self._events if number > after]
+            events = [line for number, line in self._events if number > from_event]
             gone, last = frozenset(self._gone), self.number
         return _read_as_fitted(shop_of(items, events)), gone, last
 

@@ -41,13 +41,13 @@ _log = logging.getLogger("retailor.serve")
 class Living:
     """Takes in events and changes, and calls `absorb` where there is something that tasks do not know.
 
-    A changed item is absorbed at once, events every `absorb_s` seconds.
+    A changed item is absorbed at once, alone; events, and all that changed again, every `absorb_s` seconds.
     """
 
     def __init__(
         self,
         shop: LiveShop,
-        absorb: Callable[[], None],
+        absorb: Callable[[bool], None],
         *,
         absorb_s: float,
         max_queue: int,
@@ -147,10 +147,13 @@ class Living:
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number
         waited_s = time.monotonic() - self._absorbed_at
-        if changes != self._known[0] or (number != self._known[1] and waited_s >= self._absorb_s):
+        with_events = number != self._known[1] and waited_s >= self._absorb_s
+        if changes != self._known[0] or with_events:
             # Before the work: one that fails is not tried again every second.
-            self._known, self._absorbed_at = (changes, number), time.monotonic()
-            self._absorb()
+            self._known = changes, number if with_events else self._known[1]
+            if with_events:
+                self._absorbed_at = time.monotonic()
+            self._absorb(with_events)
 
     def close(self, timeout_s: float) -> None:
         """Writes what waits, stops the thread and lets go of the log."""
@@ -177,7 +180,7 @@ def _read(rows: Sequence[Any], own: Callable[[str | None], str | None]) -> tuple
 def living_of(
     settings: ServeSettings,
     entries: Mapping[str, Entry],
-    absorb: Callable[[], None],
+    absorb: Callable[[bool], None],
     served: Callable[[], ServedRun | None],
     drift: DriftSettings,
     news: News | None = None,

@@ -62,6 +62,8 @@ class Loaded:
     """As it answers: with what has happened since."""
     number: int = 0
     """Of the last entry of the log that the task knows."""
+    items_number: int = 0
+    """Of the last one whose items it knows: new items do not wait for events to be counted."""
 
     def read(self, value: bytes | None) -> Any:
         """The answer in a cache entry; one that does not read (another version wrote it) is a miss."""

@@ -155,7 +155,7 @@ class Service:
     def _loaded(self, kind: str, task: Task[Any, Any], fitted: str, number: int) -> Loaded:
         entry = self.entries[kind]
         batcher = self._batcher(kind, task)
-        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), task, number)
+        return Loaded(entry, task, fitted, fitted, batcher, TypeAdapter(entry.answer), task, number, number)
 
     def _batcher(self, kind: str, task: Task[Any, Any]) -> Batcher[Any, Any]:
         return Batcher(
@@ -218,27 +218,40 @@ class Service:
         if self._living is not None:
             self._living.soon()
 
-    def absorb(self) -> None:
-        """Serves tasks that know what has happened since the fit; no request fails meanwhile."""
+    def absorb(self, with_events: bool = True) -> None:
+        """Serves tasks that know what has happened since the fit; no request fails meanwhile.
+
+        Without events, which take the longer the larger the shop is, what is put in the catalogue is known.
+        """
         recent = self.live().recent
         with self._reloading:
             old = self._run
             if old is None:
                 return
-            new = self._run = self._grown(old, recent)
+            new = self._run = self._grown(old, recent, with_events)
             for kind, loaded in old.tasks.items():
                 if new.tasks[kind] is not loaded:
                     loaded.batcher.close(self.settings.timeout_s)
 
-    def _grown(self, run: ServedRun, recent: Recent) -> ServedRun:
+    def _grown(self, run: ServedRun, recent: Recent, with_events: bool = True) -> ServedRun:
         """The run with the items and events since its fit, in those tasks that can take them in."""
         shop, gone, number = recent.shop(run.number)
         tasks = dict(run.tasks)
         for kind, loaded in run.tasks.items():
-            if loaded.entry.update is not None and number > loaded.number:
+            if loaded.entry.update is None:
+                continue
+            if with_events and number > loaded.number:
                 task = loaded.entry.update(loaded.task, shop)
                 made = self._loaded(kind, task, loaded.fitted, number)
                 tasks[kind] = replace(made, task=loaded.task, fingerprint=key_of(loaded.fitted, number))
+            elif not with_events:
+                put, _, last = recent.shop(loaded.items_number, events_after=number)
+                if put.items.is_empty():
+                    continue
+                put = put.with_tables(events=put.events.clear())
+                made = self._loaded(kind, loaded.entry.update(loaded.now, put), loaded.fitted, loaded.number)
+                known = key_of(loaded.fitted, loaded.number, last)
+                tasks[kind] = replace(made, task=loaded.task, fingerprint=known, items_number=last)
         items = pl.concat([shop.items, run.shop.items]).unique("item_id", keep="first", maintain_order=True)
         items = items.filter(~pl.col("item_id").is_in(list(gone)))
         events = pl.concat([run.shop.events, shop.events])

@@ -126,6 +126,8 @@ def save(fitted: Fitted, folder: Path) -> None:
         understanding.encoder.save(folder / "encoder")
     if fitted.finder is not None:
         for name, near in fitted.finder.near.items():
+            if len(near.index) < len(fitted.catalogue):
+                continue  # it lacks items that an update took in, and is built when it is loaded
             near.index.save_graph(folder / f"near-{name}.usearch")
 
 

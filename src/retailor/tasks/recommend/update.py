@@ -17,6 +17,9 @@ from retailor.retrieval.ease import with_new_items
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.next_basket import TifuKnn, UpCf
+from retailor.retrieval.popularity import Popularity
+from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import (
     Catalogue,
@@ -31,10 +34,12 @@ from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
 from retailor.tasks.recommend.scorers.sasrec import SASRec
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
 from retailor.tasks.recommend.scorers.two_tower import TwoTower
+from retailor.tasks.recommend.scorers.user_history import UserHistory
 from retailor.tasks.recommend.scorers.user_reviews import UserReviews
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
+COUNTED = ("popularity", "item_knn", "sequential_knn", "user_frequency", "user_recency", "tifu_knn", "up_cf")
 
 
 def updated(
@@ -42,8 +47,10 @@ def updated(
 ) -> tuple[Fitted, dict[str, int]]:
     """The recommender with the items and events of `shop` added, and how many of each were new.
 
-    Histories, popularity and neighbours are counted anew. New items are known by their text at once: TF-IDF
-    and embeddings by the vocabulary and encoder of the fit, links of the closed forms by `with_new_items`.
+    Histories, popularity and neighbours are counted anew where there are events, which costs the more the
+    larger the shop is; items alone cost what their tables take to copy. New items are known by their text at
+    once: TF-IDF and embeddings by the vocabulary and encoder of the fit, links of the closed forms by
+    `with_new_items`.
     What was learned by steps, the links among known items and the weights stay until the next fit.
     """
     catalogue, texts = _with_new_items(fitted.catalogue, shop)
@@ -54,15 +61,46 @@ def updated(
         name: _grown(name, part, fitted.understanding.features, new, n_new, settings, scales.get(name, 1.0))
         for name, part in fitted.parts.items()
     }
-    matrix = customers.histories.matrix(len(catalogue))
-    parts |= {name: make() for name, make in counted(customers.histories, matrix, settings).items()}
+    if customers is fitted.customers:
+        parts |= {name: _with_room(part, len(catalogue)) for name, part in parts.items() if name in COUNTED}
+    else:
+        matrix = customers.histories.matrix(len(catalogue))
+        parts |= {name: make() for name, make in counted(customers.histories, matrix, settings).items()}
     log = {
         "new_items": n_new,
         "new_customers": len(customers) - len(fitted.customers),
         "events": len(customers.histories.items),
     }
-    finder = finder_of(parts, fitted.blend, catalogue, settings)
+    finder = finder_of(parts, fitted.blend, catalogue, settings, _graphs(fitted))
     return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder), log
+
+
+def _graphs(fitted: Fitted) -> dict[str, VectorIndex]:
+    """Those over factors, which new items have none of: nothing new is to be found in them."""
+    near = {} if fitted.finder is None else fitted.finder.near
+    return {name: each.index for name, each in near.items() if isinstance(fitted.parts[name], Factors)}
+
+
+def _with_room(part: Scorer, n: int) -> Scorer:
+    """A counted part with room for items that nobody has chosen, n in all."""
+    if isinstance(part, Popularity):
+        return Popularity(np.concatenate([part.counts, np.zeros(n - len(part.counts), np.float32)]))
+    if isinstance(part, ItemToItem):
+        links = part.links
+        more = np.full(n - links.shape[0], links.indptr[-1], links.indptr.dtype)
+        rows = (links.data, links.indices, np.concatenate([links.indptr, more]))
+        return replace(part, links=sp.csr_matrix(rows, shape=(n, n)))
+    if isinstance(part, TifuKnn):
+        return replace(part, customers=_wider(part.customers, n))
+    if isinstance(part, UpCf):
+        return replace(part, customers=_wider(part.customers, n), bought=_wider(part.bought, n))
+    assert isinstance(part, UserHistory)
+    return replace(part, n_items=n)
+
+
+def _wider(table: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """The table [C, I] with room for n columns."""
+    return sp.csr_matrix((table.data, table.indices, table.indptr), shape=(table.shape[0], n))
 
 
 def refitted(
