@@ -7,6 +7,7 @@ import os
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
 from retailor.live.settings import BanditSettings, ExperimentSettings, ImpressionSettings
+from retailor.models.sessions import Backend
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -28,6 +29,12 @@ class ServeSettings:
     warm_file: str | None = None
     """Queries whose answers are made and remembered before anyone asks, at the start and after each reload:
     a line each, the JSON body of a request with its `task` besides, or words to search for. None: none."""
+    backend: Backend = "auto"
+    """What computes the encoders: 'torch' the networks as they were fitted, 'onnx' and 'openvino' as graphs,
+    exported once; 'auto' what the run has, compressed ones as graphs."""
+    provider: str = "cpu"
+    """Where 'onnx' computes: cpu, cuda, tensorrt, directml, coreml or cann (Ascend), each with its build of
+    ONNX Runtime; 'openvino': cpu, gpu or npu."""
     api_key_env: str | None = None
     """The environment variable that holds the API key, or `sha256:` and its digest; None asks for no key."""
     events_url: str | None = None
