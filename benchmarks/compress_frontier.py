@@ -127,7 +127,12 @@ def cases_of(encode: Callable[..., F32], shops: Shops) -> Cases:
 
 def sentiment(encode: Callable[..., Any], shops: Shops) -> NDArray[np.float64]:
     head = LogisticRegressionCV(
-        Cs=[0.1, 1, 10, 100], cv=4, max_iter=2000, l1_ratios=(0,), use_legacy_attributes=False
+        Cs=[0.1, 1, 10, 100],
+        cv=4,
+        max_iter=2000,
+        l1_ratios=(0,),
+        scoring="accuracy",
+        use_legacy_attributes=False,
     )
     head.fit(encode(shops.reviews[0]), shops.reviews[1])
     return (head.predict(encode(shops.test[0])) == shops.test[1]).astype(np.float64)
@@ -157,7 +162,7 @@ def recommend(vectors: Any, shops: Shops, *, white: bool = True) -> NDArray[np.f
     seen = matrix.toarray() > 0
     seen[np.arange(len(seen)), shops.asked] = False
     scores[seen] = -np.inf
-    return ndcg_at(tied_ranks(scores, shops.asked), 10)
+    return ndcg_at(Ranked.single(tied_ranks(scores, shops.asked)), 10)
 
 
 def made(bench: Bench, shops: Shops) -> dict[str, Path]:
@@ -170,7 +175,7 @@ def made(bench: Bench, shops: Shops) -> dict[str, Path]:
 
     def fill(folder: Path, work: Path) -> None:
         encoder.save(folder / ORIGINAL)
-        for name, path in candidates(encoder, texts, settings, work, work):
+        for name, path in list(candidates(encoder, texts, settings, work, work)):  # some copy earlier ones
             path.rename(folder / name)
         for name, make in others(encoder):
             make(folder / name)

@@ -45,6 +45,7 @@ RUNS = (
     Run("cache_hits", 2),
     Run("packed_vectors", 10, ("icecat-search", "amazon2014-beauty")),
     Run("generate_speed", 8),
+    Run("compress_frontier", 20, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
     Run("clothing_pictures", 12, ("clothing-pictures",)),

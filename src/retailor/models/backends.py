@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Literal
 
 from retailor.errors import ConfigError, ModelError
 from retailor.models import hashed
@@ -13,13 +12,12 @@ from retailor.models.exporting import describe, export, exportable
 from retailor.models.files import first_line
 from retailor.models.onnx import OnnxEncoder, holds_graph
 from retailor.models.saved_model import holds_saved_model
-from retailor.models.sessions import Engine
+from retailor.models.sessions import Backend, Engine
 from retailor.models.shapes import Encoder
 from retailor.models.static import is_static
 from retailor.store import artifact
 from retailor.store.memo import files_sha256, memo_folder
 
-Backend = Literal["auto", "torch", "onnx", "openvino"]
 KEPT = 6
 """Exported encoders in the cache; the oldest go."""
 

@@ -19,6 +19,7 @@ from retailor.machine import n_cores
 from retailor.models.openvino_package import openvino
 
 Engine = Literal["onnx", "openvino"]
+Backend = Literal["auto", "torch", "onnx", "openvino"]
 Batch = Mapping[str, NDArray[np.int64]]
 OUTPUT = "last_hidden_state"
 PROVIDERS: Mapping[str, tuple[str, str]] = {

@@ -90,10 +90,16 @@ class _OneByOne:
         self.encoder.save(folder)
 
 
-def shared_encoders(open_encoder: OpenEncoder, cache: Cache, compressed: Mapping[str, Path]) -> OpenEncoder:
+def shared_encoders(
+    open_encoder: OpenEncoder,
+    cache: Cache,
+    compressed: Mapping[str, Path],
+    runtime: Sequence[str] = ("auto", "cpu"),
+) -> OpenEncoder:
     """A door that opens equal encoders once, whatever folders they lie in, each in front of the cache.
 
-    `compressed` says by fingerprint which compressed encoder answers in the place of another.
+    `compressed` says by fingerprint which compressed encoder answers in the place of another. Vectors of
+    another `runtime` differ in their last digits, and are remembered apart.
     """
     opened: dict[str, CachedEncoder] = {}
 
@@ -105,7 +111,8 @@ def shared_encoders(open_encoder: OpenEncoder, cache: Cache, compressed: Mapping
             small = compressed.get(fingerprint)
             inner = open_encoder(folder) if small is None else _OneByOne(open_encoder(small))
             own = fingerprint if small is None else artifact.read_manifest(small).fingerprint
-            opened[fingerprint] = CachedEncoder(inner, cache, own)
+            where = "" if runtime[0] == "auto" else f"{own} by {' on '.join(runtime)}"
+            opened[fingerprint] = CachedEncoder(inner, cache, where or own)
         return opened[fingerprint]
 
     return door

@@ -11,7 +11,7 @@ from typing import Any
 
 from retailor.cache import Cache, LayeredCache, MemoryCache, layered, open_cache
 from retailor.errors import DataError
-from retailor.models.shapes import Encoder
+from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.serve.settings import ServeSettings
 from retailor.store import artifact
 
@@ -148,8 +148,12 @@ def nearest_cache(cache: Cache) -> Cache:
     return cache.fast if isinstance(cache, LayeredCache) else cache
 
 
-def open_encoder(folder: Path) -> Encoder:
-    """The encoder that is saved in a folder."""
-    from retailor.models.local import load_encoder
+def opener_of(settings: ServeSettings) -> OpenEncoder:
+    """What opens encoders, in the runtime of the settings."""
 
-    return load_encoder(folder)
+    def opened(folder: Path) -> Encoder:
+        from retailor.models.backends import open_encoder
+
+        return open_encoder(folder, settings.backend, settings.provider)
+
+    return opened

@@ -25,7 +25,7 @@ from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
 from retailor.serve.item_pictures import small_jpeg
 from retailor.serve.living import Living, living_of, mend_log
-from retailor.serve.opening import cache_of, contents_of, nearest_cache, open_encoder
+from retailor.serve.opening import cache_of, contents_of, nearest_cache, opener_of
 from retailor.serve.rehearsal import rehearse
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
@@ -130,16 +130,19 @@ class Service:
         about = artifact.read_manifest(contents.shop).settings if contents.shop else {}
         number = int(about.get(NUMBER, 0))
         view = ShopView.of(whole)
-        door = shared_encoders(self._open_encoder or open_encoder, self.cache, contents.compressed)
+        # torch runs networks, and what took their place here may be a graph
+        compressed = {} if self.settings.backend == "torch" else contents.compressed
+        runtime = (self.settings.backend, self.settings.provider)
+        opener = self._open_encoder or opener_of(self.settings)
+        door = shared_encoders(opener, self.cache, compressed, runtime)
         # A new version of the code, or another encoder, may answer otherwise from the same files.
-        small = [artifact.read_manifest(path).fingerprint for path in contents.compressed.values()]
+        small = [artifact.read_manifest(path).fingerprint for path in compressed.values()]
         fitted = {
             kind: self.entries[kind].load(path, open_encoder=door) for kind, path in contents.tasks.items()
         }
+        made = {kind: artifact.read_manifest(path).fingerprint for kind, path in contents.tasks.items()}
         tasks = {
-            kind: self._loaded(
-                kind, task, key_of(artifact.read_manifest(contents.tasks[kind]).fingerprint, small), number
-            )
+            kind: self._loaded(kind, task, key_of(made[kind], small, *runtime), number)
             for kind, task in fitted.items()
         }
         hidden = pseudonyms_of(contents.shop) if contents.shop else None

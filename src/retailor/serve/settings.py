@@ -7,6 +7,7 @@ import os
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
 from retailor.live.settings import BanditSettings, ExperimentSettings, ImpressionSettings
+from retailor.models.sessions import Backend
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -34,6 +35,12 @@ class ServeSettings:
     rehearse: bool = True
     """Whether each task is asked a question of the shop's before the server says that it is ready: what is
     imported and made at the first question is then no customer's wait."""
+    backend: Backend = "auto"
+    """What computes the encoders: 'torch' the networks as they were fitted, 'onnx' and 'openvino' as graphs,
+    exported once; 'auto' what the run has, compressed ones as graphs."""
+    provider: str = "cpu"
+    """Where 'onnx' computes: cpu, cuda, tensorrt, directml, coreml or cann (Ascend), each with its build of
+    ONNX Runtime; 'openvino': cpu, gpu or npu."""
     api_key_env: str | None = None
     """The environment variable that holds the API key, or `sha256:` and its digest; None asks for no key."""
     events_url: str | None = None

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 from retailor.errors import ConfigError, RetailorError
 from retailor.serve.keys import Keys
-from retailor.serve.opening import open_encoder
+from retailor.serve.opening import opener_of
 from retailor.serve.server import Opened, listen, log_start, reloads, warms
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
@@ -48,7 +48,7 @@ def serve_shops(
 def _opened(
     shops: Sequence[OneShop], entries: Mapping[str, Entry], settings: ServeSettings, operator: Keys
 ) -> Iterator[Opened]:
-    pool = EncoderPool(open_encoder)
+    pool = EncoderPool(opener_of(settings))
     services: dict[str, Service] = {}
     warmers: dict[str, Warmer | None] = {}
     with ExitStack() as stack:

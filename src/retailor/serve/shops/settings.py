@@ -19,7 +19,7 @@ from retailor.serve.settings import ServeSettings
 _NAME = re.compile("[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 OF_THE_SERVER = (
     "host", "port", "threads", "header_timeout_s", "body_timeout_s", "max_connections", "stop_timeout_s",
-    "workers",
+    "workers", "backend", "provider",
 )  # fmt: skip
 """What one process can have only once; `threads` of them are each shop's own."""
 _HEAD = ("operator_key_env", "serve", "shops")

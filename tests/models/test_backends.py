@@ -1,0 +1,119 @@
+"""One setting for the runtime of encoders: the same vectors in each, and clear errors where it is absent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retailor.compress.onnx import compress
+from retailor.compress.settings import CompressSettings
+from retailor.errors import ConfigError, MissingExtra, ModelError
+from retailor.models.backends import open_encoder
+from retailor.models.encoding import exact_vectors
+from retailor.models.exporting import describe, export
+from retailor.models.hashed import HashEncoder
+from retailor.models.onnx import OnnxEncoder
+from retailor.models.sessions import Backend
+from retailor.testing.models import SAMPLE, tiny_encoder
+
+TEXTS = [*SAMPLE, "一顶蓝色的帐篷", "", " ".join(SAMPLE * 3)]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoder") / "tiny"
+    tiny_encoder().save(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch", "onnx", "openvino"])
+def test_every_backend_gives_the_same_vectors(saved: Path, backend: Backend) -> None:
+    wanted = exact_vectors(tiny_encoder(), TEXTS)
+    found = open_encoder(saved, backend)
+    assert isinstance(found, OnnxEncoder) == (backend in ("onnx", "openvino"))
+    for role in ("passage", "query"):
+        assert (found.encode(TEXTS, role=role) * wanted).sum(axis=1).min() > 0.999
+    if backend == "onnx":
+        np.testing.assert_allclose(found.encode(TEXTS), wanted, atol=1e-5)
+
+
+def test_openvino_in_float32_is_exact(tmp_path: Path) -> None:
+    encoder = tiny_encoder()
+    export(encoder, tmp_path / "model.onnx")
+    describe(encoder, tmp_path, "openvino")
+    found = OnnxEncoder(tmp_path, exact=True)
+    assert found.engine == "openvino"
+    np.testing.assert_allclose(found.encode(TEXTS), exact_vectors(encoder, TEXTS), atol=1e-5)
+
+
+def test_a_network_is_exported_once(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_encoder(saved, "onnx").encode(TEXTS)
+    monkeypatch.setattr("retailor.models.backends.export", None)  # would not be callable again
+    np.testing.assert_array_equal(open_encoder(saved, "onnx").encode(TEXTS), first)
+
+
+def test_a_graph_runs_in_both_runtimes_and_not_in_torch(tmp_path: Path) -> None:
+    settings = CompressSettings(weights="blocks", n_speed=4, rounds=1)
+    compress(tiny_encoder(), tmp_path / "small", texts=SAMPLE, settings=settings)
+    wanted = open_encoder(tmp_path / "small").encode(TEXTS)
+    found = open_encoder(tmp_path / "small", "onnx")
+    assert isinstance(found, OnnxEncoder) and found.engine == "onnx"
+    np.testing.assert_array_equal(found.encode(TEXTS), wanted)
+    with pytest.raises(ModelError, match="torch does not run"):
+        open_encoder(tmp_path / "small", "torch")
+
+
+def test_what_has_no_network_is_opened_as_it_is(tmp_path: Path) -> None:
+    HashEncoder().save(tmp_path / "hashed")
+    assert isinstance(open_encoder(tmp_path / "hashed", "openvino"), HashEncoder)
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt", "directml", "cann", "abacus"])
+def test_a_provider_that_is_not_here_is_named(saved: Path, provider: str) -> None:
+    import onnxruntime
+
+    if provider == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("it is here")
+    with pytest.raises(ModelError, match=f"has no '{provider}' on this machine") as told:
+        open_encoder(saved, "onnx", provider)
+    assert "cpu" in told.value.can
+    with pytest.raises(ModelError, match="OpenVINO has no"):
+        open_encoder(saved, "openvino", provider)
+    with pytest.raises(ConfigError, match="a provider is for"):
+        open_encoder(saved, "auto", provider)
+
+
+def test_a_provider_that_gives_way_in_silence_is_refused(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    real = onnxruntime.InferenceSession
+    cpu = both[1:]
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda path, options, providers: real(path, options, cpu)
+    )
+    with pytest.raises(ModelError, match="driver or device is missing"):
+        open_encoder(saved, "onnx", "cuda")
+
+
+def test_a_runtime_that_is_not_installed_names_its_extra(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_encoder(saved, "onnx")  # exported
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtra, match=r"retailor\[fast\]"):
+        open_encoder(saved, "openvino")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"retailor\[compress\]"):
+        open_encoder(saved, "onnx")
