@@ -220,9 +220,12 @@ CLAIMS = (
         )
         for kind in kinds
     ),
-    Claim("forecast", "forecasts of a curve's later sizes inside their 80 % interval (n forecasts)",
-          "truth inside", {}, ours="forecast, 80 % interval", bucket="all",
-          setting="rows without a language model"),
+    *(
+        Claim("forecast", f"share of forecasts of curves by {unit} with the truth in their 80 % interval",
+              "truth inside", {}, ours="forecast, 80 % interval", bucket=unit,
+              setting="rows without a language model")
+        for unit in ("labels", "events")
+    ),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in bf16", "times_faster", {},
           ours="retailor, bf16 against sentence-transformers, bf16"),
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in float32", "times_faster", {},
