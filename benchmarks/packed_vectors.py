@@ -23,13 +23,16 @@ import numpy as np
 from bench import Bench, begin, parser_of
 from numpy.typing import NDArray
 from recommend_beauty import read_shop
-from safetensors.numpy import save_file
 from search_icecat import read_icecat
 
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
+<<<<<<< HEAD
 from retailor.retrieval.packed import PackedVectors, on_disk
+=======
+from retailor.retrieval.packed import PackedVectors
+>>>>>>> small
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 
@@ -82,9 +85,15 @@ def encoded(bench: Bench, name: str, model: str) -> tuple[F32, F32]:
 def rows_of(row: str, vectors: F32, asked: F32, *, graph: bool, work: Path) -> list[Score | dict[str, Any]]:
     """Recall, memory and time of each way to find what is nearest."""
     work.mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
     save_file({"vectors": vectors.astype(np.float16)}, work / "whole.safetensors")
     there = on_disk(work / "whole.safetensors", "vectors")
     vectors = np.asarray(there, np.float32)
+=======
+    np.save(work / "whole.npy", vectors.astype(np.float16))
+    on_disk = np.load(work / "whole.npy", mmap_mode="r")
+    vectors = np.asarray(on_disk, np.float32)
+>>>>>>> small
     found: dict[str, VectorIndex | PackedVectors] = {"scan of float32": VectorIndex(vectors)}
     seconds: dict[str, float] = {}
     makers: dict[str, Any] = {
