@@ -28,11 +28,7 @@ from search_icecat import read_icecat
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
-<<<<<<< HEAD
-from retailor.retrieval.packed import PackedVectors, on_disk
-=======
 from retailor.retrieval.packed import PackedVectors
->>>>>>> small
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 
@@ -85,21 +81,15 @@ def encoded(bench: Bench, name: str, model: str) -> tuple[F32, F32]:
 def rows_of(row: str, vectors: F32, asked: F32, *, graph: bool, work: Path) -> list[Score | dict[str, Any]]:
     """Recall, memory and time of each way to find what is nearest."""
     work.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-    save_file({"vectors": vectors.astype(np.float16)}, work / "whole.safetensors")
-    there = on_disk(work / "whole.safetensors", "vectors")
-    vectors = np.asarray(there, np.float32)
-=======
     np.save(work / "whole.npy", vectors.astype(np.float16))
     on_disk = np.load(work / "whole.npy", mmap_mode="r")
     vectors = np.asarray(on_disk, np.float32)
->>>>>>> small
     found: dict[str, VectorIndex | PackedVectors] = {"scan of float32": VectorIndex(vectors)}
     seconds: dict[str, float] = {}
     makers: dict[str, Any] = {
         "graph": lambda: VectorIndex.build(vectors, method="approximate"),
-        "int8": lambda: PackedVectors.of(there, "int8"),
-        "binary": lambda: PackedVectors.of(there, "binary"),
+        "int8": lambda: PackedVectors.of(on_disk, "int8"),
+        "binary": lambda: PackedVectors.of(on_disk, "binary"),
     }
     for name in makers if graph else list(makers)[1:]:
         started = time.perf_counter()

@@ -56,6 +56,7 @@ def test_the_figures() -> None:
         "events": 6,
         "reviews": 4,
         "questions": 0,
+        "preferences": 0,
         "judgments": 0,
         "rules": 0,
         "facts": 0,
