@@ -193,7 +193,7 @@ def others(encoder: LocalEncoder) -> Iterator[tuple[str, Callable[[Path], None]]
 def default_int8(encoder: LocalEncoder, folder: Path) -> None:
     from onnxruntime.quantization import quantize_dynamic
 
-    from retailor.models.exporting import describe, export
+    from retailor.models.runtimes.exporting import describe, export
 
     folder.mkdir()
     with tempfile.TemporaryDirectory() as place:

@@ -22,7 +22,7 @@ from bench import begin, parser_of
 from retailor.metrics.interval import score_mean
 from retailor.models.hardware import Precision
 from retailor.models.local import LocalGenerator
-from retailor.models.runtime import Runtime
+from retailor.models.runtimes.runtime import Runtime
 from retailor.models.weights import load_model
 from retailor.shop.demo import demo_shop
 from retailor.testing.models import tiny_decoder

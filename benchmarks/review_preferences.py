@@ -32,14 +32,14 @@ from retailor.models.shapes import TrainableGenerator
 from retailor.models.weights import load_model
 from retailor.seeds import stream
 from retailor.tasks.review.evaluate import fit_judge
-from retailor.tasks.review.guard import Known, changes, measured
+from retailor.tasks.review.learning.guard import Known, changes, measured
+from retailor.tasks.review.learning.prefer import Preference, prefer
+from retailor.tasks.review.learning.tune import Pair, tune
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prefer import Preference, prefer
 from retailor.tasks.review.prompts import Wanted, prompt_of
 from retailor.tasks.review.settings import PreferenceSettings
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import tidy
-from retailor.tasks.review.tune import Pair, tune
 from retailor.testing.models import tiny_decoder
 
 SUPERLATIVES = re.compile(

@@ -18,7 +18,7 @@ from retailor.compress.tasks import compress_task, loss_after, task_loss
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
-from retailor.models.onnx import OnnxEncoder
+from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.store import artifact
 from retailor.testing.models import SAMPLE, EncoderContract, tiny_encoder
 from retailor.testing.toys import HashEncoder

@@ -16,7 +16,7 @@ from retailor.dialogue.faithful import refusal
 from retailor.dialogue.planner import respond
 from retailor.dialogue.shapes import Call, State
 from retailor.dialogue.tools import TOOLS
-from retailor.models.endpoint import Endpoint, RemoteSettings
+from retailor.models.endpoints.endpoint import Endpoint, RemoteSettings
 from retailor.serve.service import Service
 from retailor.testing.openai_server import OpenAIServer, Scripted
 

@@ -20,9 +20,9 @@ from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
 from retailor.seeds import stream
 from retailor.serve.app import make_app
+from retailor.serve.events.trial import Trial
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.serve.trial import Trial
 from retailor.shop.demo import demo_shop
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.serving import TOY_TASKS, ToyRecommender, toy_run

@@ -21,7 +21,7 @@ from retailor.errors import RetailorError
 from retailor.models.local import LocalEncoder, LocalGenerator
 from retailor.models.pictures.opening import open_pictures
 from retailor.models.weights import load_model
-from retailor.tasks.review.tune import Pair, tune
+from retailor.tasks.review.learning.tune import Pair, tune
 from retailor.testing.models import SAMPLE
 from retailor.train.adapt import AdaptSettings, adapt
 from retailor.train.loop import TrainSettings, train

@@ -11,12 +11,12 @@ import pytest
 from retailor.compress.onnx import compress
 from retailor.compress.settings import CompressSettings
 from retailor.errors import ConfigError, MissingExtra, ModelError
-from retailor.models.backends import open_encoder
 from retailor.models.encoding import exact_vectors
-from retailor.models.exporting import describe, export
 from retailor.models.hashed import HashEncoder
-from retailor.models.onnx import OnnxEncoder
-from retailor.models.sessions import Backend
+from retailor.models.runtimes.backends import open_encoder
+from retailor.models.runtimes.exporting import describe, export
+from retailor.models.runtimes.onnx import OnnxEncoder
+from retailor.models.runtimes.sessions import Backend
 from retailor.testing.models import SAMPLE, tiny_encoder
 
 TEXTS = [*SAMPLE, "一顶蓝色的帐篷", "", " ".join(SAMPLE * 3)]
@@ -56,7 +56,7 @@ def test_openvino_in_float32_is_exact(tmp_path: Path) -> None:
 
 def test_a_network_is_exported_once(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_encoder(saved, "onnx").encode(TEXTS)
-    monkeypatch.setattr("retailor.models.backends.export", None)  # would not be callable again
+    monkeypatch.setattr("retailor.models.runtimes.backends.export", None)  # would not be callable again
     np.testing.assert_array_equal(open_encoder(saved, "onnx").encode(TEXTS), first)
 
 

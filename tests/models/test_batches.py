@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from retailor.errors import ModelError
-from retailor.models import batches
 from retailor.models.encoding import memo_vectors
-from retailor.models.remote import RemoteEncoder, RemoteGenerator, RemoteSettings
+from retailor.models.endpoints import batches
+from retailor.models.endpoints.remote import RemoteEncoder, RemoteGenerator, RemoteSettings
 from retailor.testing.openai_server import OpenAIServer, Scripted
 
 KEY = "sk-very-secret-0123456789"
@@ -113,7 +113,7 @@ class Killed(BaseException):
 def test_a_killed_call_goes_on_with_what_it_has_sent(
     monkeypatch: pytest.MonkeyPatch, at: str, after: bool
 ) -> None:
-    from retailor.models.endpoint import Endpoint
+    from retailor.models.endpoints.endpoint import Endpoint
 
     real = getattr(Endpoint, at)
 

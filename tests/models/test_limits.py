@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from retailor.errors import DataError, ModelError
-from retailor.models.limits import own_max_tokens, usable_positions
+from retailor.models.endpoints.limits import own_max_tokens, usable_positions
 from retailor.models.local import LocalEncoder, LocalGenerator, load_encoder, load_generator
 from retailor.testing.models import SAMPLE, tiny_decoder, tiny_encoder, tiny_seq2seq
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from retailor.errors import ConfigError, DataError, ModelError, RetailorError
-from retailor.models.costs import Budget, Tokens, Usage
-from retailor.models.endpoint import estimate_tokens, retry_after_s
-from retailor.models.remote import (
+from retailor.models.endpoints.costs import Budget, Tokens, Usage
+from retailor.models.endpoints.endpoint import estimate_tokens, retry_after_s
+from retailor.models.endpoints.remote import (
     RemoteEncoder,
     RemoteGenerator,
     RemoteSettings,
@@ -20,8 +20,8 @@ from retailor.models.remote import (
     load_remote,
     open_remote,
 )
+from retailor.models.endpoints.structured import structured
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder, TrainableGenerator
-from retailor.models.structured import structured
 from retailor.testing.models import EncoderContract, GeneratorContract
 from retailor.testing.openai_server import OpenAIServer, Scripted
 from retailor.testing.toys import HashEncoder

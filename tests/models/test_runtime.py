@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from retailor.errors import MissingExtra, ModelError
-from retailor.models import runtime
 from retailor.models.formats import openvino_graph
 from retailor.models.formats.openvino_graph import packed
 from retailor.models.local import LocalGenerator, load_generator
+from retailor.models.runtimes import runtime
 from retailor.testing.models import GeneratorContract, tiny_decoder, tiny_seq2seq
 
 if find_spec("openvino") is None:  # importing it whole would import what reports its use

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retailor.models.local import load_encoder
-from retailor.models.onnx import OnnxEncoder
+from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.models.static import StaticEncoder
 from retailor.plan.run import run
 from retailor.plan.settings import make_plan

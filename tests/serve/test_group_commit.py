@@ -14,7 +14,7 @@ import pytest
 
 from retailor.errors import ServeError
 from retailor.live.shapes import Line, Taken
-from retailor.serve.group_commit import GroupCommit
+from retailor.serve.events.group_commit import GroupCommit
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ def test_what_waits_is_written_before_it_closes_and_nothing_after(disk: Disk, co
 
 def test_a_transaction_gives_way_to_a_question_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one is answered, events gather; when none is, or it takes long, they are written."""
-    monkeypatch.setattr("retailor.serve.group_commit.GIVE_WAY_S", 1.0)
+    monkeypatch.setattr("retailor.serve.events.group_commit.GIVE_WAY_S", 1.0)
     answering = threading.Event()
     answering.set()
     written: list[int] = []

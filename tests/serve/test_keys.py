@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 
 from retailor.errors import ConfigError
 from retailor.serve.app import make_app
-from retailor.serve.guard import OPEN
-from retailor.serve.keys import ROLES, Keys, Role, role_for
+from retailor.serve.door.guard import OPEN
+from retailor.serve.door.keys import ROLES, Keys, Role, role_for
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.testing.serving import TOY_TASKS

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from retailor.serve.problems import CODES
+from retailor.serve.door.problems import CODES
 from retailor.shop.tables import Shop
 from retailor.testing.serving import toy_run
 

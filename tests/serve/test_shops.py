@@ -21,8 +21,8 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from retailor.serve.guard import OPEN
-from retailor.serve.keys import Keys
+from retailor.serve.door.guard import OPEN
+from retailor.serve.door.keys import Keys
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shops.app import make_shops_app, operator_keys

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from retailor.errors import ConfigError, DataError, RetailorError
-from retailor.serve.keys import Keys
+from retailor.serve.door.keys import Keys
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shops.server import serve_shops
 from retailor.serve.shops.settings import Asked, OneShop, asked_by, asked_for, check_apart, read_shops

@@ -18,9 +18,9 @@ from retailor.live.export import export_of
 from retailor.live.shapes import Line
 from retailor.live.shown import Shown, shown_of
 from retailor.serve.app import make_app
+from retailor.serve.events.unwritten import Unwritten
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.serve.unwritten import Unwritten
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS
 

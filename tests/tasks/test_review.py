@@ -11,7 +11,7 @@ import pytest
 
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.metrics.generation import CopyIndex, tokens
-from retailor.models.remote import RemoteGenerator, RemoteSettings
+from retailor.models.endpoints.remote import RemoteGenerator, RemoteSettings
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.review import (
@@ -23,13 +23,13 @@ from retailor.tasks.review import (
     mark,
 )
 from retailor.tasks.review.checks import Judge, complaint
+from retailor.tasks.review.learning.tune import Pair, losses
 from retailor.tasks.review.marks import NOTICES
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.templates import template
 from retailor.tasks.review.text import private_free, tidy, without_copies
-from retailor.tasks.review.tune import Pair, losses
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.testing.openai_server import OpenAIServer
 from retailor.testing.tasks import TaskContract

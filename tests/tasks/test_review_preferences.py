@@ -13,11 +13,11 @@ from retailor.models.local import LocalGenerator
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.review import ReviewSettings, ReviewWriter
-from retailor.tasks.review.guard import NAMES, Known, changes
-from retailor.tasks.review.learn import learn
+from retailor.tasks.review.learning.guard import NAMES, Known, changes
+from retailor.tasks.review.learning.learn import learn
+from retailor.tasks.review.learning.prefer import dpo_loss, liked, preferences_of
 from retailor.tasks.review.marks import with_notice
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prefer import dpo_loss, liked, preferences_of
 from retailor.tasks.review.settings import PreferenceSettings
 from retailor.testing.models import tiny_decoder
 from retailor.text.clean_shop import clean

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.models.exporting import quiet
+from retailor.models.runtimes.exporting import quiet
 from retailor.models.shapes import TrainableEncoder
 
 Batch = dict[str, NDArray[np.int64]]

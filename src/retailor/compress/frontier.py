@@ -27,8 +27,8 @@ from retailor.compress.student import Lessons, n_layers, taught, with_layers, wo
 from retailor.compress.vocabulary import trimmed
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
-from retailor.models.exporting import describe, export, exportable
 from retailor.models.local import load_encoder
+from retailor.models.runtimes.exporting import describe, export, exportable
 from retailor.models.shapes import Encoder
 from retailor.progress import track
 from retailor.seeds import stream

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from retailor.models.exporting import quiet
+from retailor.models.runtimes.exporting import quiet
 
 Embeddings = Literal["float32", "float16", "int8"]
 

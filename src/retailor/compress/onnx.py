@@ -19,8 +19,8 @@ from retailor.compress.speed import Speeds, speeds
 from retailor.config import as_dict
 from retailor.errors import DataError
 from retailor.models.encoding import exact_vectors
-from retailor.models.exporting import describe, export, exportable
-from retailor.models.onnx import OnnxEncoder
+from retailor.models.runtimes.exporting import describe, export, exportable
+from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.seeds import stream
 from retailor.store import artifact

@@ -32,9 +32,9 @@ from retailor.dialogue.shapes import (
 )
 from retailor.dialogue.tools import TOOLS
 from retailor.errors import ModelError, RetailorError
-from retailor.models.costs import Tokens
-from retailor.models.endpoint import Endpoint, estimate_tokens
-from retailor.models.remote import remote_settings
+from retailor.models.endpoints.costs import Tokens
+from retailor.models.endpoints.endpoint import Endpoint, estimate_tokens
+from retailor.models.endpoints.remote import remote_settings
 from retailor.tasks.search.shapes import Filter
 
 MAX_ROUNDS, MAX_CALLS = 4, 8

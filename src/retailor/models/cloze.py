@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.errors import ModelError
+from retailor.models.endpoints.limits import check_ids, own_max_tokens
 from retailor.models.files import quiet, read_config, read_tokenizer
 from retailor.models.formats.filling import read_network
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import InferenceCopy, by_length, default_device, device_of
-from retailor.models.limits import check_ids, own_max_tokens
 from retailor.models.local import load_generator
 from retailor.models.well_formed import well_formed
 from retailor.store import artifact

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retailor.models.endpoints.limits import check_max_tokens
 from retailor.models.files import quiet, read_object
 from retailor.models.formats.sentence_transformers import layout
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
 from retailor.models.kept_tokenizers import splitter_of
-from retailor.models.limits import check_max_tokens
 from retailor.models.pooling import POOLINGS, Head, Pooling, pool
 from retailor.models.shapes import Role
 from retailor.models.well_formed import well_formed

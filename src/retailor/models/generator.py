@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.errors import ModelError
-from retailor.models.chat import knows_system, start_id, written
+from retailor.models.endpoints.chat import knows_system, start_id, written
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
-from retailor.models.runtime import Graphs, Runtime
+from retailor.models.runtimes.runtime import Graphs, Runtime
 from retailor.models.sampling import sampler
 from retailor.models.well_formed import well_formed
 from retailor.store import artifact

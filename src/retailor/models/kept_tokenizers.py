@@ -1,7 +1,7 @@
 """Tokenizers that are read once for several processes: those of many languages take half a gigabyte.
 
-`keep` is called in the process that the workers of a server are forked from (`serve/preloaded`); what it has
-read they share until one writes to it, which nobody does. In every other process nothing is kept.
+`keep` is called in the process that the workers of a server are forked from (`serve/workers/preloaded`); what
+it has read they share until one writes to it, which nobody does. In every other process nothing is kept.
 """
 
 from __future__ import annotations

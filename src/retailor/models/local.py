@@ -17,6 +17,8 @@ from retailor.models import encoder as encoder_file
 from retailor.models import generator as generator_file
 from retailor.models import hashed
 from retailor.models.encoder import LocalEncoder
+from retailor.models.endpoints.limits import check_ids, own_max_tokens, usable_positions
+from retailor.models.endpoints.remote import open_remote
 from retailor.models.files import first_line, quiet, read_config, read_object, read_tokenizer
 from retailor.models.formats import adapters
 from retailor.models.formats.filling import read_network
@@ -31,9 +33,7 @@ from retailor.models.formats.sentence_transformers import (
 from retailor.models.generator import LocalGenerator
 from retailor.models.hardware import default_device
 from retailor.models.kinds import ENCODER_HALVES, Kind, model_kind
-from retailor.models.limits import check_ids, own_max_tokens, usable_positions
-from retailor.models.onnx import OnnxEncoder, holds_graph
-from retailor.models.remote import open_remote
+from retailor.models.runtimes.onnx import OnnxEncoder, holds_graph
 from retailor.models.saved_model import SavedModelEncoder, holds_saved_model
 from retailor.models.shapes import Encoder, Generator
 from retailor.models.static import StaticEncoder, is_static

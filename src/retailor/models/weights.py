@@ -248,6 +248,6 @@ def _of_tensorflow(name: str, kind: Kind | None) -> Encoder:
 
 
 def _remote(name: str, kind: Kind | None) -> Encoder | Generator:
-    from retailor.models.remote import load_remote
+    from retailor.models.endpoints.remote import load_remote
 
     return load_remote(name, kind=kind or "generator")

@@ -12,8 +12,14 @@ from fastapi import FastAPI, Query, Response
 from fastapi.responses import HTMLResponse
 
 from retailor.dialogue.chat import talker
-from retailor.serve import replies
-from retailor.serve.bodies import (
+from retailor.serve.door.guard import OPEN, Guard
+from retailor.serve.door.keys import Keys
+from retailor.serve.door.problems import install
+from retailor.serve.memory import give_memory_back
+from retailor.serve.metrics import CONTENT_TYPE, Metrics
+from retailor.serve.reference import described, reference_page
+from retailor.serve.routes import replies
+from retailor.serve.routes.bodies import (
     CustomersBody,
     CustomersReply,
     Health,
@@ -23,20 +29,14 @@ from retailor.serve.bodies import (
     Problem,
     Ready,
 )
-from retailor.serve.chat_routes import add_chat
-from retailor.serve.guard import OPEN, Guard
-from retailor.serve.hot import Remembered
-from retailor.serve.keys import Keys
-from retailor.serve.live_routes import add_live
-from retailor.serve.memory import give_memory_back
-from retailor.serve.merchant_routes import add_merchant
-from retailor.serve.metrics import CONTENT_TYPE, Metrics
-from retailor.serve.page_files import add_page
-from retailor.serve.problems import install
-from retailor.serve.reference import described, reference_page
+from retailor.serve.routes.chat import add_chat
+from retailor.serve.routes.hot import Remembered
+from retailor.serve.routes.live import add_live
+from retailor.serve.routes.merchant import add_merchant
+from retailor.serve.routes.pages import add_page
+from retailor.serve.routes.tasks import add_tasks
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.serve.task_routes import add_tasks
 from retailor.store.artifact import retailor_version
 
 __all__ = ["ServeSettings", "make_app"]

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from retailor.serve.batching import Tally
 from retailor.serve.service import Service
-from retailor.serve.worker_metrics import Summed, Written
+from retailor.serve.workers.figures import Summed, Written
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)

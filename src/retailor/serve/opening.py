@@ -152,7 +152,7 @@ def opener_of(settings: ServeSettings) -> OpenEncoder:
     """What opens encoders, in the runtime of the settings."""
 
     def opened(folder: Path) -> Encoder:
-        from retailor.models.backends import open_encoder
+        from retailor.models.runtimes.backends import open_encoder
 
         return open_encoder(folder, settings.backend, settings.provider)
 

@@ -23,8 +23,8 @@ from retailor.errors import ConfigError, RetailorError
 from retailor.live.settings import DriftSettings
 from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
-from retailor.serve.connections import bounded_connections
-from retailor.serve.every import Every
+from retailor.serve.door.connections import bounded_connections
+from retailor.serve.events.every import Every
 from retailor.serve.memory import few_arenas, leave_alone_what_is_loaded
 from retailor.serve.metrics import Metrics
 from retailor.serve.service import Service
@@ -34,7 +34,7 @@ from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
-    from retailor.serve.workers import Worker
+    from retailor.serve.workers.crew import Worker
 
 BACKLOG = 2048
 """Connections that the system holds until we accept them."""
@@ -69,7 +69,7 @@ def serve(
         raise ConfigError(
             "several workers import the tasks themselves: name them as 'module:NAME'.", key="entries"
         )
-    from retailor.serve.workers import serve_by_workers
+    from retailor.serve.workers.crew import serve_by_workers
 
     with _bind(settings) as listener:
         serve_by_workers(place, listener, entries)

@@ -23,10 +23,10 @@ from retailor.live.standing import standing_run
 from retailor.models.shapes import OpenEncoder
 from retailor.serve.batching import Batcher, Tally
 from retailor.serve.encoders import shared_encoders
-from retailor.serve.item_pictures import small_jpeg
-from retailor.serve.living import Living, living_of, mend_log
+from retailor.serve.events.living import Living, living_of, mend_log
 from retailor.serve.opening import cache_of, contents_of, nearest_cache, opener_of
 from retailor.serve.rehearsal import rehearse
+from retailor.serve.routes.item_pictures import small_jpeg
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of, pseudonyms_of
@@ -40,8 +40,8 @@ from retailor.tasks.shapes import Task
 if TYPE_CHECKING:
     from retailor.live.news import News
     from retailor.live.shop import LiveShop
-    from retailor.serve.showing import Showing
-    from retailor.serve.watch import Watch
+    from retailor.serve.events.showing import Showing
+    from retailor.serve.events.watch import Watch
 
 INSIGHT = "insight.html"
 MOST_QUERIES = 4096

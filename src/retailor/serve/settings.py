@@ -7,7 +7,7 @@ import os
 from retailor.config import Field, settings
 from retailor.errors import ConfigError
 from retailor.live.settings import BanditSettings, ExperimentSettings, ImpressionSettings
-from retailor.models.sessions import Backend
+from retailor.models.runtimes.sessions import Backend
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

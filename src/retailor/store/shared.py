@@ -1,7 +1,7 @@
 """Arrays that the workers of one server share: one copy in the page cache, however many processes read it.
 
-Only where `SHARED` names a folder of the group (`serve/workers` sets it for its processes): files are then
-mapped and not read, and what is computed from them is written there once, by who comes first, and mapped by
+Only where `SHARED` names a folder of the group (`serve/workers/crew` sets it for its processes): files are
+then mapped and not read, and what is computed from them is written there once, by who comes first, and mapped by
 all. Elsewhere everything is loaded as ever.
 """
 

@@ -40,7 +40,7 @@ def review_probe(shop: Shop, given: ChooseSettings) -> Probe:
     base = ReviewSettings()
 
     def look(generator: Any) -> Mapping[str, float]:
-        from retailor.tasks.review.tune import Pair, losses
+        from retailor.tasks.review.learning.tune import Pair, losses
 
         if not isinstance(generator, TrainableGenerator):
             raise ModelError(

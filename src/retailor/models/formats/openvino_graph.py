@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.models.files import quiet
-from retailor.models.openvino_package import GRAPH, openvino
+from retailor.models.runtimes.openvino_package import GRAPH, openvino
 
 GROUP = 64
 """Weights that share a scale."""

@@ -17,12 +17,12 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from retailor.serve.app import TRIM_EVERY_S, make_app
-from retailor.serve.bodies import Health
-from retailor.serve.guard import OPEN, Guard
-from retailor.serve.keys import Keys
+from retailor.serve.door.guard import OPEN, Guard
+from retailor.serve.door.keys import Keys
+from retailor.serve.door.problems import install
 from retailor.serve.memory import give_memory_back
 from retailor.serve.metrics import CONTENT_TYPE, ByShop
-from retailor.serve.problems import install
+from retailor.serve.routes.bodies import Health
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.store.artifact import retailor_version

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 from retailor.errors import ConfigError, RetailorError
-from retailor.serve.keys import Keys
+from retailor.serve.door.keys import Keys
 from retailor.serve.opening import opener_of
 from retailor.serve.server import Opened, listen, log_start, reloads, warms
 from retailor.serve.service import Service

@@ -13,7 +13,7 @@ from retailor.errors import ConfigError, DataError, nearest
 from retailor.live.settings import DriftSettings
 from retailor.live.standing import refreshes_of
 from retailor.plan.settings import changed
-from retailor.serve.keys import ROLES, Keys
+from retailor.serve.door.keys import ROLES, Keys
 from retailor.serve.settings import ServeSettings
 
 _NAME = re.compile("[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")

@@ -31,14 +31,14 @@ from retailor.tasks.review.checks import Judge, judge_of
 from retailor.tasks.review.describe import describe
 from retailor.tasks.review.draft import Drafter, Written
 from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
-from retailor.tasks.review.learn import learn, n_held_out
+from retailor.tasks.review.learning.learn import learn, n_held_out
+from retailor.tasks.review.learning.tune import Adapter, Pair, losses, tune, untuned
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length
 from retailor.tasks.review.settings import RATE, ReviewSettings
 from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.templates import template, title_of
-from retailor.tasks.review.tune import Adapter, Pair, losses, tune, untuned
 from retailor.text.clean_text import clean_text
 from retailor.text.terms import mine_terms
 from retailor.train.loop import TrainSettings

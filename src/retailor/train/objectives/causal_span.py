@@ -10,7 +10,7 @@ import torch
 
 from retailor import seeds
 from retailor.config import as_dict
-from retailor.models.chat import start_id
+from retailor.models.endpoints.chat import start_id
 from retailor.train.loop import train
 from retailor.train.lora import merged, with_lora
 from retailor.train.losses.functions import causal_lm, n_labels, seq2seq_lm

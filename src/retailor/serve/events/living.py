@@ -17,19 +17,19 @@ from retailor.errors import RetailorError
 from retailor.live.reading import read_events
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Line, Refused, Taken
-from retailor.serve.every import Every
-from retailor.serve.group_commit import GroupCommit
-from retailor.serve.trial import Trial
+from retailor.serve.events.every import Every
+from retailor.serve.events.group_commit import GroupCommit
+from retailor.serve.events.trial import Trial
 from retailor.shop.gone import Note
 from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
     from retailor.live.news import News
     from retailor.live.shop import LiveShop
+    from retailor.serve.events.showing import Showing
+    from retailor.serve.events.watch import Watch
     from retailor.serve.served import Loaded, ServedRun
     from retailor.serve.settings import ServeSettings
-    from retailor.serve.showing import Showing
-    from retailor.serve.watch import Watch
 
 SWEEP_EVERY_S = 3600.0
 LOOK_EVERY_S = 1.0
@@ -190,8 +190,8 @@ def living_of(
     if settings.events_url is None:
         return None
     from retailor.live.shop import LiveShop
-    from retailor.serve.showing import Showing
-    from retailor.serve.watch import Watch
+    from retailor.serve.events.showing import Showing
+    from retailor.serve.events.watch import Watch
 
     trial = Trial(settings.experiment, entries) if settings.experiment.name else None
     shop = LiveShop.open(settings.events_url, news)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 
-from retailor.serve.problems import problem
+from retailor.serve.door.problems import problem
 from retailor.serve.settings import ServeSettings
 from retailor.tasks.entry import Entry, Panel, Said
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from retailor.errors import ModelError
 from retailor.models.conversions import cache_folder
-from retailor.models.costs import Tokens
-from retailor.models.endpoint import Endpoint
+from retailor.models.endpoints.costs import Tokens
+from retailor.models.endpoints.endpoint import Endpoint
 from retailor.progress import track
 from retailor.store.artifact import fingerprint, owned
 

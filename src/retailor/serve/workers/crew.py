@@ -29,12 +29,12 @@ from retailor.live.news import News
 from retailor.live.standing import standing_run
 from retailor.machine import n_cores
 from retailor.serve.opening import contents_of
-from retailor.serve.preloaded import TOKENIZERS
 from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
-from retailor.serve.worker_metrics import FILES, forget_worker
+from retailor.serve.workers.figures import FILES, forget_worker
+from retailor.serve.workers.preloaded import TOKENIZERS
 from retailor.store.shared import SHARED
 
-PRELOADED = ("retailor.serve.workers", "retailor.live.log")
+PRELOADED = ("retailor.serve.workers.crew", "retailor.live.log")
 WITH_MODELS = ("retailor.models.local", "transformers", "sklearn.linear_model", "lightgbm")
 """What a worker imports, once, in the process that it is forked from; the rest where there are weights."""
 LONGEST_DELAY_S = 30.0
@@ -82,7 +82,7 @@ def serve_by_workers(place: Place, listener: socket.socket, entries: str) -> Non
         standing_run(place.folder), entries_of(entries)
     )  # what cannot be served is said now
     has_weights = any(any(path.rglob("*.safetensors")) for path in contents.tasks.values())
-    preloaded = (*PRELOADED, *(WITH_MODELS if has_weights else ()), "retailor.serve.preloaded")
+    preloaded = (*PRELOADED, *(WITH_MODELS if has_weights else ()), "retailor.serve.workers.preloaded")
     folders = [*contents.tasks.values(), *contents.compressed.values()]
     tokenizers = sorted({path.parent for folder in folders for path in folder.rglob("tokenizer.json")})
     logging.config.dictConfig(log_settings())

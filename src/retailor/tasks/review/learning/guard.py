@@ -14,12 +14,12 @@ from retailor.metrics.interval import paired_interval
 from retailor.models.shapes import TrainableGenerator
 from retailor.tasks.review.checks import Judge
 from retailor.tasks.review.facts import invented
+from retailor.tasks.review.learning.prefer import Preference, liked
+from retailor.tasks.review.learning.tune import Pair, losses
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prefer import Preference, liked
 from retailor.tasks.review.prompts import Wanted, prompt_of
 from retailor.tasks.review.settings import PreferenceSettings
 from retailor.tasks.review.text import tidy
-from retailor.tasks.review.tune import Pair, losses
 
 HIGHER = ("liked", "agreement", "faithful")
 NAMES = {

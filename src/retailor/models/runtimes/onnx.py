@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, ModelError
 from retailor.machine import n_cores
-from retailor.models.openvino_package import GRAPH
-from retailor.models.sessions import Engine, open_session
+from retailor.models.runtimes.openvino_package import GRAPH
+from retailor.models.runtimes.sessions import Engine, open_session
 from retailor.models.shapes import Role
 from retailor.models.well_formed import well_formed
 from retailor.store import artifact

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from retailor.errors import ModelError
-from retailor.models.remote import RemoteGenerator
+from retailor.models.endpoints.remote import RemoteGenerator
 
 M = TypeVar("M", bound=BaseModel)
 _FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)

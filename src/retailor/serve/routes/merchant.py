@@ -18,10 +18,10 @@ from retailor.errors import DataError, ServeError
 from retailor.live import standing
 from retailor.live.drift import Day
 from retailor.live.standing import RECEIPT, refreshes_of, run_of, set_standing, standing_number
-from retailor.serve.bodies import Problem
+from retailor.serve.events.watch import Watch
 from retailor.serve.metrics import Metrics
+from retailor.serve.routes.bodies import Problem
 from retailor.serve.service import Service
-from retailor.serve.watch import Watch
 from retailor.tasks.http import strict
 
 _REFUSED: dict[int | str, dict[str, Any]] = {

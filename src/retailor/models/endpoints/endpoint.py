@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from retailor.config import Field, settings
 from retailor.errors import ConfigError, MissingExtra, ModelError
-from retailor.models.costs import Budget, Prices, Tokens
+from retailor.models.endpoints.costs import Budget, Prices, Tokens
 
 
 @settings

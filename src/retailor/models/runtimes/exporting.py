@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retailor.errors import MissingExtra, ModelError
-from retailor.models.onnx import POOLINGS
-from retailor.models.sessions import Engine
+from retailor.models.runtimes.onnx import POOLINGS
+from retailor.models.runtimes.sessions import Engine
 from retailor.models.shapes import Encoder, TrainableEncoder
 
 if TYPE_CHECKING:

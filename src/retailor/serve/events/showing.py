@@ -15,8 +15,8 @@ from retailor.live.mixture import Mixture, by_name
 from retailor.live.settings import BanditSettings, ImpressionSettings
 from retailor.live.shapes import Line
 from retailor.live.shown import Shown
+from retailor.serve.events.unwritten import Unwritten
 from retailor.serve.served import Loaded
-from retailor.serve.unwritten import Unwritten
 
 MAX_UNWRITTEN = 20_000
 """Answers that wait for the log; they are written once a second."""

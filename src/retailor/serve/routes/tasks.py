@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Query, Response
 from pydantic import BaseModel
 
-from retailor.serve.hot import SLIP
 from retailor.serve.metrics import Metrics
+from retailor.serve.routes.hot import SLIP
 from retailor.serve.service import Service
 from retailor.tasks.entry import Entry, Extra, Http
 from retailor.tasks.http import Served

@@ -8,11 +8,11 @@ from pathlib import Path
 from retailor.errors import ConfigError, ModelError
 from retailor.models import hashed
 from retailor.models.conversions import cache_folder
-from retailor.models.exporting import describe, export, exportable
 from retailor.models.files import first_line
-from retailor.models.onnx import OnnxEncoder, holds_graph
+from retailor.models.runtimes.exporting import describe, export, exportable
+from retailor.models.runtimes.onnx import OnnxEncoder, holds_graph
+from retailor.models.runtimes.sessions import Backend, Engine
 from retailor.models.saved_model import holds_saved_model
-from retailor.models.sessions import Backend, Engine
 from retailor.models.shapes import Encoder
 from retailor.models.static import is_static
 from retailor.store import artifact

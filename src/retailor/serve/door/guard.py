@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from retailor.serve.keys import Keys, role_for
-from retailor.serve.problems import problem
+from retailor.serve.door.keys import Keys, role_for
+from retailor.serve.door.problems import problem
 from retailor.serve.settings import ServeSettings
 
 OPEN = ("/", "/merchant", "/health", "/ready", "/openapi.json", "/docs")

@@ -14,7 +14,7 @@ from retailor.errors import ConfigError
 from retailor.live.experiment import arm_of, exposure
 from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
-from retailor.serve.unwritten import Unwritten
+from retailor.serve.events.unwritten import Unwritten
 from retailor.tasks.entry import Entry
 
 MAX_KNOWN = 1_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retailor.serve.bodies import Customer, CustomersBody, CustomersReply, Event, ItemsBody, ItemsReply
+from retailor.serve.routes.bodies import Customer, CustomersBody, CustomersReply, Event, ItemsBody, ItemsReply
 from retailor.serve.service import Service
 from retailor.tasks.http import Card
 

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from retailor.metrics.generation import tokens
 from retailor.models.shapes import TrainableGenerator
+from retailor.tasks.review.learning.tune import IGNORED, Adapter, Pair, losses, taken, token_losses, with_lora
 from retailor.tasks.review.marks import body_of
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import prompt_of, rounded_length
 from retailor.tasks.review.settings import PreferenceSettings
 from retailor.tasks.review.shapes import ReviewQuery
-from retailor.tasks.review.tune import IGNORED, Adapter, Pair, losses, taken, token_losses, with_lora
 from retailor.text.clean_text import clean_text
 from retailor.train.loop import TrainLog, TrainSettings, train
 

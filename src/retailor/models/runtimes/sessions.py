@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import MissingExtra, ModelError
 from retailor.machine import n_cores
-from retailor.models.openvino_package import openvino
+from retailor.models.runtimes.openvino_package import openvino
 
 Engine = Literal["onnx", "openvino"]
 Backend = Literal["auto", "torch", "onnx", "openvino"]

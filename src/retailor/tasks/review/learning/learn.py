@@ -12,12 +12,12 @@ import polars as pl
 from retailor.models.shapes import TrainableGenerator
 from retailor.seeds import derive, stream
 from retailor.tasks.review.checks import Judge
-from retailor.tasks.review.guard import NAMES, Known, changes
+from retailor.tasks.review.learning.guard import NAMES, Known, changes
+from retailor.tasks.review.learning.prefer import Preference, prefer, preferences_of
+from retailor.tasks.review.learning.tune import Adapter
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prefer import Preference, prefer, preferences_of
 from retailor.tasks.review.settings import PREFERENCE_RATE, PreferenceSettings, ReviewSettings
 from retailor.tasks.review.shapes import ReviewQuery
-from retailor.tasks.review.tune import Adapter
 from retailor.train.settings import TrainSettings
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict, read_settings
 from retailor.errors import ConfigError, DataError, ModelError
-from retailor.models.batches import answered, tell_failed
-from retailor.models.costs import Prices, Tokens, Usage
-from retailor.models.endpoint import Endpoint, Refused, RemoteSettings, estimate_tokens
+from retailor.models.endpoints.batches import answered, tell_failed
+from retailor.models.endpoints.costs import Prices, Tokens, Usage
+from retailor.models.endpoints.endpoint import Endpoint, Refused, RemoteSettings, estimate_tokens
 from retailor.models.shapes import Role
 from retailor.store import artifact
 

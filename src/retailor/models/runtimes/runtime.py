@@ -19,7 +19,7 @@ from retailor.models.conversions import cache_folder
 from retailor.models.files import first_line
 from retailor.models.formats.openvino_graph import graph_of, pack, save_graph
 from retailor.models.hardware import Precision, weights_state
-from retailor.models.openvino_package import GRAPH, openvino
+from retailor.models.runtimes.openvino_package import GRAPH, openvino
 from retailor.store.memo import memo_folder
 
 Runtime = Literal["torch", "openvino"]

@@ -1,0 +1,1 @@
+"""What computes a model here: torch, ONNX Runtime, OpenVINO."""

@@ -1,0 +1,1 @@
+"""Who comes in, and how: keys, limits of connections and bodies, what is refused."""

@@ -1,0 +1,1 @@
+"""The addresses of a server, and what is sent back."""

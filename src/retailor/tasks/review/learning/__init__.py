@@ -1,0 +1,1 @@
+"""What the generator learns: from reviews, and from what people made of drafts."""
