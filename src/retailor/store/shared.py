@@ -1,8 +1,8 @@
 """Arrays that the workers of one server share: one copy in the page cache, however many processes read it.
 
 Only where `SHARED` names a folder of the group (`serve/workers/crew` sets it for its processes): files are
-then mapped and not read, and what is computed from them is written there once, by who comes first, and mapped by
-all. Elsewhere everything is loaded as ever.
+then mapped and not read, and what is computed from them is written there once, by who comes first, and mapped
+by all. Elsewhere everything is loaded as ever.
 """
 
 from __future__ import annotations
