@@ -37,7 +37,7 @@ from retailor.tasks.review.learning.prefer import Preference, prefer
 from retailor.tasks.review.learning.tune import Pair, tune
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import Wanted, prompt_of
-from retailor.tasks.review.settings import PreferenceSettings
+from retailor.tasks.review.settings import PREFERENCE_RATE, PreferenceSettings
 from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import tidy
 from retailor.testing.models import tiny_decoder
@@ -76,7 +76,7 @@ def measure(bench: Bench, data: Path) -> list[dict[str, Any]]:
     learned, held_out = pairs[:cut], pairs[cut:]
     settings = PreferenceSettings(least=2)
     dials = replace(settings.train, max_steps=given.steps, seed=given.seed).resolved(
-        rate=1e-4, seed=given.seed
+        rate=PREFERENCE_RATE, seed=given.seed
     )
     dials = replace(dials, validate_every=max(1, given.steps // 4))
     liked_texts, rest = ([Pair(one.prompt, one.chosen) for one in some] for some in (learned, held_out))

@@ -6,7 +6,7 @@ from retailor.config import Field, settings
 from retailor.train.settings import TrainSettings
 
 RATE = 3e-4
-PREFERENCE_RATE = 1e-4
+PREFERENCE_RATE = 3e-4
 
 
 @settings
@@ -21,7 +21,7 @@ class PreferenceSettings:
     """Share of the preferences that only measure; an item's are all on one side."""
     beta: float = Field(default=0.1, gt=0)
     """How much a step away from the generator as it was must be worth: small values go far."""
-    keep: float = Field(default=0.2, ge=0)
+    keep: float = Field(default=1.0, ge=0)
     """Weight of the liked text's own loss a token, beside the preference."""
     rank: int = Field(default=8, ge=1)
     """Of the LoRA matrices; their scale is 2."""
