@@ -190,6 +190,11 @@ def test_the_head_of_a_request_is_held_to_its_limits(start_server: Any, run_fold
         reply = talk(server.port, bad)
         assert reply.startswith((b"HTTP/1.1 400", b"HTTP/1.1 421")), bad[:80]
         assert reply.count(b"HTTP/1.1") == 1
+    long = b" " * 90_000 + b"{}"
+    head = b"POST /recommend HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
+    whole = head + b"Content-Length: %d\r\n\r\n" % len(long) + long
+    for sent in (whole, whole + good):  # a long body is no long head
+        assert not talk(server.port, sent).startswith(b"HTTP/1.1 400")
     assert talk(server.port, good * 500).count(b"HTTP/1.1 200") <= 33  # a long line is not waited for
     assert talk(server.port, good).startswith(b"HTTP/1.1 200")
     assert talk(server.port, b"GET /health HTTP/1.0\r\n\r\n").startswith((b"HTTP/1.1 200", b"HTTP/1.1 421"))

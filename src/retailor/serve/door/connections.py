@@ -63,7 +63,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._has_sent = False
-        self._in_head, self._n_head = True, 0
+        self._in_head, self._n_head, self._has_ended = False, 0, False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -75,9 +75,10 @@ class BoundedConnection(HttpToolsProtocol):
             self._await_request()
 
     def data_received(self, data: bytes) -> None:
-        self._has_sent = True
+        self._has_sent, self._has_ended = True, False
         super().data_received(data)
-        if self._in_head:
+        # Where a request has ended, a long body of it came with the head of the next.
+        if self._in_head and not self._has_ended:
             self._n_head += len(data)
             if self._n_head > LONGEST_HEAD:
                 self._refuse()
@@ -92,7 +93,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = False
         if self.transport.is_closing():
             return
-        n_head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        n_head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         n_hosts = sum(name == b"host" for name, _ in self.headers)
         is_old = self.parser.get_http_version() == "1.0"
         if n_head > LONGEST_HEAD or n_hosts > 1 or (not n_hosts and not is_old):
@@ -109,7 +110,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if not self.transport.is_closing():
             super().on_message_complete()
-        self._in_head, self._n_head = True, 0
+        self._has_ended = True
 
     def _refuse(self) -> None:
         if not self.transport.is_closing():
