@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from retailor.errors import ConfigError
-from retailor.live.log import Log
+from retailor.live.log import Log, _with_write_ahead
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 
@@ -136,7 +138,7 @@ def test_an_error_does_not_tell_the_password() -> None:
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from retailor.live.log import Log
+from retailor.live.log import Log, _with_write_ahead
 from retailor.live.shapes import Line
 log, start = Log.open(sys.argv[1]), int(sys.argv[2])
 for n in range(start, start + 100_000):
@@ -166,3 +168,31 @@ def test_nothing_acknowledged_is_lost_by_a_kill(url: str, n_kills: int) -> None:
         there = {line.key for _, line in Log.open(url).since()}
         assert {str(n) for n in range(told + 1)} <= there
         start = max(map(int, there)) + 1
+
+
+class _Busy:
+    """A cursor of a file that another process turns to write-ahead logging; SQLite does not wait."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes = list(codes)
+
+    def execute(self, statement: str) -> None:
+        if self.codes:
+            error = sqlite3.OperationalError("no")
+            error.sqlite_errorcode = self.codes.pop(0)
+            raise error
+
+
+def test_a_new_log_is_opened_by_one_while_another_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = _Busy(sqlite3.SQLITE_BUSY, 517)  # 517: SQLITE_BUSY_SNAPSHOT
+    _with_write_ahead(busy)
+    assert not busy.codes
+    with pytest.raises(sqlite3.OperationalError):
+        _with_write_ahead(_Busy(sqlite3.SQLITE_CANTOPEN))
+    monkeypatch.setattr("retailor.live.log.BUSY_S", 0)
+    with pytest.raises(sqlite3.OperationalError):
+        _with_write_ahead(_Busy(*[sqlite3.SQLITE_BUSY] * 9))
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        Log.open(f"sqlite:///{tmp_path}/no/such/folder.db")

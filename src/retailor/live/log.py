@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +41,8 @@ _BY_SHOWN = sa.Index("retailor_log_shown", _TABLE.c.number, sqlite_where=_SHOWN,
 DROPPED = 5_000
 """Answers deleted in one transaction, so that nobody waits for long to write."""
 _BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
+BUSY_S = 10
+"""How long SQLite waits for another writer."""
 KNOWN = ("sqlite", "postgresql")
 
 
@@ -301,11 +305,23 @@ def _durable(connection: Any, record: Any) -> None:
     """SQLite as it must be set: readers beside a writer, and a commit that waits for the disk."""
     connection.isolation_level = None  # the driver would begin late, and let another writer in between
     cursor = connection.cursor()
-    for setting in (
-        "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 10000", "secure_delete = ON",
-    ):  # fmt: skip
+    for setting in (f"busy_timeout = {1000 * BUSY_S}", "synchronous = FULL", "secure_delete = ON"):
         cursor.execute(f"PRAGMA {setting}")
+    _with_write_ahead(cursor)
     cursor.close()
+
+
+def _with_write_ahead(cursor: Any) -> None:
+    """SQLite does not wait where another process is at it: several workers open a new log at once."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _swept(engine: sa.Engine) -> None:
