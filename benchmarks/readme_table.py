@@ -241,6 +241,16 @@ CLAIMS = (
           ours="suggest", bucket="1000000 titles", setting="a simulated shop, one by one"),
     Claim("cache_hits", "requests answered from memory, Zipf 0.9 with scans (simulated)", "hit_rate",
           {"least recently used": "the least recently used goes"}, bucket="Zipf 0.9, with scans"),
+    *(
+        Claim("serve_speed", f"{what}, a second", "requests_per_s", {"plain": "plain FastAPI + faiss"},
+              bucket=bucket, setting="e5, simulated shop")
+        for what, bucket in (
+            ("recommendations asked for before, 8 connections", "recommend, hot, 8 connections"),
+            ("searches in new words, 1 connection", "search, distinct, 1 connection"),
+            ("searches in new words, 8 connections", "search, distinct, 8 connections"),
+            ("recommendations by new words, 8 connections", "recommend, words, 8 connections"),
+        )
+    ),
     Claim("live_events", "events taken in, 500 a request, a second", "events_per_s",
           {"bare insert, 500 a transaction": "bare insert"}, ours="retailor, 500 a request",
           setting="--events sqlite:///"),
