@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
+from retailor.tasks.search.coded import Coded, nearest_quantile
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
@@ -139,12 +140,12 @@ class ItemTable:
             return _compared(frame[one.field].to_numpy(), one.op, float(one.value))
         if one.field == "quantity":
             return self._measures(one)
-        if one.field in ("brand", "category"):
-            same = frame[one.field].fill_null("").str.to_lowercase() == str(one.value).lower()
-            return (~same if one.op == "!=" else same).to_numpy()
-        if one.field == "colour":
-            has = frame["colours"].list.contains(str(one.value)).fill_null(False)
-            return (~has if one.op == "!=" else has).to_numpy()
+        if one.field in ("brand", "category", "colour"):
+            wanted = str(one.value) if one.field == "colour" else str(one.value).lower()
+            same = self._coded[one.field].having(
+                wanted.__eq__ if one.field == "colour" else lambda name: name.lower() == wanted
+            )
+            return ~same if one.op == "!=" else same
         has = frame["words"].str.contains(_whole(str(one.value))).fill_null(False)
         return (~has if one.op == "!=" else has).to_numpy()
 
@@ -166,14 +167,21 @@ class ItemTable:
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour and quarter of their prices."""
-        part = self.frame[rows]
-        counted = {
-            "category": part["category"],
-            "brand": part["brand"],
-            "colour": part["colours"].explode(),
-        }
-        found = [_facet(name, values.drop_nulls()) for name, values in counted.items()]
-        return tuple(each for each in [*found, _price_facet(part["price"].drop_nulls())] if each.counts)
+        found = [Facet(name, column.counts(rows, MOST_VALUES)) for name, column in self._coded.items()]
+        prices = self._prices[rows]
+        found.append(_price_facet(np.sort(prices[~np.isnan(prices)])))
+        return tuple(each for each in found if each.counts)
+
+    @cached_property
+    def _coded(self) -> dict[str, Coded]:
+        """The columns of names that facets and filters are about, by facet."""
+        columns = {"category": "category", "brand": "brand", "colour": "colours"}
+        return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
+
+    @cached_property
+    def _prices(self) -> NDArray[np.float64]:
+        """The price of each item [I], nan where it is unknown."""
+        return self.frame["price"].to_numpy()
 
 
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
@@ -201,17 +209,12 @@ def _whole(word: str) -> str:
     return re.escape(word.lower()) if not word.isascii() else rf"(?:^|\W){re.escape(word.lower())}s?(?:$|\W)"
 
 
-def _facet(name: str, values: pl.Series) -> Facet:
-    counts = values.value_counts(sort=True, name="n").sort(["n", values.name], descending=[True, False])
-    return Facet(name, tuple((str(value), int(n)) for value, n in counts.head(MOST_VALUES).iter_rows()))
-
-
-def _price_facet(prices: pl.Series) -> Facet:
-    """Up to four ranges with about as many items each, cut at round prices."""
-    if prices.n_unique() < 2:
+def _price_facet(prices: NDArray[np.float64]) -> Facet:
+    """Up to four ranges of sorted prices with about as many items each, cut at round prices."""
+    if not len(prices) or prices[0] == prices[-1]:
         return Facet("price", ())
-    cuts = sorted({float(f"{prices.quantile(q):.2g}") for q in (0.25, 0.5, 0.75)})
-    edges = [0.0, *[cut for cut in cuts if 0 < cut < float(prices.max() or 0)], float("inf")]  # type: ignore[arg-type]
+    cuts = sorted({float(f"{nearest_quantile(prices, q):.2g}") for q in (0.25, 0.5, 0.75)})
+    edges = [0.0, *[cut for cut in cuts if 0 < cut < prices[-1]], float("inf")]
     counts = [
         (
             f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
