@@ -21,7 +21,7 @@ def graphs_of(folders: Iterable[Path], backend: Backend, provider: str) -> dict[
         return {}
     command = [sys.executable, "-m", __name__, backend, provider, *map(str, encoders)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    pairs = (line.split("\t") for line in done.stdout.splitlines())
+    pairs = (line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 1)
     return {Path(folder): Path(graph) for folder, graph in pairs}
 
 
