@@ -58,7 +58,10 @@ class _Waiting(Generic[Q, A]):
 
 
 class Batcher(Generic[Q, A]):
-    """One thread that predicts for many: the queue is bounded, every wait ends, none fails for another."""
+    """One thread that predicts for many: the queue is bounded, every wait ends, none fails for another.
+
+    It begins with the first question: a batcher that was never asked holds nothing and need not be closed.
+    """
 
     def __init__(
         self,
@@ -86,8 +89,7 @@ class Batcher(Generic[Q, A]):
         self._query_s = query_s
         self._running: tuple[float, int] | None = None
         """When the batch at work was begun, and its size."""
-        self._thread = threading.Thread(target=self._work, name=f"batch-{name}", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
         """How many requests wait."""
@@ -135,6 +137,9 @@ class Batcher(Generic[Q, A]):
                     status=429,
                     retry_after_s=self._retry_after_s(),
                 )
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"batch-{self.name}", daemon=True)
+                self._thread.start()
             self._queue.append(waiting)
             self._flying[key] = waiting
             if len(self._queue) in (1, self._max_batch):  # at others the thread would wake to wait again
@@ -232,7 +237,8 @@ class Batcher(Generic[Q, A]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        if self._thread is not None:
+            self._thread.join(timeout_s)
         with self._changed:
             left = list(self._queue)
             self._queue.clear()

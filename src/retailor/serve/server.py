@@ -336,7 +336,6 @@ def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> N
 def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) -> None:
     try:
         service.reload()
-        leave_alone_what_is_loaded()
         _log.info("serving '%s' anew", service.ready()["name"])
     except RetailorError as error:
         _log.error("not reloaded: %s", error)
