@@ -12,7 +12,7 @@ import orjson
 from retailor.cache import Cache, cache_key
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
-from retailor.live.forgetting import Receipt, forget_in
+from retailor.live.forgetting import Receipt, forget_in, one_at_a_time
 from retailor.live.recent import Recent
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Taken
@@ -63,7 +63,7 @@ class Service(Browsing):
         self.tallies: dict[str, Tally] = {kind: Tally() for kind in entries}
         self.entries = entries
         self._runs = Runs(entries, settings, cache, self.tallies, open_encoder)
-        self._reloading, self._forgetting = threading.Lock(), threading.Lock()
+        self._reloading = threading.Lock()
         self._run: ServedRun | None = None
         self._living: Living | None = None
 
@@ -148,13 +148,14 @@ class Service(Browsing):
     def forget(self, user_id: str) -> Receipt:
         """Forgets a customer: log, memory, caches, and every file of the run; the receipt names nobody.
 
-        What is served afterwards is the run without them. ServeError 501 where the folder is no run.
+        What is served afterwards is the run without them. One at a time, of all servers and commands:
+        ServeError 503 where others take longer than `timeout_s`; 501 where the folder is no run.
         """
         shop = contents_of(self.standing, self.entries).shop
         if shop is None or not (self.folder / "run.json").exists():
             raise ServeError("only a run can forget a customer; this server has none.", status=501)
         ids = ids_of(shop, user_id)
-        with self._forgetting:
+        with one_at_a_time(self.folder, wait_s=self.settings.timeout_s):
             n_log = self._living.forget(ids) if self._living is not None else 0
             receipt = forget_in(self.folder, ids, self.entries, n_log=n_log)
             self.reload()
@@ -215,7 +216,7 @@ class Service(Browsing):
         if living is not None and (living.shop.is_behind() or living.notes(kind)):
             return None
         loaded = run.task(kind)
-        asked = self._asked(kind, query, run, loaded)
+        asked = self._asked(kind, query, run, loaded, waits=False)
         key = _reply_key(kind, loaded, run, asked)
         body = None if key is None else self._near.get(f"{key} {language}")
         if body is not None:
@@ -246,12 +247,18 @@ class Service(Browsing):
             wide = showing.asked(kind, wide, asked.user_id, loaded).wide
         self._answered(kind, wide, loaded)
 
-    def _asked(self, kind: str, query: Any, run: ServedRun, loaded: Loaded) -> Understood:
-        """The query as the task gets it: by the customer's arm, after what has happened, checked."""
+    def _asked(
+        self, kind: str, query: Any, run: ServedRun, loaded: Loaded, *, waits: bool = True
+    ) -> Understood:
+        """The query as the task gets it: by the customer's arm, after what has happened, checked.
+
+        `waits`: for what other workers have told of.
+        """
         query = with_pseudonym(query, run.pseudonyms)
         user_id = getattr(query, "user_id", None)
         if self._living is not None:
-            self._living.shop.know_news()
+            if waits:
+                self._living.shop.know_news()
             if self._living.trial is not None:
                 query = self._living.trial.query(kind, query)
             query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
