@@ -8,10 +8,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from retailor.errors import RetailorError, ServeError
+from retailor.serve.logged import place_of
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -90,6 +92,8 @@ class Batcher(Generic[Q, A]):
         self._running: tuple[float, int] | None = None
         """When the batch at work was begun, and its size."""
         self._thread: threading.Thread | None = None
+        self._context = copy_context()
+        """Of whoever opens the run, and not of whoever asks first: it says whose what is logged is."""
 
     def __len__(self) -> int:
         """How many requests wait."""
@@ -138,7 +142,9 @@ class Batcher(Generic[Q, A]):
                     retry_after_s=self._retry_after_s(),
                 )
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"batch-{self.name}", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._context.run, args=(self._work,), name=f"batch-{self.name}", daemon=True
+                )
                 self._thread.start()
             self._queue.append(waiting)
             self._flying[key] = waiting
@@ -225,11 +231,7 @@ class Batcher(Generic[Q, A]):
         if isinstance(error, RetailorError):
             return error
         # The message of a foreign error may hold the customer's words, so only its place goes to the log.
-        place, trace = "?", error.__traceback__
-        while trace is not None:
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        _log.error("'%s' failed with %s at %s", self.name, type(error).__name__, place)
+        _log.error("'%s' failed with %s at %s", self.name, type(error).__name__, place_of(error))
         return ServeError(f"'{self.name}' failed on this request; the server's log says where.", status=500)
 
     def close(self, timeout_s: float = 30.0) -> None:

@@ -28,8 +28,9 @@ from retailor.errors import ConfigError, RetailorError
 from retailor.live.news import News
 from retailor.live.standing import standing_run
 from retailor.machine import n_cores
+from retailor.serve.logged import log_settings
 from retailor.serve.opening import Contents, contents_of
-from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
+from retailor.serve.server import Place, entries_of, log_start, serve_as
 from retailor.serve.workers.figures import FILES, forget_worker
 from retailor.serve.workers.preloaded import TOKENIZERS
 from retailor.store.artifact import MANIFEST, WHOLE, verify
