@@ -311,7 +311,8 @@ class Service(Browsing):
 
     def ready(self) -> dict[str, Any]:
         """Whether it can answer, and what: tasks with fingerprints, those left out with reasons, sizes."""
-        return state_of(self._run, show_insight=self.settings.show_insight)
+        state = state_of(self._run, show_insight=self.settings.show_insight)
+        return {**state, "events": self._living is not None}
 
     def showing(self) -> Showing | None:
         """What is shown, where it is noted."""
