@@ -108,7 +108,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         server.process.wait()
 
 
-def _wait_for(log: Path, process: subprocess.Popen[str], pattern: str, timeout_s: float = 30) -> str:
+def _wait_for(log: Path, process: subprocess.Popen[str], pattern: str, timeout_s: float = 120) -> str:
     until = time.monotonic() + timeout_s
     while time.monotonic() < until and process.poll() is None:
         found = re.search(pattern, log.read_text())

@@ -13,7 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from retailor.serve.app import make_app
-from retailor.serve.service import Known, Service
+from retailor.serve.known import Known
+from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS, toy_run

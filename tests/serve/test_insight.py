@@ -9,7 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from retailor.serve.app import make_app
-from retailor.serve.service import INSIGHT, Service
+from retailor.serve.browsing import INSIGHT
+from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS, toy_run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -21,8 +22,12 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from retailor.live.standing import place_of, set_standing
+from retailor.serve import reloading
 from retailor.serve.door.guard import OPEN
 from retailor.serve.door.keys import Keys
+from retailor.serve.logged import Whose, of_shop
+from retailor.serve.reloading import _reload
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shops.app import make_shops_app, operator_keys
@@ -342,6 +347,110 @@ def test_the_pages_stay_below_their_shop(client: TestClient) -> None:
     assert [each["url"] for each in served] == ["/shops/south/v1", "/shops/south"]
 
 
+@pytest.mark.parametrize(
+    "path", ["items/", "search/", "health/", "merchant/state/", "page/", "docs/", "customers/", "/items"]
+)
+def test_no_address_leads_out_of_a_shop(client: TestClient, path: str) -> None:
+    for before in ("/shops/north/", "/v1/shops/north/", "/shops/north/v1/"):
+        got = client.get(f"{before}{path}", headers=key("north"), follow_redirects=False)
+        assert got.status_code in (404, 405) and "location" not in got.headers, got.headers
+
+
+def test_ready_is_described(client: TestClient) -> None:
+    for path, model in (("/shops/south/openapi.json", "Ready"), ("/openapi.json", "AllReady")):
+        spec = client.get(path).json()
+        told = spec["paths"]["/ready"]["get"]["responses"]
+        for status in ("200", "503"):
+            schema = told[status]["content"]["application/json"]["schema"]
+            assert schema["$ref"].endswith(f"/{model}")
+
+
+def test_a_line_of_the_log_names_its_shop(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Those of requests, of threads that answer, of those that take in what happens, of a reload."""
+    lines: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            Whose().filter(record)
+            lines.append(f"{record.shop}{record.getMessage()}")  # type: ignore[attr-defined]
+
+    handler, log = Kept(), logging.getLogger("retailor")
+    log.addHandler(handler)
+    before = log.level
+    log.setLevel(logging.INFO)
+    services: dict[str, Service] = {}
+    try:
+        for name, run in runs.items():
+            settings = ServeSettings(
+                hosts=("testserver",), events_url=f"sqlite:///{tmp_path}/{name}.db", watch_s=0.05
+            )
+            with of_shop(name):
+                services[name] = Service.load(run, TOY_TASKS, settings, space=name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(services["south"].live(), "catch_up", lambda: 1 / 0)
+            patch.setattr(services["north"].watch(), "count", lambda: 1 / 0)
+            with TestClient(make_shops_app(services, ServeSettings(hosts=("testserver",)), Keys())) as client:
+                for name in NAMES:
+                    client.post(f"/shops/{name}/sentiment", json={"text": "poison"})
+                client.get("/health")
+            told = "south: what is new could not be taken in: ZeroDivisionError"
+            wait_until(lambda: told in lines)
+            for name in NAMES:
+                with of_shop(name):
+                    _reload(services[name], None)
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+        for each in services.values():
+            each.close()
+    for name in NAMES:
+        assert any(line.startswith(f"{name}: 'sentiment' failed with ValueError at") for line in lines)
+        assert any(line.startswith(f"{name}: POST /shops/{name}/sentiment 500") for line in lines)
+        assert any(line.startswith(f"{name}: serving ") for line in lines)
+    assert any(line.startswith("GET /health 200") for line in lines), "which is nobody's"
+    assert not any("north: " in line and "south" in line for line in lines)
+
+
+def test_a_run_that_fails_of_anything_leaves_its_shop_and_the_others_at_work(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A library's own error, in one of two that are loaded by one signal, and a promotion afterwards."""
+    monkeypatch.setattr(reloading, "LOOK_EVERY_S", 0.05)
+    runs = {name: toy_run(tmp_path / name, shop, name=name) for name in NAMES}
+    services = {name: Service.load(run, TOY_TASKS, ServeSettings()) for name, run in runs.items()}
+    for run in runs.values():
+        toy_run(place_of(run, 1) / "run", shop, name="second")
+    broken = Path(runs["north"])
+    monkeypatch.setattr(ToySentiment, "load", _failing(broken, ToySentiment.load.__func__))  # type: ignore[attr-defined]
+    tasks = {**TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=ToySentiment.load)}
+    for each in services.values():
+        each.entries = each._runs._entries = tasks
+    served = [reloading.Served(services[name], None, name) for name in NAMES]
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with caplog.at_level(logging.INFO, "retailor.serve"), reloading.reloads(served):
+            signal.raise_signal(signal.SIGHUP)
+            wait_until(lambda: "serving 'south' anew" in caplog.text)
+            assert "not reloaded: KeyError at" in caplog.text and "secret" not in caplog.text
+            for name in NAMES:
+                set_standing(runs[name], 1)
+            wait_until(lambda: services["south"].ready()["name"] == "second")
+            wait_until(lambda: services["north"].ready()["name"] == "second")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        for each in services.values():
+            each.close()
+
+
+def _failing(folder: Path, load: Any) -> Any:
+    def loaded(given: Path, *, open_encoder: Any = None) -> Any:
+        if given.is_relative_to(folder):
+            raise KeyError("secret words")
+        return load(ToySentiment, given, open_encoder=open_encoder)
+
+    return staticmethod(loaded)
+
+
 def test_without_keys_figures_are_open_and_with_a_shops_alone_closed(
     runs: dict[str, Path], keys: None, tmp_path: Path
 ) -> None:
@@ -373,6 +482,9 @@ def test_a_crowd_in_one_shop_takes_no_threads_of_another(runs: dict[str, Path]) 
         time.sleep(0.3)
         began = time.monotonic()
         assert client.get("/shops/south/items").status_code == 200
+        # Of its own crowd, too, nobody must wait who asks whether it is well, or for a page.
+        for path in ("health", "ready", "", "merchant", "page/page.js", "openapi.json", "docs"):
+            assert client.get(f"/shops/north/{path}").status_code == 200
         waited = time.monotonic() - began
         assert sum(each.done() for each in crowd) < 5 and waited < 3
         assert [each.result().status_code for each in crowd] == [200] * 10

@@ -134,6 +134,62 @@ def test_what_two_shops_may_not_have_in_common(tmp_path: Path, monkeypatch: pyte
         check_apart(good, Keys.of(ServeSettings(api_key_env="ADMIN")))
 
 
+PG = "postgresql+psycopg://u:p@h/d"
+OF_NORTH = "?options=-csearch_path%3Dnorth"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (PG, "postgresql://v@h:5432/d", True),
+        (PG, f"{PG}?sslmode=require", True),
+        (PG, "postgresql://H./d", True),
+        (PG, "postgresql://h/e", False),
+        (PG, "postgresql://i/d", False),
+        (PG, "postgresql://h:5433/d", False),
+        ("postgresql:///d", "postgresql://127.0.0.1/d", True),
+        ("postgresql:///d?host=/run/pg", "postgresql:///d", True),
+        ("postgresql://h/d", "postgresql:///d?host=h&port=5432", True),
+        ("postgresql://d@h", "postgresql://x@h/d", True),
+        (PG + OF_NORTH, PG, False),
+        (PG + OF_NORTH, PG + OF_NORTH.replace("north", "south"), False),
+        (PG + OF_NORTH, "postgresql://h/d?options=--search_path%3Dnorth,public", True),
+        (PG, f"{PG}?options=-c%20search_path%3Dpublic", True),
+        ("sqlite:///DIR/a.db", "sqlite:///DIR/link.db", True),
+        ("sqlite:///DIR/a.db", "sqlite:///DIR/hard.db", True),
+        ("sqlite:///DIR/new.db", "sqlite:///DIR/x/../new.db", True),
+        ("sqlite:///DIR/a.db", "sqlite:///DIR/b.db", False),
+        ("sqlite://", "sqlite://", False),
+    ],
+)
+def test_one_log_however_it_is_written(one: str, other: str, is_same: bool, tmp_path: Path) -> None:
+    """Two shops in one would each find what the other's customers did."""
+    (tmp_path / "a.db").touch()
+    (tmp_path / "b.db").touch()
+    (tmp_path / "link.db").symlink_to(tmp_path / "a.db")
+    (tmp_path / "hard.db").hardlink_to(tmp_path / "a.db")
+    urls = {
+        name: {"events_url": url.replace("DIR", str(tmp_path))} for name, url in (("a", one), ("b", other))
+    }
+    shops = shops_of(tmp_path, **urls)
+    if is_same:
+        with pytest.raises(ConfigError, match="have one log of events"):
+            check_apart(shops, Keys())
+    else:
+        check_apart(shops, Keys())
+
+
+def test_several_workers_are_for_one_shop(tmp_path: Path) -> None:
+    two = "[shops.a]\nrun = 'a'\n[shops.b]\nrun = 'b'\n"
+    (tmp_path / "shops.toml").write_text(f"[serve]\nworkers = 2\n{two}")
+    settings = read_shops(tmp_path / "shops.toml").server({}, {})
+    with pytest.raises(ConfigError, match="for several workers, serve each shop by itself"):
+        serve_shops(shops_of(tmp_path, a={}, b={}), TOY_TASKS, settings)
+    (tmp_path / "shops.toml").write_text("[shops.a]\nrun = 'a'\nworkers = 2\n")
+    with pytest.raises(ConfigError, match=r"'workers' is the server's"):
+        read_shops(tmp_path / "shops.toml")
+
+
 def test_a_broken_run_keeps_all_shut_and_is_named(
     run_folder: Path, tmp_path: Path, start: Callable[..., None]
 ) -> None:
@@ -145,6 +201,20 @@ def test_a_broken_run_keeps_all_shut_and_is_named(
         start([OneShop("north", run_folder, ServeSettings()), OneShop("south", broken, ServeSettings())])
     with pytest.raises(ConfigError, match=r"the shop 'b' cannot be served: .*no such folder"):
         start([OneShop("b", tmp_path / "nothing", ServeSettings())])
+
+
+def test_what_a_library_fails_of_names_the_shop_and_no_words(
+    run_folder: Path, start: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(*given: Any, **named: Any) -> Any:
+        raise ValueError("the words of a customer")
+
+    monkeypatch.setattr("retailor.serve.service.Service.load", failed)
+    with pytest.raises(
+        ConfigError, match=r"the shop 'b' cannot be served: ValueError at .*test_shops"
+    ) as told:
+        start([OneShop("b", run_folder, ServeSettings())])
+    assert "words" not in str(told.value)
 
 
 def test_a_key_that_is_not_set_keeps_all_shut(run_folder: Path, start: Callable[..., None]) -> None:

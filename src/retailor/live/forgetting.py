@@ -11,11 +11,15 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
+
+from retailor.errors import ServeError
 from retailor.live.kept_rows import forget_kept
 from retailor.live.scrubbed import SCRUBBERS
 from retailor.live.standing import RUN, place_of, refreshes_of, standing_number, standing_run
@@ -25,6 +29,9 @@ from retailor.store import artifact
 from retailor.store.stages import write_json
 from retailor.tasks.entry import Entry
 
+LOCK = ".forgetting.lock"
+"""In the folder of the refreshes: whoever forgets somebody in the run holds it."""
+LONGEST_WAIT_S = 600.0
 RECEIPTS = "forgotten"
 """In the folder of the refreshes."""
 TOLD = ("evaluation", "insight", "report", "profile", "leaks", "ledger", "absent", "passed")
@@ -45,13 +52,42 @@ class Receipt:
     left: str = "sums over all customers and trained weights, until the next refresh is promoted"
 
 
+@contextmanager
+def one_at_a_time(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None]:
+    """Lets one forget at a time in a run, of all threads and processes: each reads the note and artifacts and
+    writes them without what it knows of, so that two at once would bring back whom the other forgot.
+
+    Within a thread it may be held twice. ServeError 503 where the others take longer than `wait_s`; a holder
+    that was killed holds nothing.
+    """
+    place = refreshes_of(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    held: BaseFileLock = FileLock(place / LOCK, is_singleton=True)
+    try:
+        held.acquire(timeout=wait_s)
+    except Timeout:
+        raise ServeError(
+            "somebody else is being forgotten in this run; ask again later.", status=503, retry_after_s=10.0
+        ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
 def forget_in(
     folder: Path, user_ids: Iterable[str], entries: Mapping[str, Entry], *, n_log: int = 0
 ) -> Receipt:
     """Takes people out of the run in a folder, and out of its refreshes; `user_ids` are all their ids.
 
     A refresh that was begun and not ended is given up; one that is at work sees the note when it is done.
+    Others who forget somebody in the run are waited for, as `one_at_a_time` says.
     """
+    with one_at_a_time(folder):
+        return _forget_in(folder, user_ids, entries, n_log)
+
+
+def _forget_in(folder: Path, user_ids: Iterable[str], entries: Mapping[str, Entry], n_log: int) -> Receipt:
     folder, ids, at = Path(folder), sorted(set(user_ids)), datetime.now(UTC)
     note = Note.read(folder).with_people(ids, at)
     note.write(folder)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from retailor.errors import ServeError
 from retailor.live.log import Log
-from retailor.live.news import News
+from retailor.live.news import LONGEST_S, Follower, News
 from retailor.live.reading import MAX_LATE
 from retailor.live.recent import Recent
 from retailor.live.shapes import Line, Refused, Taken
@@ -28,6 +26,7 @@ class LiveShop:
         self.forgot: Callable[[Sequence[str]], None] = lambda user_ids: None
         """Called with who was forgotten, here or by another process, where something of them was known."""
         self._reading = threading.Lock()
+        self._follower = None if news is None else Follower(self.catch_up, self.is_behind)
         self._first = datetime.now(UTC) - EVENTS_OF
 
     @classmethod
@@ -53,10 +52,10 @@ class LiveShop:
         return self.news is not None and self.news.newest() > self.recent.number
 
     def know_news(self) -> None:
-        """Takes in what another worker has told of: before each answer. What cannot be read now waits."""
-        if self.is_behind():
-            with suppress(ServeError):
-                self.catch_up()
+        """Takes in what another worker has told of: before each answer. What cannot be read soon waits: no
+        question is held up for longer than a second, and only the first."""
+        if self._follower is not None:
+            self._follower.know()
 
     def _tell(self) -> None:
         self.catch_up()
@@ -98,6 +97,8 @@ class LiveShop:
 
     def close(self) -> None:
         """Lets go of the log."""
+        if self._follower is not None:
+            self._follower.close(LONGEST_S)
         self.log.close()
 
 

@@ -68,6 +68,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "Not ready: come again after `Retry-After` seconds."},
     504: {"model": Problem, "description": "The answer took too long."},
 }
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Ready, "description": "Not ready: nothing can be asked yet."}
+}
 _TEXT = (
     "Conversations, recommendations, search, answers, sentiment, review drafts: from a shop's fitted tasks. "
     "Where the server asks for a key, send it as `X-API-Key` or `Authorization: Bearer`."
@@ -97,6 +100,8 @@ def make_app(
         redoc_url=None,
         responses=_PROBLEMS,
         lifespan=_lifespan(settings),
+        # It would name an address outside of the shop, or of the version.
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -161,7 +166,7 @@ def _add_state(app: FastAPI, service: Service, metrics: Metrics) -> None:
         """That the process is alive."""
         return Health()
 
-    @app.get("/ready", tags=["state"])
+    @app.get("/ready", tags=["state"], responses=_NOT_READY)
     async def ready(response: Response) -> Ready:
         """Whether questions can be answered (else 503), and what is served."""
         state = Ready(**service.ready())

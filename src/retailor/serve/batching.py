@@ -8,10 +8,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from retailor.errors import RetailorError, ServeError
+from retailor.serve.logged import place_of
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -58,7 +60,10 @@ class _Waiting(Generic[Q, A]):
 
 
 class Batcher(Generic[Q, A]):
-    """One thread that predicts for many: the queue is bounded, every wait ends, none fails for another."""
+    """One thread that predicts for many: the queue is bounded, every wait ends, none fails for another.
+
+    It begins with the first question: a batcher that was never asked holds nothing and need not be closed.
+    """
 
     def __init__(
         self,
@@ -86,8 +91,9 @@ class Batcher(Generic[Q, A]):
         self._query_s = query_s
         self._running: tuple[float, int] | None = None
         """When the batch at work was begun, and its size."""
-        self._thread = threading.Thread(target=self._work, name=f"batch-{name}", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._context = copy_context()
+        """Of whoever opens the run, and not of whoever asks first: it says whose what is logged is."""
 
     def __len__(self) -> int:
         """How many requests wait."""
@@ -135,6 +141,11 @@ class Batcher(Generic[Q, A]):
                     status=429,
                     retry_after_s=self._retry_after_s(),
                 )
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._context.run, args=(self._work,), name=f"batch-{self.name}", daemon=True
+                )
+                self._thread.start()
             self._queue.append(waiting)
             self._flying[key] = waiting
             if len(self._queue) in (1, self._max_batch):  # at others the thread would wake to wait again
@@ -220,11 +231,7 @@ class Batcher(Generic[Q, A]):
         if isinstance(error, RetailorError):
             return error
         # The message of a foreign error may hold the customer's words, so only its place goes to the log.
-        place, trace = "?", error.__traceback__
-        while trace is not None:
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        _log.error("'%s' failed with %s at %s", self.name, type(error).__name__, place)
+        _log.error("'%s' failed with %s at %s", self.name, type(error).__name__, place_of(error))
         return ServeError(f"'{self.name}' failed on this request; the server's log says where.", status=500)
 
     def close(self, timeout_s: float = 30.0) -> None:
@@ -232,7 +239,8 @@ class Batcher(Generic[Q, A]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        if self._thread is not None:
+            self._thread.join(timeout_s)
         with self._changed:
             left = list(self._queue)
             self._queue.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +114,11 @@ class ServedRun:
     def is_answering(self) -> bool:
         """Whether a question waits or is being answered."""
         return any(loaded.batcher.is_busy() for loaded in self.tasks.values())
+
+    def parts(self) -> list[weakref.ref[Any]]:
+        """Itself and what answers, to tell whether anybody has them still."""
+        tasks = self.tasks.values()
+        return [weakref.ref(each) for each in (self, *tasks, *(loaded.batcher for loaded in tasks))]
 
     def close(self, timeout_s: float) -> None:
         """Answers what waits, and ends the threads."""

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from retailor.errors import ConfigError, RetailorError
+from retailor.errors import ConfigError
 from retailor.live.settings import DriftSettings
-from retailor.live.standing import standing_run
 from retailor.serve.app import make_app
 from retailor.serve.door.connections import bounded_connections
 from retailor.serve.events.every import Every
+from retailor.serve.logged import log_settings
 from retailor.serve.memory import few_arenas, leave_alone_what_is_loaded
 from retailor.serve.metrics import Metrics
+from retailor.serve.reloading import Served, reloads, warms
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
-from retailor.serve.warm import Warmer
-from retailor.shop.gone import noted_at
 from retailor.tasks.entry import Entry
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def _opened(place: Place, entries: Mapping[str, Entry], worker: Worker | None = 
         loaded = Service.load(place.folder, entries, settings, place.drift, news)
         service = stack.enter_context(closing(loaded))
         warmer = stack.enter_context(warms(service, entries, settings))
-        stack.enter_context(reloads([(service, warmer)]))
+        stack.enter_context(reloads([Served(service, warmer)]))
         metrics = Metrics(service, None if worker is None else worker.metrics)
         if worker is not None:
             metrics.write()
@@ -209,21 +208,6 @@ def _log_little() -> None:
         logging.logAsyncioTasks = False
 
 
-def log_settings(worker: int | None = None) -> dict[str, Any]:
-    """Where the log goes; of several workers each says which it is."""
-    who = "" if worker is None else f"worker {worker}: "
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"plain": {"format": f"%(asctime)s %(levelname)s {who}%(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-        "loggers": {
-            "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-            "retailor": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        },
-    }
-
-
 def _uvicorn(app: ASGIApp, settings: ServeSettings, worker: Worker | None = None) -> uvicorn.Config:
     # uvicorn's own access log has whole addresses in it, and those hold customers' ids and words.
     return uvicorn.Config(
@@ -281,66 +265,3 @@ def _stops() -> Iterator[list[uvicorn.Server]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def warms(service: Service, entries: Mapping[str, Entry], settings: ServeSettings) -> Iterator[Warmer | None]:
-    """What makes answers before anyone asks, where the settings name a file of queries."""
-    if settings.warm_file is None:
-        yield None
-        return
-    warmer = Warmer(service, entries, Path(settings.warm_file))
-    try:
-        yield warmer
-    finally:
-        warmer.stop()
-
-
-@contextmanager
-def reloads(served: Sequence[tuple[Service, Warmer | None]]) -> Iterator[None]:
-    """Each folder is loaded anew on SIGHUP, and when another run of it was promoted."""
-    ended = threading.Event()
-
-    def reload_all() -> None:
-        for each in served:
-            _reload(*each)
-
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda number, frame: threading.Thread(target=reload_all).start())
-    watching = [
-        threading.Thread(target=_watch, args=(*each, ended), name="standing", daemon=True) for each in served
-    ]
-    for thread in watching:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in watching:
-            thread.join()
-
-
-def _watch(service: Service, warmer: Warmer | None, ended: threading.Event) -> None:
-    known = service.standing, noted_at(service.folder)
-    while not ended.wait(LOOK_EVERY_S):
-        try:
-            now = standing_run(service.folder), noted_at(service.folder)
-        except (RetailorError, OSError) as error:
-            _log.error("it cannot be told which run answers: %s", error)
-            continue
-        if now != known:
-            forgot, known = now[1] != known[1], now  # what does not load is not tried again every second
-            _reload(service, warmer, forgot=forgot)
-
-
-def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) -> None:
-    try:
-        service.reload()
-        leave_alone_what_is_loaded()
-        _log.info("serving '%s' anew", service.ready()["name"])
-    except RetailorError as error:
-        _log.error("not reloaded: %s", error)
-    if forgot:
-        service.clear()  # answers of before, which nobody can reach but which are still there
-    if warmer is not None:
-        warmer.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retailor.errors import ConfigError, RetailorError
+from retailor.serve.logged import kept
 from retailor.serve.queries import lines_in, query_of, reason_of
 from retailor.serve.service import Service
 from retailor.tasks.entry import Entry
@@ -54,7 +55,7 @@ class Warmer:
         """Begins anew, in a thread of its own; the one before ends."""
         self.stop()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="warm", daemon=True)
+        self._thread = threading.Thread(target=kept(self._run), args=(self._stop,), name="warm", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retailor.serve.door.keys import Keys, role_for
 from retailor.serve.door.problems import problem
+from retailor.serve.logged import place_of
 from retailor.serve.settings import ServeSettings
 
 OPEN = ("/", "/merchant", "/health", "/ready", "/openapi.json", "/docs")
@@ -79,7 +80,7 @@ class Guard:
         except _ClientGone:
             seen.status = 499
         except Exception as error:
-            _log.error("a request failed with %s at %s", type(error).__name__, _place(error))
+            _log.error("a request failed with %s at %s", type(error).__name__, place_of(error))
             if seen.status == 0:
                 failed = problem(500, "the server failed on this request; its log says where.")
                 await failed(scope, receive, seen)
@@ -254,10 +255,3 @@ def _host(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].lower()
-
-
-def _place(error: BaseException) -> str:
-    place, trace = "?", error.__traceback__
-    while trace is not None:
-        place, trace = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}", trace.tb_next
-    return place

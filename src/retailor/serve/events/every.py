@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from retailor.errors import RetailorError
+from retailor.serve.logged import kept
 
 _log = logging.getLogger("retailor.serve")
 
@@ -18,7 +19,7 @@ class Every:
         self.name = name
         self._seconds, self._work = seconds, work
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=kept(self._run), name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

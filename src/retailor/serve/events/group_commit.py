@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from retailor.errors import RetailorError, ServeError
 from retailor.live.shapes import Line, Taken
+from retailor.serve.logged import kept
 
 MAX_REQUESTS = 256
 """Of one transaction."""
@@ -50,7 +51,7 @@ class GroupCommit:
         self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
+        self._thread = threading.Thread(target=kept(self._work), name="group-commit", daemon=True)
         self._thread.start()
 
     async def take(self, lines: Sequence[Line]) -> Taken:

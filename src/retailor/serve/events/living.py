@@ -20,6 +20,7 @@ from retailor.live.shapes import Line, Refused, Taken
 from retailor.serve.events.every import Every
 from retailor.serve.events.group_commit import GroupCommit
 from retailor.serve.events.trial import Trial
+from retailor.serve.logged import kept
 from retailor.shop.gone import Note
 from retailor.tasks.entry import Entry
 
@@ -70,7 +71,7 @@ class Living:
         self._absorbed_at = time.monotonic()
         # Two threads: while tasks take in what is new, which may be long, the log is read on.
         self._threads = [
-            threading.Thread(target=self._again, args=(wake, work), name=name, daemon=True)
+            threading.Thread(target=kept(self._again), args=(wake, work), name=name, daemon=True)
             for name, wake, work in (
                 ("living", self._wake, self._follow), ("absorbing", self._to_absorb, self._look)
             )

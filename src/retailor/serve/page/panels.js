@@ -15,6 +15,7 @@ import {
   tile,
 } from "./parts.js";
 import { chatPanel } from "./chat.js";
+import { feedback } from "./feedback.js";
 import { photoInput } from "./photo.js";
 import { ask, url } from "./server.js";
 import { understood } from "./understood.js";
@@ -215,7 +216,7 @@ function answerPanel(task) {
       ...(state.turns.length
         ? state.turns.flatMap((turn) => [
             questionBubble(turn.question),
-            turn.reply ? answerBubble(turn.reply) : "",
+            turn.reply ? ratedAnswer(turn) : "",
           ])
         : [empty(say("ask_empty"))]),
     );
@@ -240,7 +241,7 @@ function answerPanel(task) {
         history: earlier,
         ...(about ? { item_id: about } : {}),
       });
-      return answerBubble(turn.reply);
+      return ratedAnswer(turn);
     });
     state.waiting = false;
     question.focus();
@@ -266,6 +267,16 @@ function answerPanel(task) {
     form(say("ask_button"), [field("question", say("ask_label"), question)], go),
   ];
 }
+
+// An answer in a conversation, with thumbs; what is drawn again is not asked about again.
+function ratedAnswer(turn) {
+  const about = { about: turn.reply.text, query: turn.question, ...(state.about ? { item_id: state.about } : {}) };
+  turn.bubble ??= answerBubble(turn.reply, () => feedback(about));
+  return turn.bubble;
+}
+
+// What an event says of a draft: its product and its stars, as they were asked for.
+const about = (body) => ({ item_id: body.item_id, rating: body.rating });
 
 function reviewPanel(task) {
   if (!state.item) return [empty(say("review_need"))];
@@ -304,7 +315,7 @@ function reviewPanel(task) {
       if (state.customer && style.checked) body.user_id = state.customer;
       const draft = await ask(`/${task.name}`, body);
       return [
-        draftCard(draft),
+        draftCard(draft, (text) => feedback({ ...about(body), about: draft.text }, text)),
         h("button", { type: "button", class: "quiet", onclick: () => go(state.seed + 1) }, say("another")),
       ];
     });

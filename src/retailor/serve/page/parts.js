@@ -208,8 +208,8 @@ function valueText(value) {
   return typeof value === "number" ? value.toLocaleString(currentLanguage()) : String(value ?? "");
 }
 
-// An answer with the passages it stands on, numbered.
-export function answerBubble(reply) {
+// An answer with the passages it stands on, numbered, and what `feedback` gives below it.
+export function answerBubble(reply, feedback = () => null) {
   const known = h(
     "span",
     { class: reply.known ? "badge" : "badge muted" },
@@ -268,14 +268,16 @@ export function answerBubble(reply) {
           h("ol", { class: "evidence" }, passages),
         )
       : null,
+    feedback(),
   );
 }
 
 export const questionBubble = (text) =>
   h("div", { class: "bubble you" }, h("p", { class: "who" }, say("you")), h("p", { class: "said" }, text));
 
-// A draft, never without its mark.
-export function draftCard(draft) {
+// A draft, never without its mark, and what `feedback` gives below its text.
+export function draftCard(draft, feedback = () => null) {
+  const said = h("p", { class: "said" }, draft.text);
   const mark = draft.generated;
   const at = mark.at ? new Date(mark.at) : null;
   const when = at && !Number.isNaN(at.getTime()) ? at.toLocaleString(currentLanguage()) : mark.at;
@@ -295,9 +297,10 @@ export function draftCard(draft) {
       "★".repeat(Math.round(draft.rating)) + "☆".repeat(5 - Math.round(draft.rating)),
     ),
     draft.title ? h("h3", {}, draft.title) : null,
-    h("p", { class: "said" }, draft.text),
+    said,
     h("p", { class: "soft small" }, say("by", { name: by })),
     copy,
+    feedback(said),
   );
 }
 

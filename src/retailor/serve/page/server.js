@@ -16,6 +16,25 @@ class Problem extends Error {
 }
 
 export async function ask(path, body) {
+  const [status, reply] = await request(path, body);
+  if (status === 401) {
+    if (await askForKey()) return ask(path, body);
+    throw new Problem(401, sayProblem(reply.error, reply.detail));
+  }
+  if (status >= 300 && path !== "/ready") throw new Problem(status, sayProblem(reply.error, reply.detail));
+  return reply;
+}
+
+// Sends what nobody waits for. Who may ask may not always write, and is not asked for another key in the middle.
+export async function tell(path, body) {
+  const [status, reply] = await request(path, body);
+  if (status === 401) throw new Problem(401, say("feedback_key"));
+  if (status >= 300) throw new Problem(status, sayProblem(reply.error, reply.detail));
+  return reply;
+}
+
+// The status and the reply. Problem where the server is not there.
+async function request(path, body) {
   const key = sessionStorage.getItem(KEY);
   const headers = {
     "Accept-Language": currentLanguage(),
@@ -32,13 +51,7 @@ export async function ask(path, body) {
   } catch {
     throw new Problem(0, say("offline"));
   }
-  const reply = await response.json().catch(() => ({ detail: response.statusText }));
-  if (response.status === 401) {
-    if (await askForKey()) return ask(path, body);
-    throw new Problem(401, sayProblem(reply.error, reply.detail));
-  }
-  if (!response.ok && path !== "/ready") throw new Problem(response.status, sayProblem(reply.error, reply.detail));
-  return reply;
+  return [response.status, await response.json().catch(() => ({ detail: response.statusText }))];
 }
 
 export const hasKey = () => Boolean(sessionStorage.getItem(KEY));

@@ -94,6 +94,8 @@ class Ready(BaseModel):
     """Whether `/picture` has pictures of items."""
     sees: bool
     """Whether `/search` takes a picture."""
+    events: bool = False
+    """Whether `/events` are taken in."""
 
 
 class Problem(BaseModel):

@@ -20,6 +20,7 @@ from retailor.serve.app import TRIM_EVERY_S, make_app
 from retailor.serve.door.guard import OPEN, Guard
 from retailor.serve.door.keys import Keys
 from retailor.serve.door.problems import install
+from retailor.serve.logged import of_shop
 from retailor.serve.memory import give_memory_back
 from retailor.serve.metrics import CONTENT_TYPE, ByShop
 from retailor.serve.routes.bodies import Health
@@ -32,7 +33,8 @@ _TEXT = "A server of several shops. Each has its own addresses, below `/shops/NA
 
 
 class AllReady(BaseModel):
-    """Whether every shop can be asked. Which shops there are, it does not say."""
+    """Whether every shop can be asked. Which shops there are, it does not say: each says of itself what it
+    serves at its own `/ready`, to who has a key of it."""
 
     ready: bool
 
@@ -67,17 +69,22 @@ class Shops:
             await RedirectResponse(f"{found[1]}/", status_code=307)(scope, receive, send)
         else:
             # No `root_path`: routers would take it off the path once more, behind the guard's back.
-            await app({**scope, "path": found[2], "raw_path": found[2].encode()}, receive, send)
+            with of_shop(found[1]):
+                await app({**scope, "path": found[2], "raw_path": found[2].encode()}, receive, send)
 
 
 class Share:
     """An ASGI app around another, of which at most `n` requests are worked on at once: nobody's crowd takes
-    the threads of another shop."""
+    the threads of another shop. What needs no key needs no thread either, and waits for nobody: whoever asks
+    whether the shop is well must not be told by its crowd."""
 
     def __init__(self, app: ASGIApp, n: int) -> None:
         self._app, self._free = app, asyncio.Semaphore(n)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN or scope["path"].startswith("/page/"):
+            await self._app(scope, receive, send)
+            return
         async with self._free:
             await self._app(scope, receive, send)
 
@@ -116,7 +123,7 @@ def _lobby(services: Mapping[str, Service], settings: ServeSettings, operator: K
         """That the process is alive."""
         return Health()
 
-    @lobby.get("/ready")
+    @lobby.get("/ready", responses={503: {"model": AllReady, "description": "A shop cannot be asked yet."}})
     async def ready(response: Response) -> AllReady:
         """Whether every shop can be asked (else 503)."""
         state = AllReady(ready=all(each.ready()["ready"] for each in services.values()))

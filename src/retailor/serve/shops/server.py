@@ -8,8 +8,10 @@ from contextlib import ExitStack, closing, contextmanager
 
 from retailor.errors import ConfigError, RetailorError
 from retailor.serve.door.keys import Keys
+from retailor.serve.logged import of_shop, place_of
 from retailor.serve.opening import opener_of
-from retailor.serve.server import Opened, listen, log_start, reloads, warms
+from retailor.serve.reloading import Served, reloads, warms
+from retailor.serve.server import Opened, listen, log_start
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.serve.shops.app import make_shops_app, operator_keys
@@ -53,17 +55,20 @@ def _opened(
     warmers: dict[str, Warmer | None] = {}
     with ExitStack() as stack:
         for shop in shops:
-            services[shop.name] = stack.enter_context(closing(_service(shop, entries, pool)))
-            warmers[shop.name] = stack.enter_context(warms(services[shop.name], entries, shop.settings))
-        stack.enter_context(reloads([(services[name], warmers[name]) for name in services]))
+            with of_shop(shop.name):
+                services[shop.name] = stack.enter_context(closing(_service(shop, entries, pool)))
+                warmers[shop.name] = stack.enter_context(warms(services[shop.name], entries, shop.settings))
+        stack.enter_context(reloads([Served(services[name], warmers[name], name) for name in services]))
 
         def tell(port: int) -> None:
             for name, service in services.items():
-                log_start(service.ready(), service.settings, port, f"/shops/{name}/")
+                with of_shop(name):
+                    log_start(service.ready(), service.settings, port, f"/shops/{name}/")
             _log.info("%d encoders are open", pool.n_opened)
-            for warmer in warmers.values():
+            for name, warmer in warmers.items():
                 if warmer is not None:
-                    warmer.start()
+                    with of_shop(name):
+                        warmer.start()
 
         yield Opened(make_shops_app(services, settings, operator), tell)
 
@@ -76,3 +81,6 @@ def _service(shop: OneShop, entries: Mapping[str, Entry], pool: EncoderPool) -> 
         )
     except RetailorError as error:
         raise ConfigError(f"the shop '{shop.name}' cannot be served: {error}", key="shops") from error
+    except Exception as error:
+        told = f"{type(error).__name__} at {place_of(error)}"
+        raise ConfigError(f"the shop '{shop.name}' cannot be served: {told}.", key="shops") from error

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retailor.errors import ConfigError, DataError, nearest
 from retailor.live.settings import DriftSettings
@@ -16,12 +16,19 @@ from retailor.plan.settings import changed
 from retailor.serve.door.keys import ROLES, Keys
 from retailor.serve.settings import ServeSettings
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
 _NAME = re.compile("[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 OF_THE_SERVER = (
     "host", "port", "threads", "header_timeout_s", "body_timeout_s", "max_connections", "stop_timeout_s",
     "workers", "backend", "provider",
 )  # fmt: skip
 """What one process can have only once; `threads` of them are each shop's own."""
+_HERE = ("localhost", "127.0.0.1", "::1")
+_PORTS = {"postgresql": "5432"}
+_SCHEMA = re.compile(r"(?:-c\s*|--)search[_-]path=([^\s,]+)")
+"""The first schema of a search path: there the table is made."""
 _HEAD = ("operator_key_env", "serve", "shops")
 
 
@@ -199,6 +206,29 @@ def _log(shop: OneShop) -> object:
         url = make_url(shop.settings.events_url)
     except ArgumentError:
         return shop.settings.events_url  # it is told when it is opened
-    if url.get_backend_name() == "sqlite":
-        return "sqlite", Path(url.database or "").resolve()
-    return url.get_backend_name(), url.host, url.port, url.database, tuple(sorted(url.query.items()))
+    return _file_of(url) if url.get_backend_name() == "sqlite" else _database_of(url)
+
+
+def _file_of(url: URL) -> object:
+    """A file is known by its place on the disk, where it is there: a link leads to it, too."""
+    named = (url.database or "").removeprefix("file:")
+    if named in ("", ":memory:"):
+        return object()  # each has its own
+    path = Path(named).resolve()
+    try:
+        about = path.stat()
+    except OSError:
+        return "sqlite", path
+    return "sqlite", about.st_dev, about.st_ino
+
+
+def _database_of(url: URL) -> object:
+    """Host, port, database and schema, with what a client takes where they are not said; how it connects says
+    nothing of where to."""
+    said = {key: value if isinstance(value, str) else ",".join(value) for key, value in url.query.items()}
+    host = (said.get("hostaddr") or said.get("host") or url.host or "localhost").lower().rstrip(".")
+    host = "localhost" if host in _HERE or host.startswith("/") else host
+    port = str(url.port or said.get("port") or _PORTS.get(url.get_backend_name(), ""))
+    database = url.database or said.get("dbname") or url.username or said.get("user")
+    schema = _SCHEMA.findall(said.get("options", ""))
+    return url.get_backend_name(), host, port, database, schema[-1] if schema else "public"

@@ -28,16 +28,20 @@ from retailor.errors import ConfigError, RetailorError
 from retailor.live.news import News
 from retailor.live.standing import standing_run
 from retailor.machine import n_cores
-from retailor.serve.opening import contents_of
-from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
+from retailor.serve.logged import log_settings
+from retailor.serve.opening import Contents, contents_of
+from retailor.serve.server import Place, entries_of, log_start, serve_as
 from retailor.serve.workers.figures import FILES, forget_worker
 from retailor.serve.workers.graphs import graphs_of
 from retailor.serve.workers.preloaded import TOKENIZERS
+from retailor.store.artifact import MANIFEST, WHOLE, verify
 from retailor.store.shared import SHARED
 
 PRELOADED = ("retailor.serve.workers.crew", "retailor.live.log")
 WITH_MODELS = ("retailor.models.local", "transformers", "sklearn.linear_model", "lightgbm")
 """What a worker imports, once, in the process that it is forked from; the rest where there are weights."""
+WHOLE_FILES = "whole"
+"""In the folder that workers share: which files have been held against their sha256."""
 LONGEST_DELAY_S = 30.0
 YOUNG_S = 10.0
 """A worker that ends sooner waits before it is started again, twice as long each time."""
@@ -93,9 +97,18 @@ def serve_by_workers(place: Place, listener: socket.socket, entries: str) -> Non
         tempfile.TemporaryDirectory(prefix="retailor-") as folder,
         _environment(Path(folder), place, tokenizers),
     ):
+        _check(contents)
         crew = _Crew(place, listener, entries, Path(folder), preloaded)
         with _heard(crew):
             crew.run()
+
+
+def _check(contents: Contents) -> None:
+    """Holds each file against its sha256, once for all workers. DataError names what is corrupt."""
+    shop = [] if contents.shop is None else [contents.shop]
+    for folder in [*contents.tasks.values(), *contents.compressed.values(), *shop]:
+        for path in sorted(folder.rglob(MANIFEST)):
+            verify(path.parent)
 
 
 @dataclass
@@ -265,9 +278,11 @@ def _heard(crew: _Crew) -> Iterator[None]:
 @contextmanager
 def _environment(folder: Path, place: Place, tokenizers: Sequence[Path]) -> Iterator[None]:
     """The environment that workers start in: where they share, and how many threads each computes with."""
-    (folder / FILES).mkdir()
+    for name in (FILES, WHOLE_FILES):
+        (folder / name).mkdir()
     threads = str(max(1, n_cores() // place.settings.workers))
     wanted = {SHARED: str(folder), "PROMETHEUS_MULTIPROC_DIR": str(folder / FILES)}
+    wanted[WHOLE] = str(folder / WHOLE_FILES)
     wanted[TOKENIZERS] = os.pathsep.join(map(str, tokenizers))
     for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"):
         wanted[name] = os.environ.get(name) or threads
