@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.tokens import content_words
 from retailor.seeds import stream
-from retailor.tasks.search.presence.rehearsal import rehearsals
+from retailor.tasks.search.presence.rehearsal import Rehearsed, rehearsals
 from retailor.tasks.search.presence.signs import NAMES, Asked, signs_of
 from retailor.tasks.search.rerank.candidates import Catalogue
 
@@ -48,25 +49,25 @@ class Presence:
         The share of `false_alarms` is held on rehearsed queries of kinds that were not learned from, many of
         which ask in words that what is left does not use, and, from LEAST of them on, on `judged` ones, which
         have something relevant in the shop: half-way between the bounds of the two. The first are harder than
-        what customers ask, the second may well be easier.
+        what customers ask, the second may well be easier. A query whose words all stand in one title is not
+        counted: it always fits, and where most are such, a share of all would be a bound on none of the rest.
         """
         asked = rehearsals(catalogue, seed)
         fits = np.array([each.fits for each in asked], np.bool_)
         if not false_alarms or min(fits.sum(), (~fits).sum()) < LEAST:
             return None
-        vectors = _encoded([each.text for each in asked], encoder)
-        signs = np.stack(
-            [signs_of(_asked(one.text, vectors[one.text], catalogue), catalogue, one.left) for one in asked]
-        )
+        signs = _signs(asked, catalogue, encoder)
         weights, offset = _fitted(signs, fits)
         held_out = _held_out(signs, fits, [each.kind for each in asked], seed)
         held_out[[_all_in_a_title(each.text, catalogue, each.left) for each in asked]] = np.inf
         made = cls(tuple(weights.tolist()), offset, -np.inf, {})
-        present = {"rehearsed queries": held_out[fits]}
-        if len(judged) >= LEAST:
-            known = _encoded(judged, encoder)
-            odds = [made.odds_of(_asked(one, known[one], catalogue), catalogue) for one in judged]
-            present["judged queries"] = np.array(odds)
+        known = _encoded(judged, encoder) if judged else {}
+        odds = [made.odds_of(_asked(one, vector, catalogue), catalogue) for one, vector in known.items()]
+        told = {"rehearsed queries": held_out[fits], "judged queries": np.array(odds)}
+        decided = {name: each[np.isfinite(each)] for name, each in told.items()}
+        present = {name: each for name, each in decided.items() if len(each) >= LEAST}
+        if "rehearsed queries" not in present:
+            return None
         bounds = {
             name: float(np.quantile(each, false_alarms, method="lower")) for name, each in present.items()
         }
@@ -74,7 +75,7 @@ class Presence:
         log = {
             "false_alarms": {name: round(float((each < least).mean()), 4) for name, each in present.items()},
             "n": {name: len(each) for name, each in present.items()},
-            "rehearsed": len(vectors),
+            "rehearsed": len({each.text for each in asked}),
             "noticed_of_withheld_kinds": round(float((held_out[~fits] < least).mean()), 4),
             "weights": dict(zip(NAMES, (round(float(each), 3) for each in weights), strict=True)),
         }
@@ -111,6 +112,18 @@ def _all_in_a_title(text: str, catalogue: Catalogue, left: NDArray[np.bool_]) ->
     rows = np.flatnonzero(left)
     covered = catalogue.synonyms.covered(catalogue.titles, text, words, rows)
     return bool(words) and float(covered.max(initial=0.0)) > 1 - 1e-4
+
+
+def _signs(asked: Sequence[Rehearsed], catalogue: Catalogue, encoder: Encoder) -> F32:
+    """The signs [len(asked), len(NAMES)] of rehearsed queries, each compared with the catalogue once."""
+    vectors = _encoded([each.text for each in asked], encoder)
+    found = np.zeros((len(asked), len(NAMES)), np.float32)
+    numbered = sorted(enumerate(asked), key=lambda each: each[1].text)
+    for text, group in groupby(numbered, key=lambda each: each[1].text):
+        one = _asked(text, vectors[text], catalogue)
+        for i, each in group:
+            found[i] = signs_of(one, catalogue, each.left)
+    return found
 
 
 def _encoded(texts: Sequence[str], encoder: Encoder) -> dict[str, F32]:

@@ -74,7 +74,7 @@ def rules_of(lines: Iterable[str], path: Path | None = None) -> Rules:
                 )  # fmt: skip
         if n_pairs > MAX_PAIRS:
             raise DataError(
-                f"up to this line there are more than {MAX_PAIRS:,} pairs of a phrase and what stands for it.",
+                f"with this line more than {MAX_PAIRS:,} pairs of a phrase and another stand in the file.",
                 path=path,
                 row=number,
             )
