@@ -38,8 +38,7 @@ def search(shop: Shop) -> Search:
 def test_a_rehearsed_query_is_asked_without_its_item_without_its_word_and_without_its_kind(
     search: Search,
 ) -> None:
-    catalogue = search._catalogue
-    assert catalogue is not None
+    catalogue = search._made.catalogue
     asked, kinds = rehearsals(catalogue, 0), kinds_of(catalogue)
     assert len(asked) > 2 * LEAST and {each.fits for each in asked} == {True, False}
     for each in (one for one in asked if one.kind >= 0):
@@ -61,15 +60,14 @@ def test_a_phrase_is_without_brand_numbers_and_units() -> None:
 
 
 def test_categories_of_two_languages_are_one_kind_only_with_each_other(search: Search) -> None:
-    assert search._catalogue is not None
-    kinds, categories = kinds_of(search._catalogue), search._catalogue.categories
+    kinds, categories = kinds_of(search._made.catalogue), search._made.catalogue.categories
     merged = {kind: set(categories.of_item[kinds == kind].tolist()) for kind in np.unique(kinds[kinds >= 0])}
     assert max(map(len, merged.values())) <= 2
     assert sum(map(len, merged.values())) == len(categories)
 
 
 def test_what_the_shop_sells_by_name_is_never_said_to_be_missing(search: Search) -> None:
-    for title in search._table.frame["title"].drop_nulls()[:40]:
+    for title in search._made.table.frame["title"].drop_nulls()[:40]:
         assert not search.predict([SearchQuery(title, read=False)])[0].is_nearest
     for name in ("tent", "headphones", "stroller"):
         assert not search.predict([SearchQuery(name)])[0].is_nearest
@@ -77,7 +75,8 @@ def test_what_the_shop_sells_by_name_is_never_said_to_be_missing(search: Search)
 
 def test_what_does_not_fit_is_said_to_be_missing_with_the_nearest_shown(search: Search) -> None:
     strict = copy(search)
-    strict._presence = replace(search._presence, least=1e9)  # type: ignore[type-var]
+    presence = replace(search._made.presence, least=1e9)  # type: ignore[type-var]
+    strict._fitted = replace(search._made, presence=presence)
     found = strict.predict([SearchQuery("trumpets", 3)])[0]
     assert found.is_nearest and found.n_found == 0 and len(found.items) == 3 and not found.facets
     assert not strict.predict([SearchQuery("tent", 3)])[0].is_nearest
@@ -99,15 +98,14 @@ def test_the_share_of_false_alarms_is_held_on_judged_and_on_rehearsed_queries(
 
 
 def learned(search: Search, judged: list[str]) -> Presence:
-    catalogue = search._catalogue
-    assert catalogue is not None
+    catalogue = search._made.catalogue
     presence = Presence.learned(catalogue, search.encoder, judged, false_alarms=0.1, seed=0)
     assert presence is not None
     return presence
 
 
 def test_judged_queries_that_are_titles_leave_the_bound_finite(search: Search, shop: Shop) -> None:
-    titles = search._table.frame["title"].drop_nulls().to_list()
+    titles = search._made.table.frame["title"].drop_nulls().to_list()
     alone, with_titles = learned(search, []), learned(search, titles)
     assert np.isfinite(with_titles.least) and with_titles == alone
     # Among them, queries that are to be decided set the bound as they would without.
@@ -116,8 +114,7 @@ def test_judged_queries_that_are_titles_leave_the_bound_finite(search: Search, s
 
 
 def test_a_rehearsed_query_is_compared_with_the_catalogue_once(search: Search) -> None:
-    catalogue = search._catalogue
-    assert catalogue is not None
+    catalogue = search._made.catalogue
     compared = 0
 
     class Counting(np.ndarray):
@@ -146,32 +143,31 @@ def test_without_judgments_rehearsed_queries_of_unseen_kinds_tell_the_share(shop
 
 def test_no_false_alarms_are_allowed_and_nothing_is_ever_denied(shop: Shop) -> None:
     search = Search(HashEncoder(), SearchSettings(false_alarms=0)).fit(shop)
-    assert search._presence is None and search.log["nothing_fits"] is None
+    assert search._made.presence is None and search.log["nothing_fits"] is None
 
 
 def test_a_shop_of_a_few_items_decides_nothing() -> None:
     items = pl.DataFrame({"item_id": ["a", "b"], "title": ["Steel kettle", "Cotton towel"]})
     search = Search(HashEncoder()).fit(Shop.of(items=items))
-    assert search._presence is None
+    assert search._made.presence is None
     assert len(search.predict([SearchQuery("piano")])[0].items) == 2
 
 
 def test_what_was_learned_is_saved_and_survives_a_refit(search: Search, shop: Shop, tmp_path: Path) -> None:
     search.save(tmp_path / "search")
     loaded = Search.load(tmp_path / "search")
-    assert loaded._presence == search._presence
+    assert loaded._made.presence == search._made.presence
     state = json.loads((tmp_path / "search" / "search.json").read_text(encoding="utf-8"))
-    assert state["presence"]["weights"] == list(search._presence.weights)  # type: ignore[union-attr]
+    assert state["presence"]["weights"] == list(search._made.presence.weights)  # type: ignore[union-attr]
     again = Search(HashEncoder()).refit(shop, search)
-    assert again._presence == search._presence
+    assert again._made.presence == search._made.presence
     assert Presence.of(None) is None
 
 
 def test_signs_are_of_what_is_left_alone(search: Search) -> None:
-    catalogue = search._catalogue
-    assert catalogue is not None
+    catalogue = search._made.catalogue
     products = demo_truth(SIZE).products
-    tents = np.array([products[item_id] == "tent" for item_id in search._item_ids])
+    tents = np.array([products[item_id] == "tent" for item_id in search._made.item_ids])
     vector = search.encoder.encode(["light tent"], role="query")[0]
     cosines = catalogue.vectors @ vector
     asked = Asked("light tent", cosines, cosines)

@@ -208,9 +208,9 @@ def test_names_of_one_category_are_suggested_and_taken_only_where_asked_for(tmp_
     suggested = (tmp_path / "search" / "synonyms.txt").read_text(encoding="utf-8")
     pairs = {frozenset(phrase) for phrase in rules_of(suggested.splitlines())}
     assert pairs <= {frozenset((word,)) for word in ("tent", "bivouac", "cup", "mug", "lamp", "torch")}
-    assert fitted._synonyms.rules == {}
+    assert fitted._made.catalogue.synonyms.rules == {}
     taking = Search(HashEncoder(), SearchSettings(mined_synonyms=True)).fit(Shop.of(items=items))
-    assert set(taking._synonyms.rules) == set(rules_of(suggested.splitlines()))
+    assert set(taking._made.catalogue.synonyms.rules) == set(rules_of(suggested.splitlines()))
     again = Search(HashEncoder(), SearchSettings(mined_synonyms=True)).refit(Shop.of(items=items), taking)
-    assert again._synonyms.rules == taking._synonyms.rules
+    assert again._made.catalogue.synonyms.rules == taking._made.catalogue.synonyms.rules
     assert np.isfinite(fitted.log["suggested_synonyms"])
