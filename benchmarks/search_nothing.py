@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=300)
     parser.add_argument("--encoder", default="e5")
     parser.add_argument("--parts", nargs="+", default=["develop", "kept"])
-    bench = begin(parser, canary={"size": 90, "encoder": "minilm", "parts": ["develop"]})
+    bench = begin(parser, canary={"size": 150, "encoder": "minilm", "parts": ["develop"]})
     given = bench.given
     shop = clean(demo_shop(given.size, 0))
     encoder = Remembering(load_model(given.encoder, kind="encoder"))
@@ -86,9 +86,11 @@ def main() -> None:
     items = encoder.encode(meanings(shop.items))
     judged = shop.judgments["query"].unique(maintain_order=True).to_list()
     unjudged = shop.with_tables(judgments=shop.judgments.clear())
+    searches = {"retailor": Search(encoder).fit(shop), "without judgments": Search(encoder).fit(unjudged)}
+    if not all(each.log["nothing_fits"] for each in searches.values()):
+        sys.exit("search_nothing: a shop of this size decides nothing; give a larger --size")
     rows = {
-        "retailor": says_of(Search(encoder).fit(shop)),
-        "without judgments": says_of(Search(encoder).fit(unjudged)),
+        **{row: says_of(search) for row, search in searches.items()},
         "nonsense words alone": says_of(Search(encoder, SearchSettings(false_alarms=0)).fit(shop)),
         "bm25 bound": above(lambda queries: words.scores(queries).max(axis=1), judged, share),
         "cosine bound": above(

@@ -97,7 +97,7 @@ def main() -> None:
             sys.stderr.write(f"{name}, {language}\n{scores}\n")
     for part in ("kept", "develop"):
         asked = [row for row in lines_of("search_filters") if row["part"] == part]
-        right = [float(read_right(row, search._table.vocabulary)) for row in asked]
+        right = [float(read_right(row, search._made.table.vocabulary)) for row in asked]
         rows.append(score_mean("filters read", "accuracy", right, bucket=f"queries {part}"))
     bench.write(rows, seeds=[0])
 

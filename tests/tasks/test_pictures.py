@@ -30,7 +30,7 @@ from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.tasks.registry import TASKS
-from retailor.tasks.search import Search, SearchSettings, task
+from retailor.tasks.search import Search, SearchSettings, model
 from retailor.tasks.search.entry import ENTRY
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.toys import HashEncoder
@@ -175,7 +175,7 @@ def test_what_a_picture_weighs_is_learned_and_kept(
     with pytest.raises(DataError, match="words and a picture"):
         made.teach_pictures([SearchQuery("mug")], ["red-1"])
     made.save(tmp_path / "search")
-    monkeypatch.setattr(task, "open_pictures", lambda folder: ByColour())
+    monkeypatch.setattr(model, "open_pictures", lambda folder: ByColour())
     again = Search.load(tmp_path / "search")
     assert again.predict(queries) == made.predict(queries)
 
@@ -199,7 +199,7 @@ def test_a_path_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_picture_is_sent_over_http(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "open_pictures", lambda folder: ByColour())
+    monkeypatch.setattr(model, "open_pictures", lambda folder: ByColour())
     search.save(tmp_path / "run" / "search")
     settings = ServeSettings(hosts=("testserver",), batch_wait_ms=1.0)
     with TestClient(make_app(Service.load(tmp_path / "run", TASKS, settings))) as client:

@@ -110,9 +110,9 @@ def test_weights_are_learned_from_judgments_and_never_scored_on_their_own_query(
     # Hashed words know nothing that words do not: most of the weight stays with BM25.
     assert search.weights[2] <= 0.6
     queries = set(shop.judgments.filter(pl.col("grade") > 0)["query"])
-    assert set(search._held_out) == queries
+    assert set(search._made.held_out) == queries
     given = Search(HashEncoder(), SearchSettings(weights=(0.3, 0.3, 0.4))).fit(shop)
-    assert given.weights == (0.3, 0.3, 0.4) and not given._held_out
+    assert given.weights == (0.3, 0.3, 0.4) and not given._made.held_out
 
 
 def test_few_judgments_hardly_move_the_default() -> None:
@@ -160,7 +160,7 @@ def test_a_query_that_the_encoder_cannot_read_is_found_by_words(tmp_path: Any) -
     assert bare.weights_of("steel kettle") == chosen.default_weights
     assert bare.weights_of("电热水壶") == chosen.unread_weights
     learned = Search(LatinEncoder(), SearchSettings(n_folds=3)).fit(shop)
-    assert learned.weights != learned.unread_weights and set(learned._held_out)
+    assert learned.weights != learned.unread_weights and set(learned._made.held_out)
     fixed = Search(LatinEncoder(), SearchSettings(weights=(0.2, 0.2, 0.6))).fit(shop)
     assert fixed.weights_of("电热水壶") == fixed.weights_of("kettle") == (0.2, 0.2, 0.6)
 

@@ -91,7 +91,7 @@ def test_saved_with_its_index(pair: tuple[Search, Search], tmp_path: Path) -> No
     queries = [SearchQuery("steel kettle"), SearchQuery("日霜")]
     again = Search.load(tmp_path / "search")
     assert again.predict(queries) == pair[1].predict(queries)
-    assert is_on_the_disk(again._nearest.vectors) == on_disk
+    assert is_on_the_disk(again._made.nearest.vectors) == on_disk
 
 
 def test_items_taken_in_by_a_search_whose_vectors_are_on_the_disk(tmp_path: Path) -> None:

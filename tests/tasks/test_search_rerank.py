@@ -99,8 +99,8 @@ def test_what_is_saved_and_refitted_scores_the_same(fitted: Search, tmp_path: Pa
 
 
 def test_a_judged_query_is_evaluated_by_trees_that_did_not_see_it(fitted: Search) -> None:
-    assert fitted._reranker is not None
-    learned = fitted._reranker.learned
+    assert fitted._made.reranker is not None
+    learned = fitted._made.reranker.learned
     assert set(learned.fold_of) == set(shop().judgments["query"])
     assert all(learned.order_of(query) is learned.by_fold[fold] for query, fold in learned.fold_of.items())
     assert learned.order_of("another") is learned.order

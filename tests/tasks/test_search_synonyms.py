@@ -15,12 +15,16 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.shapes import SearchQuery
-from retailor.tasks.search.synonyms.expansion import Synonyms
+from retailor.tasks.search.synonyms import rules
+from retailor.tasks.search.synonyms.expansion import MAX_SEARCHED, Synonyms
 from retailor.tasks.search.synonyms.mined import Pair, _is_rule, lines_of
-from retailor.tasks.search.synonyms.rules import lines_of_file, phrase_of, rules_of
+from retailor.tasks.search.synonyms.rules import MAX_PHRASES, lines_of_file, phrase_of, rules_of
 from retailor.testing.toys import HashEncoder
 
-TITLES = ["Folding stroller", "Rain jacket, blue", "Steel kettle", "Monitor", "双人帐篷", "Light bivouac"]
+TITLES = [
+    "Folding stroller", "Rain jacket, blue", "Steel kettle", "Monitor", "双人帐篷", "Light bivouac",
+    "Jute tote", "Retinol vitamin cream", "遮阳棚", "鱼竿",
+]  # fmt: skip
 INDEX = BM25Index.of(TITLES)
 
 
@@ -42,6 +46,66 @@ def test_an_arrow_goes_one_way_and_phrases_may_have_several_words() -> None:
     assert set(scores("light tent", "light tent => bivouac")) == {"Light bivouac"}
     # Each word of a synonym has to be there.
     assert not scores("anorak", "anorak => rain kettle")
+
+
+def test_a_phrase_has_its_stop_words_on_either_side() -> None:
+    assert set(scores("a bag for life", "bag for life, jute tote")) == {"Jute tote"}
+    assert set(scores("bags for life", "tote, bag for life")) == {"Jute tote"}
+    assert not scores("life bag", "bag for life => jute tote")
+    # 'a' tells one vitamin from another.
+    assert set(scores("vitamin c", "vitamin a => retinol")) == {"Retinol vitamin cream"}
+    found = Synonyms.of(["vitamin a => retinol"]).found
+    assert found("vitamin a for skin") == {("vitamin", "a"): (("retinol",),)} and not found("vitamin c")
+
+
+def test_the_longest_phrase_counts_in_chinese_too() -> None:
+    lines = ("帐篷, 遮阳棚", "帐篷杆 => 鱼竿")
+    assert set(Synonyms.of(lines).found("双人帐篷杆")) == {phrase_of("帐篷杆")}
+    assert set(scores("帐篷杆", *lines)) & {"遮阳棚", "鱼竿"} == {"鱼竿"}
+    assert "遮阳棚" in scores("大帐篷", *lines)
+    # A longer one behind a shorter one that reaches into it; both where they stand apart.
+    lines = ("山帐 => 鱼竿", "帐篷杆 => 遮阳棚")
+    assert set(Synonyms.of(lines).found("登山帐篷杆")) == {phrase_of("帐篷杆")}
+    assert len(Synonyms.of(lines).found("帐篷杆和山帐")) == 2
+    # Letters are never cut.
+    assert not Synonyms.of(["ring, band"]).found("earring") and Synonyms.of(["usb线, 鱼竿"]).found("长usb线")
+
+
+def test_a_word_that_is_cut_otherwise_than_the_phrase_is_covered_all_the_same() -> None:
+    docs = Synonyms.of(["帐篷 => stroller"]).docs(INDEX, "大帐篷")
+    said = [word for word in docs if "帐篷" in word]
+    assert said and all(docs[word].tolist() == [0] for word in said)
+
+
+def test_what_stands_for_one_phrase_and_all_that_stands_in_a_file_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = [f"anorak => jacket{'x' * i}" for i in range(MAX_PHRASES + 1)]
+    assert len(rules_of(many[:-1])[("anorak",)]) == MAX_PHRASES
+    with pytest.raises(DataError, match="stand for one") as raised:
+        rules_of(many)
+    assert raised.value.row == len(many)
+    monkeypatch.setattr(rules, "MAX_PAIRS", 5)
+    assert len(rules_of(["a1, b1", "c1, d1", "b1, a1"])) == 4
+    with pytest.raises(DataError, match="pairs") as raised:
+        rules_of(["a1, b1", "c1, d1", "x, y, z"])
+    assert raised.value.row == 3
+
+
+def test_a_file_is_read_no_further_than_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MAX_BYTES", 20)
+    (tmp_path / "some.txt").write_text("pram, stroller\n" * 2, encoding="utf-8")
+    with pytest.raises(DataError, match="at most 20 bytes"):
+        lines_of_file(tmp_path / "some.txt")
+    with pytest.raises(DataError, match="at most 20 bytes"):
+        lines_of_file(Path("/dev/zero"))  # its size reads 0
+
+
+def test_of_a_long_query_so_many_synonyms_are_searched_for_those_of_long_phrases_first() -> None:
+    lines = [f"w{'x' * i} => {', '.join(f'o{i}q{j}' for j in 'abcdefgh')}" for i in range(1, 30)]
+    found = Synonyms.of(lines).found(" ".join(f"w{'x' * i}" for i in range(1, 30)))
+    assert sum(map(len, found.values())) == MAX_SEARCHED
+    assert {len(phrase[0]) for phrase in found} == set(range(30, 17, -1))
 
 
 def test_the_word_that_was_asked_for_is_worth_no_less_and_a_synonym_no_more() -> None:
@@ -66,9 +130,9 @@ def test_no_item_loses_by_a_synonym_and_the_others_stay_as_they_were(said: list[
 
 
 def test_comments_escapes_and_repeated_phrases() -> None:
-    rules = rules_of(["# all of it", "", "tv, television  # the screen", r"a\,b, c", "tv, telly"])
-    assert rules[phrase_of("tv")] == (phrase_of("television"), phrase_of("telly"))
-    assert rules[phrase_of("c")] == (phrase_of("a,b"),)
+    found = rules_of(["# all of it", "", "tv, television  # the screen", r"a\,b, c", "tv, telly"])
+    assert found[phrase_of("tv")] == (phrase_of("television"), phrase_of("telly"))
+    assert found[phrase_of("c")] == (phrase_of("a,b"),)
 
 
 @pytest.mark.parametrize("line", ["lonely", "a => b => c", "=> b", "a =>", "x, y, x"])
@@ -144,9 +208,9 @@ def test_names_of_one_category_are_suggested_and_taken_only_where_asked_for(tmp_
     suggested = (tmp_path / "search" / "synonyms.txt").read_text(encoding="utf-8")
     pairs = {frozenset(phrase) for phrase in rules_of(suggested.splitlines())}
     assert pairs <= {frozenset((word,)) for word in ("tent", "bivouac", "cup", "mug", "lamp", "torch")}
-    assert fitted._synonyms.rules == {}
+    assert fitted._made.catalogue.synonyms.rules == {}
     taking = Search(HashEncoder(), SearchSettings(mined_synonyms=True)).fit(Shop.of(items=items))
-    assert set(taking._synonyms.rules) == set(rules_of(suggested.splitlines()))
+    assert set(taking._made.catalogue.synonyms.rules) == set(rules_of(suggested.splitlines()))
     again = Search(HashEncoder(), SearchSettings(mined_synonyms=True)).refit(Shop.of(items=items), taking)
-    assert again._synonyms.rules == taking._synonyms.rules
+    assert again._made.catalogue.synonyms.rules == taking._made.catalogue.synonyms.rules
     assert np.isfinite(fitted.log["suggested_synonyms"])

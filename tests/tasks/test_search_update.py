@@ -65,7 +65,7 @@ def test_another_title_takes_the_place_of_the_old_one(search: Search, shop: Shop
     found = made.predict([SearchQuery(title, k=100, read=False)])[0]
     why = {each.item_id: each.why for each in found.items}
     assert item_id not in why or why[item_id].words == (), "none of its old words is its own any more"
-    assert len(made._item_ids) == len(search._item_ids)
+    assert len(made._made.item_ids) == len(search._made.item_ids)
 
 
 def test_filters_know_a_new_item(search: Search) -> None:

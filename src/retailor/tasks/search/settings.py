@@ -43,3 +43,8 @@ class SearchSettings:
     max_query_chars: int = Field(default=1000, gt=0)
     max_k: int = Field(default=1000, gt=0)
     seed: int = 0
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether the best are ordered anew."""
+        return self.weights is None and self.n_reranked > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.retrieval.bm25 import BM25Index
-from retailor.tasks.search.item_table import ItemTable, texts_of
+from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
+from retailor.tasks.search.model import Fitted
+from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
+from retailor.tasks.search.weights import SCORERS
 
 F32 = NDArray[np.float32]
 
@@ -24,6 +28,25 @@ class Indexed(NamedTuple):
     table: ItemTable
     speller: Speller
     suggester: Suggester | None
+
+
+def updated(made: Fitted, items: pl.DataFrame) -> Fitted:
+    """A search that has taken in `items`, each once: new ones, and what changed of those that are known."""
+    item_ids = [*made.item_ids, *(each for each in items["item_id"] if each not in made.rows)]
+    place = {item_id: row for row, item_id in enumerate(item_ids)}
+    rows = [place[item_id] for item_id in items["item_id"]]
+    known = with_items(Indexed(made.lexical, made.table, made.speller, made.suggester), rows, items)
+    vectors = with_vectors(made.nearest.vectors, rows, made.encoder.encode(meanings(items)))
+    nearest = made.nearest.updated(vectors, rows)
+    catalogue = Catalogue(
+        known.lexical["details"], known.lexical["titles"], vectors, known.table, made.catalogue.synonyms
+    )
+    looks = made.looks and made.looks.with_room(len(item_ids))
+    words, speller, suggester = known.lexical[SCORERS[0]], known.speller, known.suggester
+    return replace(
+        made.with_catalogue(catalogue),
+        item_ids=item_ids, words=words, nearest=nearest, speller=speller, suggester=suggester, looks=looks,
+    )  # fmt: skip
 
 
 def with_items(known: Indexed, rows: Sequence[int], items: pl.DataFrame) -> Indexed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -16,6 +16,8 @@ from retailor.tasks.search.synonyms.rules import Phrase, Rules, rules_of
 
 F32 = NDArray[np.float32]
 Ints = NDArray[np.integer]
+MAX_SEARCHED = 100
+"""So many synonyms of one query are searched for: those of its longest phrases."""
 
 
 @dataclass(frozen=True)
@@ -31,28 +33,42 @@ class Synonyms:
         return cls(rules_of(plain), weight)
 
     @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self.rules), default=0)
+    def _written(self) -> dict[str, Phrase]:
+        return {_joined(phrase): phrase for phrase in self.rules}
 
     @cached_property
-    def _chinese(self) -> tuple[Phrase, ...]:
-        return tuple(each for each in self.rules if HAS_CHINESE.search("".join(each)))
+    def _sizes(self) -> dict[str, list[int]]:
+        """First character to the numbers of characters of what begins with it."""
+        found: dict[str, set[int]] = {}
+        for written in self._written:
+            found.setdefault(written[0], set()).add(len(written))
+        return {first: sorted(sizes) for first, sizes in found.items()}
 
     def found(self, query: str) -> dict[Phrase, tuple[Phrase, ...]]:
-        """The phrases of a query that have synonyms, the longest first where they overlap, and these.
+        """The phrases of a query that have synonyms, the longest where they overlap, and these.
 
-        Chinese phrases are found however the words around them are cut.
+        Chinese phrases are found however the words around them are cut. At most MAX_SEARCHED synonyms in all.
         """
-        said, found, at = words(query, bigrams=False) if self.rules else [], {}, 0
-        while at < len(said):
-            for n in range(min(self._longest, len(said) - at), 0, -1):
-                if (phrase := tuple(said[at : at + n])) in self.rules:
-                    found[phrase] = self.rules[phrase]
-                    at += n - 1
-                    break
-            at += 1
-        whole = "".join(said)
-        return found | {each: self.rules[each] for each in self._chinese if "".join(each) in whole}
+        whole = _joined(words(query, bigrams=False)) if self.rules else ""
+        taken, found, left = np.zeros(len(whole), np.bool_), {}, MAX_SEARCHED
+        for start, end in sorted(self._places(whole), key=lambda place: (place[0] - place[1], place[0])):
+            phrase = self._written[whole[start:end]]
+            if taken[start:end].any() or not left:
+                continue
+            taken[start:end] = True
+            if phrase not in found:
+                found[phrase] = self.rules[phrase][:left]
+                left -= len(found[phrase])
+        return found
+
+    def _places(self, whole: str) -> Iterator[tuple[int, int]]:
+        """From where to where a phrase with synonyms stands; in Latin letters it has whole words."""
+        for start, first in enumerate(whole):
+            for size in self._sizes.get(first, ()):
+                end = start + size
+                known = end <= len(whole) and whole[start:end] in self._written
+                if known and _is_cut(whole, start) and _is_cut(whole, end):
+                    yield start, end
 
     def score(self, index: BM25Index, query: str) -> F32:
         """The score of every text [D]: a phrase's own, or that of its best synonym × weight where it is more.
@@ -65,10 +81,9 @@ class Synonyms:
             best = own.copy()
             for other in others:
                 rarer = min(1.0, idf / max(sum(map(index.idf, other)), 1e-9))
-                scored = np.zeros_like(own)
                 docs = docs_with_all(index, other)
-                scored[docs] = _summed(index, other)[docs]
-                np.maximum(best, np.float32(self.weight * rarer) * scored, out=best)
+                scored = np.float32(self.weight * rarer) * _summed_of(index, other, docs)
+                best[docs] = np.maximum(best[docs], scored)
             scores += best - own
         return scores
 
@@ -86,10 +101,10 @@ class Synonyms:
 
     def docs(self, index: BM25Index, query: str) -> Mapping[str, Ints]:
         """Index word of the query that is in a phrase with synonyms to the texts that have one of these."""
-        found: dict[str, Ints] = {}
+        said, found = words(query, bigrams=False), {}
         for phrase, others in self.found(query).items():
             docs = np.unique(np.concatenate([docs_with_all(index, other) for other in others]))
-            for word in phrase:
+            for word in _cut_as(said, phrase):
                 found[word] = np.union1d(found[word], docs) if word in found else docs
         return found
 
@@ -108,9 +123,45 @@ def docs_with_all(index: BM25Index, phrase: Sequence[str]) -> Ints:
     return docs
 
 
+def _joined(said: Sequence[str]) -> str:
+    """Words as one text, with a space between two unless both are Chinese."""
+    found = ""
+    for word in said:
+        together = not found or (HAS_CHINESE.match(found[-1]) and HAS_CHINESE.match(word[0]))
+        found += word if together else f" {word}"
+    return found
+
+
+def _is_cut(whole: str, at: int) -> bool:
+    """Whether a phrase may begin or end at a place: not inside a word of Latin letters."""
+    if at in (0, len(whole)):
+        return True
+    before, after = whole[at - 1], whole[at]
+    return " " in (before, after) or bool(HAS_CHINESE.match(before) or HAS_CHINESE.match(after))
+
+
+def _cut_as(said: Sequence[str], phrase: Phrase) -> list[str]:
+    """The words of a query that are of a phrase; in Chinese those that have a character of it together."""
+    written = _joined(phrase)
+    return [word for word in dict.fromkeys(said) if word in phrase or _overlaps(word, written)]
+
+
+def _overlaps(word: str, written: str) -> bool:
+    return bool(HAS_CHINESE.search(word)) and (word in written or written in word)
+
+
 def _summed(index: BM25Index, phrase: Phrase) -> F32:
     scores = np.zeros(len(index), np.float32)
     for word in dict.fromkeys(phrase):
         docs, weights = index.postings(word)
         scores[docs] += weights
+    return scores
+
+
+def _summed_of(index: BM25Index, phrase: Phrase, rows: Ints) -> F32:
+    """What the words of a phrase add to the scores of some texts, each of which has them all."""
+    scores = np.zeros(len(rows), np.float32)
+    for word in dict.fromkeys(phrase):
+        docs, weights = index.postings(word)
+        scores += weights[np.searchsorted(docs, rows)]
     return scores
