@@ -7,8 +7,9 @@ online-shopping-10-cats), and NDCG@10 of three rows of recommendation without a 
 of Beauty's customers, Magazines, Gift Cards). Of a curve the first three sizes, and then one more at a time,
 are carried on to the next sizes, up to eight times the data; the truth is what the ledger measured there, a
 mean of its seeds. Nothing is chosen here: the dials of the interval are those that other readers' curves
-chose (`tests/prove/test_forecast.py`). Intervals resample whole curves. Beside it: the score stays as it is,
-and a line over the logarithm of the data through the last two sizes.
+chose (`tests/prove/test_forecast.py`). Intervals resample whole shops, with all curves of each:
+rows of one shop see the same events and are no cases of their own, and with three shops an interval is wide.
+Beside it: the score stays as it is, and a line over the logarithm of the data through the last two sizes.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def _drawn(rows: pl.DataFrame, n: int) -> pl.DataFrame:
     return rows[stream(0, "forecast").permutation(len(rows))[:n].tolist()]
 
 
-def curves(bench: Bench) -> Iterator[tuple[str, str, list[Row]]]:
-    """(unit, name, rows by size, the small first) of every curve."""
+def curves(bench: Bench) -> Iterator[tuple[str, str, str, list[Row]]]:
+    """(unit, shop, step, rows by size, the small first) of every curve."""
     given = bench.given
     encoder = encoder_of("tiny", ["a b c"] * 10)  # no row reads by it
     for name, train, test in reviewed(given):
@@ -90,14 +91,14 @@ def curves(bench: Bench) -> Iterator[tuple[str, str, list[Row]]]:
 
 def _steps(
     bench: Bench, name: str, task: str, train: Shop, test: Shop, encoder: LocalEncoder, dials: ProveSettings
-) -> Iterator[tuple[str, str, list[Row]]]:
+) -> Iterator[tuple[str, str, str, list[Row]]]:
     more = RecommendSettings(sasrec=SasrecSettings(enabled=False)) if task == "recommend" else None
     ledger = prove(
         task, train, encoder, dials, work=bench.store.root / task, test=test, dials=more,
         tell=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
     )  # fmt: skip
     for step in dict.fromkeys(row.step for row in ledger.rows):
-        yield ledger.unit, f"{name}, {step}", [row for row in ledger.rows if row.step == step]
+        yield ledger.unit, name, step, [row for row in ledger.rows if row.step == step]
 
 
 def hidden(rows: Sequence[Row]) -> Iterator[dict[str, float]]:
@@ -130,17 +131,17 @@ SHOWN = {
 
 
 def rows_of(told: Mapping[str, Sequence[Mapping[str, float]]], bucket: str) -> Iterator[dict[str, Any]]:
-    """The figures of the forecasts of some curves, by curve; intervals over curves."""
+    """The figures of the forecasts of some shops, by shop; intervals over shops."""
     some = [list(each) for each in told.values() if each]
     if not some:
         return
-    drawn = stream(0, "forecast", "curves").integers(0, len(some), (N_RESAMPLES, len(some)))
+    drawn = stream(0, "forecast", "shops").integers(0, len(some), (N_RESAMPLES, len(some)))
     counts = np.array([len(each) for each in some])
     for key, (row, metric) in SHOWN.items():
         sums = np.array([sum(one[key] for one in each) for each in some])
         low, high = bounds(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
         yield {"row": row, "metric": metric, "bucket": bucket, "value": float(sums.sum() / counts.sum()),
-               "low": low, "high": high, "n": int(counts.sum()), "curves": len(some)}  # fmt: skip
+               "low": low, "high": high, "n": int(counts.sum()), "shops": len(some)}  # fmt: skip
 
 
 def main() -> None:
@@ -156,10 +157,10 @@ def main() -> None:
     bench = begin(parser, canary=canary)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     cells_told(bench)
-    for unit, name, rows in curves(bench):
-        found.setdefault(unit, {})[name] = list(hidden(rows))
+    for unit, shop, _, rows in curves(bench):
+        found.setdefault(unit, {}).setdefault(shop, []).extend(hidden(rows))
     figures: list[dict[str, Any]] = []
-    every = {name: told for some in found.values() for name, told in some.items()}
+    every = {shop: told for some in found.values() for shop, told in some.items()}
     for bucket, some in (("all", every), *found.items()):
         figures += rows_of(some, bucket)
         for times in sorted({int(one["times"]) for told in some.values() for one in told}):

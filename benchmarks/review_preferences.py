@@ -7,10 +7,11 @@ one with fewer superlatives and exclamation marks, of two alike the shorter, and
 the decoder as it comes; the same tuned on the liked drafts alone, which needs no preference; and what
 learned from the preferences. All draft for items of which none has learned, with the same seed.
 
-`loud`: superlatives and exclamation marks a draft. `liked`: the share of held-out preferences that a row
-ranks as the customers did. `agreement`, `faithful`: drafts that sound like their stars by a model of the real
-reviews, and that invent no fact. `perplexity`: a token of real reviews. Drafts are what the decoder says,
-before any check. `kept` says whether the writer keeps what it learned, by its own rule.
+`loud`: superlatives and exclamation marks a draft; `words`: how long a draft is; `loud_per_100_words`: of all
+drafts of a row together, which shorter drafts alone do not change. `liked`: the share of held-out preferences
+that a row ranks as the customers did. `agreement`, `faithful`: drafts that sound like their stars by a model
+of the real reviews, and that invent no fact. `perplexity`: a token of real reviews. Drafts are what the
+decoder says, before any check. `kept` says whether the writer keeps what it learned, by its own rule.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from review_drafts import shops
 
 from retailor.metrics.generation import tokens
-from retailor.metrics.interval import paired_interval, score_mean
+from retailor.metrics.interval import bootstrap_means, bounds, paired_interval, score_mean
 from retailor.models.shapes import TrainableGenerator
 from retailor.models.weights import load_model
 from retailor.seeds import stream
@@ -49,6 +50,9 @@ SUPERLATIVES = re.compile(
     re.IGNORECASE,
 )
 ERRS = 0.1
+Values = Mapping[str, NDArray[np.float64]]
+"""By metric one value a case."""
+BASE = "the decoder as it comes"
 
 
 def main() -> None:
@@ -95,19 +99,26 @@ def measure(bench: Bench, data: Path) -> list[dict[str, Any]]:
     )
     sizes = {"max_tokens": 224, "max_new_tokens": given.tokens, "seed": given.seed + 1}
     systems: dict[str, TrainableGenerator] = {
-        "the decoder as it comes": base, "tuned on the liked drafts": tuned, "retailor": taught
+        BASE: base, "tuned on the liked drafts": tuned, "retailor": taught
     }  # fmt: skip
     found = {row: measured(each, known, past, judge, **sizes) for row, each in systems.items()}
-    said = {row: [loud(text) for text in drafts(each, known.wanted, given)] for row, each in systems.items()}
+    for row, each in systems.items():
+        said = drafts(each, known.wanted, given)
+        found[row] |= {"loud": np.array([loud(text) for text in said]),
+                       "words": np.array([float(len(tokens(text))) for text in said])}  # fmt: skip
     kept = all(one.stands for one in changes(base, taught, known, past, judge, settings, **sizes))
     values = [value for _, value in log.validations]
     return [
-        *(row for name in systems for row in told(name, {**found[name], "loud": np.array(said[name])})),
+        *(row for name in systems for row in told(name, found[name])),
+        *(a_hundred_words(name, found[name]) for name in systems),
         *(
-            apart(name, "the decoder as it comes", metric, {**found[name], "loud": np.array(said[name])},
-                  {**found["the decoder as it comes"], "loud": np.array(said["the decoder as it comes"])})
-            for name in systems if name != "the decoder as it comes"
-            for metric in ("loud", "liked", "agreement", "faithful", "loss")
+            apart(name, BASE, metric, found[name], found[BASE])
+            for name in systems if name != BASE
+            for metric in ("loud", "words", "liked", "agreement", "faithful", "loss")
+        ),
+        *(
+            a_hundred_words(f"{name} less {BASE}", found[name], found[BASE])
+            for name in systems if name != BASE
         ),
         {"row": "retailor", "metric": "kept", "value": float(kept and max(values) > values[0]), "n": 1},
     ]  # fmt: skip
@@ -168,6 +179,23 @@ def apart(
         "row": f"{row} less {beside}", "metric": metric, "value": value, "low": low, "high": high,
         "n": len(ours[metric]),
     }  # fmt: skip
+
+
+def a_hundred_words(
+    row: str,
+    found: Mapping[str, NDArray[np.float64]],
+    beside: Mapping[str, NDArray[np.float64]] | None = None,
+) -> dict[str, Any]:
+    """Loud words in a hundred, a ratio over all drafts; its interval draws drafts, of both rows the same."""
+
+    def ratio(one: Values) -> tuple[float, NDArray[np.float64]]:
+        loud_, words = (bootstrap_means(one[name]) for name in ("loud", "words"))
+        return 100 * one["loud"].sum() / max(one["words"].sum(), 1), 100 * loud_ / np.maximum(words, 1e-9)
+
+    (value, drawn), (other, theirs) = ratio(found), (0.0, 0.0) if beside is None else ratio(beside)
+    low, high = bounds(drawn - theirs, around=value - other)
+    return {"row": row, "metric": "loud_per_100_words", "value": value - other, "low": low, "high": high,
+            "n": len(found["loud"])}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -343,3 +343,26 @@ def test_the_interval_over_categories_is_the_one_of_the_package(place: Path) -> 
 
     hits = np.random.default_rng(0).integers(0, 2, 60).astype(np.float64)
     assert benchmark.mean_over_categories([hits]) == (hits.mean(), *interval(hits, seed=0))
+
+
+def test_intervals_of_forecasts_resample_whole_shops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import forecast
+
+    one = dict.fromkeys(forecast.SHOWN, 0.0)
+    told = {"a": [{**one, "inside": 1.0}] * 50, "b": [{**one, "inside": 0.0}] * 50}
+    inside = next(row for row in forecast.rows_of(told, "events") if row["metric"] == "truth inside")
+    assert (inside["value"], inside["low"], inside["high"]) == (0.5, 0.0, 1.0)
+    assert (inside["n"], inside["shops"]) == (100, 2)
+
+
+def test_loud_words_in_a_hundred_do_not_grow_with_the_draft(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import review_preferences
+
+    found = {"loud": np.array([1.0, 0.0, 3.0]), "words": np.array([10.0, 10.0, 20.0])}
+    longer = {name: 2 * values for name, values in found.items()}
+    row = review_preferences.a_hundred_words("ours", found)
+    assert row["value"] == 10.0 and row["low"] < 10 < row["high"]
+    apart = review_preferences.a_hundred_words("ours", longer, found)
+    assert (apart["value"], apart["low"], apart["high"]) == (0.0, 0.0, 0.0)

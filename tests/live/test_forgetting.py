@@ -266,12 +266,21 @@ def test_a_server_without_a_run_says_so(tmp_path: Path, shop: Shop) -> None:
 def test_the_files_read_again_do_not_bring_them_back(shop: Shop, tmp_path: Path) -> None:
     note = Note().with_people([WHO], datetime(2024, 6, 1, tzinfo=UTC))
     note.write(tmp_path)
+    may, july = (datetime(2024, month, 1, tzinfo=UTC) for month in (5, 7))
+    told = {"item_id": "P1", "rating": 4.0, "chosen": "Good.", "rejected": "Bad."}
+    rows = [
+        {"user_id": user, "time": time, **told}
+        for user, time in ((WHO, may), (WHO, None), (WHO, july), ("u2", None))
+    ]
+    shop = shop.with_tables(preferences=pl.DataFrame(rows))
     assert WHO not in (tmp_path / "forgotten.json").read_text()
     read = Note.read(tmp_path)
     assert read == note
     left = read.without(shop)
     assert WHO not in set(left.events["user_id"]) | set(left.reviews["user_id"])
     assert len(left.events) == len(shop.events) - 4
+    liked = left.preferences.select("user_id", pl.col("time").dt.month()).rows()
+    assert liked == [(WHO, 7), ("u2", None)], "what came after is somebody new"
     later = shop.with_tables(events=shop.events.with_columns(pl.col("time") + timedelta(days=60)))
     assert len(read.without(later).events) == len(later.events), "what came after is somebody new"
     untimed = shop.with_tables(events=shop.events.with_columns(time=pl.lit(None, shop.events["time"].dtype)))

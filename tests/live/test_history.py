@@ -70,9 +70,12 @@ def test_a_run_does_not_count_what_it_was_fitted_on(url: str) -> None:
     assert NOW + timedelta(0) == live.recent.shop()[0].events["time"][0]
 
 
-def told(key: str, kind: str, draft: str, text: str | None = None, *, stars: float | None = 4.0) -> Line:
-    body = {"about": draft} | ({} if text is None else {"text": text})
-    return Line(key, "event", NOW, "u-new", "P1", kind, stars, body)
+def told(
+    key: str, kind: str, draft: str, text: str | None = None, *, stars: float | None = 4.0,
+    user_id: str | None = "u-new", session_id: str = "s1",
+) -> Line:  # fmt: skip
+    body = {"about": draft, "session_id": session_id} | ({} if text is None else {"text": text})
+    return Line(key, "event", NOW, user_id, "P1", kind, stars, body)
 
 
 def test_edits_and_thumbs_of_drafts_become_preferences(url: str) -> None:
@@ -80,8 +83,13 @@ def test_edits_and_thumbs_of_drafts_become_preferences(url: str) -> None:
     live = LiveShop.open(url)
     lines = [
         told("a", "edit", "A draft.", "A better text."),
-        told("b", "thumb_down", "Dull."),
-        told("c", "thumb_up", "Lively."),
+        told("b", "thumb_down", "Dull, and it says nothing of the lamp."),
+        told("x", "thumb_up", "Liked by somebody else, of the same product.", user_id="u-else"),
+        told("y", "thumb_up", "颜色很好看，质量也不错"),
+        told("c", "thumb_up", "Lively, it says how the lamp is."),
+        told("g", "thumb_down", "Not signed in, and it is dull.", user_id=None),
+        told("h", "thumb_up", "Not signed in either, but it is another.", user_id=None, session_id="s2"),
+        told("i", "thumb_up", "The same session, and it is good.", user_id=None),
         told("d", "thumb_up", "Liked, and nothing beside it."),
         told("e", "thumb_down", "Of other stars.", stars=1.0),
         told("f", "thumb_up", "An answer, which has no stars.", stars=None),
@@ -91,7 +99,9 @@ def test_edits_and_thumbs_of_drafts_become_preferences(url: str) -> None:
     pairs = grown.preferences.select("user_id", "item_id", "rating", "chosen", "rejected").rows()
     assert pairs == [
         ("u-new", "P1", 4.0, "A better text.", "A draft."),
-        ("u-new", "P1", 4.0, "Lively.", "Dull."),
-    ]
+        ("u-new", "P1", 4.0, "Lively, it says how the lamp is.", "Dull, and it says nothing of the lamp."),
+        (None, "P1", 4.0, "The same session, and it is good.", "Not signed in, and it is dull."),
+    ]  # fmt: skip
+    assert grown.preferences["language"].to_list() == ["en", "en", "en"]
     assert with_log(grown, url, last_number(url)).preferences.equals(grown.preferences)
     assert len(grown.events) == len(shop.events), "to like a draft is not to choose a product"

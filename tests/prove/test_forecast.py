@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retailor.prove.figures import Cost, row_of
-from retailor.prove.forecast import FARTHEST, Curve, forecasts, foretold
+from retailor.prove.forecast import CAUTIONS, FARTHEST, UNCHECKED, Curve, caution, forecasts, foretold
+from retailor.prove.ledger import Ledger, prove
+from retailor.prove.settings import ProveSettings
+from retailor.report.labels import NAMES
+from retailor.shop.demo import demo_shop
+from retailor.testing.models import tiny_encoder
 
 KEPT = Path(__file__).with_name("curves.jsonl")
 """Accuracy by number of labels, three draws each, of two cheap readers of reviews (see docs/prove.md)."""
@@ -80,6 +85,20 @@ def test_a_ledger_foretells_from_three_sizes_on(n_sizes: int) -> None:
         assert one.low < one.score < one.high and one.n == sizes[-1]
         told = foretold(one, "labels")
         assert told.startswith(f"words: with {2 * sizes[-1]:,} labels about") and "+2.0 points" in told
+
+
+def test_a_ledger_says_that_forecasts_by_events_are_too_sure(tmp_path: Path) -> None:
+    steps = ("popularity", "with words")
+    told = {}
+    for shares in ((0.25, 0.5, 1.0), (1.0,)):
+        given = ProveSettings(steps=steps, shares=shares, seeds=(0,), max_test=60)
+        told[shares] = prove("recommend", demo_shop(40), tiny_encoder(), given, work=tmp_path)
+    some, none = told.values()
+    assert some.forecasts and CAUTIONS["events"] in some.notes and CAUTIONS["events"] in str(some)
+    assert ".556" in CAUTIONS["events"] and CAUTIONS["events"] in Ledger.from_dict(some.to_dict()).notes
+    assert not none.forecasts and CAUTIONS["events"] not in none.notes
+    assert caution(some.forecasts, "labels") == () and caution(some.forecasts, "questions") == (UNCHECKED,)
+    assert {CAUTIONS["events"], UNCHECKED} <= NAMES.keys()
 
 
 def test_more_is_asked_for_a_larger_gain() -> None:

@@ -2,8 +2,10 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +22,7 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.settings import RecommendSettings
+from retailor.tasks.review import ReviewWriter
 from retailor.testing.models import tiny_decoder
 from retailor.text.clean_shop import clean
 from tests.tasks.test_sentiment import encoder
@@ -127,3 +130,20 @@ def test_the_command_finds_leaks_of_a_folder(tmp_path: Path) -> None:
     shop().save(tmp_path / "shop")
     done = CliRunner().invoke(app, ["look", str(tmp_path / "shop"), "--leaks"])
     assert done.exit_code == 0 and "no leak found, of 8 kinds" in done.output
+
+
+def test_rows_of_review_learn_from_no_preference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are said to have learned from so many reviews, or from none."""
+    seen: list[int] = []
+    fit = ReviewWriter.fit
+
+    def watched(self: ReviewWriter, shop: Shop, **more: Any) -> ReviewWriter:
+        seen.append(len(shop.preferences))
+        return fit(self, shop, **more)
+
+    monkeypatch.setattr(ReviewWriter, "fit", watched)
+    row = {"item_id": shop().items["item_id"][0], "rating": 4.0, "chosen": "Fine.", "rejected": "A draft."}
+    told = shop().with_tables(preferences=pl.DataFrame([row]))
+    given = bounded(2, tasks=("review",), steps=("template",), seeds=(0,), max_test=120)
+    prove("review", told, None, given, work=tmp_path, generator=tiny_decoder())
+    assert seen == [0]

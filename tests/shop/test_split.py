@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -241,6 +242,54 @@ def test_an_item_known_by_its_held_out_rows_alone_is_no_secret_told_to_train() -
     for train, test in (leave_last_out(shop), split_by_time(shop, test=0.5)):
         assert train.items["item_id"].to_list() == ["old", "new with a title", "never sold"]
         assert test.items["item_id"].to_list() == items["item_id"].to_list()
+
+
+LONG = (
+    "The lid fits well and it boils in three minutes but the handle gets hot after a while on the stove so "
+    "mind it."
+)
+
+
+def edits(*rows: tuple[Any, ...]) -> Shop:
+    """A review of each of two customers and of one without a name, the second and third in test."""
+    early, late = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 12))
+    return Shop.of(
+        events=table(
+            "events user_id item_id kind time",
+            [(user, "a", "buy", early) for user in "uvw"] + [("v", "b", "buy", late)],
+        ),
+        reviews=table(
+            "reviews user_id item_id text time",
+            [("u", "a", "Fine.", early), ("v", "b", "It leaks.", late), (None, "b", LONG, late)],
+        ),
+        preferences=liked([(user, item, text or LONG, "A draft.", early) for user, item, text in rows]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("split", [split_by_time, leave_last_out])
+def test_an_edit_of_a_held_out_review_is_not_learned_from_though_it_was_told_before(
+    split: Callable[[Shop], tuple[Shop, Shop]],
+) -> None:
+    shop = edits(
+        ("v", "b", "Quite another text."),  # of the customer who wrote the review of that item
+        ("v", "a", "It leaks."),
+        (None, "b", "it  LEAKS"),  # posted as it is, and nobody is named
+        (None, "b", "It is fine."),
+        ("u", "b", None),
+        (None, "b", f"Hello! {LONG}"),
+    )  # fmt: skip
+    if split is leave_last_out:
+        review = table("reviews user_id item_id text time", [("v", "b", "It leaks.", None)])
+        shop = shop.with_tables(reviews=review)
+    train, test = split(shop)
+    assert len(test.reviews) and not set(train.reviews["item_id"]) & {"b"}
+    left = train.preferences.select("user_id", "item_id", "chosen").rows()
+    kept = [("v", "a", "It leaks."), (None, "b", "It is fine.")]
+    assert [row for row in left if row in kept] == kept
+    assert ("v", "b", "Quite another text.") not in left and (None, "b", "it  LEAKS") not in left
+    if split is split_by_time:
+        assert left == kept
+    assert len(train.preferences) + len(test.preferences) == len(shop.preferences)
 
 
 def test_bad_shares_are_config_errors() -> None:

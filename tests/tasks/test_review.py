@@ -23,6 +23,7 @@ from retailor.tasks.review import (
     mark,
 )
 from retailor.tasks.review.checks import Judge, complaint
+from retailor.tasks.review.learning.from_reviews import aspects_of, pair_of
 from retailor.tasks.review.learning.tune import Pair, losses
 from retailor.tasks.review.marks import NOTICES
 from retailor.tasks.review.past import Past
@@ -226,12 +227,12 @@ def test_the_prompt_tells_item_stars_aspects_length_and_style() -> None:
 def test_some_training_prompts_name_what_the_review_is_about() -> None:
     writer = scripted()
     rows = list(range(len(writer._past)))
-    named = writer._aspects(rows)
+    named = aspects_of(writer._past, writer.settings, rows)
     assert 0 < sum(bool(aspects) for aspects in named) < len(rows)
     for row, aspects in zip(rows, named, strict=True):
         assert len(aspects) <= 2 and all(aspect in writer._past.texts[row].lower() for aspect in aspects)
     row = next(i for i, aspects in enumerate(named) if aspects)
-    assert named[row][0] in writer._pair(row, named[row]).prompt
+    assert named[row][0] in pair_of(writer._past, row, named[row]).prompt
 
 
 def test_a_training_prompt_knows_only_what_was_known_then() -> None:

@@ -100,7 +100,8 @@ def levelled(source: Path, target: Path, batches: Sequence[Batch], strength: flo
         factor = np.maximum(most[name], 1e-5) ** strength / np.maximum(widest, 1e-5) ** (1 - strength)
         factor = (factor / np.exp(np.log(factor).mean())).astype(np.float32)
         for node in nodes:
-            own = f"{node.input[1]}.levelled"
+            # A weight may read several tensors, as DeBERTa's do words and places: levelled for each.
+            own = f"{node.input[1]}.{name}.levelled"
             if own not in made:
                 made[own] = numpy_helper.from_array(tables[node.input[1]] * factor[:, None], own)
             node.input[0], node.input[1] = f"{name}.levelled", own
@@ -130,7 +131,10 @@ def levelled(source: Path, target: Path, batches: Sequence[Batch], strength: flo
 
 
 def _most(model: Any, names: Sequence[str], batches: Sequence[Batch]) -> dict[str, NDArray[np.float32]]:
-    """The largest size of each channel of the named tensors [..., channels] over the batches."""
+    """The largest size of each channel of the named tensors [..., channels] over the batches.
+
+    Of a tensor with a row a token those of padding are left out; one of places has other rows, and all count.
+    """
     import onnxruntime
     from onnx import TensorProto, helper
 
@@ -148,8 +152,8 @@ def _most(model: Any, names: Sequence[str], batches: Sequence[Batch]) -> dict[st
     for batch in batches:
         seen = session.run(list(names), {name: rows for name, rows in batch.items() if name in inputs})
         for name, values in zip(names, seen, strict=True):
-            found = np.abs(values.reshape(-1, values.shape[-1])[batch["attention_mask"].ravel() > 0]).max(
-                axis=0
-            )
+            mask = batch["attention_mask"]
+            rows = values[mask > 0] if values.shape[:-1] == mask.shape else values
+            found = np.abs(rows.reshape(-1, values.shape[-1])).max(axis=0)
             most[name] = np.maximum(most.get(name, 0.0), found)
     return most

@@ -99,7 +99,11 @@ def _forget_in(folder: Path, user_ids: Iterable[str], entries: Mapping[str, Entr
     gone = Gone.of(ids, shops)
     served = _served(standing_run(folder))
     left = gone.shop(served)
-    n_rows = {name: len(served.tables()[name]) - len(left.tables()[name]) for name in ("events", "reviews")}
+    n_rows = {
+        name: n
+        for name in ("events", "reviews", "preferences")
+        if (n := len(served.tables()[name]) - len(left.tables()[name])) or name != "preferences"
+    }
     changed = [str(each) for each in _shops_last(places) if _edited(each, gone, entries)]
     for run in runs[1:]:
         note.write(run)

@@ -16,7 +16,7 @@ from retailor.models.encoding import Sent
 from retailor.models.shapes import Encoder, Generator
 from retailor.prove.contract import Cell, Inputs, Trial
 from retailor.prove.figures import Cost, Finding, Row, rows_of, said, verdict
-from retailor.prove.forecast import Forecast, forecasts, foretold
+from retailor.prove.forecast import Forecast, caution, forecasts, foretold
 from retailor.prove.kinds import OfKind, of_kind
 from retailor.prove.settings import ROWS, ProveSettings, Step
 from retailor.prove.shards import Asked, cells_in, row_of_cells
@@ -172,6 +172,7 @@ def prove(
         found, findings[size] = rows_of(steps, cells, size, once)
         rows += found
         by_size[size] = cells
+    ahead = forecasts(rows)
     return Ledger(
         task=task,
         encoder=trial.model,
@@ -181,8 +182,8 @@ def prove(
         findings=tuple(findings.values()),
         advice=tuple(said(finding, trial.unit) for finding in findings.values()),
         verdicts=tuple(verdict(step.name, rows, trial.unit) for step in steps[1:]),
-        forecasts=forecasts(rows),
-        notes=trial.notes,
+        forecasts=ahead,
+        notes=(*trial.notes, *caution(ahead, trial.unit)),
         kinds=tuple(
             of_kind(kind, len(trial.kinds), steps, by_size, findings, trial.unit) for kind in trial.kinds
         ),

@@ -86,7 +86,8 @@ class Gone:
             frame[name]
             for shop in shops
             for frame, name in (
-                (shop.events, "user_id"), (shop.reviews, "user_id"), (shop.reviews, "review_id")
+                (shop.events, "user_id"), (shop.reviews, "user_id"), (shop.preferences, "user_id"),
+                (shop.reviews, "review_id"),
             )
         ]  # fmt: skip
         others = {each for column in columns for each in column.drop_nulls().unique()}
@@ -237,7 +238,7 @@ class Note:
             return shop
         tables = {
             name: shop.tables()[name].filter(self._kept(shop.tables()[name]))
-            for name in ("events", "reviews")
+            for name in ("events", "reviews", "preferences")
         }
         return shop.with_tables(**tables)
 

@@ -1,5 +1,8 @@
 """Train and test shops. Items are in both; no other row is in both, and none is lost.
 
+Who edits a draft posts what comes of it: a preference goes to test where its review is one of test, whenever
+it was told.
+
 Only an item of which no more is known than its rows in test is in test alone: where a catalogue was made of
 events, to stand in it without an event would be a sign of the answer.
 """
@@ -12,6 +15,7 @@ from datetime import datetime
 import polars as pl
 
 from retailor.errors import ConfigError
+from retailor.shop.leaks.texts import folded, near_pairs
 from retailor.shop.tables import Shop
 
 _HASHED_TEST = 0.1
@@ -38,7 +42,6 @@ def split_by_time(shop: Shop, *, test: float = 0.1, since: datetime | None = Non
             cuts[name] = _hashed(table, _content(name), test, "")
         else:
             cuts[name] = _since(table, cut)
-    # Who edits a draft posts what comes of it: the review may be one of test.
     cuts["preferences"] = _since(shop.preferences, cut)
     return _parts(shop, cuts, test, "")
 
@@ -172,6 +175,9 @@ def _of_held_out(reviews: pl.DataFrame, held_out: pl.DataFrame) -> pl.Series:
 
 def _parts(shop: Shop, cuts: dict[str, pl.Series], test: float, salt: str) -> tuple[Shop, Shop]:
     cuts = {**cuts, "judgments": _hashed(shop.judgments, _content("judgments"), test, salt)}
+    cuts["preferences"] = cuts["preferences"] | _became(
+        shop.preferences, shop.reviews.filter(cuts["reviews"])
+    )
     train = {name: shop.tables()[name].filter(~in_test) for name, in_test in cuts.items()}
     held_out = {name: shop.tables()[name].filter(in_test) for name, in_test in cuts.items()}
     known = _known_items(shop.items, train, held_out)
@@ -179,6 +185,23 @@ def _parts(shop: Shop, cuts: dict[str, pl.Series], test: float, salt: str) -> tu
         shop.with_tables(**train, items=shop.items.filter(known)),
         shop.with_tables(**held_out, rejects=shop.rejects.clear()),
     )
+
+
+def _became(preferences: pl.DataFrame, held_out: pl.DataFrame) -> pl.Series:
+    """True for preferences of a customer and an item that a held-out review is of too, and for those whose
+    text, or one that nearly is it, is held out of the same item: an edit need not say whose it is."""
+    pairs = held_out.select("user_id", "item_id").drop_nulls().unique().with_columns(own=pl.lit(True))
+    own = preferences.join(pairs, on=["user_id", "item_id"], how="left", maintain_order="left")["own"]
+    told = preferences.select("item_id", "chosen").with_row_index("row").drop_nulls().group_by("item_id")
+    posted = held_out.select("item_id", "text").drop_nulls().group_by("item_id").agg("text")
+    by_item = told.agg("row", "chosen").join(posted, on="item_id")
+    alike = [False] * len(preferences)
+    for rows, chosen, texts in by_item.select("row", "chosen", "text").iter_rows():
+        same = {folded(text) for text in texts}
+        near = {i for i, _ in near_pairs(chosen, texts)}
+        for i, (row, text) in enumerate(zip(rows, chosen, strict=True)):
+            alike[row] = i in near or folded(text) in same
+    return own.fill_null(False) | pl.Series(alike, dtype=pl.Boolean)
 
 
 def _known_items(

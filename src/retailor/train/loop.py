@@ -184,7 +184,10 @@ class _Run:
         self.device = self.trained[0].device
         self.optimizer = torch.optim.AdamW(layer_groups(self.network, settings), lr=0.0, fused=True)
         self.autocast = torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=_half(settings, self.network), cache_enabled=True
+            self.device.type,
+            dtype=torch.bfloat16,
+            enabled=in_half(settings, self.network),
+            cache_enabled=True,
         )
         self.checkpoints = Checkpoints(None, self.label, "")
         self.state = _State()
@@ -386,8 +389,8 @@ def _in_process(asked: _Asked, checkpoints: Checkpoints, world: Processes) -> No
         run.train()
 
 
-def _half(settings: TrainSettings, network: nn.Module) -> bool:
-    """Whether to compute in bf16. A small network gains nothing from it and loses digits."""
+def in_half(settings: TrainSettings, network: nn.Module) -> bool:
+    """Whether `train` computes in bf16. A small network gains nothing from it and loses digits."""
     if settings.precision == "auto":
         return native_bf16() and sum(p.numel() for p in network.parameters()) >= SMALL_NETWORK
     return settings.precision == "bf16"

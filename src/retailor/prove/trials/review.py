@@ -32,7 +32,9 @@ ROWS = {"template": "template", "nearest review": "nearest review"}
 
 def review_trial(inputs: Inputs) -> Trial:
     """Drafting reviews, ready to be tried. Raises MissingTable with too few reviews, ModelError."""
-    train, test, given = inputs.train, inputs.test, inputs.given
+    # What people made of drafts is no review: it would teach rows that are said to have learned from nothing.
+    train = inputs.train.with_tables(preferences=inputs.train.preferences.clear())
+    test, given = inputs.test, inputs.given
     generator, work = inputs.generator, inputs.work
     train.require("the ledger of review", "items", "reviews")
     if not isinstance(generator, LocalGenerator):

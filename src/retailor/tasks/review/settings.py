@@ -17,6 +17,8 @@ class PreferenceSettings:
     """Whether the generator learns from the table `preferences`, where it can be trained."""
     least: int = Field(default=50, ge=2)
     """Preferences below which nothing is learned."""
+    max_per_customer: int = Field(default=10, ge=1)
+    """The newest so many of one customer are used, or a few busy ones would say what a good draft is."""
     held_out: float = Field(default=0.2, gt=0, lt=1)
     """Share of the preferences that only measure; an item's are all on one side."""
     beta: float = Field(default=0.1, gt=0)

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import json
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import polars as pl
 
 from retailor.config import as_dict, saved_settings
 from retailor.errors import DataError, ModelError
 from retailor.extras import naming_extras
-from retailor.metrics.interval import score_mean
-from retailor.metrics.scores import Score, Scores
+from retailor.metrics.scores import Scores
 from retailor.models.local import load_generator
 from retailor.models.shapes import Generator, OpenEncoder, TrainableGenerator
-from retailor.progress import track
-from retailor.seeds import stream
-from retailor.shop.tables import Shop, label_of_rating
+from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.review.checks import Judge, judge_of
 from retailor.tasks.review.describe import describe
 from retailor.tasks.review.draft import Drafter, Written
-from retailor.tasks.review.evaluate import Case, figures, fit_judge, own_figures, perplexity_score
-from retailor.tasks.review.learning.learn import learn, n_held_out
-from retailor.tasks.review.learning.tune import Adapter, Pair, losses, tune, untuned
+from retailor.tasks.review.evaluate import Case, fit_judge
+from retailor.tasks.review.learning.from_reviews import from_reviews
+from retailor.tasks.review.learning.learn import learn
+from retailor.tasks.review.learning.tune import Adapter, untuned
 from retailor.tasks.review.marks import body_of, is_generated, is_untouched, mark, marks, with_notice
 from retailor.tasks.review.past import Past
-from retailor.tasks.review.prompts import Wanted, prompt_of, rounded_length
-from retailor.tasks.review.settings import RATE, ReviewSettings
+from retailor.tasks.review.prompts import Wanted
+from retailor.tasks.review.settings import ReviewSettings
 from retailor.tasks.review.shapes import Draft, ReviewQuery
-from retailor.tasks.review.templates import template, title_of
+from retailor.tasks.review.systems import BASE, TUNED, UNTAUGHT, Asked, scored, systems
+from retailor.tasks.review.templates import title_of
 from retailor.text.clean_text import clean_text
-from retailor.text.terms import mine_terms
-from retailor.train.loop import TrainSettings
 
 __all__ = ["ReviewSettings", "ReviewWriter", "body_of", "is_generated", "is_untouched", "mark"]
-
-N_TERMS = 200
-BASE, TUNED = "retailor before tuning", "retailor"
-UNTAUGHT = "retailor before preferences"
 
 
 class ReviewWriter:
@@ -99,7 +88,10 @@ class ReviewWriter:
         self._writer, self._adapter, self._base = self.generator, None, self.generator
         self._preferred = self._untaught = None
         if isinstance(self.generator, TrainableGenerator) and self.settings.tune and len(self._past) > 1:
-            self._tune(self.generator, work)
+            done = from_reviews(self.generator, self._past, self.settings, work)
+            self.log |= done.log
+            if done.writer is not None:
+                self._writer, self._adapter = done.writer, done.adapter
         if isinstance(self._writer, TrainableGenerator) and len(shop.preferences):
             self._learn(self._writer, shop.preferences, work)
         # As it will be read back: a loaded writer has the same log.
@@ -128,33 +120,6 @@ class ReviewWriter:
         vars(self).pop("_judge", None)
         return dropped
 
-    def _tune(self, generator: TrainableGenerator, work: Path | None) -> None:
-        n_out = n_held_out(self.settings, len(self._past))
-        n_train = len(self._past) - n_out
-        picked = self._picked(n_train)
-        pairs = [self._pair(row, named) for row, named in zip(picked, self._aspects(picked), strict=True)]
-        held_out = [self._pair(row) for row in range(n_train, len(self._past))]
-        tuned, adapter, log, before, after = tune(
-            generator,
-            pairs,
-            held_out,
-            self._train_settings(len(pairs)),
-            rank=self.settings.rank,
-            alpha=2 * self.settings.rank,
-            max_tokens=self.settings.max_train_tokens,
-            work=work,
-        )
-        self.log |= {
-            **log.to_dict(),
-            "n_examples": len(pairs),
-            "n_held_out": n_out,
-            "loss_before": before,
-            "loss_after": after,
-            "tuned": after < before,
-        }
-        if after < before:
-            self._writer, self._adapter = tuned, adapter
-
     def _learn(self, writer: TrainableGenerator, table: pl.DataFrame, work: Path | None) -> None:
         if not self.settings.preferences.learn:
             return
@@ -163,48 +128,6 @@ class ReviewWriter:
         self.log["preferences"] = done.log
         if done.writer is not None:
             self._writer, self._preferred, self._untaught = done.writer, done.adapter, writer
-
-    def _picked(self, n_train: int) -> list[int]:
-        """The rows to learn from: as many as the steps can use, each sentiment as likely as the others."""
-        given = self.settings.train
-        used = n_train if given.max_steps is None else min(n_train, given.max_steps * given.batch_size)
-        labels = self._past.labels()[:n_train]
-        counts = Counter(labels)
-        # In a shop where nearly all give five stars a model would not learn how the others sound.
-        chances = np.array([1 / (len(counts) * counts[label]) for label in labels])
-        drawn = stream(self.settings.seed, "review", "pairs").choice(n_train, used, replace=False, p=chances)
-        return sorted(int(row) for row in drawn)
-
-    def _aspects(self, rows: Sequence[int]) -> list[tuple[str, ...]]:
-        """For half of the reviews, up to two of the shop's own terms in them: what 'write about' means."""
-        texts = [self._past.texts[row] for row in rows]
-        terms = [term.text for term in mine_terms(texts, n_terms=N_TERMS)]
-        named = stream(self.settings.seed, "review", "aspects").random(len(rows)) < 0.5
-        return [
-            tuple(term for term in terms if term in text.lower())[:2] if tell else ()
-            for text, tell in zip(texts, named, strict=True)
-        ]
-
-    def _pair(self, row: int, aspects: tuple[str, ...] = ()) -> Pair:
-        """A training example: what could be known before the review was written, its length and aspects."""
-        past = self._past
-        query = ReviewQuery(
-            past.reviews["item_id"][row],
-            rating=float(past.stars[row]),
-            aspects=aspects,
-            user_id=past.users[row],
-            language=past.languages[row],
-        )
-        wanted = past.wanted(query, before=row)
-        # The length is told as it was: the model then learns to keep to the one it is asked for.
-        length = rounded_length(past.size(row))
-        return Pair(prompt_of(replace(wanted, n_words=length)), past.texts[row])
-
-    def _train_settings(self, n_pairs: int) -> TrainSettings:
-        given = self.settings.train.resolved(rate=RATE, seed=self.settings.seed)
-        n_steps = max(1, round(given.epochs * n_pairs / given.batch_size))
-        n_steps = min(n_steps, given.max_steps or n_steps)
-        return replace(given, validate_every=given.validate_every or max(1, n_steps // 4))
 
     # predict ----------------------------------------------------------------------------------------
 
@@ -279,68 +202,21 @@ class ReviewWriter:
         token of the real reviews, of the writer before and after tuning; `fell_back`: the share of templates.
         The row 'real review' shows the same of the held-out reviews themselves.
         """
-        queries, cases = self._held_out(shop)
-        wanted = [self._past.wanted(query) for query in queries]
+        asked = Asked.of(shop, self._past, self.settings)
         judge = fit_judge(self._past, half=1)
-        scores: list[Score] = []
-        for row, written, seconds in self._systems(queries, wanted):
-            texts = [one.body for one in written]
-            scores += figures(row, texts, cases, self._past, judge, seconds, self.settings.seed)
-            if row in (BASE, UNTAUGHT, TUNED):
-                fell_back = [float(bool(one.fallback)) for one in written]
-                scores.append(score_mean(row, "fell_back", fell_back, seed=self.settings.seed))
-        real = [case.text for case in cases]
-        for metric, values in own_figures(real, cases, self._past, judge).items():
-            scores.append(score_mean("real review", metric, values, seed=self.settings.seed))
-        return Scores(tuple(scores) + tuple(self._perplexities(wanted, cases)))
+        return scored(asked, self._past, self._systems(asked), judge, self._generators(), self.settings)
 
     def drafted(self, shop: Shop, row: str) -> tuple[list[str], list[Case]]:
         """What one row of `evaluate` writes for the held-out reviews, and those reviews."""
-        queries, cases = self._held_out(shop)
-        wanted = [self._past.wanted(query) for query in queries]
-        for name, written, _ in self._systems(queries, wanted):
+        asked = Asked.of(shop, self._past, self.settings)
+        for name, written, _ in self._systems(asked):
             if name == row:
-                return [one.body for one in written], cases
+                return [one.body for one in written], list(asked.cases)
         raise ModelError(f"this writer has no row '{row}'.", asked=row)
 
-    def _held_out(self, shop: Shop) -> tuple[list[ReviewQuery], list[Case]]:
-        shop.require("evaluating review", "reviews")
-        # The held-out reviews are read as the training ones were, but their items may be the fitted shop's.
-        usable, dropped = Past.of(
-            shop.with_tables(items=self._past.items), max_reviews=self.settings.max_reviews
-        )
-        if not len(usable):
-            raise DataError(f"no held-out review has text, stars and a known item: {dropped}.")
-        n = min(len(usable), self.settings.max_evaluated)
-        drawn = stream(self.settings.seed, "review", "evaluate").choice(len(usable), n, replace=False)
-        rows = [int(row) for row in sorted(drawn)]
-        frame = usable.reviews[rows].with_columns(label=label_of_rating(pl.col("rating")))
-        queries = [
-            ReviewQuery(
-                row["item_id"], float(row["rating"]), user_id=row["user_id"], language=row["language"]
-            )
-            for row in frame.iter_rows(named=True)
-        ]
-        cases = [Case(row["user_id"], row["label"], row["text"]) for row in frame.iter_rows(named=True)]
-        return queries, cases
-
-    def _systems(
-        self, queries: Sequence[ReviewQuery], wanted: Sequence[Wanted]
-    ) -> Iterator[tuple[str, list[Written], float]]:
-        """Each system's name, what it wrote, and its seconds."""
-        past = self._past
-        asked = list(zip(queries, wanted, strict=True))
-        started = time.perf_counter()
-        templates = [Written(template(want, query.seed)) for query, want in asked]
-        yield "template", templates, time.perf_counter() - started
-        started = time.perf_counter()
-        rows = [past.nearest(want, query) for query, want in asked]
-        near = [Written(past.texts[found[0]] if found else "") for found in rows]
-        yield "nearest review", near, time.perf_counter() - started
-        for row, generator in track(self._generators(), "drafting"):
-            started = time.perf_counter()
-            written = Drafter(past, self.settings, self._judge).write(generator, queries, wanted)
-            yield row, written, time.perf_counter() - started
+    def _systems(self, asked: Asked) -> Iterator[tuple[str, list[Written], float]]:
+        drafter = Drafter(self._past, self.settings, self._judge)
+        return systems(asked, self._past, self._generators(), drafter)
 
     def _generators(self) -> list[tuple[str, Generator]]:
         base = [] if self._adapter is None else [(BASE, self._untuned())]
@@ -363,15 +239,6 @@ class ReviewWriter:
             assert isinstance(self._writer, TrainableGenerator)
             self._untaught = untuned(self._writer, self._preferred)
         return self._untaught
-
-    def _perplexities(self, wanted: Sequence[Wanted], cases: Sequence[Case]) -> list[Score]:
-        pairs = [Pair(prompt_of(want), case.text) for want, case in zip(wanted, cases, strict=True)]
-        found = []
-        for row, generator in self._generators():
-            if isinstance(generator, TrainableGenerator):
-                sums, counts = losses(generator, pairs, self.settings.max_train_tokens)
-                found.append(perplexity_score(row, sums, counts, seed=self.settings.seed))
-        return found
 
     # disk -------------------------------------------------------------------------------------------
 

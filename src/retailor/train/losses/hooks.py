@@ -84,6 +84,25 @@ def throw_again(states: list[Tensor]) -> None:
         torch.cuda.set_rng_state_all(states[1:])
 
 
+@contextmanager
+def undropped(network: nn.Module) -> Iterator[None]:
+    """While it lasts, no module of the network drops anything, also where it trains."""
+    names = ("p", "dropout", "attention_dropout", "attn_dropout")
+    found = [
+        (module, name, value)
+        for module in network.modules()
+        for name in (names if not isinstance(module, nn.modules.dropout._DropoutNd) else names[:1])
+        if isinstance(value := getattr(module, name, None), float)
+    ]
+    for module, name, _ in found:
+        setattr(module, name, 0.0)
+    try:
+        yield
+    finally:
+        for module, name, value in found:
+            setattr(module, name, value)
+
+
 def drops(network: nn.Module) -> bool:
     """Whether some part of the network drops something while it trains."""
     for module in network.modules():

@@ -41,16 +41,20 @@ def learn(
     """Learns from a table of preferences; `judge` reads the sentiment of drafts, and is asked for once.
 
     Preferences of one item are all learned from or all held out. The reviews that drafts are checked on are
-    those of the newest of `past` that tuning only measured itself on.
+    those of the newest of `past` that tuning only measured itself on, but for those that came of an edit
+    which is learned from.
     """
     given = settings.preferences
-    usable, dropped = preferences_of(table, past)
+    usable, dropped = preferences_of(table, past, max_per_customer=given.max_per_customer)
     log: dict[str, Any] = {"n": len(usable), "dropped": dropped, "learned": False}
     if len(usable) < given.least:
         return Learned({**log, "why": f"{len(usable)} can be used, and {given.least} are the least"})
     learned, held_out = _parted(usable, given.held_out, settings.seed)
     if not learned or not held_out:
         return Learned({**log, "why": "all of them are about one item, so nothing can be held out"})
+    known = known_of(learned, held_out, past, min(given.n_checked, n_held_out(settings, len(past))))
+    if not known.texts:
+        return Learned({**log, "why": "all reviews that it could be checked on came of edits"})
     tuned, adapter, training = prefer(
         writer,
         learned,
@@ -64,7 +68,7 @@ def learn(
     found = changes(
         writer,
         tuned,
-        _known(held_out, past, min(given.n_checked, n_held_out(settings, len(past)))),
+        known,
         past,
         judge(),
         given,
@@ -76,7 +80,7 @@ def learn(
     fallen = [NAMES[each.name] for each in found if not each.stands]
     values = [value for _, value in training.validations]
     if max(values) <= values[0]:
-        return Learned({**log, "why": "no step ranked the held-out preferences better"})
+        return Learned({**log, "why": "no step lowered the loss of the held-out preferences"})
     if fallen:
         return Learned({**log, "why": f"it would have cost {' and '.join(fallen)}"})
     return Learned({**log, "learned": True}, tuned, adapter)
@@ -101,8 +105,11 @@ def _parted(
     return [one for one in usable if one.item_id not in out], [one for one in usable if one.item_id in out]
 
 
-def _known(held_out: Sequence[Preference], past: Past, n: int) -> Known:
-    rows = range(max(0, len(past) - n), len(past))
+def known_of(learned: Sequence[Preference], held_out: Sequence[Preference], past: Past, n: int) -> Known:
+    """What is measured before and after: of the n newest reviews those that are no text learned from."""
+    seen = {(one.item_id, one.chosen) for one in learned}
+    newest = range(max(0, len(past) - n), len(past))
+    rows = [row for row in newest if (past.reviews["item_id"][row], past.texts[row]) not in seen]
     labels = past.labels()
     wanted = [
         past.wanted(

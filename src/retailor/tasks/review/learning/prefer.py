@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,10 @@ from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import prompt_of, rounded_length
 from retailor.tasks.review.settings import PreferenceSettings
 from retailor.tasks.review.shapes import ReviewQuery
+from retailor.tasks.review.text import private_free
 from retailor.text.clean_text import clean_text
-from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.loop import TrainLog, TrainSettings, in_half, train
+from retailor.train.losses.hooks import undropped
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,22 @@ class Preference:
     item_id: str
 
 
-def preferences_of(table: pl.DataFrame, past: Past) -> tuple[list[Preference], dict[str, int]]:
+def preferences_of(
+    table: pl.DataFrame, past: Past, *, max_per_customer: int
+) -> tuple[list[Preference], dict[str, int]]:
     """What can be learned from a shop's table of preferences, and how many rows cannot be used, by reason.
 
-    The visible line of a draft is no part of what was liked. The prompt asks for the length of the rejected
-    text, which was the draft.
+    Of each customer the newest `max_per_customer` that can be used. The visible line of a draft and sentences
+    with contacts are no part of what was liked. The prompt asks for the length of the rejected text, which
+    was the draft.
     """
     found: list[Preference] = []
+    whose: list[tuple[str | None, datetime | None]] = []
     dropped: Counter[str] = Counter()
     for row in table.iter_rows(named=True):
-        chosen, rejected = (clean_text(body_of(row[name] or "")) for name in ("chosen", "rejected"))
+        chosen, rejected = (
+            private_free(clean_text(body_of(row[name] or ""))) for name in ("chosen", "rejected")
+        )
         if not (row["item_id"] and past.has_item(row["item_id"])):
             dropped["of unknown items"] += 1
         elif row["rating"] is None or not 1 <= row["rating"] <= 5:
@@ -62,7 +71,26 @@ def preferences_of(table: pl.DataFrame, past: Past) -> tuple[list[Preference], d
             wanted = past.wanted(query)
             wanted = replace(wanted, n_words=rounded_length(max(1, len(tokens(rejected)))))
             found.append(Preference(prompt_of(wanted), chosen, rejected, row["item_id"]))
-    return found, dict(dropped)
+            whose.append((row["user_id"], row["time"]))
+    kept = _newest(whose, max_per_customer)
+    if len(kept) < len(found):
+        dropped[f"older than the newest {max_per_customer} of a customer"] = len(found) - len(kept)
+    return [found[i] for i in kept], dict(dropped)
+
+
+def _newest(whose: Sequence[tuple[str | None, datetime | None]], most: int) -> list[int]:
+    """The rows, in order, that are among the newest so many of their customer; all that name nobody."""
+    rows = range(len(whose))
+    newest_first = sorted(rows, key=lambda i: (whose[i][1] is not None, whose[i][1] or 0, i), reverse=True)
+    counts: Counter[str] = Counter()
+    kept = []
+    for i in newest_first:
+        user_id = whose[i][0]
+        if user_id is not None:
+            counts[user_id] += 1
+        if user_id is None or counts[user_id] <= most:
+            kept.append(i)
+    return sorted(kept)
 
 
 def prefer(
@@ -77,51 +105,60 @@ def prefer(
 ) -> tuple[TrainableGenerator, Adapter, TrainLog]:
     """A copy that prefers as people did (adapter merged in), the adapter alone, and the log.
 
-    What the generator itself makes of the texts is worked out once, before the first step. The loop stops by
-    the same loss on `held_out`, and puts back the best weights.
+    What the generator itself makes of the texts is worked out once, before the first step, in the precision
+    that the loop computes in and without dropout, so that the first step finds no difference. The loop stops
+    by the same loss, all of it, on `held_out`, and puts back the best weights.
     """
     tuned = generator.copy()
     network = with_lora(tuned, settings.rank, 2 * settings.rank, train_settings.seed or 0)
-    before = _likelihoods(generator, learned, max_tokens)  # [n, 2]
-    before_held_out = _likelihoods(generator, held_out, max_tokens)
+    half = in_half(train_settings, network)
+    before, _ = _losses(generator, learned, max_tokens, half=half)  # [2 n]
+    before = before.reshape(2, -1)
+    before_held_out, _ = _losses(generator, held_out, max_tokens, half=half)
 
     def collate(some: Sequence[int]) -> Mapping[str, torch.Tensor]:
         chosen = [learned[i] for i in some]
         prompts = [each.prompt for each in chosen] * 2
         texts = [each.chosen for each in chosen] + [each.rejected for each in chosen]
         batch = dict(tuned.pairs(prompts, texts, max_tokens=max_tokens))
-        given = torch.tensor(before[list(some)].T.reshape(-1), dtype=torch.float32)
+        given = torch.tensor(before[:, list(some)].reshape(-1), dtype=torch.float32)
         return {**batch, "reference": given.to(batch["labels"].device)}
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         given = batch["reference"]
         found, labels = token_losses(model, {k: v for k, v in batch.items() if k != "reference"})
-        n_tokens = (labels != IGNORED).sum(1).clamp(min=1)
-        told = dpo_loss(-found.sum(1), given, settings.beta)
-        half = len(given) // 2
-        return told + settings.keep * (found.sum(1) / n_tokens)[:half].mean()
+        return _loss(found.sum(1), (labels != IGNORED).sum(1), given, settings)
 
     def validate() -> float:
-        now = _likelihoods(tuned, held_out, max_tokens, network=network)
-        flat = [torch.tensor(each.T.reshape(-1), dtype=torch.float32) for each in (now, before_held_out)]
-        return -float(dpo_loss(flat[0], flat[1], settings.beta))
+        now = _losses(tuned, held_out, max_tokens, network=network, half=half)
+        return -float(_loss(*map(torch.from_numpy, (*now, before_held_out)), settings))
 
-    log = train(
-        network,
-        range(len(learned)),
-        collate,
-        loss,
-        train_settings,
-        validate=validate,
-        lengths=[len(one.prompt) + max(len(one.chosen), len(one.rejected)) for one in learned],
-        by_rows=False,
-        work=work,
-        label="preferences",
-        dials=(settings.beta, settings.keep, settings.rank, max_tokens, list(map(str, held_out))),
-    )
+    with undropped(network):
+        log = train(
+            network,
+            range(len(learned)),
+            collate,
+            loss,
+            train_settings,
+            validate=validate,
+            lengths=[len(one.prompt) + max(len(one.chosen), len(one.rejected)) for one in learned],
+            by_rows=False,
+            work=work,
+            label="preferences",
+            dials=(settings.beta, settings.keep, settings.rank, max_tokens, list(map(str, held_out))),
+        )
     adapter = taken(network, generator.name)
     network.merge_and_unload()
     return tuned, adapter, log
+
+
+def _loss(
+    now: torch.Tensor, n_tokens: torch.Tensor, before: torch.Tensor, settings: PreferenceSettings
+) -> torch.Tensor:
+    """All that is learned by: the preference, and the liked texts' own loss a token. Negative log-likelihoods
+    (nats) [2 n] of now and before, and how many tokens they are of, the chosen texts in the first half."""
+    own = (now / n_tokens.clamp(min=1))[: len(now) // 2].mean()
+    return dpo_loss(-now, -before, settings.beta) + settings.keep * own
 
 
 def dpo_loss(now: torch.Tensor, before: torch.Tensor, beta: float) -> torch.Tensor:
@@ -140,25 +177,14 @@ def liked(
     return np.asarray(a_token[0] < a_token[1], dtype=np.float64)
 
 
-def _likelihoods(
-    generator: TrainableGenerator,
-    some: Sequence[Preference],
-    max_tokens: int,
-    *,
-    network: torch.nn.Module | None = None,
-) -> NDArray[np.float64]:
-    """Log-likelihood (nats) of the chosen and the rejected text of each: [n, 2]."""
-    sums, _ = _losses(generator, some, max_tokens, network=network)
-    return np.asarray(-sums.reshape(2, -1).T)
-
-
 def _losses(
     generator: TrainableGenerator,
     some: Sequence[Preference],
     max_tokens: int,
     *,
     network: torch.nn.Module | None = None,
+    half: bool | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the chosen texts, then of the rejected ones: two arrays [2 n]."""
+    """See `losses`: of the chosen texts, then of the rejected ones, two arrays [2 n]."""
     pairs = [Pair(one.prompt, one.chosen) for one in some] + [Pair(one.prompt, one.rejected) for one in some]
-    return losses(generator, pairs, max_tokens, network=network)
+    return losses(generator, pairs, max_tokens, network=network, half=half)

@@ -106,12 +106,16 @@ def losses(
     max_tokens: int,
     *,
     network: Any = None,
+    half: bool | None = None,
     batch_size: int = 8,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Negative log-likelihood (nats) of each pair's text, and its number of tokens: two arrays [n]."""
+    """Negative log-likelihood (nats) of each pair's text, and its number of tokens: two arrays [n].
+
+    `half`: in bf16, as a training that they are held against may be; None: where the machine computes in it.
+    """
     model = generator.network if network is None else network
     sums, counts = np.zeros(len(pairs)), np.zeros(len(pairs))
-    with _evaluating(model), torch.inference_mode(), _half(model):
+    with _evaluating(model), torch.inference_mode(), _autocast(model, half):
         for start in range(0, len(pairs), batch_size):
             some = pairs[start : start + batch_size]
             batch = generator.pairs(
@@ -216,8 +220,9 @@ def _evaluating(model: Any) -> Iterator[None]:
         model.train(was)
 
 
-def _half(model: Any) -> contextlib.AbstractContextManager[Any]:
-    return torch.autocast(device_of(model).type, dtype=torch.bfloat16, enabled=native_bf16())
+def _autocast(model: Any, half: bool | None) -> contextlib.AbstractContextManager[Any]:
+    enabled = native_bf16() if half is None else half
+    return torch.autocast(device_of(model).type, dtype=torch.bfloat16, enabled=enabled)
 
 
 @contextlib.contextmanager
