@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retailor.compress.settings import StudentSettings
 from retailor.compress.student import Lessons, n_layers, taught, with_layers, word_table
-from retailor.compress.vocabulary import trimmed
+from retailor.compress.vocabulary import trimmed, trimming
 from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
@@ -74,13 +74,16 @@ def test_a_vocabulary_of_unigrams_is_trimmed_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(exact_vectors(again, TEXTS), exact_vectors(made, TEXTS), atol=1e-5)
 
 
-def unigram_encoder() -> LocalEncoder:
-    """A tiny BERT that reads pieces as XLM-R does: marks first, '<s> A </s>' around a text."""
+@cache
+def unigram_encoder(alone: bool = True) -> LocalEncoder:
+    """A tiny BERT that reads pieces as XLM-R does: marks first, '<s> A </s>' around a text. Not `alone`: it
+    has a word with a letter that is no piece."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     words = sorted({f"▁{word}" for text in [*TEXTS, "spare pieces of other shops"] for word in text.split()})
     letters = sorted({letter for word in words for letter in word})
+    words += [] if alone else ["▁xylophone"]
     pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces += [(letter, -9.0) for letter in letters] + [(word, -2.0) for word in words]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
@@ -189,3 +192,36 @@ def test_a_student_is_taught_what_its_teacher_makes_of_queries() -> None:
     taught(student, Lessons.of(asked, TEXTS, QUICK), QUICK)
     assert (exact_vectors(student, TEXTS, role="query") * wanted).sum(axis=1).mean() > before + 0.2
     assert student.prompts == asked.prompts
+
+
+def test_no_text_becomes_unknown_that_was_known() -> None:
+    made = unigram_encoder(alone=False)  # no single "x", which only "xylophone" has
+    small = trimmed(made, ["red mug"], n_common=0)
+    assert small is not None
+    pieces = set(small.tokenizer.get_vocab())
+    assert "▁xylophone" in pieces and "▁spare" not in pieces
+    assert small.tokenizer.unk_token_id not in small.token_ids(["xylophone spare pieces"])[0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet="abcdelmopr ", max_size=30))
+def test_words_of_known_letters_stay_known(text: str) -> None:
+    told = trimming(unigram_encoder().tokenizer, spare().tokenizer, [text])
+    assert told.unknown <= told.unknown_before and told.tokens >= 1
+
+
+@cache
+def spare() -> LocalEncoder:
+    small = trimmed(unigram_encoder(), ["red mug"], n_common=0)
+    assert small is not None
+    return small
+
+
+def test_what_a_smaller_vocabulary_does_to_other_texts_is_counted() -> None:
+    told = trimming(unigram_encoder().tokenizer, spare().tokenizer, ["red mug", "spare", "☃ mug"])
+    assert (told.n, told.same) == (3, pytest.approx(2 / 3))
+    # red, mug; spare falls into "▁" and five letters; of "☃ mug" the first is unknown to both
+    before, after = 2 + 1 + 2, 2 + 6 + 2
+    assert told.tokens == pytest.approx(after / before)
+    assert told.unknown_before == pytest.approx(1 / before) and told.unknown == pytest.approx(1 / after)
+    assert f"{told.n_pieces_before:,} → {told.n_pieces:,}" in str(told)
