@@ -44,6 +44,7 @@ RUNS = (
     Run("suggest_speed", 4),
     Run("cache_hits", 2),
     Run("packed_vectors", 10, ("icecat-search", "amazon2014-beauty")),
+    Run("low_rank", 12, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
     Run("generate_speed", 8),
     Run("compress_frontier", 20, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
     Run("e5_trimmed", 25, ("icecat-search", "online-shopping-10-cats", "eprstmt")),

@@ -220,8 +220,8 @@ def spare() -> LocalEncoder:
 def test_what_a_smaller_vocabulary_does_to_other_texts_is_counted() -> None:
     told = trimming(unigram_encoder().tokenizer, spare().tokenizer, ["red mug", "spare", "☃ mug"])
     assert (told.n, told.same) == (3, pytest.approx(2 / 3))
-    # red, mug; spare falls into "▁" and five letters; of "☃ mug" the first is unknown to both
-    before, after = 2 + 1 + 2, 2 + 6 + 2
+    # red, mug; spare falls into "▁" and five letters; "☃ mug" is "▁", unknown, mug to both
+    before, after = 2 + 1 + 3, 2 + 6 + 3
     assert told.tokens == pytest.approx(after / before)
     assert told.unknown_before == pytest.approx(1 / before) and told.unknown == pytest.approx(1 / after)
     assert f"{told.n_pieces_before:,} → {told.n_pieces:,}" in str(told)

@@ -201,10 +201,13 @@ def candidates(
     yield from _calibrated(slim, plain, texts, settings, place)
     lessons = Lessons.of(encoder, texts, settings.student)
     whole = n_layers(slim)
-    for count in sorted({max(1, whole // 2), max(1, whole // 3)} - {whole, 0}, reverse=True) if whole else ():
+    half = max(1, whole // 2)
+    for count in sorted({half, max(1, whole // 3), 1} - {whole, 0}, reverse=True) if whole else ():
         student = with_layers(slim, count)
         inner = None if work is None else work / f"student-{count}"
-        taught(student, lessons, settings.student, inner)
+        # a step of fewer layers takes less: all learn for about the same time
+        steps = settings.student.layers_steps * half // count
+        taught(student, lessons, replace(settings.student, layers_steps=steps), inner)
         export(student, plain)
         name = f"{count} {'layer' if count == 1 else 'layers'}, onnx int8"
         yield name, _onnx(place / name, student, plain, "dynamic", settings)

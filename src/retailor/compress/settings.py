@@ -17,7 +17,8 @@ class StudentSettings:
     max_texts: int = Field(default=20_000, ge=2)
     """Texts to learn from, drawn from the shop's."""
     layers_steps: int = Field(default=300, ge=1)
-    """Optimiser steps of a student with fewer layers."""
+    """Optimiser steps of a student with half of the layers; one with fewer takes as many more of them as they
+    are cheaper."""
     layers_rate: float = Field(default=2e-4, gt=0, le=1)
     table_epochs: float = Field(default=20.0, gt=0)
     """Passes over the texts of a table of word vectors."""

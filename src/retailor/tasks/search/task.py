@@ -172,6 +172,7 @@ class Search:
         self._reranker = new and new.weighing(self.settings.category_weight)
         self._least_cosine = least_cosine(self.encoder, vectors)
         self.log = {"n_items": len(self._item_ids), "index_seconds": round(time.perf_counter() - started, 3)}
+        self.log |= self._nearest.told(self.encoder, shop)
 
     def _new_reranker(self, before: Reranker | None = None) -> Reranker | None:
         """With what `before` learned; None where the settings leave the first look alone."""
