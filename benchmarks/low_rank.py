@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=1500, help="of Beauty")
     parser.add_argument("--seed", type=int, default=0)
     canary = {
-        "model": "tiny", "numbers": [8], "train": 60, "test": 40, "queries": 12, "items": 150, "customers": 60,
+        "model": "tiny", "numbers": [8], "train": 60, "test": 40, "queries": 12, "items": 150,
+        "customers": 60,
     }  # fmt: skip
     bench = begin(parser, canary=canary)
     given = bench.given
