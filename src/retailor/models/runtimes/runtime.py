@@ -20,6 +20,7 @@ from retailor.models.formats.openvino_graph import graph_of, pack, save_graph
 from retailor.models.hardware import Precision, weights_state
 from retailor.models.runtimes.decoding import Decoder, Job
 from retailor.models.runtimes.openvino_package import GRAPH, openvino
+from retailor.models.runtimes.prefixes import LEAST
 from retailor.store.memo import memo_folder
 
 Runtime = Literal["torch", "openvino"]
@@ -33,6 +34,8 @@ class Graphs:
     """The compiled graph of a network, made again when its weights change. Calls at once share its batch."""
 
     def __init__(self) -> None:
+        self.least = LEAST
+        """Tokens in common from which on they are read once."""
         self._lock = threading.Lock()
         self._made: tuple[object, Decoder] | None = None
 
@@ -55,7 +58,7 @@ class Graphs:
             state = (precision, weights_state(network))
             if self._made is None or self._made[0] != state:
                 self._made = None
-                self._made = state, Decoder(_graph_of(network, precision), precision)
+                self._made = state, Decoder(_graph_of(network, precision), precision, least=self.least)
             decoder = self._made[1]
         return decoder.continued(Job(ids, max_tokens, ends, pad, processors))
 
