@@ -56,6 +56,7 @@ def test_every_kind_is_tried_and_measured() -> None:
     assert names == [
         ORIGINAL, "onnx float32", "onnx int8", "onnx int8 blocks", "onnx int4 blocks", "onnx int8 calibrated",
         "openvino", "openvino int8", "1 layer, onnx int8", "word vectors",
+        "word and pair vectors",
     ]  # fmt: skip
     assert len(judged) == len(names)
     for one in found.candidates:

@@ -17,7 +17,7 @@ from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
-from retailor.models.static import StaticEncoder
+from retailor.models.static import Pairs, StaticEncoder
 from retailor.testing.models import SAMPLE, EncoderContract, tiny_encoder
 
 TEXTS = [f"{text} {word}" for text in SAMPLE for word in ("red", "blue", "mug", "lamp", "够亮")]
@@ -39,6 +39,18 @@ class TestTable(EncoderContract):
         return table()
 
     tolerance = 2e-3  # the table is saved in float16
+
+
+@cache
+def pairs() -> StaticEncoder:
+    return word_table(teacher(), Lessons.of(teacher(), TEXTS, QUICK), QUICK, n_pairs=50)
+
+
+class TestPairs(EncoderContract):
+    def encoder(self):
+        return pairs()
+
+    tolerance = 2e-3  # saved in float16
 
 
 class TestTrimmed(EncoderContract):
@@ -225,3 +237,29 @@ def test_what_a_smaller_vocabulary_does_to_other_texts_is_counted() -> None:
     assert told.tokens == pytest.approx(after / before)
     assert told.unknown_before == pytest.approx(1 / before) and told.unknown == pytest.approx(1 / after)
     assert f"{told.n_pieces_before:,} → {told.n_pieces:,}" in str(told)
+
+
+def test_pairs_that_texts_share_are_learned_and_tell_the_order_of_words(tmp_path: Path) -> None:
+    others = ("blue", "lamp", "with", "for", "and", "a")
+    texts = [f"{pair} {one}" for pair in ("red mug", "mug red") for one in others]
+    vectors = np.zeros((12, teacher().dim), np.float32)
+    vectors[:6, 0], vectors[6:, 1] = 1, 1
+    lessons = Lessons(tuple(texts), tuple(texts), vectors)
+    made, plain = (word_table(teacher(), lessons, QUICK, n_pairs=n) for n in (50, 0))
+    assert made.pairs is not None and 2 <= len(made.pairs.keys) <= 50
+    unseen = ["red mug red mug", "mug red mug red"]
+    assert (made.encode(texts) * vectors).sum(axis=1).min() > 0.9
+    assert (plain.encode(texts) * vectors).sum(axis=1).max() < 0.8  # .707 for both orders
+    assert made.encode(unseen)[0] @ vectors[0] > made.encode(unseen)[1] @ vectors[0] + 0.1
+    np.testing.assert_allclose(*plain.encode(unseen), atol=1e-6)
+    made.save(tmp_path / "pairs")
+    (tmp_path / "pairs" / "pairs.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match=r"pairs\.safetensors"):
+        StaticEncoder.load(tmp_path / "pairs")
+
+
+def test_pairs_are_found_by_hand() -> None:
+    found = Pairs.common([[1, 2, 3], [2, 3, 1, 2], [5, 6], [2, 3, 2, 3]], 2, 4)
+    assert found.keys.tolist() == [(1 << 32) + 2, (2 << 32) + 3] and found.table.shape == (2, 4)
+    assert found.rows([1, 2, 3, 9, 2, 3]).tolist() == [0, 1, 1]
+    assert found.rows([7]).tolist() == [] and len(Pairs.common([[1], []], 9, 4).keys) == 0

@@ -211,9 +211,11 @@ def candidates(
         export(student, plain)
         name = f"{count} {'layer' if count == 1 else 'layers'}, onnx int8"
         yield name, _onnx(place / name, student, plain, "dynamic", settings)
-    table = word_table(slim, lessons, settings.student, None if work is None else work / "table")
-    table.save(place / "word vectors")
-    yield "word vectors", place / "word vectors"
+    for name, n_pairs in (("word vectors", 0), ("word and pair vectors", settings.student.n_pairs)):
+        if n_pairs or name == "word vectors":
+            inner = None if work is None else work / name.replace(" ", "-")
+            word_table(slim, lessons, settings.student, inner, n_pairs=n_pairs).save(place / name)
+            yield name, place / name
 
 
 def _calibrated(

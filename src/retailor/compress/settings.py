@@ -23,6 +23,8 @@ class StudentSettings:
     table_epochs: float = Field(default=20.0, gt=0)
     """Passes over the texts of a table of word vectors."""
     table_rate: float = Field(default=2e-3, gt=0, le=1)
+    n_pairs: int = Field(default=20_000, ge=0)
+    """Pairs of word pieces that have vectors of their own in the second table; 0 leaves that one out."""
     batch_size: int = Field(default=32, ge=1)
     seed: int = 0
 
