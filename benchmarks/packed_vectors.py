@@ -89,6 +89,7 @@ def rows_of(row: str, vectors: F32, asked: F32, *, graph: bool, work: Path) -> l
     makers: dict[str, Any] = {
         "graph": lambda: VectorIndex.build(vectors, method="approximate"),
         "int8": lambda: PackedVectors.of(on_disk, "int8"),
+        "pca": lambda: PackedVectors.of(on_disk, "pca"),
         "binary": lambda: PackedVectors.of(on_disk, "binary"),
     }
     for name in makers if graph else list(makers)[1:]:

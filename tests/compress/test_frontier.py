@@ -54,8 +54,9 @@ def test_every_kind_is_tried_and_measured() -> None:
     _, found, judged = searched()
     names = [one.name for one in found.candidates]
     assert names == [
-        ORIGINAL, "onnx float32", "onnx int8", "onnx int8 blocks", "onnx int8 calibrated", "openvino",
-        "openvino int8", "1 layer, onnx int8", "word vectors",
+        ORIGINAL, "onnx float32", "onnx int8", "onnx int8 blocks", "onnx int4 blocks", "onnx int8 calibrated",
+        "openvino", "openvino int8", "1 layer, onnx int8", "word vectors",
+        "word and pair vectors",
     ]  # fmt: skip
     assert len(judged) == len(names)
     for one in found.candidates:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from retailor.compress.settings import StudentSettings
 from retailor.compress.student import Lessons, n_layers, taught, with_layers, word_table
-from retailor.compress.vocabulary import trimmed
+from retailor.compress.vocabulary import trimmed, trimming
 from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
-from retailor.models.static import StaticEncoder
+from retailor.models.static import Pairs, StaticEncoder
 from retailor.testing.models import SAMPLE, EncoderContract, tiny_encoder
 
 TEXTS = [f"{text} {word}" for text in SAMPLE for word in ("red", "blue", "mug", "lamp", "够亮")]
@@ -39,6 +39,18 @@ class TestTable(EncoderContract):
         return table()
 
     tolerance = 2e-3  # the table is saved in float16
+
+
+@cache
+def pairs() -> StaticEncoder:
+    return word_table(teacher(), Lessons.of(teacher(), TEXTS, QUICK), QUICK, n_pairs=50)
+
+
+class TestPairs(EncoderContract):
+    def encoder(self):
+        return pairs()
+
+    tolerance = 2e-3  # saved in float16
 
 
 class TestTrimmed(EncoderContract):
@@ -74,13 +86,16 @@ def test_a_vocabulary_of_unigrams_is_trimmed_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(exact_vectors(again, TEXTS), exact_vectors(made, TEXTS), atol=1e-5)
 
 
-def unigram_encoder() -> LocalEncoder:
-    """A tiny BERT that reads pieces as XLM-R does: marks first, '<s> A </s>' around a text."""
+@cache
+def unigram_encoder(alone: bool = True) -> LocalEncoder:
+    """A tiny BERT that reads pieces as XLM-R does: marks first, '<s> A </s>' around a text. Not `alone`: it
+    has a word with a letter that is no piece."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     words = sorted({f"▁{word}" for text in [*TEXTS, "spare pieces of other shops"] for word in text.split()})
     letters = sorted({letter for word in words for letter in word})
+    words += [] if alone else ["▁xylophone"]
     pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces += [(letter, -9.0) for letter in letters] + [(word, -2.0) for word in words]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
@@ -189,3 +204,62 @@ def test_a_student_is_taught_what_its_teacher_makes_of_queries() -> None:
     taught(student, Lessons.of(asked, TEXTS, QUICK), QUICK)
     assert (exact_vectors(student, TEXTS, role="query") * wanted).sum(axis=1).mean() > before + 0.2
     assert student.prompts == asked.prompts
+
+
+def test_no_text_becomes_unknown_that_was_known() -> None:
+    made = unigram_encoder(alone=False)  # no single "x", which only "xylophone" has
+    small = trimmed(made, ["red mug"], n_common=0)
+    assert small is not None
+    pieces = set(small.tokenizer.get_vocab())
+    assert "▁xylophone" in pieces and "▁spare" not in pieces
+    assert small.tokenizer.unk_token_id not in small.token_ids(["xylophone spare pieces"])[0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet="abcdelmopr ", max_size=30))
+def test_words_of_known_letters_stay_known(text: str) -> None:
+    told = trimming(unigram_encoder().tokenizer, spare().tokenizer, [text])
+    assert told.unknown <= told.unknown_before and told.tokens >= 1
+
+
+@cache
+def spare() -> LocalEncoder:
+    small = trimmed(unigram_encoder(), ["red mug"], n_common=0)
+    assert small is not None
+    return small
+
+
+def test_what_a_smaller_vocabulary_does_to_other_texts_is_counted() -> None:
+    told = trimming(unigram_encoder().tokenizer, spare().tokenizer, ["red mug", "spare", "☃ mug"])
+    assert (told.n, told.same) == (3, pytest.approx(2 / 3))
+    # red, mug; spare falls into "▁" and five letters; "☃ mug" is "▁", unknown, mug to both
+    before, after = 2 + 1 + 3, 2 + 6 + 3
+    assert told.tokens == pytest.approx(after / before)
+    assert told.unknown_before == pytest.approx(1 / before) and told.unknown == pytest.approx(1 / after)
+    assert f"{told.n_pieces_before:,} → {told.n_pieces:,}" in str(told)
+
+
+def test_pairs_that_texts_share_are_learned_and_tell_the_order_of_words(tmp_path: Path) -> None:
+    others = ("blue", "lamp", "with", "for", "and", "a")
+    texts = [f"{pair} {one}" for pair in ("red mug", "mug red") for one in others]
+    vectors = np.zeros((12, teacher().dim), np.float32)
+    vectors[:6, 0], vectors[6:, 1] = 1, 1
+    lessons = Lessons(tuple(texts), tuple(texts), vectors)
+    made, plain = (word_table(teacher(), lessons, QUICK, n_pairs=n) for n in (50, 0))
+    assert made.pairs is not None and 2 <= len(made.pairs.keys) <= 50
+    unseen = ["red mug red mug", "mug red mug red"]
+    assert (made.encode(texts) * vectors).sum(axis=1).min() > 0.9
+    assert (plain.encode(texts) * vectors).sum(axis=1).max() < 0.8  # .707 for both orders
+    assert made.encode(unseen)[0] @ vectors[0] > made.encode(unseen)[1] @ vectors[0] + 0.1
+    np.testing.assert_allclose(*plain.encode(unseen), atol=1e-6)
+    made.save(tmp_path / "pairs")
+    (tmp_path / "pairs" / "pairs.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match=r"pairs\.safetensors"):
+        StaticEncoder.load(tmp_path / "pairs")
+
+
+def test_pairs_are_found_by_hand() -> None:
+    found = Pairs.common([[1, 2, 3], [2, 3, 1, 2], [5, 6], [2, 3, 2, 3]], 2, 4)
+    assert found.keys.tolist() == [(1 << 32) + 2, (2 << 32) + 3] and found.table.shape == (2, 4)
+    assert found.rows([1, 2, 3, 9, 2, 3]).tolist() == [0, 1, 1]
+    assert found.rows([7]).tolist() == [] and len(Pairs.common([[1], []], 9, 4).keys) == 0

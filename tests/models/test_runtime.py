@@ -21,6 +21,7 @@ from retailor.models.formats import openvino_graph
 from retailor.models.formats.openvino_graph import packed
 from retailor.models.local import LocalGenerator, load_generator
 from retailor.models.runtimes import runtime
+from retailor.models.runtimes.decoding import Decoder
 from retailor.testing.models import GeneratorContract, tiny_decoder, tiny_seq2seq
 
 if find_spec("openvino") is None:  # importing it whole would import what reports its use
@@ -88,12 +89,12 @@ def test_eight_bits_say_nearly_what_float32_says(tmp_path: Path) -> None:
     model = openvino_graph.graph_of(network)
     wide = openvino_graph.save_graph(model, tmp_path)
     rows, forced = [[5, 6, 7, 8], [9, 10]], [[11, 12, 13], [14, 15, 16]]
-    right = np.stack(runtime._Compiled(wide, "32").logits(rows, forced))
+    right = np.stack(Decoder(wide, "32").logits(rows, forced))
     size = (tmp_path / "openvino_model.bin").stat().st_size
     (tmp_path / "small").mkdir()
     openvino_graph.pack(model)
     narrow = openvino_graph.save_graph(model, tmp_path / "small")
-    said = np.stack(runtime._Compiled(narrow, "auto").logits(rows, forced))
+    said = np.stack(Decoder(narrow, "auto").logits(rows, forced))
     assert np.abs(said - right).max() < 0.1 * right.std()
     assert (tmp_path / "small" / "openvino_model.bin").stat().st_size < 0.4 * size
 

@@ -18,7 +18,7 @@ from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.store.shared import is_on_the_disk
 
-KINDS: tuple[Kept, ...] = ("int8", "binary")
+KINDS: tuple[Kept, ...] = ("int8", "pca", "binary")
 
 
 def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -53,10 +53,23 @@ def test_codes_without_a_look_at_the_vectors_would_miss_many(monkeypatch: pytest
     assert np.mean([len(np.intersect1d(a, b)) for a, b in zip(rows, true, strict=True)]) < 9
 
 
-@pytest.mark.parametrize(("kept", "most"), [("int8", 1 / 4), ("binary", 1 / 16)])
+@pytest.mark.parametrize(("kept", "most"), [("int8", 1 / 4), ("pca", 1 / 16), ("binary", 1 / 16)])
 def test_what_stays_in_memory(kept: Kept, most: float) -> None:
     known = crowded(20_000)
-    assert PackedVectors.of(known, kept).size_bytes <= known.nbytes * most + 4 * 96
+    axes = 4 * 96 * 24 if kept == "pca" else 0
+    assert PackedVectors.of(known, kept).size_bytes <= known.nbytes * most + 4 * 96 + axes
+
+
+def test_pca_keeps_the_directions_along_which_vectors_differ() -> None:
+    flat = stream(0, "test", "flat").normal(size=(5_000, 20)) @ stream(1, "test", "axes").normal(
+        size=(20, 96)
+    )
+    index = PackedVectors.of(unit(flat + 3), "pca")
+    assert index.codes.shape == (5_000, 24) and index.variance > 0.999
+    # the best 24 of 96 directions of noise have little more than their share, and a look at the whole finds
+    round_ = PackedVectors.of(unit(stream(2, "test", "round").normal(size=(5_000, 96))), "pca")
+    assert 0.24 < round_.variance < 0.4
+    assert PackedVectors.of(flat, "int8").variance == 1.0
 
 
 @pytest.mark.parametrize("kept", KINDS)

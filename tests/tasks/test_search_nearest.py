@@ -22,7 +22,7 @@ from retailor.tasks.search.nearest import Nearest
 from retailor.tasks.search.shapes import Filter, SearchQuery
 
 NO_ROWS = np.zeros(0, np.int64)
-PACKED = [SearchSettings(vectors="int8"), SearchSettings(vectors="binary")]
+PACKED = [SearchSettings(vectors=kept) for kept in ("int8", "pca", "binary")]
 
 
 def vectors(n: int = 400, dim: int = 16) -> NDArray[np.float32]:
@@ -54,8 +54,9 @@ def test_a_small_catalogue_is_scanned() -> None:
 def test_new_and_changed_vectors_are_compared(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: SearchSettings
 ) -> None:
+    few = 100 if settings.vectors == "pca" else 3  # four directions of sixteen tell little apart
     monkeypatch.setattr(module, "N_NEAREST", 3)
-    monkeypatch.setattr(packed, "LEAST", 3)
+    monkeypatch.setattr(packed, "LEAST", few)
     known = vectors()
     asked = -known.mean(axis=0)  # far from all
     asked /= np.linalg.norm(asked)
@@ -68,7 +69,7 @@ def test_new_and_changed_vectors_are_compared(
     assert again.near(asked, NO_ROWS).cosines[[5, 400]] == pytest.approx([1, 1], abs=1e-3)
 
 
-@pytest.fixture(scope="module", params=["graph", "int8", "binary"])
+@pytest.fixture(scope="module", params=["graph", "int8", "pca", "binary"])
 def pair(request: pytest.FixtureRequest) -> tuple[Search, Search]:
     shop = demo_shop(60).with_tables(reviews=demo_shop(60).reviews.clear())
     graph = request.param == "graph"
@@ -118,3 +119,15 @@ def test_what_a_filter_leaves_is_compared_however_far(monkeypatch: pytest.Monkey
     search = Search(HashEncoder(), SearchSettings(index_from=2)).fit(Shop.of(items=items))
     query = SearchQuery("kettle made of steel", 2, filters=(Filter("brand", "=", "Other"),), read=False)
     assert [each.item_id for each in search.predict([query])[0].items] == ["steel kettle", "oat porridge"]
+
+
+def test_what_codes_miss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "LEAST", 10)
+    known, asked = vectors(), vectors(20)[:, ::-1].copy()
+    told = {each.vectors: Nearest.of(known, each).missed(asked) for each in PACKED}
+    assert told["int8"]["recall@10"] > 0.95 and told["pca"]["recall@10"] < 0.8
+    assert told["pca"]["variance"] < 0.6 and told["int8"]["variance"] == 1 and told["pca"]["n"] == 20
+    assert Nearest.of(known, SearchSettings()).missed(asked) == {}
+    shop = demo_shop(60).with_tables(reviews=demo_shop(60).reviews.clear())
+    log = Search(HashEncoder(), SearchSettings(vectors="pca")).fit(shop).log
+    assert log["vectors"]["recall@10"] == 1  # of sixty items all are looked at whole

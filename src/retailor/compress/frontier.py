@@ -24,7 +24,7 @@ from retailor.compress.onnx import (
 )
 from retailor.compress.settings import CompressSettings, Weights
 from retailor.compress.student import Lessons, n_layers, taught, with_layers, word_table
-from retailor.compress.vocabulary import trimmed
+from retailor.compress.vocabulary import Trimming, trimmed, trimming
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
@@ -35,7 +35,10 @@ from retailor.seeds import stream
 from retailor.store import artifact
 
 ORIGINAL = "original"
-ONNX: dict[str, Weights] = {"onnx float32": "float32", "onnx int8": "dynamic", "onnx int8 blocks": "blocks"}
+ONNX: dict[str, Weights] = {
+    "onnx float32": "float32", "onnx int8": "dynamic", "onnx int8 blocks": "blocks",
+    "onnx int4 blocks": "blocks4",
+}  # fmt: skip
 """A candidate's name to how its weights are kept."""
 _BATCH = 64
 _ONE_BY_ONE = 64  # texts of which each is timed alone
@@ -89,6 +92,8 @@ class Frontier:
     chosen: str
     keep: float
     why: str
+    pieces: Trimming | None = None
+    """What the smaller vocabulary did to the texts held out; None where it is as it was."""
 
     def taken(self) -> Candidate:
         """The candidate that was taken."""
@@ -114,6 +119,7 @@ class Frontier:
         return {
             "chosen": self.chosen, "keep": self.keep, "why": self.why, "frontier": list(self.best()),
             "candidates": [{**asdict(one), "kept_least": _least(one)} for one in self.candidates],
+            "pieces": None if self.pieces is None else {**asdict(self.pieces), "told": str(self.pieces)},
         }  # fmt: skip
 
     def report(self, name: str) -> dict[str, Any]:
@@ -137,7 +143,7 @@ class Frontier:
                 f"{one.name:28} {one.size_bytes / 1e6:7.1f} {one.texts_per_s:9.0f} {one.one_ms:7.2f} "
                 f"{one.p99_ms:7.2f} {one.parity.overlap_10:8.3f}  {kept}{mark}"
             )
-        return "\n".join([*lines, self.why])
+        return "\n".join([*lines, *(() if self.pieces is None else (str(self.pieces),)), self.why])
 
 
 def search(
@@ -178,7 +184,7 @@ def search(
             )
             for name, each in opened.items()
         ]  # fmt: skip
-        result = _pick(found, settings, unjudged)
+        result = replace(_pick(found, settings, unjudged), pieces=_pieces(whole, opened, held_out))
         _keep(made.get(result.chosen), whole, folder, result)
     return result
 
@@ -195,16 +201,21 @@ def candidates(
     yield from _calibrated(slim, plain, texts, settings, place)
     lessons = Lessons.of(encoder, texts, settings.student)
     whole = n_layers(slim)
-    for count in sorted({max(1, whole // 2), max(1, whole // 3)} - {whole, 0}, reverse=True) if whole else ():
+    half = max(1, whole // 2)
+    for count in sorted({half, max(1, whole // 3), 1} - {whole, 0}, reverse=True) if whole else ():
         student = with_layers(slim, count)
         inner = None if work is None else work / f"student-{count}"
-        taught(student, lessons, settings.student, inner)
+        # a step of fewer layers takes less: all learn for about the same time
+        steps = settings.student.layers_steps * half // count
+        taught(student, lessons, replace(settings.student, layers_steps=steps), inner)
         export(student, plain)
         name = f"{count} {'layer' if count == 1 else 'layers'}, onnx int8"
         yield name, _onnx(place / name, student, plain, "dynamic", settings)
-    table = word_table(slim, lessons, settings.student, None if work is None else work / "table")
-    table.save(place / "word vectors")
-    yield "word vectors", place / "word vectors"
+    for name, n_pairs in (("word vectors", 0), ("word and pair vectors", settings.student.n_pairs)):
+        if n_pairs or name == "word vectors":
+            inner = None if work is None else work / name.replace(" ", "-")
+            word_table(slim, lessons, settings.student, inner, n_pairs=n_pairs).save(place / name)
+            yield name, place / name
 
 
 def _calibrated(
@@ -235,8 +246,16 @@ def _onnx(
     folder: Path, encoder: LocalEncoder, plain: Path, weights: Weights, settings: CompressSettings
 ) -> Path:
     folder.mkdir()
-    fill(folder, encoder, plain, replace(settings, weights=weights))
+    rows = "int4" if weights == "blocks4" else settings.embeddings
+    fill(folder, encoder, plain, replace(settings, weights=weights, embeddings=rows))
     return folder
+
+
+def _pieces(whole: LocalEncoder, opened: Mapping[str, Encoder], texts: Sequence[str]) -> Trimming | None:
+    """What the candidates' vocabulary did to texts that had no say in it."""
+    tokenizer = next((made.tokenizer for name, made in opened.items() if name in ONNX), None)  # type: ignore[attr-defined]
+    found = None if tokenizer is None else trimming(whole.tokenizer, tokenizer, list(dict.fromkeys(texts)))
+    return found if found is not None and found.n_pieces < found.n_pieces_before else None
 
 
 def _timed(

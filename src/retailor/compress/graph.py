@@ -1,4 +1,4 @@
-"""The ONNX graph of an encoder made smaller: int8 weights, smaller word embeddings."""
+"""The ONNX graph of an encoder made smaller: weights in 8 or 4 bits, smaller word embeddings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retailor.models.runtimes.exporting import quiet
 
-Embeddings = Literal["float32", "float16", "int8"]
+Embeddings = Literal["float32", "float16", "int8", "int4"]
+Bits = Literal[4, 8]
+ROW_BLOCK = 32
+"""Numbers of a row of word embeddings that share a scale in four bits."""
 
 # A table with fewer rows (positions, token types) is not worth a cast at run time.
 _LARGE_ROWS = 1000
@@ -34,8 +38,8 @@ def quantise(source: Path, target: Path, *, per_channel: bool, reduce_range: boo
         )
 
 
-def quantise_blocks(source: Path, target: Path, *, block_size: int) -> None:
-    """Writes `source` with the constant weights of its matrix products in int8, a scale for every block.
+def quantise_blocks(source: Path, target: Path, *, block_size: int, bits: Bits = 8) -> None:
+    """Writes `source` with the constant weights of its matrix products in 8 or 4 bits, a scale a block.
 
     The runtime quantises activations to int8 too, each row in blocks of its own (accuracy level 4), so that
     outliers spoil their block alone and a row's result does not depend on its batch.
@@ -47,14 +51,15 @@ def quantise_blocks(source: Path, target: Path, *, block_size: int) -> None:
 
         logging.getLogger(blocks.__name__).setLevel(logging.ERROR)  # importing it has set INFO
         made = blocks.MatMulNBitsQuantizer(
-            onnx.load(source), bits=8, block_size=block_size, is_symmetric=True, accuracy_level=4
+            onnx.load(source), bits=bits, block_size=block_size, is_symmetric=True, accuracy_level=4
         )
         made.process()
     made.model.save_model_to_file(str(target), False)
 
 
 def shrink_embeddings(path: Path, how: Embeddings) -> None:
-    """Rewrites the model at `path` with large embedding tables in float16, or in int8 with a scale a row.
+    """Rewrites the model at `path` with large embedding tables in float16, in int8 with a scale a row, or in
+    four bits with a scale for every 32 numbers (int8 where a row is no multiple of these).
 
     A scale for each row, not for the whole table as quantisation tools have it: rows of rare words are
     much shorter than others, and would lose most of their bits.
@@ -75,6 +80,10 @@ def shrink_embeddings(path: Path, how: Embeddings) -> None:
     kept = [t for t in model.graph.initializer if t.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+    if how == "int4":
+        model.ir_version = max(model.ir_version, 10)  # the first that knows four bits
+        if all(one.domain != "com.microsoft" for one in model.opset_import):
+            model.opset_import.extend([onnx.helper.make_opsetid("com.microsoft", 1)])
     onnx.save(model, path)
 
 
@@ -91,6 +100,24 @@ def _small_gather(graph: Any, node: Any, table: Any, how: Embeddings) -> list[An
             helper.make_node("Gather", [small, ids], [picked], name=f"{node.name}.gather"),
             helper.make_node("Cast", [picked], [out], name=f"{node.name}.cast", to=TensorProto.FLOAT),
         ]
+    if how == "int4" and values.shape[1] % ROW_BLOCK == 0:
+        codes, scales = four_bits(values)
+        if all(t.name != small for t in graph.initializer):
+            graph.initializer.append(_packed(small, codes))
+        _add(graph, f"{name}.scale", scales)
+        settings = {"block_size": ROW_BLOCK, "gather_axis": 0, "quantize_axis": 1}
+        inputs = [small, ids, f"{name}.scale"]
+        return [
+            helper.make_node(
+                "GatherBlockQuantized",
+                inputs,
+                [out],
+                f"{node.name}.gather",
+                domain="com.microsoft",
+                **settings,
+            )
+        ]
+    small = f"{name}.int8"
     scale = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12) / 127
     _add(graph, small, np.round(values / scale).astype(np.int8))
     _add(graph, f"{name}.scale", scale.astype(np.float32))
@@ -100,6 +127,29 @@ def _small_gather(graph: Any, node: Any, table: Any, how: Embeddings) -> list[An
         helper.make_node("Gather", [f"{name}.scale", ids], [f"{out}.scale"], name=f"{node.name}.scale"),
         helper.make_node("Mul", [wide, f"{out}.scale"], [out], name=f"{node.name}.mul"),
     ]
+
+
+def four_bits(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Codes of −8 to 7 [V, D], and a scale for every 32 numbers of a row [V, D / 32]: codes · scales.
+
+    The number farthest from 0 of a block is −8 times its scale, as in Q4_0 of llama.cpp: what was rounded
+    that way before is kept as it is.
+    """
+    blocks = values.reshape(len(values), -1, ROW_BLOCK)
+    farthest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1)[..., None], axis=-1)
+    scales = (farthest / -8).astype(np.float32)
+    codes = np.clip(np.rint(blocks / np.where(scales == 0, 1, scales)), -8, 7).astype(np.int8)
+    return codes.reshape(values.shape), scales[..., 0]
+
+
+def _packed(name: str, codes: NDArray[np.int8]) -> Any:
+    """A tensor of four-bit numbers, two a byte, the first in the lower half."""
+    from onnx import TensorProto
+
+    halves = (codes[:, 0::2] & 15) | (codes[:, 1::2] & 15) << 4
+    made = TensorProto(name=name, data_type=TensorProto.INT4, raw_data=halves.astype(np.uint8).tobytes())
+    made.dims.extend(codes.shape)
+    return made
 
 
 def _add(graph: Any, name: str, values: Any) -> None:

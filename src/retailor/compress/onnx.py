@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.compress.graph import quantise, quantise_blocks, shrink_embeddings
+from retailor.compress.graph import Bits, quantise, quantise_blocks, shrink_embeddings
 from retailor.compress.settings import CompressSettings
 from retailor.compress.speed import Speeds, speeds
 from retailor.config import as_dict
@@ -113,8 +113,9 @@ def fill(folder: Path, encoder: TrainableEncoder, plain: Path, chosen: CompressS
     model = folder / "model.onnx"
     if chosen.weights == "dynamic":
         quantise(plain, model, per_channel=chosen.per_channel, reduce_range=chosen.reduce_range)
-    elif chosen.weights == "blocks":
-        quantise_blocks(plain, model, block_size=chosen.block_size)
+    elif chosen.weights in ("blocks", "blocks4"):
+        bits: Bits = 8 if chosen.weights == "blocks" else 4
+        quantise_blocks(plain, model, block_size=chosen.block_size, bits=bits)
     else:
         shutil.copy(plain, model)
     shrink_embeddings(model, chosen.embeddings)

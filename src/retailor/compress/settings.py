@@ -7,7 +7,7 @@ from typing import Literal
 from retailor.compress.graph import Embeddings
 from retailor.config import Field, settings
 
-Weights = Literal["dynamic", "blocks", "float32"]
+Weights = Literal["dynamic", "blocks", "blocks4", "float32"]
 
 
 @settings
@@ -17,11 +17,14 @@ class StudentSettings:
     max_texts: int = Field(default=20_000, ge=2)
     """Texts to learn from, drawn from the shop's."""
     layers_steps: int = Field(default=300, ge=1)
-    """Optimiser steps of a student with fewer layers."""
+    """Optimiser steps of a student with half of the layers; one with fewer takes as many more of them as they
+    are cheaper."""
     layers_rate: float = Field(default=2e-4, gt=0, le=1)
     table_epochs: float = Field(default=20.0, gt=0)
     """Passes over the texts of a table of word vectors."""
     table_rate: float = Field(default=2e-3, gt=0, le=1)
+    n_pairs: int = Field(default=20_000, ge=0)
+    """Pairs of word pieces that have vectors of their own in the second table; 0 leaves that one out."""
     batch_size: int = Field(default=32, ge=1)
     seed: int = 0
 
@@ -34,7 +37,7 @@ class CompressSettings:
     """int8 with a scale for each output channel and each batch, or one for every block of both.
 
     'dynamic' is the fastest; 'blocks' stays nearer to the original and gives a text one vector in any batch,
-    at about the speed of float32.
+    at about the speed of float32. 'blocks4' is 'blocks' in four bits: half the file.
     """
     block_size: Literal[16, 32, 64, 128, 256] = 32
     per_channel: bool = True
@@ -42,7 +45,7 @@ class CompressSettings:
     reduce_range: bool = False
     """With 'dynamic': seven bits, for processors without VNNI, whose eight-bit sums can overflow."""
     embeddings: Embeddings = "int8"
-    """Word embeddings; int8 has a scale for every word."""
+    """Word embeddings; int8 has a scale for every word, int4 one for every 32 of its numbers."""
     keep: float | None = Field(default=None, gt=0, le=1)
     """Search for the fastest encoder that keeps this share of every task's score: 0.99.
 

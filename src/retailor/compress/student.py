@@ -17,7 +17,7 @@ from retailor.errors import DataError, ModelError
 from retailor.models.encoder import LocalEncoder
 from retailor.models.encoding import exact_vectors
 from retailor.models.shapes import Encoder, Role
-from retailor.models.static import StaticEncoder
+from retailor.models.static import Pairs, StaticEncoder
 from retailor.seeds import stream
 from retailor.train.loop import TrainLog, train
 from retailor.train.losses.shared import gathered
@@ -164,53 +164,76 @@ def turned(teacher: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[
 
 
 def word_table(
-    encoder: LocalEncoder, lessons: Lessons, chosen: StudentSettings, work: Path | None = None
+    encoder: LocalEncoder,
+    lessons: Lessons,
+    chosen: StudentSettings,
+    work: Path | None = None,
+    *,
+    n_pairs: int = 0,
 ) -> StaticEncoder:
     """A table of word vectors whose mean over a text is near the teacher's vector of it.
 
     A row starts as what `encoder` makes of that piece alone, times a/(a + p) of its share p among the pieces
     of the lessons (a = .001, Arora et al., ICLR 2017), and is then learned; weight decay pulls towards
-    that start. The encoder opens in model2vec too.
+    that start. The encoder opens in model2vec too. With `n_pairs` so many pairs of pieces that most texts
+    have get vectors of their own, which start at nothing: word order then makes a difference.
     """
     start = StaticEncoder.of_pieces(encoder, lessons.texts)
     ids = start.token_ids(lessons.texts)
     some = [i for i, row in enumerate(ids) if row]
-    table = _Table(torch.from_numpy(start.table.astype(np.float32)))
+    pairs = Pairs.common(ids, n_pairs, start.dim) if n_pairs else None
+    table = _Table(torch.from_numpy(start.table.astype(np.float32)), 0 if pairs is None else len(pairs.keys))
     settings = TrainSettings(
         epochs=chosen.table_epochs, batch_size=4 * chosen.batch_size, learning_rate=chosen.table_rate,
         weight_decay=0.1, seed=chosen.seed, precision="32",
     )  # fmt: skip
 
     def collate(rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
-        flat = [one for i in rows for one in ids[i]]
-        starts = np.cumsum([0, *(len(ids[i]) for i in rows[:-1])])
-        return {
-            "ids": torch.tensor(flat),
-            "starts": torch.from_numpy(starts.astype(np.int64)),
-            "teacher": torch.from_numpy(lessons.vectors[list(rows)]),
-        }
+        batch = {"teacher": torch.from_numpy(lessons.vectors[list(rows)])}
+        batch["ids"], batch["starts"] = _bags([ids[i] for i in rows])
+        if pairs is not None:
+            batch["pairs"], batch["pair_starts"] = _bags([pairs.rows(ids[i]) for i in rows])
+        return batch
 
     def loss(network: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        return _apart(network(batch["ids"], batch["starts"]), batch["teacher"])
+        return _apart(network(**{name: batch[name] for name in batch if name != "teacher"}), batch["teacher"])
 
     if some:
         train(table, some, collate, loss, settings, by_rows=False, work=work, label="word-table")
-    return start.with_table(table.rows().detach().numpy())
+    made = pairs and Pairs(pairs.keys, table.pairs.detach().numpy())
+    return start.with_table(table.rows().detach().numpy(), made)
+
+
+def _bags(ids: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """All ids one behind the other, and where each list begins."""
+    starts = np.cumsum([0, *map(len, ids[:-1])])
+    flat = [int(one) for row in ids for one in row]
+    return torch.tensor(flat, dtype=torch.long), torch.from_numpy(starts.astype(np.int64))
 
 
 class _Table(torch.nn.Module):
-    """A table as its start and what is learned beside it, which decays to nothing."""
+    """A table as its start and what is learned beside it, which decays to nothing; and vectors of pairs."""
 
-    def __init__(self, start: torch.Tensor) -> None:
+    def __init__(self, start: torch.Tensor, n_pairs: int) -> None:
         super().__init__()
         self.register_buffer("start", start)
         self.learned = torch.nn.Parameter(torch.zeros_like(start))
+        self.pairs = torch.nn.Parameter(torch.zeros(n_pairs, start.shape[1]), requires_grad=n_pairs > 0)
 
     def rows(self) -> torch.Tensor:
         return self.start + self.learned  # type: ignore[operator]
 
-    def forward(self, ids: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.embedding_bag(ids, self.rows(), starts, mode="mean")
+    def forward(
+        self,
+        ids: torch.Tensor,
+        starts: torch.Tensor,
+        pairs: torch.Tensor | None = None,
+        pair_starts: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        made = torch.nn.functional.embedding_bag(ids, self.rows(), starts, mode="sum")
+        if pairs is not None and len(self.pairs):
+            made = made + torch.nn.functional.embedding_bag(pairs, self.pairs, pair_starts, mode="sum")
+        return made  # lengths do not count: vectors are made unit vectors
 
 
 def _apart(made: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

@@ -37,7 +37,7 @@ def compression_view(told: Mapping[str, Any]) -> dict[str, Any]:
         "charts": _charts(told),
         "scores": _scores(told.get("scores")),
         "tried": _tried(told.get("search")),
-        "why": told["search"]["why"] if _tried(told.get("search")) else "",
+        "why": _why(told.get("search")),
         "rest": {key: value for key, value in told.items() if key not in _SEEN},
         "model": ", ".join(str(told[key]) for key in ("name", "weights") if told.get(key)),
     }
@@ -74,6 +74,14 @@ def _tried(search: Any) -> list[dict[str, Any]]:
         }
         for one in search["candidates"]
     ]
+
+
+def _why(search: Any) -> str:
+    """Why the encoder was taken, and what a smaller vocabulary did to texts that had no say in it."""
+    if not _tried(search):
+        return ""
+    pieces = search.get("pieces")
+    return str(search["why"]) + (f" {pieces['told']}." if isinstance(pieces, Mapping) else "")
 
 
 def _scores(told: Any) -> dict[str, Scores]:

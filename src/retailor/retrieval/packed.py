@@ -21,7 +21,7 @@ from retailor.store.shared import mapped
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Kept = Literal["int8", "binary"]
+Kept = Literal["int8", "pca", "binary"]
 CODES = "codes.safetensors"
 BLOCK = 65_536
 """Rows that are turned into codes at once."""
@@ -30,6 +30,8 @@ WIDER, SHARE = 16, 40
 of these the candidates are those that the estimate puts nearest."""
 PLANES = 4
 """Bits of a query's numbers in the estimate."""
+PCA_PART = 4
+"""One direction for so many numbers of a vector is kept by 'pca'."""
 LEAST = 512
 """Candidates of which the whole vectors are read, at least: a few more cost less than a miss."""
 _WORD = np.dtype("<u8")
@@ -39,20 +41,23 @@ _WORD = np.dtype("<u8")
 class PackedVectors:
     """Codes of vectors [n, dim], and the vectors themselves in `whole` [n, dim], half precision or more.
 
-    'int8' is a number of eight bits for each of theirs: a quarter of float32. 'binary' is one bit for each,
-    the sign of the vector less the mean of all after a random turn, and two numbers of 16 bits a vector
-    that make an estimate of the inner product of it: a thirtieth (after RaBitQ, Gao & Long, SIGMOD 2024).
+    'int8' is a number of eight bits for each of theirs: a quarter of float32. 'pca' is the same of the
+    directions along which the vectors differ most, a quarter of them: a sixteenth (`variance` is what these
+    have). 'binary' is one bit for each, the sign of the vector less the mean of all after a random turn, and
+    two numbers of 16 bits a vector that make an estimate of the inner product of it: a thirtieth (after
+    RaBitQ, Gao & Long, SIGMOD 2024).
     `search` looks as that of `VectorIndex` does, and `retrieval.vectors.recall` says what it misses.
     """
 
     kept: Kept
     codes: NDArray[Any]
-    """uint64 [⌈dim / 64⌉, n], since a scan by words of all vectors is the fastest; or int8 [n, dim]."""
+    """uint64 [⌈dim / 64⌉, n], since a scan by words of all vectors is the fastest; or int8 [n, dim], of 'pca'
+    int8 [n, ⌈dim / 4⌉]."""
     whole: NDArray[np.floating]
     centre: F32
     """The mean of the vectors [dim]."""
     turn: F32 | None = None
-    """Of 'binary': orthogonal [dim, dim]."""
+    """Of 'binary': orthogonal [dim, dim]; of 'pca': the directions [dim, ⌈dim / 4⌉]."""
     factors: NDArray[np.float16] | None = None
     """Of 'binary' [2, n]: |r|² / ⟨sign r, r⟩ and ⟨r, c⟩ of a vector less the centre c, turned, r."""
 
@@ -67,8 +72,9 @@ class PackedVectors:
                 raise DataError("an index needs finite vectors.", value=vectors.shape)
             total += block.sum(axis=0, dtype=np.float64)
         centre = (total / max(len(vectors), 1)).astype(np.float32)
-        if kept == "int8":
-            return cls(kept, _int8(vectors, centre), vectors, centre)
+        if kept != "binary":
+            axes = None if kept == "int8" else _directions(vectors, centre)
+            return cls(kept, _int8(vectors, centre, axes), vectors, centre, axes)
         turn = _turn(vectors.shape[1])
         made = [_signs(_turned(block - centre, turn), centre @ turn) for block in blocks(vectors)]
         none = (np.zeros((_words(len(centre)), 0), _WORD), np.zeros((2, 0), np.float16))
@@ -82,6 +88,17 @@ class PackedVectors:
     def dim(self) -> int:
         """Numbers a vector."""
         return len(self.centre)
+
+    @property
+    def variance(self) -> float:
+        """The share of what the vectors differ by that the codes have directions for: 1 but for 'pca'."""
+        if self.kept != "pca" or self.turn is None:
+            return 1.0
+        whole = kept = 0.0
+        for block in blocks(self.whole):
+            whole += float(np.square(block - self.centre).sum(dtype=np.float64))
+            kept += float(np.square((block - self.centre) @ self.turn).sum(dtype=np.float64))
+        return kept / max(whole, 1e-12)
 
     @property
     def size_bytes(self) -> int:
@@ -110,8 +127,10 @@ class PackedVectors:
         if n >= len(self):
             return np.arange(len(self))
         if self.turn is None or self.factors is None:
-            scale = 127 / max(float(np.abs(query).max()), 1e-12)
-            near = _products(self.codes, np.rint(query * scale).astype(np.int8))
+            # what the centre has in common with the query is the same for all
+            asked = query if self.turn is None else _turned(query, self.turn)
+            scale = 127 / max(float(np.abs(asked).max()), 1e-12)
+            near = _products(self.codes, np.rint(asked * scale).astype(np.int8))
             return np.sort(np.argpartition(-near, n - 1)[:n])
         # ⟨r, q⟩ = ⟨r, q − c⟩ + ⟨r, c⟩: vectors of texts have much in common, of which no code needs to tell
         asked = _turned(query - self.centre, self.turn)
@@ -187,12 +206,29 @@ def blocks(vectors: NDArray[np.floating]) -> Iterator[F32]:
         yield np.asarray(vectors[start : start + BLOCK], np.float32)
 
 
-def _int8(vectors: NDArray[np.floating], centre: F32) -> NDArray[np.int8]:
-    """One scale for all, so that the products of codes order as those of the vectors do."""
-    most = max((float(np.abs(block - centre).max(initial=0)) for block in blocks(vectors)), default=0.0)
+def _int8(vectors: NDArray[np.floating], centre: F32, axes: F32 | None) -> NDArray[np.int8]:
+    """One scale for all, so that the products of codes order as those of the vectors, along `axes`, do."""
+
+    def residuals() -> Iterator[F32]:
+        for block in blocks(vectors):
+            yield block - centre if axes is None else _turned(block - centre, axes)
+
+    most = max((float(np.abs(block).max(initial=0)) for block in residuals()), default=0.0)
     scale = 127 / max(most, 1e-12)
-    made = [np.rint((block - centre) * scale).astype(np.int8) for block in blocks(vectors)]
-    return np.concatenate([np.zeros((0, len(centre)), np.int8), *made])
+    made = [np.rint(block * scale).astype(np.int8) for block in residuals()]
+    return np.concatenate([np.zeros((0, len(centre) if axes is None else axes.shape[1]), np.int8), *made])
+
+
+def _directions(vectors: NDArray[np.floating], centre: F32) -> F32:
+    """The directions [dim, ⌈dim / 4⌉] of most variance, that of most first (principal components)."""
+    moment = np.zeros((len(centre),) * 2)
+    for block in blocks(vectors):
+        moment += ((block - centre).T @ (block - centre)).astype(np.float64)
+    return np.linalg.eigh(moment)[1][:, ::-1][:, : _n_directions(len(centre))].astype(np.float32)
+
+
+def _n_directions(dim: int) -> int:
+    return -(-dim // PCA_PART)
 
 
 def _turned(rows: F32, turn: F32) -> F32:
@@ -243,6 +279,9 @@ def _fits(kept: str | None, found: Mapping[str, NDArray[Any]], shape: tuple[int,
     wanted: dict[str, tuple[tuple[int, ...], Any]] = {"centre": ((shape[1],), np.float32)}
     if kept == "int8":
         wanted["codes"] = (shape, np.int8)
+    elif kept == "pca":
+        n_axes = _n_directions(shape[1])
+        wanted |= {"codes": ((shape[0], n_axes), np.int8), "turn": ((shape[1], n_axes), np.float32)}
     elif kept == "binary":
         wanted |= {
             "codes": ((_words(shape[1]), shape[0]), np.uint64),

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from retailor.errors import ModelError
 from retailor.models.conversions import cache_folder
 from retailor.models.files import first_line
 from retailor.models.formats.openvino_graph import graph_of, pack, save_graph
 from retailor.models.hardware import Precision, weights_state
+from retailor.models.runtimes.decoding import Decoder, Job
 from retailor.models.runtimes.openvino_package import GRAPH, openvino
+from retailor.models.runtimes.prefixes import LEAST
 from retailor.store.memo import memo_folder
 
 Runtime = Literal["torch", "openvino"]
@@ -30,11 +31,13 @@ TOLERANCE = 1e-2
 
 
 class Graphs:
-    """The compiled graph of a network, made again when its weights change. One call at a time runs in it."""
+    """The compiled graph of a network, made again when its weights change. Calls at once share its batch."""
 
     def __init__(self) -> None:
+        self.least = LEAST
+        """Tokens in common from which on they are read once."""
         self._lock = threading.Lock()
-        self._made: tuple[object, _Compiled] | None = None
+        self._made: tuple[object, Decoder] | None = None
 
     def continued(
         self,
@@ -55,8 +58,9 @@ class Graphs:
             state = (precision, weights_state(network))
             if self._made is None or self._made[0] != state:
                 self._made = None
-                self._made = state, _Compiled(_graph_of(network, precision), precision)
-            return self._made[1].continued(ids, max_tokens, ends, pad, processors)
+                self._made = state, Decoder(_graph_of(network, precision), precision, least=self.least)
+            decoder = self._made[1]
+        return decoder.continued(Job(ids, max_tokens, ends, pad, processors))
 
 
 def _graph_of(network: Any, precision: Precision) -> Path:
@@ -135,95 +139,22 @@ def _weights_sha256(network: torch.nn.Module) -> str:
 
 def _check(network: Any, graph: Path) -> None:
     """Raises ValueError when the graph does not say what the network says of a padded batch, step by step."""
-    rows = [[5, 6, 7, 8, 9], [7, 6]]
-    steps = _Compiled(graph, "32").logits(rows, [[10, 11], [12, 13]])
-    was = network.training
+    decoder, forced, was = Decoder(graph, "32", least=2), [[10, 11], [12, 13]], network.training
     try:
         network.eval()
-        for row, (first, new) in enumerate(zip(rows, ([10, 11], [12, 13]), strict=True)):
-            with torch.inference_mode():
-                wanted = network(input_ids=torch.tensor([first + new])).logits[0].float().numpy()
-            for i, step in enumerate(steps):
-                right = wanted[len(first) - 1 + i]
-                if np.abs(step[row] - right).max() > TOLERANCE * max(right.std(), 1e-6):
-                    raise ValueError("its graph gives other logits than the network")
+        # with nothing in common, three ids in common, and the same read before
+        for rows in (
+            [[5, 6, 7, 8, 9], [7, 6]],
+            [[5, 6, 7, 8, 9], [5, 6, 7, 4]],
+            [[5, 6, 7, 8], [5, 6, 7, 4]],
+        ):
+            steps = decoder.logits(rows, forced)
+            for row, (first, new) in enumerate(zip(rows, forced, strict=True)):
+                with torch.inference_mode():
+                    wanted = network(input_ids=torch.tensor([first + new])).logits[0].float().numpy()
+                for i, step in enumerate(steps):
+                    right = wanted[len(first) - 1 + i]
+                    if np.abs(step[row] - right).max() > TOLERANCE * max(right.std(), 1e-6):
+                        raise ValueError("its graph gives other logits than the network")
     finally:
         network.train(was)
-
-
-class _Compiled:
-    """A graph in memory with the state of one batch."""
-
-    def __init__(self, graph: Path, precision: Precision) -> None:
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "f32",
-            "KV_CACHE_PRECISION": "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0 if precision == "32" else 32,
-        }
-        self._request = openvino().Core().compile_model(graph, "CPU", settings).create_infer_request()
-
-    def logits(
-        self, rows: Sequence[Sequence[int]], forced: Sequence[Sequence[int]]
-    ) -> list[NDArray[np.float32]]:
-        """Logits [B, V] after the rows, and after each of the forced ids."""
-        state = self._start(rows, 0)
-        found = [self._step(state)]
-        for i in range(len(forced[0])):
-            found.append(self._step(self._next(state, np.array([row[i] for row in forced]))))
-        return found
-
-    def continued(
-        self, rows: Sequence[Sequence[int]], max_tokens: int, ends: Sequence[int], pad: int, processors: Any
-    ) -> list[list[int]]:
-        """New ids a row, up to an end mark and without it."""
-        state, made = self._start(rows, pad), np.full((len(rows), max_tokens), pad, dtype=np.int64)
-        done = np.zeros(len(rows), dtype=np.bool_)
-        for step in range(max_tokens):
-            picked = self._picked(self._step(state), state, processors)
-            made[:, step] = np.where(done, ends[0], picked)
-            done |= np.isin(picked, ends)
-            if done.all():
-                break
-            self._next(state, made[:, step])
-        made = made[:, : step + 1]
-        return [_before(row, ends) for row in made.tolist()]
-
-    def _start(self, rows: Sequence[Sequence[int]], pad: int) -> dict[str, NDArray[Any]]:
-        self._request.reset_state()
-        width = max(map(len, rows))
-        ids = np.full((len(rows), width), pad, dtype=np.int64)
-        mask = np.zeros((len(rows), width), dtype=np.int64)
-        for i, row in enumerate(rows):
-            ids[i, width - len(row) :] = row
-            mask[i, width - len(row) :] = 1
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": np.maximum(mask.cumsum(1) - 1, 0),
-            "beam_idx": np.arange(len(rows), dtype=np.int32),
-        }
-
-    def _next(self, state: dict[str, NDArray[Any]], picked: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        mask = state["attention_mask"]
-        state["input_ids"] = picked[:, None].astype(np.int64)
-        state["attention_mask"] = np.concatenate([mask, np.ones((len(mask), 1), dtype=np.int64)], axis=1)
-        state["position_ids"] = state["position_ids"][:, -1:] + 1
-        return state
-
-    def _step(self, state: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        return np.array(self._request.infer(state)["logits"][:, -1], dtype=np.float32)
-
-    @staticmethod
-    def _picked(logits: NDArray[np.float32], state: Any, processors: Any) -> NDArray[np.int64]:
-        if not processors:
-            return np.asarray(logits.argmax(-1))
-        scores, ids = torch.from_numpy(logits), torch.from_numpy(state["input_ids"])
-        for processor in processors:
-            scores = processor(ids, scores)
-        return np.asarray(scores.argmax(-1).numpy())
-
-
-def _before(row: list[int], ends: Sequence[int]) -> list[int]:
-    return row[: next((i for i, one in enumerate(row) if one in ends), len(row))]

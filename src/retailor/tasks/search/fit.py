@@ -127,7 +127,7 @@ def _indexed(
         reranker = Reranker(made.catalogue).weighing(settings.category_weight)
         made = replace(made, reranker=reranker)
     seconds = round(time.perf_counter() - started, 3)
-    return made, {"n_items": len(item_ids), "index_seconds": seconds}
+    return made, {"n_items": len(item_ids), "index_seconds": seconds, **nearest.told(encoder, shop)}
 
 
 def _with_weights(made: Fitted, judged: dict[str, Any], settings: SearchSettings) -> tuple[Fitted, Log]:

@@ -12,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from retailor.metrics.ranking import top_items
+from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.packed import CODES, PackedVectors, blocks, on_disk
 from retailor.retrieval.vectors import VectorIndex
+from retailor.seeds import stream
+from retailor.shop.tables import Shop
 from retailor.store.shared import load_floats
 from retailor.tasks.search.settings import SearchSettings
 from retailor.tasks.search.synonyms.expansion import Synonyms
@@ -34,6 +37,10 @@ N_NEAREST = 1_000
 """So many are found through the graph."""
 N_COMPARED = 20_000
 """So many items that filters leave are compared one by one."""
+N_TOLD, N_ASKED = 10, 50
+"""So many nearest are compared with those of a scan, of so many queries, to tell what codes miss."""
+TIED = 1e-5
+"""Inner products that differ by no more are equal: which of two items with one title is found is all one."""
 _GRAPH, _VECTORS, _MOMENTS = "graph.usearch", "vectors.safetensors", "moments.safetensors"
 
 
@@ -91,6 +98,30 @@ class Nearest:
         cosines: F32 = np.full(n, mean, np.float32)
         cosines[some] = np.asarray(self.vectors[some], np.float32) @ query
         return Near(cosines, ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32))
+
+    def told(self, encoder: Encoder, shop: Shop) -> dict[str, Any]:
+        """What codes save and miss, asked with judged queries or else titles; {} without codes."""
+        if not isinstance(self.index, PackedVectors):
+            return {}
+        texts = shop.judgments["query"].unique(maintain_order=True).to_list()
+        texts = texts or [title for title in shop.items["title"].to_list() if title]
+        drawn = stream(0, "search", "told").permutation(len(texts))[:N_ASKED]
+        return {"vectors": self.missed(encoder.encode([texts[i] for i in drawn], role="query"))}
+
+    def missed(self, queries: F32) -> dict[str, Any]:
+        """The share of the ten truly nearest that codes find of some queries [n, d], and what they save."""
+        index = self.index
+        if not isinstance(index, PackedVectors) or not len(queries):
+            return {}
+        products = index.search(queries, N_TOLD)[1]
+        exact = [np.concatenate([block @ query for block in blocks(self.vectors)]) for query in queries]
+        n = products.shape[1]
+        last = np.array([np.partition(row, len(row) - n)[len(row) - n] for row in exact])
+        hits = (products >= last[:, None] - TIED).mean(axis=1)
+        return {
+            "kept": index.kept, "recall@10": float(np.mean(hits)), "n": len(queries),
+            "share_of_float32": index.size_bytes / (4 * self.vectors.size), "variance": index.variance,
+        }  # fmt: skip
 
     def save(self, folder: Path) -> None:
         """Writes the vectors in half precision, and the index, where there is one and it has every vector as

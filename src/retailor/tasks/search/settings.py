@@ -34,9 +34,10 @@ class SearchSettings:
     """Of queries that the shop has something for, so many may be told that nothing fits; 0 never says so."""
     index_from: int = Field(default=100_000, ge=1)
     """From so many items on, what is near in meaning is found through an index instead of a scan."""
-    vectors: Literal["float32", "int8", "binary"] = "float32"
+    vectors: Literal["float32", "int8", "pca", "binary"] = "float32"
     """How the items' vectors are kept in memory: as they are, or as codes that find the nearest while the
-    vectors stay on the disk: a quarter of it with 'int8', a thirtieth with 'binary'."""
+    vectors stay on the disk: a quarter of it with 'int8', a sixteenth with 'pca' (the principal components,
+    a quarter of them), a thirtieth with 'binary'. The log has what the codes miss."""
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)
