@@ -21,6 +21,8 @@ from scipy.special import digamma
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+BLOCKS_A_PLACE, LEAST_BLOCKS = 8, 4_096
+"""Of many values so many blocks for each that is sought, and at least so many: most of the best are alone."""
 NOT_FOUND = 1 << 40
 """The rank of a relevant thing that a list of answers does not have."""
 
@@ -89,12 +91,27 @@ def top_items(scores: NDArray[np.floating], k: int, tie: NDArray[np.integer] | N
     found = np.full((len(scores), k), -1, dtype=np.int64)
     if not k:
         return found
-    kth = np.partition(scores, n - k, axis=1)[:, n - k]
-    for row, (values, least) in enumerate(zip(scores, kth, strict=True)):
-        able = np.flatnonzero((values >= least) & (values > -np.inf))
-        best = able[np.lexsort((tie[able], -values[able]))][:k]
+    for row, values in enumerate(scores):
+        able = np.flatnonzero(~(values < _below_kth(values, k)))
+        kept = values[able]
+        within = (kept >= np.partition(kept, len(kept) - k)[len(kept) - k]) & (kept > -np.inf)
+        able, kept = able[within], kept[within]
+        best = able[np.lexsort((tie[able], -kept))][:k]
         found[row, : len(best)] = best
     return found
+
+
+def _below_kth(values: NDArray[np.floating], k: int) -> float:
+    """No more than the k-th largest of many values, and near it; −inf where they are few.
+
+    The k-th largest of the maxima of blocks: there are k values as large. NaN is the largest, as in sorting.
+    """
+    size = len(values) // max(BLOCKS_A_PLACE * k, LEAST_BLOCKS)
+    if size < 2:
+        return -np.inf
+    n = len(values) // size
+    maxima = values[: n * size].reshape(n, size).max(axis=1)
+    return float(np.partition(maxima, n - k)[n - k])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
+from retailor.tasks.search.facets import Coded, facet, price_facet
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
@@ -41,7 +41,6 @@ _OF_THE_BOX = re.compile(r"packag|pallet|master|carton|box|包装|外箱", re.IG
 """Attributes that measure what the item comes in."""
 _NEAR, _SAME = 0.2, 0.01
 """How far from a number 'about' reaches, and what counts as the same size: shares of the number."""
-MOST_VALUES = 12
 LEAST_BRAND_SHARE = 0.6
 """A word is read as a brand where so many of the items that have it in their title are of that brand."""
 
@@ -166,14 +165,39 @@ class ItemTable:
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour and quarter of their prices."""
-        part = self.frame[rows]
-        counted = {
-            "category": part["category"],
-            "brand": part["brand"],
-            "colour": part["colours"].explode(),
-        }
-        found = [_facet(name, values.drop_nulls()) for name, values in counted.items()]
-        return tuple(each for each in [*found, _price_facet(part["price"].drop_nulls())] if each.counts)
+        prices = self._prices[rows]
+        found = [
+            facet("category", self._categories, self._categories.values[rows]),
+            facet("brand", self._brands_of, self._brands_of.values[rows]),
+            facet("colour", *self._colours_of(rows)),
+            price_facet(prices[~np.isnan(prices)]),
+        ]
+        return tuple(each for each in found if each.counts)
+
+    @cached_property
+    def _prices(self) -> NDArray[np.float64]:
+        """NaN where the price is not known [I]."""
+        return self.frame["price"].cast(pl.Float64).to_numpy()
+
+    @cached_property
+    def _categories(self) -> Coded:
+        return Coded.of(self.frame["category"])
+
+    @cached_property
+    def _brands_of(self) -> Coded:
+        return Coded.of(self.frame["brand"])
+
+    @cached_property
+    def _colours(self) -> tuple[NDArray[np.int64], Coded]:
+        """The item of each colour of each item, and these colours."""
+        each = self.frame.select(pl.int_range(pl.len()).alias("row"), "colours").explode("colours")
+        return each["row"].to_numpy(), Coded.of(each["colours"])
+
+    def _colours_of(self, rows: NDArray[np.int64]) -> tuple[Coded, NDArray[np.int64]]:
+        owners, colours = self._colours
+        inside = np.zeros(len(self), bool)
+        inside[rows] = True
+        return colours, colours.values[inside[owners]]
 
 
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
@@ -199,27 +223,6 @@ def _compared(values: NDArray[np.float64], op: str, wanted: float) -> Bools:
 
 def _whole(word: str) -> str:
     return re.escape(word.lower()) if not word.isascii() else rf"(?:^|\W){re.escape(word.lower())}s?(?:$|\W)"
-
-
-def _facet(name: str, values: pl.Series) -> Facet:
-    counts = values.value_counts(sort=True, name="n").sort(["n", values.name], descending=[True, False])
-    return Facet(name, tuple((str(value), int(n)) for value, n in counts.head(MOST_VALUES).iter_rows()))
-
-
-def _price_facet(prices: pl.Series) -> Facet:
-    """Up to four ranges with about as many items each, cut at round prices."""
-    if prices.n_unique() < 2:
-        return Facet("price", ())
-    cuts = sorted({float(f"{prices.quantile(q):.2g}") for q in (0.25, 0.5, 0.75)})
-    edges = [0.0, *[cut for cut in cuts if 0 < cut < float(prices.max() or 0)], float("inf")]  # type: ignore[arg-type]
-    counts = [
-        (
-            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
-            int(((prices >= low) & (prices < high)).sum()),
-        )
-        for low, high in itertools.pairwise(edges)
-    ]
-    return Facet("price", tuple(pair for pair in counts if pair[1]))
 
 
 def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:

@@ -374,7 +374,7 @@ class Search:
             (chosen.allowed, chosen.wanted),
         )
         raw, scores = look.raw, self._scores("", understood.text, look.z, weights, chosen)
-        matches = np.asarray(raw[:2].any(axis=0), np.bool_)
+        matches = np.asarray((raw[0] != 0) | (raw[1] != 0), np.bool_)
         seen = np.zeros_like(matches)
         if understood.text and self._reads(understood.text):
             matches |= raw[2] >= self._least_cosine
