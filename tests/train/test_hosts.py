@@ -84,14 +84,16 @@ def test_a_machine_lost_in_a_training_costs_what_came_after_the_checkpoint(
     whole = learned("whole", 0.0)
     ray_cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
     by_id = {node.node_id: node for node in ray_cluster.list_all_nodes()}
-    lost: list[str] = []
 
     def kill() -> None:
         checkpoint = tmp_path / "killed" / "train.checkpoint.safetensors"
         while not checkpoint.exists():
             time.sleep(0.05)
-        lost.append(sorted(path.name for path in (tmp_path / "seen-killed").iterdir())[0])
-        ray_cluster.remove_node(by_id[lost[0]], allow_graceful=False)
+        import ray
+
+        own = ray.get_runtime_context().get_node_id()  # a command does not outlive its own
+        there = (path.name for path in (tmp_path / "seen-killed").iterdir())
+        ray_cluster.remove_node(by_id[next(each for each in there if each != own)], allow_graceful=False)
 
     killing = threading.Thread(target=kill)
     killing.start()
