@@ -47,6 +47,31 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[Any]:
+    """A head without processors and two nodes of one, each of processes of its own."""
+    from ray.cluster_utils import Cluster
+
+    before = dict(os.environ)
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", OMP_NUM_THREADS="1")
+    head = {"num_cpus": 0, "include_dashboard": False}
+
+    def started(make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except Exception:  # Ray gives each thirty seconds to start, and a machine may be busy
+            return make()
+
+    made = started(lambda: Cluster(initialize_head=True, head_node_args=head))
+    for _ in range(2):
+        started(lambda: made.add_node(num_cpus=1, object_store_memory=80 << 20))
+    os.environ["RAY_ADDRESS"] = made.address
+    yield made
+    made.shutdown()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Starts servers by their commands; a function from the command to the address that it says it has."""
     started: list[subprocess.Popen[str]] = []

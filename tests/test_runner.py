@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,27 +52,6 @@ def test_here_it_is_a_plain_loop(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.by-*"))) == 5
     runner.over_shards(partial(written, tmp_path, 0.0), range(5), "squares")
     assert len(list(tmp_path.glob("*.by-*"))) == 5
-
-
-@pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[Any]:
-    """A head without processors and two nodes of one, each of processes of its own."""
-    from ray.cluster_utils import Cluster
-
-    before = dict(os.environ)
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", OMP_NUM_THREADS="1")
-    head = {"num_cpus": 0, "include_dashboard": False}
-    try:
-        made = Cluster(initialize_head=True, head_node_args=head)
-    except Exception:  # Ray gives a head thirty seconds to start, and a machine may be busy
-        made = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        made.add_node(num_cpus=1, object_store_memory=80 << 20)
-    os.environ["RAY_ADDRESS"] = made.address
-    yield made
-    made.shutdown()
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.mark.slow

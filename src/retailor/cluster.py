@@ -24,14 +24,18 @@ class Cluster:
     """GPUs where every machine has some, else processors."""
     cpus_a_node: int
     gpus_a_node: int
+    nodes: int = 1
+    shared: Path = Path()
+    """The folder that all machines see."""
 
 
-def cluster_of(resources: Sequence[Mapping[str, float]]) -> Cluster:
+def cluster_of(resources: Sequence[Mapping[str, float]], shared: Path = Path()) -> Cluster:
     """The cluster of machines with such resources. Raises ConfigError without any."""
     if not resources:
         raise ConfigError("the Ray cluster has no machine with a processor to work on.", key="on")
     cpus, gpus = ([int(each.get(kind, 0)) for each in resources] for kind in ("CPU", "GPU"))
-    return Cluster(sum(gpus) if min(gpus) else sum(cpus), max(1, min(cpus)), min(gpus))
+    places = sum(gpus) if min(gpus) else sum(cpus)
+    return Cluster(places, max(1, min(cpus)), min(gpus), len(resources), shared)
 
 
 def address_of(on: str) -> str:

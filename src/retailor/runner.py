@@ -41,6 +41,11 @@ def is_away() -> bool:
     return _cluster is not None
 
 
+def machines() -> cluster.Cluster | None:
+    """The cluster that shards go to, if any."""
+    return _cluster
+
+
 def over_shards(work: Callable[[S], Path], shards: Sequence[S], label: str) -> list[Path]:
     """The files that `work` makes of the shards, in their order, each made once; a bar while they are made.
 
@@ -62,7 +67,7 @@ def elsewhere(work: Callable[..., None], *given: Any) -> None:
         work(*given)
         return
     asked = {"num_cpus": _cluster.cpus_a_node, "num_gpus": _cluster.gpus_a_node, "max_retries": RETRIES}
-    task = _ray().remote(**asked)(_alone)
+    task = ray_module().remote(**asked)(_alone)
     _got(task.remote(_cluster, work, given), "a stage")
 
 
@@ -71,7 +76,7 @@ def _sent(
 ) -> Iterator[tuple[int, tuple[str, str]]]:
     """Results as they come, by the number of the shard; no more tasks live at once than the window has."""
     assert _cluster is not None
-    ray = _ray()
+    ray = ray_module()
     n_gpus = min(1, _cluster.gpus_a_node)
     task = ray.remote(num_cpus=1, num_gpus=n_gpus, max_retries=RETRIES)(_one)
     sent, left, live = ray.put((work,)), iter(enumerate(shards)), dict[Any, int]()
@@ -91,27 +96,27 @@ def _sent(
 
 
 def _one(within: cluster.Cluster, sent: tuple[Callable[[S], Path]], shard: S) -> tuple[str, str]:
-    with _on(within):
+    with on_cluster(within):
         path = sent[0](shard)
         return str(path), file_sha256(path)
 
 
 def _alone(within: cluster.Cluster, work: Callable[..., None], given: Sequence[Any]) -> None:
-    with _on(within):
+    with on_cluster(within):
         work(*given)
 
 
 def _got(task: Any, label: str) -> Any:
-    ray = _ray()
+    ray = ray_module()
     try:
         return ray.get(task)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError as error:
-        raise ModelError(LOST.format(label, RETRIES + 1, _first_line(error)), asked="on") from None
+        raise ModelError(LOST.format(label, RETRIES + 1, first_line(error)), asked="on") from None
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
@@ -131,14 +136,14 @@ def running(on: str, shared: Path) -> Iterator[None]:
         return
     _connect(on)
     try:
-        with _on(_checked(shared)):
+        with on_cluster(_checked(shared)):
             yield
     finally:
-        _ray().shutdown()
+        ray_module().shutdown()
 
 
 @contextmanager
-def _on(within: cluster.Cluster) -> Iterator[None]:
+def on_cluster(within: cluster.Cluster) -> Iterator[None]:
     global _cluster
     before, _cluster = _cluster, within
     try:
@@ -148,7 +153,7 @@ def _on(within: cluster.Cluster) -> Iterator[None]:
 
 
 @cache
-def _ray() -> Any:
+def ray_module() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tells its makers nothing
     import ray
 
@@ -160,9 +165,9 @@ def _connect(on: str) -> None:
     try:
         if address != "auto":  # Ray itself would try for minutes
             socket.create_connection(cluster.host_and_port(address), CONNECT_S).close()
-        _ray().init(address, log_to_driver=False, logging_level="ERROR")
+        ray_module().init(address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError) as error:
-        raise ConfigError(NONE_THERE.format(on, _first_line(error)), key="on", value=on) from None
+        raise ConfigError(NONE_THERE.format(on, first_line(error)), key="on", value=on) from None
 
 
 def _checked(shared: Path) -> cluster.Cluster:
@@ -174,12 +179,12 @@ def _checked(shared: Path) -> cluster.Cluster:
     left = {node_id: node for node_id, node in nodes.items() if node_id in there}  # others died just now
     for node_id, node in left.items():
         cluster.refuse(node["NodeManagerAddress"], answers[node_id], shared)
-    return cluster.cluster_of([node["Resources"] for node in left.values()])
+    return cluster.cluster_of([node["Resources"] for node in left.values()], shared.resolve())
 
 
 def _alive() -> dict[str, Mapping[str, Any]]:
     """The machines with a processor, by id."""
-    found = (node for node in _ray().nodes() if node["Alive"] and node["Resources"].get("CPU"))
+    found = (node for node in ray_module().nodes() if node["Alive"] and node["Resources"].get("CPU"))
     return {node["NodeID"]: node for node in found}
 
 
@@ -187,7 +192,7 @@ def _asked(node_ids: Sequence[str], token: str) -> list[Mapping[str, Any]]:
     """What each machine is, or why it does not say."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-    ray = _ray()
+    ray = ray_module()
     task = ray.remote(num_cpus=0, max_retries=0)(cluster.probe())
     sent = [task.options(scheduling_strategy=On(node_id, soft=False)).remote(token) for node_id in node_ids]
     answers = []

@@ -287,3 +287,17 @@ def test_a_perfect_order_reads_1_whatever_the_unit_of_the_grades(grade: float) -
     scores, grades = np.array([3.0, 2.0, 1.0]), np.array([grade, grade / 2, 0.0])
     ranked = Ranked.cases([ranking.graded_ranks(scores, grades)])
     assert ranking.ndcg_at(ranked, 2) == pytest.approx([1.0])
+
+
+@given(seed=st.integers(0, 10**6), k=st.integers(0, 900), share=st.sampled_from([0.0, 0.5, 0.999]))
+@settings(max_examples=25)
+def test_top_items_of_many_are_those_of_a_whole_sort(seed: int, k: int, share: float) -> None:
+    """Also where most are equal or hidden: these are looked for block by block."""
+    draw = np.random.default_rng(seed)
+    scores = draw.normal(size=(1, 20_011)).astype(np.float32)
+    scores[draw.random(scores.shape) < share] = draw.choice([0.0, -np.inf, 3.0])
+    tie = draw.permutation(scores.shape[1])
+    order = np.lexsort((tie, -scores[0]))
+    order = order[scores[0][order] > -np.inf][:k]
+    found = ranking.top_items(scores, k, tie)[0]
+    assert found.tolist() == [*order.tolist(), *[-1] * (len(found) - len(order))]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -194,6 +196,39 @@ def test_facets_count_what_was_found() -> None:
     found = {each.name: dict(each.counts) for each in TABLE.facets(TABLE.passing([]).nonzero()[0])}
     assert found["brand"] == {"HP": 2, "Sony": 2} and found["colour"] == {"black": 2, "red": 2}
     assert sum(found["price"].values()) == 4
+
+
+def test_facets_of_many_are_those_of_a_plain_count() -> None:
+    """The most frequent first, equal ones by name, prices cut at the nearest of their quarters."""
+    draw = np.random.default_rng(0)
+    brands, colours = [f"b{i}" for i in range(30)], ["red", "blue", "black"]
+    rows = [
+        {"title": "x", "brand": None if i % 7 == 0 else brands[int(draw.integers(30))],
+         "category": f"c{i % 3}", "price": None if i % 5 == 0 else float(draw.integers(1, 900)),
+         "colours": list(draw.choice(colours, int(draw.integers(0, 3)), replace=False))}
+        for i in range(400)
+    ]  # fmt: skip
+    schema = TABLE.frame.schema
+    table = ItemTable(pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema))
+    some = np.sort(draw.permutation(400)[:250])
+    found = {each.name: each.counts for each in table.facets(some)}
+    part = [rows[i] for i in some.tolist()]
+
+    def counted(values: list[Any]) -> list[tuple[str, int]]:
+        counts = Counter(value for value in values if value is not None)
+        return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:12]
+
+    assert list(found["brand"]) == counted([row["brand"] for row in part])
+    assert list(found["category"]) == counted([row["category"] for row in part])
+    assert list(found["colour"]) == counted([one for row in part for one in row["colours"]])
+    prices = pl.Series([row["price"] for row in part]).drop_nulls()
+    quarters = [prices.quantile(q, "nearest") for q in (0.25, 0.5, 0.75)]
+    cuts = [f"{float(f'{each:.2g}'):g}" for each in quarters]
+    assert [name for name, _ in found["price"]] == [
+        f"0–{cuts[0]}", f"{cuts[0]}–{cuts[1]}", f"{cuts[1]}–{cuts[2]}", f"{cuts[2]}+",
+    ]  # fmt: skip
+    assert sum(n for _, n in found["price"]) == len(prices)
+    assert table.facets(np.zeros(0, np.int64)) == ()
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:

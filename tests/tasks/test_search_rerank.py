@@ -182,3 +182,14 @@ def test_the_share_of_words_that_texts_have() -> None:
     assert shares == pytest.approx([1.0, mug / (red + mug), 0.0, 0.0])
     assert index.covered(["unheard"], [0, 3]) == pytest.approx([0, 0])
     assert index.covered([], [0]) == pytest.approx([0])
+
+
+def test_the_share_is_the_same_of_all_texts_at_once_and_of_each_alone() -> None:
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(["red", "mug", "lamp", "tent", "blue"], 3)) for _ in range(200)]
+    index = BM25Index.of(texts)
+    asked = ["red", "tent", "unheard", "red"]
+    rows = draw.permutation(200)
+    alone = [float(index.covered(asked, [row])[0]) for row in rows.tolist()]
+    assert index.covered(asked, rows) == pytest.approx(alone)
+    assert len({round(each, 6) for each in alone}) == 4, "none, either word, both"

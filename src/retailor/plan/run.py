@@ -22,6 +22,7 @@ from retailor.runner import LOCAL, running
 from retailor.store.buckets import NOTES, Bucket, is_url
 from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
 from retailor.train.devices import check_devices
+from retailor.train.settings import DeviceSettings, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,20 @@ def run(
     if on != LOCAL:  # a relative path begins elsewhere on another machine
         folder, plan = folder.resolve(), replace(plan, folder=plan.folder.resolve())
     folder.mkdir(parents=True, exist_ok=True)
-    _check_devices(plan)
     if bucket is not None:
         bucket.check()
-    with running(on, folder), with_rows(plan, folder, tell) as whole:
-        stages = stages_of(whole)
-        (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
-        write_json(folder / "versions.json", versions())
-        # What an earlier run left may hold the ids as they came.
-        hidden = plan.sections["shop"].pseudonym_key_env is not None
-        done = run_stages(stages, folder, tell, forget=hidden, bucket=bucket)
+    with running(on, folder):
+        _check_devices(plan)
+        with with_rows(plan, folder, tell) as whole:
+            stages = stages_of(whole)
+            if any(train.hosts > 1 for train in _trainings(plan).values()):
+                # a training of several machines waits for all of them, and so must hold none itself
+                stages = [replace(stage, away=False) for stage in stages]
+            (folder / "plan.toml").write_text(resolved_toml(plan.settled()), encoding="utf-8")
+            write_json(folder / "versions.json", versions())
+            # What an earlier run left may hold the ids as they came.
+            hidden = plan.sections["shop"].pseudonym_key_env is not None
+            done = run_stages(stages, folder, tell, forget=hidden, bucket=bucket)
     for line in _found_in_shop(folder, done):
         tell(line)
     write_json(
@@ -91,11 +96,15 @@ def run(
 
 
 def _check_devices(plan: Plan) -> None:
-    """Raises ConfigError where a training of the plan asks for more devices than there are."""
-    for name, section in plan.sections.items():
-        train = getattr(section, "train", None)
-        if train is not None and name not in plan.head.skip:
-            check_devices(train, torch.device("cpu") if name == "recommend" else None)
+    """Raises ConfigError where a training of the plan asks for more devices or hosts than there are."""
+    for name, train in _trainings(plan).items():
+        check_devices(train, torch.device("cpu") if name == "recommend" else None)
+
+
+def _trainings(plan: Plan) -> dict[str, DeviceSettings | TrainSettings]:
+    """The settings of each section's training, of those that are not skipped."""
+    sections = {name: each for name, each in plan.sections.items() if name not in plan.head.skip}
+    return {name: each.train for name, each in sections.items() if getattr(each, "train", None) is not None}
 
 
 def _found_in_shop(folder: Path, done: list[Done]) -> list[str]:

@@ -215,10 +215,11 @@ def _learned(known: Known, model: ModelUnits | None, n: float, given: TrainSetti
     _, steps = steps_of(given, int(n))
     seen = steps * min(n, given.batch_size * given.accumulate) * tokens
     kept = 4 * FLOAT * model.trained + model.parameters * FLOAT  # gradient, two moments, best; the copy
-    of_layer = 17 * FLOAT * model.hidden * given.batch_size * tokens / given.devices
+    processes = given.devices * given.hosts
+    of_layer = 17 * FLOAT * model.hidden * given.batch_size * tokens / processes
     active = of_layer * (1 + model.layers / 17 if given.gradient_checkpointing else model.layers)
     return _Part(
-        f"training ({steps:,} steps)", seen / model.trained_tokens / given.devices,
+        f"training ({steps:,} steps)", seen / model.trained_tokens / processes,
         kept * given.devices + active * given.devices, 0.0,
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from retailor.retrieval.tokens import words
 from retailor.store.shared import load_arrays
 
 K1, B = 1.2, 0.75
+DENSE = 8
 _ARRAYS, _WORDS = "bm25.safetensors", "bm25.json"
 
 
@@ -139,6 +140,8 @@ class BM25Index:
     def covered(self, wanted: Iterable[str], rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """The share [len(rows)] of the idf of some index words, each counted once, that each text has."""
         rows = np.asarray(rows, dtype=np.int64)
+        if DENSE * len(rows) > self.n_docs:  # of most texts: through a table of all, not a search for each
+            return self._covered_by_all(wanted)[rows]
         shares, whole = np.zeros(len(rows), dtype=np.float32), 0.0
         for word in dict.fromkeys(wanted):
             idf = self.idf(word)
@@ -146,6 +149,14 @@ class BM25Index:
             if len(docs := self.docs_with(word)):
                 place = np.minimum(np.searchsorted(docs, rows), len(docs) - 1)
                 shares += np.float32(idf) * (docs[place] == rows)
+        return shares / np.float32(whole or 1.0)
+
+    def _covered_by_all(self, wanted: Iterable[str]) -> NDArray[np.float32]:
+        shares, whole = np.zeros(self.n_docs, dtype=np.float32), 0.0
+        for word in dict.fromkeys(wanted):
+            idf = self.idf(word)
+            whole += idf
+            shares[self.docs_with(word)] += np.float32(idf)
         return shares / np.float32(whole or 1.0)
 
     def docs_with(self, word: str) -> NDArray[np.int32]:

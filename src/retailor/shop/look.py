@@ -12,7 +12,7 @@ import polars as pl
 from retailor.scripts import HAN, HANGUL, KANA, LATIN, SCRIPTS
 from retailor.shop.joins import gaps
 from retailor.shop.pseudonyms import personal_ids, personal_note
-from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
+from retailor.shop.tables import NOT_FILLED, SCHEMAS, TIME, Shop
 from retailor.shop.unread import unread_lines
 from retailor.text.private import mask
 
@@ -92,7 +92,7 @@ def look(shop: Shop) -> Profile:
         n_pairs=pairs,
         density=pairs / (n_users * len(counts)) if pairs else None,
         events_by_kind=_counted(events["kind"]),
-        events_per_user=_quantiles(events.drop_nulls("user_id").group_by("user_id").len()["len"]),
+        events_per_user=_quantiles(_rows_of_each(events, "user_id")["len"]),
         ratings=_ratings(shop),
         labels=_counted(shop.reviews["label"]),
         items_by_events=_cold(counts),
@@ -115,8 +115,14 @@ def look(shop: Shop) -> Profile:
 def _events_per_item(shop: Shop) -> pl.Series:
     """Events of each item of the catalogue and of the events."""
     known = pl.concat([shop.items["item_id"], shop.events["item_id"]]).drop_nulls().unique().to_frame()
-    counts = shop.events.group_by("item_id").len()
+    counts = _rows_of_each(shop.events, "item_id")
     return known.join(counts, on="item_id", how="left")["len"].fill_null(0)
+
+
+def _rows_of_each(table: pl.DataFrame, column: str) -> pl.DataFrame:
+    """How many rows have each value of a column that is not null; the rows are never copied all at once."""
+    counts = table.lazy().select(column).drop_nulls().group_by(column).len()
+    return counts.collect(engine="streaming")
 
 
 def _cold(counts: pl.Series) -> dict[str, int]:
@@ -203,32 +209,37 @@ def _script(text: pl.Expr) -> pl.Expr:
     return told.otherwise(None)
 
 
-def _times(shop: Shop) -> pl.DataFrame:
-    """Table and time of each row that has one: the events, or without them reviews and questions."""
+def _times(shop: Shop) -> dict[str, pl.Series]:
+    """The times of the rows that have one by table: of the events, or else of reviews and questions."""
     names = ("events",) if len(shop.events) else ("reviews", "questions")
-    return pl.concat(
-        shop.tables()[name].select(pl.lit(name).alias("table"), "time").drop_nulls("time") for name in names
-    )
+    times = {name: shop.tables()[name]["time"].drop_nulls() for name in names}
+    return {name: each for name, each in times.items() if len(each)}
 
 
 def _span(shop: Shop) -> tuple[str | None, str | None]:
-    times = _times(shop)["time"]
-    if not len(times):
+    times = _times(shop).values()
+    if not times:
         return None, None
-    ends = pl.Series([times.min(), times.max()]).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    every = pl.concat(pl.Series([each.min(), each.max()], dtype=TIME) for each in times)
+    ends = pl.Series([every.min(), every.max()]).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     return ends[0], ends[1]
 
 
 def _by_time(shop: Shop) -> list[dict[str, Any]]:
     """Rows a step of time, at most 48 steps of a round length."""
     times = _times(shop)
-    if not len(times):
+    if not times:
         return []
-    days = float(times.select((pl.col("time").max() - pl.col("time").min()).dt.total_hours()).item()) / 24
+    first, last = (pl.Series([f(each) for each in times.values()]) for f in (pl.Series.min, pl.Series.max))
+    days = float((last.max() - first.min()).total_seconds() // 3600) / 24  # type: ignore[operator,union-attr]
     steps = (("1h", 1 / 24), ("6h", 0.25), ("1d", 1), ("1w", 7), ("1mo", 30), ("1q", 91), ("1y", 365))
     step = next((name for name, length in steps if days / length <= _MAX_STEPS), "1y")
-    counts = times.group_by("table", pl.col("time").dt.truncate(step)).len().sort("table", "time")
-    return [{"table": name, "time": f"{time:%Y-%m-%dT%H:%M}", "n": n} for name, time, n in counts.iter_rows()]
+    found = []
+    for name, each in times.items():
+        counts = each.to_frame("time").lazy().group_by(pl.col("time").dt.truncate(step)).len()
+        rows = counts.collect(engine="streaming").sort("time").iter_rows()
+        found += [{"table": name, "time": f"{time:%Y-%m-%dT%H:%M}", "n": n} for time, n in rows]
+    return sorted(found, key=lambda row: row["table"])
 
 
 def _reasons(shop: Shop) -> dict[str, int]:

@@ -130,7 +130,8 @@ def _language_or_none(text: str) -> str | None:
 def _valid(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     if "rating" not in SCHEMAS[name]:
         return frame
-    return frame.filter(pl.col("rating").is_null() | pl.col("rating").is_between(1, 5))
+    possible = frame.select(pl.col("rating").is_between(1, 5).fill_null(True))["rating"]
+    return frame if possible.all() else frame.filter(possible)  # a table of all rows once more, or not
 
 
 def _remarks(name: str, frame: pl.DataFrame, cleaned: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from retailor.errors import ConfigError, MissingExtra, ModelError
 from retailor.machine import n_cores
 from retailor.models.hardware import default_device
+from retailor.runner import machines
 from retailor.train.losses.hooks import Batch, Loss
 from retailor.train.settings import DeviceSettings, TrainSettings
 
@@ -96,18 +97,21 @@ def rows_of(world: World, batch: Batch, n: int) -> Batch:
 
 def several(settings: DeviceSettings | TrainSettings) -> bool:
     """Whether processes of their own are asked for."""
-    return settings.devices > 1 or settings.strategy != "auto"
+    return settings.devices > 1 or settings.hosts > 1 or settings.strategy != "auto"
 
 
 def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device | None = None) -> None:
-    """Raises ConfigError on more devices than this machine has, MissingExtra without what starts several.
+    """Raises ConfigError on more devices or hosts than there are, MissingExtra without what starts several.
 
-    `device` is where the network lies (default: where networks go).
+    `device` is where the network lies (default: where networks go); several hosts have their own.
     """
     if not several(settings):
         return
-    kind = (device or default_device()).type
-    there = n_devices(kind)
+    if settings.hosts > 1:
+        kind, there = _on_hosts(settings.hosts)
+    else:
+        kind = (device or default_device()).type
+        there = n_devices(kind)
     if settings.devices > there:
         raise ConfigError(
             f"devices = {settings.devices}, and there {'is' if there == 1 else 'are'} {there} "
@@ -118,6 +122,22 @@ def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device
     for package in ("lightning_fabric", "cloudpickle"):
         if find_spec(package) is None:
             raise MissingExtra(package, install="pip install 'retailor[devices]'")
+
+
+def _on_hosts(hosts: int) -> tuple[str, int]:
+    """The kind of device of the cluster's machines, and how many the smallest of them has."""
+    within = machines()
+    if within is None:
+        raise ConfigError(
+            f"hosts = {hosts}, and this runs on one machine: run with --on ray.", key="hosts", value=hosts
+        )
+    if hosts > within.nodes:
+        raise ConfigError(
+            f"hosts = {hosts}, and the cluster has {within.nodes}: set hosts = {within.nodes} at the most.",
+            key="hosts",
+            value=hosts,
+        )
+    return ("cuda", within.gpus_a_node) if within.gpus_a_node else ("cpu", within.cpus_a_node)
 
 
 def n_devices(kind: str) -> int:

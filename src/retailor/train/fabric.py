@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from inspect import signature
 from pickle import PicklingError
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import cloudpickle
 import torch
@@ -28,6 +28,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from torch.nn.parallel import DistributedDataParallel
 
 from retailor.errors import ModelError
+from retailor.together import Place, together
 from retailor.train.losses.hooks import Batch, Loss
 from retailor.train.losses.shared import gathering
 
@@ -102,19 +103,51 @@ class Processes:
         return found  # type: ignore[no-any-return]
 
 
-def fabric_of(devices: int, accelerator: str) -> Fabric:
-    """A Fabric that starts so many processes, one a device."""
+def fabric_of(devices: int, accelerator: str, n_nodes: int = 1) -> Fabric:
+    """A Fabric that starts so many processes, one a device; or the one of this process, of several nodes."""
     # alike in all processes, and a catalogue's vectors would travel at every step
     buffers: dict[str, Any] = {_BUFFERS: False}
     strategy = QuietDDP(
-        start_method="forkserver" if accelerator == "cpu" and _can_fork() else "spawn",
+        start_method=_start_method(accelerator, n_nodes),
         find_unused_parameters=True,  # a pooler that no loss reads
         timeout=LONGEST_WAIT,
         **buffers,
     )
     return Fabric(
-        accelerator=accelerator, devices=devices, strategy=strategy, plugins=[LightningEnvironment()]
-    )
+        accelerator=accelerator, devices=devices, num_nodes=n_nodes, strategy=strategy,
+        plugins=[LightningEnvironment()],
+    )  # fmt: skip
+
+
+def on_hosts(work: Callable[[Processes], None], hosts: int, devices: int, label: str) -> None:
+    """Runs `work` in so many processes of each of so many machines of the cluster, and waits for them.
+
+    Raises what `work` raises, ModelError where a process is lost again and again.
+    """
+    together(partial(_on_host, _packed(work, label)), hosts, devices, label)
+
+
+def _on_host(payload: bytes, place: Place) -> None:
+    """One process of several machines: to Fabric a node of one device, beside others that it is told of."""
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    told = {"MASTER_ADDR": place.address, "MASTER_PORT": str(place.port), "LOCAL_RANK": "0",
+            "NODE_RANK": str(place.rank)}  # fmt: skip
+    with _environment():
+        os.environ.update(told)
+        fabric = fabric_of(1, accelerator, n_nodes=place.size)
+        fabric.launch()
+        try:
+            work: Callable[[Processes], None] = cloudpickle.loads(payload)
+            work(Processes(fabric))
+            fabric.barrier()
+        finally:
+            torch.distributed.destroy_process_group()
+
+
+def _start_method(accelerator: str, n_nodes: int) -> Literal["popen", "spawn", "forkserver"]:
+    if n_nodes > 1:
+        return "popen"  # which starts nothing: all are there
+    return "forkserver" if accelerator == "cpu" and _can_fork() else "spawn"
 
 
 def _can_fork() -> bool:

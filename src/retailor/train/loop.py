@@ -12,7 +12,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +25,7 @@ from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
+from retailor.runner import machines
 from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
 from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of
 from retailor.train.losses.shared import gathering
@@ -50,6 +51,10 @@ Batch = Mapping[str, Tensor]
 Loss = Callable[[nn.Module, Batch], Tensor]
 CURVE_POINTS = 500
 SMALL_NETWORK = 1_000_000
+UNSHARED = (
+    "{}: the training has ended on another machine, and what it left is not here: the folder must lie on "
+    "storage that all machines share."
+)
 
 
 @dataclass
@@ -115,16 +120,24 @@ def train(
         frozen_layers(network, settings.freeze_layers),
         checkpointed_gradients(network, settings.gradient_checkpointing),
         _own_randomness(),
-        tempfile.TemporaryDirectory() if several(settings) and work is None else nullcontext(work) as folder,
+        _folder(settings, work) as folder,
     ):
         run = _Run(asked, Alone())
-        run.resume(None if folder is None else Path(folder), dials)
+        run.resume(None if folder is None else Path(folder).resolve(), dials)
         try:
             if not run.state.done:
                 run.train_on_several() if several(settings) else run.train()
         finally:
             network.train(was_training)
         return run.log()
+
+
+def _folder(settings: TrainSettings, work: Path | None) -> AbstractContextManager[Any]:
+    """Where the training leaves what it makes: a folder of its own where none is given and others train."""
+    if work is not None or not several(settings):
+        return nullcontext(work)
+    within = machines() if settings.hosts > 1 else None
+    return tempfile.TemporaryDirectory(dir=None if within is None else within.shared)
 
 
 @dataclass(frozen=True)
@@ -215,12 +228,21 @@ class _Run:
 
     def train_on_several(self) -> None:
         """Trains in processes of their own; what they leave is taken over."""
-        from retailor.train.fabric import launched
+        from retailor.train.fabric import launched, on_hosts
 
         asked, checkpoints = self.asked, self.checkpoints
-        n, kind = self.settings.devices, self.device.type
-        launched(lambda world: _in_process(asked, checkpoints, world), n, kind, self.label)
+        n, hosts = self.settings.devices, self.settings.hosts
+
+        def work(world: Processes) -> None:
+            _in_process(asked, checkpoints, world)
+
+        if hosts == 1:
+            launched(work, n, self.device.type, self.label)
+        else:
+            on_hosts(work, hosts, n, self.label)
         self.go_on(checkpoints)
+        if not self.state.done:
+            raise DataError(UNSHARED.format(self.label), path=checkpoints.work)
 
     def train(self) -> None:
         state, validate = self.state, self.asked.validate

@@ -21,6 +21,8 @@ class DeviceSettings:
 
     devices: int = Field(default=1, ge=1)
     """GPUs, or processes where networks are on the processor, that share each batch."""
+    hosts: int = Field(default=1, ge=1)
+    """Machines of the cluster (`--on ray`) that share each batch, with so many `devices` each."""
     strategy: Strategy = "auto"
     """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
 
@@ -66,6 +68,8 @@ class TrainSettings:
     devices: int = Field(default=1, ge=1)
     """GPUs, or processes where the network is on the processor, that share each batch. `batch_size` is that
     of all together, so the training is the same as on one. More than 1 needs the extra `devices`."""
+    hosts: int = Field(default=1, ge=1)
+    """Machines of the cluster (`--on ray`) that share each batch, with so many `devices` each."""
     strategy: Strategy = "auto"
     """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
     seed: int | None = None

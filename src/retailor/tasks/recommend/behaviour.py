@@ -115,6 +115,7 @@ def fit_encoder(
         freeze_embeddings=True,
         seed=derive(settings.tuning.seed, "tuning") % 2**31,
         devices=settings.train.devices,
+        hosts=settings.train.hosts,
         strategy=settings.train.strategy,
     )
     log = train(

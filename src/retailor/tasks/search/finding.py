@@ -40,7 +40,7 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
     look = scored(made.lexical, made.nearest, asked.text, vector, made.catalogue.synonyms, left)
     raw = look.raw
     scores = all_scores(made, "", asked.text, look.z, made.weights_of(asked.text), chosen)
-    matches = np.asarray(raw[:2].any(axis=0), np.bool_)
+    matches = np.asarray((raw[0] != 0) | (raw[1] != 0), np.bool_)
     seen = np.zeros_like(matches)
     if asked.text and made.reads(asked.text):
         matches |= raw[2] >= made.least_cosine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
-from retailor.tasks.search.coded import Coded, nearest_quantile
+from retailor.tasks.search.facets import Coded, price_facet
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
@@ -42,7 +41,6 @@ _OF_THE_BOX = re.compile(r"packag|pallet|master|carton|box|包装|外箱", re.IG
 """Attributes that measure what the item comes in."""
 _NEAR, _SAME = 0.2, 0.01
 """How far from a number 'about' reaches, and what counts as the same size: shares of the number."""
-MOST_VALUES = 12
 LEAST_BRAND_SHARE = 0.6
 """A word is read as a brand where so many of the items that have it in their title are of that brand."""
 
@@ -167,9 +165,9 @@ class ItemTable:
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour and quarter of their prices."""
-        found = [Facet(name, column.counts(rows, MOST_VALUES)) for name, column in self._coded.items()]
+        found = [Facet(name, column.counts(rows)) for name, column in self._coded.items()]
         prices = self._prices[rows]
-        found.append(_price_facet(np.sort(prices[~np.isnan(prices)])))
+        found.append(price_facet(prices[~np.isnan(prices)]))
         return tuple(each for each in found if each.counts)
 
     @cached_property
@@ -180,8 +178,8 @@ class ItemTable:
 
     @cached_property
     def _prices(self) -> NDArray[np.float64]:
-        """The price of each item [I], nan where it is unknown."""
-        return self.frame["price"].to_numpy()
+        """The price of each item [I], NaN where it is not known."""
+        return self.frame["price"].cast(pl.Float64).to_numpy()
 
 
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
@@ -207,22 +205,6 @@ def _compared(values: NDArray[np.float64], op: str, wanted: float) -> Bools:
 
 def _whole(word: str) -> str:
     return re.escape(word.lower()) if not word.isascii() else rf"(?:^|\W){re.escape(word.lower())}s?(?:$|\W)"
-
-
-def _price_facet(prices: NDArray[np.float64]) -> Facet:
-    """Up to four ranges of sorted prices with about as many items each, cut at round prices."""
-    if not len(prices) or prices[0] == prices[-1]:
-        return Facet("price", ())
-    cuts = sorted({float(f"{nearest_quantile(prices, q):.2g}") for q in (0.25, 0.5, 0.75)})
-    edges = [0.0, *[cut for cut in cuts if 0 < cut < prices[-1]], float("inf")]
-    counts = [
-        (
-            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
-            int(((prices >= low) & (prices < high)).sum()),
-        )
-        for low, high in itertools.pairwise(edges)
-    ]
-    return Facet("price", tuple(pair for pair in counts if pair[1]))
 
 
 def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:

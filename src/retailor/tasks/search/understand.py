@@ -88,6 +88,8 @@ class Chosen:
 
     def ordered(self, scores: F32) -> F32:
         """The scores [I] with wanted items before allowed ones, and these before all others."""
+        if self.wanted.all() and self.allowed.all():
+            return scores + np.float32(_APART)
         return np.where(self.allowed, scores + np.float32(_APART) * self.wanted, scores - np.float32(_APART))
 
     def without(self, rows: Sequence[int]) -> Chosen:
@@ -147,6 +149,8 @@ def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
     `lexical` [2, I] are the scores by words, `allowed` [I]. Of headphones under a price that none of them has
     a lip balm is nearer in meaning than words by chance are, and still is no match.
     """
+    if allowed.all():
+        return False
     best = lexical.max(axis=0, initial=0.0)
     inside, everywhere = best[allowed].max(initial=0.0), best.max(initial=0.0)
     return bool(inside < _LEAST_WORDS * everywhere)

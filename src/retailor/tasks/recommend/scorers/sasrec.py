@@ -138,6 +138,7 @@ def fit_sasrec(
         # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "sequence") % 2**31,
         devices=settings.train.devices,
+        hosts=settings.train.hosts,
         strategy=settings.train.strategy,
     )
     log = train(

@@ -157,6 +157,7 @@ def fit_two_tower(
         # The name of a stream is part of its seed: another name would be another figure.
         seed=derive(settings.seed, "taste") % 2**31,
         devices=settings.train.devices,
+        hosts=settings.train.hosts,
         strategy=settings.train.strategy,
     )
     log = train(

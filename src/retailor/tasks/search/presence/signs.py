@@ -30,7 +30,8 @@ class Asked(NamedTuple):
 def signs_of(asked: Asked, catalogue: Catalogue, left: Bools) -> F32:
     """The signs [len(NAMES)] of a query among the items that are `left` [I], at least one."""
     n = min(N_BEST, int(left.sum()))
-    best = top_items(np.where(left, asked.cosines, -np.inf)[None], n)[0]
+    able = asked.cosines if left.all() else np.where(left, asked.cosines, -np.inf)
+    best = top_items(able[None], n)[0]
     words = dict.fromkeys(content_words(asked.text))
     idf = {word: catalogue.details.idf(word) for word in words}
     others = catalogue.synonyms.docs(catalogue.details, asked.text)

@@ -76,9 +76,9 @@ class Candidates:
 def reordered(first: F32, rows: Sequence[int] | Rows, scores: F32) -> F32:
     """The scores of all items [I]: `scores` of `rows`, and below them the others as they were."""
     found = first.copy()
-    rest = np.ones(len(first), dtype=bool)
-    rest[rows] = False
-    if rest.any() and len(scores):
-        found -= max(np.float32(0), found[rest].max() - scores.min() + np.float32(1e-3))
+    found[rows] = -np.inf
+    best = found.max(initial=-np.inf)
+    if best > -np.inf and len(scores):
+        found -= max(np.float32(0), best - scores.min() + np.float32(1e-3))
     found[rows] = scores
     return found

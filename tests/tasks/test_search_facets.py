@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retailor.tasks.search.coded import Coded, nearest_quantile
+from retailor.tasks.search.facets import Coded, nearest_quantiles
 
 NAMES = st.one_of(st.none(), st.sampled_from(["Sony", "sony", "索尼", "Ä", "b", "z", "éclair", ""]))
 
@@ -41,7 +41,7 @@ def test_a_row_of_several_names_counts_for_each(lists: list[list[str | None]], d
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=40), st.sampled_from([0.25, 0.5, 0.75]))
 def test_a_quantile_is_that_of_the_table(values: list[float], q: float) -> None:
-    assert nearest_quantile(np.sort(values), q) == pl.Series(values).quantile(q)
+    assert nearest_quantiles(np.array(values), (q,))[0] == pl.Series(values).quantile(q)
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.List(pl.String)])

@@ -1,0 +1,93 @@
+"""How many of the items found are of each brand, category, colour and range of prices.
+
+Names are numbers: counting those of some items takes microseconds, not a query of a table.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from retailor.tasks.search.shapes import Facet
+
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+MOST_VALUES = 12
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of a table with I rows, none, one or several names a row.
+
+    `codes` and `rows` [N] are a name of a row each, as its place in `names` (sorted). `by_row` [I] is the
+    code of each row, −1 without, where no row has several.
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int64]
+    rows: Rows
+    n_rows: int
+    by_row: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, column: pl.Series) -> Self:
+        """A column of strings, or of lists of strings; null is no name."""
+        frame = pl.DataFrame({"row": pl.int_range(len(column), eager=True), "name": column})
+        if column.dtype == pl.List:
+            frame = frame.explode("name")
+        frame = frame.drop_nulls()
+        names = frame["name"].unique().sort()
+        codes = frame["name"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        rows, by_row = frame["row"].to_numpy(), None
+        if column.dtype != pl.List:
+            by_row = np.full(len(column), -1, np.int64)
+            by_row[rows] = codes
+        return cls(tuple(names), codes, rows, len(column), by_row)
+
+    def counts(self, rows: Rows, most: int = MOST_VALUES) -> tuple[tuple[str, int], ...]:
+        """The names that most of some rows have and how many do, the most first, equals by name."""
+        if self.by_row is not None:
+            codes = self.by_row[rows]
+            codes = codes[codes >= 0]
+        else:
+            chosen = np.zeros(self.n_rows, np.bool_)
+            chosen[rows] = True
+            codes = self.codes[chosen[self.rows]]
+        counts = np.bincount(codes, minlength=len(self.names))
+        best = np.argsort(-counts, kind="stable")[:most]
+        return tuple((self.names[i], int(counts[i])) for i in best.tolist() if counts[i])
+
+    def having(self, wanted: Callable[[str], bool]) -> Bools:
+        """Which rows [I] have a name that is wanted."""
+        found = np.zeros(self.n_rows, np.bool_)
+        codes = [i for i, name in enumerate(self.names) if wanted(name)]
+        found[self.rows[np.isin(self.codes, codes)]] = True
+        return found
+
+
+def price_facet(prices: NDArray[np.float64]) -> Facet:
+    """Up to four ranges with about as many items each, cut at round prices."""
+    if not len(prices) or prices.min() == prices.max():
+        return Facet("price", ())
+    cuts = sorted({float(f"{cut:.2g}") for cut in nearest_quantiles(prices, (0.25, 0.5, 0.75))})
+    edges = [0.0, *[cut for cut in cuts if 0 < cut < float(prices.max())], float("inf")]
+    counts = [
+        (
+            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
+            int(((prices >= low) & (prices < high)).sum()),
+        )
+        for low, high in itertools.pairwise(edges)
+    ]
+    return Facet("price", tuple(pair for pair in counts if pair[1]))
+
+
+def nearest_quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:
+    """The values (of one at least) nearest to each share of them, the greater of two as near."""
+    at = np.floor((len(values) - 1) * np.array(shares) + 0.5).astype(np.int64)
+    return [float(each) for each in np.partition(values, at)[at]]
