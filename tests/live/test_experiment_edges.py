@@ -160,9 +160,12 @@ def test_there_is_an_interval_from_the_least_on_in_both_arms() -> None:
     for least, is_there in ((n_b, True), (n_b + 1, False)):
         one = outcome_of(lines, replace(THREE, least=least), NOW).arms[1]
         assert one.n == n_b and (one.lift is not None) is is_there
-    few = [each for each in lines if each.body.get("arm") != "a" or int(str(each.user_id)[1:]) < 40]
-    one = outcome_of(few, replace(THREE, least=n_b), NOW).arms[1]
-    assert one.n == n_b and one.lift is None, "too few in the first"
+    few = [each for each in lines if each.body.get("arm") != "a" or int(str(each.user_id)[1:]) < 170]
+    n_a = sum(each.body.get("arm") == "a" for each in few)
+    assert LEAST_EACH < n_a < n_b
+    for least, is_there in ((n_a, True), (n_a + 1, False)):
+        one = outcome_of(few, replace(THREE, least=least), NOW).arms[1]
+        assert one.n == n_b and (one.lift is not None) is is_there, "of the first one, too"
 
 
 @pytest.mark.parametrize("kind", range(4))

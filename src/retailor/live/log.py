@@ -41,6 +41,7 @@ _BY_SHOWN = sa.Index("retailor_log_shown", _TABLE.c.number, sqlite_where=_SHOWN,
 DROPPED = 5_000
 """Answers deleted in one transaction, so that nobody waits for long to write."""
 _BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
+_LAST = sa.select(sa.func.max(_TABLE.c.number))
 BUSY_S = 10
 """How long SQLite waits for another writer."""
 KNOWN = ("sqlite", "postgresql")
@@ -97,12 +98,18 @@ class Log:
     def append(
         self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
     ) -> list[Line | None]:
+        """What `append_numbered` says of the lines, without their numbers."""
+        return self.append_numbered(lines, unless_forgotten_since=unless_forgotten_since)[0]
+
+    def append_numbered(
+        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
+    ) -> tuple[list[Line | None], list[tuple[int, Line]]]:
         """Writes all lines, or none of them, and returns when they are on the disk.
 
         A line whose key is there already is not written: in its place stands the line that is, None where
         this one was written. `unless_forgotten_since`: nor is a line of a customer whom a line after that
-        number says to forget, where it is older than that. Raises ServeError 503 when the database does not
-        answer.
+        number says to forget, where it is older than that. Also gives those that were written, with their
+        numbers. Raises ServeError 503 when the database does not answer.
         """
         first: dict[str, Line] = {}
         for each in lines:
@@ -113,20 +120,19 @@ class Log:
                 _one_at_a_time(connection)
                 old = self._by_key(connection, list(first))
                 gone = self._forgotten(connection, unless_forgotten_since)
-                new = [
-                    _row(each) | {"received": received}
-                    for key, each in first.items()
-                    if key not in old and not _is_of(each, gone)
-                ]
+                new = [each for key, each in first.items() if key not in old and not _is_of(each, gone)]
+                last = 0
                 if new:
-                    connection.execute(_TABLE.insert(), new)
+                    rows = [_row(each) | {"received": received} for each in new]
+                    connection.execute(_TABLE.insert(), rows)
+                    last = int(connection.scalar(_LAST) or 0)  # nobody else writes meanwhile
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
         done: list[Line | None] = []
         for each in lines:
             done.append(old.get(each.key))
             old.setdefault(each.key, first[each.key])
-        return done
+        return done, list(enumerate(new, last - len(new) + 1))
 
     def _forgotten(self, connection: sa.Connection, since: int | None) -> list[Line]:
         """The lines after a number that say whom to forget; none where there is no number."""
@@ -292,7 +298,7 @@ class Log:
         """The number of the last line, 0 where there is none."""
         try:
             with self._engine.connect().execution_options(reads=True) as connection:
-                return int(connection.scalar(sa.select(sa.func.max(_TABLE.c.number))) or 0)
+                return int(connection.scalar(_LAST) or 0)
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
 

@@ -65,11 +65,22 @@ class LiveShop:
     def take(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
         """Writes the events of several requests at once; each gets what became of its own."""
         lines = [each for request in requests for each in request]
-        there = iter(self.log.append(lines) if lines else ())
+        found, new = self.log.append_numbered(lines) if lines else ([], [])
+        there = iter(found)
         done = [_taken(request, [next(there) for _ in request]) for request in requests]
-        if lines:
+        if new and not self._knew_all_before(new):
             self.catch_up()
         return done
+
+    def _knew_all_before(self, new: Sequence[tuple[int, Line]]) -> bool:
+        """Takes in what was just written, where nothing unknown lies before it: it need not be read."""
+        with self._reading:
+            if new[0][0] != self.recent.number + 1:
+                return False
+            gone = self.recent.add(new)
+        if gone:
+            self.forgot(gone)
+        return True
 
     def put_item(self, item_id: str, columns: Mapping[str, Any]) -> None:
         """A new item, or one that has changed: its row as it is from now on."""

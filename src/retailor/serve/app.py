@@ -31,7 +31,7 @@ from retailor.serve.routes.bodies import (
 )
 from retailor.serve.routes.chat import add_chat
 from retailor.serve.routes.hot import Remembered
-from retailor.serve.routes.live import add_live
+from retailor.serve.routes.live import Written, add_live
 from retailor.serve.routes.merchant import add_merchant
 from retailor.serve.routes.pages import add_page
 from retailor.serve.routes.tasks import add_tasks
@@ -107,6 +107,7 @@ def make_app(
     )
     app.state.base, app.state.registry = base, metrics.registry
     # The last one added stands before the others.
+    app.add_middleware(Written, service=service)
     app.add_middleware(Remembered, service=service, kinds=[*service.entries])
     app.add_middleware(
         Guard, settings=settings, keys=Keys.of(settings), saw=metrics.saw, base=base,

@@ -51,6 +51,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _of_retailor(request: Request, error: Exception) -> JSONResponse:
+    return problem_of(error)
+
+
+def problem_of(error: Exception) -> JSONResponse:
+    """The response for an error of ours."""
     if isinstance(error, ServeError):
         return problem(error.status, str(error), retry_after_s=error.retry_after_s)
     if isinstance(error, MissingExtra):

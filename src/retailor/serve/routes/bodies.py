@@ -94,7 +94,7 @@ class Ready(BaseModel):
     """Whether `/picture` has pictures of items."""
     sees: bool
     """Whether `/search` takes a picture."""
-    events: bool = False
+    events: bool
     """Whether `/events` are taken in."""
 
 

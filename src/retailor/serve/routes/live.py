@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Path, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import FastAPI, Path, Request
 from pydantic import BaseModel, Field, StringConstraints
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from retailor.errors import ServeError
+from retailor.errors import RetailorError, ServeError
 from retailor.live.reading import EventBody
+from retailor.serve.door.problems import problem_of
 from retailor.serve.service import Service
 from retailor.tasks.http import Id, Kept, Tag, strict
 
@@ -116,38 +118,55 @@ _EVENTS: Mapping[str, Any] = {
 }
 
 
-class _Direct(APIRoute):
-    """A route whose function reads the request itself: there is nothing to solve, and one reply to write."""
+@dataclass(frozen=True)
+class _Named:
+    """What log and metrics call the route."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def handler(request: Request) -> Response:
-            reply: BaseModel = await self.endpoint(request)
-            return Response(reply.model_dump_json(), media_type="application/json")
+    path: str = "/events"
 
-        return handler
+
+class Written:
+    """An ASGI app around another one, which takes in events itself: to find the route of a single event among
+    all takes longer than to read it. It stands behind the guard, which gives the body in one piece."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service, self._named = app, service, _Named()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/events" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self._named
+        kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+        try:
+            body: bytes = (await receive()).get("body", b"")
+            reply = await _taken(self._service, body, kinds[0].decode("latin-1") if kinds else "")
+        except RetailorError as error:
+            await problem_of(error)(scope, receive, send)
+            return
+        told = reply.model_dump_json().encode()
+        headers = [(b"content-length", b"%d" % len(told)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+
+async def _taken(service: Service, body: bytes, content_type: str) -> EventsReply:
+    done = await service.take(_rows(body, content_type))
+    refused = [RefusedEvent(place=each.place, reason=each.reason) for each in done.refused]
+    return EventsReply(accepted=done.n_accepted, repeated=done.n_repeated, refused=refused)
 
 
 def add_live(app: FastAPI, service: Service) -> None:
     """Adds the routes; they answer 501 where the server keeps no events."""
 
+    # It is described here, and answered by `Written`, which stands before the routes.
+    @app.post("/events", tags=["shop"], openapi_extra=dict(_EVENTS))
     async def events(request: Request) -> EventsReply:
         """Takes in what customers did. Send again what was not acknowledged: an event is counted once.
 
         An event has the fields of `EventBody`, or those of User Behavior Insights.
         """
-        rows = _rows(await request.body(), request.headers.get("content-type", ""))
-        done = await service.take(rows)
-        refused = [RefusedEvent(place=each.place, reason=each.reason) for each in done.refused]
-        return EventsReply(accepted=done.n_accepted, repeated=done.n_repeated, refused=refused)
-
-    app.router.add_api_route(
-        "/events",
-        events,
-        methods=["POST"],
-        tags=["shop"],
-        openapi_extra=dict(_EVENTS),
-        route_class_override=_Direct,
-    )
+        return await _taken(service, await request.body(), request.headers.get("content-type", ""))
 
     @app.put("/items/{item_id:path}", tags=["shop"])
     def put_item(item_id: ItemId, body: ItemBody) -> Done:
