@@ -20,7 +20,6 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import HAS_CHINESE, STOP_WORDS, content_words, words
 from retailor.seeds import stream
-from retailor.tasks.search.heads import PREPOSITIONS
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -36,6 +35,8 @@ HEAD, OTHER, AFTER, PART = 2.0, 1.0, 0.5, 0.5
 """What a word counts: the head, one before it, one after a preposition, and a pair of Chinese characters."""
 N_REHEARSED, N_OTHERS = 200, 200
 """How reliable categories are is measured on so many items, each among so many nearest others."""
+_ENDS = "for with without that in of to from against by and who which when whose on at under over"
+_PREPOSITIONS = frozenset(_ENDS.split())
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def weighed_words(query: str) -> dict[str, float]:
 def _latin(query: str) -> dict[str, float]:
     """The head is the last word before the first preposition."""
     written = query.lower().split()
-    cut = next((i for i, word in enumerate(written) if word in PREPOSITIONS), len(written))
+    cut = next((i for i, word in enumerate(written) if word in _PREPOSITIONS), len(written))
     phrase = content_words(" ".join(written[:cut]))
     found = dict.fromkeys(content_words(" ".join(written[cut:])), AFTER)
     found |= dict.fromkeys(phrase, OTHER)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (word lists)
-"""Words that everybody uses in a query, English and Chinese: of filters, brands by their Chinese names, and for any thing."""
+"""Words of filters that everybody uses, English and Chinese: bounds, colours, and brands by their Chinese names."""
 
 from __future__ import annotations
 
@@ -33,10 +33,3 @@ BRANDS_ZH = {
     "希捷": "seagate", "闪迪": "sandisk", "威宝": "verbatim", "雷蛇": "razer", "海信": "hisense", "海尔": "haier", "美的": "midea",
 }  # fmt: skip
 """Brands that Chinese customers call by another name than their catalogues do, in lower case."""
-
-_ANYTHING = """
-something anything thing things stuff item items product products present presents gift gifts one ones
-东西 物品 产品 商品 用品 礼物 礼品
-"""
-ANYTHING = tuple(_ANYTHING.split())
-"""Words that stand where a thing is named, and name none."""

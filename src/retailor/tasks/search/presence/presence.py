@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.tokens import HAS_CHINESE, content_words
+from retailor.retrieval.tokens import content_words
 from retailor.seeds import stream
-from retailor.tasks.search.heads import is_known
 from retailor.tasks.search.presence.rehearsal import Rehearsed, rehearsals
 from retailor.tasks.search.presence.signs import NAMES, Asked, signs_of
 from retailor.tasks.search.rerank.candidates import Catalogue
@@ -26,8 +23,6 @@ F32 = NDArray[np.float32]
 N_FOLDS = 5
 LEAST = 30
 """Fewer rehearsed queries of either sort decide nothing."""
-EVEN = 0.1
-"""The share of false alarms at which a query with an unknown head is told by what is more probable."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +33,6 @@ class Presence:
     offset: float
     least: float
     log: dict[str, Any]
-    least_unknown: float | None = None
-    """The same where no title has the head, in a script that was rehearsed; None makes no difference."""
-    scripts: tuple[str, ...] = ()
 
     @classmethod
     def learned(
@@ -59,11 +51,6 @@ class Presence:
         have something relevant in the shop: half-way between the bounds of the two. The first are harder than
         what customers ask, the second may well be easier. A query whose words all stand in one title is not
         counted: it always fits, and where most are such, a share of all would be a bound on none of the rest.
-
-        Where no title has the head of a query ("quiet keyboard" in a shop of earbuds), its other words speak
-        for things that are something else. Then it is told by which is more probable, that something fits or
-        that the kind is withheld: at .1, and at another share so many times the odds. Rehearsed queries say
-        little of how often that is wrong, since half of them are made to have no known head.
         """
         asked = rehearsals(catalogue, seed)
         fits = np.array([each.fits for each in asked], np.bool_)
@@ -92,50 +79,20 @@ class Presence:
             "noticed_of_withheld_kinds": round(float((held_out[~fits] < least).mean()), 4),
             "weights": dict(zip(NAMES, (round(float(each), 3) for each in weights), strict=True)),
         }
-        scripts = Counter(_script(each.text) for each in asked)
-        done = replace(
-            made,
-            least=float(np.mean(list(bounds.values()))),
-            least_unknown=float(logit(false_alarms) - logit(EVEN)),
-            scripts=tuple(sorted(script for script, n in scripts.items() if n >= LEAST)),
-        )
-        return replace(done, log=log | done._log_of_heads(list(known), odds, catalogue))
-
-    def _log_of_heads(
-        self, judged: Sequence[str], odds: Sequence[float], catalogue: Catalogue
-    ) -> dict[str, Any]:
-        """Of judged queries, in how many no title has the head, and of how many of these nothing is said to
-        fit."""
-        bounds = [self.least_of(one, catalogue) for one in judged]
-        unknown = [
-            own < bound
-            for one, own, bound in zip(judged, odds, bounds, strict=True)
-            if np.isfinite(own) and not is_known(one, catalogue.titles, catalogue.synonyms)
-        ]
-        return {"unknown_heads": {"judged queries": len(unknown), "told that nothing fits": sum(unknown)}}
+        return replace(made, least=least, log=log)
 
     @classmethod
     def of(cls, plain: dict[str, Any] | None) -> Self | None:
         """What `plain` made of it."""
-        if plain is None:
-            return None
-        lists = {name: tuple(plain.get(name, ())) for name in ("weights", "scripts")}
-        return cls(**{**plain, **lists})
+        return None if plain is None else cls(**{**plain, "weights": tuple(plain["weights"])})
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON has it."""
-        return asdict(self)
+        return {"weights": self.weights, "offset": self.offset, "least": self.least, "log": self.log}
 
     def fits(self, asked: Asked, catalogue: Catalogue) -> bool:
         """Whether something fits a query."""
-        return self.odds_of(asked, catalogue) >= self.least_of(asked.text, catalogue)
-
-    def least_of(self, text: str, catalogue: Catalogue) -> float:
-        """The bound on the odds of a query."""
-        if self.least_unknown is None or _script(text) not in self.scripts:
-            return self.least
-        known = is_known(text, catalogue.titles, catalogue.synonyms)
-        return self.least if known else max(self.least, self.least_unknown)
+        return self.odds_of(asked, catalogue) >= self.least
 
     def odds_of(self, asked: Asked, catalogue: Catalogue) -> float:
         """The logarithm of the odds that something in the whole catalogue fits a query.
@@ -147,10 +104,6 @@ class Presence:
             return np.inf
         signs = signs_of(asked, catalogue, every)
         return float(np.array(self.weights) @ signs.astype(np.float64)) + self.offset
-
-
-def _script(text: str) -> str:
-    return "chinese" if HAS_CHINESE.search(text) else "latin"
 
 
 def _all_in_a_title(text: str, catalogue: Catalogue, left: NDArray[np.bool_]) -> bool:
