@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +176,10 @@ def made(bench: Bench, shops: Shops) -> dict[str, Path]:
 
     def fill(folder: Path, work: Path) -> None:
         encoder.save(folder / ORIGINAL)
-        for name, path in list(candidates(encoder, texts, settings, work, work)):  # some copy earlier ones
+        tried = islice(candidates(encoder, texts, settings, work, work), given.tried or None)
+        for name, path in list(tried):  # some copy earlier ones
             path.rename(folder / name)
-        for name, make in others(encoder):
+        for name, make in others(encoder) if not given.tried else ():
             make(folder / name)
 
     folder = bench.store.folder("encoders", fill)
@@ -243,7 +245,7 @@ def speeds(folders: Mapping[str, Path], given: Any) -> list[dict[str, Any]]:
     texts = real_texts(given.data, given.speed_texts, 0)
     all_of = {f"{THEIRS}, float32": folders[ORIGINAL], f"{THEIRS}, bf16": folders[ORIGINAL], **folders}
     rows = []
-    for cores in (1, 2):
+    for cores in given.cores:
         found = timed(all_of, texts, cores, given.rounds)
         base = found[f"{THEIRS}, float32"]
         on = f"{cores} {'core' if cores == 1 else 'cores'}"
@@ -263,7 +265,7 @@ def speeds(folders: Mapping[str, Path], given: Any) -> list[dict[str, Any]]:
                 (f"{on}, alone: times_faster", single),
             ):
                 rows.append({"row": name, "metric": metric, "value": value, "n": len(alone)})
-    for name, path in all_of.items():
+    for name, path in all_of.items() if given.memory else ():
         memory = timed({name: path}, texts[:64], 1, 0)["memory_gib"]
         rows.append({"row": name, "metric": "memory_gib", "value": memory, "n": 64})
     return rows
@@ -283,11 +285,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=20.0)
     parser.add_argument("--speed-texts", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--tried", type=int, default=0, help="so many candidates alone, and no other's; 0: all"
+    )
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--memory", type=int, default=1, help="0: not measured, a process for each encoder")
     canary = {
         "model": "tiny", "train": 60, "test": 40, "queries": 12, "items": 150, "customers": 60, "texts": 80,
-        "steps": 2, "epochs": 1.0, "speed_texts": 64, "rounds": 1,
+        "steps": 2, "epochs": 1.0, "speed_texts": 16, "rounds": 1, "tried": 4, "cores": [1],
+        "memory": 0,
     }  # fmt: skip
-    bench = begin(parser, canary=canary, no_key=("rounds", "speed_texts"))
+    bench = begin(parser, canary=canary, no_key=("rounds", "speed_texts", "cores", "memory"))
     given = bench.given
     shops = Shops.of(given)
     folders = made(bench, shops)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from retailor.live.history import last_number, with_log
+from retailor.live.preferred import preferences_of
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 from retailor.shop.demo import demo_shop
@@ -105,3 +106,17 @@ def test_edits_and_thumbs_of_drafts_become_preferences(url: str) -> None:
     assert grown.preferences["language"].to_list() == ["en", "en", "en"]
     assert with_log(grown, url, last_number(url)).preferences.equals(grown.preferences)
     assert len(grown.events) == len(shop.events), "to like a draft is not to choose a product"
+
+
+def test_the_oldest_thumbs_are_paired_first_and_each_is_used_once() -> None:
+    kinds = {"one": "thumb_up", "two": "thumb_up", "three": "thumb_down", "four": "thumb_down"}
+    lines = [told(key, kind, f"A draft of the lamp that says {key}.") for key, kind in kinds.items()]
+    found = preferences_of([*lines, told("five", "thumb_down", "A draft of the lamp, and no more.")])
+    pairs = [tuple(text.split()[-1] for text in row) for row in found.select("chosen", "rejected").rows()]
+    assert pairs == [("one.", "three."), ("two.", "four.")]
+
+
+def test_a_text_without_words_leaves_the_language_to_the_other() -> None:
+    found = preferences_of([told("a", "edit", "The lamp is bright and the switch is stiff.", "5/5")])
+    assert found["language"].to_list() == ["en"]
+    assert preferences_of([told("a", "edit", "4", "5/5")])["language"].to_list() == [None]

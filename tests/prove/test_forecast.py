@@ -1,6 +1,7 @@
 """Forecasts, checked by hiding the larger sizes of real curves: the truth lies where it is said to lie."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retailor.prove.figures import Cost, row_of
-from retailor.prove.forecast import CAUTIONS, FARTHEST, UNCHECKED, Curve, caution, forecasts, foretold
+from retailor.prove.figures import Cost, Row, row_of
+from retailor.prove.forecast import (
+    CAUTIONS,
+    FARTHER,
+    FARTHEST,
+    UNCHECKED,
+    Curve,
+    _error,
+    caution,
+    curve_of,
+    forecasts,
+    foretold,
+)
 from retailor.prove.ledger import Ledger, prove
 from retailor.prove.settings import ProveSettings
 from retailor.report.labels import NAMES
@@ -105,3 +117,34 @@ def test_more_is_asked_for_a_larger_gain() -> None:
     curve = Curve.of([100, 200, 400, 800], [0.5, 0.6, 0.68, 0.74], [0.003] * 4)
     asked = [curve.needed(gain)[0] or np.inf for gain in (0.01, 0.02, 0.05, 0.1)]
     assert all(one <= other for one, other in pairwise(asked))
+
+
+def a_row(n: int, score: float, *, n_seeds: int, spread: float = 0.06) -> Row:
+    cost = Cost(1.0, 1, 1)
+    return Row(
+        "words", n, score, score - 0.03, score + 0.03, spread, None, None, None, None, cost, 400, n_seeds
+    )
+
+
+def test_the_error_of_a_point_is_that_of_its_mean_over_seeds() -> None:
+    assert _error(a_row(10, 0.5, n_seeds=4)) == pytest.approx(0.03)
+    assert _error(a_row(10, 0.5, n_seeds=1)) == pytest.approx(0.01), "a third of half the interval"
+
+
+def test_farther_is_less_sure_also_where_nothing_is_gained() -> None:
+    flat = Curve.of([100, 200, 400, 800], [0.8, 0.8, 0.8, 0.8], [0.01] * 4)
+    bare = replace(flat, tops=np.full(600, 0.8), slopes=np.zeros(600))
+    near, far = (high - low for _, low, high in (bare.score(800 * times) for times in (1, 8)))
+    assert far / near == pytest.approx(1 + 3 * FARTHER, rel=0.01)
+    assert (flat.slopes >= 0).all() and (flat.slopes == 0).any(), "more data do not make it worse"
+
+
+@pytest.mark.parametrize(
+    ("scores", "gain"), [((0.5, 0.6, 0.68, 0.74), 0.02), ((0.1, 0.13, 0.15, 0.17), 0.0085)]
+)
+def test_what_is_asked_for_and_how_much_more_it_takes(scores: tuple[float, ...], gain: float) -> None:
+    rows = [a_row(100 * 2**i, score, n_seeds=3, spread=0.005) for i, score in enumerate(scores)]
+    (found,) = forecasts(rows)
+    assert found.gain == pytest.approx(gain) and found.more is not None
+    times = curve_of(rows).needed(gain)[0]
+    assert times is not None and found.more == round((times - 1) * 800) > 0

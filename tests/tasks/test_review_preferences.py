@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retailor.metrics.generation import tokens
 from retailor.models.local import LocalGenerator
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
@@ -22,7 +23,9 @@ from retailor.tasks.review.learning.prefer import Preference, dpo_loss, liked, p
 from retailor.tasks.review.learning.tune import Pair, losses
 from retailor.tasks.review.marks import with_notice
 from retailor.tasks.review.past import Past
+from retailor.tasks.review.prompts import prompt_of, rounded_length
 from retailor.tasks.review.settings import PreferenceSettings
+from retailor.tasks.review.shapes import ReviewQuery
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
 from retailor.text.clean_shop import clean
 from retailor.train.settings import TrainSettings
@@ -246,6 +249,27 @@ def test_rows_that_cannot_be_used_are_counted(shop: Shop) -> None:
     }  # fmt: skip
 
 
+def test_the_prompt_asks_for_the_length_of_the_draft_and_contacts_are_left_out(shop: Shop) -> None:
+    item_id, long = shop.items["item_id"][0], "It is a thing of many words. " * 12
+    said = "Works well. Write to me: me@x.org today."
+    row = {"item_id": item_id, "rating": 4.0, "chosen": said, "rejected": long}
+    past, _ = Past.of(shop, max_reviews=100)
+    given = Shop.of(preferences=pl.DataFrame([row])).preferences
+    (found,), _ = preferences_of(given, past, max_per_customer=9)
+    assert found.chosen == "Works well."
+    asked = past.wanted(ReviewQuery(item_id, 4.0))
+    words = rounded_length(len(tokens(long.strip())))
+    assert found.prompt == prompt_of(replace(asked, n_words=words)) != prompt_of(replace(asked, n_words=1))
+    assert words != rounded_length(2)
+
+
+def test_two_texts_that_are_as_likely_are_ranked_in_no_order(shop: Shop) -> None:
+    same = Preference("Draft:", "A sturdy thing.", "A sturdy thing.", "P1")
+    other = Preference("Draft:", "A sturdy thing.", "Qqq zzz xxx.", "P1")
+    assert liked(decoder(shop), [same], 200).tolist() == [0.0]
+    assert len(liked(decoder(shop), [same, other, same], 200)) == 3
+
+
 def test_the_guard_sees_a_worse_writer(shop: Shop, table: pl.DataFrame) -> None:
     past, _ = Past.of(shop, max_reviews=100)
     before, after = decoder(shop), decoder(shop).copy()
@@ -254,8 +278,6 @@ def test_the_guard_sees_a_worse_writer(shop: Shop, table: pl.DataFrame) -> None:
             weight.mul_(0.3)
     known = Known(preferences_of(table.head(6), past, max_per_customer=9)[0], [], [], [])
     row = len(past) - 1
-    from retailor.tasks.review.shapes import ReviewQuery
-
     wanted = past.wanted(ReviewQuery(past.reviews["item_id"][row], float(past.stars[row])), before=row)
     known = replace(known, wanted=[wanted], labels=["positive"], texts=[past.texts[row]])
     said: list[int] = []

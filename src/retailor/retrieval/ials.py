@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingExtra
+from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import F32, Histories, Tensors
 
 
@@ -32,6 +33,13 @@ class Factors:
         gram: F32 = self.items.T @ self.items
         gram[np.diag_indices_from(gram)] += self.regularisation
         return gram
+
+    def with_items(self, n: int) -> Factors:
+        """The same with n further items, which have no factors; they change no sum over items."""
+        made = replace(self, items=appended(self.items, np.zeros((n, self.items.shape[1]), np.float32)))
+        if "gram" in vars(self):
+            vars(made)["gram"] = self.gram
+        return made
 
     def users(self, histories: Histories) -> F32:
         """p_u of each history [B, d]; 0 for one without events."""

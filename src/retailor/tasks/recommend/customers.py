@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
+from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
@@ -64,6 +65,21 @@ class Catalogue:
         each = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(self), len(names)))
         n_each = np.asarray(each.sum(axis=1)).ravel()
         return sp.csr_matrix(sp.diags(1 / np.maximum(n_each, 1)) @ each)
+
+    def with_items(self, other: Catalogue, rows: Sequence[int]) -> Catalogue:
+        """This catalogue with some items of another behind its own, whose ids it lacks."""
+        ids = tuple(other.item_ids[row] for row in rows)
+        grown = Catalogue(
+            self.item_ids + ids,
+            self.titles + tuple(other.titles[row] for row in rows),
+            self.categories + tuple(other.categories[row] for row in rows),
+            appended(self.prices, other.prices[list(rows)]),
+        )
+        # What was worked out of the ids is taken along: to hash all of them again would cost the most.
+        ties = appended(self.ties, Catalogue(ids, (), (), self.prices[:0]).ties)
+        places = {item_id: len(self) + i for i, item_id in enumerate(ids)}
+        vars(grown).update(ties=ties, ix={**self.ix, **places})
+        return grown
 
     def rows(self, item_ids: Iterable[str]) -> list[int]:
         """The rows of the items that are in the catalogue, in order."""

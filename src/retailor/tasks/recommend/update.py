@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retailor.models.pictures.items import ItemPictures
 from retailor.retrieval.ease import with_new_items
+from retailor.retrieval.growing import appended, stacked, widened
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
@@ -29,6 +30,7 @@ from retailor.tasks.recommend.customers import (
     with_reviews,
 )
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
+from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.makers import counted, fit_parts
 from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
 from retailor.tasks.recommend.scorers.sasrec import SASRec
@@ -58,9 +60,12 @@ def updated(
     understanding, new = _understood(fitted.understanding, texts)
     customers = _with_new_events(fitted.customers, shop, catalogue, settings)
     parts = {
-        name: _grown(name, part, fitted.understanding.features, new, n_new, settings, scales.get(name, 1.0))
+        name: _grown(
+            name, part, fitted.understanding.features, new, understanding.features, settings,
+            n=n_new, scale=scales.get(name, 1.0),
+        )
         for name, part in fitted.parts.items()
-    }
+    }  # fmt: skip
     if customers is fitted.customers:
         parts |= {name: _with_room(part, len(catalogue)) for name, part in parts.items() if name in COUNTED}
     else:
@@ -71,8 +76,24 @@ def updated(
         "new_customers": len(customers) - len(fitted.customers),
         "events": len(customers.histories.items),
     }
-    finder = finder_of(parts, fitted.blend, catalogue, settings, _graphs(fitted))
+    finder = _finder(fitted, parts, catalogue, n_new, settings, counted=customers is not fitted.customers)
     return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder), log
+
+
+def _finder(
+    fitted: Fitted,
+    parts: Mapping[str, Scorer],
+    catalogue: Catalogue,
+    n_new: int,
+    settings: RecommendSettings,
+    *,
+    counted: bool,
+) -> Finder | None:
+    """The finder that was, grown; built anew where there was none, or where it has too many fresh items."""
+    grown = None
+    if fitted.finder is not None and settings.by_candidates(len(catalogue)):
+        grown = fitted.finder.grown(parts, catalogue.ties, n_new, counted=counted)
+    return grown or finder_of(parts, fitted.blend, catalogue, settings, _graphs(fitted))
 
 
 def _graphs(fitted: Fitted) -> dict[str, VectorIndex]:
@@ -84,12 +105,9 @@ def _graphs(fitted: Fitted) -> dict[str, VectorIndex]:
 def _with_room(part: Scorer, n: int) -> Scorer:
     """A counted part with room for items that nobody has chosen, n in all."""
     if isinstance(part, Popularity):
-        return Popularity(np.concatenate([part.counts, np.zeros(n - len(part.counts), np.float32)]))
+        return Popularity(appended(part.counts, np.zeros(n - len(part.counts), np.float32)))
     if isinstance(part, ItemToItem):
-        links = part.links
-        more = np.full(n - links.shape[0], links.indptr[-1], links.indptr.dtype)
-        rows = (links.data, links.indices, np.concatenate([links.indptr, more]))
-        return replace(part, links=sp.csr_matrix(rows, shape=(n, n)))
+        return replace(part, links=widened(part.links, n))
     if isinstance(part, TifuKnn):
         return replace(part, customers=_wider(part.customers, n))
     if isinstance(part, UpCf):
@@ -126,7 +144,7 @@ def refitted(
     if read is not None:
         understanding = replace(understanding, features=replace(understanding.features, reviews=read))
     networks = {
-        name: _grown(name, part, old.features, new, len(texts), settings, 1.0)
+        name: _grown(name, part, old.features, new, understanding.features, settings, n=len(texts), scale=1.0)
         for name, part in fitted.parts.items()
         if name in NETWORKS
     }
@@ -163,18 +181,17 @@ def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str,
     """The catalogue with the items of `shop` that it lacks at the end, and the texts of those."""
     found = read_catalogue(shop)
     rows = [row for row, item_id in enumerate(found.item_ids) if item_id not in known.ix]
-    grown = Catalogue(
-        known.item_ids + tuple(found.item_ids[row] for row in rows),
-        known.titles + tuple(found.titles[row] for row in rows),
-        known.categories + tuple(found.categories[row] for row in rows),
-        np.concatenate([known.prices, found.prices[rows]]),
-    )
-    return grown, tuple(found.texts[row] for row in rows)
+    if not rows:
+        return known, ()
+    return known.with_items(found, rows), tuple(found.texts[row] for row in rows)
 
 
 def _understood(known: Understanding, texts: tuple[str, ...]) -> tuple[Understanding, Features]:
     """The features of all items, and of the new ones alone."""
     tfidf = embeddings = None
+    if not texts:
+        features = Features(known.features.tfidf, known.features.embeddings)
+        return replace(known, features=features), Features(None, None)
     if known.features.tfidf is not None and known.vectorizer is not None:
         tfidf = known.vectorizer.features(texts)
     if known.features.embeddings is not None and known.encoder is not None and known.whitening is not None:
@@ -183,8 +200,8 @@ def _understood(known: Understanding, texts: tuple[str, ...]) -> tuple[Understan
         embeddings = known.whitening(vectors)
     new = Features(tfidf, embeddings)
     whole = Features(
-        None if tfidf is None else sp.vstack([known.features.tfidf, tfidf], format="csr"),
-        None if embeddings is None else np.concatenate([known.features.embeddings, embeddings]),
+        None if tfidf is None else stacked(known.features.tfidf, tfidf),
+        None if embeddings is None else appended(known.features.embeddings, embeddings),
     )
     return replace(known, features=whole), new
 
@@ -226,19 +243,33 @@ def _with_new_events(
 
 
 def _grown(
-    name: str, part: Scorer, old: Features, new: Features, n: int, settings: RecommendSettings, scale: float
+    name: str,
+    part: Scorer,
+    old: Features,
+    new: Features,
+    whole: Features,
+    settings: RecommendSettings,
+    *,
+    n: int,
+    scale: float,
 ) -> Scorer:
-    """A part with room for n further items, linked by their features where the part knows any."""
+    """A part with room for n further items, linked by their features where the part knows any.
+
+    A table that is one of the features is so afterwards: it is there once.
+    """
+    if not n:
+        return part
     if isinstance(part, (TwoTower, UserReviews)) and new.embeddings is not None:
-        return part.with_items(new.embeddings)
+        shared = whole.embeddings if part.items is old.embeddings else None
+        return part.with_items(new.embeddings, shared)
     if isinstance(part, SASRec):
         return part.with_items(n, new.embeddings)
     if isinstance(part, TfidfScorer) and new.tfidf is not None:
-        return replace(part, features=sp.vstack([part.features, new.tfidf], format="csr"))
+        if part.features is old.tfidf:
+            return replace(part, features=whole.tfidf)
+        return replace(part, features=stacked(part.features, new.tfidf))
     if isinstance(part, Factors):
-        return replace(
-            part, items=np.concatenate([part.items, np.zeros((n, part.items.shape[1]), np.float32)])
-        )
+        return part.with_items(n)
     if isinstance(part, ItemToItem) and part.inverse_diagonal is not None:
         weight, kernel = _kernel(name, old, new, settings)
         if kernel is None:

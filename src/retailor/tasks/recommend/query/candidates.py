@@ -10,7 +10,7 @@ pᵀ E[q qᵀ] p. Only the deviation of TF-IDF is estimated, on SAMPLE items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -34,6 +34,8 @@ I64 = NDArray[np.int64]
 SAMPLE = 65_536
 BY_GRAPH = 4
 """A walk through a graph takes as long as the list it is asked for: it gives one in so many candidates."""
+MAX_FRESH = 1_000
+"""Items taken in since graphs and postings were built; with more they are built again."""
 POSTINGS = 20_000
 """Entries of the inverted index that are read at most for one history, its rarest words first."""
 
@@ -64,6 +66,13 @@ class Near:
             built, table.mean(axis=0, dtype=np.float64), (table.T @ table).astype(np.float64) / len(table)
         )
 
+    def grown(self, table: F32, n_new: int) -> Near:
+        """Mean and moment with the last `n_new` vectors of [I, d] taken in; the index does not have them."""
+        n, new = len(table), table[len(table) - n_new :].astype(np.float64)
+        before = n - n_new
+        mean = (before * self.mean + new.sum(axis=0)) / n
+        return Near(self.index, mean, (before * self.moment + new.T @ new) / n)
+
 
 @dataclass(frozen=True)
 class TfidfPostings:
@@ -79,6 +88,15 @@ class TfidfPostings:
         drawn = np.sort(np.argsort(ties)[:SAMPLE])
         return cls(features.T.tocsr(), np.asarray(features.mean(axis=0), np.float32).ravel(), features[drawn])
 
+    def grown(self, features: sp.csr_matrix, n_new: int) -> TfidfPostings:
+        """The mean with the last `n_new` items taken in, and the sample while it has room; no postings."""
+        n = features.shape[0]
+        new = features[n - n_new :]
+        mean = (self.mean * np.float32(n - n_new) + np.asarray(new.sum(axis=0), np.float32).ravel()) / n
+        room = n <= SAMPLE
+        sample = sp.vstack([self.sample, new], format="csr") if room and n_new else self.sample
+        return TfidfPostings(self.postings, np.asarray(mean, np.float32), sample)
+
 
 @dataclass(frozen=True)
 class Finder:
@@ -90,6 +108,33 @@ class Finder:
     """z-scores of popularity [I]."""
     near: Mapping[str, Near]
     tfidf: TfidfPostings | None
+    fresh: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Items that no graph and no postings have: candidates of every history."""
+
+    def grown(
+        self, parts: Mapping[str, Scorer], ties: NDArray[np.unsignedinteger], n_new: int, *, counted: bool
+    ) -> Finder | None:
+        """The finder where `parts` have `n_new` further items at their ends; no graph is built.
+
+        `counted`: popularity is another than it was. None where too many items are fresh: time to build anew.
+        """
+        popular = parts["popularity"]
+        assert isinstance(popular, Popularity)
+        n = len(popular.counts)
+        fresh = np.concatenate([self.fresh, np.arange(n - n_new, n)])
+        if len(fresh) > MAX_FRESH:
+            return None
+        near, tfidf, best = {}, self.tfidf, self.popular
+        for name, one in self.near.items():
+            table = vectors_of(parts[name])
+            assert table is not None
+            near[name] = one.grown(table, n_new)
+        if tfidf is not None:
+            words = next(part for part in parts.values() if isinstance(part, TfidfScorer))
+            tfidf = tfidf.grown(words.features, n_new)
+        if counted or len(best) < self.n_each:  # nobody has chosen what is new
+            best = top_items(popular.counts[None], self.n_each, ties)[0]
+        return Finder(self.n_each, best, standardise(popular.counts[None])[0], near, tfidf, fresh)
 
     @classmethod
     def of(
@@ -115,7 +160,7 @@ class Finder:
 
     def pool(self, parts: Mapping[str, Scorer], names: Sequence[str], history: Histories) -> Pool:
         """The candidates of one history, and their z-scores under the parts `names`."""
-        found: list[NDArray[np.integer]] = [self.popular]
+        found: list[NDArray[np.integer]] = [self.popular, self.fresh]
         scorers: dict[str, _Linked | _Tfidf | _Vector | _Popular] = {}
         for name in names:
             part = parts[name]

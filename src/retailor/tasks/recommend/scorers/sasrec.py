@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
+from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import Histories, Tensors
 from retailor.seeds import derive, stream
 from retailor.store.memo import digest
@@ -59,7 +60,7 @@ class SASRec:
         more = np.zeros((n, self.table.shape[1]), np.float32)
         if vectors is not None and "project.weight" in self.weights:
             more += vectors @ self.weights["project.weight"].T + self.weights["project.bias"]
-        return SASRec(np.concatenate([self.table, more]), self.weights)
+        return SASRec(appended(self.table, more), self.weights)
 
     @cached_property
     def _network(self) -> Any:

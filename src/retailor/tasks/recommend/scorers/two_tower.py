@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from retailor.config import as_dict
 from retailor.metrics.ranking import Ranked, ndcg_at, target_ranks
+from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import Histories, Tensors
 from retailor.seeds import derive, stream
 from retailor.store.memo import digest
@@ -88,10 +89,10 @@ class TwoTower:
         """h_uᵀ W of weighted means of items [B, d]."""
         return unit(_tower(self.customer, unit(means)))
 
-    def with_items(self, vectors: F32) -> TwoTower:
-        """The same with further whitened items [m, d] at the end."""
-        items, more = np.concatenate([self.items, vectors]), _tower(self.item, vectors)
-        return replace(self, items=items, candidates=np.concatenate([self.candidates, more]))
+    def with_items(self, vectors: F32, whole: F32 | None = None) -> TwoTower:
+        """The same with further whitened items [m, d] at the end; `whole`: all items, where it is at hand."""
+        items = appended(self.items, vectors) if whole is None else whole
+        return replace(self, items=items, candidates=appended(self.candidates, _tower(self.item, vectors)))
 
     def tensors(self) -> Tensors:
         sides = {"customer": self.customer, "item": self.item}

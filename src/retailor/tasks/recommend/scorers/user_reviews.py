@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import Histories, Tensors
 from retailor.tasks.recommend.scorers.two_tower import unit
 
@@ -37,9 +38,9 @@ class UserReviews:
         mean = sp.csr_matrix(cells, shape=(len(histories), len(self.reviews))) @ self.reviews
         return np.asarray(unit(mean) @ self.items.T, np.float32)
 
-    def with_items(self, vectors: F32) -> UserReviews:
-        """The same with further items [m, d] at the end."""
-        return replace(self, items=np.concatenate([self.items, vectors]))
+    def with_items(self, vectors: F32, whole: F32 | None = None) -> UserReviews:
+        """The same with further items [m, d] at the end; `whole`: all items, where that is at hand."""
+        return replace(self, items=appended(self.items, vectors) if whole is None else whole)
 
     def tensors(self) -> Tensors:
         decay = np.array([self.decay], np.float64)
