@@ -263,3 +263,11 @@ def test_pairs_are_found_by_hand() -> None:
     assert found.keys.tolist() == [(1 << 32) + 2, (2 << 32) + 3] and found.table.shape == (2, 4)
     assert found.rows([1, 2, 3, 9, 2, 3]).tolist() == [0, 1, 1]
     assert found.rows([7]).tolist() == [] and len(Pairs.common([[1], []], 9, 4).keys) == 0
+
+
+def test_the_pieces_of_texts_written_small_stay() -> None:
+    made = unigram_encoder()
+    small = trimmed(made, ["RED MUG", "a Spare Lamp"], n_common=0)
+    assert small is not None
+    assert {"▁red", "▁mug", "▁spare", "▁lamp"} <= set(small.tokenizer.get_vocab())
+    assert "▁pieces" not in small.tokenizer.get_vocab()

@@ -128,6 +128,7 @@ def test_what_codes_miss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told["int8"]["recall@10"] > 0.95 and told["pca"]["recall@10"] < 0.8
     assert told["pca"]["variance"] < 0.6 and told["int8"]["variance"] == 1 and told["pca"]["n"] == 20
     assert Nearest.of(known, SearchSettings()).missed(asked) == {}
+    monkeypatch.undo()
     shop = demo_shop(60).with_tables(reviews=demo_shop(60).reviews.clear())
     log = Search(HashEncoder(), SearchSettings(vectors="pca")).fit(shop).log
     assert log["vectors"]["recall@10"] == 1  # of sixty items all are looked at whole

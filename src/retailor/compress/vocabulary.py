@@ -89,7 +89,8 @@ class _Splitter:
 
 
 def trimmed(encoder: LocalEncoder, texts: Sequence[str], *, n_common: int = 10_000) -> LocalEncoder | None:
-    """The encoder with the pieces of `texts`, of all single characters, and the first `n_common` of its own.
+    """The encoder with the pieces of `texts`, also written small, of all single characters, and the first
+    `n_common` of its own.
 
     A text whose pieces are all kept has the same vector. Other texts are split into smaller pieces: every
     single character that was a piece still is one, and so are single bytes and each piece that single
@@ -130,6 +131,8 @@ def _kept(
     """Ids in order: used, special, single characters, and common ones."""
     rows = int(encoder.network.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
     used = {one for ids in encoder.token_ids(list(texts)) for one in ids}
+    # who asks writes small what a title has in capitals
+    used |= {one for ids in encoder.token_ids([text.lower() for text in texts]) for one in ids}
     used |= {one for ids in encoder.token_ids(list(texts[:64]), "query") for one in ids}
     special = {added["id"] for added in made.get("added_tokens", ())} | set(encoder.tokenizer.all_special_ids)
     return sorted(
