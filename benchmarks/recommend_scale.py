@@ -5,8 +5,8 @@
 A shop of I items has I customers and 50 × I events, or `--events` × I: Zipf popularity, customers with tastes
 in a few of many clusters who stay with one for some events, titles that share words within a cluster. Ids,
 titles and events alone: no language model. Every size is made, fitted and asked in processes of its own, in a
-folder of its own, so that a killed run goes on. All sizes have the settings of a large catalogue (factors by least squares
-in place of the closed form, candidates), so that the line compares like with like.
+folder of its own, so that a killed run goes on. All sizes have the settings of a large catalogue (factors by
+least squares in place of the closed form, candidates), so that the line compares like with like.
 
 The last event of N_ASKED customers, where it is of a new item, is held out. `p50_ms` and `p99_ms` are of the
 ten best for one customer, one at a time, from candidates and by a scan of every item. `cpu_ms`, `fit_cpu_s`
