@@ -2,11 +2,11 @@
 
     python benchmarks/recommend_scale.py
 
-A shop of I items has I customers and 50 × I events: Zipf popularity, customers with tastes in a few of many
-clusters who stay with one for some events, titles that share words within a cluster. Ids, titles and events
-alone: no language model. Every size is made, fitted and asked in processes of its own, in a folder of its
-own, so that a killed run goes on. All sizes have the settings of a large catalogue (factors by least squares
-in place of the closed form, candidates), so that the line compares like with like.
+A shop of I items has I customers and 50 × I events, or `--events` × I: Zipf popularity, customers with tastes
+in a few of many clusters who stay with one for some events, titles that share words within a cluster. Ids,
+titles and events alone: no language model. Every size is made, fitted and asked in processes of its own, in a
+folder of its own, so that a killed run goes on. All sizes have the settings of a large catalogue (factors by
+least squares in place of the closed form, candidates), so that the line compares like with like.
 
 The last event of N_ASKED customers, where it is of a new item, is held out. `p50_ms` and `p99_ms` are of the
 ten best for one customer, one at a time, from candidates and by a scan of every item. `cpu_ms`, `fit_cpu_s`
@@ -53,12 +53,14 @@ STAGES = ("make", "fit", "ask")
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--events", type=int, default=EVENTS_AN_ITEM, help="of an item, on average")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stage", choices=STAGES, help="of one size; for the process of that stage")
     if "--stage" in sys.argv:
         options = parser.parse_args()
-        STAGE[options.stage](options.work, options.sizes[0], options.seed)
+        given = (options.events,) if options.stage == "make" else ()
+        STAGE[options.stage](options.work, options.sizes[0], options.seed, *given)
         return
     bench = begin(parser, canary={"sizes": [400]}, no_key=["sizes", "stage"])
     options = bench.given
@@ -79,9 +81,10 @@ def measured(size: int, options: argparse.Namespace, bench: Bench) -> list[dict[
                 shutil.copytree(before, folder, dirs_exist_ok=True)
             here = [sys.executable, __file__, "--stage", stage, "--sizes", str(size), "--work", str(folder)]
             threads = {name: str(options.threads) for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS")}
-            subprocess.run([*here, "--seed", str(options.seed)], check=True, env={**os.environ, **threads})
+            more = ["--seed", str(options.seed), "--events", str(options.events)]
+            subprocess.run([*here, *more], check=True, env={**os.environ, **threads})
 
-        before = bench.store.folder(f"{size} items: {stage}", made, size, options.seed)
+        before = bench.store.folder(f"{size} items: {stage}", made, size, options.seed, options.events)
         rows += json.loads((before / f"{stage}.json").read_text(encoding="utf-8"))
     for row in rows:
         print(f"{row['row']:12s} {row['bucket']:>14s} {row['metric']:20s} {row['value']:.4f}", flush=True)
@@ -91,17 +94,19 @@ def measured(size: int, options: argparse.Namespace, bench: Bench) -> list[dict[
 # the shop -----------------------------------------------------------------------------------------
 
 
-def make(folder: Path, size: int, seed: int) -> None:
+def make(folder: Path, size: int, seed: int, events_an_item: int) -> None:
     """Writes the shop, and the events to come as `asked.parquet`."""
-    items, events, asked = generated(size, seed)
+    items, events, asked = generated(size, seed, events_an_item)
     Shop.of(items=items, events=events).save(folder / "shop")
     asked.write_parquet(folder / "asked.parquet")
     _done(folder, "make", [])
 
 
-def generated(size: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def generated(
+    size: int, seed: int, events_an_item: int = EVENTS_AN_ITEM
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Items, events, and held-out last events, of a shop of `size` items and customers."""
-    users, items = choices(size, seed)
+    users, items = choices(size, seed, events_an_item)
     ends = np.append(np.flatnonzero(np.diff(users)), len(users) - 1)
     rng = stream(seed, "asked")
     again = np.zeros(size, np.int64)
@@ -124,11 +129,11 @@ def generated(size: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.Data
     return catalogue(size, seed), events, asked
 
 
-def choices(size: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Who chose what, customer by customer, in time: user and item [50 × size]."""
+def choices(size: int, seed: int, events_an_item: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Who chose what, customer by customer, in time: user and item [events_an_item × size]."""
     rng = stream(seed, "choices")
-    lengths = np.clip(rng.lognormal(np.log(0.7 * EVENTS_AN_ITEM), 0.85, size), 3, 400)
-    lengths = np.maximum(3, lengths * EVENTS_AN_ITEM * size / lengths.sum()).astype(np.int64)
+    lengths = np.clip(rng.lognormal(np.log(0.7 * events_an_item), 0.85, size), 3, 400)
+    lengths = np.maximum(3, lengths * events_an_item * size / lengths.sum()).astype(np.int64)
     users = np.repeat(np.arange(size), lengths)
     place = np.arange(len(users)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     clusters, sizes, starts = clustered(size, seed)
@@ -351,7 +356,7 @@ def _panel(alt: Any, title: str, rows: list[dict[str, Any]], lines: dict[tuple[s
     return (base.mark_line() + base.mark_point(filled=True, size=45)).properties(width=220, height=200)
 
 
-STAGE: dict[str, Callable[[Path, int, int], None]] = {"make": make, "fit": fit, "ask": ask}
+STAGE: dict[str, Callable[..., None]] = {"make": make, "fit": fit, "ask": ask}
 
 if __name__ == "__main__":
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

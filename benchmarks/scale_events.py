@@ -4,10 +4,11 @@
 
 A made-up log like Taobao's (a customer to a hundred events, four items to a hundred, items by a power law,
 nine days, four kinds) at every size. Each stage runs in a process of its own: `read` (CSV to a shop), `look`,
-`clean`, `split`, `customers` (what the recommender reads of events: catalogue and histories). `seconds` is
-the stage without the start of Python, `peak_gib` the most memory of its process, `ratio` the time beside bare
-Polars on the same rows (CSV scanned into Parquet for `read`; Parquet read, and repeated rows dropped, for
-the others), `growth_ratio` the time a row beside that of the smallest size.
+`clean`, `split`, `customers` (what the recommender reads of events: catalogue and histories), `recommend`
+(the whole recommender of ids alone, with the settings of `recommend_scale`). `seconds` is the stage without
+the start of Python, `peak_gib` the most memory of its process, `ratio` the time beside bare Polars on the
+same rows (CSV scanned into Parquet for `read`; Parquet read, and repeated rows dropped, for the others),
+`growth_ratio` the time a row beside that of the smallest size.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench import begin, parser_of
+from recommend_scale import settings
 
 from retailor.shop.look import look
 from retailor.shop.read import read_sources
 from retailor.shop.sources.settings import Source
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import open_shop
+from retailor.tasks.recommend import Recommender
 from retailor.tasks.recommend.customers import read_catalogue, read_customers
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.clean_shop import clean
@@ -140,10 +143,14 @@ def _customers(place: Path) -> None:
     read_customers(shop, read_catalogue(shop), RecommendSettings())
 
 
+def _recommend(place: Path) -> None:
+    Recommender(None, settings(0)).fit(open_shop(place / "train")).save(place / "task")
+
+
 STAGES: Mapping[str, Callable[[Path], object]] = {
     "bare read": _bare_read, "bare rows": _bare_rows, "read": _read,
     "look": lambda place: look(open_shop(place / "shop")), "clean": _clean, "split": _split,
-    "customers": _customers,
+    "customers": _customers, "recommend": _recommend,
 }  # fmt: skip
 
 
