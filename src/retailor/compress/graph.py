@@ -105,7 +105,7 @@ def _small_gather(graph: Any, node: Any, table: Any, how: Embeddings) -> list[An
         if all(t.name != small for t in graph.initializer):
             graph.initializer.append(_packed(small, codes))
         _add(graph, f"{name}.scale", scales)
-        settings = {"block_size": ROW_BLOCK, "gather_axis": 0, "quantize_axis": 1}
+        settings: dict[str, Any] = {"block_size": ROW_BLOCK, "gather_axis": 0, "quantize_axis": 1}
         inputs = [small, ids, f"{name}.scale"]
         return [
             helper.make_node(

@@ -130,8 +130,10 @@ def prefer(
         return _loss(found.sum(1), (labels != IGNORED).sum(1), given, settings)
 
     def validate() -> float:
-        now = _losses(tuned, held_out, max_tokens, network=network, half=half)
-        return -float(_loss(*map(torch.from_numpy, (*now, before_held_out)), settings))
+        now, n_tokens = map(
+            torch.from_numpy, _losses(tuned, held_out, max_tokens, network=network, half=half)
+        )
+        return -float(_loss(now, n_tokens, torch.from_numpy(before_held_out), settings))
 
     with undropped(network):
         log = train(

@@ -101,7 +101,8 @@ class Synonyms:
 
     def docs(self, index: BM25Index, query: str) -> Mapping[str, Ints]:
         """Index word of the query that is in a phrase with synonyms to the texts that have one of these."""
-        said, found = words(query, bigrams=False), {}
+        said = words(query, bigrams=False)
+        found: dict[str, Ints] = {}
         for phrase, others in self.found(query).items():
             docs = np.unique(np.concatenate([docs_with_all(index, other) for other in others]))
             for word in _cut_as(said, phrase):
