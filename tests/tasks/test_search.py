@@ -15,7 +15,7 @@ from retailor.errors import ConfigError, DataError, MissingTable, ModelError
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
-from retailor.tasks.search.shapes import SearchQuery
+from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.weights import GRID, best_weights
 from retailor.testing.tasks import TaskContract
 from retailor.testing.toys import HashEncoder
@@ -221,7 +221,7 @@ def test_what_means_nothing_is_said_to_match_nothing_and_pages_are_stable() -> N
         search.predict([SearchQuery("steel", offset=999)])
 
 
-def test_what_is_near_in_meaning_is_no_match_where_bounds_leave_out_all_that_have_the_words() -> None:
+def test_a_bound_that_leaves_out_all_that_have_the_words_gives_way_and_one_asked_for_holds() -> None:
     rows = [(f"h{i}", f"headphones number {i}", 50.0 + i) for i in range(3)]
     rows += [(f"b{i}", f"lip balm number {i}", 5.0 + i) for i in range(3)]
     items = pl.DataFrame(rows, schema=["item_id", "title", "price"], orient="row")
@@ -230,7 +230,10 @@ def test_what_is_near_in_meaning_is_no_match_where_bounds_leave_out_all_that_hav
     def asked(text: str):
         return search.predict([SearchQuery(text, 6)])[0]
 
-    assert asked("headphones under 20").is_nearest and asked("headphones under 20").n_found == 0
-    assert {item.item_id[0] for item in asked("headphones under 20").items} == {"b"}
+    without = asked("headphones under 20")
+    assert [item.item_id[0] for item in without.items[:3]] == ["h"] * 3 and without.n_found == 3
+    assert [each.text for each in without.relaxed] == ["under 20"] and without.filters == without.relaxed
+    held = search.predict([SearchQuery("headphones", 6, (Filter("price", "<=", 20.0),))])[0]
+    assert held.is_nearest and held.n_found == 0 and {item.item_id[0] for item in held.items} == {"b"}
     assert not asked("headphones under 51.5").is_nearest and asked("headphones under 51.5").n_found == 2
     assert not asked("lip balm under 20").is_nearest and not asked("headphones").is_nearest

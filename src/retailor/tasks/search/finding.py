@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,10 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
         seen = made.looks.seen
         scores, chosen, matches = made.looks.found(query.image, asked.text, scores, chosen, matches)
     elif reading.words_are_elsewhere(raw[:2], chosen.allowed):
+        if given_way := reading.giving_way(asked.filters, chosen, raw[:2], made.table):
+            rest = tuple(each for each in asked.filters if each not in given_way)
+            otherwise = found(made, query, replace(asked, filters=rest), vector)
+            return replace(otherwise, filters=asked.filters, relaxed=(*given_way, *otherwise.relaxed))
         matches[:] = False
     rows_found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
     rows = reading.page(query, scores, chosen, rows_found, made.table, made.ties)

@@ -156,6 +156,17 @@ def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
     return bool(inside < _LEAST_WORDS * everywhere)
 
 
+def giving_way(
+    filters: Sequence[Filter], chosen: Chosen, lexical: F32, table: ItemTable
+) -> tuple[Filter, ...]:
+    """The bounds that were read and leave no item with the words of a query; none where leaving them out
+    brings none back. Of backpacks that all cost more than 60 the cheapest is nearer than a lip balm for 50.
+    """
+    read = tuple(each for each in filters if each.text and each.op != "=" and each not in chosen.relaxed)
+    asked = [each for each in filters if not each.text]
+    return () if not read or words_are_elsewhere(lexical, table.passing(asked)) else read
+
+
 def whys(
     rows: Rows, raw: F32, table: ItemTable, understood: Understood, seen: Bools, otherwise: Bools
 ) -> list[Why]:
