@@ -204,7 +204,9 @@ class BoundedConnection(HttpToolsProtocol):
         is_asked = self._in_body and self.cycle is not None
         if is_asked and self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()  # its turn has not come, and does not
-            self.cycle, is_asked = (self.pipeline[0][0] if self.pipeline else self._answered), False
+            before = self.pipeline[0][0] if self.pipeline else self._answered
+            assert before is not None, "what waits for its turn stands behind something"
+            self.cycle, is_asked = before, False
         self._is_last = True
         if is_asked:
             # What answers it is told that nobody is there.
