@@ -66,6 +66,9 @@ def test_an_event_changes_the_next_recommendation(client: TestClient) -> None:
     before = recommended(client, "new")
     reply = client.post("/events", json={"events": [event("e1", before[0])]})
     assert reply.json() == {"accepted": 1, "repeated": 0, "refused": []}
+    assert reply.headers["content-type"] == "application/json" and reply.headers["x-frame-options"] == "DENY"
+    told = client.get("/metrics").text
+    assert 'retailor_http_requests_total{method="POST",route="/events",status="200"} 1.0' in told
     assert before[0] not in recommended(client, "new")
     assert recommended(client, "someone else")[0] == before[0]
 

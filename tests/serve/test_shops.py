@@ -523,7 +523,7 @@ serve_shops(shops, TOY_TASKS, ServeSettings(port=0))
 def started(log: Path, *shops: str) -> tuple[subprocess.Popen[str], str]:
     with log.open("w") as file:
         process = subprocess.Popen([sys.executable, "-c", CODE, *shops], stderr=file, text=True)
-    for _ in range(600):
+    for _ in range(2400):
         if "encoders are open" in log.read_text() or process.poll() is not None:
             break
         time.sleep(0.05)

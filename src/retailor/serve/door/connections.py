@@ -205,7 +205,8 @@ class BoundedConnection(HttpToolsProtocol):
         if is_asked and self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()  # its turn has not come, and does not
             before = self.pipeline[0][0] if self.pipeline else self._answered
-            self.cycle, is_asked = before, False  # type: ignore[assignment]
+            assert before is not None, "what waits for its turn stands behind something"
+            self.cycle, is_asked = before, False
         self._is_last = True
         if is_asked:
             # What answers it is told that nobody is there.
