@@ -224,7 +224,7 @@ def test_only_words_that_make_a_rule_are_suggested() -> None:
 
 
 def test_names_of_one_category_are_suggested_and_taken_only_where_asked_for(tmp_path: Path) -> None:
-    kinds = {
+    kinds: dict[str, tuple[str, ...]] = {
         "Shelters": ("blue tent", "red tent", "big tent", "blue bivouac", "red bivouac", "big bivouac"),
         "Cups": ("blue cup", "red cup", "big cup", "blue mug", "red mug", "big mug"),
         "Lamps": ("blue lamp", "red lamp", "big lamp", "blue torch", "red torch", "big torch"),

@@ -108,7 +108,8 @@ class Synonyms:
         return self._by_word(index, query, with_own=True)
 
     def _by_word(self, index: BM25Index, query: str, *, with_own: bool) -> dict[str, Ints]:
-        said, found = words(query, bigrams=False), {}
+        said = words(query, bigrams=False)
+        found: dict[str, Ints] = {}
         for phrase, others in self.found(query).items():
             phrases = [*others, phrase] if with_own else others
             docs = np.unique(np.concatenate([docs_with_all(index, each) for each in phrases]))
