@@ -121,7 +121,7 @@ def test_a_rehearsed_query_is_compared_with_the_catalogue_once(search: Search) -
         def __matmul__(self, other: np.ndarray) -> np.ndarray:  # type: ignore[override]
             nonlocal compared
             compared += 1
-            return np.asarray(self) @ other
+            return np.asarray(np.asarray(self) @ other)
 
     asked = rehearsals(catalogue, 0)
     counting = replace(catalogue, vectors=np.asarray(catalogue.vectors).view(Counting))

@@ -14,6 +14,8 @@ from retailor.errors import DataError
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.tables import Shop
 from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.rerank.candidates import Candidates, Catalogue
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.tasks.search.synonyms import rules
 from retailor.tasks.search.synonyms.expansion import MAX_SEARCHED, Synonyms
@@ -129,6 +131,40 @@ def test_no_item_loses_by_a_synonym_and_the_others_stay_as_they_were(said: list[
     assert (Synonyms().score(INDEX, query) == plain).all()
 
 
+def test_the_category_asked_for_is_that_of_the_synonyms() -> None:
+    titles = [
+        "baby monitor",
+        "baby monitor two",
+        "folding stroller",
+        "light stroller",
+        "kettle",
+        "red kettle",
+    ]
+    index, rows = BM25Index.of(titles), np.arange(6)
+    table = ItemTable.of(
+        Shop.of(
+            items=pl.DataFrame(
+                {
+                    "item_id": titles,
+                    "title": titles,
+                    "category": [["Monitors"]] * 2 + [["Strollers"]] * 2 + [["Kettles"]] * 2,
+                }
+            )
+        )
+    )
+    z = np.zeros((3, 6), np.float32)
+
+    def asked(query: str, *lines: str) -> int:
+        catalogue = Catalogue(index, index, np.zeros((6, 2), np.float32), table, Synonyms.of(lines))
+        return int(Candidates(query, rows, z, z[0]).category(catalogue).argmax())
+
+    assert asked("baby carriage") == 0
+    assert asked("baby carriage", "baby carriage => stroller") == 2
+    assert asked("baby carriage", "pram, stroller") == 0
+    # What has the phrase itself speaks too.
+    assert set(Synonyms.of(["baby monitor => kettle"]).meant(index, "baby monitor")["baby"]) == {0, 1, 4, 5}
+
+
 def test_comments_escapes_and_repeated_phrases() -> None:
     found = rules_of(["# all of it", "", "tv, television  # the screen", r"a\,b, c", "tv, telly"])
     assert found[phrase_of("tv")] == (phrase_of("television"), phrase_of("telly"))
@@ -188,7 +224,7 @@ def test_only_words_that_make_a_rule_are_suggested() -> None:
 
 
 def test_names_of_one_category_are_suggested_and_taken_only_where_asked_for(tmp_path: Path) -> None:
-    kinds = {
+    kinds: dict[str, tuple[str, ...]] = {
         "Shelters": ("blue tent", "red tent", "big tent", "blue bivouac", "red bivouac", "big bivouac"),
         "Cups": ("blue cup", "red cup", "big cup", "blue mug", "red mug", "big mug"),
         "Lamps": ("blue lamp", "red lamp", "big lamp", "blue torch", "red torch", "big torch"),

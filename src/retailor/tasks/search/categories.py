@@ -8,7 +8,7 @@ category are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,11 +64,14 @@ class Categories:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def asked(self, query: str, rows: I64, nearness: F32) -> F32:
+    def asked(
+        self, query: str, rows: I64, nearness: F32, otherwise: Mapping[str, NDArray[np.integer]] | None = None
+    ) -> F32:
         """How probable it is that a query asks for the category of each of some items [n].
 
         Of the categories that these items are of, as far as titles have the words of the query; 0 of an item
-        without one. `nearness` [n] are z-scores.
+        without one. `nearness` [n] are z-scores. For a word in `otherwise`, which is part of a phrase with
+        synonyms, the titles of these items speak: they have the phrase or a synonym.
         """
         of_rows = self.of_item[rows]
         told = of_rows >= 0
@@ -77,7 +80,8 @@ class Categories:
         present, place = np.unique(of_rows[told], return_inverse=True)
         odds = NEARNESS * _nearest(place, nearness[told], len(present))
         weights = weighed_words(query)
-        known = {word: docs for word in weights if len(docs := self.titles.docs_with(word))}
+        said = {word: self.titles.docs_with(word) for word in weights} | dict(otherwise or {})
+        known = {word: docs for word, docs in said.items() if word in weights and len(docs)}
         for word, docs in known.items():
             odds += np.float32(weights[word]) * self._evidence(docs)[present]
         found = np.zeros(len(rows), np.float32)

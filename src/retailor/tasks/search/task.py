@@ -165,7 +165,8 @@ class Search:
         settings = saved_settings(SearchSettings, manifest.settings, str(folder))
         has_table = "items.parquet" in manifest.files
         made = model.load(folder, settings, has_table=has_table, open_encoder=open_encoder)
-        task = cls(made.encoder, settings, pictures=made.looks.pictures if made.looks else None)
+        pictures = None if made.looks is None else made.looks.pictures
+        task = cls(made.encoder, settings, pictures=pictures)
         task._fitted = made
         task.log = json.loads((folder / "log.json").read_text(encoding="utf-8"))
         return task

@@ -56,7 +56,8 @@ class Candidates:
 
     def category(self, catalogue: Catalogue) -> F32:
         """How probable it is that the query asks for the category of each candidate [n]."""
-        return catalogue.categories.asked(self.query, self.rows, self.z[2])
+        meant = catalogue.synonyms.meant(catalogue.titles, self.query)
+        return catalogue.categories.asked(self.query, self.rows, self.z[2], meant)
 
     def by_rule(self, catalogue: Catalogue) -> F32:
         """Scores [n]: words and details weigh what meaning does where one item has all that is asked for.

@@ -101,10 +101,18 @@ class Synonyms:
 
     def docs(self, index: BM25Index, query: str) -> Mapping[str, Ints]:
         """Index word of the query that is in a phrase with synonyms to the texts that have one of these."""
+        return self._by_word(index, query, with_own=False)
+
+    def meant(self, index: BM25Index, query: str) -> Mapping[str, Ints]:
+        """The same with the texts that have the phrase itself: 'baby' of "baby carriage" is no word alone."""
+        return self._by_word(index, query, with_own=True)
+
+    def _by_word(self, index: BM25Index, query: str, *, with_own: bool) -> dict[str, Ints]:
         said = words(query, bigrams=False)
         found: dict[str, Ints] = {}
         for phrase, others in self.found(query).items():
-            docs = np.unique(np.concatenate([docs_with_all(index, other) for other in others]))
+            phrases = [*others, phrase] if with_own else others
+            docs = np.unique(np.concatenate([docs_with_all(index, each) for each in phrases]))
             for word in _cut_as(said, phrase):
                 found[word] = np.union1d(found[word], docs) if word in found else docs
         return found
