@@ -218,7 +218,8 @@ def told(name: str, cases: Cases, first: Cases) -> list[Score | dict[str, Any]]:
     for task, values in cases.items():
         rows.append(score_mean(name, f"{task} {TASKS[task]}", values))
         kept = values.mean() / first[task].mean()
-        low, high = bounds(bootstrap_means(values) / bootstrap_means(first[task]))
+        with np.errstate(divide="ignore", invalid="ignore"):  # some draws of few cases have no success
+            low, high = bounds(bootstrap_means(values) / bootstrap_means(first[task]))
         rows.append({"row": name, "metric": f"{task} kept", "value": kept, "low": low, "high": high,
                      "n": len(values)})  # fmt: skip
         shares.append(kept)

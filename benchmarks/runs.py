@@ -38,7 +38,7 @@ RUNS = (
     Run("serve_speed", 6),
     Run("serve_workers", 12),
     Run("live_events", 4),
-    Run("update_cost", 6),
+    Run("update_cost", 4),
     Run("train_devices", 3),
     Run("scale_events", 30),
     Run("scale_search", 40, ("icecat-search", "amazon2014-beauty")),
