@@ -18,7 +18,7 @@ LEAST = 16
 
 def in_common(rows: Sequence[Sequence[int]]) -> int:
     """How many ids all rows begin with, less than the shortest has: of each at least one is left to read."""
-    first, last = min(rows), max(rows)
+    first, last = min(map(list, rows)), max(map(list, rows))
     most = min(map(len, rows)) - 1
     return next((i for i in range(most) if first[i] != last[i]), max(most, 0))
 
