@@ -22,11 +22,11 @@ from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.cases import cases_of, featurise, learning_lists
-from retailor.tasks.answer.features import FEATURES
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.passages import passages
-from retailor.tasks.answer.ranker import DEFAULT, logistic
+from retailor.tasks.answer.evidence.features import FEATURES
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import passages
+from retailor.tasks.answer.ranking.cases import cases_of, featurise, learning_lists
+from retailor.tasks.answer.ranking.ranker import DEFAULT, logistic
 
 
 def training_shop(folder: Path) -> Shop:
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def print_default(encoder: Encoder, train: Shop) -> None:
-    """The weights for shops without questions, as `tasks/answer/ranker.py` has them."""
+    """The weights for shops without questions, as `tasks/answer/ranking/ranker.py` has them."""
     table = passages(train, max_per_item=400, max_review_sentences=0, max_chars=600)
     index = PassageIndex.of(table, encoder)
     cases = learning_lists(cases_of(train.questions, index, max_page=40), n_negatives=6, seed=0)

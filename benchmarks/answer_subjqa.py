@@ -23,10 +23,10 @@ from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
 from retailor.shop.tables import Shop
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.passages import passages
-from retailor.tasks.answer.ranker import default_ranker
-from retailor.tasks.answer.scores import risks
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import passages
+from retailor.tasks.answer.ranking.ranker import default_ranker
+from retailor.tasks.answer.ranking.scores import risks
 
 NONE = "ANSWERNOTFOUND"
 

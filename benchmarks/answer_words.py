@@ -20,8 +20,8 @@ from retailor.metrics.generation import bleu, rouge_l
 from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.retrieval.tokens import content_words
-from retailor.tasks.answer.cases import source_of
-from retailor.tasks.answer.passages import plain
+from retailor.tasks.answer.evidence.passages import plain
+from retailor.tasks.answer.ranking.cases import source_of
 from retailor.tasks.answer.shapes import Evidence
 from retailor.tasks.answer.wording import compose, says_yes
 

@@ -28,7 +28,7 @@ from retailor.metrics.interval import score_mean
 from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
 from retailor.retrieval.tokens import content_words
-from retailor.tasks.answer.stance import polarity
+from retailor.tasks.answer.forms.stance import polarity
 from retailor.tasks.answer.wording import NEGATION, says_yes
 
 NEAREST = 5

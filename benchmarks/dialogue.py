@@ -42,7 +42,7 @@ from retailor.serve.settings import ServeSettings
 from retailor.shop.demo.shop import demo_shop, demo_truth
 from retailor.shop.demo.words_en import ENGLISH
 from retailor.shop.demo.words_zh import CHINESE
-from retailor.tasks.answer import kinds
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.registry import TASKS
 from retailor.tasks.search.shapes import SearchQuery

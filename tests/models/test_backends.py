@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from retailor.compress.onnx import compress
 from retailor.compress.settings import CompressSettings
 from retailor.errors import ConfigError, MissingExtra, ModelError
 from retailor.models.encoding import exact_vectors
 from retailor.models.hashed import HashEncoder
+from retailor.models.local import LocalEncoder
 from retailor.models.runtimes.backends import open_encoder
+from retailor.models.runtimes.export_process import check
 from retailor.models.runtimes.exporting import describe, export
 from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.models.runtimes.sessions import Backend
@@ -38,10 +42,10 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 def test_every_backend_gives_the_same_vectors(saved: Path, backend: Backend) -> None:
     wanted = exact_vectors(tiny_encoder(), TEXTS)
     found = open_encoder(saved, backend)
-    assert isinstance(found, OnnxEncoder) == (backend in ("onnx", "openvino"))
+    assert isinstance(found, OnnxEncoder) == (backend != "torch")
     for role in ("passage", "query"):
         assert (found.encode(TEXTS, role=role) * wanted).sum(axis=1).min() > 0.999
-    if backend == "onnx":
+    if backend in ("auto", "onnx"):
         np.testing.assert_allclose(found.encode(TEXTS), wanted, atol=1e-5)
 
 
@@ -56,8 +60,59 @@ def test_openvino_in_float32_is_exact(tmp_path: Path) -> None:
 
 def test_a_network_is_exported_once(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_encoder(saved, "onnx").encode(TEXTS)
-    monkeypatch.setattr("retailor.models.runtimes.backends.export", None)  # would not be callable again
+    monkeypatch.setattr("retailor.models.runtimes.backends.exported_into", None)  # not callable again
     np.testing.assert_array_equal(open_encoder(saved, "onnx").encode(TEXTS), first)
+
+
+def test_weights_lie_beside_the_graph(saved: Path) -> None:
+    found = open_encoder(saved)
+    assert isinstance(found, OnnxEncoder)
+    graph, weights = found.folder / "model.onnx", found.folder / "model.weights"
+    assert weights.stat().st_size > graph.stat().st_size
+    assert weights.stat().st_mode == graph.stat().st_mode
+
+
+def test_auto_goes_on_with_torch_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = tiny_encoder()
+    encoder.pooling = "max"  # which no graph pools by
+    encoder.save(tmp_path / "max")
+    with caplog.at_level("INFO"):
+        assert isinstance(open_encoder(tmp_path / "max"), LocalEncoder)
+    assert "pools by 'max'" in caplog.text
+    with pytest.raises(ModelError, match="cannot be exported"):
+        open_encoder(tmp_path / "max", "onnx")
+
+
+@pytest.mark.parametrize("absent", ["device", "package", "cache"])
+def test_auto_is_torch_on_a_gpu_without_the_package_and_without_a_cache(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
+    backends = "retailor.models.runtimes.backends"
+    if absent == "device":
+        monkeypatch.setattr("retailor.models.hardware.default_device", lambda: torch.device("cuda"))
+        monkeypatch.setattr("retailor.models.local.load_encoder", lambda folder: "torch's")
+    elif absent == "package":
+        monkeypatch.setattr(f"{backends}.find_spec", lambda name: None if name == "onnxscript" else name)
+    else:
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path / "file" / "cache"))
+    assert not isinstance(open_encoder(saved), OnnxEncoder)
+
+
+def test_a_graph_that_gives_other_vectors_is_refused(saved: Path, tmp_path: Path) -> None:
+    encoder = tiny_encoder()
+    encoder.prompts = {"query": "", "passage": ""}
+    graph = tmp_path / "graph"
+    graph.mkdir()
+    export(encoder, graph / "model.onnx", weights_apart=True)
+    describe(encoder, graph)
+    check(encoder, graph)
+    about = json.loads((graph / "retailor_encoder.json").read_text())
+    (graph / "retailor_encoder.json").write_text(json.dumps(about | {"pooling": "cls"}))
+    with pytest.raises(ModelError, match="gives other vectors"):
+        check(encoder, graph)
 
 
 def test_a_graph_runs_in_both_runtimes_and_not_in_torch(tmp_path: Path) -> None:

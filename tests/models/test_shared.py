@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file, save_file
 
 from retailor.models import kept_tokenizers
+from retailor.models.files import read_tokenizer
 from retailor.models.hardware import InferenceCopy
 from retailor.models.local import load_encoder
 from retailor.store.shared import SHARED, load_arrays, load_floats, mapped, shared_tensors
@@ -83,7 +84,7 @@ def test_a_kept_tokenizer_splits_as_one_that_is_read(tmp_path: Path, monkeypatch
     monkeypatch.setattr(kept_tokenizers, "_splitters", {})
     tiny_encoder().save(tmp_path / "encoder")
     read = load_encoder(tmp_path / "encoder")
-    kept_tokenizers.keep(tmp_path / "encoder")
+    kept_tokenizers.keep(tmp_path / "encoder", read_tokenizer(tmp_path / "encoder"))
     first, second = load_encoder(tmp_path / "encoder"), load_encoder(tmp_path / "encoder")
     assert first.tokenizer is second.tokenizer is not read.tokenizer
     second.max_tokens = 4

@@ -10,12 +10,13 @@ from retailor.errors import DataError, MissingTable, ModelError
 from retailor.metrics.ranking import Ranked, graded_ranks
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.answer import Answerer, AnswerSettings, kinds
-from retailor.tasks.answer.dialogue import checked as checked_rewriting
-from retailor.tasks.answer.dialogue import standalone
-from retailor.tasks.answer.features import FEATURES, is_yes_no
-from retailor.tasks.answer.passages import passages, plain, sentences
-from retailor.tasks.answer.ranker import (
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.evidence.features import FEATURES, is_yes_no
+from retailor.tasks.answer.evidence.passages import passages, plain, sentences
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.question.dialogue import checked as checked_rewriting
+from retailor.tasks.answer.question.dialogue import standalone
+from retailor.tasks.answer.ranking.ranker import (
     Held,
     Listed,
     Ranker,
@@ -23,7 +24,7 @@ from retailor.tasks.answer.ranker import (
     choose_ranker,
     folds_of,
 )
-from retailor.tasks.answer.scores import measures, risks
+from retailor.tasks.answer.ranking.scores import measures, risks
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.answer.worded import checked
 from retailor.tasks.answer.wording import compose, unknown_text

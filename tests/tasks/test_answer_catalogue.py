@@ -10,11 +10,11 @@ import pytest
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.assortment import range_in
-from retailor.tasks.answer.naming import is_named, looks_for, of_kind
+from retailor.tasks.answer.forms.assortment import range_in
+from retailor.tasks.answer.forms.naming import is_named, looks_for, of_kind
+from retailor.tasks.answer.forms.superlative import superlative_in
 from retailor.tasks.answer.quoting import answered_another, may_judge
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
-from retailor.tasks.answer.superlative import superlative_in
 from retailor.testing.toys import HashEncoder
 
 

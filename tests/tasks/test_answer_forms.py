@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.features import is_yes_no
-from retailor.tasks.answer.held import held
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.measures import LESS, MORE, converted, limit_in, quantities, said, unit_asked
-from retailor.tasks.answer.parts import parts
-from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.evidence.features import is_yes_no
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import passages
+from retailor.tasks.answer.forms.held import held
+from retailor.tasks.answer.forms.measures import LESS, MORE, converted, limit_in, quantities, said, unit_asked
+from retailor.tasks.answer.forms.stance import polarity, stance
+from retailor.tasks.answer.question.parts import parts
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Compared, Counts, Evidence
-from retailor.tasks.answer.stance import polarity, stance
 from retailor.testing.toys import HashEncoder
 
 ITEMS = pl.DataFrame(

@@ -17,8 +17,8 @@ from retailor.shop.facts import facts_table
 from retailor.shop.rules import cut
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings, task
-from retailor.tasks.answer.instructions import is_instruction
-from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.evidence.instructions import is_instruction
+from retailor.tasks.answer.evidence.passages import passages
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 from retailor.tasks.answer.worded import checked
 from retailor.testing.toys import HashEncoder

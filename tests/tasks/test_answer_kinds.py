@@ -7,13 +7,15 @@ import pytest
 
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
-from retailor.tasks.answer import Answerer, AnswerSettings, kinds, templates
-from retailor.tasks.answer.cases import answerable
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.parts import compares, parts
-from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import passages
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.question.parts import compares, parts
+from retailor.tasks.answer.ranking import templates
+from retailor.tasks.answer.ranking.cases import answerable
+from retailor.tasks.answer.ranking.synthetic import synthetic_cases
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
-from retailor.tasks.answer.synthetic import synthetic_cases
 from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
 

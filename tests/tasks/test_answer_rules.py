@@ -16,8 +16,8 @@ from retailor.shop.facts import Facts, facts_table
 from retailor.shop.rules import cut
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.contradictions import contradicted
-from retailor.tasks.answer.facts import CheckedFacts
+from retailor.tasks.answer.rules.contradictions import contradicted
+from retailor.tasks.answer.rules.facts import CheckedFacts
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.testing.toys import HashEncoder
 

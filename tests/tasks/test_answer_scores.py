@@ -17,7 +17,7 @@ from retailor.metrics.scores import Scores
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer
-from retailor.tasks.answer.scores import risks
+from retailor.tasks.answer.ranking.scores import risks
 from retailor.testing.toys import HashEncoder
 
 QUESTIONS = {

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.cases import cases_of
-from retailor.tasks.answer.features import FEATURES
-from retailor.tasks.answer.ranker import Held, Listed, Ranker, choose_ranker, folds_of
+from retailor.tasks.answer.evidence.features import FEATURES
+from retailor.tasks.answer.ranking.cases import cases_of
+from retailor.tasks.answer.ranking.ranker import Held, Listed, Ranker, choose_ranker, folds_of
 from retailor.tasks.recommend.behaviour import _loss as behaviour_loss
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.sentiment import SentimentReader, SentimentSettings

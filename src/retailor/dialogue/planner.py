@@ -21,8 +21,8 @@ from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
 from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.superlative import superlative_in
+from retailor.tasks.answer.forms.superlative import superlative_in
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.search.shapes import Filter, Sort
 
 MAX_SAID = 500

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from retailor.shop.tables import Shop
-from retailor.tasks.answer.kinds import KINDS, Kind, asked, gives_number, tells, wants_number
-from retailor.tasks.answer.passages import passages
+from retailor.tasks.answer.evidence.passages import passages
+from retailor.tasks.answer.question.kinds import KINDS, Kind, asked, gives_number, tells, wants_number
 from retailor.text.clean_text import clean_text
 
 OF_CATALOGUE = ("title", "attribute", "description")

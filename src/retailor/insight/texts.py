@@ -130,7 +130,7 @@ KINDS: Mapping[str, str] = {
     "cleaning": "清洁", "comfort": "舒适", "quality": "质量", "durability": "耐用", "value": "性价比", "liking": "喜爱", "safe": "安全",
     "effect": "效果", "connection": "连接", "heat": "受热", "delivery": "物流", "packing": "包装", "service": "服务",
 }  # fmt: skip
-"""The kinds of `tasks/answer/kinds`, as far as they have a Chinese name here."""
+"""The kinds of `tasks/answer/question/kinds`, as far as they have a Chinese name here."""
 
 
 def said(text: str, language: Language) -> str:

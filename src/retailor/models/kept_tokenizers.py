@@ -20,20 +20,14 @@ _splitters: dict[int, tuple[Any, int | None]] = {}
 _lock = threading.Lock()
 
 
-def keep(folder: Path) -> None:
-    """Reads the tokenizer of a folder for all processes that are forked from this one."""
+def keep(folder: Path, made: Any) -> None:
+    """Keeps the tokenizer of a folder for all processes that are forked from this one."""
     from tokenizers import Tokenizer
 
-    from retailor.models.files import read_tokenizer
-
-    key = _key(folder)
-    if key in _kept:
-        return
-    made = read_tokenizer(folder)
     backend = getattr(made, "backend_tokenizer", None)
     if isinstance(backend, Tokenizer):
         _splitters[id(made)] = Tokenizer.from_str(backend.to_str()), None
-    _kept[key] = made
+    _kept[_key(folder)] = made
 
 
 def kept(folder: Path) -> Any:

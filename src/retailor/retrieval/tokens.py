@@ -61,15 +61,27 @@ def shared_words(text: str, other: str) -> list[str]:
 
     Without stop words, and without single letters and digits.
     """
-    known = set(content_words(other))
+    known = _content_set(other)
     found: dict[str, str] = {}
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)):
-        run = match.group()
-        for written in _chinese(run, False) if match.lastgroup == "chinese" else [run]:
-            forms = content_words(written)
-            if len(written) > 1 and forms and set(forms) <= known:
-                found.setdefault(forms[0], written)
+    for written, forms in _written(text):
+        if len(written) > 1 and forms and known.issuperset(forms):
+            found.setdefault(forms[0], written)
     return list(found.values())
+
+
+@lru_cache(maxsize=8192)
+def _content_set(text: str) -> frozenset[str]:
+    return frozenset(content_words(text))
+
+
+@lru_cache(maxsize=1024)
+def _written(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The words of a text as they are written there, each with its index words."""
+    return tuple(
+        (written, tuple(content_words(written)))
+        for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text))
+        for written in (_chinese(match[0], False) if match.lastgroup == "chinese" else [match[0]])
+    )
 
 
 def places_of(text: str, other: str) -> list[tuple[int, int]]:

@@ -37,7 +37,7 @@ class ServeSettings:
     imported and made at the first question is then no customer's wait."""
     backend: Backend = "auto"
     """What computes the encoders: 'torch' the networks as they were fitted, 'onnx' and 'openvino' as graphs,
-    exported once; 'auto' what the run has, compressed ones as graphs."""
+    exported once; 'auto' compressed ones in their runtime, networks in ONNX Runtime where there is no GPU."""
     provider: str = "cpu"
     """Where 'onnx' computes: cpu, cuda, tensorrt, directml, coreml or cann (Ascend), each with its build of
     ONNX Runtime; 'openvino': cpu, gpu or npu."""

@@ -51,20 +51,23 @@ def language_of(text: str) -> str:
 
 
 def is_one_piece(tokenizer: Any, word: str) -> bool:
-    """Whether a transformers tokenizer knows a word as a whole; False for one that cannot tell."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    """Whether a tokenizer (of transformers or tokenizers) knows a word as a whole; False for one that cannot
+    tell."""
+    backend = _backend(tokenizer)
     return backend is not None and len(backend.encode(word, add_special_tokens=False).ids) == 1
 
 
 def reads(tokenizer: Any, text: str) -> bool:
-    """Whether a transformers tokenizer knows what the text is written with; True for one that cannot tell.
+    """Whether a tokenizer (of transformers or tokenizers) knows what the text is written with; True for one
+    that cannot tell.
 
     Strange are tokens it does not know, and single letters inside a word: a model that spells a script out
     was not taught its words. (One Chinese, Japanese or Korean character may be a word.)
     """
-    backend, unknown = (getattr(tokenizer, name, None) for name in ("backend_tokenizer", "unk_token_id"))
+    backend = _backend(tokenizer)
     if backend is None:
         return True
+    unknown = tokenizer.unk_token_id if hasattr(tokenizer, "unk_token_id") else _unknown_id(backend)
     # The backend itself: a call of the tokenizer would change what other threads share with it.
     made = backend.encode(text, add_special_tokens=False)
     strange, before = 0, (None, (0, 0))
@@ -76,6 +79,18 @@ def reads(tokenizer: Any, text: str) -> bool:
         strange += word is not None and (token == unknown or (spelled and not whole))
         before = word, (start, end)
     return bool(strange <= MOST_STRANGE * sum(made.attention_mask))  # padding is no text
+
+
+def _backend(tokenizer: Any) -> Any:
+    """What splits: a tokenizer of transformers has it, one of tokenizers is it; None for any other."""
+    return getattr(tokenizer, "backend_tokenizer", tokenizer if hasattr(tokenizer, "token_to_id") else None)
+
+
+def _unknown_id(tokenizer: Any) -> int | None:
+    """The id of the unknown token of a tokenizer of tokenizers."""
+    names = (getattr(tokenizer.model, "unk_token", None), "<unk>", "[UNK]")
+    ids = (tokenizer.token_to_id(name) for name in names if name)
+    return next((each for each in ids if each is not None), None)
 
 
 def _asian(word: str) -> bool:

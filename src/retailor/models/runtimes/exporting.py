@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 _OPSET = 20
 _LIMIT_BYTES = 2**31 - 2**20
+WEIGHTS = "model.weights"
+"""The weights of a graph, where they are apart."""
+_SMALL_BYTES = 4096
+"""Smaller ones stay in the graph."""
 _TALKERS = (
     "torch.onnx._internal.exporter._registration",
     "onnx_ir",
@@ -29,17 +33,19 @@ _TALKERS = (
 )
 
 
-def export(encoder: TrainableEncoder, path: Path) -> tuple[str, ...]:
+def export(encoder: TrainableEncoder, path: Path, *, weights_apart: bool = False) -> tuple[str, ...]:
     """Writes the network of `encoder` as float32 ONNX; returns the names of the inputs it takes.
 
     Inputs are int64 [batch, length], both free; the output `last_hidden_state` is float32
-    [batch, length, dim]. Raises ModelError for a network of over 2 GiB, which one file cannot hold.
+    [batch, length, dim]. `weights_apart`: the weights in a file beside the graph, which ONNX Runtime maps:
+    processes share it, and of word embeddings only those that are met are read. Raises ModelError for a
+    network of over 2 GiB that is to be one file.
     """
     _need_packages()
     import torch
 
     size = sum(p.numel() * 4 for p in encoder.network.parameters())
-    if size > _LIMIT_BYTES:
+    if size > _LIMIT_BYTES and not weights_apart:
         raise ModelError(f"'{encoder.name}' is {size / 2**30:.1f} GiB in float32; one ONNX file holds 2 GiB.")
     # Unequal lengths, so that the mask is no constant that the exporter could fold away.
     batch = encoder.tokens(["a few words to trace the network with", "fewer words"], role="passage")
@@ -55,11 +61,11 @@ def export(encoder: TrainableEncoder, path: Path) -> tuple[str, ...]:
             output_names=["last_hidden_state"],
             dynamic_shapes=(tuple(free for _ in names),),
             opset_version=_OPSET,
-            external_data=False,
+            external_data=weights_apart,
             dynamo=True,
             verbose=False,
         )
-    _strip(path)
+    _strip(path, weights_apart)
     return names
 
 
@@ -89,18 +95,26 @@ def _need_packages() -> None:
         ) from None
 
 
-def _strip(path: Path) -> None:
+def _strip(path: Path, weights_apart: bool) -> None:
     """Takes out what the exporter notes of its own run: stack traces, file paths, shapes of each value."""
     import onnx
 
     model = onnx.load(path)
+    for made in path.parent.glob(f"{path.name}.data"):
+        made.unlink()
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.graph.value_info[:]
     for part in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
         del part.metadata_props[:]
         part.doc_string = ""
-    onnx.save(model, path)
+    if weights_apart:
+        onnx.save_model(
+            model, path, save_as_external_data=True, location=WEIGHTS, size_threshold=_SMALL_BYTES
+        )
+        path.with_name(WEIGHTS).chmod(path.stat().st_mode)  # who serves may be another than who exports
+    else:
+        onnx.save_model(model, path)
 
 
 @contextmanager

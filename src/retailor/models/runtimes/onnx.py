@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, ModelError
 from retailor.machine import n_cores
+from retailor.models.kept_tokenizers import kept
 from retailor.models.runtimes.openvino_package import GRAPH
 from retailor.models.runtimes.sessions import Engine, open_session
 from retailor.models.shapes import Role
@@ -64,7 +65,7 @@ class OnnxEncoder:
             )
         self.prompts = {"query": "", "passage": "", **about["prompts"]}
         self.max_tokens = int(about["max_tokens"])
-        self.tokenizer = _tokenizer(self.folder / FILES[0], self.max_tokens)
+        self.tokenizer = kept(self.folder) or graph_tokenizer(self.folder)
         self._pad_id = int(about.get("pad_id", 0))
         self.engine: Engine = engine or ("openvino" if about.get("engine") == "openvino" else "onnx")
         self.session = open_session(graph, self.engine, provider, exact=exact)
@@ -140,13 +141,18 @@ def _batches(lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
         start = stop
 
 
-def _tokenizer(path: Path, max_tokens: int) -> Any:
+def graph_tokenizer(folder: Path) -> Any:
+    """The tokenizer beside a graph: of the package tokenizers, without padding, cut where the network ends.
+
+    Raises DataError for a file that cannot be read.
+    """
     from tokenizers import Tokenizer
 
     try:
-        found = Tokenizer.from_file(str(path))
+        about = json.loads((folder / FILES[1]).read_text(encoding="utf-8"))
+        found = Tokenizer.from_file(str(folder / FILES[0]))
     except Exception as error:
-        raise DataError(f"no tokenizer can be read from it: {error}", path=path) from None
+        raise DataError(f"no tokenizer can be read from it: {error}", path=folder / FILES[0]) from None
     found.no_padding()
-    found.enable_truncation(max_tokens)
+    found.enable_truncation(int(about["max_tokens"]))
     return found

@@ -15,7 +15,7 @@ from retailor.prove.encoders import Encoders, local, mark_of
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.features import FEATURES
+from retailor.tasks.answer.evidence.features import FEATURES
 
 LEAST_TEST = 20
 NEVER = 1_000_000_000

@@ -31,6 +31,7 @@ from retailor.machine import n_cores
 from retailor.serve.opening import contents_of
 from retailor.serve.server import Place, entries_of, log_settings, log_start, serve_as
 from retailor.serve.workers.figures import FILES, forget_worker
+from retailor.serve.workers.graphs import graphs_of
 from retailor.serve.workers.preloaded import TOKENIZERS
 from retailor.store.shared import SHARED
 
@@ -84,8 +85,10 @@ def serve_by_workers(place: Place, listener: socket.socket, entries: str) -> Non
     has_weights = any(any(path.rglob("*.safetensors")) for path in contents.tasks.values())
     preloaded = (*PRELOADED, *(WITH_MODELS if has_weights else ()), "retailor.serve.workers.preloaded")
     folders = [*contents.tasks.values(), *contents.compressed.values()]
-    tokenizers = sorted({path.parent for folder in folders for path in folder.rglob("tokenizer.json")})
     logging.config.dictConfig(log_settings())
+    graphs = graphs_of(folders, place.settings.backend, place.settings.provider)
+    read = {path.parent for folder in folders for path in folder.rglob("tokenizer.json")}
+    tokenizers = sorted({graphs.get(folder, folder) for folder in read})
     with (
         tempfile.TemporaryDirectory(prefix="retailor-") as folder,
         _environment(Path(folder), place, tokenizers),

@@ -13,11 +13,14 @@ TOKENIZERS = "RETAILOR_TOKENIZERS"
 
 
 def _read() -> None:
-    from retailor.models.kept_tokenizers import keep
+    from retailor.models.files import read_tokenizer
+    from retailor.models.kept_tokenizers import keep, kept
+    from retailor.models.runtimes.onnx import graph_tokenizer, holds_graph
 
-    for folder in filter(None, os.environ.get(TOKENIZERS, "").split(os.pathsep)):
+    for folder in map(Path, filter(None, os.environ.get(TOKENIZERS, "").split(os.pathsep))):
         with suppress(Exception):
-            keep(Path(folder))
+            if kept(folder) is None:
+                keep(folder, graph_tokenizer(folder) if holds_graph(folder) else read_tokenizer(folder))
 
 
 if os.environ.get(TOKENIZERS):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retailor.shop.gone import Gone
-from retailor.tasks.answer.index import CATEGORIES, PassageIndex
+from retailor.tasks.answer.evidence.index import CATEGORIES, PassageIndex
 
 
 def forget(folder: Path, gone: Gone) -> bool:

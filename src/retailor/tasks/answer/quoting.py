@@ -9,23 +9,25 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.tasks.answer import compared, kinds, wording
-from retailor.tasks.answer.assortment import SHOWN, Range, range_in
-from retailor.tasks.answer.contradictions import contradicted
-from retailor.tasks.answer.facts import CheckedFacts
-from retailor.tasks.answer.features import is_yes_no
-from retailor.tasks.answer.held import held, may_hold
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.measures import limit_in
-from retailor.tasks.answer.naming import is_named, looks_for, only_names
-from retailor.tasks.answer.of_shop import OfShop
-from retailor.tasks.answer.parts import compares
-from retailor.tasks.answer.ranker import Ranker
+from retailor.tasks.answer import wording
+from retailor.tasks.answer.evidence.features import is_yes_no
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.forms import compared
+from retailor.tasks.answer.forms.assortment import SHOWN, Range, range_in
+from retailor.tasks.answer.forms.held import held, may_hold
+from retailor.tasks.answer.forms.measures import limit_in
+from retailor.tasks.answer.forms.naming import is_named, looks_for, only_names
+from retailor.tasks.answer.forms.stance import says_of, stance
+from retailor.tasks.answer.forms.superlative import Superlative, superlative_in
+from retailor.tasks.answer.forms.superlative import compared as compared_values
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.question.parts import compares
+from retailor.tasks.answer.ranking.ranker import Ranker
+from retailor.tasks.answer.rules.contradictions import contradicted
+from retailor.tasks.answer.rules.facts import CheckedFacts
+from retailor.tasks.answer.rules.of_shop import OfShop
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
-from retailor.tasks.answer.stance import says_of, stance
-from retailor.tasks.answer.superlative import Superlative, superlative_in
-from retailor.tasks.answer.superlative import compared as compared_values
 
 RULES_BEHIND = 1.0
 """A rule of the shop answers a question on a product's page only where it is so much better than the page."""

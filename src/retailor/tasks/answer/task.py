@@ -21,21 +21,22 @@ from retailor.models.local import load_encoder, load_generator
 from retailor.models.shapes import Encoder, Generator, OpenEncoder
 from retailor.shop.tables import Shop
 from retailor.store import artifact
-from retailor.tasks.answer import dialogue, worded
-from retailor.tasks.answer.cases import Case, cases_of
-from retailor.tasks.answer.facts import CheckedFacts
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.instructions import is_instruction
-from retailor.tasks.answer.learn import Learner, Synthetic
-from retailor.tasks.answer.parts import parts
-from retailor.tasks.answer.passages import categories_of, passages
+from retailor.tasks.answer import worded
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.instructions import is_instruction
+from retailor.tasks.answer.evidence.passages import categories_of, passages
+from retailor.tasks.answer.question import dialogue
+from retailor.tasks.answer.question.parts import parts
 from retailor.tasks.answer.quoting import Quoting
-from retailor.tasks.answer.ranker import Ranker, default_ranker
-from retailor.tasks.answer.scores import case_values, judge_cases
+from retailor.tasks.answer.ranking.cases import Case, cases_of
+from retailor.tasks.answer.ranking.learn import Learner, Synthetic
+from retailor.tasks.answer.ranking.ranker import Ranker, default_ranker
+from retailor.tasks.answer.ranking.scores import case_values, judge_cases
+from retailor.tasks.answer.ranking.synthetic import synthetic_cases
+from retailor.tasks.answer.ranking.templates import Use
+from retailor.tasks.answer.rules.facts import CheckedFacts
 from retailor.tasks.answer.settings import AnswerSettings
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
-from retailor.tasks.answer.synthetic import synthetic_cases
-from retailor.tasks.answer.templates import Use
 
 __all__ = ["AnswerSettings", "Answerer"]
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import STOP_WORDS, content_words, words
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.contradictions import contradicted
-from retailor.tasks.answer.facts import CheckedFacts
-from retailor.tasks.answer.features import says_yes_no
-from retailor.tasks.answer.instructions import is_instruction
-from retailor.tasks.answer.measures import quantities
+from retailor.tasks.answer.evidence.features import says_yes_no
+from retailor.tasks.answer.evidence.instructions import is_instruction
+from retailor.tasks.answer.forms.measures import quantities
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.rules.contradictions import contradicted
+from retailor.tasks.answer.rules.facts import CheckedFacts
 from retailor.tasks.answer.shapes import Evidence, Verdict
 from retailor.tasks.answer.wording import NEGATION, is_chinese, says_yes
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
-from retailor.tasks.answer.features import CHOICE, is_yes_no, says_yes_no
-from retailor.tasks.answer.passages import sentences
+from retailor.tasks.answer.evidence.features import CHOICE, is_yes_no, says_yes_no
+from retailor.tasks.answer.evidence.passages import sentences
 from retailor.tasks.answer.shapes import Compared, Counts, Evidence, Value, Verdict
 
 _TRUE = frozenset(("true", "yes", "是", "有", "支持", "可以", "能"))

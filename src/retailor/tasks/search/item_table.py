@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from retailor.shop.tables import Shop
-from retailor.tasks.search.facets import Coded, facet, price_facet
+from retailor.tasks.search.coded import Coded, nearest_quantile
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
@@ -41,6 +42,7 @@ _OF_THE_BOX = re.compile(r"packag|pallet|master|carton|box|包装|外箱", re.IG
 """Attributes that measure what the item comes in."""
 _NEAR, _SAME = 0.2, 0.01
 """How far from a number 'about' reaches, and what counts as the same size: shares of the number."""
+MOST_VALUES = 12
 LEAST_BRAND_SHARE = 0.6
 """A word is read as a brand where so many of the items that have it in their title are of that brand."""
 
@@ -138,12 +140,12 @@ class ItemTable:
             return _compared(frame[one.field].to_numpy(), one.op, float(one.value))
         if one.field == "quantity":
             return self._measures(one)
-        if one.field in ("brand", "category"):
-            same = frame[one.field].fill_null("").str.to_lowercase() == str(one.value).lower()
-            return (~same if one.op == "!=" else same).to_numpy()
-        if one.field == "colour":
-            has = frame["colours"].list.contains(str(one.value)).fill_null(False)
-            return (~has if one.op == "!=" else has).to_numpy()
+        if one.field in ("brand", "category", "colour"):
+            wanted = str(one.value) if one.field == "colour" else str(one.value).lower()
+            same = self._coded[one.field].having(
+                wanted.__eq__ if one.field == "colour" else lambda name: name.lower() == wanted
+            )
+            return ~same if one.op == "!=" else same
         has = frame["words"].str.contains(_whole(str(one.value))).fill_null(False)
         return (~has if one.op == "!=" else has).to_numpy()
 
@@ -165,39 +167,21 @@ class ItemTable:
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour and quarter of their prices."""
+        found = [Facet(name, column.counts(rows, MOST_VALUES)) for name, column in self._coded.items()]
         prices = self._prices[rows]
-        found = [
-            facet("category", self._categories, self._categories.values[rows]),
-            facet("brand", self._brands_of, self._brands_of.values[rows]),
-            facet("colour", *self._colours_of(rows)),
-            price_facet(prices[~np.isnan(prices)]),
-        ]
+        found.append(_price_facet(np.sort(prices[~np.isnan(prices)])))
         return tuple(each for each in found if each.counts)
 
     @cached_property
+    def _coded(self) -> dict[str, Coded]:
+        """The columns of names that facets and filters are about, by facet."""
+        columns = {"category": "category", "brand": "brand", "colour": "colours"}
+        return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
+
+    @cached_property
     def _prices(self) -> NDArray[np.float64]:
-        """NaN where the price is not known [I]."""
-        return self.frame["price"].cast(pl.Float64).to_numpy()
-
-    @cached_property
-    def _categories(self) -> Coded:
-        return Coded.of(self.frame["category"])
-
-    @cached_property
-    def _brands_of(self) -> Coded:
-        return Coded.of(self.frame["brand"])
-
-    @cached_property
-    def _colours(self) -> tuple[NDArray[np.int64], Coded]:
-        """The item of each colour of each item, and these colours."""
-        each = self.frame.select(pl.int_range(pl.len()).alias("row"), "colours").explode("colours")
-        return each["row"].to_numpy(), Coded.of(each["colours"])
-
-    def _colours_of(self, rows: NDArray[np.int64]) -> tuple[Coded, NDArray[np.int64]]:
-        owners, colours = self._colours
-        inside = np.zeros(len(self), bool)
-        inside[rows] = True
-        return colours, colours.values[inside[owners]]
+        """The price of each item [I], nan where it is unknown."""
+        return self.frame["price"].to_numpy()
 
 
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
@@ -223,6 +207,22 @@ def _compared(values: NDArray[np.float64], op: str, wanted: float) -> Bools:
 
 def _whole(word: str) -> str:
     return re.escape(word.lower()) if not word.isascii() else rf"(?:^|\W){re.escape(word.lower())}s?(?:$|\W)"
+
+
+def _price_facet(prices: NDArray[np.float64]) -> Facet:
+    """Up to four ranges of sorted prices with about as many items each, cut at round prices."""
+    if not len(prices) or prices[0] == prices[-1]:
+        return Facet("price", ())
+    cuts = sorted({float(f"{nearest_quantile(prices, q):.2g}") for q in (0.25, 0.5, 0.75)})
+    edges = [0.0, *[cut for cut in cuts if 0 < cut < prices[-1]], float("inf")]
+    counts = [
+        (
+            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
+            int(((prices >= low) & (prices < high)).sum()),
+        )
+        for low, high in itertools.pairwise(edges)
+    ]
+    return Facet("price", tuple(pair for pair in counts if pair[1]))
 
 
 def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:

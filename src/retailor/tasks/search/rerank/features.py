@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from retailor.retrieval.blend import standardise
@@ -20,8 +21,8 @@ NAMES = (
 def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
     """The features [n, 2 × len(NAMES)]: as they are, then as z-scores among the candidates."""
     query, rows = candidates.query.lower(), candidates.rows
-    part = catalogue.table.frame[rows]
-    asked, titles = words(query), part["title"].fill_null("").str.to_lowercase()
+    asked, titles = words(query), _lower(catalogue.table.frame["title"], rows)
+    brands, categories = _lower(catalogue.table.frame["brand"], rows), catalogue.table.frame["category"]
     rule = candidates.by_rule(catalogue)
     best = np.argsort(-rule, kind="stable")[:N_BEST]
     columns = [
@@ -30,15 +31,20 @@ def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
         catalogue.titles.subset(candidates.query, rows),
         catalogue.titles.covered(asked, rows),
         catalogue.details.covered(asked, rows),
-        titles.str.contains(query, literal=True).to_numpy(),
-        titles.str.len_chars().to_numpy(),
-        (part["brand"].fill_null("").str.to_lowercase() == query).to_numpy(),
+        [query in title for title in titles],
+        [len(title) for title in titles],
+        [brand == query for brand in brands],
         _near(np.asarray(catalogue.vectors[rows], np.float32), best),
-        _of_kind(part["category"].to_list(), best),
+        _of_kind([categories[row] for row in rows.tolist()], best),
         candidates.category(catalogue),
     ]
     table = np.stack([np.asarray(column, dtype=np.float32) for column in columns])
     return np.concatenate([table, standardise(table)]).T
+
+
+def _lower(column: pl.Series, rows: NDArray[np.int64]) -> list[str]:
+    """Some of a column, in lower case: one by one, which for these few is quicker than a query."""
+    return [(column[row] or "").lower() for row in rows.tolist()]
 
 
 def _near(vectors: F32, best: NDArray[np.int64]) -> F32:

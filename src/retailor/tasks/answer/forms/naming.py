@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import HAS_CHINESE, content_words, words
-from retailor.tasks.answer import kinds, wording
-from retailor.tasks.answer.features import is_yes_no
-from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer import wording
+from retailor.tasks.answer.evidence.features import is_yes_no
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import Evidence
 
 ONE_KIND = 0.6

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.seeds import stream
-from retailor.tasks.answer.features import FEATURES
+from retailor.tasks.answer.evidence.features import FEATURES
 
 N_FOLDS = 5
 MIN_UNANSWERED = 20

@@ -7,8 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.measures import Limit, comparable, converted, limit_in, quantities, unit_asked
+from retailor.tasks.answer.forms.measures import (
+    Limit,
+    comparable,
+    converted,
+    limit_in,
+    quantities,
+    unit_asked,
+)
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import Evidence, Value, Verdict
 from retailor.text.quantities import Quantity
 

@@ -20,7 +20,7 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import words
 from retailor.seeds import stream
 from retailor.store.shared import load_floats
-from retailor.tasks.answer.features import Chance, features
+from retailor.tasks.answer.evidence.features import Chance, features
 from retailor.tasks.answer.shapes import Evidence
 
 N_CHANCE = 512

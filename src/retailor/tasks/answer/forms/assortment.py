@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.naming import kind_named, of_kind
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.forms.naming import kind_named, of_kind
 
 _ASKS = re.compile(
     r"^\W*(?:hi,? |hello,? )?(?:(?:do|can|does|will) (?:you|the shop|this shop|your shop)(?: guys)? (?:also )?(?:sell|have|carry|stock|offer)|have you got|got any|(?:is|are) there any)\b"

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 
-from retailor.tasks.answer.facts import CheckedFacts, methods
-from retailor.tasks.answer.measures import days_of, quantities
-from retailor.tasks.answer.passages import sentences
+from retailor.tasks.answer.evidence.passages import sentences
+from retailor.tasks.answer.forms.measures import days_of, quantities
+from retailor.tasks.answer.rules.facts import CheckedFacts, methods
 from retailor.text.places import WORLD, countries, includes
 
 _NOT = re.compile(

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.tasks.answer import kinds, wording
-from retailor.tasks.answer.contradictions import contradicted
-from retailor.tasks.answer.facts import CheckedFacts, Told
-from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer import wording
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.rules.contradictions import contradicted
+from retailor.tasks.answer.rules.facts import CheckedFacts, Told
 from retailor.tasks.answer.shapes import Answered, Evidence
 from retailor.tasks.answer.wording import is_chinese
 

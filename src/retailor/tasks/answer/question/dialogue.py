@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import content_words
-from retailor.tasks.answer import kinds
+from retailor.tasks.answer.question import kinds
 
 _REFERS = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|that|these|those|one|ones|the same)\b|它|他|她|这|那|其",

@@ -16,7 +16,7 @@ from typing import Literal
 
 from retailor.retrieval.tokens import UNITS, content_words, words
 from retailor.scripts import HAN
-from retailor.tasks.answer.rule_kinds import RULES
+from retailor.tasks.answer.question.rule_kinds import RULES
 from retailor.text.quantities import parse_quantities
 
 Sort = Literal["fact", "word", "opinion", "rule"]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from retailor.models.shapes import Encoder
 from retailor.retrieval.tokens import words
 from retailor.seeds import stream
-from retailor.tasks.answer.features import SOURCES, features
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.passages import plain
-from retailor.tasks.answer.ranker import Listed
+from retailor.tasks.answer.evidence.features import SOURCES, features
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import plain
+from retailor.tasks.answer.ranking.ranker import Listed
 
 
 @dataclass(frozen=True)

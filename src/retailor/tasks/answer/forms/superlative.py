@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retailor.tasks.answer.held import values_told
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.naming import kind_named, of_kind
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.forms.held import values_told
+from retailor.tasks.answer.forms.naming import kind_named, of_kind
 from retailor.tasks.answer.shapes import Evidence
 
 _TABLE = (

@@ -27,10 +27,10 @@ from retailor.metrics.ranking import (
 from retailor.metrics.scores import Scores
 from retailor.models.shapes import Encoder
 from retailor.tasks.answer import wording
-from retailor.tasks.answer.cases import Case, answerable, vectors_of
-from retailor.tasks.answer.features import features
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.ranker import Ranker
+from retailor.tasks.answer.evidence.features import features
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.ranking.cases import Case, answerable, vectors_of
+from retailor.tasks.answer.ranking.ranker import Ranker
 from retailor.tasks.answer.shapes import Evidence
 
 Figure = tuple[str, str, list[float]]

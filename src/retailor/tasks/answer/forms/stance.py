@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from retailor.retrieval.tokens import STOP_WORDS, content_words, stem
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.features import is_yes_no
-from retailor.tasks.answer.index import PassageIndex
+from retailor.tasks.answer.evidence.features import is_yes_no
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import Counts, Verdict
 from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from retailor.retrieval.tokens import HAS_CHINESE
 from retailor.shop.tables import Shop
-from retailor.tasks.answer.instructions import is_instruction
+from retailor.tasks.answer.evidence.instructions import is_instruction
 
 SCHEMA: dict[str, Any] = {
     "item_id": pl.String,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.models.shapes import Encoder
-from retailor.tasks.answer.cases import (
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.ranking.cases import (
     Case,
     answerable,
     answers_as_evidence,
@@ -18,8 +19,7 @@ from retailor.tasks.answer.cases import (
     learning_lists,
     skeleton,
 )
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.ranker import Held, Listed, Ranker, choose_ranker, folds_of
+from retailor.tasks.answer.ranking.ranker import Held, Listed, Ranker, choose_ranker, folds_of
 
 ALWAYS = -2
 """The fold of what every ranker may learn from, as nothing like it chooses between them."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from retailor.scripts import HAN
-from retailor.tasks.answer import kinds
+from retailor.tasks.answer.question import kinds
 
 MAX_PARTS = 3
 _JOINT = re.compile(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import content_words, words
 from retailor.scripts import HAN
-from retailor.tasks.answer import kinds
+from retailor.tasks.answer.question import kinds
 
 SOURCES = ("attribute", "title", "description", "review", "answer", "rule")
 

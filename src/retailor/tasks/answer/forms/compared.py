@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 
 from retailor.retrieval.tokens import HAS_CHINESE, words
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.measures import LESS, MORE, comparable, quantities
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.forms.measures import LESS, MORE, comparable, quantities
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import Compared, Evidence, Verdict
 
 MAX_ROWS = 8

@@ -8,11 +8,11 @@ import numpy as np
 
 from retailor.retrieval.tokens import HAS_CHINESE
 from retailor.seeds import stream
-from retailor.tasks.answer import templates
-from retailor.tasks.answer.cases import Case
-from retailor.tasks.answer.index import PassageIndex
-from retailor.tasks.answer.kinds import asked, tells, told
-from retailor.tasks.answer.templates import Use
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.question.kinds import asked, tells, told
+from retailor.tasks.answer.ranking import templates
+from retailor.tasks.answer.ranking.cases import Case
+from retailor.tasks.answer.ranking.templates import Use
 
 UNANSWERABLE = 0.5
 """Questions that the page does not tell, for each one that an attribute answers."""

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from retailor.tasks.answer import kinds
-from retailor.tasks.answer.measures import days_of, quantities
+from retailor.tasks.answer.forms.measures import days_of, quantities
+from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.shapes import Verdict
 from retailor.tasks.answer.wording import is_chinese
 from retailor.text.places import WORLD, countries, country_name, includes
