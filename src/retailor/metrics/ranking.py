@@ -108,7 +108,7 @@ def _kth_largest(values: NDArray[np.floating], k: int) -> float:
     size = len(values) // max(BLOCKS_A_PLACE * k, LEAST_BLOCKS)
     if size > 1:
         n = len(values) // size
-        maxima = values[: n * size].reshape(n, size).max(axis=1)
+        maxima = values[: n * size].reshape(size, n).max(axis=0)  # a block is a column: many at once
         if not np.isnan(maxima).any() and not np.isnan(values[n * size :]).any():
             below = float(np.partition(maxima, n - k)[n - k])
             values = values[values > below]

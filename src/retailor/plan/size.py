@@ -231,7 +231,7 @@ PASSES: Mapping[str, tuple[float, float, float, float, float]] = {
     "fit-answer": (1, 1, 0.6, 1, 0), "evaluate-answer": (0.6, 0, 0, 0.5, 0),
     "refit-answer": (1, 1, 0.2, 0, 0), "fit-recommend": (1, 1, 0, 0, 0),
     "evaluate-recommend": (0.6, 0, 0, 0, 0), "refit-recommend": (1, 1, 0, 0, 0),
-    "fit-sentiment": (1, 0, 1, 0, 0), "evaluate-sentiment": (0.6, 0, 0.9, 0, 0),
+    "fit-sentiment": (1, 0, 1, 0, 0), "evaluate-sentiment": (0.6, 0, 0.1, 0, 0),
     "refit-sentiment": (1, 0, 1, 0, 0), "fit-review": (0, 0, 0, 0, 0),
     "evaluate-review": (0, 0, 0, 0, 0), "refit-review": (0, 0, 0, 0, 10),
 }  # fmt: skip
@@ -327,7 +327,7 @@ def _networks(known: Known, validated: bool = True) -> list[_Part]:
 
 def _compressed(known: Known) -> list[_Part]:
     given, model = known.plan.sections["compress"], known.encoder
-    read = (given.n_parity + given.n_speed * given.rounds) * 40.0
+    read = (given.n_parity + given.n_speed * given.rounds) * 8.0
     size = 0 if model is None else model.parameters
     parts = [_opened(model, 4), _read(known, read * 24), _Part("graphs", disk_bytes=size * 1.3)]
     if given.keep is not None:
@@ -337,7 +337,7 @@ def _compressed(known: Known) -> list[_Part]:
 
 
 def _understood(known: Known) -> list[_Part]:
-    return [_opened(known.encoder), _read(known, known.tokens("reviews") / 2)]
+    return [_opened(known.encoder), _read(known, known.tokens("reviews") / 10)]
 
 
 MAKERS: Mapping[str, Callable[[Known], list[_Part]]] = {

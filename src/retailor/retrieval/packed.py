@@ -23,6 +23,8 @@ F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Kept = Literal["int8", "pca", "binary"]
 CODES = "codes.safetensors"
+IN_CACHE = 16_384
+"""Rows whose distances are counted at once, so that what is made of them on the way stays in the cache."""
 BLOCK = 65_536
 """Rows that are turned into codes at once."""
 WIDER, SHARE = 16, 40
@@ -187,8 +189,10 @@ def _products(codes: NDArray[np.int8], query: NDArray[np.int8]) -> NDArray[np.fl
 def _distances(codes: NDArray[np.uint64], query: NDArray[np.uint64]) -> NDArray[np.uint16]:
     """Bits that differ [n] between a query [words] and the columns."""
     found = np.zeros(codes.shape[1], np.uint16)
-    for row, word in zip(codes, query, strict=True):
-        found += np.bitwise_count(row ^ word)
+    for start in range(0, len(found), IN_CACHE):
+        part = slice(start, start + IN_CACHE)
+        for row, word in zip(codes, query, strict=True):
+            found[part] += np.bitwise_count(row[part] ^ word)
     return found
 
 
