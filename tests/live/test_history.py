@@ -120,3 +120,13 @@ def test_a_text_without_words_leaves_the_language_to_the_other() -> None:
     found = preferences_of([told("a", "edit", "The lamp is bright and the switch is stiff.", "5/5")])
     assert found["language"].to_list() == ["en"]
     assert preferences_of([told("a", "edit", "4", "5/5")])["language"].to_list() == [None]
+
+
+def test_what_is_about_no_draft_is_no_preference() -> None:
+    """An answer to a question has no stars, and may be edited or liked as well."""
+    lines = [
+        told("a", "edit", "It fits a desk of 60 cm.", "It fits any desk.", stars=None),
+        told("b", "thumb_up", "It fits a desk of 60 cm.", stars=None),
+        told("c", "thumb_down", "It fits no desk at all, I think.", stars=None),
+    ]
+    assert not len(preferences_of(lines))

@@ -194,15 +194,15 @@ def _understood(known: Understanding, texts: tuple[str, ...]) -> tuple[Understan
         return replace(known, features=features), Features(None, None)
     if known.features.tfidf is not None and known.vectorizer is not None:
         tfidf = known.vectorizer.features(texts)
-    old = known.features.embeddings
-    if old is not None and known.encoder is not None and known.whitening is not None:
+    table = known.features.embeddings
+    if table is not None and known.encoder is not None and known.whitening is not None:
         vectors = known.encoder.encode(texts)
         vectors[[not text.strip() for text in texts]] = 0
         embeddings = known.whitening(vectors)
     new = Features(tfidf, embeddings)
     whole = Features(
         None if tfidf is None else stacked(known.features.tfidf, tfidf),
-        None if embeddings is None or old is None else appended(old, embeddings),
+        None if table is None or embeddings is None else appended(table, embeddings),
     )
     return replace(known, features=whole), new
 

@@ -130,10 +130,9 @@ def prefer(
         return _loss(found.sum(1), (labels != IGNORED).sum(1), given, settings)
 
     def validate() -> float:
-        now, n_tokens = map(
-            torch.from_numpy, _losses(tuned, held_out, max_tokens, network=network, half=half)
-        )
-        return -float(_loss(now, n_tokens, torch.from_numpy(before_held_out), settings))
+        told = (*_losses(tuned, held_out, max_tokens, network=network, half=half), before_held_out)
+        now, n_tokens, then = (torch.from_numpy(each) for each in told)
+        return -float(_loss(now, n_tokens, then, settings))
 
     with undropped(network):
         log = train(
