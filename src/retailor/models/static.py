@@ -49,7 +49,7 @@ class Pairs:
         if not len(keys) or not len(self.keys):
             return np.zeros(0, np.int64)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return at[self.keys[at] == keys]
+        return np.asarray(at[self.keys[at] == keys], np.int64)
 
 
 def pair_keys(ids: Sequence[int]) -> NDArray[np.int64]:
@@ -137,7 +137,10 @@ class StaticEncoder:
         with artifact.writing(folder, "encoder", settings=about, card=_card(self)) as new:
             save_file({"embeddings": np.ascontiguousarray(self.table, dtype=np.float16)}, new / TABLE)
             if self.pairs is not None:
-                kept = {"keys": self.pairs.keys, "table": self.pairs.table.astype(np.float16)}
+                kept: dict[str, NDArray[Any]] = {
+                    "keys": self.pairs.keys,
+                    "table": self.pairs.table.astype(np.float16),
+                }
                 save_file(kept, new / PAIRS)
             self.tokenizer.save(str(new / TOKENIZER))
             (new / CONFIG).write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -260,7 +260,7 @@ def _set(request: Any, states: States) -> None:
 
 def _width(mask: I64) -> int:
     """Columns from the first on that any row attends to."""
-    return mask.shape[1] - int(mask.any(axis=0).argmax())
+    return int(mask.shape[1]) - int(mask.any(axis=0).argmax())
 
 
 def _fitted(values: NDArray[Any], width: int, *, axis: int = 2) -> NDArray[Any]:
