@@ -105,7 +105,6 @@ def _small_gather(graph: Any, node: Any, table: Any, how: Embeddings) -> list[An
         if all(t.name != small for t in graph.initializer):
             graph.initializer.append(_packed(small, codes))
         _add(graph, f"{name}.scale", scales)
-        settings: dict[str, Any] = {"block_size": ROW_BLOCK, "gather_axis": 0, "quantize_axis": 1}
         inputs = [small, ids, f"{name}.scale"]
         return [
             helper.make_node(
@@ -114,7 +113,9 @@ def _small_gather(graph: Any, node: Any, table: Any, how: Embeddings) -> list[An
                 [out],
                 f"{node.name}.gather",
                 domain="com.microsoft",
-                **settings,
+                block_size=ROW_BLOCK,
+                gather_axis=0,
+                quantize_axis=1,
             )
         ]
     small = f"{name}.int8"

@@ -49,8 +49,7 @@ class Pairs:
         if not len(keys) or not len(self.keys):
             return np.zeros(0, np.int64)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        found: NDArray[np.int64] = at[self.keys[at] == keys]
-        return found
+        return np.asarray(at[self.keys[at] == keys], np.int64)
 
 
 def pair_keys(ids: Sequence[int]) -> NDArray[np.int64]:
