@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.live.beliefs import Beliefs, Panel, features_of, looks
-from retailor.live.mixture import floored
+from retailor.live.bandits.beliefs import Beliefs, Panel, features_of, looks
+from retailor.live.bandits.mixture import floored
 from retailor.seeds import stream
 from retailor.shop.demo.clicks import DemoClicks
 

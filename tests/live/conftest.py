@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

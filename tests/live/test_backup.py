@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from retailor.errors import DataError
-from retailor.live.log import Log
-from retailor.live.restored import Restored, restored
+from retailor.live.events.log import Log
+from retailor.live.events.restored import Restored, restored
 from retailor.live.shapes import NUMBER, Line
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings

@@ -16,15 +16,15 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
-from retailor.live.bandit import Learner, features_for
-from retailor.live.beliefs import BASE, Beliefs, features_of, looks
-from retailor.live.log import Log
-from retailor.live.mixture import Mixture, floored, kept_gain
-from retailor.live.policies import base, beliefs_of, by_panel, logged
-from retailor.live.policies import given as given_lists
+from retailor.live.bandits.bandit import Learner, features_for
+from retailor.live.bandits.beliefs import BASE, Beliefs, features_of, looks
+from retailor.live.bandits.mixture import Mixture, floored, kept_gain
+from retailor.live.bandits.policies import base, beliefs_of, by_panel, logged
+from retailor.live.bandits.policies import given as given_lists
+from retailor.live.bandits.shown import KEY, Shown, joined, shown_of
+from retailor.live.events.log import Log
 from retailor.live.settings import BanditSettings
 from retailor.live.shapes import Line
-from retailor.live.shown import KEY, Shown, joined, shown_of
 from retailor.seeds import stream
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

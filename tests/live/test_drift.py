@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError, DataError
-from retailor.live.drift import Day, drift, tolerance
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Line
+from retailor.live.watch.drift import Day, drift, tolerance
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.store import artifact

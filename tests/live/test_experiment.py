@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError
-from retailor.live.experiment import arm_of, exposure, mismatch, outcome_of, sequence
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
+from retailor.live.watch.experiment import arm_of, exposure, mismatch, outcome_of, sequence
 from retailor.seeds import stream
 from retailor.serve.app import make_app
 from retailor.serve.events.trial import Trial

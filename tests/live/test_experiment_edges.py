@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retailor.live import experiment
-from retailor.live.experiment import (
+from retailor.live.settings import ExperimentSettings
+from retailor.live.shapes import Line
+from retailor.live.watch import experiment
+from retailor.live.watch.experiment import (
     LEAST_EACH,
     Arm,
     Outcome,
@@ -23,8 +25,6 @@ from retailor.live.experiment import (
     outcome_of,
     sequence,
 )
-from retailor.live.settings import ExperimentSettings
-from retailor.live.shapes import Line
 from retailor.seeds import stream
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

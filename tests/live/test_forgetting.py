@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError
-from retailor.live import recent
-from retailor.live.export import export_of
-from retailor.live.forgetting import forget_in, receipts_of
-from retailor.live.log import Log
-from retailor.live.scrubbed import scrubbed_csv, scrubbed_html, scrubbed_json
+from retailor.live.events import recent
+from retailor.live.events.log import Log
+from retailor.live.people.export import export_of
+from retailor.live.people.forgetting import forget_in, receipts_of
+from retailor.live.people.scrubbed import scrubbed_csv, scrubbed_html, scrubbed_json
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 from retailor.live.standing import place_of, set_standing, standing_run

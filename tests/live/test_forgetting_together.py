@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from retailor.errors import ServeError
-from retailor.live import forgetting
-from retailor.live.forgetting import LOCK, forget_in, one_at_a_time, receipts_of
+from retailor.live.people import forgetting
+from retailor.live.people.forgetting import LOCK, forget_in, one_at_a_time, receipts_of
 from retailor.live.standing import refreshes_of
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings

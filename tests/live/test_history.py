@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from retailor.live.history import last_number, with_log
-from retailor.live.preferred import preferences_of
+from retailor.live.events.history import last_number, with_log
+from retailor.live.events.preferred import preferences_of
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 from retailor.shop.demo import demo_shop

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from retailor.errors import ConfigError
-from retailor.live.log import Log, _with_write_ahead
+from retailor.live.events.log import Log, _with_write_ahead
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 
@@ -138,7 +138,7 @@ def test_an_error_does_not_tell_the_password() -> None:
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from retailor.live.log import Log, _with_write_ahead
+from retailor.live.events.log import Log, _with_write_ahead
 from retailor.live.shapes import Line
 log, start = Log.open(sys.argv[1]), int(sys.argv[2])
 for n in range(start, start + 100_000):
@@ -191,7 +191,7 @@ def test_a_new_log_is_opened_by_one_while_another_makes_it(
     assert not busy.codes
     with pytest.raises(sqlite3.OperationalError):
         _with_write_ahead(_Busy(sqlite3.SQLITE_CANTOPEN))
-    monkeypatch.setattr("retailor.live.log.BUSY_S", 0)
+    monkeypatch.setattr("retailor.live.events.log.BUSY_S", 0)
     with pytest.raises(sqlite3.OperationalError):
         _with_write_ahead(_Busy(*[sqlite3.SQLITE_BUSY] * 9))
     with pytest.raises(ConfigError, match="cannot be opened"):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retailor.errors import DataError
-from retailor.live.offpolicy import Evaluation, Logged, evaluate
+from retailor.live.bandits.offpolicy import Evaluation, Logged, evaluate
 from retailor.seeds import stream
 from retailor.shop.demo.clicks import LOOKS, demo_clicks
 

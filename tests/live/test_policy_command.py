@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from retailor.cli import app, policy
-from retailor.live.log import Log
-from retailor.live.mixture import Mixture
+from retailor.live.bandits.mixture import Mixture
+from retailor.live.bandits.shown import Shown
+from retailor.live.events.log import Log
 from retailor.live.settings import BanditSettings
 from retailor.live.shapes import Line
-from retailor.live.shown import Shown
 from retailor.seeds import stream
 from tests.live.test_bandit import ITEMS, NOW, click, traits
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retailor.live.reading import NEEDS, read_event, read_events
+from retailor.live.events.reading import NEEDS, read_event, read_events
 from retailor.live.shapes import Line
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

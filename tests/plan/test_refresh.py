@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from retailor.cli import app
 from retailor.errors import ConfigError, DataError
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 from retailor.live.settings import RefreshSettings
 from retailor.live.shapes import Line
 from retailor.live.standing import back, place_of, refreshes_of, set_standing, standing_number, standing_run

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from retailor.live.log import Log
-from retailor.live.preferred import preferences_of
+from retailor.live.events.log import Log
+from retailor.live.events.preferred import preferences_of
 from retailor.live.shapes import Line
 
 Start = Callable[..., Any]

@@ -14,9 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from retailor.errors import ConfigError, ServeError
-from retailor.live.export import export_of
+from retailor.live.bandits.shown import Shown, shown_of
+from retailor.live.people.export import export_of
 from retailor.live.shapes import Line
-from retailor.live.shown import Shown, shown_of
 from retailor.serve.app import make_app
 from retailor.serve.events.unwritten import Unwritten
 from retailor.serve.service import Service

@@ -195,7 +195,7 @@ def test_all_follow_what_is_promoted_and_what_is_forgotten(
     of_them = {"user_id": who}
     until(lambda: set(both(server, lambda one: one.get("/customers", params=of_them).status_code)) == {404})
     time.sleep(2.5)  # what waited to be written is by now
-    from retailor.live.log import Log
+    from retailor.live.events.log import Log
 
     assert not Log.open(f"sqlite:///{tmp_path}/live.db").of([who])
     server.process.send_signal(signal.SIGHUP)

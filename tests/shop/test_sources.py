@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from retailor.cli import app
 from retailor.config import as_dict
 from retailor.errors import ConfigError, DataError, RetailorError
-from retailor.live.kept_rows import forget_kept
+from retailor.live.people.kept_rows import forget_kept
 from retailor.live.standing import refreshes_of
 from retailor.plan.refresh import _new_times
 from retailor.plan.rows import with_rows

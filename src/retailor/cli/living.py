@@ -12,9 +12,9 @@ import typer
 from retailor.cli.options import Folder, changes, say
 
 if TYPE_CHECKING:
-    from retailor.live.drift import Day
-    from retailor.live.experiment import Outcome
-    from retailor.live.log import Log
+    from retailor.live.events.log import Log
+    from retailor.live.watch.drift import Day
+    from retailor.live.watch.experiment import Outcome
 
 Change = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the plan, e.g. --set refresh.days=3")
@@ -58,7 +58,7 @@ def forget(folder: Folder, user: User, events: Events = None) -> None:
     """
     from dataclasses import asdict
 
-    from retailor.live.forgetting import forget_in
+    from retailor.live.people.forgetting import forget_in
     from retailor.shop.pseudonyms import ids_of
     from retailor.tasks.registry import TASKS
 
@@ -76,7 +76,7 @@ def export(
     events: Events = None,
 ) -> None:
     """Gives all that a run and its log know of one customer, as JSON."""
-    from retailor.live.export import export_of
+    from retailor.live.people.export import export_of
     from retailor.shop.pseudonyms import ids_of
     from retailor.shop.tables import open_shop
 
@@ -104,8 +104,8 @@ def experiment(
     from datetime import UTC, datetime
 
     from retailor.errors import ConfigError
-    from retailor.live.experiment import outcome_of
-    from retailor.live.log import Log
+    from retailor.live.events.log import Log
+    from retailor.live.watch.experiment import outcome_of
     from retailor.plan.settings import read_plan
 
     sections = read_plan(folder / "plan.toml", changes(change or [])).sections
@@ -150,8 +150,8 @@ def drift(
     """
     from dataclasses import asdict
 
-    from retailor.live.drift import drift as drifted
-    from retailor.live.recent import CHOSEN, shop_of
+    from retailor.live.events.recent import CHOSEN, shop_of
+    from retailor.live.watch.drift import drift as drifted
     from retailor.plan.settings import read_plan
     from retailor.shop.tables import open_shop
 
@@ -185,7 +185,7 @@ class Kept(NamedTuple):
 
 
 def kept(folder: Path, events: str | None) -> Kept:
-    from retailor.live.log import Log
+    from retailor.live.events.log import Log
     from retailor.live.standing import standing_run
     from retailor.plan.run import open_run
     from retailor.plan.settings import read_plan

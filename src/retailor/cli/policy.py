@@ -14,8 +14,8 @@ from retailor.cli.options import Folder, changes, say
 from retailor.errors import DataError
 
 if TYPE_CHECKING:
-    from retailor.live.offpolicy import Evaluation
-    from retailor.live.policies import Answers, Policy
+    from retailor.live.bandits.offpolicy import Evaluation
+    from retailor.live.bandits.policies import Answers, Policy
     from retailor.live.settings import BanditSettings
 
 
@@ -40,8 +40,8 @@ def evaluate_policy(
     """
     from dataclasses import asdict
 
-    from retailor.live.offpolicy import evaluate
-    from retailor.live.policies import logged
+    from retailor.live.bandits.offpolicy import evaluate
+    from retailor.live.bandits.policies import logged
 
     settings = _settings(folder, change)
     answers = _answers(folder, events, days, settings)
@@ -62,7 +62,7 @@ def _answers(folder: Path, events: str | None, days: float | None, settings: Ban
     from datetime import UTC, datetime, timedelta
 
     from retailor.errors import ConfigError
-    from retailor.live.shown import joined
+    from retailor.live.bandits.shown import joined
 
     log = kept(folder, events).log
     if log is None:
@@ -86,7 +86,7 @@ def _traits(folder: Path) -> Any:
 
 def _policy(name: str, answers: Answers, settings: BanditSettings, traits: Any) -> tuple[Policy, Answers]:
     """The policy, and the answers that it is judged by: none that it learned from."""
-    from retailor.live.policies import base, beliefs_of, by_panel, given
+    from retailor.live.bandits.policies import base, beliefs_of, by_panel, given
 
     if name == "base":
         return base, answers

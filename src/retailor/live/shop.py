@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from retailor.live.log import Log
+from retailor.live.events.log import Log
+from retailor.live.events.reading import MAX_LATE
+from retailor.live.events.recent import Recent
 from retailor.live.news import LONGEST_S, Follower, News
-from retailor.live.reading import MAX_LATE
-from retailor.live.recent import Recent
 from retailor.live.shapes import Line, Refused, Taken
 
 EVENTS_OF = timedelta(days=1) + MAX_LATE

@@ -19,8 +19,8 @@ import polars as pl
 
 from retailor.config import as_dict
 from retailor.errors import DataError
-from retailor.live.history import newest_events
-from retailor.live.recent import CHOSEN
+from retailor.live.events.history import newest_events
+from retailor.live.events.recent import CHOSEN
 from retailor.live.settings import RefreshSettings
 from retailor.live.shapes import NUMBER
 from retailor.live.standing import (

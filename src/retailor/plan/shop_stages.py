@@ -76,7 +76,7 @@ def _read(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     else:
         read_sources(plan.sources(), folder, max_rejects=shop.max_rejects, rules=rules, taken=plan.taken)
     if shop.events_url:
-        from retailor.live.history import with_log
+        from retailor.live.events.history import with_log
 
         number = _log_number(shop)
         with_log(open_shop(folder), shop.events_url, number).save(folder, settings={NUMBER: number})
@@ -88,7 +88,7 @@ def _log_number(shop: ShopPlan) -> int:
         return shop.events_until
     assert shop.events_url is not None
     with naming_extras():
-        from retailor.live.history import last_number
+        from retailor.live.events.history import last_number
 
         return last_number(shop.events_url)
 

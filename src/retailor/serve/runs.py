@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from retailor.cache import Cache
-from retailor.live.recent import Recent
+from retailor.live.events.recent import Recent
 from retailor.live.shapes import NUMBER
 from retailor.models.shapes import OpenEncoder
 from retailor.serve.batching import Batcher, Tally

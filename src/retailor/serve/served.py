@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from retailor.errors import ServeError
-from retailor.live.recent import Recent
+from retailor.live.events.recent import Recent
 from retailor.serve.batching import Batcher
 from retailor.shop.pseudonyms import Pseudonyms
 from retailor.shop.tables import Shop

@@ -12,8 +12,8 @@ import orjson
 from retailor.cache import Cache, cache_key
 from retailor.errors import ServeError
 from retailor.extras import naming_extras
-from retailor.live.forgetting import Receipt, forget_in, one_at_a_time
-from retailor.live.recent import Recent
+from retailor.live.events.recent import Recent
+from retailor.live.people.forgetting import Receipt, forget_in, one_at_a_time
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Taken
 from retailor.live.standing import standing_run

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retailor.errors import RetailorError
-from retailor.live.reading import read_events
+from retailor.live.events.reading import read_events
 from retailor.live.settings import DriftSettings
 from retailor.live.shapes import Line, Refused, Taken
 from retailor.serve.events.every import Every
@@ -221,8 +221,8 @@ def living_of(
 
 def mend_log(url: str, folder: Path, run: ServedRun) -> None:
     """Makes a log from a backup fit for the run of now, and says so; it changes nothing of any other."""
-    from retailor.live.log import Log
-    from retailor.live.restored import restored
+    from retailor.live.events.log import Log
+    from retailor.live.events.restored import restored
 
     log = Log.open(url)
     try:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from retailor.live.bandit import Learner, features_for
-from retailor.live.log import Log
-from retailor.live.mixture import Mixture, by_name
+from retailor.live.bandits.bandit import Learner, features_for
+from retailor.live.bandits.mixture import Mixture, by_name
+from retailor.live.bandits.shown import Shown
+from retailor.live.events.log import Log
 from retailor.live.settings import BanditSettings, ImpressionSettings
 from retailor.live.shapes import Line
-from retailor.live.shown import Shown
 from retailor.serve.events.unwritten import Unwritten
 from retailor.serve.served import Loaded
 

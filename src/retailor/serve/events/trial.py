@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from retailor.errors import ConfigError
-from retailor.live.experiment import arm_of, exposure
 from retailor.live.settings import ExperimentSettings
 from retailor.live.shapes import Line
+from retailor.live.watch.experiment import arm_of, exposure
 from retailor.serve.events.unwritten import Unwritten
 from retailor.tasks.entry import Entry
 

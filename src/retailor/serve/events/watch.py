@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from retailor.errors import DataError
-from retailor.live.drift import Day, drift
-from retailor.live.experiment import Outcome, outcome_of
 from retailor.live.settings import DriftSettings, ExperimentSettings
 from retailor.live.shop import LiveShop
+from retailor.live.watch.drift import Day, drift
+from retailor.live.watch.experiment import Outcome, outcome_of
 from retailor.serve.served import ServedRun
 
 

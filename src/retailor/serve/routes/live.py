@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from retailor.errors import RetailorError, ServeError
-from retailor.live.reading import EventBody
+from retailor.live.events.reading import EventBody
 from retailor.serve.door.problems import problem_of
 from retailor.serve.service import Service
 from retailor.tasks.http import Id, Kept, Tag, strict

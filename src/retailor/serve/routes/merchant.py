@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field
 
 from retailor.errors import DataError, ServeError
 from retailor.live import standing
-from retailor.live.drift import Day
 from retailor.live.standing import RECEIPT, refreshes_of, run_of, set_standing, standing_number
+from retailor.live.watch.drift import Day
 from retailor.serve.events.watch import Watch
 from retailor.serve.metrics import Metrics
 from retailor.serve.routes.bodies import Problem

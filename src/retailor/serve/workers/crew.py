@@ -37,7 +37,7 @@ from retailor.serve.workers.preloaded import TOKENIZERS
 from retailor.store.artifact import MANIFEST, WHOLE, verify
 from retailor.store.shared import SHARED
 
-PRELOADED = ("retailor.serve.workers.crew", "retailor.live.log")
+PRELOADED = ("retailor.serve.workers.crew", "retailor.live.events.log")
 WITH_MODELS = ("retailor.models.local", "transformers", "sklearn.linear_model", "lightgbm")
 """What a worker imports, once, in the process that it is forked from; the rest where there are weights."""
 WHOLE_FILES = "whole"

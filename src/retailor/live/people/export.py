@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 from retailor.shop.tables import Shop
 
 

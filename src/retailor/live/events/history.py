@@ -6,9 +6,9 @@ from datetime import datetime
 
 import polars as pl
 
-from retailor.live.log import Log
-from retailor.live.preferred import KINDS, preferences_of
-from retailor.live.recent import CHOSEN, shop_of
+from retailor.live.events.log import Log
+from retailor.live.events.preferred import KINDS, preferences_of
+from retailor.live.events.recent import CHOSEN, shop_of
 from retailor.live.shapes import Line
 from retailor.shop.tables import Shop
 

@@ -15,12 +15,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from retailor.live.beliefs import Beliefs, Panel, features_of, looks
-from retailor.live.experiment import LEAST_EACH, half_width
-from retailor.live.log import Log
+from retailor.live.bandits.beliefs import Beliefs, Panel, features_of, looks
+from retailor.live.bandits.shown import Shown, chosen_of, shown_of
+from retailor.live.events.log import Log
 from retailor.live.settings import BanditSettings
 from retailor.live.shapes import Line
-from retailor.live.shown import Shown, chosen_of, shown_of
+from retailor.live.watch.experiment import LEAST_EACH, half_width
 
 F64 = NDArray[np.float64]
 Traits = Callable[[Sequence[str]], F64]

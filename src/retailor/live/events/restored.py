@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from retailor.live.log import Log
+from retailor.live.events.log import Log
 from retailor.shop.gone import Note
 
 

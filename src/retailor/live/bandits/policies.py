@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.errors import DataError
-from retailor.live.bandit import Traits, features_for
-from retailor.live.beliefs import Beliefs, Panel, looks
-from retailor.live.mixture import Mixture
-from retailor.live.offpolicy import Logged
+from retailor.live.bandits.bandit import Traits, features_for
+from retailor.live.bandits.beliefs import Beliefs, Panel, looks
+from retailor.live.bandits.mixture import Mixture
+from retailor.live.bandits.offpolicy import Logged
+from retailor.live.bandits.shown import Shown
 from retailor.live.settings import BanditSettings
-from retailor.live.shown import Shown
 
 F64 = NDArray[np.float64]
 Answers = Sequence[tuple[Shown, frozenset[str]]]

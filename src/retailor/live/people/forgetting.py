@@ -20,8 +20,8 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from retailor.errors import ServeError
-from retailor.live.kept_rows import forget_kept
-from retailor.live.scrubbed import SCRUBBERS
+from retailor.live.people.kept_rows import forget_kept
+from retailor.live.people.scrubbed import SCRUBBERS
 from retailor.live.standing import RUN, place_of, refreshes_of, standing_number, standing_run
 from retailor.shop.gone import Gone, Note
 from retailor.shop.tables import Shop, open_shop
