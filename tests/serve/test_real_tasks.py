@@ -128,7 +128,7 @@ def test_tasks_share_one_encoder_and_its_vectors(folder: Path, monkeypatch: pyte
         return load_encoder(path)
 
     monkeypatch.setattr(HashEncoder, "encode", seen)
-    monkeypatch.setattr("retailor.serve.service.opener_of", lambda settings: opening)
+    monkeypatch.setattr("retailor.serve.runs.opener_of", lambda settings: opening)
     service = Service.load(folder, TASKS, ServeSettings())
     assert len(opened) == 1
     encoded.clear()
