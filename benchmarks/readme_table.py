@@ -243,7 +243,7 @@ CLAIMS = (
           {"least recently used": "the least recently used goes"}, bucket="Zipf 0.9, with scans"),
     *(
         Claim("serve_speed", f"{what}, a second", "requests_per_s", {"plain": "plain FastAPI + faiss"},
-              bucket=bucket, setting="e5, simulated shop")
+              bucket=bucket, setting="MiniLM, simulated shop")
         for what, bucket in (
             ("recommendations asked for before, 8 connections", "recommend, hot, 8 connections"),
             ("searches in new words, 1 connection", "search, distinct, 1 connection"),
