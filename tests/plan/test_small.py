@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from retailor.models.local import load_encoder
 from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.models.static import StaticEncoder
@@ -13,6 +15,7 @@ from retailor.plan.summary import read_json
 from retailor.testing.models import tiny_encoder
 
 
+@pytest.mark.slow
 def test_the_tasks_judge_on_one_half_and_the_other_half_tells(tmp_path: Path) -> None:
     tiny_encoder().save(tmp_path / "encoder")
     plan = make_plan(

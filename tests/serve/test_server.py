@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +20,6 @@ import pytest
 
 from retailor.errors import ConfigError, DataError
 from retailor.serve.server import serve
-from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS, toy_run
@@ -253,41 +254,53 @@ def test_a_stop_right_after_the_start_is_heard(start_server: Start, run_folder: 
     assert [start_server(run_folder).stop(timeout_s=60) for _ in range(2)] == [0, 0]
 
 
+STOPPED = """
+import signal, sys
+from pathlib import Path
+import uvicorn
+from retailor.serve.server import serve
+from retailor.serve.service import Service
+from retailor.serve.settings import ServeSettings
+from retailor.testing.serving import TOY_TASKS
+
+folder, number = Path(sys.argv[1]), signal.Signals(int(sys.argv[2]))
+heard = []
+signal.signal(number, lambda *_: heard.append("somebody else"))
+close, load = Service.close, Service.load
+
+def closed(service):
+    signal.raise_signal(number)
+    close(service)
+    heard.append("closed")
+
+def loaded(*given):
+    made = load(*given)
+    if heard == ["start"]:
+        signal.raise_signal(number)
+    return made
+
+def run(server, sockets):
+    signal.raise_signal(number)
+    heard.append(f"stopped {server.should_exit}")
+
+Service.close, Service.load, uvicorn.Server.run = closed, loaded, run
+serve(folder, TOY_TASKS, ServeSettings(port=0))
+assert heard == ["stopped True", "closed"], heard
+heard[:] = ["start"]
+serve(folder, TOY_TASKS, ServeSettings(port=0))
+assert heard == ["start", "somebody else", "stopped True", "closed"], heard
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_at_any_moment_ends_in_order(
-    number: signal.Signals, run_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before uvicorn listens, after it is done, and while all is closed; before that the stop is not ours."""
-    heard: list[str] = []
-    before = signal.signal(number, lambda *_: heard.append("somebody else"))
-    close, load = Service.close, Service.load
+def test_a_stop_at_any_moment_ends_in_order(number: signal.Signals, run_folder: Path) -> None:
+    """Before uvicorn listens, after it is done, and while all is closed; before that the stop is not ours.
 
-    def closed(service: Service) -> None:
-        signal.raise_signal(number)
-        close(service)
-        heard.append("closed")
-
-    def loaded(*given: Any) -> Service:
-        made = load(*given)
-        if heard == ["start"]:
-            signal.raise_signal(number)
-        return made
-
-    def run(server: Any, sockets: Any) -> None:
-        signal.raise_signal(number)
-        heard.append(f"stopped {server.should_exit}")
-
-    monkeypatch.setattr(Service, "close", closed)
-    monkeypatch.setattr("uvicorn.Server.run", run)
-    monkeypatch.setattr(Service, "load", loaded)
-    try:
-        serve(run_folder, TOY_TASKS, ServeSettings(port=0))
-        assert heard == ["stopped True", "closed"]
-        heard[:] = ["start"]
-        serve(run_folder, TOY_TASKS, ServeSettings(port=0))
-        assert heard == ["start", "somebody else", "stopped True", "closed"]
-    finally:
-        signal.signal(number, before)
+    In a process of its own, whose handlers of signals nobody else has touched.
+    """
+    command = [sys.executable, "-c", STOPPED, str(run_folder), str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_hangup_serves_the_new_run_without_a_pause(start_server: Start, shop: Shop, tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def test_without_its_package_its_section_is_unknown_and_its_run_says_what_is_mis
         ("raise RuntimeError('no licence')", "does not load: RuntimeError: no licence."),
         ("import no_such_package\nENTRY = 1", "does not load: ModuleNotFoundError"),
         ("ENTRY = 'count'", "is no retailor.tasks.entry.Entry, but a str."),
-        ("", "does not load: AttributeError"),
-        ("raise SystemExit(3)", "does not load: SystemExit: 3."),
+        pytest.param("", "does not load: AttributeError", marks=pytest.mark.slow),
+        pytest.param("raise SystemExit(3)", "does not load: SystemExit: 3.", marks=pytest.mark.slow),
     ],
 )
 def test_a_package_that_does_not_load_is_told_and_harms_nobody(
