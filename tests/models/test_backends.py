@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import Mock
@@ -60,6 +62,27 @@ def test_openvino_in_float32_is_exact(tmp_path: Path) -> None:
     found = OnnxEncoder(tmp_path, exact=True)
     assert found.engine == "openvino"
     np.testing.assert_allclose(found.encode(TEXTS), exact_vectors(encoder, TEXTS), atol=1e-5)
+
+
+SIGNALLED = """
+import signal, sys
+from pathlib import Path
+from retailor.models.runtimes.sessions import open_session
+
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard", flush=True))
+first, second = (open_session(Path(sys.argv[1]), "openvino") for _ in range(2))
+del first
+del second
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_heard_after_graphs_of_openvino_are_closed(saved: Path) -> None:
+    found = open_encoder(saved, "onnx")
+    assert isinstance(found, OnnxEncoder)
+    command = [sys.executable, "-c", SIGNALLED, str(found.folder / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), signal.Signals(-done.returncode)
 
 
 def test_a_network_is_exported_once(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

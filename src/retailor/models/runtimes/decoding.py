@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.models.hardware import Precision
-from retailor.models.runtimes.openvino_package import openvino
+from retailor.models.runtimes.openvino_package import core, openvino
 from retailor.models.runtimes.prefixes import LEAST, Prefixes, States, in_common
 
 MOST_ROWS = 32
@@ -81,7 +81,7 @@ class Decoder:
             "KV_CACHE_PRECISION": "f32",
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0 if precision == "32" else 32,
         }
-        compiled = openvino().Core().compile_model(graph, "CPU", settings)
+        compiled = core().compile_model(graph, "CPU", settings)
         self._main, self._spare = compiled.create_infer_request(), compiled.create_infer_request()
         self.prefixes, self._least = Prefixes(), least
         self.n_read = 0

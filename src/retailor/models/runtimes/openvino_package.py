@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from typing import Any
@@ -29,3 +30,18 @@ def openvino() -> Any:
             if unknown:
                 sys.modules.pop("openvino.tools.ovc", None)
     return found
+
+
+def core() -> Any:
+    """The one openvino.Core of this process, never closed; MissingExtra where the package is not installed.
+
+    Each core sets an alternate stack for signals (AMX needs a large one) and puts the one of before back
+    when it goes. Two that go in the order they came leave a freed stack behind: the next signal, a Ctrl-C
+    even, ends the process with a segmentation fault.
+    """
+    return _core(openvino())
+
+
+@functools.cache
+def _core(package: Any) -> Any:
+    return package.Core()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from retailor.errors import MissingExtra, ModelError
 from retailor.machine import n_cores
-from retailor.models.runtimes.openvino_package import openvino
+from retailor.models.runtimes.openvino_package import core
 
 Engine = Literal["onnx", "openvino"]
 Backend = Literal["auto", "torch", "onnx", "openvino"]
@@ -83,9 +83,7 @@ def _onnx_runtime(path: Path, provider: str) -> Session:
 
 
 def _openvino(path: Path, provider: str, exact: bool) -> Session:
-    ov = openvino()
-    core = ov.Core()
-    here = [name.lower() for name in core.available_devices]
+    here = [name.lower() for name in core().available_devices]
     if provider not in here:
         raise _no_provider("OpenVINO", provider, here, "choose one of these")
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -94,7 +92,7 @@ def _openvino(path: Path, provider: str, exact: bool) -> Session:
     if exact:
         settings["INFERENCE_PRECISION_HINT"] = "f32"
     try:
-        compiled = core.compile_model(path, provider.upper(), settings)
+        compiled = core().compile_model(path, provider.upper(), settings)
     except Exception as error:
         raise ModelError(f"{path}: OpenVINO cannot open this model: {error}") from None
     inputs = tuple(given.get_any_name() for given in compiled.inputs)
