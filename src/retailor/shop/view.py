@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from retailor.shop.hidden import sold_out
 from retailor.shop.tables import Shop
 
 CARD = ("item_id", "title", "description", "brand", "category", "price", "currency", "image", "language")
@@ -47,6 +48,8 @@ class ShopView:
             )
             .sort("n_events", "item_id", descending=[True, False])
         )
+        self.sold_out = sold_out(items)
+        """Items that the catalogue says there are none of."""
         self._cards: dict[int, dict[str, Any]] = {}
         self._item_ix = {item_id: ix for ix, item_id in enumerate(self._items["item_id"])}
         self._events = events.sort("user_id", "time", descending=[False, True], nulls_last=True)

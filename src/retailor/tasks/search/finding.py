@@ -36,6 +36,7 @@ def understood(made: Fitted, query: SearchQuery) -> Understood:
 def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> Found:
     """What is found for a query, and its `vector` [d]."""
     gone = [made.rows[item_id] for item_id in query.exclude if item_id in made.rows]
+    gone += query.hidden.rows(made.rows).tolist()
     chosen = choose(made.table, asked.filters).without(gone)
     left = (chosen.allowed, chosen.wanted)
     look = scored(made.lexical, made.nearest, asked.text, vector, made.catalogue.synonyms, left)
