@@ -92,14 +92,20 @@ def page(
     table: ItemTable,
     ties: NDArray[np.int64],
 ) -> Rows:
-    """The rows of one page: by score, or of the best that were found by what was asked for."""
+    """The rows of one page: by score, or of the best that were found by what was asked for.
+
+    By that each _N_SORTED of the best are ordered apart, so that a page is the same whatever came before.
+    """
     n = min(query.offset + query.k, int(chosen.allowed.sum()))
-    best = top_items(chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), ties)[0]
-    if query.sort != "relevance":
-        known = set(found.tolist())
-        best = table.sorted_by(query.sort, np.array([row for row in best if row in known], dtype=np.int64))
-    rows: Rows = best[query.offset : n]
-    return rows
+    sorts = query.sort != "relevance"
+    most = -(-n // _N_SORTED) * _N_SORTED if sorts else n
+    best: Rows = top_items(chosen.ordered(scores)[None], most, ties)[0]
+    if not sorts:
+        return best[query.offset :]
+    known = np.isin(best, found)
+    parts = [best[i : i + _N_SORTED][known[i : i + _N_SORTED]] for i in range(0, len(best), _N_SORTED)]
+    rows = np.concatenate([table.sorted_by(query.sort, part) for part in parts] or [best])
+    return rows[query.offset : n]
 
 
 def whys(
