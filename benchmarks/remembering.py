@@ -16,6 +16,7 @@ class Remembering:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder, self.name, self.dim = encoder, encoder.name, encoder.dim
+        self.tokenizer = getattr(encoder, "tokenizer", None)  # which tells what the encoder can read
         self.known: dict[tuple[str, Role], NDArray[np.float32]] = {}
 
     def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:

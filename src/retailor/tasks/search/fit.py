@@ -14,6 +14,7 @@ from retailor.models.encoding import memo_vectors
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder
 from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.languages import directions_between, read_scripts, without
 from retailor.shop.tables import Shop
 from retailor.tasks.search.evaluate import judged_items
 from retailor.tasks.search.finding import first_looks, z_scores
@@ -105,8 +106,11 @@ def _indexed(
         raise MissingTable("search needs words in the table 'items': no item has a title or a description.")
     item_ids = shop.items["item_id"].to_list()
     lexical = {name: BM25Index.of(each, k1=settings.k1, b=settings.b) for name, each in texts.items()}
-    vectors = halved(memo_vectors(encoder, meanings(shop.items), work=work))
-    nearest = Nearest.of(vectors, settings)
+    meant = meanings(shop.items)
+    vectors = memo_vectors(encoder, meant, work=work)
+    between = directions_between(vectors, read_scripts(meant, getattr(encoder, "tokenizer", None)))
+    vectors = halved(without(vectors, between))
+    nearest = Nearest.of(vectors, settings, between)
     catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, ItemTable.of(shop))
     made = Fitted(
         encoder=encoder,

@@ -10,7 +10,7 @@ place and the vectors' own in memory: these stay on the disk, and rows of them a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from retailor.metrics.ranking import top_items
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.languages import without
 from retailor.retrieval.packed import CODES, PackedVectors, blocks, on_disk
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
@@ -42,6 +43,7 @@ N_TOLD, N_ASKED = 10, 50
 TIED = 1e-5
 """Inner products that differ by no more are equal: which of two items with one title is found is all one."""
 _GRAPH, _VECTORS, _MOMENTS = "graph.usearch", "vectors.safetensors", "moments.safetensors"
+_LANGUAGES = "languages.safetensors"
 
 
 @dataclass(frozen=True)
@@ -63,26 +65,36 @@ class Nearest:
     """Rows that the index has an earlier vector of."""
     mean: NDArray[np.float64] | None = None
     moment: NDArray[np.float64] | None = None
+    directions: F32 | None = None
+    """Between the languages of the catalogue [k, d]: the vectors have no part along these."""
 
     @classmethod
-    def of(cls, vectors: NDArray[np.floating], settings: SearchSettings) -> Self:
+    def of(
+        cls, vectors: NDArray[np.floating], settings: SearchSettings, directions: F32 | None = None
+    ) -> Self:
         """With the codes that the settings ask for, or a graph from `index_from` items on."""
         if settings.vectors != "float32":
-            return cls._with(vectors, PackedVectors.of(vectors, settings.vectors))
+            return cls._with(vectors, PackedVectors.of(vectors, settings.vectors), directions)
         if len(vectors) < settings.index_from:
-            return cls(vectors)
+            return cls(vectors, directions=directions)
         whole = np.asarray(vectors, np.float32)
-        return cls._with(vectors, VectorIndex.build(whole, method="approximate"))
+        return cls._with(vectors, VectorIndex.build(whole, method="approximate"), directions)
 
     @classmethod
-    def _with(cls, vectors: NDArray[np.floating], index: VectorIndex | PackedVectors) -> Self:
-        return cls(vectors, index, frozenset(), *_moments(vectors))
+    def _with(
+        cls, vectors: NDArray[np.floating], index: VectorIndex | PackedVectors, directions: F32 | None
+    ) -> Self:
+        return cls(vectors, index, frozenset(), *_moments(vectors), directions)
+
+    def levelled(self, new: F32) -> F32:
+        """Vectors [n, d] of further items, as those of the catalogue are: without their language."""
+        return new if self.directions is None else without(new, self.directions)
 
     def updated(self, vectors: NDArray[np.floating], rows: Sequence[int]) -> Nearest:
         """With `vectors`, of which `rows` are new or changed: these are compared with every query."""
         if self.index is None:
-            return Nearest(vectors)
-        return Nearest(vectors, self.index, self.changed | frozenset(rows), self.mean, self.moment)
+            return replace(self, vectors=vectors)
+        return replace(self, vectors=vectors, changed=self.changed | frozenset(rows))
 
     def near(self, query: F32, rows: Rows) -> Near:
         """How near the items are to a query's vector [d]: the nearest, and `rows`, which are compared too."""
@@ -127,6 +139,8 @@ class Nearest:
         """Writes the vectors in half precision, and the index, where there is one and it has every vector as
         it is."""
         save_file({"vectors": self.vectors.astype(np.float16)}, folder / _VECTORS)
+        if self.directions is not None and len(self.directions):
+            save_file({"directions": self.directions}, folder / _LANGUAGES)
         if self.changed or self.index is None or self.mean is None or self.moment is None:
             return
         if isinstance(self.index, VectorIndex):
@@ -138,17 +152,20 @@ class Nearest:
     @classmethod
     def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """What was saved; an index that is not there is made."""
+        directions = None
+        if (folder / _LANGUAGES).exists():
+            directions = load_file(folder / _LANGUAGES)["directions"]
         if settings.vectors != "float32":
             there = on_disk(folder / _VECTORS, "vectors")
             if not (folder / CODES).exists():
-                return cls.of(there, settings)
+                return cls.of(there, settings, directions)
             known = load_file(folder / _MOMENTS)
             index = PackedVectors.load(folder, there)
-            return cls(there, index, frozenset(), known["mean"], known["moment"])
+            return cls(there, index, frozenset(), known["mean"], known["moment"], directions)
         vectors = load_floats(folder / _VECTORS, "vectors")
         if not (folder / _GRAPH).exists():
-            return cls.of(vectors, settings)
-        return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH))
+            return cls.of(vectors, settings, directions)
+        return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH), directions)
 
 
 def _moments(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -36,7 +36,9 @@ def updated(made: Fitted, items: pl.DataFrame) -> Fitted:
     place = {item_id: row for row, item_id in enumerate(item_ids)}
     rows = [place[item_id] for item_id in items["item_id"]]
     known = with_items(Indexed(made.lexical, made.table, made.speller, made.suggester), rows, items)
-    vectors = with_vectors(made.nearest.vectors, rows, made.encoder.encode(meanings(items)))
+    vectors = with_vectors(
+        made.nearest.vectors, rows, made.nearest.levelled(made.encoder.encode(meanings(items)))
+    )
     nearest = made.nearest.updated(vectors, rows)
     catalogue = Catalogue(
         known.lexical["details"], known.lexical["titles"], vectors, known.table, made.catalogue.synonyms

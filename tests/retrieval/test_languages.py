@@ -1,0 +1,120 @@
+"""Vectors of several languages without what tells these apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from retailor.models.shapes import Role
+from retailor.retrieval.languages import directions_between, read_scripts, scripts_of, without
+from retailor.shop.tables import Shop, conform
+from retailor.tasks.search import Search
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.testing.models import tiny_encoder
+
+
+def test_a_text_is_of_the_script_that_most_of_its_words_are_in() -> None:
+    texts = [
+        "Tent for two", "双人帐篷", "iPhone 15 Pro 手机壳", "Nike Air Zoom Max 鞋", "二人用テント",
+        "커피 메이커", "Кофеварка", "123 - 4", "", "قهوة عربية",
+    ]  # fmt: skip
+    groups = scripts_of(texts).tolist()
+    assert groups[0] == groups[3] == groups[7] == groups[8] == 0
+    assert groups[1] == groups[2] and len({*groups}) == 6, groups
+
+
+def test_scripts_of_none() -> None:
+    assert scripts_of([]).tolist() == []
+
+
+def vectors_in_two(n: int = 40, dim: int = 12) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    rng = np.random.default_rng(0)
+    groups = np.arange(n) % 2
+    made = rng.normal(size=(n, dim)) + np.outer(groups, np.eye(dim)[0] * 30)
+    return made.astype(np.float32), groups
+
+
+def test_between_two_languages_is_one_direction_and_afterwards_nothing() -> None:
+    vectors, groups = vectors_in_two()
+    found = directions_between(vectors, groups)
+    assert found.shape == (1, 12) and abs(float(found[0, 0])) > 0.99
+    assert np.linalg.norm(found[0]) == pytest.approx(1, abs=1e-5)
+    left = without(vectors, found)
+    np.testing.assert_allclose(left @ found.T, 0, atol=1e-4)
+    np.testing.assert_allclose(left[groups == 0].mean(0) - left[groups == 1].mean(0), [0] * 12, atol=1e-3)
+
+
+def test_three_languages_have_two_directions() -> None:
+    vectors, _ = vectors_in_two()
+    groups = np.arange(40) % 3
+    found = directions_between(vectors, groups)
+    assert found.shape == (2, 12)
+    np.testing.assert_allclose(found @ found.T, np.eye(2), atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [[0] * 40, [0] * 38 + [1] * 2, [0] * 20 + [-1] * 20, [-1] * 40])
+def test_one_language_is_left_to_the_bit(groups: list[int]) -> None:
+    vectors, _ = vectors_in_two()
+    found = directions_between(vectors, np.array(groups))
+    assert found.shape == (0, 12) and without(vectors, found) is vectors
+
+
+def test_a_script_that_the_encoder_does_not_read_is_in_no_group() -> None:
+    tokenizer = tiny_encoder(["a tent for two", "a lamp"]).tokenizer
+    texts = ["a tent for two", "帐篷 tent tent tent", "一顶蓝色的帐篷", "a lamp"]
+    assert read_scripts(texts, tokenizer).tolist() == [0, 0, -1, 0]
+    assert read_scripts(texts, None).tolist() == [-1] * 4
+
+
+class Biased:
+    """Knows three kinds of things in two languages, and puts each language far apart from the other."""
+
+    name, dim = "biased", 8
+    tokenizer = object()
+    """Which cannot tell what it knows, so that all counts as read."""
+    kinds = (("tent", "帐篷"), ("lamp", "灯"), ("knife", "刀"))
+
+    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+        made = np.zeros((len(texts), self.dim), np.float32)
+        for i, text in enumerate(texts):
+            made[i, 0 if text.isascii() else 1] = 3
+            for k, words in enumerate(self.kinds):
+                made[i, 2 + k] = any(word in text for word in words)
+            made[i, 5 + i % 3] = 0.01
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        return cls()
+
+
+def bilingual() -> Shop:
+    titles = [f"{word} number {i}" for i in range(4) for word in ("tent", "lamp", "knife")]
+    titles += [f"好用的{word}{'一二三四'[i]}号" for i in range(4) for word in ("帐篷", "灯", "刀")]
+    rows = {"item_id": [f"P{i}" for i in range(len(titles))], "title": titles}
+    return Shop.of(items=conform("items", pl.DataFrame(rows)))
+
+
+def found(search: Search, text: str, k: int = 8) -> list[str]:
+    return [each.item_id for each in search.predict([SearchQuery(text, k, read=False)])[0].items]
+
+
+def test_what_is_meant_comes_before_what_is_in_the_language_of_the_query(tmp_path: Path) -> None:
+    search = Search(Biased()).fit(bilingual())
+    titles = dict(bilingual().items.select("item_id", "title").iter_rows())
+    for query, kind in (("tent", ("tent", "帐篷")), ("帐篷", ("tent", "帐篷")), ("lamp", ("lamp", "灯"))):
+        assert all(any(word in titles[each] for word in kind) for each in found(search, query)), query
+    search.save(tmp_path / "search")
+    again = Search.load(tmp_path / "search", open_encoder=lambda folder: Biased())
+    assert found(again, "lamp") == found(search, "lamp")
+    new = Shop.of(items=conform("items", pl.DataFrame({"item_id": ["N"], "title": ["新的灯五号"]})))
+    assert "N" in found(again.update(new), "lamp", 9)
