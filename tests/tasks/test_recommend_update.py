@@ -62,7 +62,7 @@ def test_counted_parts_are_as_they_were_with_room_for_the_new(recommender: Recom
 def test_nothing_is_counted_for_items_alone(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updating, "counted", lambda *given: pytest.fail("counted again"))
+    monkeypatch.setattr(updating, "_counts", lambda *given: pytest.fail("counted again"))
     copy(recommender).update(NEW)
 
 

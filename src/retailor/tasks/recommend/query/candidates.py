@@ -233,10 +233,8 @@ class _Linked:
         if isinstance(part, UserHistory):
             return cls(*_summed(*part.each(history)[1:]), part.n_items)
         _, items, weights = history.weighed(part.decay)
-        place, at = entries(part.links, items)
-        return cls(
-            *_summed(part.links.indices[at], part.links.data[at] * weights[place]), part.links.shape[0]
-        )
+        place, columns, values = entries(part.links, items)
+        return cls(*_summed(columns, values * weights[place]), part.n_items)
 
     def best(self, n: int) -> I64:
         return self.rows[_most(self.sums, n)]
@@ -257,8 +255,8 @@ class _Tfidf:
     @classmethod
     def of(cls, part: TfidfScorer, kept: TfidfPostings, history: Histories) -> Self:
         _, items, weights = history.weighed(part.decay)
-        place, at = entries(part.features, items)
-        words, wanted = _summed(part.features.indices[at], part.features.data[at] * weights[place])
+        place, columns, values = entries(part.features, items)
+        words, wanted = _summed(columns, values * weights[place])
         return cls(part, kept, words, wanted)
 
     def best(self, n: int) -> I64:
@@ -266,9 +264,8 @@ class _Tfidf:
         n_items = self.kept.postings.indptr[self.words + 1] - self.kept.postings.indptr[self.words]
         order = np.argsort(n_items, kind="stable")
         order = order[np.cumsum(n_items[order]) <= POSTINGS]
-        place, at = entries(self.kept.postings, self.words[order])
-        values = self.kept.postings.data[at] * self.weights[order][place]
-        rows, sums = _summed(self.kept.postings.indices[at], values)
+        place, items, values = entries(self.kept.postings, self.words[order])
+        rows, sums = _summed(items, values * self.weights[order][place])
         return rows[_most(sums, n)]
 
     def z(self, rows: I64) -> tuple[F32, float]:
@@ -344,7 +341,5 @@ def _at(rows: I64, values: NDArray[np.float64], wanted: I64) -> NDArray[np.float
 
 def _times(matrix: sp.csr_matrix, rows: I64, dense: F32) -> F32:
     """`matrix[rows] @ dense` [len(rows)]."""
-    place, at = entries(matrix, rows)
-    return np.bincount(place, matrix.data[at] * dense[matrix.indices[at]], minlength=len(rows)).astype(
-        np.float32
-    )
+    place, columns, values = entries(matrix, rows)
+    return np.bincount(place, values * dense[columns], minlength=len(rows)).astype(np.float32)
