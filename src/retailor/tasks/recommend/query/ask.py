@@ -75,7 +75,7 @@ def _among(
     there, groups = np.searchsorted(pool.rows, rows), fitted.item_groups[rows]
     added = {name: blend.of_items(name, customer, groups) * pool.z[name][there] for name in names}
     if not any(share.any() for share in added.values()):
-        added = {"popularity": finder.popularity[rows]}
+        added = {"popularity": finder.popularity.z(rows)[0]}
     shares = Shares(added, pool.spread)
     total = shares.total()
     known = fitted.understanding.features

@@ -18,7 +18,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
-from retailor.retrieval.blend import standardise
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem, entries
@@ -48,6 +47,26 @@ class Pool:
     rows: I64
     z: Mapping[str, F32]
     spread: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Popular:
+    """The same for everybody: how many customers have each item [I], their mean and second moment."""
+
+    counts: F32
+    mean: float
+    square: float
+
+    @classmethod
+    def of(cls, counts: F32) -> Self:
+        """Counts are whole numbers: as float64 their sums are exact, in whatever order they are added up."""
+        n = max(len(counts), 1)
+        whole = counts.astype(np.float64)
+        return cls(counts, float(whole.sum()) / n, float(whole @ whole) / n)
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        """The z-scores of some items [C]; no history has carried them."""
+        return _standard(self.counts[rows], self.mean, self.square)[0], 0.0
 
 
 @dataclass(frozen=True)
@@ -104,8 +123,7 @@ class Finder:
 
     n_each: int
     popular: I64
-    popularity: F32
-    """z-scores of popularity [I]."""
+    popularity: Popular
     near: Mapping[str, Near]
     tfidf: TfidfPostings | None
     fresh: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -134,7 +152,7 @@ class Finder:
             tfidf = tfidf.grown(words.features, n_new)
         if counted or len(best) < self.n_each:  # nobody has chosen what is new
             best = top_items(popular.counts[None], self.n_each, ties)[0]
-        return Finder(self.n_each, best, standardise(popular.counts[None])[0], near, tfidf, fresh)
+        return Finder(self.n_each, best, Popular.of(popular.counts), near, tfidf, fresh)
 
     @classmethod
     def of(
@@ -156,12 +174,12 @@ class Finder:
             elif isinstance(part, TfidfScorer):
                 tfidf = TfidfPostings.of(part.features, ties)
         best = top_items(popular.counts[None], n_each, ties)[0]
-        return cls(n_each, best, standardise(popular.counts[None])[0], near, tfidf)
+        return cls(n_each, best, Popular.of(popular.counts), near, tfidf)
 
     def pool(self, parts: Mapping[str, Scorer], names: Sequence[str], history: Histories) -> Pool:
         """The candidates of one history, and their z-scores under the parts `names`."""
         found: list[NDArray[np.integer]] = [self.popular, self.fresh]
-        scorers: dict[str, _Linked | _Tfidf | _Vector | _Popular] = {}
+        scorers: dict[str, _Linked | _Tfidf | _Vector | Popular] = {}
         for name in names:
             part = parts[name]
             if isinstance(part, ItemToItem | UserHistory):
@@ -177,7 +195,7 @@ class Finder:
                 scorers[name] = vector
                 found.append(vector.best(max(1, self.n_each // BY_GRAPH)))
             else:
-                scorers[name] = _Popular(self.popularity)
+                scorers[name] = self.popularity
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         rows = rows[rows >= 0]
         made = {name: scorer.z(rows) for name, scorer in scorers.items()}
@@ -293,16 +311,6 @@ class _Vector:
         asked = self.asked.astype(np.float64)
         square = float(asked @ self.near.moment @ asked)
         return _standard(self.table[rows] @ self.asked, float(asked @ self.near.mean), square)
-
-
-@dataclass(frozen=True)
-class _Popular:
-    """The same for everybody."""
-
-    everywhere: F32
-
-    def z(self, rows: I64) -> tuple[F32, float]:
-        return self.everywhere[rows], 0.0
 
 
 def _standard(values: NDArray[np.floating], mean: float, square: float) -> tuple[F32, float]:
