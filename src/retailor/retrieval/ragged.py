@@ -13,7 +13,7 @@ from retailor.retrieval.growing import appended
 
 Columns = Mapping[str, NDArray[Any]]
 I64 = NDArray[np.int64]
-SHARE = 4
+SHARE = 2
 """Once as many entries were written anew as a SHARE-th of what there was, all are put end to end again."""
 LEAST = 10_000
 """Fewer entries than these are no reason to."""
@@ -54,6 +54,11 @@ class Ragged:
         starts[is_fresh] = self.fresh_offsets[there]
         lengths[is_fresh] = self.fresh_offsets[there + 1] - starts[is_fresh]
         return starts, lengths, is_fresh
+
+    @property
+    def n_entries(self) -> int:
+        """Entries of all rows."""
+        return int(self.offsets[-1] if self.place is None else self.lengths().sum())
 
     def lengths(self, rows: NDArray[np.integer] | None = None) -> I64:
         """Entries of some rows, or of each [m]."""

@@ -37,11 +37,8 @@ class Cells:
 
     def of_rows(self, rows: I64) -> sp.csr_matrix:
         """The rows of the table, which ascend and have all its entries, columns in order."""
-        order = np.lexsort((self.columns, self.rows))
-        offsets = np.searchsorted(self.rows[order], np.append(rows, np.iinfo(np.int64).max))
-        parts = (self.values[order], self.columns[order], offsets)
         shape = (len(rows), int(self.columns.max(initial=-1)) + 1)
-        return sp.csr_matrix(parts, shape=shape)
+        return sp.csr_matrix((self.values, (np.searchsorted(rows, self.rows), self.columns)), shape=shape)
 
     @classmethod
     def joined(cls, some: Sequence[Cells]) -> Self:

@@ -82,7 +82,7 @@ def updated(
     else:
         counts = vars(fitted).get("_counts")
         parts |= {name: _with_room(part, len(catalogue)) for name, part in parts.items() if name in COUNTED}
-        n_events = int(customers.rows.lengths().sum())
+        n_events = customers.rows.n_entries
     log = {
         "new_items": n_new,
         "new_customers": len(customers) - len(fitted.customers),
@@ -105,7 +105,7 @@ def _counts(
 ) -> Counts:
     """What is counted of the customers' histories now: of what has changed alone, or of all."""
     n_links, most = settings.links(n_items), settings.max_pairs
-    if len(changed.fresh.items) <= len(fitted.customers.rows.columns["items"]) * MANY:
+    if len(changed.fresh.items) <= fitted.customers.rows.n_entries * MANY:
         before = fitted.counts(settings).widened(n_items)
         after = before.after(customers.rows, changed, n_links, most)
         if after is not None:
