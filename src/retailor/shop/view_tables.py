@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -100,11 +99,8 @@ def page_of(found: pl.DataFrame, others: pl.DataFrame, page: int, size: int) -> 
     """
     start = (page - 1) * size
     beside = [(-n, each) for each, n in others.rows()]
-    # What is on the page lies in `found` no earlier than where all of the others come before it.
+    # So many of `found` come before the page, wherever the others lie.
     first = max(0, start - len(beside))
     some = [(-n, each) for each, n in found.slice(first, page * size - first).rows()]
-    if first:
-        before = bisect_left(beside, some[0]) if some else len(beside)
-        start, beside = start - first - before, beside[before:]
-    rows = sorted([*some, *beside])
-    return [each for _, each in rows[start : start + size]], len(found) + len(others)
+    rows = sorted([*some, *beside])[start - first :]
+    return [each for _, each in rows[:size]], len(found) + len(others)
