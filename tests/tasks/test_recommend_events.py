@@ -271,3 +271,16 @@ def test_reviews_stay_with_their_events() -> None:
     after, changed = Customers(("a", "b"), histories).with_events(fresh, 9)
     assert after.histories.reviews is not None and after.histories.reviews.tolist() == [7, -1, 8, -1, -1]
     assert after.histories.items.tolist() == [1, 2, 3, 4, 5] and changed.rows.tolist() == [1, 2]
+
+
+def test_more_customers_than_are_compared_keep_the_parts_that_were(base: Recommender) -> None:
+    made = base._made
+    if "tifu_knn" not in made.parts:
+        return
+    task = copy(base)
+    task.settings = replace(base.settings, max_compared=len(made.customers))
+    after = task.update(shop_of([(14, 11, "buy", 1)]))._made
+    for name in ("tifu_knn", "up_cf"):
+        part, was = after.parts[name], made.parts[name]
+        assert part.customers.shape == (was.customers.shape[0], len(after.catalogue))  # type: ignore[attr-defined]
+    assert answers(task)
