@@ -142,7 +142,7 @@ def answers(task: Recommender) -> list[Any]:
     return task.predict([RecommendQuery(user_id=user, k=6, exclude_seen=False) for user in users])
 
 
-@trials(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BATCHES)
 def test_events_one_after_the_other_give_what_all_counted_anew_give(
     base: Recommender, batches: list[list[Event]]
@@ -156,7 +156,7 @@ def test_events_one_after_the_other_give_what_all_counted_anew_give(
         assert_equal(tensors(before), was)
 
 
-@trials(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trials(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BATCHES)
 def test_answers_are_those_of_parts_that_were_counted_anew(
     base: Recommender, batches: list[list[Event]]
