@@ -47,6 +47,8 @@ settings = ServeSettings(
 serve(Path(sys.argv[1]), {"recommend": TASKS["recommend"]}, settings)
 """
 BULK = 500
+BESIDE = (1, 20)
+"""Events a request beside recommendations: one by one, and as a page's script gathers them."""
 HEAD = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -101,15 +103,20 @@ def one_round(
         speed = asyncio.run(posted(port, many, 2)) * options.events / len(many)
         yield f"retailor, {BULK} a request", "events_per_s", speed
         yield f"retailor, {BULK} a request", "ratio", speed / bulk
-        beside = [event(item_ids, f"{number}-beside-{i}") for i in range(options.events)]
-        single = [json.dumps({"events": [each]}).encode() for each in beside]
-        speed, waits_s = asyncio.run(posted_beside(port, single, options))
-        row = f"retailor, beside {options.per_s} recommendations a second"
-        yield row, "events_per_s", speed
-        yield row, "p99_ms", 1000 * float(np.nanquantile(waits_s, 0.99))
-        yield row, "refused_ratio", float(np.isnan(waits_s).mean())
+        for n in BESIDE:
+            beside = [event(item_ids, f"{number}-beside-{n}-{i}") for i in range(options.events)]
+            some = [json.dumps({"events": beside[i : i + n]}).encode() for i in range(0, len(beside), n)]
+            speed, waits_s = asyncio.run(posted_beside(port, some, options))
+            row = f"retailor, {some_a_request(n)}beside {options.per_s} recommendations a second"
+            yield row, "events_per_s", speed * options.events / len(some)
+            yield row, "p99_ms", 1000 * float(np.nanquantile(waits_s, 0.99))
+            yield row, "refused_ratio", float(np.isnan(waits_s).mean())
         yield "retailor", "known_ms", 1000 * known_s(port, number)
         yield "retailor", "counted_s", counted_s(port, number)
+
+
+def some_a_request(n: int) -> str:
+    return "" if n == 1 else f"{n} a request, "
 
 
 def event(item_ids: Sequence[str], key: str) -> dict[str, Any]:

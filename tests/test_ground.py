@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import retailor
 from retailor.config import Field, as_dict, read_settings, saved_settings, settings
-from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, nearest
+from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, first_line, nearest
 from retailor.metrics.classify import paired_macro_f1, score_classes
 from retailor.metrics.interval import differences, interval, paired_interval, score_mean
 from retailor.metrics.scores import Score, Scores, as_text
@@ -300,3 +300,8 @@ def test_settings_saved_before_they_nested_are_read_and_others_say_what_to_do() 
     assert saved_settings(Outer, as_dict(now), "here") == now
     with pytest.raises(DataError, match=r"no setting 'gone'.*fit it again"):
         saved_settings(Outer, {"gone": 1}, "here")
+
+
+def test_an_error_that_says_nothing_has_its_name() -> None:
+    assert first_line(MemoryError()) == "MemoryError" == first_line(MemoryError("  "))
+    assert first_line(ValueError(" one\ntwo")) == "one"

@@ -97,6 +97,11 @@ class ServeError(RetailorError):
         super().__init__(message)
 
 
+def first_line(error: BaseException) -> str:
+    """What another's error says first, or its name where it says nothing, as MemoryError does."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(key: str, known: Iterable[str]) -> str | None:
     """The known name most like `key`, or None when nothing is close."""
     found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from retailor import cluster
-from retailor.errors import ConfigError, ModelError
+from retailor.errors import ConfigError, ModelError, first_line
 from retailor.progress import track
 from retailor.store.artifact import file_sha256
 
@@ -116,10 +116,6 @@ def _got(task: Any, label: str) -> Any:
         raise ModelError(LOST.format(label, RETRIES + 1, first_line(error)), asked="on") from None
 
 
-def first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
-
-
 # the cluster --------------------------------------------------------------------------------------------
 
 
@@ -200,5 +196,5 @@ def _asked(node_ids: Sequence[str], token: str) -> list[Mapping[str, Any]]:
         try:
             answers.append(ray.get(each, timeout=CHECK_S))
         except ray.exceptions.RayError as error:
-            answers.append({"error": str(error).strip().splitlines()[-1]})
+            answers.append({"error": (str(error).strip() or type(error).__name__).splitlines()[-1]})
     return answers

@@ -14,7 +14,7 @@ from typing import Any
 
 from retailor import runner
 from retailor.cluster import Cluster
-from retailor.errors import ConfigError, ModelError, RetailorError
+from retailor.errors import ConfigError, ModelError, RetailorError, first_line
 
 PLACES_S = 600.0
 """So long is waited for machines that others have; that there are enough at all is checked before."""
@@ -55,10 +55,8 @@ def together(work: Callable[[Place], None], hosts: int, each: int, label: str) -
                 if isinstance(error, RetailorError):
                     raise error from None
             if len(raised) == len(errors):  # nobody was lost
-                raise ModelError(f"{label}: {runner.first_line(raised[0])}", asked="hosts") from None
-    raise ModelError(
-        runner.LOST.format(label, runner.RETRIES + 1, runner.first_line(errors[-1])), asked="hosts"
-    )
+                raise ModelError(f"{label}: {first_line(raised[0])}", asked="hosts") from None
+    raise ModelError(runner.LOST.format(label, runner.RETRIES + 1, first_line(errors[-1])), asked="hosts")
 
 
 @contextmanager

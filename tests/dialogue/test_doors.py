@@ -6,7 +6,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,12 @@ def _check(tools: Any, found: Any, item: Any, wrong: Any, none: Any) -> None:
     assert none.is_error and "there is no tool 'buy'" in none.content[0].text
 
 
+def _apart(visit: Callable[[], Awaitable[tuple[Any, ...]]]) -> tuple[Any, ...]:
+    """In a thread of its own: a browser of other tests keeps a loop running in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, visit).result()
+
+
 def test_another_assistant_shops_here_over_mcp(door: Service) -> None:
     mcp = pytest.importorskip("mcp")
     from retailor.dialogue.mcp import make_server
@@ -197,7 +204,7 @@ def test_another_assistant_shops_here_over_mcp(door: Service) -> None:
         async with mcp.Client(make_server(door)) as client:
             return await _shop(client)
 
-    _check(*anyio.run(visit))
+    _check(*_apart(visit))
 
 
 @pytest.mark.slow
@@ -214,4 +221,4 @@ def test_the_command_speaks_mcp_on_its_standard_streams(shop: Shop, tmp_path: Pa
             assert "Texts of reviews" in hello.instructions
             return await _shop(session)
 
-    _check(*anyio.run(visit))
+    _check(*_apart(visit))

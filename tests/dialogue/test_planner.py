@@ -46,6 +46,13 @@ def test_a_condition_that_nothing_meets_is_said(door: Service) -> None:
     assert reply.text.startswith("Nothing fits that exactly")
 
 
+def test_a_bound_that_gave_way_is_said_and_holds_no_longer(door: Service) -> None:
+    first, blue = talk(door, "a tent under 60 dollars", "and in blue?")
+    assert first.text.startswith("Nothing fits that exactly") and set(first.items) == {"T1", "T2", "T3"}
+    assert [each.field for each in first.state.filters] == ["category"]
+    assert set(blue.items) == {"T1", "T3"}
+
+
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [

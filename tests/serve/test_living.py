@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -19,7 +20,7 @@ from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
-from retailor.testing.serving import TOY_TASKS
+from retailor.testing.serving import TOY_TASKS, toy_run
 
 Start = Callable[..., Any]
 
@@ -223,3 +224,24 @@ def test_what_was_acknowledged_outlives_a_kill(
     assert (reply["accepted"], len(reply["refused"])) == (1, 20)
     with httpx.Client(base_url=again.url) as client:
         assert item_id not in recommended(client, "u3")
+
+
+def test_what_the_catalogue_has_none_of_is_shown_once_some_came_in(
+    shop: Shop, tmp_path: Path, settings: ServeSettings
+) -> None:
+    none_of = shop.items["item_id"].to_list()[:50]
+    without = shop.with_tables(items=shop.items.with_columns(in_stock=~pl.col("item_id").is_in(none_of)))
+    folder = toy_run(tmp_path / "run", without)
+    service = Service.load(folder, TOY_TASKS, settings)
+    with TestClient(make_app(service)) as client:
+        assert client.get("/ready").json()["n_sold_out"] == 50
+        assert not {*none_of} & {*recommended(client, "someone")}
+        some, other, again = none_of[:3]
+        client.put("/stock", json={"counts": {some: 3}})
+        assert {*none_of} & {*recommended(client, "someone")} == {some}
+        client.put("/stock", json={"counts": {some: 0}})
+        assert not {*none_of} & {*recommended(client, "someone")}
+        assert client.put(f"/items/{other}", json={"title": "Here again"}).status_code == 200
+        assert client.put(f"/items/{again}", json={"title": "Not yet", "in_stock": False}).status_code == 200
+        until(lambda: {*none_of} & {*recommended(client, "someone")} == {other})
+    service.close()

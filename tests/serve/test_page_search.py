@@ -29,11 +29,11 @@ def test_filters_are_shown_and_taken_off(page: Any, url: str) -> None:
     page.wait_for_selector("#text-suggestions option", state="attached")
     offered = page.eval_on_selector_all("#text-suggestions option", "all => all.map(each => each.value)")
     assert offered and all("blank" in each.lower() for each in offered)
-    page.fill("#text", "blanket under 60, not red")
+    page.fill("#text", "blanket under 600, not red")
     page.keyboard.press("Enter")
     page.wait_for_selector(".understood .filter")
     chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
-    assert chips == ["price: ≤ 60 ×", "words: not red ×"]
+    assert chips == ["price: ≤ 600 ×", "words: not red ×"]
     assert "Searched for “blanket”" in page.inner_text(".understood")
     page.click(".understood .filter >> nth=0")
     page.locator(".understood .filters .filter").first.filter(has_text="words").wait_for()
@@ -48,3 +48,16 @@ def test_filters_are_shown_and_taken_off(page: Any, url: str) -> None:
     page.wait_for_selector("text=Nothing matches")
     page.click("#language")
     page.wait_for_selector("text=没有符合的商品")
+
+
+def test_a_bound_that_gave_way_is_told_and_not_asked_for_by_the_next_click(page: Any, url: str) -> None:
+    page.goto(url)
+    page.click("#tab-search")
+    page.fill("#text", "blanket under 1, not red")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=No product is left with price: ≤ 1")
+    chips = page.locator(".understood .filters >> nth=0").locator(".filter")
+    assert chips.all_inner_texts() == ["words: not red ×"]
+    with page.expect_request("**/search") as sent:
+        page.click(".understood .filter >> nth=0")
+    assert sent.value.post_data_json["filters"] == []

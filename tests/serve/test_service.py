@@ -7,6 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from retailor.cache import MemoryCache
@@ -50,6 +51,18 @@ class TestOpening:
         service = Service.load(tmp_path, TOY_TASKS)
         assert set(service.ready()["tasks"]) == {"recommend", "sentiment"}
         assert service.ready()["n_items"] == 60
+        service.close()
+
+    def test_what_the_catalogue_has_none_of_is_not_shown(self, shop: Shop, tmp_path: Path) -> None:
+        """Where the server keeps no events as well."""
+        rows = shop.items.with_columns(in_stock=pl.int_range(len(shop.items)) % 2 == 0)
+        there = rows.filter(pl.col("in_stock"))["item_id"].to_list()
+        service = Service.load(toy_run(tmp_path, shop.with_tables(items=rows)), TOY_TASKS)
+        assert service.ready()["n_sold_out"] == 30
+        found = service.ask("recommend", RecommendQuery(user_id="nobody", k=100)).answer.items
+        assert len(found) > 20 and {each.item_id for each in found} <= {*there}
+        title = str(rows.filter(~pl.col("in_stock"))["title"][0])
+        assert {each.item_id for each in service.ask("search", SearchQuery(title)).answer.items} <= {*there}
         service.close()
 
     def test_a_task_that_the_run_left_out_says_why(self, shop: Shop, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tomllib
 import zipfile
@@ -19,6 +20,7 @@ from retailor.errors import ConfigError
 from retailor.plan.settings import read_plan
 from retailor.plan.shop_stages import shop_stages
 from retailor.shop.files.encodings import encoding_of
+from retailor.shop.propose.door import files_in, rules_in
 from retailor.shop.propose.names import likeness, scores, words_of
 from retailor.shop.propose.proposal import propose
 from retailor.shop.propose.sample import samples
@@ -234,8 +236,6 @@ def test_ids_in_json_are_those_of_the_object_that_they_stand_in(tmp_path: Path) 
 
 
 def test_what_is_no_table_in_a_folder_is_passed_by(tmp_path: Path) -> None:
-    from retailor.shop.propose.door import files_in
-
     (tmp_path / "pictures").mkdir()
     for name in ("pictures/a.jpg", "b.csv", ".hidden", "readme.md"):
         (tmp_path / name).write_text("x", "utf-8")
@@ -494,3 +494,33 @@ def test_labels_in_numbers_are_said_to_be_unsure(
     assert init(monkeypatch, tmp_path / "r.csv", "--yes", "-o", tmp_path / "plan.toml") == 0
     told = capsys.readouterr().out + (tmp_path / "plan.toml").read_text("utf-8")
     assert told.count("0 is negative, 1 is positive; nothing but custom says so") == 2
+
+
+def test_a_folder_of_rules_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop_files(tmp_path)
+    for name, text in (
+        ("shop rules/delivery.md", "# Delivery\nWithin two days."),
+        ("shop rules/more/returns.html", "<h1>Returns</h1><p>14 days.</p>"),
+        ("shop rules/facts.toml", ""),
+        ("政策/退货.txt", "七天内可以退货。"),
+        ("photos/readme.md", "# Photos"), ("photos/orders.csv", "a,b\n1,2\n"),  # not only pages
+        ("pages/item.html", "<p>An item</p>"),  # no rules by its name
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    found = rules_in([tmp_path])
+    assert [folder.name for folder in found] == ["shop rules", "政策"]
+    left = {path.relative_to(tmp_path).as_posix() for path in files_in([tmp_path], found)}
+    assert left == {"orders.csv", "reviews.csv", "items.csv", "photos/orders.csv", "pages/item.html"}
+    assert rules_in([tmp_path / "orders.csv"]) == [] == rules_in([tmp_path / "shop rules"])
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "pages"):
+        shutil.rmtree(tmp_path / name)
+    assert init(monkeypatch, ".", "-y") == 0
+    told = capsys.readouterr().out
+    assert "shop rules: the shop's own rules" in told and "政策: rules as well, left out" in told
+    plan = read_plan(tmp_path / "plan.toml")
+    assert plan.rules() == tmp_path / "shop rules"
+    assert read_by(tmp_path / "plan.toml", tmp_path).rules["heading"].to_list() == ["Delivery", "Returns"]

@@ -95,7 +95,7 @@ stars        1 1 (25.0%), 3 1 (25.0%), 5 2 (50.0%)
 languages    items: Latin script 50.0%, no letters 25.0%, zh 25.0%
 languages    reviews: en 50.0%, Latin script 25.0%, no letters 25.0%
 missing      items: description 100.0%, brand 100.0%, currency 100.0%, attributes 100.0%, image 100.0%, \
-language 100.0%, price 75.0%, category 50.0%, title 25.0%
+language 100.0%, in_stock 100.0%, price 75.0%, category 50.0%, title 25.0%
 missing      events: rating 100.0%
 missing      reviews: review_id 100.0%, user_id 100.0%, item_id 100.0%, label 100.0%, title 100.0%, \
 helpful 100.0%, time 100.0%, language 50.0%, text 25.0%

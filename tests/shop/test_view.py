@@ -21,8 +21,11 @@ EVENTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=12)
 
 
 def items_of(rows: list[tuple[int, str | None]]) -> pl.DataFrame:
-    table = [{"item_id": f"i{item}", "title": title, "brand": "Acme", "price": 1.0} for item, title in rows]
-    schema = {name: SCHEMAS["items"][name] for name in ("item_id", "title", "brand", "price")}
+    table = [
+        {"item_id": f"i{item}", "title": title, "brand": "Acme", "price": 1.0, "in_stock": title != "Lamp"}
+        for item, title in rows
+    ]
+    schema = {name: SCHEMAS["items"][name] for name in ("item_id", "title", "brand", "price", "in_stock")}
     return conform("items", pl.DataFrame(table, schema=schema))
 
 
@@ -39,7 +42,7 @@ def shown(view: ShopView) -> dict[str, Any]:
     """All that a view says."""
     ids, users = [f"i{i}" for i in range(11)], [f"u{u}" for u in range(7)]
     return {
-        "sizes": (view.n_items, view.n_customers),
+        "sizes": (view.n_items, view.n_customers, view.sold_out),
         "items": [(view.knows_item(i), view.card(i), view.details(i), view.title(i)) for i in ids],
         "customers": [(view.knows_customer(u), view.history(u, n)) for u in users for n in (1, 2, 50)],
         "found": [

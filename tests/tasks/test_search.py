@@ -237,3 +237,18 @@ def test_a_bound_that_leaves_out_all_that_have_the_words_gives_way_and_one_asked
     assert held.is_nearest and held.n_found == 0 and {item.item_id[0] for item in held.items} == {"b"}
     assert not asked("headphones under 51.5").is_nearest and asked("headphones under 51.5").n_found == 2
     assert not asked("lip balm under 20").is_nearest and not asked("headphones").is_nearest
+
+
+def test_pages_in_an_order_by_price_are_those_of_one_list() -> None:
+    """Also behind the best that are ordered together."""
+    n = 450
+    items = pl.DataFrame(
+        {"item_id": [f"m{i}" for i in range(n)], "title": [f"steel mug {i}" for i in range(n)]}
+    )
+    items = items.with_columns(price=pl.Series([float(i * 7919 % 1009) for i in range(n)]))
+    search = Search(HashEncoder()).fit(Shop.of(items=items))
+    whole = search.predict([SearchQuery("steel mug", n, sort="price")])[0]
+    assert len({each.item_id for each in whole.items}) == n == whole.n_found
+    for offset in (0, 150, 180, 390, 440):
+        one = search.predict([SearchQuery("steel mug", 60, sort="price", offset=offset)])[0]
+        assert one.items == whole.items[offset : offset + 60]

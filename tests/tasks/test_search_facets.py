@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retailor.tasks.search.facets import Coded, nearest_quantiles
+from retailor.tasks.search.facets import Coded, nearest_quantiles, price_facet
 
 NAMES = st.one_of(st.none(), st.sampled_from(["Sony", "sony", "索尼", "Ä", "b", "z", "éclair", ""]))
 
@@ -49,3 +49,27 @@ def test_a_column_of_nothing_has_no_names(dtype: pl.DataType) -> None:
     for values in ([], [None, None]):
         coded = Coded.of(pl.Series("name", values, dtype=dtype))
         assert coded.counts(np.arange(len(values)), 5) == () and not coded.having(lambda name: True).any()
+
+
+PRICES = st.one_of(
+    st.just(float("nan")),
+    st.floats(0, 5e7),
+    st.sampled_from([0.0, 9.99, 10.0, 10.5, 1e6, 1.25e6, float("inf")]),
+)
+
+
+@given(st.lists(PRICES, max_size=40))
+def test_prices_are_in_one_range_each_and_one_range_alone_is_none(values: list[float]) -> None:
+    counts = price_facet(np.array(values, np.float64)).counts
+    known = [value for value in values if np.isfinite(value)]
+    assert len(counts) != 1 and "e+" not in str(counts)
+    for name, n in counts:
+        low, _, high = name.rstrip("+").partition("–")
+        assert n == sum(float(low) <= each < (float(high) if high else np.inf) for each in known) > 0
+    assert sum(n for _, n in counts) in (0, len(known))
+    assert counts or len({float(f"{each:.2g}") for each in known}) < 5
+
+
+def test_two_prices_are_two_ranges() -> None:
+    assert price_facet(np.array([39.0, 12.0])).counts == (("0–39", 1), ("39+", 1))
+    assert price_facet(np.array([2e6, 1.2e6])).counts == (("0–2000000", 1), ("2000000+", 1))

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
+from retailor.tasks.search.choosing import choose
 from retailor.tasks.search.filters import Vocabulary, number_of, read_filters
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.spelling import Speller
-from retailor.tasks.search.understand import choose, understand
+from retailor.tasks.search.understand import understand
 
 QUESTIONS = Path(__file__).parents[2] / "benchmarks" / "questions" / "search_filters.jsonl"
 BRANDS = ("HP", "Apple", "Sony", "Epson", "Canon", "Lenovo")
@@ -66,6 +67,23 @@ def test_the_written_questions_are_read_as_their_author_meant() -> None:
 def test_what_is_no_filter_stays_a_word(query: str) -> None:
     reading = read_filters(query, KNOWN)
     assert (reading.filters, reading.rest, reading.searched) == ((), query, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "op"),
+    [
+        ("hub under 50", "<="), ("hub not under 50", ">="), ("hub no less than 50", ">="),
+        ("hub not cheaper than 50", ">="), ("hub over 50", ">="), ("hub not over 50", "<="),
+        ("hub no more than 50", "<="), ("hub that isn't over 50", "<="), ("hub nothing above 50", "<="),
+        ("hub, must not cost more than 50", "<="), ("键盘低于50元", "<="), ("键盘不低于50元", ">="),
+        ("键盘不少于50元", ">="), ("键盘不超过50元", "<="), ("键盘不要超过50元", "<="),
+        ("键盘价格不高于50元", "<="),
+    ],
+)  # fmt: skip
+def test_a_bound_that_is_denied_is_the_other_one(query: str, op: str) -> None:
+    assert [(field, found, value) for field, found, value, _ in read(query)] == [("price", op, 50)]
+    rest = read_filters(query, KNOWN).rest
+    assert not {"not", "no", "nothing", "不"} & {*rest.split(), *rest}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -137,7 +139,10 @@ def test_words_weigh_as_far_as_one_item_has_them() -> None:
 def test_features_have_their_names_and_are_finite() -> None:
     known = catalogue(["red mug", "", "green lamp"])
     z = np.zeros((3, 2), dtype=np.float32)
-    found = features_of(Candidates("red (mug", np.array([0, 1]), z, z[0]), known)
+    rule, category = np.array([3, 2], np.float32), np.array([0.1, 0.2], np.float32)
+    found = features_of(Candidates("red (mug", np.array([0, 1]), z, z[0]), known, rule, category)
+    assert (found[:, NAMES.index("rule")] == rule).all()
+    assert (found[:, NAMES.index("kind_asked")] == category).all()
     assert found.shape == (2, 2 * len(NAMES))
     assert np.isfinite(found).all()
     assert found[0, NAMES.index("title_covered")] > found[1, NAMES.index("title_covered")] == 0
@@ -193,3 +198,20 @@ def test_the_share_is_the_same_of_all_texts_at_once_and_of_each_alone() -> None:
     alone = [float(index.covered(asked, [row])[0]) for row in rows.tolist()]
     assert index.covered(asked, rows) == pytest.approx(alone)
     assert len({round(each, 6) for each in alone}) == 4, "none, either word, both"
+
+
+def test_the_rule_and_the_category_are_worked_out_once_a_query(
+    fitted: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fitted._made.reranker is not None and fitted._made.reranker.learned.order.trees is not None
+    asked: Counter[str] = Counter()
+    for name in ("by_rule", "category"):
+        whole = getattr(Candidates, name)
+
+        def counted(self: Candidates, of: Catalogue, name: str = name, whole: Any = whole) -> Any:
+            asked[name] += 1
+            return whole(self, of)
+
+        monkeypatch.setattr(Candidates, name, counted)
+    assert fitted.predict([SearchQuery("red mug")])[0].items
+    assert asked == {"by_rule": 1, "category": 1}

@@ -19,6 +19,8 @@ from retailor.testing.toys import HashEncoder, ScriptedGenerator
 from retailor.train.adapt import AdaptSettings, adapt, adapt_with_log
 from retailor.train.objectives.masked_head import MaskedModel
 from retailor.train.objectives.masking import Vocabulary, cut_spans, draw_masks, hide, vocabulary
+from retailor.train.objectives.settings import head_training_of
+from retailor.train.schedule import steps_of
 
 TEXTS = [
     f"{colour} {stuff} {thing} with a {size} handle"
@@ -51,6 +53,11 @@ def test_masked_words_are_learned_and_the_encoder_itself_is_unchanged() -> None:
     np.testing.assert_array_equal(encoder.encode(TEXTS), before)
     assert np.abs(adapted.encode(TEXTS) - before).max() > 1e-3
     assert json.loads(json.dumps(log.to_dict()))["train"]["best_step"] == log.train.best_step
+
+
+def test_a_few_texts_are_not_read_a_hundred_times_for_the_head_alone() -> None:
+    of_head = head_training_of(AdaptSettings())
+    assert [steps_of(of_head, n)[1] for n in (1, 30, 64, 5000)] == [20, 20, 40, 100]
 
 
 def test_the_same_seed_gives_the_same_encoder_and_chinese_works_too() -> None:

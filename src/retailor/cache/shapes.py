@@ -37,7 +37,8 @@ class Cache(Protocol):
 
 
 def cache_key(what: str, fingerprint: str, request: object) -> str:
-    """A sha256 (hex) of the three; a request is JSON-able values and dataclasses of them.
+    """A sha256 (hex) of the three; a request is JSON-able values, dataclasses of them, and what has its own
+    exact text, `cache_text`.
 
     Raises TypeError on a value that has no exact text, because two of those could share a key.
     """
@@ -50,4 +51,6 @@ def _plain(value: object) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(text := getattr(value, "cache_text", None), str):
+        return text
     raise TypeError(f"a cache key cannot hold a {type(value).__name__}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from retailor.cli.options import Folder, say
 from retailor.errors import RetailorError
-from retailor.tasks.entry import Entry, Extra, with_pseudonym
+from retailor.tasks.entry import Entry, Extra, NothingHappened, with_pseudonym
 
 if TYPE_CHECKING:
     from retailor.plan.run import Run
@@ -44,10 +44,14 @@ def command_of(entry: Entry, extra: Extra | None = None) -> Callable[..., None]:
 
 def _answer(done: Run, entry: Entry, query: Any, extra: Extra | None) -> Any:
     """The answer of one task of a run to one query, or to one of an extra."""
+    from retailor.shop.hidden import sold_out
     from retailor.shop.pseudonyms import pseudonyms_of
+    from retailor.shop.tables import open_shop
 
     clean = _clean(done)
     query = with_pseudonym(query, pseudonyms_of(clean) if clean else None)
+    if clean and extra is None:
+        query = entry.after(query, NothingHappened(sold_out(open_shop(clean).items)))
     task = task_of(done, entry)
     return extra.ask(task, query) if extra else task.predict([query])[0]
 

@@ -88,7 +88,7 @@ def init(
     ] = None,
 ) -> None:
     """Looks at any files, says what each is, and writes a plan with a column map that can be run."""
-    from retailor.shop.propose.door import describe, files_in, write_plan
+    from retailor.shop.propose.door import describe, files_in, rules_in, write_plan
     from retailor.shop.propose.preview import preview
     from retailor.shop.propose.proposal import propose
 
@@ -102,12 +102,13 @@ def init(
         from retailor.shop.propose.likeness import likeness_of
 
         likeness = likeness_of(load_model(encoder, kind="encoder"))
-    found = propose(files_in(files), likeness)
-    say(describe(found))
+    rules = rules_in(files)
+    found = propose(files_in(files, rules), likeness)
+    say(describe(found, rules))
     say(f"\n{preview(found)}")
     if not yes:
         typer.confirm(f"\nWrite {out}?", abort=True, err=True)
-    write_plan(found, out)
+    write_plan(found, out, rules[0] if rules else None)
     say(f"written to {out}; look it over, then: retailor run {out}")
 
 

@@ -366,7 +366,8 @@ def _search(turn: OneTurn) -> Reply | None:
         sort="relevance",
         question="",
     )
-    return turn.listing("nearest" if data["is_nearest"] else "found", result, state)
+    head = "nearest" if data["is_nearest"] else "unmet" if data["relaxed"] else "found"
+    return turn.listing(head, result, state)
 
 
 STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (

@@ -126,7 +126,7 @@ def _search(door: Door, asked: SearchArguments) -> Result:
         plain = door.ask("search", SearchQuery(rest, N_READ, read=False)).answer
     lead = None if plain.is_nearest else leading([door.details(each.item_id) for each in plain.items])
     if lead is None:
-        return _found(door, found, [each.item_id for each in found.items[: asked.k]], found.filters)
+        return _found(door, found, [each.item_id for each in found.items[: asked.k]], _holding(found))
     only = Filter("category", "=", lead[-1])
     found = door.ask("search", SearchQuery(asked.text, N_READ, (only,))).answer
     sized = tuple(replace(each, text="") for each in found.filters if each.text and each.field == "quantity")
@@ -134,7 +134,12 @@ def _search(door: Door, asked: SearchArguments) -> Result:
         exact = door.ask("search", SearchQuery(found.searched, N_READ, (only, *sized), read=False)).answer
         found = replace(exact, filters=found.filters, mended=found.mended) if exact.items else found
     kept = [each.item_id for each in found.items if door.details(each.item_id)["category"] == lead]
-    return _found(door, found, kept[: asked.k], found.filters)
+    return _found(door, found, kept[: asked.k], _holding(found))
+
+
+def _holding(found: Any) -> tuple[Filter, ...]:
+    """The filters that did not give way: what is asked within what was found is to find something."""
+    return tuple(each for each in found.filters if each not in found.relaxed)
 
 
 def _without(text: str, phrases: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from retailor.plan.shop_stages import DEMO
 from retailor.plan.units import Machine, ModelUnits, encoder_units, generator_units, machine
 from retailor.plan.volumes import Volumes, volumes_of
 from retailor.seeds import stream
+from retailor.train.objectives.settings import head_training_of
 from retailor.train.schedule import steps_of
 from retailor.train.settings import TrainSettings
 
@@ -257,7 +258,8 @@ def _adapted(known: Known) -> list[_Part]:
     a_text = min(given.max_tokens, known.tokens() / max(1.0, known.texts()))
     _, steps = steps_of(given.train, max(1, int(n - n_out)))
     checks = 2 + steps / (given.train.validate_every or max(1, n / given.train.batch_size))
-    read = given.head_steps * given.train.batch_size + (n if given.keep else 0) + (checks + 2) * n_out
+    of_head = steps_of(head_training_of(given), max(1, int(n - n_out)))[1] if given.head_steps else 0
+    read = of_head * given.train.batch_size + (n if given.keep else 0) + (checks + 2) * n_out
     weights = 0 if model is None else model.parameters * FLOAT
     return [
         _opened(model),

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from retailor.errors import ServeError
 from retailor.live.events.recent import Recent
 from retailor.serve.batching import Batcher
+from retailor.shop.hidden import Hidden
 from retailor.shop.pseudonyms import Pseudonyms
 from retailor.shop.tables import Shop
 from retailor.shop.view import ShopView
@@ -128,24 +129,25 @@ class ServedRun:
 
 @dataclass(frozen=True)
 class Since:
-    """What has happened after what a task knows."""
+    """What has happened after what a task knows, beside what the catalogue says of its stock."""
 
     recent: Recent
     number: int
+    sold_out: Hidden
 
     def items_of(self, user_id: str) -> tuple[str, ...]:
         return self.recent.items_of(user_id, self.number)
 
-    def not_to_show(self) -> tuple[str, ...]:
-        return self.recent.not_to_show()
+    def not_to_show(self) -> Hidden:
+        return self.recent.not_to_show(self.sold_out)
 
 
 def state_of(run: ServedRun | None, *, show_insight: bool) -> dict[str, Any]:
     """Whether questions can be answered, and what: tasks with fingerprints, those left out, sizes."""
     if run is None:
         return {
-            "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_customers": 0,
-            "insight": False, "pictures": False, "sees": False,
+            "ready": False, "name": "", "tasks": {}, "absent": {}, "n_items": 0, "n_sold_out": 0,
+            "n_customers": 0, "insight": False, "pictures": False, "sees": False,
         }  # fmt: skip
     return {
         "ready": True,
@@ -153,6 +155,7 @@ def state_of(run: ServedRun | None, *, show_insight: bool) -> dict[str, Any]:
         "tasks": {kind: loaded.fingerprint[:12] for kind, loaded in run.tasks.items()},
         "absent": dict(run.absent),
         "n_items": run.view.n_items,
+        "n_sold_out": len(run.view.sold_out),
         "n_customers": run.view.n_customers,
         "insight": run.insight is not None and show_insight,
         "pictures": run.pictures is not None and run.pictures.is_dir(),

@@ -231,6 +231,12 @@ def log_start(state: Mapping[str, Any], settings: ServeSettings, port: int, path
     )
     for kind, reason in state["absent"].items():
         _log.info("left out: %s: %s", kind, reason)
+    if state["n_sold_out"]:
+        _log.info(
+            "%d of %d items are not shown: the catalogue has none of them",
+            state["n_sold_out"],
+            state["n_items"],
+        )
     if not settings.is_local() and settings.api_key_env is None:
         _log.warning("anyone who reaches %s can read customers' histories; ask for a key.", settings.host)
 

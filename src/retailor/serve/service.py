@@ -28,7 +28,7 @@ from retailor.serve.runs import Runs
 from retailor.serve.served import Loaded, Reply, ServedRun, Since, Understood, state_of
 from retailor.serve.settings import ServeSettings
 from retailor.shop.pseudonyms import ids_of
-from retailor.tasks.entry import Entry, Extra, with_pseudonym
+from retailor.tasks.entry import Entry, Extra, Happened, NothingHappened, with_pseudonym
 
 if TYPE_CHECKING:
     from retailor.live.news import News
@@ -261,9 +261,14 @@ class Service(Browsing):
                 self._living.shop.know_news()
             if self._living.trial is not None:
                 query = self._living.trial.query(kind, query)
-            query = loaded.entry.after(query, Since(self._living.shop.recent, loaded.number))
+        query = loaded.entry.after(query, self._happened(run, loaded))
         query, notes = loaded.entry.checked(query, run.view)
         return Understood(query, user_id, notes)
+
+    def _happened(self, run: ServedRun, loaded: Loaded) -> Happened:
+        """What has happened since a task was fitted, where the server keeps events."""
+        recent, sold_out = self.recent(), run.view.sold_out
+        return NothingHappened(sold_out) if recent is None else Since(recent, loaded.number, sold_out)
 
     def _answered(self, kind: str, query: Any, loaded: Loaded) -> tuple[Any, Loaded, bool]:
         """The answer, the task that gave it, and whether it was remembered."""

@@ -54,6 +54,8 @@ class Profile:
     labels: dict[str, int]
     items_by_events: dict[str, int]
     """How cold the items are: the number of items with 0, 1–2, … events."""
+    stock: dict[str, int]
+    """Items that there are some of ('in stock') or none, and those of which nothing is said; {} of all."""
     languages: list[dict[str, Any]]
     missing: list[dict[str, Any]]
     duplicates: dict[str, int]
@@ -96,6 +98,7 @@ def look(shop: Shop) -> Profile:
         ratings=_ratings(shop),
         labels=_counted(shop.reviews["label"]),
         items_by_events=_cold(counts),
+        stock=_stock(shop.items),
         languages=_languages(shop),
         missing=_missing(shop),
         duplicates={
@@ -171,6 +174,14 @@ def _missing(shop: Shop) -> list[dict[str, Any]]:
             share = table.select(none.mean()).item()
             found.append({"table": name, "column": column, "share": round(float(share), 4)})
     return found
+
+
+def _stock(items: pl.DataFrame) -> dict[str, int]:
+    told = items["in_stock"]
+    if told.null_count() == len(told):
+        return {}
+    n_some, n_none = int(told.sum()), int((~told).sum())
+    return {"in stock": n_some, "out of stock": n_none, "not said": len(told) - n_some - n_none}
 
 
 def _repeats(values: pl.Series) -> int:
@@ -268,6 +279,7 @@ def _lines(profile: Profile) -> list[str]:
     add("events", listed(profile.events_by_kind))
     add("a customer", ", ".join(f"{name} {value:g}" for name, value in profile.events_per_user.items()))
     add("cold items", listed(profile.items_by_events) + (" by number of events" if profile.density else ""))
+    add("stock", listed({name: n for name, n in profile.stock.items() if n}))
     add("stars", listed(profile.ratings))
     add("labels", listed(profile.labels))
     for table in dict.fromkeys(entry["table"] for entry in profile.languages):

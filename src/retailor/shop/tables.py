@@ -28,6 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "attributes": pl.List(pl.Struct({"name": pl.String, "value": pl.String})),
         "image": pl.String,
         "language": pl.String,
+        "in_stock": pl.Boolean,
     },
     "events": {
         "user_id": pl.String,

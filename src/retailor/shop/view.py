@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from retailor.shop.hidden import NONE_HIDDEN, Hidden, sold_out
 from retailor.shop.tables import Shop
 from retailor.shop.view_tables import CARD, Tables, page_of, without
 
@@ -39,14 +40,21 @@ class ShopView:
         changed: Tables | None = None,
         gone: Collection[str] = (),
         own: Mapping[str, list[dict[str, Any]]] | None = None,
+        *,
+        sold_out: Hidden = NONE_HIDDEN,
+        first: Hidden | None = None,
     ) -> None:
         """`events` are those of `whole`; `changed` are rows in place of its own, of `own` events since, of a
-        customer each, and `gone` items that it has no more."""
+        customer each, and `gone` items that it has no more; `first` are the items of `whole` that there are
+        none of, where `sold_out` are others by now."""
         self.number = next(_NUMBERS)
         """Another one in each view of this process."""
         self._whole, self._events, self._gone, self._own = whole, events, frozenset(gone), own or {}
         self._changed = changed or Tables.of(whole.items[:0].drop("_words"), whole.customers[:0])
-        self._hidden = self._gone | self._changed.item_ix.keys()
+        self._elsewhere = self._gone | self._changed.item_ix.keys()
+        self.sold_out = sold_out
+        """Items that the catalogue says there are none of."""
+        self._sold_out_first = sold_out if first is None else first
         self._cards: dict[str, dict[str, Any]] = {}
         self.n_items = _n_in_all(whole.item_ix, self._changed.item_ix, self._gone)
         """How many items there are."""
@@ -67,7 +75,7 @@ class ShopView:
         events = events.drop_nulls(["user_id", "item_id"]).sort(
             "user_id", "time", descending=[False, True], nulls_last=True
         )
-        return cls(Tables.whole(shop.items, events, stars), events)
+        return cls(Tables.whole(shop.items, events, stars), events, sold_out=sold_out(shop.items))
 
     def since(self, items: pl.DataFrame, gone: Collection[str], events: pl.DataFrame) -> ShopView:
         """The view of the shop that `of` was given, with all items put, taken out and events since; of an
@@ -76,8 +84,13 @@ class ShopView:
         own: dict[str, list[dict[str, Any]]] = {}
         for row in events.select(*EVENT, "user_id").iter_rows(named=True):
             own.setdefault(row["user_id"], []).append(row)
-        changed = self._whole.after(items.filter(~pl.col("item_id").is_in(list(gone))), gone, events)
-        return ShopView(self._whole, self._events, changed, gone, own)
+        put = items.unique("item_id", keep="first", maintain_order=True)
+        put = put.filter(~pl.col("item_id").is_in(list(gone)))
+        changed = self._whole.after(put, gone, events)
+        none_of = _sold_out_since(self._sold_out_first, put, gone)
+        return ShopView(
+            self._whole, self._events, changed, gone, own, sold_out=none_of, first=self._sold_out_first
+        )
 
     def knows_item(self, item_id: str) -> bool:
         """Whether the catalogue has the item; with no catalogue at all, nothing is unknown."""
@@ -136,7 +149,7 @@ class ShopView:
                 )
             return found.select("item_id", "n_events")
 
-        known = without(matching(self._whole.items), self._hidden)
+        known = without(matching(self._whole.items), self._elsewhere)
         ids, n = page_of(known, matching(self._changed.items), page, size)
         rows = (self._row(each) for each in ids)
         return Page(tuple(_card(row) for row in rows if row is not None), n)
@@ -206,6 +219,13 @@ class ShopView:
 def _time(row: dict[str, Any]) -> datetime:
     time: datetime = row["time"]
     return time
+
+
+def _sold_out_since(first: Hidden, put: pl.DataFrame, gone: Collection[str]) -> Hidden:
+    """What there is none of, once items were put and taken out; the same where that changes nothing."""
+    now = sold_out(put).ids
+    stay = first.ids - set(put["item_id"]) - set(gone) if len(put) or len(gone) else first.ids
+    return first if stay == first.ids and not now else Hidden(stay | now)
 
 
 def _n_in_all(known: Mapping[str, int], changed: Mapping[str, int], gone: Collection[str]) -> int:

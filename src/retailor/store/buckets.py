@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retailor.errors import ConfigError, DataError
+from retailor.errors import ConfigError, DataError, first_line
 from retailor.store import artifact
 
 KINDS = ("s3", "gs", "abfs", "file")
@@ -160,7 +160,7 @@ class Bucket:
         try:
             yield filesystem_of(self.url)
         except OSError as error:  # a bucket's words may have the whole request in them
-            said = str(error).strip().splitlines()[0][:200]
+            said = first_line(error)[:200]
             raise DataError(f"this storage does not do what is asked of it: {said}", path=self.url) from None
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from retailor.errors import ServeError
 from retailor.models.shapes import Encoder, Generator
 from retailor.shop.gone import Gone
+from retailor.shop.hidden import Hidden
 from retailor.shop.pseudonyms import Pseudonyms
 from retailor.shop.tables import Shop
 from retailor.shop.view import ShopView
@@ -137,9 +138,23 @@ class Happened(Protocol):
         """The customer's latest items, oldest first."""
         ...
 
-    def not_to_show(self) -> tuple[str, ...]:
+    def not_to_show(self) -> Hidden:
         """Items that are out of stock or gone."""
         ...
+
+
+@dataclass(frozen=True)
+class NothingHappened:
+    """A shop since whose fit nothing is known to have happened."""
+
+    sold_out: Hidden
+    """Items that its catalogue says there are none of."""
+
+    def items_of(self, user_id: str) -> tuple[str, ...]:
+        return ()
+
+    def not_to_show(self) -> Hidden:
+        return self.sold_out
 
 
 @dataclass(frozen=True)

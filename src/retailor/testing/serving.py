@@ -90,7 +90,7 @@ class ToyRecommender(_Toy):
 
     def _one(self, query: RecommendQuery) -> Recommendations:
         history = (*self.state["seen"].get(query.user_id, ()), *query.item_ids)
-        without = {*query.exclude, *(history if query.exclude_seen else ())}
+        without = {*query.exclude, *query.hidden, *(history if query.exclude_seen else ())}
         items = [(each, n) for each, n in self.state["popular"] if each not in without][: query.k]
         found = (Recommended.of(each, float(n), Why("popular", "", (), n), history[-1:]) for each, n in items)
         return Recommendations(tuple(found))
@@ -126,7 +126,9 @@ class ToySearch(_Toy):
         scores = {
             each: len(words & set(title.lower().split())) for each, title in self.state["titles"].items()
         }
-        best = sorted((-n, each) for each, n in scores.items() if n and each not in query.exclude)[: query.k]
+        best = sorted(
+            (-n, each) for each, n in scores.items() if n and each not in {*query.exclude, *query.hidden}
+        )[: query.k]
         return Found(tuple(Recommended(each, float(-n), "shares words") for n, each in best))
 
 

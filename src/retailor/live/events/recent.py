@@ -10,6 +10,7 @@ import polars as pl
 
 from retailor.live.shapes import Line
 from retailor.shop.gone import hash_of
+from retailor.shop.hidden import NONE_HIDDEN, Hidden
 from retailor.shop.tables import SCHEMAS, Shop, conform
 from retailor.text.clean_shop import clean
 from retailor.text.fields import structure_items
@@ -38,8 +39,8 @@ class Recent:
         self._events: deque[tuple[int, Line]] = deque(maxlen=MAX_EVENTS)
         self._dropped: list[str] = []
         """Who was forgotten by the lines that are being taken in."""
-        self._hidden: tuple[str, ...] | None = None
-        """What `not_to_show` gave last; None once it may be another."""
+        self._hidden: dict[Hidden, Hidden] = {}
+        """What `not_to_show` gave last, by what it was asked with; empty once it may be another."""
         self._arms: dict[str, tuple[str, str]] = {}
         self.n_by_arm: Counter[tuple[str, str, str]] = Counter()
         """(experiment, arm, kind of event since the customer was in it, or 'customers') to how many."""
@@ -123,11 +124,11 @@ class Recent:
     def _count(self, number: int, line: Line) -> None:
         assert line.item_id is not None
         self._stock[line.item_id] = float(line.body["n"])
-        self._hidden = None
+        self._hidden = {}
 
     def _changed(self) -> None:
         self.n_changes += 1
-        self._hidden = None
+        self._hidden = {}
 
     # asking
 
@@ -137,13 +138,17 @@ class Recent:
             own = self._own.get(user_id, ())
             return tuple(e.item_id for n, e in own if n > after and e.item_id)
 
-    def not_to_show(self) -> tuple[str, ...]:
-        """Items that are gone or out of stock, sorted."""
+    def not_to_show(self, sold_out: Hidden = NONE_HIDDEN) -> Hidden:
+        """Items that are gone or out of stock.
+
+        `sold_out`: those that the catalogue says there are none of; a count that came in says it better.
+        """
         with self._lock:
-            if self._hidden is None:
+            if sold_out not in self._hidden:
                 empty = {each for each, n in self._stock.items() if n <= 0}
-                self._hidden = tuple(sorted(self._gone | empty))
-            return self._hidden
+                told = sold_out.ids - self._stock.keys()
+                self._hidden = {sold_out: Hidden(self._gone | empty | told)}
+            return self._hidden[sold_out]
 
     def events(self, after: int = 0) -> pl.DataFrame:
         """What customers chose, of lines after a number."""

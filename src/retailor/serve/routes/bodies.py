@@ -87,6 +87,8 @@ class Ready(BaseModel):
     tasks: dict[str, str]
     absent: dict[str, str]
     n_items: int
+    n_sold_out: int
+    """Items that the catalogue has none of, which are not shown."""
     n_customers: int
     insight: bool
     """Whether `/insight` has a page."""

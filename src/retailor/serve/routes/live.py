@@ -59,6 +59,8 @@ class ItemBody(BaseModel):
     attributes: list[Attribute] = Field(default=[], max_length=200)
     image: Annotated[str, StringConstraints(max_length=2000), Kept] | None = None
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2}$")] | None = None
+    in_stock: bool | None = None
+    """Whether there are some, until `/stock` counts them."""
 
 
 class StockBody(BaseModel):

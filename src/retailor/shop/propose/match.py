@@ -23,6 +23,7 @@ _WEIGHTS: dict[str, dict[str, float]] = {
     "items": {
         "item_id": 1.0, "title": 1.0, "description": 0.6, "brand": 0.6, "category": 0.6, "price": 0.7,
         "image": 0.6, "attributes": 0.3, "currency": 0.2, "language": 0.1,
+        "in_stock": 0.2,
     },
     "events": {"user_id": 1.0, "item_id": 1.0, "kind": 0.8, "time": 0.8, "rating": 0.5},
     "reviews": {

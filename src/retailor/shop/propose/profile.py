@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from retailor.scripts import HAN
 from retailor.shop.cells.currencies import active
 from retailor.shop.cells.numbers import Amount, NumberForm, is_none, read_amount, read_count, read_rating
+from retailor.shop.cells.stock import read_stock
 from retailor.shop.cells.times import LAST_MS, LIKELY_MS, UNITS_PER_MS, TimeForm, read_time
 from retailor.shop.files.nested import nested_of_text, pairs_of_text
 
@@ -94,6 +95,8 @@ class Profile:
     pairs: float
     currency: float
     language: float
+    stock: float
+    """Counts, and words for in stock or not."""
     question: float
     id: float
     values: frozenset[str]
@@ -136,6 +139,7 @@ def profile(cells: Sequence[str | None]) -> Profile:
         pairs=share(lambda cell: nested_of_text("attributes", cell) or pairs_of_text(cell)),
         currency=share(lambda cell: cell.upper() in active()),
         language=share(lambda cell: re.split(r"[-_]", cell.lower())[0] in _LANGUAGES and len(cell) <= 6),
+        stock=share(lambda cell: isinstance(read_stock(cell), bool)),
         question=share(lambda cell: cell.rstrip().endswith(("?", "？"))),
         id=share(lambda cell: _ID.match(cell) and not _URL.match(cell)),
         values=frozenset(values),

@@ -114,6 +114,12 @@ def _language(seen: Profile) -> float:
     return 0.3 if seen.language > 0.9 else NEVER
 
 
+def _in_stock(seen: Profile) -> float:
+    if seen.money > 0.1 or seen.url > 0.5 > seen.stock or (seen.time > _MOST > seen.whole):
+        return NEVER
+    return 0.2 if seen.stock > _MOST else NEVER
+
+
 def _time(seen: Profile) -> float:
     if seen.time <= _MOST:
         return NEVER
@@ -169,7 +175,7 @@ _FITS: dict[str, Fit] = {
     "currency": _currency, "attributes": _attributes, "image": _image, "language": _language,
     "user_id": _user_id, "kind": _kind, "rating": _rating, "time": _time, "review_id": _own_id,
     "question_id": _own_id, "label": _label, "text": _long_text, "helpful": _helpful,
-    "question": _question, "answer": _answer, "query": _query, "grade": _grade,
+    "question": _question, "answer": _answer, "query": _query, "grade": _grade, "in_stock": _in_stock,
 }  # fmt: skip
 
 

@@ -63,6 +63,13 @@ NAMES: dict[str, dict[str, str]] = {
             "| small image, additional image link"
         ),
         "language": ("language, lang, content language, 语言 | locale, product locale, language code |"),
+        "in_stock": (
+            "in stock, stock, stock quantity, quantity in stock, stock level, stock status, availability, "
+            "inventory, inventory quantity, inventory level, variant inventory qty, stock on hand, on hand, "
+            "is in stock, available quantity, units in stock, qty in stock, 库存, 库存量, 库存数量, "
+            "商品库存, 可售库存, 现货数量, 有货, 是否有货, 库存状态 | "
+            "available, is available, qty on hand, stock qty, 总库存, 剩余库存, 可用库存 | quantity available"
+        ),
     },
     "events": {
         "user_id": (
@@ -182,8 +189,8 @@ NOTHING = (
     "app id, tenant id, store id, shop id, branch id, campaign id, category id, brand id, seller id, "
     "merchant id, vendor id, event id, log id, row id, record id, message id, index, order id, order "
     "number, order no, order name, order, transaction id, invoice no, invoice number, line id, line "
-    "item id, lineitem id, quantity, qty, lineitem quantity, quantity ordered, stock, stock quantity, "
-    "inventory, inventory quantity, weight, length, width, height, phone, mobile, address, street, "
+    "item id, lineitem id, quantity, qty, lineitem quantity, quantity ordered, weight, length, width, "
+    "height, phone, mobile, address, street, "
     "city, zip, zipcode, postcode, postal code, country, country code, province, state, region, billing "
     "name, shipping name, billing address, shipping address, company, first name, last name, full name, "
     "status, financial status, fulfillment status, order status, url, link, product url, permalink, "

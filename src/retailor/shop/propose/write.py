@@ -17,7 +17,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = 25
 
 
-def plan_text(found: Sequence[Found], folder: Path, name: str) -> str:
+def plan_text(found: Sequence[Found], folder: Path, name: str, rules: Path | None = None) -> str:
     """The plan for what was found, its paths relative to the folder that it is written into."""
     sources = _sources(found)
     lines = [
@@ -26,6 +26,7 @@ def plan_text(found: Sequence[Found], folder: Path, name: str) -> str:
         f"name = {toml(name)}",
         "",
         "[shop]",
+        *([] if rules is None else [f"rules = {toml(_relative(rules, folder))}"]),
     ]
     one = len(sources) == 1
     for reader, some in sources.items():

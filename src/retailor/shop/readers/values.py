@@ -15,6 +15,7 @@ import polars as pl
 from retailor.shop.cells.currencies import codes_of, known_first
 from retailor.shop.cells.numbers import Amount, NumberForm, read_amount, read_count, read_number, read_rating
 from retailor.shop.cells.plain import plain
+from retailor.shop.cells.stock import read_stock
 from retailor.shop.files.nested import NESTED, loaded, nested_of_text, path_of_text
 from retailor.shop.readers.instants import value_of_time, why_no_time
 from retailor.shop.readers.readings import Reading, beside, by_value, text_of
@@ -39,6 +40,8 @@ def value_of(how: Reading, kind: Any, raw: pl.Expr, given: Any) -> pl.Expr:
         )
     if how.name == "time":
         return value_of_time(how, raw, given)
+    if kind == pl.Boolean:
+        return _stock(raw, given)
     if kind in (pl.Float64, pl.Float32, pl.Int64):
         return _number(how, raw, given).cast(kind, strict=False)
     if how.name == "category":
@@ -84,6 +87,7 @@ def _readers(how: Reading) -> dict[str, Callable[[str], Any]]:
         "relevance": partial(read_number, form=how.numbers),
         "rating": read_rating,
         "helpful": read_count,
+        "in_stock": read_stock,
     }
 
 
@@ -102,6 +106,19 @@ def _number(how: Reading, raw: pl.Expr, given: Any) -> pl.Expr:
     if how.name == "price":
         return pl.when(value >= 0).then(value)
     return pl.when(value.is_between(1, 5)).then(value) if how.name == "rating" else value
+
+
+def _stock(raw: pl.Expr, given: Any) -> pl.Expr:
+    if given == pl.Boolean:
+        return raw
+    if given.is_numeric():
+        return pl.when(raw.is_not_nan() if given.is_float() else pl.lit(True)).then(raw > 0)
+    return by_value(text_of(raw, given).str.strip_chars(), _is_there, pl.Boolean)
+
+
+def _is_there(text: str) -> bool | None:
+    told = read_stock(text)
+    return told if isinstance(told, bool) else None
 
 
 def _float(read: Callable[[str], Any], text: str) -> float | None:

@@ -72,7 +72,7 @@ def _checked(query: RecommendQuery, view: ShopView) -> Checked:
 def _after(query: RecommendQuery, happened: Happened) -> RecommendQuery:
     """The customer's latest items behind the history of the fit; nothing that cannot be bought is listed."""
     own = () if query.user_id is None or query.by != "customer" else happened.items_of(query.user_id)
-    return replace(query, item_ids=own + query.item_ids, exclude=query.exclude + happened.not_to_show())
+    return replace(query, item_ids=own + query.item_ids, hidden=happened.not_to_show())
 
 
 def _update(task: Any, shop: Shop) -> Recommender:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from retailor.shop.hidden import NONE_HIDDEN, Hidden
 from retailor.tasks.shapes import Recommended
 
 
@@ -26,6 +27,8 @@ class RecommendQuery:
     """From 0, the plain order, to 1, where only being unlike the items before counts."""
     by: Literal["customer", "similar", "together"] = "customer"
     """'similar' lists what is like the last of `item_ids`, 'together' what its customers chose too."""
+    hidden: Hidden = NONE_HIDDEN
+    """Items that nobody is shown, such as those out of stock."""
 
 
 @dataclass(frozen=True)

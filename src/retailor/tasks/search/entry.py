@@ -78,7 +78,7 @@ def _base64_of(path: Path) -> str:
 
 def _after(query: SearchQuery, happened: Happened) -> SearchQuery:
     """Nothing that cannot be bought is found."""
-    return replace(query, exclude=query.exclude + happened.not_to_show())
+    return replace(query, hidden=happened.not_to_show())
 
 
 def _update(task: Any, shop: Shop) -> Search:

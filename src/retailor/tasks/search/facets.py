@@ -72,19 +72,20 @@ class Coded:
 
 
 def price_facet(prices: NDArray[np.float64]) -> Facet:
-    """Up to four ranges with about as many items each, cut at round prices."""
-    if not len(prices) or prices.min() == prices.max():
+    """Up to four ranges with about as many items each, cut at round prices; none where there is no cut."""
+    prices = prices[np.isfinite(prices)]
+    if not len(prices):
         return Facet("price", ())
+    least, most = float(prices.min()), float(prices.max())
     cuts = sorted({float(f"{cut:.2g}") for cut in nearest_quantiles(prices, (0.25, 0.5, 0.75))})
-    edges = [0.0, *[cut for cut in cuts if 0 < cut < float(prices.max())], float("inf")]
-    counts = [
-        (
-            f"{low:g}–{high:g}" if high < float("inf") else f"{low:g}+",
-            int(((prices >= low) & (prices < high)).sum()),
-        )
-        for low, high in itertools.pairwise(edges)
-    ]
-    return Facet("price", tuple(pair for pair in counts if pair[1]))
+    edges = [min(0.0, least), *[cut for cut in cuts if least < cut <= most], float("inf")]
+    ranges = list(itertools.pairwise(edges)) if len(edges) > 2 else []
+    counts = [(_range(*pair), int(((prices >= pair[0]) & (prices < pair[1])).sum())) for pair in ranges]
+    return Facet("price", tuple(each for each in counts if each[1]))
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.12g}–{high:.12g}" if high < float("inf") else f"{low:.12g}+"
 
 
 def nearest_quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:

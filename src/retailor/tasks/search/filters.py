@@ -199,7 +199,10 @@ def _ranges(draft: _Draft) -> None:
 
 
 _BOUNDS: list[tuple[re.Pattern[str], Any]] = [
-    (re.compile(rf"{_BUDGET}(?:{before})\s*(?:of\s+)?{_amount('')}(?:{after})?"), op)  # the cue comes first
+    (  # the cue comes first
+        re.compile(rf"{_BUDGET}(?P<not>{CUES['not']})?(?:{before})\s*(?:of\s+)?{_amount('')}(?:{after})?"),
+        op,
+    )
     for op, before, after in (
         ("<=", CUES["most"], r"\s*(?:max|以内|以下|之内)"),
         (">=", CUES["least"], r"\s*(?:min|以上)"),
@@ -209,12 +212,14 @@ _BOUNDS: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(rf"{_BUDGET}{_amount('')}\s*(?:{after})"), op)
     for op, after in (("<=", CUES["or less"]), (">=", CUES["or more"]), ("~", CUES["or so"]))
 ]
+_TURNED: dict[Op, Op] = {"<=": ">=", ">=": "<=", "~": "~"}
 
 
 def _bounds(draft: _Draft) -> None:
     for pattern, op in _BOUNDS:
         for match in draft.matches(pattern):
-            made = _measured(draft, match, "", op)
+            is_turned = match.groupdict().get("not")
+            made = _measured(draft, match, "", _TURNED[op] if is_turned else op)
             if made:
                 is_unit = not _NO_UNIT.fullmatch(match["u"] or "")
                 draft.take(match.start(), match.end() if is_unit else match.start("u"), made)

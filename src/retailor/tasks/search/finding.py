@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.progress import track
 from retailor.tasks.search import understand as reading
+from retailor.tasks.search.choosing import Chosen, choose, rows_with_words, words_are_elsewhere
 from retailor.tasks.search.evaluate import ROWS, judged_items
 from retailor.tasks.search.model import Fitted
-from retailor.tasks.search.nearest import scored
+from retailor.tasks.search.nearest import said, scored
 from retailor.tasks.search.presence.signs import Asked
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.shapes import Found, SearchQuery
-from retailor.tasks.search.understand import Chosen, Understood, choose, understand
+from retailor.tasks.search.understand import Understood, understand
 from retailor.tasks.search.weights import Weights, weighed
 from retailor.tasks.shapes import Recommended
 from retailor.text.languages import is_one_piece
@@ -36,25 +36,25 @@ def understood(made: Fitted, query: SearchQuery) -> Understood:
 def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> Found:
     """What is found for a query, and its `vector` [d]."""
     gone = [made.rows[item_id] for item_id in query.exclude if item_id in made.rows]
-    chosen = choose(made.table, asked.filters).without(gone)
-    left = (chosen.allowed, chosen.wanted)
-    look = scored(made.lexical, made.nearest, asked.text, vector, made.catalogue.synonyms, left)
+    gone += query.hidden.rows(made.rows).tolist()
+    words = said(made.lexical, asked.text, made.catalogue.synonyms)
+    strict = choose(made.table, asked.filters, gone)
+    having = _having(made, asked, words) if gone or asked.filters else np.zeros(0, np.int64)
+    chosen = strict if query.image else _given_way(made, asked, gone, strict, having)
+    left = (strict.allowed, strict.wanted, chosen.allowed, chosen.wanted)
+    look = scored(words, made.nearest, vector, left)
     raw = look.raw
-    scores = all_scores(made, "", asked.text, look.z, made.weights_of(asked.text), chosen)
     matches = np.asarray((raw[0] != 0) | (raw[1] != 0), np.bool_)
     seen = np.zeros_like(matches)
     if asked.text and made.reads(asked.text):
         matches |= raw[2] >= made.least_cosine
         if made.presence and not made.presence.fits(Asked(asked.text, raw[2], look.z[2]), made.catalogue):
-            matches[:] = False
+            matches[:], chosen = False, strict
+    scores = all_scores(made, "", asked.text, look.z, made.weights_of(asked.text), chosen)
     if query.image and made.looks is not None:
         seen = made.looks.seen
         scores, chosen, matches = made.looks.found(query.image, asked.text, scores, chosen, matches)
-    elif reading.words_are_elsewhere(raw[:2], chosen.allowed):
-        if given_way := reading.giving_way(asked.filters, chosen, raw[:2], made.table):
-            rest = tuple(each for each in asked.filters if each not in given_way)
-            otherwise = found(made, query, replace(asked, filters=rest), vector)
-            return replace(otherwise, filters=asked.filters, relaxed=(*given_way, *otherwise.relaxed))
+    elif words_are_elsewhere(having, chosen.allowed):
         matches[:] = False
     rows_found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
     rows = reading.page(query, scores, chosen, rows_found, made.table, made.ties)
@@ -72,6 +72,26 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
         relaxed=chosen.relaxed,
         facets=made.table.facets(rows_found),
     )
+
+
+def _having(made: Fitted, asked: Understood, words: F32) -> NDArray[np.int64]:
+    """The rows of the items that have the words of the thing asked for, or without words the brands, colours
+    and sizes; `words` [2, I] score all words."""
+    if not asked.thing:
+        wishes = [each for each in asked.filters if each.text and each.op == "="]
+        return np.flatnonzero(made.table.passing(wishes))
+    if asked.thing != asked.text:
+        words = said(made.lexical, asked.thing, made.catalogue.synonyms)
+    return rows_with_words(words)
+
+
+def _given_way(
+    made: Fitted, asked: Understood, gone: Sequence[int], strict: Chosen, having: NDArray[np.int64]
+) -> Chosen:
+    """What will do where bounds and colours give way for an item that has the words."""
+    if not words_are_elsewhere(having, strict.wanted):
+        return strict
+    return choose(made.table, asked.filters, gone, having)
 
 
 def _said_otherwise(made: Fitted, text: str) -> NDArray[np.bool_]:
@@ -110,7 +130,8 @@ def z_scores(made: Fitted, queries: Sequence[str]) -> Iterator[tuple[str, F32]]:
     """Each query with the z-scores of every item by each scorer [3, I]."""
     vectors = made.encoder.encode(list(queries), role="query")
     for query, vector in track(zip(queries, vectors, strict=True), "searching", len(queries)):
-        yield query, scored(made.lexical, made.nearest, query, vector, made.catalogue.synonyms).z
+        words = said(made.lexical, query, made.catalogue.synonyms)
+        yield query, scored(words, made.nearest, vector).z
 
 
 def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
@@ -124,7 +145,9 @@ def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
     for query in judged:
         scores, of_rest = known[query], known[asked[query].text]
         weights = made.held_out.get(query, made.weights_of(query))
-        chosen = choose(made.table, asked[query].filters)
+        strict = choose(made.table, asked[query].filters)
+        having = _having(made, asked[query], said(made.lexical, asked[query].text, made.catalogue.synonyms))
+        chosen = _given_way(made, asked[query], (), strict, having)
         rows = (
             scores[0],
             scores[2],

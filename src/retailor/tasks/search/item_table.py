@@ -166,8 +166,7 @@ class ItemTable:
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour and quarter of their prices."""
         found = [Facet(name, column.counts(rows)) for name, column in self._coded.items()]
-        prices = self._prices[rows]
-        found.append(price_facet(prices[~np.isnan(prices)]))
+        found.append(price_facet(self._prices[rows]))
         return tuple(each for each in found if each.counts)
 
     @cached_property

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 CUES = {
-    "most": r"(?:no|not) (?:more|longer|heavier|larger|bigger|higher) than|at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|budget(?: of)?|预算|低于|小于|少于|不超过|不高于|不大于|不多于|便宜于|最多|至多|轻于|短于|最高",
-    "least": r"(?:no|not) (?:less|shorter|smaller|lower) than|at least|min(?:imum)?(?: of)?|over|above|more than|longer than|heavier than|larger than|bigger than|higher than|starting (?:at|from)|>=?|≥|高于|大于|超过|多于|不低于|不少于|不小于|至少|最少|最低|重于|长于",
+    "most": r"at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|budget(?: of)?|预算|低于|小于|少于|便宜于|最多|至多|轻于|短于|最高",
+    "least": r"at least|min(?:imum)?(?: of)?|over|above|more than|longer than|heavier than|larger than|bigger than|higher than|starting (?:at|from)|>=?|≥|高于|大于|超过|多于|至少|最少|最低|重于|长于",
+    "not": r"(?:\b(?:not|no|never|nothing|[a-z]+n['’]t)\s+(?:(?:go|be|cost)\s+)?|不(?:要|能|可|得)?|别)",
     "about": r"around|about|roughly|approx(?:imately)?\.?|大约|大概|约",
     "or less": r"or (?:less|under|below|cheaper|lighter|shorter|smaller)|and (?:under|below)|max(?:imum)?\b|以下|以内|之内|以里|封顶|内",
     "or more": r"or (?:more|over|above|higher|larger|bigger|longer|heavier)|and (?:up|above|over|more)|(?:及|或)?以上|起步|起|往上",
     "or so": r"or so|ish\b|左右|上下",
 }
-"""Regular expressions: 'most', 'least' and 'about' stand before a number, the others after it."""
+"""Regular expressions: 'most', 'least' and 'about' stand before a number, 'not' before the first two, which it
+turns round, the others after the number."""
 
 NUMERALS_ZH = "零一二两三四五六七八九十百千万"
 

@@ -168,16 +168,14 @@ class Scored:
     z: F32
 
 
-def scored(
-    lexical: Mapping[str, BM25Index],
-    nearest: Nearest,
-    query: str,
-    vector: F32,
-    synonyms: Synonyms,
-    left: Sequence[NDArray[np.bool_]] = (),
-) -> Scored:
-    """The scores of all items for one query; `left` [I] each: items that filters leave."""
-    words = np.stack([synonyms.score(lexical[name], query) for name in SCORERS[:2]])
+def said(lexical: Mapping[str, BM25Index], query: str, synonyms: Synonyms) -> F32:
+    """The scores of all items by words and by details [2, I]."""
+    return np.stack([synonyms.score(lexical[name], query) for name in SCORERS[:2]])
+
+
+def scored(words: F32, nearest: Nearest, vector: F32, left: Sequence[NDArray[np.bool_]] = ()) -> Scored:
+    """The scores of all items for one query, which are `words` [2, I] by its words; `left` [I] each: items
+    that filters leave."""
     near = nearest.near(vector, _in_question(words, left) if nearest.index else np.zeros(0, np.int64))
     return Scored(
         np.concatenate([words, near.cosines[None]]), np.concatenate([standardise(words), near.z[None]])

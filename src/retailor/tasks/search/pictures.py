@@ -14,8 +14,8 @@ from retailor.errors import DataError
 from retailor.models.pictures.decoding import MAX_BYTES, decode
 from retailor.models.pictures.items import ItemPictures
 from retailor.retrieval.blend import standardise
+from retailor.tasks.search.choosing import Chosen
 from retailor.tasks.search.shapes import SearchQuery
-from retailor.tasks.search.understand import Chosen
 
 F32 = NDArray[np.float32]
 WEIGHTS = tuple(round(0.1 * tenth, 1) for tenth in range(11))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from retailor.shop.hidden import NONE_HIDDEN, Hidden
 from retailor.tasks.shapes import Recommended
 
 Op = Literal["=", "!=", "<=", ">=", "~"]
@@ -40,9 +41,11 @@ class SearchQuery:
     """How many of the best are left out: the pages before."""
     sort: Sort = "relevance"
     exclude: tuple[str, ...] = ()
-    """Items that are not to be found, such as those out of stock."""
+    """Items that are not to be found."""
     image: str = ""
     """A picture to find items like, in base64: with words, or in their place."""
+    hidden: Hidden = NONE_HIDDEN
+    """Items that nobody finds, such as those out of stock."""
 
 
 @dataclass(frozen=True)

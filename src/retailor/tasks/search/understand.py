@@ -13,6 +13,7 @@ from retailor.errors import DataError
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.tokens import shared_words
 from retailor.tasks.reasons import Why
+from retailor.tasks.search.choosing import Chosen
 from retailor.tasks.search.filters import read_filters
 from retailor.tasks.search.item_table import Bools, ItemTable
 from retailor.tasks.search.settings import SearchSettings
@@ -21,10 +22,6 @@ from retailor.tasks.search.spelling import IsWord, Speller
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
-_APART = 1000.0
-"""Added to z-scores, it puts some items before all others."""
-_LEAST_WORDS = 0.5
-"""Of the words that the best item shares with a query, what an item that may be shown must share."""
 _N_SORTED = 200
 """Of so many of the best an order by price or stars is made: beyond are things that hardly match."""
 
@@ -62,12 +59,15 @@ class Understood:
     text: str
     filters: tuple[Filter, ...] = ()
     mended: Mapping[str, str] = field(default_factory=dict)
+    thing: str = ""
+    """What is left of the text without brands, colours and sizes, '' of these alone: a red mug is no red
+    backpack."""
 
 
 def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: IsWord) -> Understood:
     """The words to search for, the filters asked for and read, and what was mended."""
     if not query.read:
-        return Understood(query.text.strip(), query.filters)
+        return Understood(query.text.strip(), query.filters, thing=query.text.strip())
     whole, joined = speller.joined(query.text, table.says)
     reading = read_filters(whole, table.vocabulary)
     asked = {(each.field, each.op, each.value, each.unit) for each in query.filters}
@@ -75,54 +75,13 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
         each for each in reading.filters if (each.field, each.op, each.value, each.unit) not in asked
     )
     text, mended = speller.mended(reading.searched, is_word)
-    return Understood(text, query.filters + read, {**joined, **mended})
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which items will do: `allowed` [I] may be shown, of them `wanted` [I] come first."""
-
-    allowed: Bools
-    wanted: Bools
-    relaxed: tuple[Filter, ...] = ()
-
-    def ordered(self, scores: F32) -> F32:
-        """The scores [I] with wanted items before allowed ones, and these before all others."""
-        if self.wanted.all() and self.allowed.all():
-            return scores + np.float32(_APART)
-        return np.where(self.allowed, scores + np.float32(_APART) * self.wanted, scores - np.float32(_APART))
-
-    def without(self, rows: Sequence[int]) -> Chosen:
-        """The same but for these items, which may not be shown."""
-        if not rows:
-            return self
-        allowed = self.allowed.copy()
-        allowed[list(rows)] = False
-        return Chosen(allowed, self.wanted & allowed, self.relaxed)
-
-
-def choose(table: ItemTable, filters: Sequence[Filter]) -> Chosen:
-    """The items that meet the filters.
-
-    What was asked for, and bounds and refusals that were read, are kept to. A brand, a colour or a size that
-    merely stands among the words is a wish: items that meet it come first, the others after them. Filters
-    that were read give way, the last first, where no item meets them all.
-    """
-    strict = [each for each in filters if not (each.text and each.op == "=")]
-    wishes = [each for each in filters if each.text and each.op == "="]
-    allowed, relaxed = table.passing(strict), []
-    while not allowed.any():
-        read = [each for each in strict if each.text]
-        if not read:
-            break
-        relaxed.append(read[-1])
-        strict.remove(read[-1])
-        allowed = table.passing(strict)
-    wanted = table.passing(wishes) & allowed
-    while wishes and not wanted.any():
-        relaxed.append(wishes.pop())
-        wanted = table.passing(wishes) & allowed
-    return Chosen(allowed, wanted, tuple(relaxed))
+    if not reading.filters:
+        thing = text
+    elif reading.rest == whole.strip():
+        thing = ""
+    else:
+        thing = speller.mended(reading.rest, is_word)[0]
+    return Understood(text, query.filters + read, {**joined, **mended}, thing)
 
 
 def page(
@@ -133,38 +92,20 @@ def page(
     table: ItemTable,
     ties: NDArray[np.int64],
 ) -> Rows:
-    """The rows of one page: by score, or of the best that were found by what was asked for."""
+    """The rows of one page: by score, or of the best that were found by what was asked for.
+
+    By that each _N_SORTED of the best are ordered apart, so that a page is the same whatever came before.
+    """
     n = min(query.offset + query.k, int(chosen.allowed.sum()))
-    best = top_items(chosen.ordered(scores)[None], max(n, _N_SORTED * (query.sort != "relevance")), ties)[0]
-    if query.sort != "relevance":
-        known = set(found.tolist())
-        best = table.sorted_by(query.sort, np.array([row for row in best if row in known], dtype=np.int64))
-    rows: Rows = best[query.offset : n]
-    return rows
-
-
-def words_are_elsewhere(lexical: F32, allowed: NDArray[np.bool_]) -> bool:
-    """Whether items that may not be shown have the words of a query, and none that may be.
-
-    `lexical` [2, I] are the scores by words, `allowed` [I]. Of headphones under a price that none of them has
-    a lip balm is nearer in meaning than words by chance are, and still is no match.
-    """
-    if allowed.all():
-        return False
-    best = lexical.max(axis=0, initial=0.0)
-    inside, everywhere = best[allowed].max(initial=0.0), best.max(initial=0.0)
-    return bool(inside < _LEAST_WORDS * everywhere)
-
-
-def giving_way(
-    filters: Sequence[Filter], chosen: Chosen, lexical: F32, table: ItemTable
-) -> tuple[Filter, ...]:
-    """The bounds that were read and leave no item with the words of a query; none where leaving them out
-    brings none back. Of backpacks that all cost more than 60 the cheapest is nearer than a lip balm for 50.
-    """
-    read = tuple(each for each in filters if each.text and each.op != "=" and each not in chosen.relaxed)
-    asked = [each for each in filters if not each.text]
-    return () if not read or words_are_elsewhere(lexical, table.passing(asked)) else read
+    sorts = query.sort != "relevance"
+    most = -(-n // _N_SORTED) * _N_SORTED if sorts else n
+    best: Rows = top_items(chosen.ordered(scores)[None], most, ties)[0]
+    if not sorts:
+        return best[query.offset :]
+    known = np.isin(best, found)
+    parts = [best[i : i + _N_SORTED][known[i : i + _N_SORTED]] for i in range(0, len(best), _N_SORTED)]
+    rows = np.concatenate([table.sorted_by(query.sort, part) for part in parts] or [best])
+    return rows[query.offset : n]
 
 
 def whys(

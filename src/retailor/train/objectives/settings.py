@@ -10,6 +10,7 @@ from retailor.config import Field, settings
 from retailor.train.settings import RATE, TrainLog, TrainSettings
 
 Objective = Literal["masked", "order", "contrastive", "causal", "span"]
+HEAD_EPOCHS = 20.0
 LEARNING_RATES = {
     "masked": 3e-5, "contrastive": 2e-5, "causal": 2e-5, "span": 1e-4, "lora": 2e-4, "head": 1e-3,
 }  # fmt: skip
@@ -36,7 +37,8 @@ class AdaptSettings:
     1 where vectors are compared as they are (search, recommendation), 0 where a head is fitted on them.
     """
     head_steps: int = Field(default=100, ge=0)
-    """Steps in which only the new head learns, so that its first errors do not reach the encoder."""
+    """Steps in which only the new head learns, so that its first errors do not reach the encoder; fewer
+    where a shop has so few texts that each would be read more than twenty times."""
     pairs: Literal["none", "descriptions", "reviews", "all"] = "none"
     """Which texts of the shop are partners (contrastive): title and description, review and item, or both.
 
@@ -153,11 +155,12 @@ def training_of(given: AdaptSettings, objective: str, vocabulary_size: int) -> T
 
 
 def head_training_of(given: AdaptSettings) -> TrainSettings:
-    """The loop's settings for a new head alone: `head_steps` at a rate of its own."""
+    """The loop's settings for a new head alone: `head_steps` at a rate of its own, no text more than
+    HEAD_EPOCHS times."""
     return replace(
         given.train.resolved(rate=RATE, seed=given.seed),
         learning_rate=LEARNING_RATES["head"],
-        epochs=1000.0,
+        epochs=HEAD_EPOCHS,
         max_steps=given.head_steps,
         accumulate=1,
         patience=None,

@@ -29,9 +29,10 @@ WOO_PRODUCTS: dict[str, Any] = {
             "image": "Images",
             "brand": "Brands",
             "attributes": "attributes",
+            "in_stock": "In stock?",
         },
         "instead": {"description": "Short description", "price": "Sale price"},
-        "optional": ("description", "price", "category", "image", "brand", "attributes"),
+        "optional": ("description", "price", "category", "image", "brand", "attributes", "in_stock"),
     }
 }
 WOO_ORDERS: dict[str, Any] = {
@@ -72,9 +73,10 @@ MAGENTO: dict[str, Any] = {
             "price": "price",
             "image": "base_image",
             "attributes": "additional_attributes",
+            "in_stock": "is_in_stock",
         },
         "instead": {"description": "short_description"},
-        "optional": ("description", "category", "price", "image", "attributes"),
+        "optional": ("description", "category", "price", "image", "attributes", "in_stock"),
         "decimal": ".",
     }
 }

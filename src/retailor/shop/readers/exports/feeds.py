@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from retailor.errors import DataError
 from retailor.shop.cells.ids import content_ids
+from retailor.shop.cells.stock import read_stock
 from retailor.shop.files.nested import pairs_of
 from retailor.shop.files.packed import streams
 from retailor.shop.files.records import as_text
@@ -31,6 +32,7 @@ MERCHANT: dict[str, Any] = {
             "category": "product_type",
             "price": "price",
             "image": "image_link",
+            "in_stock": "availability",
         },
         "instead": {"category": "google_product_category"},
         "attributes": {
@@ -42,7 +44,7 @@ MERCHANT: dict[str, Any] = {
             "age group": "age_group",
             "condition": "condition",
         },
-        "optional": ("description", "brand", "category", "price", "image"),
+        "optional": ("description", "brand", "category", "price", "image", "in_stock"),
         "decimal": ".",
     }
 }
@@ -201,8 +203,15 @@ def _item(node: Node, item: str | None) -> dict[str, Any]:
         "price": price,
         "currency": currency,
         "image": _text(node.get("image")),
+        "in_stock": _availability(offers),
         "attributes": orjson.dumps(details).decode() if details else None,
     }
+
+
+def _availability(offers: Sequence[Node]) -> str | None:
+    """What the offers of a product say: 'InStock' where one of them does."""
+    said = [text for one in offers if (text := as_text(one.get("availability")))]
+    return next((text for text in said if read_stock(text) is True), said[0] if said else None)
 
 
 def _review(node: Node, item: str | None) -> dict[str, Any]:
@@ -231,6 +240,7 @@ SHOWN: dict[str, Any] = {
             "price": "offers.price",
             "currency": "offers.priceCurrency",
             "image": "image",
+            "in_stock": "offers.availability",
             "attributes": "additionalProperty",
         },
         "instead": {"item_id": "productID"},
@@ -257,6 +267,7 @@ _COLUMNS = {
         "price",
         "currency",
         "image",
+        "in_stock",
         "attributes",
     ),
     "reviews": ("user_id", "item_id", "title", "text", "rating", "time", "language"),

@@ -24,6 +24,9 @@ NEW_NAMES = {
     "Product image URL": "Image Src",
     "Product category": "Product Category",
     "Barcode": "Variant Barcode",
+    "Inventory quantity": "Variant Inventory Qty",
+    "Inventory tracker": "Variant Inventory Tracker",
+    "Continue selling when out of stock": "Variant Inventory Policy",
     **{f"Option{i} name": f"Option{i} Name" for i in (1, 2, 3)},
     **{f"Option{i} value": f"Option{i} Value" for i in (1, 2, 3)},
 }
@@ -39,9 +42,10 @@ PRODUCTS: dict[str, Any] = {
             "price": "Variant Price",
             "image": "Image Src",
             "attributes": "options",
+            "in_stock": "in stock",
         },
         "instead": {"category": "Type"},
-        "optional": ("description", "brand", "category", "price", "image", "attributes"),
+        "optional": ("description", "brand", "category", "price", "image", "attributes", "in_stock"),
         "decimal": ".",
     }
 }
@@ -116,6 +120,7 @@ def _products(frames: Frames) -> Frames:
                 else []
             ),
             pl.col("line").first(),
+            _in_stock(others).alias("in stock"),
             *(
                 pl.col(f"Option{i} Value").drop_nulls().unique(maintain_order=True).alias(f"values {i}")
                 for i in (1, 2, 3)
@@ -124,6 +129,23 @@ def _products(frames: Frames) -> Frames:
         )
         options = pl.Series([_options(row) for row in made.iter_rows(named=True)], dtype=pl.String)
         yield made.with_columns(options=options).drop("line"), made["line"].cast(pl.Int64)
+
+
+def _in_stock(columns: Sequence[str]) -> pl.Expr:
+    """Whether a variant can be bought: there are some, or it is sold without being counted or beyond that.
+
+    None where the export has no counts.
+    """
+    if "Variant Inventory Qty" not in columns:
+        return pl.lit(None, pl.String).first()
+    count = pl.col("Variant Inventory Qty").cast(pl.Float64, strict=False)
+    can = count > 0
+    if "Variant Inventory Policy" in columns:
+        can |= pl.col("Variant Inventory Policy").str.to_lowercase().is_in(["continue", "true"])
+    if "Variant Inventory Tracker" in columns:
+        can |= count.is_not_null() & pl.col("Variant Inventory Tracker").is_null()
+    told = can.drop_nulls()
+    return pl.when(told.len() > 0).then(told.any()).cast(pl.String)
 
 
 def _options(row: dict[str, Any]) -> str | None:

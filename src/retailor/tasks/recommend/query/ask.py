@@ -178,6 +178,7 @@ def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArra
     if query.exclude_seen:
         left[history.items] = False
     left[catalogue.rows(query.exclude)] = False
+    left[query.hidden.rows(catalogue.ix)] = False
     return left
 
 

@@ -18,12 +18,14 @@ NAMES = (
 )  # fmt: skip
 
 
-def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
-    """The features [n, 2 × len(NAMES)]: as they are, then as z-scores among the candidates."""
+def features_of(candidates: Candidates, catalogue: Catalogue, rule: F32, category: F32) -> F32:
+    """The features [n, 2 × len(NAMES)]: as they are, then as z-scores among the candidates.
+
+    Of the candidates `rule` [n] is what the rule gives them, `category` [n] how probable theirs is.
+    """
     query, rows = candidates.query.lower(), candidates.rows
     asked, titles = words(query), _lower(catalogue.table.frame["title"], rows)
     brands, categories = _lower(catalogue.table.frame["brand"], rows), catalogue.table.frame["category"]
-    rule = candidates.by_rule(catalogue)
     best = np.argsort(-rule, kind="stable")[:N_BEST]
     columns = [
         *candidates.z,
@@ -36,7 +38,7 @@ def features_of(candidates: Candidates, catalogue: Catalogue) -> F32:
         [brand == query for brand in brands],
         _near(np.asarray(catalogue.vectors[rows], np.float32), best),
         _of_kind([categories[row] for row in rows.tolist()], best),
-        candidates.category(catalogue),
+        category,
     ]
     table = np.stack([np.asarray(column, dtype=np.float32) for column in columns])
     return np.concatenate([table, standardise(table)]).T

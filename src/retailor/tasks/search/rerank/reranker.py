@@ -70,9 +70,9 @@ class Reranker:
         `judged` is the query in the shop's judgments: it is scored by what did not learn from it.
         """
         candidates, order = found.candidates, self.learned.order_of(judged)
-        features = features_of(candidates, self.catalogue) if order.trees else None
-        category = candidates.category(self.catalogue)
-        given = order.scores(candidates.first, candidates.by_rule(self.catalogue), category, features)
+        rule, category = candidates.by_rule(self.catalogue), candidates.category(self.catalogue)
+        features = features_of(candidates, self.catalogue, rule, category) if order.trees else None
+        given = order.scores(candidates.first, rule, category, features)
         return reordered(found.first, found.rows, given)
 
     def learn(
@@ -103,13 +103,9 @@ class Reranker:
 
     def _listed(self, found: Found, grades: F32) -> Listed:
         candidates = found.candidates
-        return Listed(
-            found.query,
-            features_of(candidates, self.catalogue),
-            grades[found.rows],
-            candidates.by_rule(self.catalogue),
-            candidates.category(self.catalogue),
-        )
+        rule, category = candidates.by_rule(self.catalogue), candidates.category(self.catalogue)
+        features = features_of(candidates, self.catalogue, rule, category)
+        return Listed(found.query, features, grades[found.rows], rule, category)
 
     def save(self, folder: Path) -> None:
         """Writes what was learned; the catalogue is the task's."""

@@ -1,0 +1,125 @@
+"""Which items will do: what was asked for, and of what was read in the words the most that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailor.tasks.search.item_table import Bools, ItemTable
+from retailor.tasks.search.shapes import Filter
+
+F32 = NDArray[np.float32]
+Rows = NDArray[np.int64]
+MOST_APART = 5
+"""Of more phrases that are kept to all give way at once: so many are tried in every way."""
+_APART = 1000.0
+"""Added to z-scores, it puts some items before all others."""
+_LEAST_WORDS = 0.5
+"""Of the words that the best item shares with a query, what an item that has them must share."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which items will do: `allowed` [I] may be shown, of them `wanted` [I] come first."""
+
+    allowed: Bools
+    wanted: Bools
+    relaxed: tuple[Filter, ...] = ()
+
+    def ordered(self, scores: F32) -> F32:
+        """The scores [I] with wanted items before allowed ones, and these before all others."""
+        if self.wanted.all() and self.allowed.all():
+            return scores + np.float32(_APART)
+        return np.where(self.allowed, scores + np.float32(_APART) * self.wanted, scores - np.float32(_APART))
+
+    def without(self, rows: Sequence[int]) -> Chosen:
+        """The same but for these items, which may not be shown."""
+        if not rows:
+            return self
+        allowed = self.allowed.copy()
+        allowed[list(rows)] = False
+        return Chosen(allowed, self.wanted & allowed, self.relaxed)
+
+
+def choose(
+    table: ItemTable, filters: Sequence[Filter], gone: Sequence[int] = (), having: Rows | None = None
+) -> Chosen:
+    """The items that meet the filters, without those that are `gone`.
+
+    What was asked for holds. A brand, a colour or a size that merely stands among the words is a wish: items
+    that meet it come first, the others after them; wishes that no item meets give way, the last first. Of
+    what was read to be kept to the fewest phrases give way with which there is an item that meets the rest,
+    bounds before refusals. Where some items are `having` the words of the query, one of these: of backpacks
+    that all cost more than 60 the cheapest is nearer than a lip balm for 50. For these only bounds give way,
+    since whoever refuses a brand is not shown it, and colours, since a white mug is no white backpack.
+    """
+    strict = [each for each in filters if not (each.text and each.op == "=")]
+    wishes = [each for each in filters if each.text and each.op == "="]
+    held = table.passing([each for each in strict if not each.text])
+    held[list(gone)] = False
+    read: dict[str, list[Filter]] = {}
+    for each in strict:
+        if each.text:
+            read.setdefault(each.text, []).append(each)
+    masks = {text: table.passing(group) for text, group in read.items()}
+    bounds = [text for text, group in read.items() if all(each.op != "!=" for each in group)]
+    allowed, given_way = _kept(held, masks, [*(text for text in masks if text not in bounds), *bounds], None)
+    if having is not None and words_are_elsewhere(having, allowed):
+        otherwise, more = _kept(held, masks, bounds, having)
+        if not words_are_elsewhere(having, otherwise):
+            allowed, given_way = otherwise, more
+    relaxed = [each for text in read if text in given_way for each in read[text]]
+    colours = [each for each in wishes if each.field == "colour"]
+    if (
+        having is not None
+        and not words_are_elsewhere(having, allowed)
+        and words_are_elsewhere(having, allowed & table.passing(colours))
+    ):
+        relaxed += colours
+        wishes = [each for each in wishes if each not in colours]
+    wanted = table.passing(wishes) & allowed
+    while wishes and not wanted.any():
+        relaxed.append(wishes.pop())
+        wanted = table.passing(wishes) & allowed
+    return Chosen(allowed, wanted, tuple(relaxed))
+
+
+def _kept(
+    held: Bools, masks: Mapping[str, Bools], able: Sequence[str], having: Rows | None
+) -> tuple[Bools, tuple[str, ...]]:
+    """The items [I] of those `held` that meet the `masks` [I] of all phrases but the fewest, and these.
+
+    Of those `able` to give way, of equally many the last; all of them where they are more than
+    MOST_APART, or where that helps no more. There is to be an item, or one of those `having` the words.
+    """
+    n = len(able)
+    for size in range(n + 1) if n <= MOST_APART else (0, n):
+        for places in combinations(range(n - 1, -1, -1), size):
+            gone = tuple(able[place] for place in places)
+            allowed = held.copy()
+            for text, mask in masks.items():
+                if text not in gone:
+                    allowed &= mask
+            if allowed.any() if having is None else not words_are_elsewhere(having, allowed):
+                return allowed, gone
+    return allowed, gone
+
+
+def rows_with_words(lexical: F32) -> Rows:
+    """The items that have the words of a query, or a share of what the best has, by the scores [2, I]."""
+    best = lexical.max(axis=0, initial=0.0)
+    most = best.max(initial=0.0)
+    return np.flatnonzero(best >= _LEAST_WORDS * most) if most else np.zeros(0, np.int64)
+
+
+def words_are_elsewhere(having: Rows, allowed: Bools) -> bool:
+    """Whether some items are `having` the words of a query, and none of them may be shown: `allowed` [I].
+
+    Of headphones under a price that none of them has a lip balm is nearer in meaning than words by chance
+    are, and still is no match.
+    """
+    return bool(len(having)) and not allowed[having].any()
