@@ -27,7 +27,7 @@ import scipy.sparse as sp
 from bench import begin, parser_of
 
 from retailor.metrics.ranking import top_items
-from retailor.retrieval.blend import Blend, standardise
+from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
@@ -39,7 +39,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.customers import Catalogue, Customers
 from retailor.tasks.recommend.model import Fitted, Understanding
-from retailor.tasks.recommend.query.candidates import Finder, Near, TfidfPostings, vectors_of
+from retailor.tasks.recommend.query.candidates import Finder, Near, Popular, TfidfPostings, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer, TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening, untrained
@@ -105,7 +105,7 @@ def recommender(n_items: int, seed: int) -> Recommender:
     counts = parts["popularity"].tensors()["counts"][None]
     best = top_items(counts, settings.n_candidates, catalogue.ties)[0]
     finder = Finder(
-        settings.n_candidates, best, standardise(counts)[0], near, TfidfPostings.of(tfidf, catalogue.ties)
+        settings.n_candidates, best, Popular.of(counts[0]), near, TfidfPostings.of(tfidf, catalogue.ties)
     )
     task._fitted = Fitted(catalogue, customers, understanding, parts, {}, blend, finder)
     return task

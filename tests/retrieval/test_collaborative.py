@@ -114,7 +114,7 @@ def test_sequential_knn_is_the_plain_double_loop() -> None:
                 expected[own[j], earlier] += 0.4 / (j - i) ** 0.7
     counts = np.bincount(histories.items, minlength=15).clip(1)
     expected /= np.outer(counts, counts) ** 0.3
-    found = neighbours.fit_sequential_knn(histories, 15, window=3, distance=0.7, backward=0.4, popularity=0.3)
+    found = neighbours.fit_sequential_knn(histories, 15, dials=neighbours.Following(3, 0.7, 0.4, 0.3))
     np.testing.assert_allclose(found.links.toarray(), expected, atol=1e-5)
 
 

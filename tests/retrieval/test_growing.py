@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retailor.retrieval.growing import appended, stacked, widened
+from retailor.retrieval import growing
+from retailor.retrieval.growing import appended, longer, stacked, widened, with_places
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.booleans())
@@ -71,3 +72,24 @@ def test_links_with_room() -> None:
     links = sp.csr_matrix(np.eye(3, dtype=np.float32))
     wide = widened(widened(links, 5), 6)
     assert wide.shape == (6, 6) and (wide[:3, :3] != links).nnz == 0 and wide.nnz == 3
+
+
+@given(st.lists(st.integers(0, 4), max_size=6))
+def test_names_that_grow_are_those_of_a_tuple_and_a_dictionary(sizes: list[int]) -> None:
+    names, places = ("a", "b", "c"), {"a": 0, "b": 1, "c": 2}
+    known, ix = names, places
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(growing, "LEAST", 3)
+        for step, size in enumerate(sizes):
+            more = tuple(f"{step}-{i}" for i in range(size))
+            before = tuple(known), dict(ix)
+            grown, there = longer(known, more), with_places(ix, more)
+            sibling, elsewhere = longer(known, ("other",)), with_places(ix, ("other",))
+            assert (tuple(known), dict(ix)) == before
+            assert sibling[-1] == "other" and elsewhere["other"] == len(before[0]) and "other" not in there
+            known, ix, names = grown, there, names + more
+            assert known == names and len(known) == len(ix) == len(names) and known[-1] == names[-1]
+            assert known[1:-1] == names[1:-1] and list(known) == list(names)
+            assert dict(ix) == {name: row for row, name in enumerate(names)} and ix.get("nobody") is None
+            with pytest.raises(IndexError):
+                known[-len(names) - 1]

@@ -38,7 +38,7 @@ def test_blocks_follow_each_other_and_hold_no_more_pairs_than_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(neighbours, "PAIRS", 10)
-    found = neighbours._blocks(np.array([4, 6, 1, 25, 0, 3, 8]))
+    found = neighbours.blocks_of(np.array([4, 6, 1, 25, 0, 3, 8]))
     assert [(one.start, one.stop) for one in found] == [(0, 2), (2, 3), (3, 4), (4, 6), (6, 7)]
 
 
@@ -55,6 +55,7 @@ def test_entries_between_some_rows_and_columns() -> None:
 
 
 def test_a_pair_counts_by_its_gap_and_half_in_the_order_that_did_not_happen() -> None:
-    links = neighbours.fit_sequential_knn(Histories.of([[0, 1, 2]]), 3, popularity=0.0).links.toarray()
+    plain = neighbours.Following(popularity=0.0)
+    links = neighbours.fit_sequential_knn(Histories.of([[0, 1, 2]]), 3, dials=plain).links.toarray()
     far = 1 / np.sqrt(2)
     np.testing.assert_allclose(links, [[0, 1, far], [0.5, 0, 1], [far / 2, 0.5, 0]], rtol=1e-6)

@@ -67,7 +67,8 @@ def with_new_items(
     diagonal = known.inverse_diagonal.astype(np.float64)
     kernel = sp.csr_matrix(kernel)
     scaled = sp.diags(diagonal) @ kernel
-    into = (scaled - known.links @ scaled).tocsr()  # P @ kernel, since links = 1 − P / diagonal of P
+    table = known.table()
+    into = (scaled - table @ scaled).tocsr()  # P @ kernel, since links = 1 − P / diagonal of P
     spread = np.asarray(kernel.multiply(into).sum(axis=0)).ravel()
     scale = 1 / np.maximum(own - spread, 1e-6)  # [m]: the new diagonal of the inverse
     rows = np.repeat(np.arange(into.shape[0]), np.diff(into.indptr))
@@ -75,7 +76,7 @@ def with_new_items(
     data = data / (diagonal[rows] + data * into.data)
     back = sp.csr_matrix((data, into.indices, into.indptr), shape=into.shape)
     m = kernel.shape[1]
-    links = sp.bmat([[known.links, into], [back.T, sp.csr_matrix((m, m))]], format="csr").astype(np.float32)
+    links = sp.bmat([[table, into], [back.T, sp.csr_matrix((m, m))]], format="csr").astype(np.float32)
     whole = np.concatenate([diagonal, scale]).astype(np.float32)
     return ItemToItem(strongest(links, n_links), known.decay, whole)
 

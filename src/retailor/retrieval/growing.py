@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
+U = TypeVar("U")
+T_co = TypeVar("T_co", covariant=True)
 SLACK = 8
 """Room is made for one in so many rows more: a copy of all is due once in as many."""
+LEAST = 1_000
+"""So many later ones are no reason to put things together."""
 _LOCK = Lock()
 
 
@@ -73,6 +79,83 @@ def stacked(rows: sp.csr_matrix, new: sp.csr_matrix) -> sp.csr_matrix:
         appended(rows.indptr, begun),
     )
     return sp.csr_matrix(parts, shape=(rows.shape[0] + new.shape[0], rows.shape[1]), copy=False)
+
+
+class Grown(Sequence[T_co]):
+    """Things in a row, some of which came later: those before are shared, and not copied."""
+
+    def __init__(self, before: tuple[T_co, ...], later: tuple[T_co, ...]) -> None:
+        self._before, self._later = before, later
+
+    def __len__(self) -> int:
+        return len(self._before) + len(self._later)
+
+    @overload
+    def __getitem__(self, at: int) -> T_co: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[T_co, ...]: ...
+    def __getitem__(self, at: int | slice) -> T_co | tuple[T_co, ...]:
+        if isinstance(at, slice):
+            return tuple(self[i] for i in range(*at.indices(len(self))))
+        n = len(self._before)
+        if at < 0:
+            at += len(self)
+        if at < 0:
+            raise IndexError(at)
+        return self._before[at] if at < n else self._later[at - n]
+
+    def __iter__(self) -> Iterator[T_co]:
+        return chain(self._before, self._later)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def grown(self, more: tuple[T_co, ...]) -> Sequence[T_co]:
+        """These and `more`; put together once the later ones are many."""
+        later = self._later + more
+        if len(later) > max(LEAST, len(self._before) // SLACK):
+            return self._before + later
+        return Grown(self._before, later)
+
+
+class Places(Mapping[str, int]):
+    """Where each of some names is, as `Grown` has them: the dictionary of those before is shared."""
+
+    def __init__(self, before: Mapping[str, int], later: Mapping[str, int]) -> None:
+        self._before, self._later = before, later
+
+    def __getitem__(self, name: str) -> int:
+        found = self._before.get(name)
+        return self._later[name] if found is None else found
+
+    def __len__(self) -> int:
+        return len(self._before) + len(self._later)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._before, self._later)
+
+    def grown(self, more: Mapping[str, int]) -> Mapping[str, int]:
+        """These and `more`, which has none of them."""
+        later = {**self._later, **more}
+        if len(later) > max(LEAST, len(self._before) // SLACK):
+            return {**self._before, **later}
+        return Places(self._before, later)
+
+
+def longer(names: Sequence[U], more: tuple[U, ...]) -> Sequence[U]:
+    """The names with `more` behind them; costs what came later, not what there was."""
+    if not more:
+        return names
+    return names.grown(more) if isinstance(names, Grown) else Grown(tuple(names), ()).grown(more)
+
+
+def with_places(places: Mapping[str, int], names: Sequence[str]) -> Mapping[str, int]:
+    """The places of names, with those of further `names` behind them; costs as `longer`."""
+    more = {name: len(places) + i for i, name in enumerate(names)}
+    return places.grown(more) if isinstance(places, Places) else Places(places, {}).grown(more)
 
 
 def widened(links: sp.csr_matrix, n: int) -> sp.csr_matrix:

@@ -13,6 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from retailor.retrieval.ragged import Ragged
+
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
 
@@ -40,6 +42,20 @@ class Histories:
         if weights is not None:
             flat = np.fromiter((w for one in weights for w in one), np.float32, sum(lengths))
         return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), items, flat)
+
+    @classmethod
+    def of_rows(cls, rows: Ragged) -> Self:
+        """From the table that `rows` gives: `offsets` and columns."""
+        flat = rows.flat()
+        found = flat.columns
+        return cls(flat.offsets, found["items"], found["weights"], found.get("reviews"), found.get("baskets"))
+
+    def rows(self) -> Ragged:
+        """A table of a row each, whose rows can be replaced; nothing is copied."""
+        named = {"items": self.items, "weights": self.weights}
+        more = {"reviews": self.reviews, "baskets": self.baskets}
+        there: dict[str, NDArray[Any]] = {name: each for name, each in more.items() if each is not None}
+        return Ragged(self.offsets, named | there)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

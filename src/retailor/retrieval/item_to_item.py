@@ -11,27 +11,42 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.retrieval.histories import F32, Histories, Tensors
+from retailor.retrieval.ragged import Ragged
 
 
 @dataclass(frozen=True)
 class ItemToItem:
     """score(u, i) = Σ over u's events of weight / age ** decay × links[its item, i]; links sparse [I, I]."""
 
-    links: sp.csr_matrix
+    links: sp.csr_matrix | Ragged
+    """Of counted parts that events came to: rows that can be replaced, columns in order (`links_of`)."""
     decay: float
     inverse_diagonal: F32 | None = None
     """Of a closed form: the diagonal [I] of the inverse Gram matrix, from which new items get their links."""
 
+    @property
+    def n_items(self) -> int:
+        return len(self.links) if isinstance(self.links, Ragged) else int(self.links.shape[0])
+
+    def table(self) -> sp.csr_matrix:
+        """The links as one matrix; where rows were replaced it is made, which costs by how many there are."""
+        return as_matrix(self.links, self.n_items)
+
     def scores(self, histories: Histories) -> F32:
-        product = histories.matrix(self.links.shape[0], decay=self.decay) @ self.links
-        return np.asarray(product.toarray(), dtype=np.float32)
+        wanted = histories.matrix(self.n_items, decay=self.decay)
+        if isinstance(self.links, Ragged):
+            asked = np.unique(histories.items)
+            some = as_matrix(Ragged(*self.links.gathered(asked)), self.n_items)
+            return np.asarray((wanted[:, asked] @ some).toarray(), dtype=np.float32)
+        return np.asarray((wanted @ self.links).toarray(), dtype=np.float32)
 
     def tensors(self) -> Tensors:
         more = {} if self.inverse_diagonal is None else {"inverse_diagonal": self.inverse_diagonal}
+        table = self.table()
         return {
-            "data": self.links.data,
-            "indices": self.links.indices.astype(np.int32),
-            "indptr": self.links.indptr.astype(np.int64),
+            "data": table.data,
+            "indices": table.indices.astype(np.int32),
+            "indptr": table.indptr.astype(np.int64),
             "decay": np.array([self.decay], np.float64),
             **more,
         }
@@ -44,30 +59,49 @@ class ItemToItem:
         return cls(links, float(tensors["decay"][0]), tensors.get("inverse_diagonal"))
 
 
-def entries(matrix: sp.csr_matrix, rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], ...]:
-    """Of some rows, end to end: each entry's place in `rows`, and where it lies in `indices` and `data`.
+def links_of(table: sp.csr_matrix) -> Ragged:
+    """The rows of a table, as such whose rows can be replaced; nothing is copied."""
+    columns = {"indices": table.indices.astype(np.int32, copy=False), "data": table.data}
+    return Ragged(table.indptr.astype(np.int64, copy=False), columns)
+
+
+def as_matrix(links: sp.csr_matrix | Ragged, n_items: int) -> sp.csr_matrix:
+    """Rows of links as a matrix [len(links), I]."""
+    if not isinstance(links, Ragged):
+        return links
+    flat = links.flat()
+    parts = (flat.columns["data"], flat.columns["indices"], flat.offsets)
+    return sp.csr_matrix(parts, shape=(len(flat), n_items))
+
+
+def entries(
+    matrix: sp.csr_matrix | Ragged, rows: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[Any]]:
+    """Of some rows, end to end: each entry's place in `rows`, its column and its value.
 
     What `matrix[rows]` does, without anything as long as the matrix is wide.
     """
+    if isinstance(matrix, Ragged):
+        offsets, found = matrix.gathered(rows)
+        return np.repeat(np.arange(len(rows)), np.diff(offsets)), found["indices"], found["data"]
     starts = matrix.indptr[rows].astype(np.int64)
     lengths = matrix.indptr[np.asarray(rows) + 1] - starts
-    offsets = np.cumsum(lengths) - lengths
-    return np.repeat(np.arange(len(lengths)), lengths), np.arange(lengths.sum()) + np.repeat(
-        starts - offsets, lengths
-    )
+    begun = np.cumsum(lengths) - lengths
+    at = np.arange(lengths.sum()) + np.repeat(starts - begun, lengths)
+    return np.repeat(np.arange(len(lengths)), lengths), matrix.indices[at], matrix.data[at]
 
 
-def between(matrix: sp.csr_matrix, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> F32:
+def between(matrix: sp.csr_matrix | Ragged, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> F32:
     """`matrix[rows][:, columns]` as a dense table; no column may come twice."""
-    place, at = entries(matrix, rows)
+    place, found, values = entries(matrix, rows)
     if not len(columns):
         return np.zeros((len(rows), 0), np.float32)
     order = np.argsort(columns)
-    spot = np.minimum(np.searchsorted(columns, matrix.indices[at], sorter=order), len(columns) - 1)
+    spot = np.minimum(np.searchsorted(columns, found, sorter=order), len(columns) - 1)
     spot = order[spot]
-    hit = columns[spot] == matrix.indices[at]
+    hit = columns[spot] == found
     table = np.zeros((len(rows), len(columns)), np.float32)
-    table[place[hit], spot[hit]] = matrix.data[at[hit]]
+    table[place[hit], spot[hit]] = values[hit]
     return table
 
 

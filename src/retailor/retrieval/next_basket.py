@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.retrieval.histories import Histories, Tensors
+from retailor.retrieval.ragged import Ragged
 
 F32 = NDArray[np.float32]
 
@@ -70,6 +71,11 @@ class TifuKnn:
     def among(self, rows: NDArray[np.int64]) -> Self:
         """The same with these customers alone to be near to."""
         return replace(self, customers=self.customers[rows])
+
+    def with_customers(self, rows: NDArray[np.int64], now: Histories, n: int, n_items: int) -> Self:
+        """The same over n customers and items, some customers' histories being other ones `now`."""
+        made = replace(self, customers=sp.csr_matrix((0, n_items), dtype=np.float32)).vectors(now)
+        return replace(self, customers=_with_rows(self.customers, rows, made, n))
 
     def tensors(self) -> Tensors:
         return _csr(self.customers) | {
@@ -140,6 +146,16 @@ class UpCf:
         """The same with these customers alone to be like."""
         return replace(self, customers=self.customers[rows], bought=self.bought[rows])
 
+    def with_customers(self, rows: NDArray[np.int64], now: Histories, n: int, n_items: int) -> Self:
+        """The same over n customers and items, some customers' histories being other ones `now`."""
+        none = sp.csr_matrix((0, n_items), dtype=np.float32)
+        made = replace(self, customers=none, bought=none)
+        return replace(
+            self,
+            customers=_with_rows(self.customers, rows, made.popularity(now), n),
+            bought=_with_rows(self.bought, rows, made.sets(now), n),
+        )
+
     def tensors(self) -> Tensors:
         bought = {f"bought_{name}": value for name, value in _csr(self.bought).items()}
         dials = np.array([self.recency, self.locality, self.alpha], np.float64)
@@ -198,6 +214,15 @@ def _nearest(own: sp.csr_matrix, others: sp.csr_matrix, n: int) -> sp.csr_matrix
     rows = np.repeat(there, n).reshape(len(there), n)
     values = np.full(int(kept.sum()), 1 / n, np.float32)
     return sp.csr_matrix((values, (rows[kept], columns[kept])), shape=(own.shape[0], others.shape[0]))
+
+
+def _with_rows(table: sp.csr_matrix, rows: NDArray[np.int64], new: sp.csr_matrix, n: int) -> sp.csr_matrix:
+    """The table with n rows in all, some of which are those of `new`; the others are copied."""
+    known = Ragged(table.indptr.astype(np.int64), {"indices": table.indices, "data": table.data})
+    columns = {"indices": new.indices, "data": new.data}
+    made = known.widened(n).replaced(rows, new.indptr.astype(np.int64), columns).flat()
+    parts = (made.columns["data"], made.columns["indices"], made.offsets)
+    return sp.csr_matrix(parts, shape=(n, new.shape[1]))
 
 
 def _csr(matrix: sp.csr_matrix) -> Tensors:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import TypeAdapter
 
 from retailor.cache import Cache
@@ -75,10 +74,7 @@ class Runs:
         for kind, loaded in run.tasks.items():
             if loaded.entry.update is not None:
                 tasks[kind] = self._with(kind, loaded, recent, shop, number, with_events)
-        items = pl.concat([shop.items, run.shop.items]).unique("item_id", keep="first", maintain_order=True)
-        items = items.filter(~pl.col("item_id").is_in(list(gone)))
-        events = pl.concat([run.shop.events, shop.events])
-        return replace(run, tasks=tasks, view=ShopView.of(Shop.of(items=items, events=events)))
+        return replace(run, tasks=tasks, view=run.view.since(shop.items, gone, shop.events))
 
     def _loaded(self, contents: Contents, number: int) -> dict[str, Loaded]:
         # torch runs networks, and what took their place here may be a graph

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -13,21 +14,25 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
-from retailor.retrieval.growing import appended
+from retailor.retrieval.counting import Changed
+from retailor.retrieval.growing import appended, longer, with_places
 from retailor.retrieval.histories import Histories
+from retailor.retrieval.ragged import Ragged
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.fields import is_language, item_texts
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """The items that can be recommended, in rows; a row's number means nothing."""
 
-    item_ids: tuple[str, ...]
-    titles: tuple[str, ...]
-    categories: tuple[tuple[str, ...], ...]
+    item_ids: Sequence[str]
+    titles: Sequence[str]
+    categories: Sequence[tuple[str, ...]]
     prices: NDArray[np.float64]
     """NaN where the price is not known."""
     texts: tuple[str, ...] = field(default=(), repr=False)
@@ -37,7 +42,7 @@ class Catalogue:
         return len(self.item_ids)
 
     @cached_property
-    def ix(self) -> dict[str, int]:
+    def ix(self) -> Mapping[str, int]:
         """item_id to row."""
         return {item_id: row for row, item_id in enumerate(self.item_ids)}
 
@@ -70,15 +75,14 @@ class Catalogue:
         """This catalogue with some items of another behind its own, whose ids it lacks."""
         ids = tuple(other.item_ids[row] for row in rows)
         grown = Catalogue(
-            self.item_ids + ids,
-            self.titles + tuple(other.titles[row] for row in rows),
-            self.categories + tuple(other.categories[row] for row in rows),
+            longer(self.item_ids, ids),
+            longer(self.titles, tuple(other.titles[row] for row in rows)),
+            longer(self.categories, tuple(other.categories[row] for row in rows)),
             appended(self.prices, other.prices[list(rows)]),
         )
         # What was worked out of the ids is taken along: to hash all of them again would cost the most.
         ties = appended(self.ties, Catalogue(ids, (), (), self.prices[:0]).ties)
-        places = {item_id: len(self) + i for i, item_id in enumerate(ids)}
-        vars(grown).update(ties=ties, ix={**self.ix, **places})
+        vars(grown).update(ties=ties, ix=with_places(self.ix, ids))
         return grown
 
     def rows(self, item_ids: Iterable[str]) -> list[int]:
@@ -92,8 +96,8 @@ class Catalogue:
         """The catalogue as it is saved."""
         return pl.DataFrame(
             {
-                "item_id": self.item_ids,
-                "title": self.titles,
+                "item_id": list(self.item_ids),
+                "title": list(self.titles),
                 "category": [list(path) for path in self.categories],
                 "price": pl.Series(self.prices, dtype=pl.Float64),
             },
@@ -134,15 +138,75 @@ def read_catalogue(shop: Shop) -> Catalogue:
 class Customers:
     """Who has which history: user_id to a row of `histories`."""
 
-    user_ids: tuple[str, ...]
-    histories: Histories
+    user_ids: Sequence[str]
+    kept: Histories | Ragged
+    """As the histories are; where some were replaced since they were read, as such rows."""
 
     @cached_property
-    def ix(self) -> dict[str, int]:
+    def ix(self) -> Mapping[str, int]:
         return {user_id: row for row, user_id in enumerate(self.user_ids)}
 
     def __len__(self) -> int:
         return len(self.user_ids)
+
+    @cached_property
+    def histories(self) -> Histories:
+        """Of all customers, end to end; where some were replaced it is made, which costs by their number."""
+        return Histories.of_rows(self.kept) if isinstance(self.kept, Ragged) else self.kept
+
+    @property
+    def rows(self) -> Ragged:
+        return self.kept if isinstance(self.kept, Ragged) else self.kept.rows()
+
+    def at(self, rows: NDArray[np.int64]) -> Histories:
+        """The histories of some customers; costs what they are."""
+        return Histories.of_rows(Ragged(*self.rows.gathered(rows)))
+
+    def with_events(self, fresh: Customers, max_history: int) -> tuple[Customers, Changed]:
+        """These with the histories of `fresh` at the ends of theirs, the latest events of each, and what has
+        changed; who is new comes behind, in the order of `fresh`. Costs what is new."""
+        new = tuple(one for one in fresh.user_ids if one not in self.ix)
+        user_ids, ix = longer(self.user_ids, new), with_places(self.ix, new)
+        rows = np.array([ix[one] for one in fresh.user_ids], np.int64)
+        table = self._in_baskets(fresh.histories.baskets is not None).rows.widened(len(user_ids))
+        before = Histories.of_rows(Ragged(*table.gathered(rows)))
+        now = _one_behind_the_other(before, fresh.histories, self.last_basket).latest(max_history)
+        found = now.rows()
+        made = Customers(user_ids, table.replaced(rows, found.offsets, found.columns))
+        last = int(now.baskets.max(initial=self.last_basket)) if now.baskets is not None else 0
+        vars(made).update(ix=ix, last_basket=last)
+        order = np.argsort(rows, kind="stable")
+        return made, Changed(rows[order], before.at(order), now.at(order), fresh.histories.at(order))
+
+    def _in_baskets(self, wanted: bool) -> Customers:
+        if ("baskets" in self.rows.columns) == wanted:
+            return self
+        none = np.zeros(len(self.histories.items), np.int32) if wanted else None
+        return replace(self, kept=replace(self.histories, baskets=none))
+
+    @cached_property
+    def last_basket(self) -> int:
+        """The number of the newest basket; 0 without baskets."""
+        baskets = self.histories.baskets
+        return 0 if baskets is None else int(baskets.max(initial=0))
+
+
+def _one_behind_the_other(before: Histories, fresh: Histories, last_basket: int) -> Histories:
+    """Histories of the same customers as one; what is new has no review, and comes in baskets of its own."""
+    order = np.argsort(np.concatenate([before.owners(), fresh.owners()]), kind="stable")
+    n, m = len(before.items), len(fresh.items)
+
+    def joined(old: NDArray[T], new: NDArray[T]) -> NDArray[T]:
+        return np.concatenate([old, new])[order]
+
+    reviews = baskets = None
+    if before.reviews is not None:
+        reviews = joined(before.reviews, np.full(m, -1, np.int32))
+    if fresh.baskets is not None:
+        old = np.zeros(n, np.int32) if before.baskets is None else before.baskets
+        baskets = joined(old, fresh.baskets + np.int32(last_basket))
+    items, weights = joined(before.items, fresh.items), joined(before.weights, fresh.weights)
+    return Histories(before.offsets + fresh.offsets, items, weights, reviews, baskets)
 
 
 def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
@@ -184,7 +248,7 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
     user_ids = events["user_id"].unique().sort()
     lines = events.select(
         user=rows_in("user_id", user_ids),
-        item=rows_in("item_id", pl.Series(catalogue.item_ids, dtype=pl.String)),
+        item=rows_in("item_id", pl.Series(list(catalogue.item_ids), dtype=pl.String)),
         time="time",
         weight="weight",
     )
@@ -228,8 +292,8 @@ def with_reviews(
         return customers, ()
     histories = customers.histories
     done = pl.DataFrame({"user": histories.owners(), "item": histories.items, "age": histories.ages()})
-    ids = pl.DataFrame({"user_id": customers.user_ids}).with_row_index("user")
-    items = pl.DataFrame({"item_id": catalogue.item_ids}).with_row_index("item")
+    ids = pl.DataFrame({"user_id": list(customers.user_ids)}).with_row_index("user")
+    items = pl.DataFrame({"item_id": list(catalogue.item_ids)}).with_row_index("item")
     told = reviews.join(ids, on="user_id").join(items, on="item_id")
     told = told.unique(["user", "item"], keep="last", maintain_order=True).select(
         pl.col("user", "item").cast(pl.Int64),
@@ -246,7 +310,7 @@ def with_reviews(
     )
     rows = np.full(len(histories.items), -1, np.int32)
     rows[lines["event"].to_numpy()] = np.arange(len(lines))
-    return replace(customers, histories=replace(histories, reviews=rows)), tuple(lines["review"])
+    return replace(customers, kept=replace(histories, reviews=rows)), tuple(lines["review"])
 
 
 def rows_in(column: str, ids: pl.Series) -> pl.Expr:

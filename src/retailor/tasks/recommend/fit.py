@@ -15,6 +15,7 @@ from retailor.models.encoding import memo_vectors
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
+from retailor.retrieval.counting import How
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
@@ -100,7 +101,12 @@ def fit(
     log["seconds"]["parts"] = found["seconds"]
     systems, blend = chosen.blends or default_blends(list(parts), len(customers))
     finder = finder_of(parts, blend, catalogue, settings, chosen.indexes)
-    fitted = Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
+    how = (
+        None
+        if "item_knn" in chosen.learned
+        else How.of(histories, settings.links(n_items), settings.max_pairs)
+    )
+    fitted = Fitted(catalogue, customers, understanding, parts, systems, blend, finder, how)
     log["retrieval"] = {"method": "exact"} if finder is None else compared(fitted, settings.seed)
     log["seconds"]["all"] = round(time.perf_counter() - started, 3)
     return fitted, log

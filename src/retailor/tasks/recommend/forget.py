@@ -5,6 +5,7 @@ Sums over all customers (popularity, links, weights of networks) stay until the 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from retailor.retrieval.histories import Histories
 from retailor.shop.gone import Gone
 from retailor.tasks.recommend.scorers.parts import parts_of, tensors_of
 
-_CUSTOMERS, _PARTS, _READ = "customers.parquet", "parts.safetensors", "user_reviews/reviews"
+_CUSTOMERS, _PARTS, _STATE = "customers.parquet", "parts.safetensors", "recommend.json"
+_READ = "user_reviews/reviews"
 _BY_CUSTOMER = ("tifu_knn", "up_cf")
 """Parts that keep a row of each customer, in the order of the histories."""
 
@@ -46,8 +48,16 @@ def forget(folder: Path, gone: Gone) -> bool:
     for name in (_CUSTOMERS, _PARTS):
         (folder / name).unlink()
     users.filter(pl.Series(kept)).write_parquet(folder / _CUSTOMERS)
+    _unsure(folder / _STATE)
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / _PARTS)
     return True
+
+
+def _unsure(path: Path) -> None:
+    """Sums over all customers are not those of the histories that are left: an update counts them anew."""
+    state = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    path.write_text(json.dumps({**state, "counted": None}, ensure_ascii=False), encoding="utf-8")
 
 
 def _among(tensors: dict[str, NDArray[Any]], kept: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:

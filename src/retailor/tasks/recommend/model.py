@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,10 @@ from retailor.models.encoding import memo_vectors
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder, OpenEncoder
 from retailor.retrieval.blend import Blend
+from retailor.retrieval.counting import Counts, How
 from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.neighbours import COUNTING
 from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.store.shared import load_arrays
@@ -64,6 +67,31 @@ class Fitted:
     """The row 'retailor', which answers."""
     finder: Finder | None = None
     """Where a question is answered from candidates: how they are found. None scores every item."""
+    how: How | None = None
+    """How the neighbours were counted of the customers' histories; None where they are of others, such as
+    those of a fit that held some events out, or of people who were forgotten since."""
+
+    def counts(self, settings: RecommendSettings) -> Counts:
+        """What is counted of the histories, and can be counted on: made once, by the size of the shop."""
+        found: Counts | None = vars(self).get("_counts")
+        if found is None:
+            found = self._counted(settings)
+            vars(self)["_counts"] = found
+        return found.widened(len(self.catalogue))
+
+    def _counted(self, settings: RecommendSettings) -> Counts:
+        histories, n_items = self.customers.histories, len(self.catalogue)
+        if self.how is None:
+            return Counts.of(histories, n_items, settings.links(n_items), settings.max_pairs)
+        knn, after = self.parts["item_knn"], self.parts["sequential_knn"]
+        assert isinstance(knn, ItemToItem) and isinstance(after, ItemToItem)
+        return Counts.known(histories, self.how, knn, after)
+
+    def with_counts(self, counts: Counts | None) -> Self:
+        """The same, which need not be counted again."""
+        if counts is not None:
+            vars(self)["_counts"] = counts
+        return self
 
     @property
     def n_seen(self) -> F32:
@@ -111,7 +139,7 @@ def save(fitted: Fitted, folder: Path) -> None:
     """Writes the files of a fitted recommender into an open artifact folder."""
     understanding = fitted.understanding
     fitted.catalogue.table().write_parquet(folder / "items.parquet")
-    users = pl.DataFrame({"user_id": fitted.customers.user_ids}, schema={"user_id": pl.String})
+    users = pl.DataFrame({"user_id": list(fitted.customers.user_ids)}, schema={"user_id": pl.String})
     users.write_parquet(folder / "customers.parquet")
     save_file(_tensors(fitted), folder / "parts.safetensors")
     state = {
@@ -120,6 +148,7 @@ def save(fitted: Fitted, folder: Path) -> None:
         "blend": fitted.blend.to_dict(),
         "vocabulary": None if understanding.vectorizer is None else list(understanding.vectorizer.vocabulary),
         "encoder": understanding.encoder is not None,
+        "counted": None if fitted.how is None else {"counting": COUNTING, **asdict(fitted.how)},
     }
     (folder / "recommend.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
     if understanding.encoder is not None:
@@ -183,7 +212,16 @@ def load(folder: Path, settings: RecommendSettings, open_encoder: OpenEncoder | 
     }
     finder = finder_of(parts, blend, catalogue, settings, indexes)
     customers = Customers(user_ids, histories)
-    return Fitted(catalogue, customers, understanding, parts, systems, blend, finder)
+    return Fitted(
+        catalogue, customers, understanding, parts, systems, blend, finder, _how(state.get("counted"))
+    )
+
+
+def _how(told: Mapping[str, Any] | None) -> How | None:
+    """What `save` noted of the counting; None where another Retailor counted, or nobody said."""
+    if told is None or told["counting"] != COUNTING:
+        return None
+    return How(told["n_links"], told["latest"])
 
 
 def check_format(folder: Path) -> None:

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.models.pictures.items import ItemPictures
+from retailor.retrieval.counting import Changed, Counts, How
 from retailor.retrieval.ease import with_new_items
 from retailor.retrieval.growing import appended, stacked, widened
-from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.histories import Scorer
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
 from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import Popularity
+from retailor.retrieval.ragged import Ragged
 from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.customers import (
@@ -31,7 +32,7 @@ from retailor.tasks.recommend.customers import (
 )
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.query.candidates import Finder
-from retailor.tasks.recommend.scorers.makers import counted, fit_parts
+from retailor.tasks.recommend.scorers.makers import are_compared, fit_parts, own_choices
 from retailor.tasks.recommend.scorers.parts import NETWORKS, Features
 from retailor.tasks.recommend.scorers.sasrec import SASRec
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer
@@ -41,6 +42,8 @@ from retailor.tasks.recommend.scorers.user_reviews import UserReviews
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
+MANY = 0.05
+"""So many new events for each one that there was are counted with all the others: it is quicker then."""
 COUNTED = ("popularity", "item_knn", "sequential_knn", "user_frequency", "user_recency", "tifu_knn", "up_cf")
 
 
@@ -49,16 +52,17 @@ def updated(
 ) -> tuple[Fitted, dict[str, int]]:
     """The recommender with the items and events of `shop` added, and how many of each were new.
 
-    Histories, popularity and neighbours are counted anew where there are events, which costs the more the
-    larger the shop is; items alone cost what their tables take to copy. New items are known by their text at
-    once: TF-IDF and embeddings by the vocabulary and encoder of the fit, links of the closed forms by
+    Costs what is new, and a copy of some numbers an item and a customer: of popularity and neighbours only
+    what the events change is counted again (`retrieval/counting`). What it takes to count on is made at the
+    first update of a recommender, and shared by all that follow. New items are known by their text at once:
+    TF-IDF and embeddings by the vocabulary and encoder of the fit, links of the closed forms by
     `with_new_items`.
     What was learned by steps, the links among known items and the weights stay until the next fit.
     """
-    catalogue, texts = _with_new_items(fitted.catalogue, shop)
+    found = read_catalogue(shop)
+    catalogue, texts = _with_new_items(fitted.catalogue, found)
     n_new = len(texts)
     understanding, new = _understood(fitted.understanding, texts)
-    customers = _with_new_events(fitted.customers, shop, catalogue, settings)
     parts = {
         name: _grown(
             name, part, fitted.understanding.features, new, understanding.features, settings,
@@ -66,18 +70,76 @@ def updated(
         )
         for name, part in fitted.parts.items()
     }  # fmt: skip
-    if customers is fitted.customers:
-        parts |= {name: _with_room(part, len(catalogue)) for name, part in parts.items() if name in COUNTED}
+    customers, how = fitted.customers, fitted.how
+    counts: Counts | None
+    if len(shop.events):
+        fresh = _fresh(shop, found, catalogue, settings)
+        customers, changed = customers.with_events(fresh, settings.max_history)
+        counts = _counts(fitted, customers, changed, len(catalogue), settings)
+        n_more = len(customers) - len(fitted.customers)
+        parts |= _counted(fitted.parts, counts, customers, changed, n_more, settings)
+        how, n_events = counts.how, counts.n_total
     else:
-        matrix = customers.histories.matrix(len(catalogue))
-        parts |= {name: make() for name, make in counted(customers.histories, matrix, settings).items()}
+        counts = vars(fitted).get("_counts")
+        parts |= {name: _with_room(part, len(catalogue)) for name, part in parts.items() if name in COUNTED}
+        n_events = customers.rows.n_entries
     log = {
         "new_items": n_new,
         "new_customers": len(customers) - len(fitted.customers),
-        "events": len(customers.histories.items),
+        "events": n_events,
     }
     finder = _finder(fitted, parts, catalogue, n_new, settings, counted=customers is not fitted.customers)
-    return Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder), log
+    made = Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder, how)
+    return made.with_counts(counts), log
+
+
+def _fresh(shop: Shop, found: Catalogue, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
+    """The new events alone, as histories of the catalogue's items; `found` are the items of `shop`."""
+    fresh = read_customers(shop, found, settings)
+    rows = np.array([catalogue.ix[item_id] for item_id in found.item_ids], np.int32)
+    return Customers(fresh.user_ids, replace(fresh.histories, items=rows[fresh.histories.items]))
+
+
+def _counts(
+    fitted: Fitted, customers: Customers, changed: Changed, n_items: int, settings: RecommendSettings
+) -> Counts:
+    """What is counted of the customers' histories now: of what has changed alone, or of all."""
+    n_links, most = settings.links(n_items), settings.max_pairs
+    if len(changed.fresh.items) <= fitted.customers.rows.n_entries * MANY:
+        before = fitted.counts(settings).widened(n_items)
+        after = before.after(customers.rows, changed, n_links, most)
+        if after is not None:
+            return after
+    return Counts.of(customers.histories, n_items, n_links, most)
+
+
+def _counted(
+    before: Mapping[str, Scorer],
+    counts: Counts,
+    customers: Customers,
+    changed: Changed,
+    n_new: int,
+    settings: RecommendSettings,
+) -> dict[str, Scorer]:
+    """The parts that are counted, not learned; the last `n_new` customers are new."""
+    n_items = len(counts.popular)
+    made: dict[str, Scorer] = {
+        "popularity": Popularity(counts.popular),
+        "item_knn": ItemToItem(counts.item_knn, 0.0),
+        "sequential_knn": ItemToItem(counts.sequential, settings.decay),
+    }
+    made |= own_choices(n_items, settings)
+    compared = "baskets" in customers.rows.columns and are_compared(len(customers), n_items, settings)
+    kinds: dict[str, type[TifuKnn] | type[UpCf]] = {"tifu_knn": TifuKnn, "up_cf": UpCf}
+    for name, kind in kinds.items():
+        part = before.get(name)
+        if not compared:
+            made |= {} if part is None else {name: _with_room(part, n_items)}
+        elif isinstance(part, kind) and part.customers.shape[0] + n_new == len(customers):
+            made[name] = part.with_customers(changed.rows, changed.now, len(customers), n_items)
+        else:
+            made[name] = kind.fit(customers.histories, n_items)
+    return made
 
 
 def _finder(
@@ -107,7 +169,8 @@ def _with_room(part: Scorer, n: int) -> Scorer:
     if isinstance(part, Popularity):
         return Popularity(appended(part.counts, np.zeros(n - len(part.counts), np.float32)))
     if isinstance(part, ItemToItem):
-        return replace(part, links=widened(part.links, n))
+        links = part.links
+        return replace(part, links=links.widened(n) if isinstance(links, Ragged) else widened(links, n))
     if isinstance(part, TifuKnn):
         return replace(part, customers=_wider(part.customers, n))
     if isinstance(part, UpCf):
@@ -133,7 +196,7 @@ def refitted(
 
     Weights and networks stay as they were chosen on held-out customers; all else is fitted again.
     """
-    catalogue, texts = _with_new_items(fitted.catalogue, shop)
+    catalogue, texts = _with_new_items(fitted.catalogue, read_catalogue(shop))
     n, old = len(catalogue), fitted.understanding
     understanding, new = _understood(old, texts)
     customers = read_customers(shop, catalogue, settings)
@@ -159,7 +222,8 @@ def refitted(
     )
     parts = {name: part for name, part in parts.items() if name in fitted.parts}
     finder = finder_of(parts, fitted.blend, catalogue, settings)
-    made = Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder)
+    how = How.of(customers.histories, settings.links(n), settings.max_pairs)
+    made = Fitted(catalogue, customers, understanding, parts, fitted.systems, fitted.blend, finder, how)
     return made, {
         "n_items": n,
         "n_customers": len(customers),
@@ -177,9 +241,8 @@ def _only(settings: RecommendSettings, networks: Mapping[str, Scorer]) -> Recomm
     )
 
 
-def _with_new_items(known: Catalogue, shop: Shop) -> tuple[Catalogue, tuple[str, ...]]:
-    """The catalogue with the items of `shop` that it lacks at the end, and the texts of those."""
-    found = read_catalogue(shop)
+def _with_new_items(known: Catalogue, found: Catalogue) -> tuple[Catalogue, tuple[str, ...]]:
+    """The catalogue with the items that it lacks of those found at the end, and the texts of those."""
     rows = [row for row, item_id in enumerate(found.item_ids) if item_id not in known.ix]
     if not rows:
         return known, ()
@@ -205,42 +268,6 @@ def _understood(known: Understanding, texts: tuple[str, ...]) -> tuple[Understan
         None if table is None or embeddings is None else appended(table, embeddings),
     )
     return replace(known, features=whole), new
-
-
-def _with_new_events(
-    known: Customers, shop: Shop, catalogue: Catalogue, settings: RecommendSettings
-) -> Customers:
-    """The histories with the events of `shop` at their ends, the latest `max_history` of each customer."""
-    if not len(shop.events):
-        return known
-    fresh = read_customers(shop, catalogue, settings)
-    user_ids = known.user_ids + tuple(one for one in fresh.user_ids if one not in known.ix)
-    tables: list[pl.DataFrame] = []
-    for some in (known, fresh):
-        baskets = some.histories.baskets
-        # what is new comes in baskets of its own
-        after = 0 if not tables or known.histories.baskets is None else known.histories.baskets.max(initial=0)
-        owners = np.array([some.user_ids[row] for row in some.histories.owners()], dtype=object)
-        reviews = some.histories.reviews
-        columns = {
-            "item": some.histories.items,
-            "weight": some.histories.weights,
-            "review": np.full(len(owners), -1, np.int32) if reviews is None else reviews,
-            "basket": np.zeros(len(owners), np.int32) if baskets is None else baskets + np.int32(after),
-        }
-        tables.append(pl.DataFrame({"user": pl.Series(owners, dtype=pl.String), **columns}))
-    lines = (
-        pl.concat(tables)
-        .join(pl.DataFrame({"user": user_ids, "row": range(len(user_ids))}), on="user", maintain_order="left")
-        .sort("row", maintain_order=True)
-        .group_by("row", maintain_order=True)
-        .tail(settings.max_history)
-    )
-    lengths = np.bincount(lines["row"].to_numpy(), minlength=len(user_ids))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    items, weights, reviews = (lines[name].to_numpy() for name in ("item", "weight", "review"))
-    baskets = None if fresh.histories.baskets is None else lines["basket"].to_numpy()
-    return Customers(user_ids, Histories(offsets, items, weights, reviews, baskets))
 
 
 def _grown(
@@ -274,7 +301,7 @@ def _grown(
     if isinstance(part, ItemToItem) and part.inverse_diagonal is not None:
         weight, kernel = _kernel(name, old, new, settings)
         if kernel is None:
-            weight, kernel = 0.0, sp.csr_matrix((part.links.shape[0], n), dtype=np.float32)
+            weight, kernel = 0.0, sp.csr_matrix((part.n_items, n), dtype=np.float32)
         own = scale * (weight + settings.regularisation)
         return with_new_items(part, scale * weight * kernel, own, n_links=settings.n_links)
     return part

@@ -68,7 +68,7 @@ def read_baskets(
     owners = np.array([number[user] for user in lines["user_id"]], np.int64)
     items = np.array([catalogue.ix.get(one, -1) for one in lines["item_id"]], np.int64)
     rows = np.array([customers.ix[user] for user in users], np.int64)
-    own = customers.histories.at(rows)
+    own = customers.at(rows)
     pairs = own.owners() * (len(catalogue) + 1) + own.items
     known = np.isin(owners * (len(catalogue) + 1) + items, pairs)
     asked = np.ones(len(items), bool) if settings.repeats else ~known

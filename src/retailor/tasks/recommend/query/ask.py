@@ -75,7 +75,7 @@ def _among(
     there, groups = np.searchsorted(pool.rows, rows), fitted.item_groups[rows]
     added = {name: blend.of_items(name, customer, groups) * pool.z[name][there] for name in names}
     if not any(share.any() for share in added.values()):
-        added = {"popularity": finder.popularity[rows]}
+        added = {"popularity": finder.popularity.z(rows)[0]}
     shares = Shares(added, pool.spread)
     total = shares.total()
     known = fitted.understanding.features
@@ -112,7 +112,7 @@ def history_of(fitted: Fitted, query: RecommendQuery) -> Histories:
     """The customer's known history and the items seen just now, as one."""
     customers = fitted.customers
     row = customers.ix.get(query.user_id, -1) if query.user_id is not None else -1
-    known = customers.histories.at(np.array([row] if row >= 0 else [], np.int64))
+    known = customers.at(np.array([row] if row >= 0 else [], np.int64))
     now = fitted.catalogue.rows(query.item_ids)
     items = np.concatenate([known.items, np.array(now, np.int32)])
     weights = np.concatenate([known.weights, np.ones(len(now), np.float32)])

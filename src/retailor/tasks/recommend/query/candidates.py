@@ -18,7 +18,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
-from retailor.retrieval.blend import standardise
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem, entries
@@ -48,6 +47,26 @@ class Pool:
     rows: I64
     z: Mapping[str, F32]
     spread: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Popular:
+    """The same for everybody: how many customers have each item [I], their mean and second moment."""
+
+    counts: F32
+    mean: float
+    square: float
+
+    @classmethod
+    def of(cls, counts: F32) -> Self:
+        """Counts are whole numbers: as float64 their sums are exact, in whatever order they are added up."""
+        n = max(len(counts), 1)
+        whole = counts.astype(np.float64)
+        return cls(counts, float(whole.sum()) / n, float(whole @ whole) / n)
+
+    def z(self, rows: I64) -> tuple[F32, float]:
+        """The z-scores of some items [C]; no history has carried them."""
+        return _standard(self.counts[rows], self.mean, self.square)[0], 0.0
 
 
 @dataclass(frozen=True)
@@ -104,8 +123,7 @@ class Finder:
 
     n_each: int
     popular: I64
-    popularity: F32
-    """z-scores of popularity [I]."""
+    popularity: Popular
     near: Mapping[str, Near]
     tfidf: TfidfPostings | None
     fresh: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -134,7 +152,7 @@ class Finder:
             tfidf = tfidf.grown(words.features, n_new)
         if counted or len(best) < self.n_each:  # nobody has chosen what is new
             best = top_items(popular.counts[None], self.n_each, ties)[0]
-        return Finder(self.n_each, best, standardise(popular.counts[None])[0], near, tfidf, fresh)
+        return Finder(self.n_each, best, Popular.of(popular.counts), near, tfidf, fresh)
 
     @classmethod
     def of(
@@ -156,12 +174,12 @@ class Finder:
             elif isinstance(part, TfidfScorer):
                 tfidf = TfidfPostings.of(part.features, ties)
         best = top_items(popular.counts[None], n_each, ties)[0]
-        return cls(n_each, best, standardise(popular.counts[None])[0], near, tfidf)
+        return cls(n_each, best, Popular.of(popular.counts), near, tfidf)
 
     def pool(self, parts: Mapping[str, Scorer], names: Sequence[str], history: Histories) -> Pool:
         """The candidates of one history, and their z-scores under the parts `names`."""
         found: list[NDArray[np.integer]] = [self.popular, self.fresh]
-        scorers: dict[str, _Linked | _Tfidf | _Vector | _Popular] = {}
+        scorers: dict[str, _Linked | _Tfidf | _Vector | Popular] = {}
         for name in names:
             part = parts[name]
             if isinstance(part, ItemToItem | UserHistory):
@@ -177,7 +195,7 @@ class Finder:
                 scorers[name] = vector
                 found.append(vector.best(max(1, self.n_each // BY_GRAPH)))
             else:
-                scorers[name] = _Popular(self.popularity)
+                scorers[name] = self.popularity
         rows = np.unique(np.concatenate(found)).astype(np.int64)
         rows = rows[rows >= 0]
         made = {name: scorer.z(rows) for name, scorer in scorers.items()}
@@ -233,10 +251,8 @@ class _Linked:
         if isinstance(part, UserHistory):
             return cls(*_summed(*part.each(history)[1:]), part.n_items)
         _, items, weights = history.weighed(part.decay)
-        place, at = entries(part.links, items)
-        return cls(
-            *_summed(part.links.indices[at], part.links.data[at] * weights[place]), part.links.shape[0]
-        )
+        place, columns, values = entries(part.links, items)
+        return cls(*_summed(columns, values * weights[place]), part.n_items)
 
     def best(self, n: int) -> I64:
         return self.rows[_most(self.sums, n)]
@@ -257,8 +273,8 @@ class _Tfidf:
     @classmethod
     def of(cls, part: TfidfScorer, kept: TfidfPostings, history: Histories) -> Self:
         _, items, weights = history.weighed(part.decay)
-        place, at = entries(part.features, items)
-        words, wanted = _summed(part.features.indices[at], part.features.data[at] * weights[place])
+        place, columns, values = entries(part.features, items)
+        words, wanted = _summed(columns, values * weights[place])
         return cls(part, kept, words, wanted)
 
     def best(self, n: int) -> I64:
@@ -266,9 +282,8 @@ class _Tfidf:
         n_items = self.kept.postings.indptr[self.words + 1] - self.kept.postings.indptr[self.words]
         order = np.argsort(n_items, kind="stable")
         order = order[np.cumsum(n_items[order]) <= POSTINGS]
-        place, at = entries(self.kept.postings, self.words[order])
-        values = self.kept.postings.data[at] * self.weights[order][place]
-        rows, sums = _summed(self.kept.postings.indices[at], values)
+        place, items, values = entries(self.kept.postings, self.words[order])
+        rows, sums = _summed(items, values * self.weights[order][place])
         return rows[_most(sums, n)]
 
     def z(self, rows: I64) -> tuple[F32, float]:
@@ -296,16 +311,6 @@ class _Vector:
         asked = self.asked.astype(np.float64)
         square = float(asked @ self.near.moment @ asked)
         return _standard(self.table[rows] @ self.asked, float(asked @ self.near.mean), square)
-
-
-@dataclass(frozen=True)
-class _Popular:
-    """The same for everybody."""
-
-    everywhere: F32
-
-    def z(self, rows: I64) -> tuple[F32, float]:
-        return self.everywhere[rows], 0.0
 
 
 def _standard(values: NDArray[np.floating], mean: float, square: float) -> tuple[F32, float]:
@@ -344,7 +349,5 @@ def _at(rows: I64, values: NDArray[np.float64], wanted: I64) -> NDArray[np.float
 
 def _times(matrix: sp.csr_matrix, rows: I64, dense: F32) -> F32:
     """`matrix[rows] @ dense` [len(rows)]."""
-    place, at = entries(matrix, rows)
-    return np.bincount(place, matrix.data[at] * dense[matrix.indices[at]], minlength=len(rows)).astype(
-        np.float32
-    )
+    place, columns, values = entries(matrix, rows)
+    return np.bincount(place, values * dense[columns], minlength=len(rows)).astype(np.float32)

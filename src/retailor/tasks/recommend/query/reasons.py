@@ -55,7 +55,7 @@ def carried(
             found[name] = (own / scale) * weights[:, None] * between(part.links, items, rows)
         elif isinstance(part, TfidfScorer):
             weights = history.weighed(part.decay)[2]
-            words = np.unique(part.features.indices[entries(part.features, rows)[1]])
+            words = np.unique(entries(part.features, rows)[1])
             shared = between(part.features, items, words) @ between(part.features, rows, words).T
             found[name] = (own / scale) * weights[:, None] * shared
         elif isinstance(part, UserHistory):

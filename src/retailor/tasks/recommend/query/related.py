@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.item_to_item import ItemToItem
+from retailor.retrieval.item_to_item import ItemToItem, entries
 from retailor.tasks.recommend.model import Fitted
 from retailor.tasks.recommend.scorers.parts import Features
 
@@ -35,7 +35,9 @@ def together(fitted: Fitted, row: int) -> F32:
     """How often the customers of item `row` chose each item too [I], as a cosine; −inf for never."""
     links = fitted.parts["item_knn"]
     assert isinstance(links, ItemToItem)
-    scores = np.asarray(links.links[row].toarray(), np.float32)[0]
+    scores = np.zeros(links.n_items, np.float32)
+    _, items, values = entries(links.links, np.array([row]))
+    scores[items] = values
     return np.where(scores > 0, scores, np.float32(-np.inf))
 
 

@@ -16,7 +16,7 @@ from retailor.retrieval.ease import fit_ease
 from retailor.retrieval.histories import Histories, Scorer, Tensors
 from retailor.retrieval.ials import fit_ials
 from retailor.retrieval.item_to_item import ItemToItem
-from retailor.retrieval.neighbours import fit_item_knn, fit_sequential_knn
+from retailor.retrieval.neighbours import fit_item_knn, fit_sequential_knn, latest_within
 from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import fit_popularity
 from retailor.store.artifact import fingerprint
@@ -78,34 +78,42 @@ def counted(
     n_items = matrix.shape[1]
     near, n_links = paired(histories, settings.max_pairs), settings.links(n_items)
     near_matrix = matrix if near is histories else near.matrix(n_items)
-    decay = settings.decay
     makers: dict[str, Callable[[], Scorer]] = {
         "popularity": lambda: fit_popularity(matrix),
         "item_knn": lambda: fit_item_knn(near_matrix, n_links=n_links),
-        "sequential_knn": lambda: fit_sequential_knn(near, n_items, decay=decay, n_links=n_links),
+        "sequential_knn": lambda: fit_sequential_knn(near, n_items, decay=settings.decay, n_links=n_links),
     }
-    if settings.repeats:
-        makers["user_frequency"] = lambda: UserHistory(n_items, 0.0)
-        makers["user_recency"] = lambda: UserHistory(n_items, max(decay, 0.5))
-    few = len(histories) <= settings.max_compared and not settings.by_candidates(n_items)
-    if histories.baskets is not None and few:
+    for name, own in own_choices(n_items, settings).items():
+        makers[name] = partial(_as_it_is, own)
+    if histories.baskets is not None and are_compared(len(histories), n_items, settings):
         makers["tifu_knn"] = lambda: TifuKnn.fit(histories, n_items)
         makers["up_cf"] = lambda: UpCf.fit(histories, n_items)
     return makers
 
 
-def paired(histories: Histories, max_pairs: int) -> Histories:
-    """The histories, or as many latest events of each as make no more than `max_pairs` pairs.
+def _as_it_is(part: Scorer) -> Scorer:
+    return part
 
-    So that customers with long histories cannot make counting neighbours cost more than the shop has events.
-    """
-    lengths = np.bincount(histories.lengths())
-    sizes = np.arange(len(lengths))
-    squares = np.cumsum(lengths * sizes.astype(np.float64) ** 2)
-    beyond = lengths.sum() - np.cumsum(lengths)
-    fits = np.flatnonzero(squares + beyond * sizes.astype(np.float64) ** 2 <= max_pairs)
-    n = max(int(fits[-1]) if len(fits) else 0, 2)
-    return histories if n >= len(lengths) - 1 else histories.latest(n)
+
+def own_choices(n_items: int, settings: RecommendSettings) -> dict[str, Scorer]:
+    """The parts that score what the customer chose before, where repeats count."""
+    if not settings.repeats:
+        return {}
+    return {
+        "user_frequency": UserHistory(n_items, 0.0),
+        "user_recency": UserHistory(n_items, max(settings.decay, 0.5)),
+    }
+
+
+def are_compared(n_customers: int, n_items: int, settings: RecommendSettings) -> bool:
+    """Whether there are parts that compare the baskets of so many customers."""
+    return n_customers <= settings.max_compared and not settings.by_candidates(n_items)
+
+
+def paired(histories: Histories, max_pairs: int) -> Histories:
+    """The histories, or as many latest events of each as make no more than `max_pairs` pairs."""
+    n = latest_within(np.bincount(histories.lengths()), max_pairs)
+    return histories if n is None else histories.latest(n)
 
 
 def closed_forms(
