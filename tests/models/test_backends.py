@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -114,9 +115,23 @@ def test_auto_goes_on_with_torch_and_says_why(
     assert "pools by 'max'" in caplog.text
 
 
-@pytest.mark.parametrize("absent", ["device", "package", "cache"])
-def test_auto_is_torch_on_a_gpu_without_the_package_and_without_a_cache(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ("device", ""),
+        ("package", r"'onnxscript' is not installed: .*retailor\[compress\]"),
+        ("cache", "Not a directory"),
+        ("room", "the disk is full"),
+        ("memory", "ended by signal 9"),
+    ],
+)
+def test_auto_is_torch_on_a_gpu_and_where_no_graph_can_be_made(
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    absent: str,
+    said: str,
 ) -> None:
     backends = "retailor.models.runtimes.backends"
     if absent == "device":
@@ -124,10 +139,20 @@ def test_auto_is_torch_on_a_gpu_without_the_package_and_without_a_cache(
         monkeypatch.setattr("retailor.models.local.load_encoder", lambda folder: "torch's")
     elif absent == "package":
         monkeypatch.setattr(f"{backends}.find_spec", lambda name: None if name == "onnxscript" else name)
-    else:
+    elif absent == "cache":
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path / "file" / "cache"))
-    assert not isinstance(open_encoder(saved), OnnxEncoder)
+    elif absent == "room":
+        monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path))
+        full = Mock(side_effect=ModelError("OSError: [Errno 28] No space left on device"))
+        monkeypatch.setattr(f"{backends}.exported_into", full)
+    else:
+        monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path))
+        killed = subprocess.CompletedProcess([], -9, "", "a warning that says nothing of it\n")
+        monkeypatch.setattr("retailor.models.runtimes.export_process.run", lambda *given, **named: killed)
+    with caplog.at_level("INFO"):
+        assert not isinstance(open_encoder(saved), OnnxEncoder)
+    assert re.search(said, caplog.text) and bool(said) == ("torch computes the encoder" in caplog.text)
 
 
 def test_a_graph_that_gives_other_vectors_is_refused(saved: Path, tmp_path: Path) -> None:
