@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -38,6 +39,8 @@ _TABLE = sa.Table(
 _SHOWN = _TABLE.c.what == sa.literal_column("'shown'")
 _BY_SHOWN = sa.Index("retailor_log_shown", _TABLE.c.number, sqlite_where=_SHOWN, postgresql_where=_SHOWN)
 """Answers are found without the events between them."""
+_FORGOT = _TABLE.c.what == sa.literal_column("'forgot'")
+_BY_FORGOT = sa.Index("retailor_log_forgot", _TABLE.c.time, sqlite_where=_FORGOT, postgresql_where=_FORGOT)
 DROPPED = 5_000
 """Answers deleted in one transaction, so that nobody waits for long to write."""
 _BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
@@ -45,6 +48,18 @@ _LAST = sa.select(sa.func.max(_TABLE.c.number))
 BUSY_S = 10
 """How long SQLite waits for another writer."""
 KNOWN = ("sqlite", "postgresql")
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of lines."""
+
+    found: list[Line | None]
+    """A line's own place: the line that was there already under its key, None where there was none."""
+    new: list[tuple[int, Line]]
+    """Those that were written, with their numbers."""
+    gone: frozenset[str] = frozenset()
+    """Keys of those of customers who were forgotten after what they tell of."""
 
 
 class Log:
@@ -70,7 +85,8 @@ class Log:
                 sa.event.listen(engine, "connect", _durable)
                 sa.event.listen(engine, "begin", _begin)
             _TABLE.metadata.create_all(engine)
-            _BY_SHOWN.create(engine, checkfirst=True)  # a log of before has none
+            for index in (_BY_SHOWN, _BY_FORGOT):  # a log of before has none
+                index.create(engine, checkfirst=True)
         except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
             # The message of the library has the whole URL in it, and that may have a password.
             raise ConfigError(
@@ -95,21 +111,16 @@ class Log:
             )
         return cls.open(url)
 
-    def append(
-        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
-    ) -> list[Line | None]:
-        """What `append_numbered` says of the lines, without their numbers."""
-        return self.append_numbered(lines, unless_forgotten_since=unless_forgotten_since)[0]
+    def append(self, lines: Sequence[Line]) -> list[Line | None]:
+        """What `append_numbered` found in the place of each line."""
+        return self.append_numbered(lines).found
 
-    def append_numbered(
-        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
-    ) -> tuple[list[Line | None], list[tuple[int, Line]]]:
+    def append_numbered(self, lines: Sequence[Line]) -> Appended:
         """Writes all lines, or none of them, and returns when they are on the disk.
 
-        A line whose key is there already is not written: in its place stands the line that is, None where
-        this one was written. `unless_forgotten_since`: nor is a line of a customer whom a line after that
-        number says to forget, where it is older than that. Also gives those that were written, with their
-        numbers. Raises ServeError 503 when the database does not answer.
+        A line whose key is there already is not written; nor is one of a customer who was forgotten after
+        what it tells of: sent again, or on its way meanwhile, it would bring them back. Raises ServeError 503
+        when the database does not answer.
         """
         first: dict[str, Line] = {}
         for each in lines:
@@ -119,8 +130,9 @@ class Log:
             with self._engine.begin() as connection:
                 _one_at_a_time(connection)
                 old = self._by_key(connection, list(first))
-                gone = self._forgotten(connection, unless_forgotten_since)
-                new = [each for key, each in first.items() if key not in old and not _is_of(each, gone)]
+                new = [each for key, each in first.items() if key not in old]
+                gone = self._gone(connection, new)
+                new = [each for each in new if each.key not in gone]
                 last = 0
                 if new:
                     rows = [_row(each) | {"received": received} for each in new]
@@ -128,18 +140,22 @@ class Log:
                     last = int(connection.scalar(_LAST) or 0)  # nobody else writes meanwhile
         except sa.exc.SQLAlchemyError as error:
             raise _down(error) from None
-        done: list[Line | None] = []
+        found: list[Line | None] = []
         for each in lines:
-            done.append(old.get(each.key))
-            old.setdefault(each.key, first[each.key])
-        return done, list(enumerate(new, last - len(new) + 1))
+            found.append(old.get(each.key))
+            if each.key not in gone:
+                old.setdefault(each.key, first[each.key])
+        return Appended(found, list(enumerate(new, last - len(new) + 1)), gone)
 
-    def _forgotten(self, connection: sa.Connection, since: int | None) -> list[Line]:
-        """The lines after a number that say whom to forget; none where there is no number."""
-        if since is None:
-            return []
-        chosen = sa.select(_TABLE).where(_TABLE.c.number > since, _TABLE.c.what == "forgot")
-        return [_line(row) for row in connection.execute(chosen)]
+    def _gone(self, connection: sa.Connection, lines: Sequence[Line]) -> frozenset[str]:
+        """The keys of lines whose customers were forgotten after what they tell of."""
+        theirs = [each for each in lines if each.user_id is not None]
+        if not theirs:
+            return frozenset()
+        oldest = min(_ms(each.time) for each in theirs)
+        rows = connection.execute(sa.select(_TABLE).where(_FORGOT, _TABLE.c.time >= oldest))
+        forgot = [_line(row) for row in rows]
+        return frozenset(each.key for each in theirs if _is_of(each, forgot)) if forgot else frozenset()
 
     def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Line]:
         found: dict[str, Line] = {}
