@@ -119,7 +119,7 @@ class Living:
                 work()
             except RetailorError as error:
                 _log.error("what is new could not be taken in: %s", error)
-            except Exception as error:  # the thread must live: its work is tried again
+            except BaseException as error:  # a panic of Polars too: the thread must live, and tries again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
     def _follow(self) -> None:
