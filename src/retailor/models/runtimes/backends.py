@@ -8,7 +8,6 @@ from pathlib import Path
 
 from retailor.errors import ConfigError, MissingExtra, ModelError, RetailorError
 from retailor.models import hashed
-from retailor.models.conversions import cache_folder
 from retailor.models.runtimes.export_process import exported_into
 from retailor.models.runtimes.onnx import OnnxEncoder, holds_graph
 from retailor.models.runtimes.sessions import Backend, Engine
@@ -17,6 +16,7 @@ from retailor.models.shapes import Encoder
 from retailor.models.static import is_static
 from retailor.store import artifact
 from retailor.store.memo import files_sha256, memo_folder, sweep
+from retailor.store.user_cache import cache_folder
 
 KEPT = 6
 """Exported encoders that stay in the cache, beside those used lately."""

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from retailor.errors import ModelError
-from retailor.models.conversions import cache_folder
 from retailor.models.files import first_line
 from retailor.models.formats.openvino_graph import graph_of, pack, save_graph
 from retailor.models.hardware import Precision, weights_state
@@ -21,6 +20,7 @@ from retailor.models.runtimes.decoding import Decoder, Job
 from retailor.models.runtimes.openvino_package import GRAPH, openvino
 from retailor.models.runtimes.prefixes import LEAST
 from retailor.store.memo import memo_folder, sweep
+from retailor.store.user_cache import cache_folder
 
 Runtime = Literal["torch", "openvino"]
 KEPT = 6
