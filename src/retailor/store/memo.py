@@ -69,9 +69,9 @@ def memo_folder(work: Path, label: str, key: object, make: Callable[[Path], None
         return folder, True
     work.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
-        if _is_whole(folder):
-            return folder, True
         try:
+            if _is_whole(folder):
+                return folder, True
             with artifact.writing(folder, "memo", settings={"label": label, "made_by": made_by()}) as new:
                 make(new)
         finally:
