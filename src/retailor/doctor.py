@@ -18,9 +18,9 @@ from typing import Any
 from retailor.errors import ConfigError, DataError, MissingExtra, nearest
 from retailor.extras import EXTRAS
 from retailor.machine import n_cores, processor
-from retailor.models.conversions import cache_folder
 from retailor.models.weights import BUILT_IN, package_path
 from retailor.store.artifact import retailor_version
+from retailor.store.user_cache import cache_folder
 
 PLACES = ("https://pypi.org/simple/", "https://huggingface.co")
 """Where packages and models come from."""
@@ -167,7 +167,10 @@ def _weights(name: str, is_needed: bool) -> Check:
 
 
 def _cache() -> Check:
-    folder = cache_folder()
+    try:
+        folder = cache_folder()
+    except ConfigError as error:
+        return Check("cache", False, str(error), "set RETAILOR_CACHE to a folder with some GiB")
     there = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(there).free / 2**30
     may = os.access(there, os.W_OK)

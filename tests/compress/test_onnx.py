@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from retailor.compress.tasks import compress_task, loss_after, task_loss
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.encoding import exact_vectors
 from retailor.models.local import load_encoder
+from retailor.models.runtimes.exporting import export
 from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.store import artifact
 from retailor.testing.models import SAMPLE, EncoderContract, tiny_encoder
@@ -40,10 +42,13 @@ def tiny():
 @cache
 def built() -> tuple[TemporaryDirectory, dict]:
     place = TemporaryDirectory()
-    reports = {}
-    for kind in KINDS:
-        chosen = CompressSettings(weights=kind, **FAST)
-        reports[kind] = compress(tiny(), Path(place.name) / kind, texts=SAMPLE, settings=chosen)
+    plain, reports = Path(place.name) / "plain.onnx", {}
+    export(tiny(), plain)  # once: each takes seconds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("retailor.compress.onnx.export", lambda encoder, path: shutil.copy(plain, path))
+        for kind in KINDS:
+            chosen = CompressSettings(weights=kind, **FAST)
+            reports[kind] = compress(tiny(), Path(place.name) / kind, texts=SAMPLE, settings=chosen)
     return place, reports
 
 

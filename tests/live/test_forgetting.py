@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,11 +155,32 @@ def test_the_log_forgets_on_the_disk_and_in_every_server(url: str, tmp_path: Pat
         assert set(each.recent.shop()[0].events["user_id"]) == {"u2"}
     assert mine.log.of([WHO]) == [] and len(mine.log.of(["u2"])) == 50
     # The same customer may come again, as somebody new.
-    mine.take([[line(99, WHO)]])
+    mine.take([[replace(line(99, WHO), time=datetime.now(UTC))]])
     assert mine.recent.items_of(WHO) == ("P1",)
     mine.log.forget([WHO])
     if url.startswith("sqlite"):
         assert "zqxwibble" not in found_in(tmp_path) and WHO not in found_in(tmp_path)
+
+
+def test_what_is_sent_again_brings_nobody_back(url: str) -> None:
+    shop, other = LiveShop.open(url), LiveShop.open(url)
+    lines = [line(n, who) for n in range(2) for who in (WHO, "u2")]
+    shop.take([lines])
+    shop.forget([WHO])
+    # By another server too, in one request with what is new, and without a customer.
+    late, nobody = line(5, "u3"), replace(line(6, "-"), user_id=None)
+    for each in (shop, other):
+        first, second = each.take([[*lines, late], [lines[0], nobody]])
+        assert [one.place for one in first.refused] == [0, 2] and "was forgotten" in first.refused[0].reason
+        assert [one.place for one in second.refused] == [0]
+        assert (first.n_accepted, first.n_repeated) == ((1, 2) if each is shop else (0, 3))
+        each.catch_up()
+        assert not each.log.of([WHO]) and not each.recent.items_of(WHO) and each.recent.items_of("u3")
+    # What waited to be written while they were forgotten.
+    shop.log.append([line(7, WHO), line(7, "u2")])
+    assert not shop.log.of([WHO]) and len(shop.log.of(["u2"])) == 3
+    again = replace(line(8, WHO), time=datetime.now(UTC) + timedelta(seconds=1))
+    assert shop.take([[again]])[0].n_accepted == 1, "now somebody new"
 
 
 def test_a_server_that_starts_looks_for_nobody_who_is_not_in_the_log(
@@ -205,6 +227,8 @@ def test_over_http_a_customer_is_forgotten_by_who_may_write(
     assert not own & {each["item_id"] for each in first["items"]}
     assert client.delete(f"/customers/{WHO}", headers=ask).status_code == 401
     reply = client.delete(f"/customers/{WHO}", headers=write).json()
+    taken = client.post("/events", json={"events": [event]}, headers=write).json()  # by who had no reply
+    assert taken["accepted"] == 0 and "was forgotten" in str(taken)
     assert reply["rows"] == {"events": 4, "reviews": 1, "log": 1} and WHO not in str(reply)
     again = client.post("/recommend", json=asked, headers=ask).json()
     assert own <= {each["item_id"] for each in again["items"]}, "now somebody new"

@@ -8,13 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from retailor.errors import ConfigError
-from retailor.live.events.log import Log, _with_write_ahead
+from retailor.live.events.database import _with_write_ahead
+from retailor.live.events.log import Log
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 
@@ -138,7 +141,8 @@ def test_an_error_does_not_tell_the_password() -> None:
 WRITER = """
 import sys
 from datetime import UTC, datetime
-from retailor.live.events.log import Log, _with_write_ahead
+from retailor.live.events.database import _with_write_ahead
+from retailor.live.events.log import Log
 from retailor.live.shapes import Line
 log, start = Log.open(sys.argv[1]), int(sys.argv[2])
 for n in range(start, start + 100_000):
@@ -170,6 +174,23 @@ def test_nothing_acknowledged_is_lost_by_a_kill(url: str, n_kills: int) -> None:
         start = max(map(int, there)) + 1
 
 
+def test_an_index_of_today_is_made_once_by_those_who_open_a_log_of_before(url: str) -> None:
+    log, start = Log.open(url), threading.Barrier(8)
+    for _ in range(5):
+        with log._engine.begin() as connection:
+            connection.execute(sa.text("DROP INDEX retailor_log_forgot"))
+
+        def open_it(number: int) -> int:
+            start.wait()
+            return Log.open(url).last()
+
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(open_it, range(8))) == [0] * 8
+    with log._engine.connect() as connection:
+        found = sa.inspect(connection).get_indexes("retailor_log")
+    assert "retailor_log_forgot" in {each["name"] for each in found}
+
+
 class _Busy:
     """A cursor of a file that another process turns to write-ahead logging; SQLite does not wait."""
 
@@ -191,7 +212,7 @@ def test_a_new_log_is_opened_by_one_while_another_makes_it(
     assert not busy.codes
     with pytest.raises(sqlite3.OperationalError):
         _with_write_ahead(_Busy(sqlite3.SQLITE_CANTOPEN))
-    monkeypatch.setattr("retailor.live.events.log.BUSY_S", 0)
+    monkeypatch.setattr("retailor.live.events.database.BUSY_S", 0)
     with pytest.raises(sqlite3.OperationalError):
         _with_write_ahead(_Busy(*[sqlite3.SQLITE_BUSY] * 9))
     with pytest.raises(ConfigError, match="cannot be opened"):

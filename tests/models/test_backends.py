@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +24,6 @@ from retailor.models.hashed import HashEncoder
 from retailor.models.local import LocalEncoder
 from retailor.models.runtimes.backends import open_encoder
 from retailor.models.runtimes.export_process import check
-from retailor.models.runtimes.exporting import describe, export
 from retailor.models.runtimes.onnx import OnnxEncoder
 from retailor.models.runtimes.sessions import Backend
 from retailor.testing.models import SAMPLE, tiny_encoder
@@ -55,13 +56,20 @@ def test_every_backend_gives_the_same_vectors(saved: Path, backend: Backend) -> 
         np.testing.assert_allclose(found.encode(TEXTS), wanted, atol=1e-5)
 
 
-def test_openvino_in_float32_is_exact(tmp_path: Path) -> None:
-    encoder = tiny_encoder()
-    export(encoder, tmp_path / "model.onnx")
-    describe(encoder, tmp_path, "openvino")
-    found = OnnxEncoder(tmp_path, exact=True)
+def graph_with(saved: Path, folder: Path, **about: str) -> Path:
+    """A copy of the graph that the encoder was exported to, described otherwise."""
+    found = open_encoder(saved, "onnx")
+    assert isinstance(found, OnnxEncoder)
+    shutil.copytree(found.folder, folder)
+    path = folder / "retailor_encoder.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | about))
+    return folder
+
+
+def test_openvino_in_float32_is_exact(saved: Path, tmp_path: Path) -> None:
+    found = OnnxEncoder(graph_with(saved, tmp_path / "graph", engine="openvino"), exact=True)
     assert found.engine == "openvino"
-    np.testing.assert_allclose(found.encode(TEXTS), exact_vectors(encoder, TEXTS), atol=1e-5)
+    np.testing.assert_allclose(found.encode(TEXTS), exact_vectors(tiny_encoder(), TEXTS), atol=1e-5)
 
 
 SIGNALLED = """
@@ -114,9 +122,23 @@ def test_auto_goes_on_with_torch_and_says_why(
     assert "pools by 'max'" in caplog.text
 
 
-@pytest.mark.parametrize("absent", ["device", "package", "cache"])
-def test_auto_is_torch_on_a_gpu_without_the_package_and_without_a_cache(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ("device", ""),
+        ("package", r"'onnxscript' is not installed: .*retailor\[compress\]"),
+        ("cache", "Not a directory"),
+        ("room", "the disk is full"),
+        ("memory", "ended by signal 9"),
+    ],
+)
+def test_auto_is_torch_on_a_gpu_and_where_no_graph_can_be_made(
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    absent: str,
+    said: str,
 ) -> None:
     backends = "retailor.models.runtimes.backends"
     if absent == "device":
@@ -124,24 +146,26 @@ def test_auto_is_torch_on_a_gpu_without_the_package_and_without_a_cache(
         monkeypatch.setattr("retailor.models.local.load_encoder", lambda folder: "torch's")
     elif absent == "package":
         monkeypatch.setattr(f"{backends}.find_spec", lambda name: None if name == "onnxscript" else name)
-    else:
+    elif absent == "cache":
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path / "file" / "cache"))
-    assert not isinstance(open_encoder(saved), OnnxEncoder)
+    elif absent == "room":
+        monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path))
+        full = Mock(side_effect=ModelError("OSError: [Errno 28] No space left on device"))
+        monkeypatch.setattr(f"{backends}.exported_into", full)
+    else:
+        monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path))
+        killed = subprocess.CompletedProcess([], -9, "", "a warning that says nothing of it\n")
+        monkeypatch.setattr("retailor.models.runtimes.export_process.run", lambda *given, **named: killed)
+    with caplog.at_level("INFO"):
+        assert not isinstance(open_encoder(saved), OnnxEncoder)
+    assert re.search(said, caplog.text) and bool(said) == ("torch computes the encoder" in caplog.text)
 
 
 def test_a_graph_that_gives_other_vectors_is_refused(saved: Path, tmp_path: Path) -> None:
-    encoder = tiny_encoder()
-    encoder.prompts = {"query": "", "passage": ""}
-    graph = tmp_path / "graph"
-    graph.mkdir()
-    export(encoder, graph / "model.onnx", weights_apart=True)
-    describe(encoder, graph)
-    check(encoder, graph)
-    about = json.loads((graph / "retailor_encoder.json").read_text())
-    (graph / "retailor_encoder.json").write_text(json.dumps(about | {"pooling": "cls"}))
+    check(tiny_encoder(), graph_with(saved, tmp_path / "same"))
     with pytest.raises(ModelError, match="gives other vectors"):
-        check(encoder, graph)
+        check(tiny_encoder(), graph_with(saved, tmp_path / "other", pooling="cls"))
 
 
 def test_a_graph_runs_in_both_runtimes_and_not_in_torch(tmp_path: Path) -> None:

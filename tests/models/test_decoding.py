@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retailor.errors import ModelError
 from retailor.models.runtimes import runtime
 from retailor.models.runtimes.decoding import Decoder, Job
 from retailor.models.runtimes.prefixes import Prefixes, in_common
@@ -186,3 +187,104 @@ def test_what_goes_wrong_with_one_call_is_its_own() -> None:
     assert said
     assert decoder.continued(Job([ROWS[3]], 5, [END], 0)) == [alone(3, 5)]
     assert decoder.continued(Job([], 5, [END], 0)) == []
+
+
+def flown(decoder: Decoder, first: Job, *others: Job) -> list[Any]:
+    """What each call gave or raised: the others come while the first, which has a `Meets`, is continued."""
+    found: list[Any] = [None] * (1 + len(others))
+
+    def call(i: int, job: Job) -> None:
+        try:
+            found[i] = decoder.continued(job)
+        except BaseException as error:
+            found[i] = error
+
+    threads = [threading.Thread(target=call, args=(i + 1, job)) for i, job in enumerate(others)]
+
+    def come() -> None:
+        for n, thread in enumerate(threads):
+            thread.start()
+            while thread.is_alive() and len(decoder._waiting) <= n:
+                threading.Event().wait(0.005)
+
+    first.processors = [Meets(come), *first.processors]
+    call(0, first)
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return found
+
+
+@needs_openvino
+def test_a_prompt_that_cannot_be_read_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(graph(), "32")
+    read = decoder._infer_new
+
+    def infer(ids: Any, *given: Any) -> Any:
+        if (ids == 14).any():
+            raise MemoryError("as many as those")
+        return read(ids, *given)
+
+    monkeypatch.setattr(decoder, "_infer_new", infer)
+    bad, good = Job([[6, 14]], 9, [END], 0), Job([ROWS[1]], 9, [END], 0)
+    found = flown(decoder, Job([ROWS[0]], 20, [END], 0), bad, good)
+    assert (found[0], found[2]) == ([alone(0, 20)], [alone(1, 9)]) and isinstance(found[1], MemoryError)
+
+
+@needs_openvino
+def test_who_leads_may_be_interrupted() -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    decoder = Decoder(graph(), "32")
+    last = Meets(stop)
+    last.n = -6  # at its ninth step
+    wide = Job([ROWS[3]] * 32, 9, [END], 0)  # no room for them meanwhile
+    found = flown(decoder, Job([ROWS[0]], 20, [END], 0, [last]), Job([ROWS[1]], 30, [END], 0), wide)
+    assert isinstance(found[0], KeyboardInterrupt)
+    assert isinstance(found[1], ModelError) and "ask again" in str(found[1])
+    assert found[2] == [alone(3, 9)] * 32
+    assert decoder.continued(Job([ROWS[1]], 5, [END], 0)) == [alone(1, 5)]
+
+
+@needs_openvino
+def test_who_waits_may_be_interrupted_and_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder(graph(), "32")
+    wait = decoder._changed.wait
+
+    def waited(timeout: float | None = None) -> bool:
+        monkeypatch.setattr(decoder._changed, "wait", wait)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decoder._changed, "wait", waited)
+    found = flown(decoder, Job([ROWS[0]], 20, [END], 0), Job([ROWS[1]], 40, [END], 0))
+    assert found[0] == [alone(0, 20)] and isinstance(found[1], KeyboardInterrupt)
+    assert decoder._flight is None and not decoder._waiting
+
+
+CALLS = st.lists(
+    st.tuples(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(1, 12), st.integers(0, 20)),
+    min_size=2,
+    max_size=50,
+)
+
+
+@needs_openvino
+@settings(max_examples=8)
+@given(CALLS)
+def test_any_calls_at_once_give_what_each_gives_alone(calls: list[tuple[list[int], int, int]]) -> None:
+    decoder, start, found = Decoder(graph(), "32"), threading.Barrier(len(calls)), [None] * len(calls)
+
+    def call(i: int) -> None:
+        places, n, later_ms = calls[i]
+        start.wait()
+        threading.Event().wait(later_ms / 1000)
+        found[i] = decoder.continued(Job([ROWS[place] for place in places], n, [END], 0))  # type: ignore[call-overload]
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [[alone(place, 12)[:n] for place in places] for places, n, _ in calls]
+    assert decoder._flight is None and not decoder._waiting

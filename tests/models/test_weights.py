@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from retailor.errors import DataError, MissingExtra, ModelError
+from retailor.errors import ConfigError, DataError, MissingExtra, ModelError
 from retailor.models import weights
-from retailor.models.conversions import cache_folder, cached
+from retailor.models.conversions import cached
 from retailor.models.formats.e5 import q4_values
 from retailor.models.local import LocalEncoder, LocalGenerator
 from retailor.models.weights import BUILT_IN, load_model, package_path
+from retailor.store.user_cache import cache_folder
 from retailor.testing.models import EncoderContract, tiny_encoder
 
 
@@ -104,6 +106,17 @@ def test_a_hub_name_loads_what_was_fetched(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_an_address_is_a_remote_model() -> None:
     assert load_model("http://127.0.0.1:9/v1#some-model").name
     assert type(load_model("http://127.0.0.1:9/v1#some-model", kind="encoder")).__name__ == "RemoteEncoder"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("RETAILOR_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME", "USERPROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    none = Mock(side_effect=RuntimeError("Could not determine home directory."))
+    monkeypatch.setattr(Path, "home", none)
+    with pytest.raises(ConfigError, match="set RETAILOR_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
 
 
 def test_the_cache_makes_a_thing_once_and_sweeps_up_after_a_killed_one(

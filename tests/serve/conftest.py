@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -21,6 +22,17 @@ from retailor.serve.settings import ServeSettings
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS, toy_run
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A server that was tried in this process has set up its log."""
+    loggers = [logging.getLogger(name) for name in ("retailor", "uvicorn")]
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
+    yield
+    for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        each.handlers, each.propagate = handlers, propagate
+        each.setLevel(level)
 
 
 @pytest.fixture(scope="session")

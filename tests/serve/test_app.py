@@ -444,3 +444,18 @@ class TestDoors:
         assert client.post("/recommend", json={"max_price": 5, "k": 3}).status_code == 200
         found = client.get("/recommend", params={"k": "3", "exclude_seen": "true", "max_price": "5"})
         assert found.status_code == 200
+
+
+def test_a_panic_is_a_500_and_its_words_stay_out_of_the_log(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Panic(BaseException):
+        """As libraries in Rust raise it: no Exception."""
+
+    def find_items(*given: Any) -> Any:
+        raise Panic("words of a customer")
+
+    monkeypatch.setattr(service, "find_items", find_items)
+    reply = client.get("/items", params={"text": "tent"})
+    assert reply.status_code == 500 and "its log says where" in reply.text
+    assert "Panic at" in caplog.text and "customer" not in caplog.text

@@ -14,8 +14,12 @@ from retailor.errors import DataError, ServeError
 from retailor.serve.batching import Batcher
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise it: no Exception."""
+
+
 class Doubler:
-    """Doubles numbers; remembers its batches; 13 breaks it and -1 is bad data."""
+    """Doubles numbers; remembers its batches; 13 breaks it, 17 has it panic and -1 is bad data."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
@@ -29,6 +33,8 @@ class Doubler:
         time.sleep(self.seconds)
         if 13 in queries:
             raise ValueError("secret words of a customer")
+        if 17 in queries:
+            raise Panic("secret words of a customer")
         if -1 in queries:
             raise DataError("-1 cannot be doubled.")
         return [2 * query for query in queries]
@@ -64,6 +70,15 @@ def test_a_poisoned_request_spoils_only_itself(caplog: pytest.LogCaptureFixture)
     assert isinstance(answers[3], DataError)
     assert batcher.tally.n_failed == 2
     assert "ValueError" in caplog.text and "secret" not in caplog.text + str(answers[1])
+    batcher.close()
+
+
+def test_a_panic_spoils_only_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    batcher = Batcher("double", Doubler(), max_batch=50, wait_s=0.2, timeout_s=5)
+    answers = ask_all(batcher, [1, 17, 2])
+    assert (answers[0], answers[2]) == (2, 4)
+    assert isinstance(answers[1], ServeError) and answers[1].status == 500
+    assert batcher.ask(3, "3") == 6 and "secret" not in caplog.text
     batcher.close()
 
 

@@ -29,8 +29,12 @@ def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
         return threads.submit(asyncio.run, work).result()
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise it: no Exception."""
+
+
 class Disk:
-    """Remembers its transactions; 'bad' breaks one, `gate` holds it up."""
+    """Remembers its transactions; 'bad' and 'panic' break one, `gate` holds it up."""
 
     def __init__(self) -> None:
         self.transactions: list[int] = []
@@ -41,6 +45,8 @@ class Disk:
         self.gate.wait(10)
         if any(each.key == "bad" for lines in requests for each in lines):
             raise ValueError("words of a customer")
+        if any(each.key == "panic" for lines in requests for each in lines):
+            raise Panic("words of a customer")
         self.transactions.append(len(requests))
         return [Taken(len(lines), 0) for lines in requests]
 
@@ -78,10 +84,11 @@ def test_what_comes_meanwhile_is_written_together_and_each_gets_its_own(
     assert disk.transactions == [1, 3]
 
 
-def test_one_that_cannot_be_written_spoils_no_other(disk: Disk, commits: GroupCommit) -> None:
+@pytest.mark.parametrize("key", ["bad", "panic"])
+def test_one_that_cannot_be_written_spoils_no_other(disk: Disk, commits: GroupCommit, key: str) -> None:
     async def go() -> list[Taken | BaseException]:
         disk.gate.clear()
-        waiting = asyncio.create_task(together(commits, [[line("a")], [line("bad")], [line("b")]]))
+        waiting = asyncio.create_task(together(commits, [[line("a")], [line(key)], [line("b")]]))
         await asyncio.sleep(0.05)
         disk.gate.set()
         return await waiting

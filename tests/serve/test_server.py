@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import httpx
 import pytest
 
 from retailor.errors import ConfigError, DataError
-from retailor.serve.server import serve
+from retailor.serve.server import Opened, listen, serve
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
 from retailor.testing.serving import TOY_TASKS, toy_run
@@ -335,3 +336,15 @@ def test_a_taken_port_and_an_empty_folder_are_said_at_once(run_folder: Path, tmp
         serve(tmp_path, TOY_TASKS, ServeSettings(port=0))
     with pytest.raises(ConfigError, match="should hold the API key"):
         serve(run_folder, TOY_TASKS, ServeSettings(port=0, api_key_env="NO_SUCH_KEY"))
+
+
+def test_what_is_said_while_it_opens_is_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    @contextmanager
+    def opened() -> Iterator[Opened]:
+        logging.getLogger("retailor.models").info("exported, which takes a while")
+        raise DataError("nothing to serve")
+        yield
+
+    with pytest.raises(DataError, match="nothing to serve"):
+        listen(ServeSettings(port=0), opened)
+    assert "INFO exported, which takes a while" in capfd.readouterr().err

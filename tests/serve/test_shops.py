@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -464,29 +465,39 @@ def test_without_keys_figures_are_open_and_with_a_shops_alone_closed(
         service.close()
 
 
-class Slow(ToySentiment):
+class Held(ToySentiment):
+    """Answers nobody until it may."""
+
+    asked, free = threading.Event(), threading.Event()
+
     def predict(self, queries: Any) -> Any:
-        time.sleep(1.0)
+        self.asked.set()
+        assert self.free.wait(60)
         return super().predict(queries)
 
 
 def test_a_crowd_in_one_shop_takes_no_threads_of_another(runs: dict[str, Path]) -> None:
-    """Thirty requests that take a second each, on a server of two threads a shop: the other shop answers."""
-    slow = {**TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=Slow.load)}
+    """Ten requests that wait, on a server of two threads a shop: the other shop answers."""
+    held = {**TOY_TASKS, "sentiment": replace(TOY_TASKS["sentiment"], load=Held.load)}
     settings = ServeSettings(hosts=("testserver",), threads=2, max_batch=1, timeout_s=60)
-    services = {name: Service.load(run, slow, settings, space=name) for name, run in runs.items()}
+    Held.free.set()  # a server asks each task once when it opens
+    services = {name: Service.load(run, held, settings, space=name) for name, run in runs.items()}
+    Held.asked.clear()
+    Held.free.clear()
     with TestClient(make_shops_app(services, settings, Keys())) as client, ThreadPoolExecutor(30) as pool:
         crowd = [
             pool.submit(client.post, "/shops/north/sentiment", json={"text": f"good {i}"}) for i in range(10)
         ]
-        time.sleep(0.3)
-        began = time.monotonic()
-        assert client.get("/shops/south/items").status_code == 200
-        # Of its own crowd, too, nobody must wait who asks whether it is well, or for a page.
-        for path in ("health", "ready", "", "merchant", "page/page.js", "openapi.json", "docs"):
-            assert client.get(f"/shops/north/{path}").status_code == 200
-        waited = time.monotonic() - began
-        assert sum(each.done() for each in crowd) < 5 and waited < 3
+        try:
+            assert Held.asked.wait(30)
+            time.sleep(0.3)  # so that the others stand behind it
+            assert client.get("/shops/south/items").status_code == 200
+            # Of its own crowd, too, nobody must wait who asks whether it is well, or for a page.
+            for path in ("health", "ready", "", "merchant", "page/page.js", "openapi.json", "docs"):
+                assert client.get(f"/shops/north/{path}").status_code == 200
+            assert not any(each.done() for each in crowd)
+        finally:
+            Held.free.set()
         assert [each.result().status_code for each in crowd] == [200] * 10
     for each in services.values():
         each.close()

@@ -159,7 +159,7 @@ def test_a_run_goes_on_on_another_machine(bucket: Bucket, tmp_path: Path) -> Non
 def test_a_finished_run_is_fetched_and_checked(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RETAILOR_CACHE", str(tmp_path / "cache"))
     with pytest.raises(DataError, match="no finished run there"):
         fetched_run(bucket.url)
     stages = [Stage("fit", "x", lambda inputs, folder, work: made(folder, "open") and None)]
@@ -167,6 +167,7 @@ def test_a_finished_run_is_fetched_and_checked(
     write_json(tmp_path / "one" / "run.json", {"stages": [as_record(each) for each in done]})
     bucket.put(tmp_path / "one" / "run.json", "run.json")
     folder = fetched_run(bucket.url)
+    assert folder.is_relative_to(tmp_path / "cache")
     assert said(folder / done[0].folder) == {"open" * 10} and fetched_run(bucket.url + "/") == folder
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -80,6 +83,39 @@ def test_a_memo_folder_is_whole_or_made_again(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         memo.memo_folder(tmp_path, "other", 1, fails)
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_of_those_who_ask_at_once_one_makes_it(tmp_path: Path) -> None:
+    made: list[int] = []
+    start = threading.Barrier(4)
+
+    def fill(folder: Path) -> None:
+        made.append(1)
+        threading.Event().wait(0.1)  # so that the others come meanwhile
+        (folder / "x").write_text("x")
+
+    def ask(number: int) -> tuple[Path, bool]:
+        start.wait()
+        return memo.memo_folder(tmp_path, "graph", 1, fill)
+
+    # As one leaves it that was killed: nobody holds it.
+    (tmp_path / f".{memo.memo_name('graph', 1)}.lock").touch()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, range(4)))
+    assert len(made) == 1 and sorted(there for _, there in found) == [False, True, True, True]
+    assert [path.name for path in tmp_path.iterdir()] == [found[0][0].name]
+
+
+def test_those_used_lately_stay_whatever_their_number(tmp_path: Path) -> None:
+    fill = lambda folder: (folder / "x").write_text("x")  # noqa: E731
+    folders = [memo.memo_folder(tmp_path, "graph", i, fill)[0] for i in range(6)]
+    for age, folder in enumerate(folders):
+        os.utime(folder, (0, 1000 - age))  # long ago, the first made the latest
+    memo.memo_folder(tmp_path, "graph", 4, fill)
+    memo.sweep(tmp_path, "graph", folders[5], kept=3)
+    assert {path for path in folders if path.exists()} == {folders[0], folders[4], folders[5]}
+    memo.sweep(tmp_path, "graph", folders[5], kept=1)
+    assert {path for path in folders if path.exists()} == {folders[4], folders[5]}
 
 
 def test_data_is_known_by_content(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Follower:
             except RetailorError as error:
                 is_late = True
                 _log.error("what another worker has told of could not be read: %s", error)
-            except Exception as error:  # the thread must live, and the words may be a customer's
+            except BaseException as error:  # the thread must live, and the words may be a customer's
                 is_late = True
                 _log.error("what another worker has told of could not be read: %s", type(error).__name__)
             with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from retailor.live.shapes import Line, Refused, Taken
 
 EVENTS_OF = timedelta(days=1) + MAX_LATE
 """Events that came in earlier are left to the next run; items and stock are known however old."""
+_OTHER = "its 'event_id' is that of another event; nothing was changed."
+_FORGOTTEN = "its customer was forgotten after its 'time'; nothing of it was kept."
 
 
 class LiveShop:
@@ -65,12 +67,14 @@ class LiveShop:
     def take(self, requests: Sequence[Sequence[Line]]) -> list[Taken]:
         """Writes the events of several requests at once; each gets what became of its own."""
         lines = [each for request in requests for each in request]
-        found, new = self.log.append_numbered(lines) if lines else ([], [])
-        there = iter(found)
-        done = [_taken(request, [next(there) for _ in request]) for request in requests]
-        if new and not self._knew_all_before(new):
+        if not lines:
+            return [Taken(0, 0) for _ in requests]
+        done = self.log.append_numbered(lines)
+        there = iter(done.found)
+        taken = [_taken(request, [next(there) for _ in request], done.gone) for request in requests]
+        if done.new and not self._knew_all_before(done.new):
             self.catch_up()
-        return done
+        return taken
 
     def _knew_all_before(self, new: Sequence[tuple[int, Line]]) -> bool:
         """Takes in what was just written, where nothing unknown lies before it: it need not be read."""
@@ -117,12 +121,12 @@ def _own(what: Any, item_id: str, body: Mapping[str, Any], now: datetime) -> Lin
     return Line(uuid.uuid4().hex, what, now, item_id=item_id, body=body)
 
 
-def _taken(request: Sequence[Line], there: Sequence[Line | None]) -> Taken:
+def _taken(request: Sequence[Line], there: Sequence[Line | None], gone: Collection[str]) -> Taken:
     """A line that is there already is a repetition, unless it tells something else under the same id."""
-    other = [
-        Refused(i, "its 'event_id' is that of another event; nothing was changed.")
+    refused = [
+        Refused(i, _FORGOTTEN if line.key in gone else _OTHER)
         for i, (line, old) in enumerate(zip(request, there, strict=True))
-        if old is not None and old != line
+        if line.key in gone or (old is not None and old != line)
     ]
-    n_new = sum(old is None for old in there)
-    return Taken(n_new, len(request) - n_new - len(other), tuple(other))
+    n_new = sum(old is None and line.key not in gone for line, old in zip(request, there, strict=True))
+    return Taken(n_new, len(request) - n_new - len(refused), tuple(refused))

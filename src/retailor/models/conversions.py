@@ -1,26 +1,13 @@
-"""The user's cache folder: conversions that are made once."""
+"""Conversions that are made once, in the user's cache."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from retailor.store import artifact
-
-
-def cache_folder() -> Path:
-    """RETAILOR_CACHE when it is set, else the platform's own place for caches. It may not exist yet."""
-    given = os.environ.get("RETAILOR_CACHE")
-    if given:
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "retailor"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "retailor"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailor"
+from retailor.store.user_cache import cache_folder
 
 
 def cached(name: str, make: Callable[[Path], None]) -> Path:

@@ -221,13 +221,13 @@ class Batcher(Generic[Q, A]):
             if len(answers) != len(queries):
                 raise RuntimeError(f"{len(answers)} answers to {len(queries)} queries")
             return list(answers)
-        except Exception as error:
+        except BaseException as error:  # a panic of a library in Rust is no Exception: the thread must live
             if len(queries) > 1:
                 return [self._answers([query])[0] for query in queries]
             self.tally.add("n_failed")
             return [self._own_or_500(error)]
 
-    def _own_or_500(self, error: Exception) -> RetailorError:
+    def _own_or_500(self, error: BaseException) -> RetailorError:
         if isinstance(error, RetailorError):
             return error
         # The message of a foreign error may hold the customer's words, so only its place goes to the log.

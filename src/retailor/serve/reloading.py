@@ -84,7 +84,7 @@ def _watch_one(service: Service, warmer: Warmer | None, ended: threading.Event) 
         except (RetailorError, OSError) as error:
             _log.error("it cannot be told which run answers: %s", error)
             continue
-        except Exception as error:  # the thread must live
+        except BaseException as error:  # the thread must live
             _log.error("it cannot be told which run answers: %s", type(error).__name__)
             continue
         if now != known:
@@ -99,7 +99,7 @@ def _reload(service: Service, warmer: Warmer | None, *, forgot: bool = False) ->
         _log.info("serving '%s' anew", service.ready()["name"])
     except RetailorError as error:
         _log.error("not reloaded: %s", error)
-    except Exception as error:  # of a library, whose words may be a customer's
+    except BaseException as error:  # of a library, whose words may be a customer's: a panic too
         _log.error("not reloaded: %s at %s", type(error).__name__, place_of(error))
     if forgot:
         service.clear()  # answers of before, which nobody can reach but which are still there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import signal
 import socket
 import sys
@@ -103,6 +104,7 @@ class Opened:
 def listen(settings: ServeSettings, opened: Callable[[], AbstractContextManager[Opened]]) -> None:
     """Serves what `opened` opens until a stop signal, and closes it. Raises ConfigError for a taken port."""
     _set_up_process()
+    logging.config.dictConfig(log_settings())  # opening has things to say
     with _bind(settings) as listener, _stops() as serving, opened() as ready:
         server = _Server(_uvicorn(ready.app, settings))
         leave_alone_what_is_loaded()

@@ -21,6 +21,7 @@ from typing import Any
 
 from retailor.errors import ConfigError, DataError, first_line
 from retailor.store import artifact
+from retailor.store.user_cache import cache_folder
 
 KINDS = ("s3", "gs", "abfs", "file")
 NOTES = ("plan.toml", "versions.json", "run.json")
@@ -165,12 +166,11 @@ class Bucket:
 
 
 def fetched_run(url: str) -> Path:
-    """The finished run at a URL as a folder here, below ~/.cache/retailor, each artifact checked to the byte.
+    """The finished run at a URL as a folder here, in the user's cache, each artifact checked to the byte.
 
     Raises DataError where there is no finished run.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailor" / "runs"
-    folder = cache / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    folder = cache_folder() / "runs" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
     bucket = Bucket(url.rstrip("/"))
     bucket.get("plan.toml", folder / "plan.toml")
     if not bucket.get("run.json", folder / ".run.json"):

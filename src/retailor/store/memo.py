@@ -7,8 +7,12 @@ the versions of the libraries that compute (`keys.key_of`): nothing made by othe
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ from retailor.store import artifact
 from retailor.store.keys import key_of, made_by
 
 Tensors = Mapping[str, NDArray[Any]]
+UNUSED_S = 6 * 3600.0
+"""Seconds after which a memo that nobody asked for may be swept away: a server opens its own before."""
 
 
 def memo_tensors(work: Path | None, label: str, key: str, make: Callable[[], Tensors]) -> Tensors:
@@ -53,18 +59,46 @@ def memo_path(work: Path, label: str, key: object) -> Path:
 def memo_folder(work: Path, label: str, key: object, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """The folder that `make` fills, and whether it was there: a call with the same label and key left it.
 
-    `key` is anything JSON-able. Written whole or not at all; one that is corrupt is made again.
+    `key` is anything JSON-able. Written whole or not at all; one that is corrupt is made again. Of processes
+    and threads that ask at once one makes it, and the others wait.
     """
+    from filelock import FileLock
+
     folder = work / memo_name(label, key)
-    if folder.exists():
+    if _is_whole(folder):
+        return folder, True
+    work.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")) as lock:
         try:
-            artifact.verify(folder, "memo")
-            return folder, True
-        except DataError:
-            pass
-    with artifact.writing(folder, "memo", settings={"label": label, "made_by": made_by()}) as new:
-        make(new)
+            if _is_whole(folder):
+                return folder, True
+            with artifact.writing(folder, "memo", settings={"label": label, "made_by": made_by()}) as new:
+                make(new)
+        finally:
+            with suppress(OSError):  # a system that keeps open files
+                Path(lock.lock_file).unlink()
     return folder, False
+
+
+def _is_whole(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    try:
+        artifact.verify(folder, "memo")
+    except DataError:
+        return False
+    with suppress(OSError):  # not ours to write to
+        os.utime(folder)
+    return True
+
+
+def sweep(work: Path, label: str, newest: Path, kept: int) -> None:
+    """Takes away the memos of a label that nobody has asked for in `UNUSED_S`, but for the `kept` latest."""
+    folders = [path for path in work.glob(f"{label}-*") if path.is_dir() and path != newest]
+    times = {path: path.stat().st_mtime for path in folders}
+    for old in sorted(folders, key=times.__getitem__, reverse=True)[max(0, kept - 1) :]:
+        if time.time() - times[old] > UNUSED_S:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def memo_name(label: str, key: object) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
 
-from retailor.errors import ConfigError, ServeError
+from retailor.errors import ConfigError
+from retailor.live.events.database import down, go_on_behind, one_at_a_time, opened, swept
 from retailor.live.shapes import Line
 from retailor.shop.gone import hash_of
 
@@ -38,13 +38,24 @@ _TABLE = sa.Table(
 _SHOWN = _TABLE.c.what == sa.literal_column("'shown'")
 _BY_SHOWN = sa.Index("retailor_log_shown", _TABLE.c.number, sqlite_where=_SHOWN, postgresql_where=_SHOWN)
 """Answers are found without the events between them."""
+_FORGOT = _TABLE.c.what == sa.literal_column("'forgot'")
+_BY_FORGOT = sa.Index("retailor_log_forgot", _TABLE.c.time, sqlite_where=_FORGOT, postgresql_where=_FORGOT)
 DROPPED = 5_000
 """Answers deleted in one transaction, so that nobody waits for long to write."""
 _BY_KEY = sa.select(_TABLE).where(_TABLE.c.key.in_(sa.bindparam("keys", expanding=True)))
 _LAST = sa.select(sa.func.max(_TABLE.c.number))
-BUSY_S = 10
-"""How long SQLite waits for another writer."""
-KNOWN = ("sqlite", "postgresql")
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of lines."""
+
+    found: list[Line | None]
+    """A line's own place: the line that was there already under its key, None where there was none."""
+    new: list[tuple[int, Line]]
+    """Those that were written, with their numbers."""
+    gone: frozenset[str] = frozenset()
+    """Keys of those of customers who were forgotten after what they tell of."""
 
 
 class Log:
@@ -59,26 +70,7 @@ class Log:
     @classmethod
     def open(cls, url: str) -> Self:
         """The log, made where there is none. Raises ConfigError when the URL or its database is no use."""
-        try:
-            engine = sa.create_engine(url, pool_pre_ping=True)
-            if engine.dialect.name not in KNOWN:
-                raise ConfigError(
-                    f"events are kept in SQLite or PostgreSQL, not in {engine.dialect.name}.",
-                    key="events_url",
-                )
-            if engine.dialect.name == "sqlite":
-                sa.event.listen(engine, "connect", _durable)
-                sa.event.listen(engine, "begin", _begin)
-            _TABLE.metadata.create_all(engine)
-            _BY_SHOWN.create(engine, checkfirst=True)  # a log of before has none
-        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
-            # The message of the library has the whole URL in it, and that may have a password.
-            raise ConfigError(
-                f"the database of the events cannot be opened ({type(error).__name__}); give a URL such as "
-                "sqlite:///shop.db.",
-                key="events_url",
-            ) from None
-        return cls(engine)
+        return cls(opened(url, _TABLE.metadata, (_BY_SHOWN, _BY_FORGOT)))
 
     @classmethod
     def known(cls, url: str) -> Self:
@@ -95,21 +87,16 @@ class Log:
             )
         return cls.open(url)
 
-    def append(
-        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
-    ) -> list[Line | None]:
-        """What `append_numbered` says of the lines, without their numbers."""
-        return self.append_numbered(lines, unless_forgotten_since=unless_forgotten_since)[0]
+    def append(self, lines: Sequence[Line]) -> list[Line | None]:
+        """What `append_numbered` found in the place of each line."""
+        return self.append_numbered(lines).found
 
-    def append_numbered(
-        self, lines: Sequence[Line], *, unless_forgotten_since: int | None = None
-    ) -> tuple[list[Line | None], list[tuple[int, Line]]]:
+    def append_numbered(self, lines: Sequence[Line]) -> Appended:
         """Writes all lines, or none of them, and returns when they are on the disk.
 
-        A line whose key is there already is not written: in its place stands the line that is, None where
-        this one was written. `unless_forgotten_since`: nor is a line of a customer whom a line after that
-        number says to forget, where it is older than that. Also gives those that were written, with their
-        numbers. Raises ServeError 503 when the database does not answer.
+        A line whose key is there already is not written; nor is one of a customer who was forgotten after
+        what it tells of: sent again, or on its way meanwhile, it would bring them back. Raises ServeError 503
+        when the database does not answer.
         """
         first: dict[str, Line] = {}
         for each in lines:
@@ -117,29 +104,34 @@ class Log:
         received = _ms(datetime.now(UTC))
         try:
             with self._engine.begin() as connection:
-                _one_at_a_time(connection)
+                one_at_a_time(connection)
                 old = self._by_key(connection, list(first))
-                gone = self._forgotten(connection, unless_forgotten_since)
-                new = [each for key, each in first.items() if key not in old and not _is_of(each, gone)]
+                new = [each for key, each in first.items() if key not in old]
+                gone = self._gone(connection, new)
+                new = [each for each in new if each.key not in gone]
                 last = 0
                 if new:
                     rows = [_row(each) | {"received": received} for each in new]
                     connection.execute(_TABLE.insert(), rows)
                     last = int(connection.scalar(_LAST) or 0)  # nobody else writes meanwhile
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
-        done: list[Line | None] = []
+            raise down(error) from None
+        found: list[Line | None] = []
         for each in lines:
-            done.append(old.get(each.key))
-            old.setdefault(each.key, first[each.key])
-        return done, list(enumerate(new, last - len(new) + 1))
+            found.append(old.get(each.key))
+            if each.key not in gone:
+                old.setdefault(each.key, first[each.key])
+        return Appended(found, list(enumerate(new, last - len(new) + 1)), gone)
 
-    def _forgotten(self, connection: sa.Connection, since: int | None) -> list[Line]:
-        """The lines after a number that say whom to forget; none where there is no number."""
-        if since is None:
-            return []
-        chosen = sa.select(_TABLE).where(_TABLE.c.number > since, _TABLE.c.what == "forgot")
-        return [_line(row) for row in connection.execute(chosen)]
+    def _gone(self, connection: sa.Connection, lines: Sequence[Line]) -> frozenset[str]:
+        """The keys of lines whose customers were forgotten after what they tell of."""
+        theirs = [each for each in lines if each.user_id is not None]
+        if not theirs:
+            return frozenset()
+        oldest = min(_ms(each.time) for each in theirs)
+        rows = connection.execute(sa.select(_TABLE).where(_FORGOT, _TABLE.c.time >= oldest))
+        forgot = [_line(row) for row in rows]
+        return frozenset(each.key for each in theirs if _is_of(each, forgot)) if forgot else frozenset()
 
     def _by_key(self, connection: sa.Connection, keys: list[str]) -> dict[str, Line]:
         found: dict[str, Line] = {}
@@ -186,7 +178,7 @@ class Log:
             with self._engine.connect().execution_options(reads=True) as connection:
                 found = connection.scalar(chosen.order_by(_TABLE.c.number.desc()).offset(n).limit(1))
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
         return int(found or 0)
 
     def drop_answers(self, before: datetime) -> int:
@@ -196,7 +188,7 @@ class Log:
         try:
             while True:
                 with self._engine.begin() as connection:
-                    _one_at_a_time(connection)
+                    one_at_a_time(connection)
                     rows = connection.execute(oldest.limit(DROPPED)).all()
                     old = [row.number for row in rows if row.time < _ms(before)]
                     for i in range(0, len(old), MANY):
@@ -205,7 +197,7 @@ class Log:
                 if len(old) < DROPPED:
                     return n
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def _read(self, chosen: sa.Select[Any]) -> Iterator[tuple[int, Line]]:
         try:
@@ -214,7 +206,7 @@ class Log:
                 for row in rows:
                     yield row.number, _line(row)
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def forget(self, user_ids: Sequence[str]) -> int:
         """Deletes the lines of some customers; how many there were.
@@ -227,13 +219,13 @@ class Log:
         lines = [_forgot(each) for each in user_ids]
         try:
             with self._engine.begin() as connection:
-                _one_at_a_time(connection)
+                one_at_a_time(connection)
                 n = int(connection.execute(_TABLE.delete().where(mine)).rowcount)
                 now = _ms(datetime.now(UTC))
                 connection.execute(_TABLE.insert(), [_row(each) | {"received": now} for each in lines])
-            _swept(self._engine)
+            swept(self._engine, _TABLE.name)
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
         return n
 
     def forget_until(self, people: Mapping[str, datetime]) -> int:
@@ -241,7 +233,7 @@ class Log:
         column = _TABLE.c
         try:
             with self._engine.begin() as connection:
-                _one_at_a_time(connection)
+                one_at_a_time(connection)
                 n = sum(
                     connection.execute(
                         _TABLE.delete().where(column.user_id == user_id, column.received <= _ms(at))
@@ -249,9 +241,9 @@ class Log:
                     for user_id, at in people.items()
                 )
             if n:
-                _swept(self._engine)
+                swept(self._engine, _TABLE.name)
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
         return n
 
     def user_ids(self) -> list[str]:
@@ -261,29 +253,16 @@ class Log:
             with self._engine.connect().execution_options(reads=True) as connection:
                 return list(connection.scalars(chosen))
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def go_on_behind(self, number: int) -> bool:
         """Has the next line get a number behind this one; whether it would have had another."""
-        name = {"name": _TABLE.name, "number": number}
-        if self._engine.dialect.name == "sqlite":
-            given = "SELECT seq FROM sqlite_sequence WHERE name = :name"
-            gives = "INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)"
-        else:
-            sequence = "pg_get_serial_sequence(:name, 'number')::regclass"
-            given = f"SELECT pg_sequence_last_value({sequence})"
-            gives = f"SELECT setval({sequence}, :number)"
         try:
             with self._engine.begin() as connection:
-                _one_at_a_time(connection)
-                if (connection.scalar(sa.text(given), {"name": _TABLE.name}) or 0) >= number:
-                    return False
-                if self._engine.dialect.name == "sqlite":
-                    connection.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), name)
-                connection.execute(sa.text(gives), name)
-                return True
+                one_at_a_time(connection)
+                return go_on_behind(connection, _TABLE.name, number)
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def of(self, user_ids: Sequence[str]) -> list[tuple[int, Line]]:
         """The lines of some customers, in order."""
@@ -292,7 +271,7 @@ class Log:
             with self._engine.connect().execution_options(reads=True) as connection:
                 return [(row.number, _line(row)) for row in connection.execute(chosen)]
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def last(self) -> int:
         """The number of the last line, 0 where there is none."""
@@ -300,47 +279,11 @@ class Log:
             with self._engine.connect().execution_options(reads=True) as connection:
                 return int(connection.scalar(_LAST) or 0)
         except sa.exc.SQLAlchemyError as error:
-            raise _down(error) from None
+            raise down(error) from None
 
     def close(self) -> None:
         """Lets go of the database."""
         self._engine.dispose()
-
-
-def _durable(connection: Any, record: Any) -> None:
-    """SQLite as it must be set: readers beside a writer, and a commit that waits for the disk."""
-    connection.isolation_level = None  # the driver would begin late, and let another writer in between
-    cursor = connection.cursor()
-    for setting in (f"busy_timeout = {1000 * BUSY_S}", "synchronous = FULL", "secure_delete = ON"):
-        cursor.execute(f"PRAGMA {setting}")
-    _with_write_ahead(cursor)
-    cursor.close()
-
-
-def _with_write_ahead(cursor: Any) -> None:
-    """SQLite does not wait where another process is at it: several workers open a new log at once."""
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-
-
-def _swept(engine: sa.Engine) -> None:
-    """What was deleted leaves the files: the log of writes is emptied, dead rows are vacuumed."""
-    if engine.dialect.name == "sqlite":
-        raw: Any = engine.raw_connection()
-        try:
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        finally:
-            raw.close()
-        return
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"VACUUM {_TABLE.name}"))
 
 
 def _forgot(user_id: str) -> Line:
@@ -354,28 +297,6 @@ def _is_of(line: Line, gone: Sequence[Line]) -> bool:
     return line.user_id is not None and any(
         line.time <= each.time and hash_of(line.user_id, str(each.body["salt"])) == each.body["hash"]
         for each in gone
-    )
-
-
-def _begin(connection: sa.Connection) -> None:
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _one_at_a_time(connection: sa.Connection) -> None:
-    """Lets one writer in at a time, so that numbers appear in their order: who reads on misses none.
-
-    SQLite does so by itself.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_231_905)))
-
-
-def _down(error: Exception) -> ServeError:
-    return ServeError(
-        f"the database of the events does not answer ({type(error).__name__}); send them again.",
-        status=503,
-        retry_after_s=2.0,
     )
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from retailor.errors import ModelError
-from retailor.models.conversions import cache_folder
 from retailor.models.endpoints.costs import Tokens
 from retailor.models.endpoints.endpoint import Endpoint
 from retailor.progress import track
 from retailor.store.artifact import fingerprint, owned
+from retailor.store.user_cache import cache_folder
 
 MAX_LINES = 50_000
 """Of a batch, and of texts in it; more go as several."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from retailor.errors import ConfigError, MissingExtra, ModelError
+from retailor.errors import ConfigError, MissingExtra, ModelError, RetailorError
 from retailor.models import hashed
-from retailor.models.conversions import cache_folder
 from retailor.models.runtimes.export_process import exported_into
 from retailor.models.runtimes.onnx import OnnxEncoder, holds_graph
 from retailor.models.runtimes.sessions import Backend, Engine
@@ -17,10 +15,11 @@ from retailor.models.saved_model import holds_saved_model
 from retailor.models.shapes import Encoder
 from retailor.models.static import is_static
 from retailor.store import artifact
-from retailor.store.memo import files_sha256, memo_folder
+from retailor.store.memo import files_sha256, memo_folder, sweep
+from retailor.store.user_cache import cache_folder
 
 KEPT = 6
-"""Exported encoders in the cache; the oldest go."""
+"""Exported encoders that stay in the cache, beside those used lately."""
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _log = logging.getLogger(__name__)
 
@@ -52,24 +51,26 @@ def open_encoder(folder: Path, backend: Backend = "auto", provider: str = "cpu")
                 can=("auto", "onnx", "openvino"),
             )
         return OnnxEncoder.load(folder, None if backend == "auto" else backend, provider)
+    from retailor.models.hardware import default_device
     from retailor.models.local import load_encoder
 
     if backend == "torch" or not _has_network(folder):
         return load_encoder(folder)
     if backend != "auto":
         return _exported(folder, backend, provider)
-    if _pays_as_a_graph():
+    if default_device().type == "cpu":
         try:
+            _need_packages()
             return _exported(folder, "onnx", provider)
-        except (ModelError, MissingExtra, OSError) as error:
+        except (RetailorError, OSError) as error:  # of the cache too: a full disk, no place to write to
             _log.info("torch computes the encoder in %s: %s", folder, error)
     return load_encoder(folder)
 
 
-def _pays_as_a_graph() -> bool:
-    from retailor.models.hardware import default_device
-
-    return default_device().type == "cpu" and all(find_spec(name) for name in _PACKAGES)
+def _need_packages() -> None:
+    for name in _PACKAGES:
+        if find_spec(name) is None:
+            raise MissingExtra(f"the package '{name}'", install="pip install 'retailor[compress]'")
 
 
 def _exported(folder: Path, engine: Engine, provider: str) -> Encoder:
@@ -89,7 +90,7 @@ def _exported(folder: Path, engine: Engine, provider: str) -> Encoder:
 
     made, was_there = memo_folder(cache_folder(), "encoder-onnx", key or files_sha256([folder]), make)
     if not was_there:
-        _sweep(made)
+        sweep(made.parent, "encoder-onnx", made, KEPT)
     return OnnxEncoder(made, engine=engine, provider=provider)
 
 
@@ -98,10 +99,3 @@ def _has_network(folder: Path) -> bool:
     return not (
         is_static(folder) or holds_saved_model(folder) or any((folder / name).exists() for name in others)
     )
-
-
-def _sweep(newest: Path) -> None:
-    """Takes the oldest exported encoders out of the cache."""
-    folders = [path for path in newest.parent.glob("encoder-onnx-*") if path.is_dir() and path != newest]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)

@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retailor.errors import ModelError
 from retailor.models.hardware import Precision
 from retailor.models.runtimes.openvino_package import core, openvino
 from retailor.models.runtimes.prefixes import LEAST, Prefixes, States, in_common
 
 MOST_ROWS = 32
 """Rows that are continued at once; a call that has more of them flies alone."""
+_INTERRUPTED = "the call that stepped for this one was interrupted; ask again."
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
@@ -43,6 +45,10 @@ class Job:
 
     def __post_init__(self) -> None:
         self.made, self.n_left = [[] for _ in self.rows], len(self.rows)
+
+    def failed(self, error: BaseException) -> None:
+        """Nothing more is made of it; whoever waits is told why."""
+        self.error, self.n_left = error, 0
 
     def picked(self, places: Sequence[int], logits: F32) -> I64:
         """The next id of the rows at `places`, from their logits [n, V]."""
@@ -95,14 +101,21 @@ class Decoder:
     def continued(self, job: Job) -> list[list[int]]:
         """New ids a row, up to an end mark and without it. Any number of threads may call at once.
 
-        What goes wrong with one job alone (its processors) is raised for it alone.
+        What goes wrong with one job alone (its processors, the reading of its prompts) is raised for it
+        alone; what goes wrong with a step, for all that take it. Where the thread that steps for others is
+        interrupted, those in flight with it end with a ModelError.
         """
         if not job.rows:
             return []
         with self._changed:
             self._waiting.append(job)
-            while self._led and job.n_left:
-                self._changed.wait()
+            try:
+                while self._led and job.n_left:
+                    self._changed.wait()
+            except BaseException as error:  # nobody waits for it any more
+                self._waiting = [one for one in self._waiting if one is not job]
+                job.failed(error)
+                raise
             lead = bool(job.n_left) and job.error is None
             self._led = self._led or lead
         if lead:
@@ -121,8 +134,9 @@ class Decoder:
         except BaseException as error:
             flying = {id(one): one for one, _ in self._flight.slots} if self._flight else {}
             self._flight = None
-            for one in (*flying.values(), *self._reading, job):
-                one.error, one.n_left = error, 0
+            for one in (*flying.values(), *self._reading):
+                one.failed(error if isinstance(error, Exception) else ModelError(_INTERRUPTED))
+            job.failed(error)
             raise
         finally:
             with self._changed:
@@ -139,8 +153,14 @@ class Decoder:
                     return
                 job = self._waiting.pop(0)
             self._reading = [job]
-            mask, logits = self._read(job.rows, job.pad)
-            self._join(job, mask, logits)
+            try:
+                mask, logits = self._read(job.rows, job.pad)
+            except Exception as error:
+                with self._changed:
+                    job.failed(error)
+                    self._changed.notify_all()
+            else:
+                self._join(job, mask, logits)
             self._reading = []
 
     def _join(self, job: Job, mask: I64, logits: F32) -> None:
@@ -179,10 +199,12 @@ class Decoder:
         picked, jobs = np.zeros(len(flight.slots), np.int64), {id(job): job for job, _ in flight.slots}
         for job in jobs.values():
             some = [i for i, (other, _) in enumerate(flight.slots) if other is job]
+            if job.error is not None:
+                continue
             try:
                 picked[some] = job.picked([flight.slots[i][1] for i in some], logits[some])
             except Exception as error:
-                job.error, job.n_left = error, 0
+                job.failed(error)
         left = []
         for i, (job, place) in enumerate(flight.slots):
             if job.error is not None:

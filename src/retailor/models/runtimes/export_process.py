@@ -9,6 +9,7 @@ from pathlib import Path
 
 from retailor.errors import ModelError, RetailorError
 from retailor.models.files import first_line
+from retailor.models.runtimes.child import end_with_parent, run
 from retailor.models.shapes import Role, TrainableEncoder
 
 LEAST_COSINE = 0.9999
@@ -23,7 +24,9 @@ _ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, KeyError)
 def exported_into(folder: Path, new: Path) -> None:
     """Writes the network of a folder as a graph into `new`. Raises ModelError where it cannot be one."""
     command = [sys.executable, "-m", __name__, str(folder), str(new)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(command, stderr=subprocess.PIPE)
+    if done.returncode < 0:
+        raise ModelError(f"the process that exported it was ended by signal {-done.returncode}")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"the process ended with status {done.returncode}"]
         raise ModelError(lines[-1])
@@ -53,6 +56,7 @@ def check(encoder: TrainableEncoder, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent(Path(sys.argv[2]))
     try:
         _export(Path(sys.argv[1]), Path(sys.argv[2]))
     except RetailorError as error:

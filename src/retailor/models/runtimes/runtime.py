@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +13,18 @@ import numpy as np
 import torch
 
 from retailor.errors import ModelError
-from retailor.models.conversions import cache_folder
 from retailor.models.files import first_line
 from retailor.models.formats.openvino_graph import graph_of, pack, save_graph
 from retailor.models.hardware import Precision, weights_state
 from retailor.models.runtimes.decoding import Decoder, Job
 from retailor.models.runtimes.openvino_package import GRAPH, openvino
 from retailor.models.runtimes.prefixes import LEAST
-from retailor.store.memo import memo_folder
+from retailor.store.memo import memo_folder, sweep
+from retailor.store.user_cache import cache_folder
 
 Runtime = Literal["torch", "openvino"]
 KEPT = 6
-"""Graphs of weights in the cache; the oldest go."""
+"""Graphs of weights that stay in the cache, beside those used lately."""
 TOLERANCE = 1e-2
 """How far, of the spread of the logits, a float32 graph may be from the network it was traced from."""
 
@@ -96,7 +95,7 @@ def _graph_of(network: Any, precision: Precision) -> Path:
     openvino()
     folder, was_there = memo_folder(cache_folder(), label, key, make)
     if not was_there:
-        _sweep(folder)
+        sweep(folder.parent, "openvino", folder, KEPT)
     return folder / GRAPH
 
 
@@ -120,13 +119,6 @@ def _check_length_free(config: Any) -> None:
 def _rope_of(config: Any) -> str:
     given = getattr(config, "rope_parameters", None) or {}
     return str(given.get("rope_type", "default"))
-
-
-def _sweep(newest: Path) -> None:
-    """Takes the oldest graphs out of the cache, and what a killed one left."""
-    folders = [path for path in newest.parent.glob("openvino-*") if path.is_dir() and path != newest]
-    for old in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _weights_sha256(network: torch.nn.Module) -> str:

@@ -79,7 +79,9 @@ class Guard:
             await self._let_in(scope, receive, seen)
         except _ClientGone:
             seen.status = 499
-        except Exception as error:
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of a library in Rust is no Exception
             _log.error("a request failed with %s at %s", type(error).__name__, place_of(error))
             if seen.status == 0:
                 failed = problem(500, "the server failed on this request; its log says where.")

@@ -28,7 +28,7 @@ class Every:
                 self._work()
             except RetailorError as error:
                 _log.error("%s: %s", self.name, error)
-            except Exception as error:  # the thread must live, and the words may be a customer's
+            except BaseException as error:  # the thread must live, and the words may be a customer's
                 _log.error("%s: %s", self.name, type(error).__name__)
 
     def close(self, timeout_s: float) -> None:

@@ -108,7 +108,7 @@ class GroupCommit:
         """What became of each. When a transaction fails each is tried alone, so that none spoils another."""
         try:
             return list(self._write(requests))
-        except Exception as error:
+        except BaseException as error:  # a panic of a library in Rust is no Exception: the thread must live
             if len(requests) > 1 and time.monotonic() < until:
                 return [self._outcomes([each], until)[0] for each in requests]
             return [_told(error)] * len(requests)
@@ -121,7 +121,7 @@ class GroupCommit:
         self._thread.join(timeout_s)
 
 
-def _told(error: Exception) -> RetailorError:
+def _told(error: BaseException) -> RetailorError:
     if isinstance(error, RetailorError):
         return error
     # Its message may have a customer's words in it.

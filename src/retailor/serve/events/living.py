@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +65,6 @@ class Living:
         shop.forgot = self._drop
         self._wake, self._to_absorb, self._closed = threading.Event(), threading.Event(), False
         self._known = (0, 0)
-        self._noted = shop.recent.number
-        """Who was forgotten until this line has nothing that waits to be written."""
         self._absorbed_at = time.monotonic()
         # Two threads: while tasks take in what is new, which may be long, the log is read on.
         self._threads = [
@@ -122,7 +119,7 @@ class Living:
                 work()
             except RetailorError as error:
                 _log.error("what is new could not be taken in: %s", error)
-            except Exception as error:  # the thread must live: its work is tried again
+            except BaseException as error:  # a panic of Polars too: the thread must live, and tries again
                 _log.error("what is new could not be taken in: %s", type(error).__name__)
 
     def _follow(self) -> None:
@@ -139,11 +136,8 @@ class Living:
         return [each for each in (self.trial, self.showing) if each is not None]
 
     def _tell(self) -> None:
-        known = self.shop.recent.number
-        append = partial(self.shop.log.append, unless_forgotten_since=self._noted)
         for each in self._writers():
-            each.write(append)
-        self._noted = known
+            each.write(self.shop.log.append)
 
     def _look(self) -> None:
         changes, number = self.shop.recent.n_changes, self.shop.recent.number

@@ -3,11 +3,11 @@ own (`python -m … BACKEND PROVIDER FOLDER…`), since who has imported torch k
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from retailor.models.runtimes.child import end_with_parent, run
 from retailor.models.runtimes.sessions import Backend
 from retailor.store import artifact
 
@@ -20,16 +20,22 @@ def graphs_of(folders: Iterable[Path], backend: Backend, provider: str) -> dict[
     if backend == "torch" or not encoders:
         return {}
     command = [sys.executable, "-m", __name__, backend, provider, *map(str, encoders)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = run(command)
     pairs = (line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 1)
     return {Path(folder): Path(graph) for folder, graph in pairs}
 
 
 if __name__ == "__main__":
+    end_with_parent()
+
+    import logging.config
+
     from retailor.errors import RetailorError
     from retailor.models.runtimes.backends import open_encoder
     from retailor.models.runtimes.onnx import OnnxEncoder
+    from retailor.serve.logged import log_settings
 
+    logging.config.dictConfig(log_settings())
     for name in sys.argv[3:]:
         try:
             encoder = open_encoder(Path(name), sys.argv[1], sys.argv[2])  # type: ignore[arg-type]
