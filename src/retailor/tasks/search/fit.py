@@ -107,7 +107,8 @@ def _indexed(
     lexical = {name: BM25Index.of(each, k1=settings.k1, b=settings.b) for name, each in texts.items()}
     vectors = halved(memo_vectors(encoder, meanings(shop.items), work=work))
     nearest = Nearest.of(vectors, settings)
-    catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, ItemTable.of(shop))
+    table = ItemTable.of(shop).indexed(lexical["titles"], lexical["details"])
+    catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, table)
     made = Fitted(
         encoder=encoder,
         item_ids=item_ids,
