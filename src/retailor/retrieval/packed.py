@@ -23,7 +23,7 @@ F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Kept = Literal["int8", "pca", "binary"]
 CODES = "codes.safetensors"
-IN_CACHE = 16_384
+IN_CACHE = 32_768
 """Rows whose distances are counted at once, so that what is made of them on the way stays in the cache."""
 IN_BYTE = 3
 """Words whose bits are counted in one byte: 192 at most."""

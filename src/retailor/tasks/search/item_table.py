@@ -92,6 +92,10 @@ class ItemTable:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def ready(self) -> None:
+        """Makes what is made once of all items."""
+        _ = self.vocabulary, self._coded, self._measured, self._prices
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What this catalogue can tell items apart by."""

@@ -90,6 +90,12 @@ class Fitted:
         """The rows [I] in the order of equal scores."""
         return np.argsort(self.ties)
 
+    def ready(self) -> Fitted:
+        """The same with all made that the first who asks would wait for."""
+        self.table.ready()
+        _ = self.rows, self.by_tie, self.catalogue.categories
+        return self
+
     def reads(self, query: str) -> bool:
         """Whether the encoder knows the script of a query."""
         # No encoder was taught no Latin letters: 'ssd' in two pieces is a name, and 'laptops' a plural.
@@ -183,4 +189,4 @@ def load(
         looks=looks,
     )
     lines = suggested.read_text(encoding="utf-8").splitlines() if suggested.exists() else []
-    return made.with_synonyms(lines, settings)
+    return made.with_synonyms(lines, settings).ready()

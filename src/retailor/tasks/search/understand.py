@@ -137,8 +137,8 @@ def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
 
 def ties_of(item_ids: Sequence[str]) -> NDArray[np.int32]:
     """The place of each item [I] among equal scores: by a hash, so that no name is favoured."""
-    digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
-    order = np.argsort([int.from_bytes(digest) >> 1 for digest in digests])
+    digests = b"".join([hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids])
+    order = np.argsort(np.frombuffer(digests, ">u8") >> np.uint64(1))
     places = np.empty(len(order), np.int32)
     places[order] = np.arange(len(order), dtype=np.int32)
     return places
