@@ -55,15 +55,14 @@ class Coded:
     def counts(self, rows: Rows, most: int = MOST_VALUES) -> tuple[tuple[str, int], ...]:
         """The names that most of some rows have and how many do, the most first, equals by name."""
         if self.by_row is not None:
-            codes = self.by_row[rows]
-            codes = codes[codes >= 0]
+            counts = np.bincount(self.by_row[rows] + 1, minlength=len(self.names) + 1)[1:]
         elif FEW * len(rows) < self.n_rows:
-            codes = self.codes[_runs(self._starts[rows], self._starts[rows + 1])]
+            places = _runs(self._starts[rows], self._starts[rows + 1])
+            counts = np.bincount(self.codes[places], minlength=len(self.names))
         else:
             chosen = np.zeros(self.n_rows, np.bool_)
             chosen[rows] = True
-            codes = self.codes[chosen[self.rows]]
-        counts = np.bincount(codes, minlength=len(self.names))
+            counts = np.bincount(self.codes[chosen[self.rows]], minlength=len(self.names))
         present = np.flatnonzero(counts)
         best = present[np.argsort(-counts[present], kind="stable")[:most]]
         return tuple((self.names[i], int(counts[i])) for i in best.tolist())

@@ -86,7 +86,7 @@ def scored(
     marked[words.rows] = True
     marked[near.rows] = True
     others = ~marked
-    for able in (*(able & others for able in left), others):
+    for able in (*(able & others for able in left if not able.all()), others):
         marked[first_of(fill.order, able, fill.n)] = True
     rows = np.flatnonzero(marked)
     raw = np.full((3, len(rows)), near.mean, np.float32)
@@ -126,7 +126,9 @@ def _standardised(scores: F32, n_items: int) -> F32:
 
 
 def first_of(order: Rows, able: Bools, n: int) -> Rows:
-    """The first `n` rows in `order` [I] that are able [I]."""
+    """The first `n` rows in `order` [I] that are able [I]; all of them where they are few."""
+    if np.count_nonzero(able) <= max(n, _CHUNK):
+        return np.flatnonzero(able)
     found: list[Rows] = []
     for start in range(0, len(order), _CHUNK):
         part = order[start : start + _CHUNK]
