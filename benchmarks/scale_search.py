@@ -174,13 +174,14 @@ def ask(options: argparse.Namespace) -> None:
     rows = [_row(size, "search", "load_s", time.perf_counter() - started)]
     rows += _timed(size, "search", asked, lambda text: task.predict([SearchQuery(text)]))
     rows.append(_row(size, "search", "peak_gib", _peak_gib()))
-    titles = task._lexical["titles"]
+    titles = task._made.lexical["titles"]
     rows += _timed(size, "words alone", asked, lambda text: titles.search([text], 10))
-    index = task._nearest.index
+    nearest = task._made.nearest
+    index = nearest.index
     assert index is not None, "of the settings"
     vectors = task.encoder.encode(asked, role="query")
     rows += _timed(size, "nearest by codes", list(vectors), lambda one: index.search(one[None], 10))
-    scan = VectorIndex(np.asarray(task._nearest.vectors, np.float32))
+    scan = VectorIndex(np.asarray(nearest.vectors, np.float32))
     true, near = scan.search(vectors, 10)[0], index.search(vectors, 10)[0]
     shares = [len(np.intersect1d(a, b)) / 10 for a, b in zip(true, near, strict=True)]
     score = score_mean("nearest by codes", "recall@10", np.array(shares), bucket=_bucket(size))

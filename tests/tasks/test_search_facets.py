@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retailor.tasks.search import facets
 from retailor.tasks.search.facets import Coded, nearest_quantiles, price_facet
 
 NAMES = st.one_of(st.none(), st.sampled_from(["Sony", "sony", "索尼", "Ä", "b", "z", "éclair", ""]))
@@ -35,8 +36,14 @@ def test_a_row_of_several_names_counts_for_each(lists: list[list[str | None]], d
             if name is not None:
                 wanted[name] = wanted.get(name, 0) + 1
     assert dict(coded.counts(rows, 99)) == wanted
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(facets, "FEW", 0)  # looked up row by row, and through a table of all
+        assert dict(coded.counts(rows, 99)) == wanted
+        patch.setattr(facets, "FEW", 1_000)
+        assert dict(coded.counts(rows, 99)) == wanted
     has = [any(name is not None and name.lower() == "sony" for name in each) for each in lists]
-    assert coded.having(lambda name: name.lower() == "sony").tolist() == has
+    assert coded.having("SONY").tolist() == has
+    assert coded.having("Sony", folded=False).tolist() == ["Sony" in each for each in lists]
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=40), st.sampled_from([0.25, 0.5, 0.75]))
@@ -48,7 +55,7 @@ def test_a_quantile_is_that_of_the_table(values: list[float], q: float) -> None:
 def test_a_column_of_nothing_has_no_names(dtype: pl.DataType) -> None:
     for values in ([], [None, None]):
         coded = Coded.of(pl.Series("name", values, dtype=dtype))
-        assert coded.counts(np.arange(len(values)), 5) == () and not coded.having(lambda name: True).any()
+        assert coded.counts(np.arange(len(values)), 5) == () and not coded.having("sony").any()
 
 
 PRICES = st.one_of(

@@ -16,6 +16,7 @@ from retailor.shop.tables import SCHEMAS, Shop
 from retailor.tasks.search import Search
 from retailor.tasks.search.choosing import MOST_APART, choose, rows_with_words, words_are_elsewhere
 from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.looked_at import Said
 from retailor.tasks.search.shapes import Filter, Found, SearchQuery
 from retailor.testing.toys import HashEncoder
 
@@ -124,7 +125,8 @@ def test_pages_orders_and_facets_are_of_what_is_found_then(search: Search) -> No
 
 
 def test_words_that_no_item_has_are_nowhere_else() -> None:
-    assert not rows_with_words(np.zeros((2, 4), np.float32)).size
+    none = np.zeros(4, np.float32)
+    assert not rows_with_words(Said((none, none), np.zeros(0, np.int64))).size
     assert not words_are_elsewhere(np.zeros(0, np.int64), np.zeros(4, np.bool_))
 
 

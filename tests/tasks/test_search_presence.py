@@ -170,7 +170,7 @@ def test_signs_are_of_what_is_left_alone(search: Search) -> None:
     tents = np.array([products[item_id] == "tent" for item_id in search._made.item_ids])
     vector = search.encoder.encode(["light tent"], role="query")[0]
     cosines = catalogue.vectors @ vector
-    asked = Asked("light tent", cosines, cosines)
+    asked = Asked("light tent", np.arange(len(cosines)), cosines, cosines)
     with_them = dict(zip(NAMES, signs_of(asked, catalogue, np.ones(len(tents), np.bool_)), strict=True))
     without = dict(zip(NAMES, signs_of(asked, catalogue, ~tents), strict=True))
     assert with_them["texts"] > without["texts"] and with_them["meaning"] >= without["meaning"]

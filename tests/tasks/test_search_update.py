@@ -74,6 +74,34 @@ def test_filters_know_a_new_item(search: Search) -> None:
     assert "N1" not in ids(made, "zorblax", filters=(Filter("price", ">=", 9.0),), k=100)
 
 
+def test_facets_and_quantities_are_those_of_a_fit_after_a_change(search: Search, shop: Shop) -> None:
+    """What is made once of all items is made anew, and that of the search before stays as it was."""
+    asked = SearchQuery("steel kettle", 60)
+    before = search.predict([asked])[0]
+    rows = shop.items.head(10).to_dicts()
+    changed = [
+        {**row, "brand": "Zorblax", "price": 1.0 + i, "title": f"steel thing 7 kg {i}"}
+        for i, row in enumerate(rows)
+    ]
+    new = items(*changed, NEW)
+    made = grown(search, new)
+    whole = pl.concat([new.items.select(shop.items.columns), shop.items]).unique(
+        "item_id", keep="first", maintain_order=True
+    )
+    order = {item_id: i for i, item_id in enumerate(made._made.item_ids)}
+    whole = whole.sort(pl.col("item_id").replace_strict(order))
+    fitted = Search(HashEncoder()).refit(Shop.of(items=whole, reviews=shop.reviews), search)
+    for query in (
+        asked,
+        SearchQuery("steel thing", 60, (Filter("quantity", "=", 7.0, "kg"),)),
+        SearchQuery("zorblax"),
+    ):
+        one, other = (each.predict([query])[0] for each in (made, fitted))
+        assert (one.facets, one.n_found, one.filters) == (other.facets, other.n_found, other.filters)
+    assert search.predict([asked])[0] == before
+    assert made._made.table.says("steel thing") and not search._made.table.says("steel thing")
+
+
 def test_what_is_typed_goes_on_to_new_titles_and_no_longer_to_old_ones(search: Search, shop: Shop) -> None:
     item_id, title = shop.items.drop_nulls("title").select("item_id", "title").row(0)
     made = grown(search, items(NEW, {"item_id": item_id, "title": "Quibbling jar"}))

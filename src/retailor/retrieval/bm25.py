@@ -120,10 +120,13 @@ class BM25Index:
     def score(self, query: str) -> NDArray[np.float32]:
         """The score of every text [D] for one query; a word that the query repeats counts each time."""
         scores = np.zeros(self.n_docs, dtype=np.float32)
-        for word, times in Counter(words(query)).items():
-            if (i := self._ids.get(word)) is not None:
-                place = slice(self._starts[i], self._starts[i + 1])
-                scores[self._docs[place]] += times * self._weights[place]
+        known = {word: n for word, n in Counter(words(query)).items() if word in self._ids}
+        for i, (word, times) in enumerate(known.items()):
+            docs, weights = self.postings(word)
+            if i:
+                scores[docs] += times * weights
+            else:  # nothing is there yet
+                scores[docs] = times * weights
         return scores
 
     def scores(self, queries: Sequence[str]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ The codes say who may be near; of these the whole vectors, which may stay on the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,8 +23,10 @@ F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Kept = Literal["int8", "pca", "binary"]
 CODES = "codes.safetensors"
-IN_CACHE = 16_384
+IN_CACHE = 32_768
 """Rows whose distances are counted at once, so that what is made of them on the way stays in the cache."""
+IN_BYTE = 3
+"""Words whose bits are counted in one byte: 192 at most."""
 BLOCK = 65_536
 """Rows that are turned into codes at once."""
 WIDER, SHARE = 16, 40
@@ -138,8 +140,8 @@ class PackedVectors:
         asked = _turned(query - self.centre, self.turn)
         n_wide = max(WIDER * n, len(self) // SHARE)
         wide = _least(_distances(self.codes, _bits(asked[None])[:, 0]), n_wide)
-        factors, along = self.factors[:, wide].astype(np.float32)
-        estimated = factors * _signed_sums(self.codes[:, wide], asked) + along
+        factors, along = self.factors.take(wide, axis=1).astype(np.float32)
+        estimated = factors * _signed_sums(self.codes.take(wide, axis=1), asked) + along
         return np.sort(wide[np.argpartition(-estimated, n - 1)[:n]])
 
     def save(self, folder: Path) -> None:
@@ -191,8 +193,22 @@ def _distances(codes: NDArray[np.uint64], query: NDArray[np.uint64]) -> NDArray[
     found = np.zeros(codes.shape[1], np.uint16)
     for start in range(0, len(found), IN_CACHE):
         part = slice(start, start + IN_CACHE)
-        for row, word in zip(codes, query, strict=True):
-            found[part] += np.bitwise_count(row[part] ^ word)
+        different = (row[part] ^ word for row, word in zip(codes, query, strict=True))
+        found[part] = _ones(different)
+    return found
+
+
+def _ones(words: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint16]:
+    """The bits that are set [n] in rows of words, one at least, which come one by one [n]."""
+    sums: list[NDArray[np.uint8]] = []
+    for i, row in enumerate(words):
+        if i % IN_BYTE:
+            sums[-1] += np.bitwise_count(row)
+        else:
+            sums.append(np.bitwise_count(row))
+    found = sums[0].astype(np.uint16)
+    for each in sums[1:]:
+        found += each
     return found
 
 
@@ -200,8 +216,7 @@ def _least(distances: NDArray[np.uint16], n: int) -> Rows:
     """Where the n least are, and what is as near as the last of them."""
     if n >= len(distances):
         return np.arange(len(distances))
-    limit = int(np.searchsorted(np.bincount(distances).cumsum(), n))
-    return np.flatnonzero(distances <= limit)
+    return np.flatnonzero(distances <= np.partition(distances, n - 1)[n - 1])
 
 
 def blocks(vectors: NDArray[np.floating]) -> Iterator[F32]:
@@ -261,10 +276,10 @@ def _signed_sums(codes: NDArray[np.uint64], asked: F32) -> F32:
     low = float(asked.min())
     step = max((float(asked.max()) - low) / (2**PLANES - 1), 1e-12)
     levels = np.rint((asked - low) / step).astype(np.uint8)
-    found = low * np.bitwise_count(codes).sum(axis=0, dtype=np.uint16)
+    found = low * _ones(codes)
     for j in range(PLANES):
         plane = _bits((levels[None] >> j & 1).astype(np.float32))
-        found += step * 2**j * np.bitwise_count(codes & plane).sum(axis=0, dtype=np.uint16)
+        found += step * 2**j * _ones(codes & plane)
     return np.asarray(2 * found - asked.sum(), np.float32)
 
 

@@ -56,6 +56,26 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text, bigrams=False) if word not in STOP_WORDS]
 
 
+def parts_of(phrase: str) -> list[str]:
+    """Index words that every text has in which the phrase stands as whole words.
+
+    Of Chinese the pairs of characters, however it is cut there; [] where nothing is known.
+    """
+    text = _QUANTITY.sub(r"\1\2", unicodedata.normalize("NFKC", phrase).lower().replace("_", " "))
+    found: list[str] = []
+    for match in _TOKEN.finditer(text):
+        run = match.group()
+        if match.lastgroup == "chinese":
+            found += [run[i : i + 2] for i in range(len(run) - 1)]
+        elif run.isalpha():
+            found.append(stem(run))
+        else:
+            parts = _PART.findall(run)
+            plain = not any(part[0].isdigit() for part in parts)
+            found += [stem(part) for part in parts if len(part) > 1] if plain else parts
+    return found
+
+
 def shared_words(text: str, other: str) -> list[str]:
     """The words of `text` as they are written there, each once, that `other` has in any inflection.
 

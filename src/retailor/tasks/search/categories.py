@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from retailor.metrics.ranking import top_items
@@ -52,12 +53,11 @@ class Categories:
     @classmethod
     def of(cls, names: Sequence[str | None], titles: BM25Index) -> Self:
         """From the name of each item's category [I]."""
-        known, of_item, counts = np.unique(
-            np.array([name or "" for name in names], dtype=object).astype(str),
-            return_inverse=True,
-            return_counts=True,
-        )
-        kept = (counts >= LEAST) & (known != "")
+        column = pl.Series("name", names, dtype=pl.String).fill_null("")
+        known = column.unique().sort()
+        of_item = column.cast(pl.Enum(known)).to_physical().to_numpy()
+        counts = np.bincount(of_item, minlength=len(known))
+        kept = (counts >= LEAST) & (known != "").to_numpy()
         place = np.where(kept, np.cumsum(kept) - 1, -1)
         return cls(titles, place[of_item], counts[kept].astype(np.float32))
 
@@ -121,7 +121,7 @@ class Categories:
     def _evidence(self, docs: NDArray[np.integer]) -> F32:
         """ln of how many times as probable each category is [C] for an item whose title has a word."""
         of_docs = self.of_item[docs]
-        n = np.bincount(of_docs[of_docs >= 0], minlength=len(self))
+        n = np.bincount(of_docs + 1, minlength=len(self) + 1)[1:]
         shares = self.counts / self.counts.sum()
         found: F32 = np.log((n + PULL * shares) / (n.sum() + PULL) / shares).astype(np.float32)
         return found

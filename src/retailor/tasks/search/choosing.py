@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.tasks.search.item_table import Bools, ItemTable
+from retailor.tasks.search.looked_at import Said
 from retailor.tasks.search.shapes import Filter
 
 F32 = NDArray[np.float32]
@@ -35,6 +36,12 @@ class Chosen:
         if self.wanted.all() and self.allowed.all():
             return scores + np.float32(_APART)
         return np.where(self.allowed, scores + np.float32(_APART) * self.wanted, scores - np.float32(_APART))
+
+    def at(self, rows: Rows) -> Chosen:
+        """The same of some items: of each of `rows` [n]."""
+        if len(rows) == len(self.allowed):
+            return self
+        return Chosen(self.allowed[rows], self.wanted[rows], self.relaxed)
 
     def without(self, rows: Sequence[int]) -> Chosen:
         """The same but for these items, which may not be shown."""
@@ -109,11 +116,11 @@ def _kept(
     return allowed, gone
 
 
-def rows_with_words(lexical: F32) -> Rows:
-    """The items that have the words of a query, or a share of what the best has, by the scores [2, I]."""
-    best = lexical.max(axis=0, initial=0.0)
-    most = best.max(initial=0.0)
-    return np.flatnonzero(best >= _LEAST_WORDS * most) if most else np.zeros(0, np.int64)
+def rows_with_words(said: Said) -> Rows:
+    """The items that have the words of a query, or a share of what the best has, by their scores."""
+    best = said.best
+    rows: Rows = said.rows[best >= _LEAST_WORDS * best.max(initial=0.0)]
+    return rows
 
 
 def words_are_elsewhere(having: Rows, allowed: Bools) -> bool:

@@ -6,8 +6,8 @@ Names are numbers: counting those of some items takes microseconds, not a query 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -19,21 +19,23 @@ from retailor.tasks.search.shapes import Facet
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 MOST_VALUES = 12
+FEW = 20
+"""Of fewer than one row in so many the names are looked up row by row."""
 
 
 @dataclass(frozen=True)
 class Coded:
     """A column of a table with I rows, none, one or several names a row.
 
-    `codes` and `rows` [N] are a name of a row each, as its place in `names` (sorted). `by_row` [I] is the
-    code of each row, −1 without, where no row has several.
+    `codes` and `rows` [N] are a name of a row each, as its place in `names` (sorted), rows ascending.
+    `by_row` [I] is the code of each row, −1 without, where no row has several.
     """
 
     names: tuple[str, ...]
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int32]
     rows: Rows
     n_rows: int
-    by_row: NDArray[np.int64] | None
+    by_row: NDArray[np.int32] | None
 
     @classmethod
     def of(cls, column: pl.Series) -> Self:
@@ -43,32 +45,59 @@ class Coded:
             frame = frame.explode("name")
         frame = frame.drop_nulls()
         names = frame["name"].unique().sort()
-        codes = frame["name"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy()
+        codes = frame["name"].cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
         rows, by_row = frame["row"].to_numpy(), None
         if column.dtype != pl.List:
-            by_row = np.full(len(column), -1, np.int64)
+            by_row = np.full(len(column), -1, np.int32)
             by_row[rows] = codes
         return cls(tuple(names), codes, rows, len(column), by_row)
 
     def counts(self, rows: Rows, most: int = MOST_VALUES) -> tuple[tuple[str, int], ...]:
         """The names that most of some rows have and how many do, the most first, equals by name."""
         if self.by_row is not None:
-            codes = self.by_row[rows]
-            codes = codes[codes >= 0]
+            counts = np.bincount(self.by_row[rows] + 1, minlength=len(self.names) + 1)[1:]
+        elif FEW * len(rows) < self.n_rows:
+            places = _runs(self._starts[rows], self._starts[rows + 1])
+            counts = np.bincount(self.codes[places], minlength=len(self.names))
         else:
             chosen = np.zeros(self.n_rows, np.bool_)
             chosen[rows] = True
-            codes = self.codes[chosen[self.rows]]
-        counts = np.bincount(codes, minlength=len(self.names))
-        best = np.argsort(-counts, kind="stable")[:most]
-        return tuple((self.names[i], int(counts[i])) for i in best.tolist() if counts[i])
+            counts = np.bincount(self.codes[chosen[self.rows]], minlength=len(self.names))
+        present = np.flatnonzero(counts)
+        best = present[np.argsort(-counts[present], kind="stable")[:most]]
+        return tuple((self.names[i], int(counts[i])) for i in best.tolist())
 
-    def having(self, wanted: Callable[[str], bool]) -> Bools:
-        """Which rows [I] have a name that is wanted."""
+    def having(self, name: str, *, folded: bool = True) -> Bools:
+        """Which rows [I] have a name; `folded` also one that is written in other cases."""
+        wanted = np.zeros(len(self.names) + 1, np.bool_)  # the last is of −1
+        wanted[self._places.get(name.lower(), []) if folded else self._place(name)] = True
+        if self.by_row is not None:
+            return wanted[self.by_row]
         found = np.zeros(self.n_rows, np.bool_)
-        codes = [i for i, name in enumerate(self.names) if wanted(name)]
-        found[self.rows[np.isin(self.codes, codes)]] = True
+        found[self.rows[wanted[self.codes]]] = True
         return found
+
+    def _place(self, name: str) -> list[int]:
+        return [i for i in self._places.get(name.lower(), []) if self.names[i] == name]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Where each name is, by its lower case."""
+        found: dict[str, list[int]] = {}
+        for i, name in enumerate(self.names):
+            found.setdefault(name.lower(), []).append(i)
+        return found
+
+    @cached_property
+    def _starts(self) -> Rows:
+        """Where the names of each row begin, and where all end [I + 1]."""
+        return np.searchsorted(self.rows, np.arange(self.n_rows + 1))
+
+
+def _runs(starts: Rows, ends: Rows) -> Rows:
+    """All places from each start to its end, one after the other."""
+    sizes = ends - starts
+    return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 
 def price_facet(prices: NDArray[np.float64]) -> Facet:

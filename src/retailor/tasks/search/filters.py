@@ -281,7 +281,8 @@ def _brand(known: Vocabulary, word: str) -> str | None:
 
 def _brands(draft: _Draft) -> None:
     names = [*draft.known.brands, *(zh for zh, name in BRANDS_ZH.items() if name in draft.known.brands)]
-    for name in sorted(names, key=len, reverse=True):
+    # A shop may have thousands: a pattern is made of those alone whose letters are there.
+    for name in sorted((name for name in names if name in draft.lower), key=len, reverse=True):
         edges = ("", "") if re.search(f"[{HAN}]", name) else (r"(?<![\w-])", r"(?![\w-])")
         for match in draft.matches(re.compile(edges[0] + re.escape(name) + edges[1])):
             brand = _brand(draft.known, name)

@@ -14,8 +14,8 @@ from retailor.progress import track
 from retailor.tasks.search import understand as reading
 from retailor.tasks.search.choosing import Chosen, choose, rows_with_words, words_are_elsewhere
 from retailor.tasks.search.evaluate import ROWS, judged_items
+from retailor.tasks.search.looked_at import Fill, Said, Scored, said, scored
 from retailor.tasks.search.model import Fitted
-from retailor.tasks.search.nearest import said, scored
 from retailor.tasks.search.presence.signs import Asked
 from retailor.tasks.search.rerank.reranker import Found as FirstLook
 from retailor.tasks.search.shapes import Found, SearchQuery
@@ -25,6 +25,7 @@ from retailor.tasks.shapes import Recommended
 from retailor.text.languages import is_one_piece
 
 F32 = NDArray[np.float32]
+NO_ROWS = np.zeros(0, np.int64)
 
 
 def understood(made: Fitted, query: SearchQuery) -> Understood:
@@ -39,44 +40,68 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
     gone += query.hidden.rows(made.rows).tolist()
     words = said(made.lexical, asked.text, made.catalogue.synonyms)
     strict = choose(made.table, asked.filters, gone)
-    having = _having(made, asked, words) if gone or asked.filters else np.zeros(0, np.int64)
+    may_give_way = gone or any(
+        not each.text or each.op != "=" or each.field == "colour" for each in asked.filters
+    )
+    having = _having(made, asked, words) if may_give_way else NO_ROWS
     chosen = strict if query.image else _given_way(made, asked, gone, strict, having)
-    left = (strict.allowed, strict.wanted, chosen.allowed, chosen.wanted)
-    look = scored(words, made.nearest, vector, left)
-    raw = look.raw
-    matches = np.asarray((raw[0] != 0) | (raw[1] != 0), np.bool_)
+    look = _look(made, query, asked, words, vector, (strict, chosen))
+    matches = np.asarray((look.raw[0] != 0) | (look.raw[1] != 0), np.bool_)
     seen = np.zeros_like(matches)
     if asked.text and made.reads(asked.text):
-        matches |= raw[2] >= made.least_cosine
-        if made.presence and not made.presence.fits(Asked(asked.text, raw[2], look.z[2]), made.catalogue):
+        matches |= look.raw[2] >= made.least_cosine
+        meant = Asked(asked.text, look.rows, look.raw[2], look.z[2])
+        if made.presence and not made.presence.fits(meant, made.catalogue):
             matches[:], chosen = False, strict
-    scores = all_scores(made, "", asked.text, look.z, made.weights_of(asked.text), chosen)
+    here = chosen.at(look.rows)
+    scores = all_scores(made, "", asked.text, look, made.weights_of(asked.text), here)
     if query.image and made.looks is not None:
         seen = made.looks.seen
-        scores, chosen, matches = made.looks.found(query.image, asked.text, scores, chosen, matches)
+        scores, here, matches = made.looks.found(query.image, asked.text, scores, here, matches)
     elif words_are_elsewhere(having, chosen.allowed):
         matches[:] = False
-    rows_found = np.flatnonzero(matches & chosen.allowed & chosen.wanted)
-    rows = reading.page(query, scores, chosen, rows_found, made.table, made.ties)
-    whys = reading.whys(rows, raw, made.table, asked, seen, _said_otherwise(made, asked.text))
+    is_found = matches & here.allowed & here.wanted
+    places = reading.page(query, scores, here, is_found, look.rows, made.table, made.ties)
+    rows = look.rows[places]
+    otherwise = _said_otherwise(made, asked.text)
+    whys = reading.whys(rows, look.raw[:, places], made.table, asked, seen[places], otherwise[rows])
+    rows_found = look.rows[is_found]
     return Found(
         tuple(
-            Recommended.of(made.item_ids[row], float(scores[row]), why)
-            for row, why in zip(rows, whys, strict=True)
+            Recommended.of(made.item_ids[row], float(score), why)
+            for row, score, why in zip(rows, scores[places], whys, strict=True)
         ),
         searched=asked.text,
         filters=asked.filters,
         mended=asked.mended,
         n_found=len(rows_found),
-        is_nearest=not (matches & chosen.allowed).any(),
+        is_nearest=not (matches & here.allowed).any(),
         relaxed=chosen.relaxed,
         facets=made.table.facets(rows_found),
     )
 
 
-def _having(made: Fitted, asked: Understood, words: F32) -> NDArray[np.int64]:
+def _look(
+    made: Fitted,
+    query: SearchQuery,
+    asked: Understood,
+    words: Said,
+    vector: F32,
+    chosen: Sequence[Chosen],
+) -> Scored:
+    """The scores of the items in question: of all with a picture, or where the mean of all is near enough to
+    match."""
+    left = list({id(mask): mask for each in chosen for mask in (each.allowed, each.wanted)}.values())
+    fill = None if query.image else Fill(made.by_tie, max(made.n_reranked, reading.n_ordered(query)))
+    look = scored(words, made.nearest, vector, left, fill)
+    if fill is not None and asked.text and look.rest_cosine >= made.least_cosine:
+        return scored(words, made.nearest, vector, left)
+    return look
+
+
+def _having(made: Fitted, asked: Understood, words: Said) -> NDArray[np.int64]:
     """The rows of the items that have the words of the thing asked for, or without words the brands, colours
-    and sizes; `words` [2, I] score all words."""
+    and sizes; `words` are all of them."""
     if not asked.thing:
         wishes = [each for each in asked.filters if each.text and each.op == "="]
         return np.flatnonzero(made.table.passing(wishes))
@@ -101,37 +126,44 @@ def _said_otherwise(made: Fitted, text: str) -> NDArray[np.bool_]:
     return np.asarray(made.catalogue.details.score(text) == 0, np.bool_)
 
 
-def all_scores(made: Fitted, judged: str, text: str, z: F32, weights: Weights, chosen: Chosen) -> F32:
-    """The scores of all items [I] for the words `text`, whose z-scores by each scorer are `z` [3, I].
+def all_scores(made: Fitted, judged: str, text: str, look: Scored, weights: Weights, here: Chosen) -> F32:
+    """The scores of the items in question [n] for the words `text`; of them `here` says which will do.
 
     `judged` is the query that taught, '' for any.
     """
-    first = weighed(weights, z)
+    first = weighed(weights, look.z)
     if made.reranker is None or not made.reads(text):
         return first
-    return made.reranker.scores(_first_look(made, text, z, first, chosen), judged)
+    return made.reranker.scores(_first_look(made, text, look, first, here), judged)
 
 
 def first_looks(made: Fitted, queries: Sequence[str]) -> list[FirstLook]:
     """What is found at first look for judged queries, each by weights that did not see it."""
     every = choose(made.table, ())
-    return [
-        _first_look(made, query, z, weighed(made.held_out.get(query, made.weights), z), every)
-        for query, z in z_scores(made, queries)
-    ]
+    found = []
+    for query, look in _looks(made, queries):
+        first = weighed(made.held_out.get(query, made.weights), look.z)
+        found.append(_first_look(made, query, look, first, every))
+    return found
 
 
-def _first_look(made: Fitted, text: str, z: F32, first: F32, chosen: Chosen) -> FirstLook:
+def _first_look(made: Fitted, text: str, look: Scored, first: F32, here: Chosen) -> FirstLook:
     n = min(made.n_reranked, len(first))
-    return FirstLook(text, z, first, top_items(chosen.ordered(first)[None], n, made.ties)[0])
+    best = top_items(here.ordered(first)[None], n, made.ties[look.rows])[0]
+    return FirstLook(text, look.rows, look.z, first, best)
 
 
 def z_scores(made: Fitted, queries: Sequence[str]) -> Iterator[tuple[str, F32]]:
     """Each query with the z-scores of every item by each scorer [3, I]."""
+    for query, look in _looks(made, queries):
+        yield query, look.z
+
+
+def _looks(made: Fitted, queries: Sequence[str]) -> Iterator[tuple[str, Scored]]:
+    """Each query with the scores of every item."""
     vectors = made.encoder.encode(list(queries), role="query")
     for query, vector in track(zip(queries, vectors, strict=True), "searching", len(queries)):
-        words = said(made.lexical, query, made.catalogue.synonyms)
-        yield query, scored(words, made.nearest, vector).z
+        yield query, scored(said(made.lexical, query, made.catalogue.synonyms), made.nearest, vector)
 
 
 def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
@@ -140,7 +172,7 @@ def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
     ranks: dict[str, list[Any]] = {row: [] for row in ROWS}
     asked = {query: understood(made, SearchQuery(query)) for query in judged}
     texts = dict.fromkeys([*judged, *(each.text for each in asked.values())])
-    known = dict(z_scores(made, list(texts)))
+    known = dict(_looks(made, list(texts)))
     every = choose(made.table, ())
     for query in judged:
         scores, of_rest = known[query], known[asked[query].text]
@@ -149,11 +181,11 @@ def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
         having = _having(made, asked[query], said(made.lexical, asked[query].text, made.catalogue.synonyms))
         chosen = _given_way(made, asked[query], (), strict, having)
         rows = (
-            scores[0],
-            scores[2],
+            scores.z[0],
+            scores.z[2],
             chosen.ordered(all_scores(made, query, asked[query].text, of_rest, weights, chosen)),
             all_scores(made, query, query, scores, weights, every),
-            chosen.ordered(weighed(weights, of_rest)),
+            chosen.ordered(weighed(weights, of_rest.z)),
         )
         for row, of_items in zip(ROWS, rows, strict=True):
             ranks[row].append(graded_ranks(of_items, judged[query]))

@@ -111,7 +111,8 @@ def _indexed(
     between = directions_between(vectors, read_scripts(meant, getattr(encoder, "tokenizer", None)))
     vectors = halved(without(vectors, between))
     nearest = Nearest.of(vectors, settings, between)
-    catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, ItemTable.of(shop))
+    table = ItemTable.of(shop).indexed(lexical["titles"], lexical["details"])
+    catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, table)
     made = Fitted(
         encoder=encoder,
         item_ids=item_ids,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from retailor.retrieval.bm25 import BM25Index
+from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
 from retailor.tasks.search.facets import Coded, price_facet
 from retailor.tasks.search.filters import Vocabulary
@@ -24,6 +26,7 @@ from retailor.text.fields import item_texts
 from retailor.text.quantities import Quantity, dimension_of, parse_quantities
 
 Bools = NDArray[np.bool_]
+NO_ROWS = np.zeros(0, np.int64)
 _COLUMNS: dict[str, Any] = {
     "title": pl.String,
     "words": pl.String,
@@ -50,6 +53,13 @@ class ItemTable:
     """One row an item [I], in the order of the index."""
 
     frame: pl.DataFrame
+    titles: BM25Index | None = field(default=None, compare=False)
+    details: BM25Index | None = field(default=None, compare=False)
+    """Where words of titles, and of all that is known of an item, are looked up; else every text is read."""
+
+    def indexed(self, titles: BM25Index, details: BM25Index) -> Self:
+        """The same with indexes to look words up in."""
+        return replace(self, titles=titles, details=details)
 
     @classmethod
     def of(cls, shop: Shop) -> Self:
@@ -82,6 +92,10 @@ class ItemTable:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def ready(self) -> None:
+        """Makes what is made once of all items."""
+        _ = self.vocabulary, self._coded, self._measured, self._prices
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What this catalogue can tell items apart by."""
@@ -98,7 +112,9 @@ class ItemTable:
 
     def says(self, phrase: str) -> bool:
         """Whether some title has the phrase in it."""
-        return bool(self._titles.str.contains(phrase, literal=True).any())
+        rows = _with_all(self.titles, phrase)
+        titles = self._titles if rows is None else self._titles.gather(rows)
+        return bool(titles.str.contains(phrase, literal=True).any())
 
     def title(self, row: int) -> str:
         """The title of one item, '' without."""
@@ -109,27 +125,37 @@ class ItemTable:
         return self.frame["title"].fill_null("").str.to_lowercase()
 
     def _brands(self) -> dict[str, str]:
-        """Brands that their name tells: most items with it in the title are theirs."""
+        """Brands that their name tells: most items with it in the title are theirs, or no title has it."""
+        counts = Counter(self.frame["brand"].drop_nulls().to_list())
+        lowers = {brand: brand.lower() for brand, n in counts.items() if n >= 2}
+        lowers = {brand: each for brand, each in lowers.items() if len(each) >= 2 and not each.isdigit()}
+        titles = self._titles_with(list(dict.fromkeys(lowers.values())))
         found = {}
-        for brand, n in Counter(self.frame["brand"].drop_nulls().to_list()).items():
-            lower = brand.lower()
-            if len(lower) < 2 or lower.isdigit():
-                continue
-            named = self._titles.str.contains(rf"(?:^|\W){re.escape(lower)}(?:$|\W)")
-            of_it = (self.frame["brand"] == brand) & named
-            if n >= 2 and int(of_it.sum()) >= LEAST_BRAND_SHARE * int(named.sum()):
+        for brand, lower in lowers.items():
+            rows = titles.get(lower, NO_ROWS)
+            named = self._titles.gather(rows).str.contains(rf"(?:^|\W){re.escape(lower)}(?:$|\W)")
+            of_it = (self.frame["brand"].gather(rows) == brand) & named
+            if int(of_it.sum()) >= LEAST_BRAND_SHARE * int(named.sum()):
                 found[lower] = brand
         return found
+
+    def _titles_with(self, names: list[str]) -> dict[str, NDArray[np.int64]]:
+        """Name to the rows of the titles that have its letters anywhere; not of names that no title has."""
+        if not names:
+            return {}
+        found = self._titles.str.extract_many(names, overlapping=True)
+        pairs = pl.DataFrame({"row": pl.int_range(len(found), eager=True), "name": found}).explode("name")
+        parts = pairs.drop_nulls().unique(maintain_order=True).partition_by("name", as_dict=True)
+        return {str(name): part["row"].to_numpy() for (name,), part in parts.items()}
 
     # which items will do
 
     def passing(self, filters: Sequence[Filter]) -> Bools:
         """Which items [I] meet every filter; of several equal colours or brands one is enough."""
         kept = np.ones(len(self), dtype=bool)
-        for (field, is_any), group in _grouped(filters).items():
+        for (_, is_any), group in _grouped(filters).items():
             met = [self._meets(each) for each in group]
             kept &= np.logical_or.reduce(met) if is_any else np.logical_and.reduce(met)
-            del field
         return kept
 
     def _meets(self, one: Filter) -> Bools:
@@ -139,23 +165,39 @@ class ItemTable:
         if one.field == "quantity":
             return self._measures(one)
         if one.field in ("brand", "category", "colour"):
-            wanted = str(one.value) if one.field == "colour" else str(one.value).lower()
-            same = self._coded[one.field].having(
-                wanted.__eq__ if one.field == "colour" else lambda name: name.lower() == wanted
-            )
+            same = self._coded[one.field].having(str(one.value), folded=one.field != "colour")
             return ~same if one.op == "!=" else same
-        has = frame["words"].str.contains(_whole(str(one.value))).fill_null(False)
-        return (~has if one.op == "!=" else has).to_numpy()
+        has = self._having(str(one.value))
+        return ~has if one.op == "!=" else has
+
+    def _having(self, word: str) -> Bools:
+        """Which items [I] have a word, in the singular or with an s."""
+        rows, plural = (_with_all(self.details, each) for each in (word, f"{word}s"))
+        some = None if rows is None or plural is None else np.union1d(rows, plural)
+        texts = self.frame["words"] if some is None else self.frame["words"].gather(some)
+        has = texts.str.contains(_whole(word)).fill_null(False).to_numpy()
+        if some is None:
+            return has
+        found = np.zeros(len(self), np.bool_)
+        found[some[has]] = True
+        return found
 
     def _measures(self, one: Filter) -> Bools:
         wanted = Quantity(float(one.value), one.unit, "", "").base
-        dimension = dimension_of(one.unit)
-        rows = self.frame.select(pl.int_range(pl.len()).alias("row"), "quantities").explode("quantities")
-        rows = rows.unnest("quantities").filter(pl.col("dimension") == dimension)
-        met = rows["row"].to_numpy()[_compared(rows["base"].to_numpy(), one.op, wanted)]
+        rows, bases = self._measured.get(dimension_of(one.unit), (NO_ROWS, np.zeros(0)))
         found = np.zeros(len(self), dtype=bool)
-        found[met] = True
+        found[rows[_compared(bases, one.op, wanted)]] = True
         return found
+
+    @cached_property
+    def _measured(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """By dimension the rows [n] of the items that have quantities of it, and these, one each."""
+        rows = self.frame.select(pl.int_range(pl.len()).alias("row"), "quantities").explode("quantities")
+        rows = rows.unnest("quantities").drop_nulls("dimension")
+        parts = rows.partition_by("dimension", as_dict=True)
+        return {
+            str(name): (part["row"].to_numpy(), part["base"].to_numpy()) for (name,), part in parts.items()
+        }
 
     def sorted_by(self, sort: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows by 'price', '-price' or 'rating' (best first), equals as they stood, unknown ones last."""
@@ -179,6 +221,19 @@ class ItemTable:
     def _prices(self) -> NDArray[np.float64]:
         """The price of each item [I], NaN where it is not known."""
         return self.frame["price"].cast(pl.Float64).to_numpy()
+
+
+def _with_all(index: BM25Index | None, phrase: str) -> NDArray[np.integer] | None:
+    """The rows of the texts that may have a phrase, None where all may."""
+    parts = [] if index is None else parts_of(phrase)
+    if index is None or not parts:
+        return None
+    found = sorted((index.docs_with(part) for part in parts), key=len)
+    rows: NDArray[np.integer] = found[0]
+    for docs in found[1:]:
+        if len(docs):
+            rows = rows[docs[np.minimum(np.searchsorted(docs, rows), len(docs) - 1)] == rows]
+    return rows
 
 
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:

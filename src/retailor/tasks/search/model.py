@@ -81,9 +81,20 @@ class Fitted:
         return {item_id: row for row, item_id in enumerate(self.item_ids)}
 
     @cached_property
-    def ties(self) -> NDArray[np.int64]:
+    def ties(self) -> NDArray[np.int32]:
         """The place of each item [I] among equal scores."""
         return ties_of(self.item_ids)
+
+    @cached_property
+    def by_tie(self) -> NDArray[np.int64]:
+        """The rows [I] in the order of equal scores."""
+        return np.argsort(self.ties)
+
+    def ready(self) -> Fitted:
+        """The same with all made that the first who asks would wait for."""
+        self.table.ready()
+        _ = self.rows, self.by_tie, self.catalogue.categories
+        return self
 
     def reads(self, query: str) -> bool:
         """Whether the encoder knows the script of a query."""
@@ -153,7 +164,12 @@ def load(
         pictures = ItemPictures.load(folder / "pictures", open_pictures)
         looks = Looks.of(pictures, state["item_ids"], state["picture_weight"])
     suggested = folder / SUGGESTED
-    catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, table)
+    catalogue = Catalogue(
+        lexical["details"],
+        lexical["titles"],
+        nearest.vectors,
+        table.indexed(lexical["titles"], lexical["details"]),
+    )
     made = Fitted(
         encoder=encoder,
         item_ids=state["item_ids"],
@@ -173,4 +189,4 @@ def load(
         looks=looks,
     )
     lines = suggested.read_text(encoding="utf-8").splitlines() if suggested.exists() else []
-    return made.with_synonyms(lines, settings)
+    return made.with_synonyms(lines, settings).ready()

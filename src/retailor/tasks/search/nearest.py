@@ -1,15 +1,15 @@
 """How near in meaning items are to a query: all, or of a large catalogue those that come into question.
 
 A scan of a million vectors takes longer than all else that a query needs. A graph finds the nearest; beside
-them only items that the words found, or that filters leave, are compared. The others count as neither near
-nor far. The z-scores are those of a scan: mean and deviation of inner products v · q follow from the mean
-vector of the catalogue and its second moment, mean(v) · q and qᵀ E[v vᵀ] q. Packed vectors take the graph's
-place and the vectors' own in memory: these stay on the disk, and rows of them are read.
+them only items that the words found best, or that filters leave, are compared. The others count as neither
+near nor far. The z-scores are those of a scan: mean and deviation of inner products v · q follow from the
+mean vector of the catalogue and its second moment, mean(v) · q and qᵀ E[v vᵀ] q. Packed vectors take the
+graph's place and the vectors' own in memory: these stay on the disk, and rows of them are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from retailor.metrics.ranking import top_items
 from retailor.models.shapes import Encoder
 from retailor.retrieval.blend import standardise
-from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.languages import without
 from retailor.retrieval.packed import CODES, PackedVectors, blocks, on_disk
 from retailor.retrieval.vectors import VectorIndex
@@ -29,15 +27,11 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.store.shared import load_floats
 from retailor.tasks.search.settings import SearchSettings
-from retailor.tasks.search.synonyms.expansion import Synonyms
-from retailor.tasks.search.weights import SCORERS
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 N_NEAREST = 1_000
 """So many are found through the graph."""
-N_COMPARED = 20_000
-"""So many items that filters leave are compared one by one."""
 N_TOLD, N_ASKED = 10, 50
 """So many nearest are compared with those of a scan, of so many queries, to tell what codes miss."""
 TIED = 1e-5
@@ -48,10 +42,12 @@ _LANGUAGES = "languages.safetensors"
 
 @dataclass(frozen=True)
 class Near:
-    """How near each item is [I], those that were not compared at the mean, and its z-scores."""
+    """How near some items are [n]: cosines and z-scores of `rows`, ascending; others are at the `mean`."""
 
+    rows: Rows
     cosines: F32
     z: F32
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -97,19 +93,19 @@ class Nearest:
         return replace(self, vectors=vectors, changed=self.changed | frozenset(rows))
 
     def near(self, query: F32, rows: Rows) -> Near:
-        """How near the items are to a query's vector [d]: the nearest, and `rows`, which are compared too."""
-        n = len(self.vectors)
+        """How near items are to a query's vector [d]: the nearest, and `rows`, which are compared too; or
+        without an index all."""
         if self.index is None or self.mean is None or self.moment is None:
             every = np.asarray(self.vectors @ query, np.float32)
-            return Near(every, standardise(every[None])[0])
+            return Near(np.arange(len(every)), every, standardise(every[None])[0], -np.inf)
         asked = query.astype(np.float64)
         mean = float(self.mean @ asked)
         spread = float(np.sqrt(max(float(asked @ self.moment @ asked) - mean**2, 1e-12)))
         found = self.index.search(query, N_NEAREST)[0][0]
         some = np.unique(np.concatenate([found[found >= 0], rows, np.array(sorted(self.changed), np.int64)]))
-        cosines: F32 = np.full(n, mean, np.float32)
-        cosines[some] = np.asarray(self.vectors[some], np.float32) @ query
-        return Near(cosines, ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32))
+        cosines = np.asarray(self.vectors[some], np.float32) @ query
+        z = ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32)
+        return Near(some, cosines, z, mean)
 
     def told(self, encoder: Encoder, shop: Shop) -> dict[str, Any]:
         """What codes save and miss, asked with judged queries or else titles; {} without codes."""
@@ -175,32 +171,3 @@ def _moments(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArra
         mean += block.sum(axis=0, dtype=np.float64)
         moment += block.T @ block
     return mean / max(len(vectors), 1), moment / max(len(vectors), 1)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Every item by words, details and meaning [3, I]: scores, and z-scores."""
-
-    raw: F32
-    z: F32
-
-
-def said(lexical: Mapping[str, BM25Index], query: str, synonyms: Synonyms) -> F32:
-    """The scores of all items by words and by details [2, I]."""
-    return np.stack([synonyms.score(lexical[name], query) for name in SCORERS[:2]])
-
-
-def scored(words: F32, nearest: Nearest, vector: F32, left: Sequence[NDArray[np.bool_]] = ()) -> Scored:
-    """The scores of all items for one query, which are `words` [2, I] by its words; `left` [I] each: items
-    that filters leave."""
-    near = nearest.near(vector, _in_question(words, left) if nearest.index else np.zeros(0, np.int64))
-    return Scored(
-        np.concatenate([words, near.cosines[None]]), np.concatenate([standardise(words), near.z[None]])
-    )
-
-
-def _in_question(words: F32, left: Sequence[NDArray[np.bool_]]) -> Rows:
-    """The rows of the best by words, and of what filters leave where it is not much."""
-    found = [top_items(scores[None], min(N_NEAREST, int((scores != 0).sum())))[0] for scores in words]
-    found += [np.flatnonzero(each) for each in left if int(each.sum()) <= N_COMPARED]
-    return np.unique(np.concatenate(found)).astype(np.int64)

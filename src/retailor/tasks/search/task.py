@@ -119,7 +119,7 @@ class Search:
             )
         twin = copy(self)
         twin.encoder = encoder
-        twin._fitted = self._fitted and replace(self._fitted, encoder=encoder)
+        twin._fitted = self._fitted and replace(self._fitted, encoder=encoder).ready()
         return twin
 
     def evaluate(self, shop: Shop) -> Scores:

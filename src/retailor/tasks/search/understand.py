@@ -84,39 +84,46 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
     return Understood(text, query.filters + read, {**joined, **mended}, thing)
 
 
+def n_ordered(query: SearchQuery) -> int:
+    """How many of the best have to be known for a page."""
+    n = query.offset + query.k
+    return n if query.sort == "relevance" else -(-n // _N_SORTED) * _N_SORTED
+
+
 def page(
     query: SearchQuery,
     scores: F32,
-    chosen: Chosen,
-    found: Rows,
+    here: Chosen,
+    is_found: Bools,
+    rows: Rows,
     table: ItemTable,
-    ties: NDArray[np.int64],
+    ties: NDArray[np.integer],
 ) -> Rows:
-    """The rows of one page: by score, or of the best that were found by what was asked for.
+    """Which of the items in question, which are `rows` [n], are on one page: by score, or of the best that
+    were found by what was asked for.
 
     By that each _N_SORTED of the best are ordered apart, so that a page is the same whatever came before.
     """
-    n = min(query.offset + query.k, int(chosen.allowed.sum()))
+    n = min(query.offset + query.k, int(np.count_nonzero(here.allowed)))
     sorts = query.sort != "relevance"
-    most = -(-n // _N_SORTED) * _N_SORTED if sorts else n
-    best: Rows = top_items(chosen.ordered(scores)[None], most, ties)[0]
+    best: Rows = top_items(here.ordered(scores)[None], n_ordered(query) if sorts else n, ties[rows])[0]
     if not sorts:
         return best[query.offset :]
-    known = np.isin(best, found)
-    parts = [best[i : i + _N_SORTED][known[i : i + _N_SORTED]] for i in range(0, len(best), _N_SORTED)]
-    rows = np.concatenate([table.sorted_by(query.sort, part) for part in parts] or [best])
-    return rows[query.offset : n]
+    parts = [best[i : i + _N_SORTED] for i in range(0, len(best), _N_SORTED)]
+    kept = [table.sorted_by(query.sort, rows[part[is_found[part]]]) for part in parts]
+    found = np.concatenate(kept or [rows[:0]])[query.offset : n]
+    return np.searchsorted(rows, found)
 
 
 def whys(
     rows: Rows, raw: F32, table: ItemTable, understood: Understood, seen: Bools, otherwise: Bools
 ) -> list[Why]:
-    """Why each of some items is found; `raw` [3, I], `seen` and `otherwise` [I] are of all."""
+    """Why each of some items [n] is found; `raw` [3, n] are their scores, `seen` and `otherwise` [n] too."""
     return [
         Why("query synonyms")
-        if otherwise[row] and raw[:2, row].any()
-        else why(raw[:, row], table.title(row), understood.text, seen=bool(seen[row]))
-        for row in rows
+        if otherwise[i] and raw[:2, i].any()
+        else why(raw[:, i], table.title(row), understood.text, seen=bool(seen[i]))
+        for i, row in enumerate(rows)
     ]
 
 
@@ -128,7 +135,10 @@ def why(raw: F32, title: str, query: str, *, seen: bool) -> Why:
     return Why(code, words=tuple(shared_words(query, title)))
 
 
-def ties_of(item_ids: Sequence[str]) -> NDArray[np.int64]:
+def ties_of(item_ids: Sequence[str]) -> NDArray[np.int32]:
     """The place of each item [I] among equal scores: by a hash, so that no name is favoured."""
-    digests = [hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids]
-    return np.argsort(np.argsort([int.from_bytes(digest) >> 1 for digest in digests]))
+    digests = b"".join([hashlib.sha256(item_id.encode()).digest()[:8] for item_id in item_ids])
+    order = np.argsort(np.frombuffer(digests, ">u8") >> np.uint64(1))
+    places = np.empty(len(order), np.int32)
+    places[order] = np.arange(len(order), dtype=np.int32)
+    return places

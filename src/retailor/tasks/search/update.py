@@ -55,12 +55,13 @@ def with_items(known: Indexed, rows: Sequence[int], items: pl.DataFrame) -> Inde
     """The same with `items` in `rows`, those behind the last one new: words are indexed as a fit would."""
     texts = texts_of(items)
     titles = dict(zip(items["item_id"], texts["titles"], strict=True))
+    lexical = {
+        name: index.replaced(dict(zip(rows, texts[name], strict=True)))
+        for name, index in known.lexical.items()
+    }
     return Indexed(
-        {
-            name: index.replaced(dict(zip(rows, texts[name], strict=True)))
-            for name, index in known.lexical.items()
-        },
-        known.table.replaced(rows, items),
+        lexical,
+        known.table.replaced(rows, items).indexed(lexical["titles"], lexical["details"]),
         known.speller.with_texts(texts["details"]),
         None if known.suggester is None else known.suggester.with_titles(titles),
     )

@@ -18,6 +18,7 @@ from retailor.seeds import stream
 from retailor.tasks.search.presence.rehearsal import Rehearsed, rehearsals
 from retailor.tasks.search.presence.signs import NAMES, Asked, signs_of
 from retailor.tasks.search.rerank.candidates import Catalogue
+from retailor.tasks.search.synonyms.expansion import docs_with
 
 F32 = NDArray[np.float32]
 N_FOLDS = 5
@@ -99,7 +100,7 @@ class Presence:
 
         Infinite where one title has all its words: whoever writes "tent" where tents are sold has found them.
         """
-        every = np.ones(len(asked.cosines), np.bool_)
+        every = np.ones(len(catalogue.titles), np.bool_)
         if _all_in_a_title(asked.text, catalogue, every):
             return np.inf
         signs = signs_of(asked, catalogue, every)
@@ -108,10 +109,13 @@ class Presence:
 
 def _all_in_a_title(text: str, catalogue: Catalogue, left: NDArray[np.bool_]) -> bool:
     """Whether one title has all words of a query, of those that are left [I]."""
-    words = content_words(text)
-    rows = np.flatnonzero(left)
-    covered = catalogue.synonyms.covered(catalogue.titles, text, words, rows)
-    return bool(words) and float(covered.max(initial=0.0)) > 1 - 1e-4
+    words, titles = content_words(text), catalogue.titles
+    if not words:
+        return False
+    others = catalogue.synonyms.docs(titles, text)
+    rows = docs_with(titles, max(words, key=titles.idf), others)  # such a title has the rarest word
+    covered = catalogue.synonyms.covered(titles, text, words, rows[left[rows]].astype(np.int64))
+    return float(covered.max(initial=0.0)) > 1 - 1e-4
 
 
 def _signs(asked: Sequence[Rehearsed], catalogue: Catalogue, encoder: Encoder) -> F32:
@@ -133,7 +137,7 @@ def _encoded(texts: Sequence[str], encoder: Encoder) -> dict[str, F32]:
 
 def _asked(text: str, vector: F32, catalogue: Catalogue) -> Asked:
     cosines = np.asarray(catalogue.vectors @ vector, np.float32)
-    return Asked(text, cosines, standardise(cosines[None])[0])
+    return Asked(text, np.arange(len(cosines)), cosines, standardise(cosines[None])[0])
 
 
 def _fitted(signs: F32, fits: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:

@@ -20,23 +20,27 @@ N_BEST, N_NEAREST = 10, 3
 
 
 class Asked(NamedTuple):
-    """A query, and how near in meaning every item is to it [I]: cosines, and their z-scores."""
+    """A query, and how near in meaning some items are to it [n], the nearest N_BEST of all at least.
+
+    They are `rows`, ascending, with their cosines, and the z-scores of these.
+    """
 
     text: str
+    rows: NDArray[np.int64]
     cosines: F32
     z: F32
 
 
 def signs_of(asked: Asked, catalogue: Catalogue, left: Bools) -> F32:
     """The signs [len(NAMES)] of a query among the items that are `left` [I], at least one."""
-    n = min(N_BEST, int(left.sum()))
-    able = asked.cosines if left.all() else np.where(left, asked.cosines, -np.inf)
+    n = min(N_BEST, int(np.count_nonzero(left)))
+    able = asked.cosines if left.all() else np.where(left[asked.rows], asked.cosines, -np.inf)
     best = top_items(able[None], n)[0]
     words = dict.fromkeys(content_words(asked.text))
     idf = {word: catalogue.details.idf(word) for word in words}
     others = catalogue.synonyms.docs(catalogue.details, asked.text)
     docs = {word: _left_with(docs_with(catalogue.details, word, others), left) for word in words}
-    kinds = catalogue.categories.of_item[best]
+    kinds = catalogue.categories.of_item[asked.rows[best]]
     known = kinds[kinds >= 0]
     return np.array(
         [
@@ -51,7 +55,7 @@ def signs_of(asked: Asked, catalogue: Catalogue, left: Bools) -> F32:
 
 
 def _left_with(docs: NDArray[np.integer], left: Bools) -> NDArray[np.integer]:
-    return np.asarray(docs[left[docs]])
+    return docs if left.all() else np.asarray(docs[left[docs]])
 
 
 def _most_covered(weights: dict[str, float], docs: dict[str, NDArray[np.integer]], n: int) -> float:

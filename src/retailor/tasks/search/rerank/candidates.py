@@ -75,7 +75,7 @@ class Candidates:
 
 
 def reordered(first: F32, rows: Sequence[int] | Rows, scores: F32) -> F32:
-    """The scores of all items [I]: `scores` of `rows`, and below them the others as they were."""
+    """The scores of some items [n]: `scores` of `rows`, and below them the others as they were."""
     found = first.copy()
     found[rows] = -np.inf
     best = found.max(initial=-np.inf)

@@ -36,17 +36,19 @@ class Found:
     """What the first look at the catalogue gave for one query."""
 
     query: str
-    z: F32
-    """Z-scores [3, I] of each of SCORERS."""
-    first: F32
-    """What items were ordered by [I]."""
     rows: Rows
-    """Of the best of them."""
+    """The items in question [n]."""
+    z: F32
+    """Their z-scores [3, n] of each of SCORERS."""
+    first: F32
+    """What they were ordered by [n]."""
+    best: Rows
+    """The places of the best among them."""
 
     @property
     def candidates(self) -> Candidates:
-        """Those rows alone."""
-        return Candidates(self.query, self.rows, self.z[:, self.rows], self.first[self.rows])
+        """The best alone."""
+        return Candidates(self.query, self.rows[self.best], self.z[:, self.best], self.first[self.best])
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Reranker:
         return replace(self, learned=Learned(Order(say=say), log={"category": say}))
 
     def scores(self, found: Found, judged: str = "") -> F32:
-        """The scores of all items [I], the candidates before the others.
+        """The scores of the items in question [n], the candidates before the others.
 
         `judged` is the query in the shop's judgments: it is scored by what did not learn from it.
         """
@@ -73,7 +75,7 @@ class Reranker:
         rule, category = candidates.by_rule(self.catalogue), candidates.category(self.catalogue)
         features = features_of(candidates, self.catalogue, rule, category) if order.trees else None
         given = order.scores(candidates.first, rule, category, features)
-        return reordered(found.first, found.rows, given)
+        return reordered(found.first, found.best, given)
 
     def learn(
         self, found: Sequence[Found], judged: Mapping[str, F32], *, n_folds: int, seed: int
@@ -105,7 +107,7 @@ class Reranker:
         candidates = found.candidates
         rule, category = candidates.by_rule(self.catalogue), candidates.category(self.catalogue)
         features = features_of(candidates, self.catalogue, rule, category)
-        return Listed(found.query, features, grades[found.rows], rule, category)
+        return Listed(found.query, features, grades[found.rows[found.best]], rule, category)
 
     def save(self, folder: Path) -> None:
         """Writes what was learned; the catalogue is the task's."""
@@ -148,8 +150,8 @@ def _table(
 
 
 def _ndcg(found: Found, grades: F32, order: Order, one: Listed) -> float:
-    given = order.scores(found.first[found.rows], one.rule, one.category, one.features)
-    scores = reordered(found.first, found.rows, given)
+    given = order.scores(found.first[found.best], one.rule, one.category, one.features)
+    scores = reordered(found.first, found.best, given)
     return float(ndcg_at(Ranked.cases([graded_ranks(scores, grades)]), 10)[0])
 
 
