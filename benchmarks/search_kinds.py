@@ -5,7 +5,8 @@
 104 queries, English and Chinese, written with the kinds that they mean before anything was tried on them
 (`questions/demo_search_kinds.jsonl`); half of them ('kept') were put away until the end. An item is right
 when it is of a meant kind, in either language. The shop's own judgments, which are of other queries, are
-learned from in the row "retailor" and not in those "without judgments".
+learned from in the row "retailor" and not in those "without judgments"; "languages apart" has the items'
+vectors as the encoder gives them.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ def main() -> None:
     searches = {
         "retailor": Search(encoder).fit(shop),
         "without judgments": Search(encoder).fit(unjudged),
+        "without judgments, languages apart": Search(encoder, SearchSettings(across_languages=False)).fit(
+            unjudged
+        ),
         "without judgments, no category": Search(encoder, SearchSettings(category_weight=0)).fit(unjudged),
     }
     item_ids = shop.items["item_id"].to_list()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retailor.models.shapes import Role
 from retailor.retrieval.languages import directions_between, read_scripts, scripts_of, without
 from retailor.shop.tables import Shop, conform
-from retailor.tasks.search import Search
+from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.models import tiny_encoder
 
@@ -113,6 +113,8 @@ def test_what_is_meant_comes_before_what_is_in_the_language_of_the_query(tmp_pat
     titles = dict(bilingual().items.select("item_id", "title").iter_rows())
     for query, kind in (("tent", ("tent", "帐篷")), ("帐篷", ("tent", "帐篷")), ("lamp", ("lamp", "灯"))):
         assert all(any(word in titles[each] for word in kind) for each in found(search, query)), query
+    apart = Search(Biased(), SearchSettings(across_languages=False)).fit(bilingual())
+    assert all(titles[each].isascii() for each in found(apart, "tent"))
     search.save(tmp_path / "search")
     again = Search.load(tmp_path / "search", open_encoder=lambda folder: Biased())
     assert found(again, "lamp") == found(search, "lamp")

@@ -108,7 +108,8 @@ def _indexed(
     lexical = {name: BM25Index.of(each, k1=settings.k1, b=settings.b) for name, each in texts.items()}
     meant = meanings(shop.items)
     vectors = memo_vectors(encoder, meant, work=work)
-    between = directions_between(vectors, read_scripts(meant, getattr(encoder, "tokenizer", None)))
+    tokenizer = getattr(encoder, "tokenizer", None) if settings.across_languages else None
+    between = directions_between(vectors, read_scripts(meant, tokenizer))
     vectors = halved(without(vectors, between))
     nearest = Nearest.of(vectors, settings, between)
     table = ItemTable.of(shop).indexed(lexical["titles"], lexical["details"])

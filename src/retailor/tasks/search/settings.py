@@ -38,6 +38,9 @@ class SearchSettings:
     """How the items' vectors are kept in memory: as they are, or as codes that find the nearest while the
     vectors stay on the disk: a quarter of it with 'int8', a sixteenth with 'pca' (the principal components,
     a quarter of them), a thirtieth with 'binary'. The log has what the codes miss."""
+    across_languages: bool = True
+    """Whether the items' vectors are kept without what tells the catalogue's languages apart, of the scripts
+    that the encoder reads: else a query finds what is written in its own language first."""
     n_folds: int = Field(default=10, ge=2)
     k1: float = Field(default=1.2, gt=0)
     b: float = Field(default=0.75, ge=0, le=1)
