@@ -169,3 +169,15 @@ def test_of_many_bounds_all_give_way_at_once() -> None:
     """Else so many would be tried in every way that one question takes a minute."""
     many = [Filter("price", "<=", 1.0 + i / 100, text=f"under {1 + i / 100}") for i in range(40)]
     assert choose(TABLE, many).relaxed == tuple(many) and choose(TABLE, many).allowed.all()
+
+
+def test_a_colour_within_a_category_stays_whatever_the_thing_is_called() -> None:
+    wish, within = Filter("colour", "=", "red", text="red"), Filter("category", "=", "Bags")
+    rows = [
+        {"item_id": str(i), "title": title, "category": ["Bags"]}
+        for i, title in enumerate(("grey bag", "red tote"))
+    ]
+    table = ItemTable.of(Shop.of(items=pl.DataFrame(rows)))
+    assert choose(table, [wish], (), np.array([0])).relaxed == (wish,)
+    found = choose(table, [wish, within], (), np.array([0]))
+    assert not found.relaxed and found.wanted.tolist() == [False, True]

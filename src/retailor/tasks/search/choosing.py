@@ -83,6 +83,7 @@ def choose(
     colours = [each for each in wishes if each.field == "colour"]
     if (
         having is not None
+        and not any(each.field == "category" for each in strict)  # which says what the thing is, by any name
         and not words_are_elsewhere(having, allowed)
         and words_are_elsewhere(having, allowed & table.passing(colours))
     ):
