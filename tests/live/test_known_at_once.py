@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from retailor.live.shapes import Line
 from retailor.live.shop import LiveShop
 
-NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def shops(tmp_path: Path) -> Iterator[tuple[LiveShop, LiveShop]]:
         yield both[0], both[1]
 
 
-def line(n: int) -> Line:
-    return Line(f"e{n}", "event", NOW, f"u{n % 3}", f"P{n}", "view", None, {"position": n})
+def line(n: int, at: datetime = NOW) -> Line:
+    return Line(f"e{n}", "event", at, f"u{n % 3}", f"P{n}", "view", None, {"position": n})
 
 
 def known(shop: LiveShop) -> dict[str, Any]:
@@ -61,5 +61,6 @@ def test_what_another_wrote_between_is_read(shops: tuple[LiveShop, LiveShop]) ->
     one.take([[line(4)]])
     assert known(one)["numbers"] == [1, 2, 3, 4]
     other.forget(["u1"])
-    one.take([[line(7), line(8)]])
+    after = datetime.now(UTC) + timedelta(minutes=1)  # what had happened before would be refused
+    one.take([[line(7, after), line(8, after)]])
     assert one.recent.items_of("u1") == ("P7",) and one.recent.number == other.recent.number + 2
