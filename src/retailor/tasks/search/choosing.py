@@ -53,7 +53,7 @@ class Chosen:
 
 
 def choose(
-    table: ItemTable, filters: Sequence[Filter], gone: Sequence[int] = (), having: Rows | None = None
+    table: ItemTable, filters: Sequence[Filter], gone: Rows | Sequence[int] = (), having: Rows | None = None
 ) -> Chosen:
     """The items that meet the filters, without those that are `gone`.
 
@@ -67,7 +67,7 @@ def choose(
     strict = [each for each in filters if not (each.text and each.op == "=")]
     wishes = [each for each in filters if each.text and each.op == "="]
     held = table.passing([each for each in strict if not each.text])
-    held[list(gone)] = False
+    held[np.asarray(gone, np.int64)] = False
     read: dict[str, list[Filter]] = {}
     for each in strict:
         if each.text:

@@ -36,11 +36,10 @@ def understood(made: Fitted, query: SearchQuery) -> Understood:
 
 def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> Found:
     """What is found for a query, and its `vector` [d]."""
-    gone = [made.rows[item_id] for item_id in query.exclude if item_id in made.rows]
-    gone += query.hidden.rows(made.rows).tolist()
+    gone = _gone(made, query)
     words = said(made.lexical, asked.text, made.catalogue.synonyms)
     strict = choose(made.table, asked.filters, gone)
-    may_give_way = gone or any(
+    may_give_way = len(gone) > 0 or any(
         not each.text or each.op != "=" or each.field == "colour" for each in asked.filters
     )
     having = _having(made, asked, words) if may_give_way else NO_ROWS
@@ -110,8 +109,14 @@ def _having(made: Fitted, asked: Understood, words: Said) -> NDArray[np.int64]:
     return rows_with_words(words)
 
 
+def _gone(made: Fitted, query: SearchQuery) -> NDArray[np.int64]:
+    """The rows that are not to be found, the query's own and those that nobody finds."""
+    own = [made.rows[item_id] for item_id in query.exclude if item_id in made.rows]
+    return np.concatenate([np.array(own, np.int64), query.hidden.rows(made.rows)])
+
+
 def _given_way(
-    made: Fitted, asked: Understood, gone: Sequence[int], strict: Chosen, having: NDArray[np.int64]
+    made: Fitted, asked: Understood, gone: NDArray[np.int64], strict: Chosen, having: NDArray[np.int64]
 ) -> Chosen:
     """What will do where bounds and colours give way for an item that has the words."""
     if not words_are_elsewhere(having, strict.wanted):
@@ -179,7 +184,7 @@ def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
         weights = made.held_out.get(query, made.weights_of(query))
         strict = choose(made.table, asked[query].filters)
         having = _having(made, asked[query], said(made.lexical, asked[query].text, made.catalogue.synonyms))
-        chosen = _given_way(made, asked[query], (), strict, having)
+        chosen = _given_way(made, asked[query], NO_ROWS, strict, having)
         rows = (
             scores.z[0],
             scores.z[2],
