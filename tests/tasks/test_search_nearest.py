@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retailor.models.hashed import HashEncoder
 from retailor.retrieval import packed
 from retailor.retrieval.blend import standardise
+from retailor.retrieval.languages import without
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
@@ -65,13 +66,37 @@ def test_new_and_changed_vectors_are_compared(
     known = vectors()
     asked = -known.mean(axis=0)  # far from all
     asked /= np.linalg.norm(asked)
-    grown = np.concatenate([known, asked[None]])
-    grown[5] = asked
-    made = Nearest.of(known, settings).updated(grown, [5, 400])
-    assert cosines(made, asked, [5, 400]) == pytest.approx([1, 1], abs=1e-5)
+    made = Nearest.of(known, settings).updated(np.stack([asked, asked]), [5, 400])
+    assert cosines(made, asked, [5, 400]) == pytest.approx([1, 1], abs=1e-3)
     made.save(tmp_path)
     again = Nearest.load(tmp_path, settings)
     assert cosines(again, asked, [5, 400]) == pytest.approx([1, 1], abs=1e-3)
+
+
+@pytest.mark.parametrize("settings", [SearchSettings(), SearchSettings(index_from=100), *PACKED])
+def test_across_languages_cosines_and_their_z_scores_are_the_encoders(
+    tmp_path: Path, settings: SearchSettings
+) -> None:
+    """Whether anything fits is told by these; only the order compares without the languages' directions."""
+    known = vectors()
+    asked, every = known[7], np.arange(len(known))
+    direction = np.linalg.svd(known)[2][:1].astype(np.float32)
+    across, plain = Nearest.across(known, settings, direction), Nearest.of(known, settings)
+    across.save(tmp_path)
+    new = known[[3, 4]] * np.float32(0.5)
+    wanted = standardise((known @ asked)[None])[0]
+    for made in (across, Nearest.load(tmp_path, settings)):
+        near = made.near(asked, every)
+        np.testing.assert_allclose(near.cosines, known @ asked, atol=2e-3)
+        np.testing.assert_allclose(near.own_z, wanted, atol=0.03)
+        level = without(known, direction) @ asked
+        np.testing.assert_allclose(near.z, standardise(level[None])[0], atol=0.03)
+        np.testing.assert_allclose(made.whole(), known, atol=2e-3)
+        more = made.updated(new, [3, 400]).near(asked, np.arange(401))
+        assert more.cosines[[3, 400]] == pytest.approx(new @ asked, abs=2e-3)
+    near = plain.near(asked, every)
+    np.testing.assert_array_equal(near.z, near.own_z)
+    assert Nearest.across(known, settings, direction[:0]).along is None
 
 
 @pytest.fixture(scope="module", params=["graph", "int8", "pca", "binary"])

@@ -49,7 +49,7 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
     seen = np.zeros_like(matches)
     if asked.text and made.reads(asked.text):
         matches |= look.raw[2] >= made.least_cosine
-        meant = Asked(asked.text, look.rows, look.raw[2], look.z[2])
+        meant = Asked(asked.text, look.rows, look.raw[2], look.own_z)
         if made.presence and not made.presence.fits(meant, made.catalogue):
             matches[:], chosen = False, strict
     here = chosen.at(look.rows)

@@ -14,13 +14,13 @@ from retailor.models.encoding import memo_vectors
 from retailor.models.pictures.items import ItemPictures
 from retailor.models.shapes import Encoder
 from retailor.retrieval.bm25 import BM25Index
-from retailor.retrieval.languages import directions_between, read_scripts, without
+from retailor.retrieval.languages import directions_between, read_scripts
 from retailor.shop.tables import Shop
 from retailor.tasks.search.evaluate import judged_items
 from retailor.tasks.search.finding import first_looks, z_scores
 from retailor.tasks.search.item_table import ItemTable, meanings, texts_of
 from retailor.tasks.search.model import Fitted
-from retailor.tasks.search.nearest import Nearest
+from retailor.tasks.search.nearest import Nearest, halved
 from retailor.tasks.search.pictures import Looks
 from retailor.tasks.search.presence.nonsense import least_cosine
 from retailor.tasks.search.presence.presence import Presence
@@ -31,7 +31,6 @@ from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.suggest import Suggester
 from retailor.tasks.search.synonyms.mined import lines_of, mined_pairs
 from retailor.tasks.search.synonyms.rules import lines_of_file
-from retailor.tasks.search.update import halved
 from retailor.tasks.search.weights import SCORERS, Learned, learned_weights, ndcg_of_weights
 from retailor.text.fields import is_language
 
@@ -59,7 +58,11 @@ def fit(
         reranker = made.reranker.learn(looks, judged, n_folds=settings.n_folds, seed=settings.seed)
         made, learned = replace(made, reranker=reranker), learned | reranker.learned.log
     presence = Presence.learned(
-        made.catalogue, encoder, read, false_alarms=settings.false_alarms, seed=settings.seed
+        replace(made.catalogue, vectors=made.nearest.whole()),
+        encoder,
+        read,
+        false_alarms=settings.false_alarms,
+        seed=settings.seed,
     )
     log |= {**learned, "nothing_fits": None if presence is None else presence.log}
     log["seconds"] = round(time.perf_counter() - started, 3)
@@ -107,11 +110,10 @@ def _indexed(
     item_ids = shop.items["item_id"].to_list()
     lexical = {name: BM25Index.of(each, k1=settings.k1, b=settings.b) for name, each in texts.items()}
     meant = meanings(shop.items)
-    vectors = memo_vectors(encoder, meant, work=work)
+    vectors = halved(memo_vectors(encoder, meant, work=work))
     tokenizer = getattr(encoder, "tokenizer", None) if settings.across_languages else None
     between = directions_between(vectors, read_scripts(meant, tokenizer))
-    vectors = halved(without(vectors, between))
-    nearest = Nearest.of(vectors, settings, between)
+    nearest = Nearest.across(vectors, settings, between)
     table = ItemTable.of(shop).indexed(lexical["titles"], lexical["details"])
     catalogue = Catalogue(lexical["details"], lexical["titles"], nearest.vectors, table)
     made = Fitted(

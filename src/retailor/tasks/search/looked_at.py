@@ -53,6 +53,8 @@ class Scored:
     rows: Rows
     raw: F32
     z: F32
+    own_z: F32
+    """Of the cosines as the encoder has them [n], where those of `z` compare across languages."""
     rest_cosine: float = -np.inf
 
 
@@ -96,20 +98,22 @@ def scored(
     by_words = _standardised(raw[:2], n_items)
     meaning = np.zeros(len(rows), np.float32)
     meaning[place] = near.z
-    z = np.concatenate([by_words, meaning[None]])
-    return Scored(rows, raw, z, near.mean)
+    own = np.zeros(len(rows), np.float32)
+    own[place] = near.own_z
+    return Scored(rows, raw, np.concatenate([by_words, meaning[None]]), own, near.mean)
 
 
 def _of_all(words: Said, near: Near, n_items: int) -> Scored:
     by_words = np.stack(words.scores)
-    cosines, z = near.cosines, near.z
+    cosines, z, own_z = near.cosines, near.z, near.own_z
     if len(near.rows) < n_items:
-        cosines, z = np.full(n_items, near.mean, np.float32), np.zeros(n_items, np.float32)
-        cosines[near.rows], z[near.rows] = near.cosines, near.z
+        cosines, (z, own_z) = np.full(n_items, near.mean, np.float32), np.zeros((2, n_items), np.float32)
+        cosines[near.rows], z[near.rows], own_z[near.rows] = near.cosines, near.z, near.own_z
     return Scored(
         np.arange(n_items),
         np.concatenate([by_words, cosines[None]]),
         np.concatenate([standardise(by_words), z[None]]),
+        own_z,
     )
 
 

@@ -46,7 +46,11 @@ class Near:
 
     rows: Rows
     cosines: F32
+    """As the encoder has them."""
     z: F32
+    """Across languages: of inner products with the vectors that have lost theirs."""
+    own_z: F32
+    """Of the cosines."""
     mean: float
 
 
@@ -60,52 +64,93 @@ class Nearest:
     changed: frozenset[int] = frozenset()
     """Rows that the index has an earlier vector of."""
     mean: NDArray[np.float64] | None = None
+    """Of the vectors with `along` behind them [d + k], and their second moment [d + k, d + k]."""
     moment: NDArray[np.float64] | None = None
     directions: F32 | None = None
     """Between the languages of the catalogue [k, d]: the vectors have no part along these."""
+    along: F32 | None = None
+    """What the vectors had along them [I, k]: with it their cosines are those of the encoder."""
 
     @classmethod
     def of(
-        cls, vectors: NDArray[np.floating], settings: SearchSettings, directions: F32 | None = None
+        cls,
+        vectors: NDArray[np.floating],
+        settings: SearchSettings,
+        directions: F32 | None = None,
+        along: F32 | None = None,
     ) -> Self:
         """With the codes that the settings ask for, or a graph from `index_from` items on."""
         if settings.vectors != "float32":
-            return cls._with(vectors, PackedVectors.of(vectors, settings.vectors), directions)
+            return cls._with(vectors, PackedVectors.of(vectors, settings.vectors), directions, along)
         if len(vectors) < settings.index_from:
-            return cls(vectors, directions=directions)
+            return cls(vectors, directions=directions, along=along)
         whole = np.asarray(vectors, np.float32)
-        return cls._with(vectors, VectorIndex.build(whole, method="approximate"), directions)
+        return cls._with(vectors, VectorIndex.build(whole, method="approximate"), directions, along)
+
+    @classmethod
+    def across(cls, vectors: F32, settings: SearchSettings, directions: F32) -> Self:
+        """Of vectors [I, d] as the encoder gives them: without their parts along the directions [k, d]."""
+        if not len(directions):
+            return cls.of(vectors, settings)
+        return cls.of(halved(without(vectors, directions)), settings, directions, vectors @ directions.T)
 
     @classmethod
     def _with(
-        cls, vectors: NDArray[np.floating], index: VectorIndex | PackedVectors, directions: F32 | None
+        cls,
+        vectors: NDArray[np.floating],
+        index: VectorIndex | PackedVectors,
+        directions: F32 | None,
+        along: F32 | None,
     ) -> Self:
-        return cls(vectors, index, frozenset(), *_moments(vectors), directions)
+        return cls(vectors, index, frozenset(), *_moments(vectors, along), directions, along)
 
-    def levelled(self, new: F32) -> F32:
-        """Vectors [n, d] of further items, as those of the catalogue are: without their language."""
-        return new if self.directions is None else without(new, self.directions)
+    def whole(self) -> NDArray[np.floating]:
+        """The vectors [I, d] as the encoder gives them."""
+        if self.directions is None or self.along is None:
+            return self.vectors
+        return np.asarray(self.vectors, np.float32) + self.along @ self.directions
 
-    def updated(self, vectors: NDArray[np.floating], rows: Sequence[int]) -> Nearest:
-        """With `vectors`, of which `rows` are new or changed: these are compared with every query."""
-        if self.index is None:
-            return replace(self, vectors=vectors)
-        return replace(self, vectors=vectors, changed=self.changed | frozenset(rows))
+    def updated(self, new: F32, rows: Sequence[int]) -> Nearest:
+        """With vectors [n, d] of the encoder in `rows`, some behind the last: these are compared with every
+        query."""
+        made = replace(self, vectors=with_vectors(self.vectors, rows, new))
+        if self.directions is not None and self.along is not None:
+            level = without(new, self.directions)
+            made = replace(
+                self,
+                vectors=with_vectors(self.vectors, rows, level),
+                along=with_vectors(self.along, rows, new @ self.directions.T),
+            )
+        return made if self.index is None else replace(made, changed=self.changed | frozenset(rows))
 
     def near(self, query: F32, rows: Rows) -> Near:
         """How near items are to a query's vector [d]: the nearest, and `rows`, which are compared too; or
         without an index all."""
         if self.index is None or self.mean is None or self.moment is None:
             every = np.asarray(self.vectors @ query, np.float32)
-            return Near(np.arange(len(every)), every, standardise(every[None])[0], -np.inf)
-        asked = query.astype(np.float64)
-        mean = float(self.mean @ asked)
-        spread = float(np.sqrt(max(float(asked @ self.moment @ asked) - mean**2, 1e-12)))
+            z = standardise(every[None])[0]
+            if self.directions is None or self.along is None:
+                return Near(np.arange(len(every)), every, z, z, -np.inf)
+            cosines = every + self.along @ (self.directions @ query)
+            return Near(np.arange(len(every)), cosines, z, standardise(cosines[None])[0], -np.inf)
         found = self.index.search(query, N_NEAREST)[0][0]
         some = np.unique(np.concatenate([found[found >= 0], rows, np.array(sorted(self.changed), np.int64)]))
-        cosines = np.asarray(self.vectors[some], np.float32) @ query
-        z = ((cosines - np.float32(mean)) / np.float32(spread)).astype(np.float32)
-        return Near(some, cosines, z, mean)
+        level = np.asarray(self.vectors[some], np.float32) @ query
+        z, mean = self._z(level, query)
+        if self.directions is None or self.along is None:
+            return Near(some, level, z, z, mean)
+        beside = self.directions @ query
+        cosines = level + self.along[some] @ beside
+        own_z, mean = self._z(cosines, np.concatenate([query, beside]))
+        return Near(some, cosines, z, own_z, mean)
+
+    def _z(self, products: F32, asked: F32) -> tuple[F32, float]:
+        """z-scores of inner products [n] with a query of the first numbers of the moments, and the mean."""
+        assert self.mean is not None and self.moment is not None
+        exact, n = asked.astype(np.float64), len(asked)
+        mean = float(self.mean[:n] @ exact)
+        spread = float(np.sqrt(max(float(exact @ self.moment[:n, :n] @ exact) - mean**2, 1e-12)))
+        return ((products - np.float32(mean)) / np.float32(spread)).astype(np.float32), mean
 
     def told(self, encoder: Encoder, shop: Shop) -> dict[str, Any]:
         """What codes save and miss, asked with judged queries or else titles; {} without codes."""
@@ -135,8 +180,8 @@ class Nearest:
         """Writes the vectors in half precision, and the index, where there is one and it has every vector as
         it is."""
         save_file({"vectors": self.vectors.astype(np.float16)}, folder / _VECTORS)
-        if self.directions is not None and len(self.directions):
-            save_file({"directions": self.directions}, folder / _LANGUAGES)
+        if self.directions is not None and self.along is not None:
+            save_file({"directions": self.directions, "along": self.along}, folder / _LANGUAGES)
         if self.changed or self.index is None or self.mean is None or self.moment is None:
             return
         if isinstance(self.index, VectorIndex):
@@ -148,26 +193,47 @@ class Nearest:
     @classmethod
     def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """What was saved; an index that is not there is made."""
-        directions = None
+        directions = along = None
         if (folder / _LANGUAGES).exists():
-            directions = load_file(folder / _LANGUAGES)["directions"]
+            languages = load_file(folder / _LANGUAGES)
+            directions, along = languages["directions"], languages["along"]
         if settings.vectors != "float32":
             there = on_disk(folder / _VECTORS, "vectors")
             if not (folder / CODES).exists():
-                return cls.of(there, settings, directions)
+                return cls.of(there, settings, directions, along)
             known = load_file(folder / _MOMENTS)
             index = PackedVectors.load(folder, there)
-            return cls(there, index, frozenset(), known["mean"], known["moment"], directions)
+            return cls(there, index, frozenset(), known["mean"], known["moment"], directions, along)
         vectors = load_floats(folder / _VECTORS, "vectors")
         if not (folder / _GRAPH).exists():
-            return cls.of(vectors, settings, directions)
-        return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH), directions)
+            return cls.of(vectors, settings, directions, along)
+        return cls._with(vectors, VectorIndex.with_graph(vectors, folder / _GRAPH), directions, along)
 
 
-def _moments(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean [d] and the second moment [d, d], of blocks that come from the disk one by one."""
-    mean, moment = np.zeros(vectors.shape[1]), np.zeros((vectors.shape[1],) * 2)
-    for block in blocks(vectors):
+def _moments(
+    vectors: NDArray[np.floating], along: F32 | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean [d + k] and the second moment of vectors with what lies `along` directions [I, k] behind each,
+    of blocks that come from the disk one by one."""
+    beside = np.zeros((len(vectors), 0), np.float32) if along is None else along
+    n, start = vectors.shape[1] + beside.shape[1], 0
+    mean, moment = np.zeros(n), np.zeros((n, n))
+    for part in blocks(vectors):
+        block = np.hstack([part, beside[start : start + len(part)]])
+        start += len(part)
         mean += block.sum(axis=0, dtype=np.float64)
         moment += block.T @ block
     return mean / max(len(vectors), 1), moment / max(len(vectors), 1)
+
+
+def with_vectors(known: NDArray[np.floating], rows: Sequence[int], new: F32) -> NDArray[np.floating]:
+    """The vectors [I, d] with `new` in `rows`, with room for those behind the last one; in memory."""
+    grown = np.zeros((max(len(known), *(row + 1 for row in rows)), known.shape[1]), known.dtype)
+    grown[: len(known)] = known
+    grown[list(rows)] = halved(new)
+    return grown
+
+
+def halved(vectors: F32) -> F32:
+    """In half precision, as they will be on disk: a loaded task ranks exactly as the fitted one."""
+    return vectors.astype(np.float16).astype(np.float32)

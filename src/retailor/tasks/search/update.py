@@ -36,12 +36,13 @@ def updated(made: Fitted, items: pl.DataFrame) -> Fitted:
     place = {item_id: row for row, item_id in enumerate(item_ids)}
     rows = [place[item_id] for item_id in items["item_id"]]
     known = with_items(Indexed(made.lexical, made.table, made.speller, made.suggester), rows, items)
-    vectors = with_vectors(
-        made.nearest.vectors, rows, made.nearest.levelled(made.encoder.encode(meanings(items)))
-    )
-    nearest = made.nearest.updated(vectors, rows)
+    nearest = made.nearest.updated(made.encoder.encode(meanings(items)), rows)
     catalogue = Catalogue(
-        known.lexical["details"], known.lexical["titles"], vectors, known.table, made.catalogue.synonyms
+        known.lexical["details"],
+        known.lexical["titles"],
+        nearest.vectors,
+        known.table,
+        made.catalogue.synonyms,
     )
     looks = made.looks and made.looks.with_room(len(item_ids))
     words, speller, suggester = known.lexical[SCORERS[0]], known.speller, known.suggester
@@ -65,16 +66,3 @@ def with_items(known: Indexed, rows: Sequence[int], items: pl.DataFrame) -> Inde
         known.speller.with_texts(texts["details"]),
         None if known.suggester is None else known.suggester.with_titles(titles),
     )
-
-
-def with_vectors(known: NDArray[np.floating], rows: Sequence[int], new: F32) -> NDArray[np.floating]:
-    """The vectors [I, d] with `new` in `rows`, with room for those behind the last one; in memory."""
-    grown = np.zeros((max(len(known), *(row + 1 for row in rows)), known.shape[1]), known.dtype)
-    grown[: len(known)] = known
-    grown[list(rows)] = halved(new)
-    return grown
-
-
-def halved(vectors: F32) -> F32:
-    """In half precision, as they will be on disk: a loaded task ranks exactly as the fitted one."""
-    return vectors.astype(np.float16).astype(np.float32)
