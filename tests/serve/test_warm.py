@@ -113,7 +113,37 @@ def test_it_stops_between_two_answers_and_begins_anew(
     warmer.start()
     while "50 answers are made" not in caplog.text:
         time.sleep(0.01)
-    warmer.stop()
+    warmer.close()
+
+
+def test_a_stop_while_it_begins_waits_for_it_and_nothing_begins_after(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload begins it in a thread of its own, and a server may be stopped at that moment."""
+    beginning, may = threading.Event(), threading.Event()
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            if self.name == "warm":
+                beginning.set()
+                may.wait(10)
+            super().start()
+
+    warmer = warmer_of(service, tmp_path / "queries", "tent\n" * 50)
+    monkeypatch.setattr(threading, "Thread", Late)
+    reload, stopped = Late(target=warmer.start), []
+    reload.start()
+    assert beginning.wait(10)
+    stop = Late(target=lambda: stopped.append(warmer.close()))
+    stop.start()
+    stop.join(0.1)
+    assert not stopped
+    may.set()
+    stop.join(10)
+    reload.join(10)
+    assert stopped == [None]
+    warmer.start()
+    assert warmer._thread is not None and not warmer._thread.is_alive()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")

@@ -33,7 +33,7 @@ def warms(service: Service, entries: Mapping[str, Entry], settings: ServeSetting
     try:
         yield warmer
     finally:
-        warmer.stop()
+        warmer.close()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class Warmer:
         self._service, self._entries, self._path = service, entries, path
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._changing, self._closed = threading.Lock(), False
         try:
             path.open("rb").close()
         except OSError as error:
@@ -52,14 +53,26 @@ class Warmer:
             ) from None
 
     def start(self) -> None:
-        """Begins anew, in a thread of its own; the one before ends."""
-        self.stop()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=kept(self._run), args=(self._stop,), name="warm", daemon=True)
-        self._thread.start()
+        """Begins anew, in a thread of its own; the one before ends. Any thread may call it; nothing begins once
+        it is closed, as after a reload that comes with the stop of a server."""
+        with self._changing:
+            if self._closed:
+                return
+            self._end()
+            self._stop = threading.Event()
+            self._thread = threading.Thread(
+                target=kept(self._run), args=(self._stop,), name="warm", daemon=True
+            )
+            self._thread.start()
 
-    def stop(self) -> None:
-        """Ends after the answer that is being made."""
+    def close(self) -> None:
+        """Ends after the answer that is being made, for good."""
+        self._stop.set()
+        with self._changing:
+            self._closed = True
+            self._end()
+
+    def _end(self) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(self._service.settings.timeout_s)
