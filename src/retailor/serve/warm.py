@@ -53,8 +53,8 @@ class Warmer:
             ) from None
 
     def start(self) -> None:
-        """Begins anew, in a thread of its own; the one before ends. Any thread may call it; nothing begins once
-        it is closed, as after a reload that comes with the stop of a server."""
+        """Begins anew, in a thread of its own; the one before ends. Any thread may call it; nothing begins
+        once it is closed, as after a reload that comes with the stop of a server."""
         with self._changing:
             if self._closed:
                 return
