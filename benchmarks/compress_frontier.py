@@ -53,7 +53,7 @@ from retailor.seeds import stream
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.scorers.two_tower import Whitening
 from retailor.tasks.search.evaluate import judged_items
 

@@ -39,7 +39,8 @@ from retailor.tasks.recommend import (
     TuningSettings,
     TwoTowerSettings,
 )
-from retailor.tasks.recommend.customers import Cases, read_catalogue
+from retailor.tasks.recommend.cases import Cases
+from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import Ranks, buckets_of, scores_of
 
 OURS, TUNED = "retailor", "retailor, encoder tuned on behaviour"

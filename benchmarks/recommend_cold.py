@@ -26,7 +26,7 @@ from retailor.seeds import stream
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, TuningSettings
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 
 SHARE = 0.1
 CONTROL = "retailor, tf-idf-svd in every slot (control)"

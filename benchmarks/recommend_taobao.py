@@ -22,7 +22,7 @@ from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.cases import Cases
 from retailor.tasks.recommend.evaluate.next_item import scores_of
 from retailor.tasks.recommend.settings import BEHAVIOURS
 

@@ -35,7 +35,8 @@ from retailor.shop.sources.settings import Source
 from retailor.shop.split import split_by_time
 from retailor.shop.tables import open_shop
 from retailor.tasks.recommend import Recommender
-from retailor.tasks.recommend.customers import read_catalogue, read_customers
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import read_customers
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.clean_shop import clean
 

@@ -33,7 +33,7 @@ from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 
 OURS = "retailor"

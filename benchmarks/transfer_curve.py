@@ -27,7 +27,7 @@ from retailor.prove.settings import bounded
 from retailor.shop.read import read
 from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.settings import RecommendSettings, SasrecSettings
 from retailor.text.clean_shop import clean
 

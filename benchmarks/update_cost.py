@@ -37,7 +37,8 @@ from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend
-from retailor.tasks.recommend.customers import Catalogue, Customers
+from retailor.tasks.recommend.catalogue import Catalogue
+from retailor.tasks.recommend.customers import Customers
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query.candidates import Finder, Near, Popular, TfidfPostings, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features

@@ -64,7 +64,7 @@ from retailor.shop.split import leave_last_out
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend, joined
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.fit import understand
 from retailor.tasks.recommend.query.ask import text_scores
 from retailor.tasks.recommend.scorers.parts import ALL_TEXTS, BY_WORDS, NO_TEXT, OURS, READERS

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import read_catalogue
+from retailor.tasks.recommend.catalogue import read_catalogue
 
 SCORES = """
 import json

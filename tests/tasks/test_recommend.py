@@ -23,7 +23,9 @@ from retailor.retrieval.popularity import Popularity
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
-from retailor.tasks.recommend.customers import Cases, hold_out, read_catalogue, read_customers
+from retailor.tasks.recommend.cases import Cases, hold_out
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import read_customers
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.ask import reads_text, recommend, text_scores

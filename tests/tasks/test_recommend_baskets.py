@@ -18,7 +18,9 @@ from retailor.shop.gone import Gone
 from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
-from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers
+from retailor.tasks.recommend.cases import hold_out
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import read_customers
 from retailor.tasks.recommend.evaluate.baskets import ranks_of, read_baskets
 from retailor.tasks.recommend.forget import forget
 from retailor.tasks.recommend.scorers.user_history import UserHistory

@@ -8,7 +8,7 @@ from retailor.retrieval.blend import Blend
 from retailor.retrieval.histories import Histories
 from retailor.tasks.recommend.blend.coldness import ColdBlend, customer_groups, item_groups, joined
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.cases import Cases
 
 BLEND = Blend(("tfidf_kernel", "sequential_knn"), (1.0, 0.5))
 

@@ -25,7 +25,8 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend import update as updating
-from retailor.tasks.recommend.customers import Customers, read_catalogue, read_customers
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import Customers, read_customers
 from retailor.tasks.recommend.forget import forget
 from retailor.tasks.recommend.model import Fitted
 from retailor.tasks.recommend.scorers.makers import counted

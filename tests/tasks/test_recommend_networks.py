@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.histories import Histories
 from retailor.tasks.recommend import RecommendSettings, SasrecSettings, TuningSettings
 from retailor.tasks.recommend.behaviour import Moments, clusters_of, fit_encoder
-from retailor.tasks.recommend.customers import hold_out
+from retailor.tasks.recommend.cases import hold_out
 from retailor.tasks.recommend.scorers.sasrec import SASRec, fit_sasrec, padded
 from retailor.testing.models import tiny_encoder
 

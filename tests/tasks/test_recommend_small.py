@@ -18,7 +18,7 @@ from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSetti
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader, out_of_fold
 from retailor.tasks.recommend.blend.tuning import choose_by_coldness, cold_start, drop_parts, values_of
-from retailor.tasks.recommend.customers import UNSOLD_A_CASE, Cases, hold_out
+from retailor.tasks.recommend.cases import UNSOLD_A_CASE, Cases, hold_out
 from retailor.tasks.recommend.fit import default_blends
 from retailor.tasks.recommend.shapes import RecommendQuery
 

@@ -19,7 +19,7 @@ from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend import update as updating
-from retailor.tasks.recommend.customers import Catalogue
+from retailor.tasks.recommend.catalogue import Catalogue
 from retailor.tasks.recommend.query import candidates
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer

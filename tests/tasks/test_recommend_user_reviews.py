@@ -11,7 +11,9 @@ import pytest
 from retailor.retrieval.histories import Histories
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings, TwoTowerSettings
-from retailor.tasks.recommend.customers import hold_out, read_catalogue, read_customers, with_reviews
+from retailor.tasks.recommend.cases import hold_out
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import read_customers, with_reviews
 from retailor.tasks.recommend.scorers.user_reviews import UserReviews
 from retailor.tasks.recommend.shapes import RecommendQuery
 from retailor.testing.toys import HashEncoder

@@ -17,13 +17,9 @@ from retailor.prove.words import WordVectors
 from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import (
-    UNSOLD_A_CASE,
-    Cases,
-    hold_out,
-    read_catalogue,
-    read_customers,
-)
+from retailor.tasks.recommend.cases import UNSOLD_A_CASE, Cases, hold_out
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.customers import read_customers
 from retailor.tasks.recommend.scorers.two_tower import Whitening, unit
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.fields import is_language

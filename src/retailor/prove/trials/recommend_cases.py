@@ -14,15 +14,9 @@ from retailor.prove.kinds import LEAST_CASES
 from retailor.retrieval.histories import Histories
 from retailor.seeds import stream
 from retailor.shop.tables import Shop, conform
-from retailor.tasks.recommend.customers import (
-    Cases,
-    Catalogue,
-    Customers,
-    read_cases,
-    read_catalogue,
-    read_customers,
-    weighed_events,
-)
+from retailor.tasks.recommend.cases import Cases, read_cases
+from retailor.tasks.recommend.catalogue import Catalogue, read_catalogue
+from retailor.tasks.recommend.customers import Customers, read_customers, weighed_events
 from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.fields import is_language
 

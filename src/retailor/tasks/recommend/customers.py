@@ -1,137 +1,27 @@
-"""From the shop's tables to what the scorers take: a catalogue and the customers' histories."""
+"""From the shop's events to the histories of its customers."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import polars as pl
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import MissingTable
 from retailor.retrieval.counting import Changed
-from retailor.retrieval.growing import appended, longer, with_places
+from retailor.retrieval.growing import longer, with_places
 from retailor.retrieval.histories import Histories
 from retailor.retrieval.ragged import Ragged
-from retailor.seeds import stream
 from retailor.shop.tables import Shop
+from retailor.tasks.recommend.catalogue import Catalogue
 from retailor.tasks.recommend.settings import RecommendSettings
-from retailor.text.fields import is_language, item_texts
+from retailor.text.fields import is_language
 
 T = TypeVar("T", bound=np.generic)
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """The items that can be recommended, in rows; a row's number means nothing."""
-
-    item_ids: Sequence[str]
-    titles: Sequence[str]
-    categories: Sequence[tuple[str, ...]]
-    prices: NDArray[np.float64]
-    """NaN where the price is not known."""
-    texts: tuple[str, ...] = field(default=(), repr=False)
-    """Only while fitting: the item as text."""
-
-    def __len__(self) -> int:
-        return len(self.item_ids)
-
-    @cached_property
-    def ix(self) -> Mapping[str, int]:
-        """item_id to row."""
-        return {item_id: row for row, item_id in enumerate(self.item_ids)}
-
-    @cached_property
-    def ties(self) -> NDArray[np.uint64]:
-        """A hash of each item_id, to order equal scores by [I]."""
-        digests = b"".join(hashlib.blake2b(one.encode(), digest_size=8).digest() for one in self.item_ids)
-        return np.frombuffer(digests, np.uint64)
-
-    @cached_property
-    def by_category(self) -> dict[str, NDArray[np.int64]]:
-        """Category name, in lower case, to the rows of its items."""
-        rows: dict[str, list[int]] = {}
-        for row, path in enumerate(self.categories):
-            for name in dict.fromkeys(step.strip().lower() for step in path):
-                rows.setdefault(name, []).append(row)
-        return {name: np.array(found) for name, found in rows.items()}
-
-    @cached_property
-    def category_shares(self) -> sp.csr_matrix:
-        """How much of each item lies in each category of its path, all steps alike [I, C]."""
-        names = list(self.by_category.values())
-        columns = np.repeat(np.arange(len(names)), [len(found) for found in names])
-        rows = np.concatenate([*names, np.zeros(0, np.int64)])
-        each = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(self), len(names)))
-        n_each = np.asarray(each.sum(axis=1)).ravel()
-        return sp.csr_matrix(sp.diags(1 / np.maximum(n_each, 1)) @ each)
-
-    def with_items(self, other: Catalogue, rows: Sequence[int]) -> Catalogue:
-        """This catalogue with some items of another behind its own, whose ids it lacks."""
-        ids = tuple(other.item_ids[row] for row in rows)
-        grown = Catalogue(
-            longer(self.item_ids, ids),
-            longer(self.titles, tuple(other.titles[row] for row in rows)),
-            longer(self.categories, tuple(other.categories[row] for row in rows)),
-            appended(self.prices, other.prices[list(rows)]),
-        )
-        # What was worked out of the ids is taken along: to hash all of them again would cost the most.
-        ties = appended(self.ties, Catalogue(ids, (), (), self.prices[:0]).ties)
-        vars(grown).update(ties=ties, ix=with_places(self.ix, ids))
-        return grown
-
-    def rows(self, item_ids: Iterable[str]) -> list[int]:
-        """The rows of the items that are in the catalogue, in order."""
-        return [self.ix[item_id] for item_id in item_ids if item_id in self.ix]
-
-    def title(self, row: int) -> str:
-        return self.titles[row] or self.item_ids[row]
-
-    def table(self) -> pl.DataFrame:
-        """The catalogue as it is saved."""
-        return pl.DataFrame(
-            {
-                "item_id": list(self.item_ids),
-                "title": list(self.titles),
-                "category": [list(path) for path in self.categories],
-                "price": pl.Series(self.prices, dtype=pl.Float64),
-            },
-            schema_overrides={"item_id": pl.String, "title": pl.String, "category": pl.List(pl.String)},
-        )
-
-    @classmethod
-    def of_table(cls, table: pl.DataFrame) -> Catalogue:
-        """The inverse of `table`."""
-        return cls(
-            tuple(table["item_id"]),
-            tuple(table["title"]),
-            tuple(tuple(path) for path in table["category"].to_list()),
-            table["price"].to_numpy(),
-        )
-
-
-def read_catalogue(shop: Shop) -> Catalogue:
-    """Every item that the shop lists or that has an event; without the items table, their ids alone.
-
-    In the order of their ids, so that nothing random depends on the order of the tables.
-    """
-    listed = shop.items.filter(pl.col("item_id").is_not_null()).unique(
-        "item_id", keep="first", maintain_order=True
-    )
-    known = pl.concat([listed["item_id"], shop.events["item_id"].drop_nulls()]).unique().sort()
-    items = pl.DataFrame({"item_id": known}).join(listed, on="item_id", how="left", maintain_order="left")
-    return Catalogue(
-        tuple(items["item_id"]),
-        tuple(items["title"].fill_null("")),
-        tuple(tuple(name for name in path or () if name) for path in items["category"].to_list()),
-        items["price"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
-        tuple(item_texts(items)),
-    )
 
 
 @dataclass(frozen=True)
@@ -316,115 +206,3 @@ def with_reviews(
 def rows_in(column: str, ids: pl.Series) -> pl.Expr:
     """The row in `ids` of each id of the column."""
     return pl.col(column).cast(pl.Enum(ids)).to_physical()
-
-
-SCORES_AT_ONCE = 60_000_000
-UNSOLD_A_CASE = 10
-"""So many items that nobody has chosen stand beside each that a case asks for: its odds are then theirs."""
-
-
-def n_scored(n: int, n_items: int, *, least: int = 30) -> int:
-    """Of n cases so many that their scores of every item fit in memory."""
-    return min(n, max(least, SCORES_AT_ONCE // max(n_items, 1)))
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Questions with a known answer: whose history (row, −1 a new customer), and the item that came next."""
-
-    customers: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    """−1: the item is not in the catalogue, so that nobody can find it."""
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def first(self, n: int) -> Cases:
-        """The first n."""
-        return Cases(self.customers[:n], self.targets[:n])
-
-
-def hold_out(
-    histories: Histories, n: int, seed: int, *, repeats: bool = False, n_unsold: int = 0
-) -> tuple[Histories, Cases]:
-    """The histories without the last event of n customers at most, and those events as cases.
-
-    Only customers whose last item is new to them and not their first are asked. `n_unsold` items of the
-    catalogue have no event: of items that are left without one, at most one in UNSOLD_A_CASE of that many is
-    asked for. With fewer unsold items, to have no event would itself be a sign of the answer; and if no such
-    item were asked for, a shop of many unsold items would choose its weights on the easy cases alone.
-
-    Of histories in baskets the whole last one is held out, since its other items would give the answer away,
-    and one item of it, drawn, is the case.
-    """
-    if histories.baskets is not None:
-        return _last_baskets(histories, n, seed, n_unsold)
-    last = histories.offsets[1:] - 1
-    lengths = histories.lengths()
-    asked = np.flatnonzero(lengths > 0)
-    again = np.zeros(len(histories), np.int64)
-    if len(asked):
-        same = histories.items == np.repeat(histories.items[last[asked]], lengths[asked])
-        again[asked] = np.add.reduceat(same, histories.offsets[asked], dtype=np.int64)
-    able = np.flatnonzero((lengths > 1) & (repeats | (again == 1)))
-    chosen = stream(seed, "validation").permutation(able)[:n]
-    held = histories.items[last[chosen]]
-    n_items = int(histories.items.max(initial=-1)) + 1
-    n_left = np.bincount(histories.items, minlength=n_items) - np.bincount(held, minlength=n_items)
-    new = n_left[held] == 0
-    chosen = np.sort(chosen[~new | (np.cumsum(new) <= n_unsold // UNSOLD_A_CASE)])
-    keep = np.ones(len(histories.items), bool)
-    keep[last[chosen]] = False
-    lengths[chosen] -= 1
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    rest = histories.events(keep, offsets)
-    return rest, Cases(chosen, histories.items[last[chosen]].astype(np.int64))
-
-
-def _last_baskets(histories: Histories, n: int, seed: int, n_unsold: int) -> tuple[Histories, Cases]:
-    owners, in_last = histories.owners(), histories.basket_ages() == 1
-    earlier = np.bincount(owners[~in_last], minlength=len(histories))
-    chosen = stream(seed, "validation").permutation(np.flatnonzero(earlier))[:n]
-    drawn = np.zeros(len(histories), np.int64)
-    mixed = stream(seed, "validation items").permutation(np.flatnonzero(in_last))
-    drawn[owners[mixed]] = mixed
-    held = histories.items[drawn[chosen]]
-    left = ~(in_last & np.isin(owners, chosen))
-    new = np.bincount(histories.items[left], minlength=int(histories.items.max(initial=-1)) + 1)[held] == 0
-    chosen = np.sort(chosen[~new | (np.cumsum(new) <= n_unsold // UNSOLD_A_CASE)])
-    keep = ~(in_last & np.isin(owners, chosen))
-    lengths = np.bincount(owners[keep], minlength=len(histories))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return histories.events(keep, offsets), Cases(chosen, histories.items[drawn[chosen]].astype(np.int64))
-
-
-def read_cases(
-    shop: Shop, catalogue: Catalogue, customers: Customers, settings: RecommendSettings
-) -> tuple[Cases, dict[str, int]]:
-    """Each event of `shop` as a case, given the customers' known histories, and how many were left out why.
-
-    An item that the customer already has is not asked for, since it is masked, unless `repeats` count; an
-    event that repeats another of `shop` is asked once.
-    """
-    events = (
-        weighed_events(shop, settings)
-        .sort("user_id", "time", maintain_order=True)
-        .unique(["user_id", "item_id"], keep="first", maintain_order=True)
-    )
-    n_all = len(events)
-    users = np.array(events["user_id"].unique().sort(), dtype=object)
-    users = stream(settings.seed, "test").permutation(users)
-    events = events.filter(pl.col("user_id").is_in(users[: settings.n_test].tolist()))
-    n_sampled = len(events)
-    histories = customers.histories
-    rows = np.array([customers.ix.get(one, -1) for one in events["user_id"]], np.int64)
-    targets = np.array([catalogue.ix.get(one, -1) for one in events["item_id"]], np.int64)
-    seen = np.zeros(len(rows), bool)
-    for i, (row, target) in enumerate(zip(rows, targets, strict=True)):
-        if row >= 0:
-            own = histories.items[histories.offsets[row] : histories.offsets[row + 1]]
-            seen[i] = bool((own == target).any())
-    if settings.repeats:
-        seen[:] = False
-    counts = {"events": n_all, "not drawn": n_all - n_sampled, "already in the history": int(seen.sum())}
-    return Cases(rows[~seen], targets[~seen]), counts

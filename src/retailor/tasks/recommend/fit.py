@@ -26,16 +26,9 @@ from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.blend.folds import ahead
 from retailor.tasks.recommend.blend.texts import told
 from retailor.tasks.recommend.blend.tuning import choose_among, choose_blends, choose_scales, values_of
-from retailor.tasks.recommend.customers import (
-    Cases,
-    Catalogue,
-    Customers,
-    hold_out,
-    n_scored,
-    read_catalogue,
-    read_customers,
-    with_reviews,
-)
+from retailor.tasks.recommend.cases import Cases, hold_out, n_scored
+from retailor.tasks.recommend.catalogue import Catalogue, read_catalogue
+from retailor.tasks.recommend.customers import Customers, read_customers, with_reviews
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.query.ask import recommend
 from retailor.tasks.recommend.query.candidates import Finder

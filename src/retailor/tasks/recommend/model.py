@@ -28,7 +28,8 @@ from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.store.shared import load_arrays
 from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
-from retailor.tasks.recommend.customers import Catalogue, Customers
+from retailor.tasks.recommend.catalogue import Catalogue
+from retailor.tasks.recommend.customers import Customers
 from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features, parts_of, tensors_of
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer

@@ -22,7 +22,7 @@ from retailor.shop.tables import Shop
 from retailor.store import artifact
 from retailor.tasks.recommend import model
 from retailor.tasks.recommend.blend.coldness import ColdBlend
-from retailor.tasks.recommend.customers import Cases, read_cases
+from retailor.tasks.recommend.cases import Cases, read_cases
 from retailor.tasks.recommend.evaluate.baskets import basket_ranks, basket_scores, read_baskets
 from retailor.tasks.recommend.evaluate.next_item import Ranks, rank_cases, scores_of
 from retailor.tasks.recommend.explored import seen, traits

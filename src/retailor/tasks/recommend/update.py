@@ -23,13 +23,8 @@ from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.ragged import Ragged
 from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.tables import Shop
-from retailor.tasks.recommend.customers import (
-    Catalogue,
-    Customers,
-    read_catalogue,
-    read_customers,
-    with_reviews,
-)
+from retailor.tasks.recommend.catalogue import Catalogue, read_catalogue
+from retailor.tasks.recommend.customers import Customers, read_customers, with_reviews
 from retailor.tasks.recommend.model import Fitted, Understanding, finder_of, review_embeddings, seen
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.makers import are_compared, fit_parts, own_choices

@@ -23,7 +23,7 @@ from retailor.tasks.recommend.blend.coldness import (
 )
 from retailor.tasks.recommend.blend.folds import AS_LEARNED, Rows, Values, ahead, leader
 from retailor.tasks.recommend.blend.texts import choose_texts
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.cases import Cases
 from retailor.tasks.recommend.query.candidates import Finder
 from retailor.tasks.recommend.scorers.makers import closed_forms
 from retailor.tasks.recommend.scorers.parts import ALL_TEXTS, OURS, WEIGHTS, Features, systems_of

@@ -26,7 +26,8 @@ from retailor.retrieval.histories import Histories, Scorer
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined
-from retailor.tasks.recommend.customers import Catalogue, Customers, weighed_events
+from retailor.tasks.recommend.catalogue import Catalogue
+from retailor.tasks.recommend.customers import Customers, weighed_events
 from retailor.tasks.recommend.evaluate.next_item import BLOCK_SCORES
 from retailor.tasks.recommend.settings import RecommendSettings
 

@@ -18,7 +18,7 @@ from retailor.progress import track
 from retailor.retrieval.blend import Blend, standardise
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.tasks.recommend.blend.coldness import ColdBlend, item_groups, joined
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.cases import Cases
 
 BLOCK_SCORES = 12_000_000
 BUCKETS = (

@@ -21,7 +21,7 @@ from retailor.retrieval.next_basket import TifuKnn, UpCf
 from retailor.retrieval.popularity import fit_popularity
 from retailor.store.artifact import fingerprint
 from retailor.store.memo import digest, memo_tensors
-from retailor.tasks.recommend.customers import Cases
+from retailor.tasks.recommend.cases import Cases
 from retailor.tasks.recommend.scorers.parts import Features
 from retailor.tasks.recommend.scorers.sasrec import fit_sasrec
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer

@@ -22,7 +22,7 @@ from retailor.retrieval.growing import appended
 from retailor.retrieval.histories import Histories, Tensors
 from retailor.seeds import derive, stream
 from retailor.store.memo import digest
-from retailor.tasks.recommend.customers import Cases, n_scored
+from retailor.tasks.recommend.cases import Cases, n_scored
 from retailor.tasks.recommend.settings import RecommendSettings
 
 F32 = NDArray[np.float32]
