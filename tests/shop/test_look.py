@@ -12,7 +12,7 @@ import pytest
 from retailor.errors import ConfigError
 from retailor.shop.demo import demo_shop
 from retailor.shop.look import look, picture
-from retailor.shop.tables import Shop
+from retailor.shop.tables import Shop, conform
 
 
 def small() -> Shop:
@@ -104,6 +104,15 @@ time         2024-01-01T00:00 to 2024-01-09T00:00 UTC
 rejects      2
              2 × kind … is wrong
 gaps         items: 1 of 4 have no title, like 'd'"""
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [("Βιβλίο μαγειρικής", "Greek script"), ("ספר בישול", "Hebrew script"), ("หนังสือ", "Thai script")],
+)
+def test_letters_of_any_script_are_letters(title: str, told: str) -> None:
+    items = conform("items", pl.DataFrame({"item_id": ["a"], "title": [title]}))
+    assert [each["language"] for each in look(Shop.of(items=items)).languages] == [told]
 
 
 def test_a_profile_is_json() -> None:

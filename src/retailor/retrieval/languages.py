@@ -16,60 +16,37 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from retailor.scripts import LATIN, SCRIPTS
-from retailor.text.languages import reads
+from retailor.scripts import SCRIPTS
+from retailor.text.languages import LATIN_SCRIPT, reads, script_of
 
 F32 = NDArray[np.float32]
 LEAST = 3
 """A language of fewer texts has no mean to speak of."""
 N_ASKED = 50
 """So many texts of a language tell whether an encoder reads it."""
-UNSPACED = ("ja", "ko", "zh", "th")
-"""Written without spaces between words, or with few: a letter of theirs counts for a word."""
 
 
-def scripts_of(texts: Sequence[str]) -> NDArray[np.int64]:
-    """The script that most words of each text are in [n], a number each; 0 for Latin, and for none.
-
-    Japanese is told from Chinese by its syllables.
-    """
-    text = pl.col("text")
-    counts = [
-        text.str.count_matches(f"[{script}]" if code in UNSPACED else f"[{script}]+")
-        for code, script in {"": LATIN, **SCRIPTS}.items()
-    ]
-    found = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).select(
-        one.cast(pl.Int64).alias(str(i)) for i, one in enumerate(counts)
-    )
-    many = found.to_numpy().astype(np.int64)
-    ja, zh = (1 + list(SCRIPTS).index(code) for code in ("ja", "zh"))
-    is_japanese = (many[:, ja] > 0) & (many[:, ja] * 10 >= many[:, zh])
-    many[is_japanese, ja] += many[is_japanese, zh]
-    many[is_japanese, zh] = 0
-    best = many[:, 1:].argmax(axis=1) + 1 if len(many) else np.zeros(0, np.int64)
-    return np.where(many[np.arange(len(many)), best] >= np.maximum(many[:, 0], 1), best, 0)
-
-
-def read_scripts(texts: Sequence[str], tokenizer: Any) -> NDArray[np.int64]:
-    """The script of each text [n], as `scripts_of`, and -1 where an encoder's tokenizer does not know what
-    is of that script in most of them: its vectors of these say little, and their mean nothing. Where there is
-    no tokenizer to ask, no script is known to be read, and all are -1."""
-    groups = scripts_of(texts)
+def read_scripts(texts: Sequence[str], tokenizer: Any) -> list[str]:
+    """The script of each text [n], and '' where an encoder's tokenizer does not know what is of that script
+    in most of them: its vectors of these say little, and their mean nothing. A text without letters counts
+    as Latin. Where there is no tokenizer to ask, no script is known to be read, and all are ''."""
     if tokenizer is None:
-        return np.full_like(groups, -1)
-    for group, script in enumerate(SCRIPTS.values(), start=1):  # no encoder was taught no Latin letters
-        rows = np.flatnonzero(groups == group)
-        some = rows[:: max(1, len(rows) // N_ASKED)]
-        own = [" ".join(re.findall(f"[{script}]+", texts[row])) for row in some]
-        if own and np.mean([reads(tokenizer, each) for each in own]) < 0.5:
-            groups[rows] = -1
-    return groups
+        return [""] * len(texts)
+    told = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)}).select(script_of(pl.col("text")))
+    found: list[str] = told.to_series().fill_null(LATIN_SCRIPT).to_list()
+    for code, script in SCRIPTS.items():  # no encoder was taught no Latin letters
+        own = [text for text, one in zip(texts, found, strict=True) if one == code]
+        some = [" ".join(re.findall(f"[{script}]+", text)) for text in own[:: max(1, len(own) // N_ASKED)]]
+        if some and np.mean([reads(tokenizer, each) for each in some]) < 0.5:
+            found = ["" if one == code else one for one in found]
+    return found
 
 
-def directions_between(vectors: NDArray[np.floating], groups: NDArray[np.integer]) -> F32:
-    """Orthonormal directions [g − 1, d] between the means of vectors [n, d] of g groups of at least LEAST;
-    none [0, d] where there are not two such. Who is in no group has -1."""
-    names, sizes = np.unique(groups[groups >= 0], return_counts=True)
+def directions_between(vectors: NDArray[np.floating], scripts: Sequence[str]) -> F32:
+    """Orthonormal directions [g − 1, d] between the means of vectors [n, d] of g scripts that at least LEAST
+    are in; none [0, d] where there are not two such. What is in none has ''."""
+    groups = np.array(scripts, dtype=str)
+    names, sizes = np.unique(groups[groups != ""], return_counts=True)
     means = np.array([
         np.asarray(vectors[groups == name], np.float64).mean(axis=0) for name in names[sizes >= LEAST]
     ])  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from retailor.scripts import HAN, HANGUL, KANA, LATIN, SCRIPTS
 from retailor.shop.joins import gaps
 from retailor.shop.pseudonyms import personal_ids, personal_note
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, TIME, Shop
 from retailor.shop.unread import unread_lines
+from retailor.text.languages import LATIN_SCRIPT, script_of
 from retailor.text.private import mask
 
 COLD_BUCKETS = (("0", 0, 0), ("1–2", 1, 2), ("3–5", 3, 5), ("6–10", 6, 10), ("more", 11, None))
@@ -26,14 +26,11 @@ _TEXTS = {
 _MAX_TEXTS = 100_000
 _MAX_STEPS = 48
 _MAX_LINES = 20
-_SCRIPTS = {
-    "ja": KANA,
-    "ko": HANGUL,
-    "zh": HAN,
-    "Cyrillic script": SCRIPTS["ru"],
-    "Arabic script": SCRIPTS["ar"],
-    "Latin script": LATIN,
-}
+_SCRIPT_NAMES = {
+    LATIN_SCRIPT: "Latin script", "ru": "Cyrillic script", "ar": "Arabic script", "el": "Greek script",
+    "he": "Hebrew script", "hi": "Devanagari", "th": "Thai script",
+}  # fmt: skip
+"""Of scripts that are no one language's."""
 
 
 @dataclass(frozen=True)
@@ -200,24 +197,13 @@ def _languages(shop: Shop) -> list[dict[str, Any]]:
         step = -(-len(table) // _MAX_TEXTS)
         text = pl.concat_str([pl.col(c).str.slice(0, 300).fill_null("") for c in columns], separator=" ")
         told = table.gather_every(step).select(
-            pl.coalesce(pl.col("language"), _script(text)).fill_null("no letters").alias("language")
+            pl.coalesce(pl.col("language"), script_of(text).replace(_SCRIPT_NAMES))
+            .fill_null("no letters")
+            .alias("language")
         )
         for language, n in _counted(told["language"]).items():
             found.append({"table": name, "language": language, "share": round(n / len(told), 4)})
     return found
-
-
-def _script(text: pl.Expr) -> pl.Expr:
-    """The script that most letters are in; Chinese characters count threefold, for they are words."""
-    counts = [
-        text.str.count_matches(f"[{script}]") * (3 if name == "zh" else 1)
-        for name, script in _SCRIPTS.items()
-    ]
-    most = pl.max_horizontal(counts)
-    told = pl.when(most == 0).then(None)
-    for name, count in zip(_SCRIPTS, counts, strict=True):
-        told = told.when(count == most).then(pl.lit(name))  # type: ignore[assignment]
-    return told.otherwise(None)
 
 
 def _times(shop: Shop) -> dict[str, pl.Series]:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from retailor.scripts import CJK, SCRIPTS
+import polars as pl
+
+from retailor.scripts import CJK, LATIN, SCRIPTS
 
 _IN_SCRIPT = {code: re.compile(f"[{script}]") for code, script in SCRIPTS.items()}
 _WORDS = {
@@ -24,7 +26,29 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _SYLLABLE = re.compile(f"[{CJK}]")
 MOST_STRANGE = 0.35
 """The largest share of strange tokens in a text that still counts as read."""
+LATIN_SCRIPT = "latin"
+UNSPACED = ("ja", "ko", "zh", "th")
 _MARK = re.compile(r"\[(?:link|email|phone)\]")
+
+
+def script_of(text: pl.Expr) -> pl.Expr:
+    """The script that most words of each text are in: a code of SCRIPTS, or 'latin'; null without letters.
+
+    A letter of a script that puts no space between words counts for a word; Japanese is told from Chinese by
+    its syllables. Of two with as many words the one that is not Latin.
+    """
+    counts = {
+        code: text.str.count_matches(f"[{script}]" if code in UNSPACED else f"[{script}]+")
+        for code, script in {**SCRIPTS, LATIN_SCRIPT: LATIN}.items()
+    }
+    is_japanese = (counts["ja"] > 0) & (counts["ja"] * 10 >= counts["zh"])
+    counts["ja"] = pl.when(is_japanese).then(counts["ja"] + counts["zh"]).otherwise(counts["ja"])
+    counts["zh"] = pl.when(is_japanese).then(0).otherwise(counts["zh"])
+    most = pl.max_horizontal(counts.values())
+    told = pl.when(most == 0).then(None)
+    for code, count in counts.items():
+        told = told.when(count == most).then(pl.lit(code))  # type: ignore[assignment]
+    return told.otherwise(None)
 
 
 def language_of(text: str) -> str:
