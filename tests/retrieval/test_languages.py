@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,9 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from retailor.models.shapes import Role
+from retailor.retrieval.blend import standardise
 from retailor.retrieval.languages import directions_between, read_scripts, without
 from retailor.shop.tables import Shop, conform
 from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.presence.signs import Asked
+from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.testing.models import tiny_encoder
 
@@ -122,3 +125,31 @@ def test_what_is_meant_comes_before_what_is_in_the_language_of_the_query(tmp_pat
     assert found(again, "lamp") == found(search, "lamp")
     new = Shop.of(items=conform("items", pl.DataFrame({"item_id": ["N"], "title": ["新的灯五号"]})))
     assert "N" in found(again.update(new), "lamp", 9)
+
+
+def test_whether_anything_fits_is_told_by_the_encoders_own_cosines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each language has lost another part of its vectors: how near the nearest are says less of these."""
+    learned: list[NDArray[np.floating]] = []
+    asked: list[Asked] = []
+
+    class Told:
+        @classmethod
+        def learned(cls, catalogue: Catalogue, *given: Any, **more: Any) -> Told:
+            learned.append(catalogue.vectors)
+            return cls()
+
+        def fits(self, one: Asked, catalogue: Catalogue) -> bool:
+            asked.append(one)
+            return True
+
+        log: ClassVar[dict[str, Any]] = {}
+
+    monkeypatch.setattr("retailor.tasks.search.fit.Presence", Told)
+    encoder = Biased()
+    search = Search(encoder).fit(bilingual())
+    vectors = encoder.encode([*bilingual().items["title"]])
+    np.testing.assert_allclose(learned[0], vectors, atol=2e-3)
+    found(search, "lamp")
+    wanted = vectors @ encoder.encode(["lamp"], role="query")[0]
+    np.testing.assert_allclose(asked[0].cosines, wanted, atol=2e-3)
+    np.testing.assert_allclose(asked[0].z, standardise(wanted[None])[0], atol=0.02)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from retailor.cache.shapes import cache_key
+from retailor.cli.ask import _answer
+from retailor.models.hashed import HashEncoder
 from retailor.shop.cells.stock import read_stock
+from retailor.shop.demo import demo_shop
 from retailor.shop.hidden import Hidden, sold_out
 from retailor.shop.look import look
 from retailor.shop.propose.proposal import propose
 from retailor.shop.read import read
 from retailor.shop.tables import Shop
+from retailor.tasks.recommend import Recommender
+from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.search import Search
+from retailor.tasks.search.shapes import SearchQuery
+from retailor.testing.serving import TOY_TASKS, ToyRecommender
 
 EXPORTS = Path(__file__).parent / "exports"
 
@@ -64,8 +75,6 @@ def test_a_map_may_say_what_cells_mean(tmp_path: Path) -> None:
 
 
 def test_numbers_and_truth_values_of_files_with_types(tmp_path: Path) -> None:
-    import polars as pl
-
     frame = pl.DataFrame({"id": ["a", "b", "c"], "n": [2.0, 0.0, float("nan")], "is": [True, False, None]})
     for column in ("n", "is"):
         frame.select("id", column).write_parquet(tmp_path / f"{column}.parquet")
@@ -131,3 +140,37 @@ def test_a_hidden_set_has_one_short_text_and_finds_its_rows_once() -> None:
     for _ in range(40):
         hidden.rows({"a": 0})
     assert len(hidden._rows) <= 8
+
+
+def test_of_several_offers_one_that_is_there_is_enough(tmp_path: Path) -> None:
+    offers = [{"price": 9, "availability": f"https://schema.org/{one}"} for one in ("OutOfStock", "InStock")]
+    for name, some in (("a", offers), ("b", offers[:1]), ("c", [{"price": 9}])):
+        node = {"@type": "Product", "sku": name, "name": "Lamp", "offers": some}
+        page = f'<script type="application/ld+json">{json.dumps(node)}</script>'
+        (tmp_path / f"{name}.html").write_text(page, "utf-8")
+    items = read("json-ld", *sorted(tmp_path.glob("*.html"))).items
+    assert dict(items.select("item_id", "in_stock").iter_rows()) == {"a": True, "b": False, "c": None}
+
+
+def test_what_is_hidden_is_neither_recommended_nor_found() -> None:
+    shop = demo_shop(60)
+    recommender, search = Recommender().fit(shop), Search(HashEncoder()).fit(shop)
+    best = recommender.predict([RecommendQuery(k=3)])[0].items[0].item_id
+    left = recommender.predict([RecommendQuery(k=60, hidden=Hidden([best, "no such item"]))])[0].items
+    assert best not in {each.item_id for each in left} and len(left) > 10
+    title = str(shop.items.filter(pl.col("item_id") == best)["title"][0])
+    for hidden, there in ((Hidden(), True), (Hidden([best]), False)):
+        found = search.predict([SearchQuery(title, 60, hidden=hidden)])[0].items
+        assert (best in {each.item_id for each in found}) is there
+
+
+def test_the_commands_do_not_show_what_there_is_none_of(tmp_path: Path) -> None:
+    shop = demo_shop(60)
+    ToyRecommender().fit(shop).save(tmp_path / "recommend")
+    rows = shop.items.with_columns(in_stock=pl.int_range(len(shop.items)) % 2 == 0)
+    shop.with_tables(items=rows).save(tmp_path / "clean")
+    stages = [SimpleNamespace(name=name, kind=name, folder=name) for name in ("clean", "recommend")]
+    run: Any = SimpleNamespace(out=tmp_path, stages=stages)
+    answer = _answer(run, TOY_TASKS["recommend"], RecommendQuery(k=100), None)
+    there = {*rows.filter("in_stock")["item_id"]}
+    assert answer.items and {each.item_id for each in answer.items} <= there
