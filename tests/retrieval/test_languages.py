@@ -16,6 +16,7 @@ from retailor.retrieval.blend import standardise
 from retailor.retrieval.languages import directions_between, read_scripts, without
 from retailor.shop.tables import Shop, conform
 from retailor.tasks.search import Search, SearchSettings
+from retailor.tasks.search.presence.nonsense import least_cosine
 from retailor.tasks.search.presence.signs import Asked
 from retailor.tasks.search.rerank.candidates import Catalogue
 from retailor.tasks.search.shapes import SearchQuery
@@ -153,3 +154,6 @@ def test_whether_anything_fits_is_told_by_the_encoders_own_cosines(monkeypatch: 
     wanted = vectors @ encoder.encode(["lamp"], role="query")[0]
     np.testing.assert_allclose(asked[0].cosines, wanted, atol=2e-3)
     np.testing.assert_allclose(asked[0].z, standardise(wanted[None])[0], atol=0.02)
+    assert search._made.least_cosine == pytest.approx(least_cosine(encoder, vectors), abs=2e-3)
+    level = search._made.nearest.vectors
+    assert search._made.least_cosine != pytest.approx(least_cosine(encoder, np.asarray(level)), abs=2e-3)
