@@ -91,6 +91,15 @@ def test_the_column_is_found_by_its_name(header: str, tmp_path: Path) -> None:
     assert table.settings["columns"]["in_stock"] == header
 
 
+def test_a_column_by_which_nothing_would_be_shown_is_unsure(tmp_path: Path) -> None:
+    for name, left in (("none", "0"), ("some", "3")):
+        rows = "".join(f"S-{i},Lamp with {i} bulbs,{left if i == 7 else 0}\n" for i in range(30))
+        (tmp_path / f"{name}.csv").write_text(f"sku,title,stock\n{rows}", "utf-8")
+    none, some = (propose([tmp_path / f"{name}.csv"])[0].tables[0].unsure for name in ("none", "some"))
+    assert "in_stock: by 'stock' there is none of any item, and none would be shown" in none
+    assert not any(each.startswith("in_stock") for each in some)
+
+
 def test_a_count_of_an_order_is_no_stock(tmp_path: Path) -> None:
     rows = "".join(f"u{i % 7},S-{i % 5},{1 + i % 3},2026-03-{1 + i % 28:02d}\n" for i in range(60))
     (tmp_path / "orders.csv").write_text(f"customer,sku,quantity,ordered\n{rows}", "utf-8")

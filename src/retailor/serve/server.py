@@ -234,7 +234,9 @@ def log_start(state: Mapping[str, Any], settings: ServeSettings, port: int, path
     for kind, reason in state["absent"].items():
         _log.info("left out: %s: %s", kind, reason)
     if state["n_sold_out"]:
-        _log.info(
+        level = logging.WARNING if 2 * state["n_sold_out"] > state["n_items"] else logging.INFO
+        _log.log(
+            level,
             "%d of %d items are not shown: the catalogue has none of them",
             state["n_sold_out"],
             state["n_items"],

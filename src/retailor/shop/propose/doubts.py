@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from retailor.shop.cells.stock import read_stock
 from retailor.shop.propose.match import LEAST, SURE, Hints, Match, score, words_for
 from retailor.shop.propose.names import Words, is_of_item, scores
 from retailor.shop.propose.profile import Profile
@@ -43,6 +44,10 @@ def doubts(match: Match, profiles: Mapping[str, Profile], hints: Hints) -> list[
     notes += _refused(match, profiles, hints)
     if "rating" in match.columns and 0 < profiles[match.columns["rating"]].high < _LEAST_TOP:
         notes.append(f"rating: none is above {profiles[match.columns['rating']].high:g}; stars of 5 are read")
+    if "in_stock" in match.columns:
+        name = match.columns["in_stock"]
+        if profiles[name].n and not any(read_stock(cell) is True for cell in profiles[name].values):
+            notes.append(f"in_stock: by {name!r} there is none of any item, and none would be shown")
     return notes
 
 
