@@ -139,7 +139,8 @@ CLAIMS = (
           setting="a shop without judgments"),
     Claim("search_kinds", "items of the kind that is asked for, the simulated demo shop, English and Chinese "
           "(these queries were looked at for earlier figures too)", "ndcg@10",
-          {"bm25": "BM25", "without judgments, languages apart": "languages left apart"},
+          {"bm25": "BM25", "encoder": "encoder",
+           "without judgments, languages apart": "languages left apart"},
           ours="without judgments", bucket="kept", setting="encoder = 'e5', a shop without judgments"),
     Claim("answer_words", "answers in words, hetpqa test", "rouge_l",
           {"copying the evidence": "copying the best evidence",

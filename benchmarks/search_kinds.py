@@ -27,7 +27,7 @@ from retailor.models.weights import load_model
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.demo.shop import demo_shop, demo_truth
 from retailor.tasks.search import Search, SearchSettings
-from retailor.tasks.search.item_table import texts_of
+from retailor.tasks.search.item_table import meanings, texts_of
 from retailor.tasks.search.shapes import SearchQuery
 from retailor.text.clean_shop import clean
 
@@ -72,6 +72,7 @@ def main() -> None:
     }
     item_ids = shop.items["item_id"].to_list()
     words = BM25Index.of(texts_of(shop.items)["details"])
+    vectors = encoder.encode(meanings(shop.items))
     rows: list[Score] = []
     questions: list[dict[str, Any]] = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
     for part in ("develop", "kept"):
@@ -80,6 +81,9 @@ def main() -> None:
         meant = [{each: 1.0 for each in item_ids if kinds[each] in one["kinds"]} for one in own]
         best = [[item_ids[row] for row in top_items(words.scores([q]), N_FOUND)[0]] for q in queries]
         rows += figures("bm25", best, meant, part)
+        near = encoder.encode(queries, role="query") @ vectors.T
+        best = [[item_ids[row] for row in top_items(each[None], N_FOUND)[0]] for each in near]
+        rows += figures("encoder", best, meant, part)
         for name, search in searches.items():
             rows += figures(name, asked(search, queries), meant, part)
     sys.stderr.write(f"{rows}\n")
