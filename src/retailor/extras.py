@@ -9,7 +9,7 @@ from retailor.errors import MissingExtra
 
 EXTRAS = {
     "fast": ("openvino",),
-    "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "sacrebleu",
+    "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "llguidance", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),
     "devices": ("lightning_fabric", "cloudpickle"),

@@ -20,8 +20,8 @@ from retailor.models.endpoints.remote import (
     load_remote,
     open_remote,
 )
-from retailor.models.endpoints.structured import structured
 from retailor.models.shapes import Encoder, Generator, TrainableEncoder, TrainableGenerator
+from retailor.models.structured import structured
 from retailor.testing.models import EncoderContract, GeneratorContract
 from retailor.testing.openai_server import OpenAIServer, Scripted
 from retailor.testing.toys import HashEncoder

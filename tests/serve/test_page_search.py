@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 
 from retailor.shop.tables import Shop
@@ -61,3 +62,35 @@ def test_a_bound_that_gave_way_is_told_and_not_asked_for_by_the_next_click(page:
     with page.expect_request("**/search") as sent:
         page.click(".understood .filter >> nth=0")
     assert sent.value.post_data_json["filters"] == []
+
+
+@pytest.fixture(scope="module")
+def mugs(served: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("mugs")
+    items = [
+        {"item_id": f"m{i}", "title": f"mug number {i}", "price": 5.0 + i,
+         "attributes": [{"name": "Material", "value": "steel" if i % 3 else "glass"}]}
+        for i in range(9)
+    ]  # fmt: skip
+    shop = clean(Shop.of(items=pl.DataFrame(items)))
+    shop.save(folder / "clean")
+    Search(HashEncoder()).fit(shop).save(folder / "search")
+    return served([sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"])
+
+
+def test_an_attribute_and_a_range_of_prices_narrow_what_was_found(page: Any, mugs: str) -> None:
+    page.goto(mugs)
+    page.click("#tab-search")
+    page.fill("#text", "mug")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=9 products")
+    page.locator(".understood .filter", has_text="steel 6").click()
+    page.wait_for_selector("text=6 products")
+    row = page.locator(".understood .filters", has_text="price: ")
+    offered = row.locator(".filter").first.inner_text()
+    row.locator(".filter").first.click()
+    page.wait_for_selector(f"text={offered.split()[-1]} products")
+    chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
+    assert chips == ["Material: steel ×", f"price: < {offered.split()[0].split('–')[1]} ×"]
+    page.click(".understood .filter >> nth=1")
+    page.wait_for_selector("text=6 products")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,29 @@ def test_wishes_stay_among_the_words_and_bounds_do_not() -> None:
     assert [each.text for each in reading.filters] == ["red", "Sony", "under $50", "not wireless"]
     assert read_filters("under 50", KNOWN).rest == "under 50"
     assert read("mouse without a cord") == [("words", "!=", "cord", "")]
+
+
+@pytest.mark.parametrize(
+    ("query", "rest"),
+    [
+        ("mugs in stock", "mugs"),
+        ("in-stock red mugs", "red mugs"),
+        ("mugs that are currently in stock under 20", "mugs"),
+        ("laptop available now", "laptop"),
+        ("有货的双人帐篷", "双人帐篷"),
+        ("双人帐篷 现货", "双人帐篷"),
+    ],
+)
+def test_what_is_to_be_in_stock_is_no_word_to_search_by(query: str, rest: str) -> None:
+    known = replace(KNOWN, stocked=True)
+    reading = read_filters(query, known)
+    assert ("stock", "=", "in stock", "") in read(query, known) and reading.searched == rest
+    assert read_filters(query, KNOWN).searched != rest, "a shop that does not say what there is"
+
+
+@pytest.mark.parametrize("query", ["stock pot", "not in stock mugs", "没有货的帐篷", "无货", "stockings"])
+def test_other_words_of_stock_stay_words(query: str) -> None:
+    assert "stock" not in {each[0] for each in read(query, replace(KNOWN, stocked=True))}
 
 
 def test_nothing_is_read_that_the_catalogue_cannot_tell() -> None:

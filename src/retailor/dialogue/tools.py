@@ -205,14 +205,17 @@ def still_held(held: tuple[Filter, ...], said: Sequence[Filter]) -> tuple[Filter
 
 def _gives_way(old: Filter, new: Filter) -> bool:
     """Whether both bound the same fact on the same side, or none meets both; what is not wanted adds up."""
-    if old.field != new.field or "!=" in (old.op, new.op) or old.field in ("category", "words"):
+    if (old.field, old.name) != (new.field, new.name) or old.field in ("category", "words"):
+        return False
+    ops = [{"<": "<="}.get(each.op, each.op) for each in (old, new)]
+    if "!=" in ops:
         return False
     if old.field == "quantity" and dimension_of(old.unit) != dimension_of(new.unit):
         return False
-    if old.op == new.op or isinstance(old.value, str) or isinstance(new.value, str):
+    if ops[0] == ops[1] or isinstance(old.value, str) or isinstance(new.value, str):
         return True
     before, now = _in_one_unit(old), _in_one_unit(new)
-    return now > before if old.op == "<=" or new.op == ">=" else now < before
+    return now > before if ops[0] == "<=" or ops[1] == ">=" else now < before
 
 
 def _in_one_unit(one: Filter) -> float:

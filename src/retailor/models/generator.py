@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from retailor.errors import ModelError
+from retailor.models.bound import JsonBound
 from retailor.models.endpoints.chat import knows_system, start_id, written
 from retailor.models.files import quiet
 from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
@@ -90,16 +91,21 @@ class LocalGenerator:
         temperature: float = 0.0,
         seed: int = 0,
         top_p: float = 1.0,
+        schema: Mapping[str, Any] | None = None,
     ) -> list[str]:
         """One continuation a prompt, in order, without the prompt. Temperature 0 is greedy.
 
-        Sampling takes its noise from `seed` and the prompt, so that a batch gives what singles give.
-        A prompt that is too long loses its beginning. Raises ModelError when `max_tokens` leaves no room.
+        With a JSON `schema` a continuation is JSON of it, as far as `max_tokens` let it come. Sampling takes
+        its noise from `seed` and the prompt, so that a batch gives what singles give.
+        A prompt that is too long loses its beginning. Raises ModelError when `max_tokens` leaves no room, or
+        for a schema or a tokenizer that cannot be bound.
         """
         ids = self.prompt_ids(prompts, room=self._room(max_tokens))
         answers = [""] * len(prompts)
         for picked in by_length([len(row) + max_tokens for row in ids], BUDGET_TOKENS):
             processors = sampler([prompts[i] for i in picked], temperature, top_p, seed)
+            if schema is not None:
+                processors.insert(0, JsonBound(schema, len(picked), self.tokenizer, self.end_ids))
             made = self._continued([ids[i] for i in picked], max_tokens, processors)
             for i, text in zip(picked, made, strict=True):
                 answers[i] = text

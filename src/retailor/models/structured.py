@@ -1,4 +1,4 @@
-"""Answers of a remote model as checked objects of a form, and not as text."""
+"""Answers of a model as checked objects of a form, and not as text."""
 
 from __future__ import annotations
 
@@ -11,35 +11,41 @@ from pydantic import BaseModel, ValidationError
 
 from retailor.errors import ModelError
 from retailor.models.endpoints.remote import RemoteGenerator
+from retailor.models.generator import LocalGenerator
 
 M = TypeVar("M", bound=BaseModel)
 _FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
 
 
 def structured(
-    generator: RemoteGenerator, prompts: Sequence[str], form: type[M], *, max_tokens: int, tries: int = 2
+    generator: RemoteGenerator | LocalGenerator,
+    prompts: Sequence[str],
+    form: type[M],
+    *,
+    max_tokens: int,
+    tries: int = 2,
 ) -> list[M]:
     """One object of the form a prompt, in order.
 
-    The endpoint is given the form's JSON schema, in the request where it takes one and in the prompt always;
-    an answer that is not of the form is asked for again, with what is wrong with it. Raises ModelError that
-    names the first that is not, after `tries`; the tokens of all tries count into the budget.
+    A decoder that runs here can write nothing but JSON of the form's schema. An endpoint is given the schema,
+    in the request where it takes one; it is in the prompt always, and an answer that is not of the form is
+    asked for again, with what is wrong with it. Raises ModelError that names the first that is not, after
+    `tries`: of a decoder one that has no room to end, or meets no check of the form that a schema cannot say.
+    The tokens of all tries count into the budget.
     """
     schema = form.model_json_schema()
     told = "Answer with JSON alone, without any other word, of this schema:\n" + json.dumps(
         schema, ensure_ascii=False
     )
-    options = {
-        "temperature": 0.0,
-        "response_format": {"type": "json_schema", "json_schema": {"name": form.__name__, "schema": schema}},
-    }
     asked = [f"{prompt}\n\n{told}" for prompt in prompts]
     found: dict[int, M] = {}
     wrong: dict[int, str] = {}
-    for _ in range(tries):
+    for _ in range(1 if isinstance(generator, LocalGenerator) else tries):
         left = [i for i in range(len(prompts)) if i not in found]
         again = [asked[i] + _mended(wrong.get(i)) for i in left]
-        for i, answer in zip(left, generator._generated(again, max_tokens, options), strict=True):
+        for i, answer in zip(
+            left, _answers(generator, again, max_tokens, form.__name__, schema), strict=True
+        ):
             made = _read(form, answer)
             if isinstance(made, str):
                 wrong[i] = made
@@ -55,6 +61,22 @@ def structured(
             asked="structured",
         )
     return [found[i] for i in range(len(prompts))]
+
+
+def _answers(
+    generator: RemoteGenerator | LocalGenerator,
+    prompts: Sequence[str],
+    max_tokens: int,
+    name: str,
+    schema: dict[str, Any],
+) -> list[str]:
+    if isinstance(generator, LocalGenerator):
+        return generator.generate(prompts, max_tokens=max_tokens, schema=schema)
+    options = {
+        "temperature": 0.0,
+        "response_format": {"type": "json_schema", "json_schema": {"name": name, "schema": schema}},
+    }
+    return generator._generated(prompts, max_tokens, options)
 
 
 def _mended(wrong: str | None) -> str:

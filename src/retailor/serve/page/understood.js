@@ -3,10 +3,12 @@
 import { h, plain } from "./parts.js";
 import { say } from "./words.js";
 
-const SIGNS = { "<=": "≤ ", ">=": "≥ ", "~": "≈ ", "=": "", "!=": "" };
-const told = ({ field, op, value, unit }) => {
-  const what = `${SIGNS[op]}${value}${unit ? ` ${unit}` : ""}`;
-  return [say(`f_${field}`), op === "!=" ? say("not", { value: what }) : what].filter(Boolean).join(": ");
+const SIGNS = { "<": "< ", "<=": "≤ ", ">=": "≥ ", "~": "≈ ", "=": "", "!=": "" };
+const called = ({ field, name }) => (field === "attribute" ? plain(name) : say(`f_${field}`));
+const told = (each) => {
+  const { field, op, value, unit } = each;
+  const what = field === "stock" ? say("in_stock") : `${SIGNS[op]}${plain(String(value))}${unit ? ` ${unit}` : ""}`;
+  return [called(each), op === "!=" ? say("not", { value: what }) : what].filter(Boolean).join(": ");
 };
 const asked = (filters) => filters.map((each) => ({ ...each, text: "" }));
 
@@ -39,19 +41,36 @@ export function understood(reply, again) {
 const written = (again) =>
   h("button", { type: "button", class: "quiet", onclick: () => again({ read: false }) }, say("as_written"));
 
+// The filters that a value of a facet stands for: "4+" stars, "20–50" money, or a name.
+const NARROWS = {
+  rating: (value) => [{ op: ">=", value: parseFloat(value) }],
+  price: (value) => {
+    const [low, high] = value.replace("+", "").split("–").map(Number);
+    const least = low > 0 ? [{ op: ">=", value: low }] : [];
+    return high === undefined ? least : [...least, { op: "<", value: high }];
+  },
+};
+
 function facets(reply, kept, as) {
-  const taken = new Set(kept.map(({ field, value }) => `${field} ${value}`));
-  const rows = ["category", "brand", "colour"].map((field) => {
-    const open = (reply.facets[field] ?? []).filter(({ value }) => !taken.has(`${field} ${value}`)).slice(0, 6);
-    if (open.length < 2) return "";
-    const buttons = open.map(({ value, n }) =>
-      h(
+  const known = ["category", "brand", "colour", "price", "rating"].map((field) => [{ field }, reply.facets[field]]);
+  const own = Object.entries(reply.attributes ?? {}).map(([name, counts]) => [{ field: "attribute", name }, counts]);
+  const held = new Set(kept.map(({ field, name }) => `${field} ${name ?? ""}`));
+  const taken = new Set(kept.map(({ field, name, value }) => `${field} ${name ?? ""} ${value}`));
+  const rows = [...known, ...own].map(([what, counts]) => {
+    const key = `${what.field} ${what.name ?? ""}`;
+    if (what.field in NARROWS && held.has(key)) return "";
+    const open = (counts ?? []).filter(({ value }) => !taken.has(`${key} ${value}`)).slice(0, 6);
+    if (open.length < (what.field === "rating" ? 1 : 2)) return "";
+    const buttons = open.map(({ value, n }) => {
+      const filters = (NARROWS[what.field] ?? (() => [{ op: "=", value }]))(value);
+      const added = filters.map((each) => ({ unit: "", ...what, ...each }));
+      return h(
         "button",
-        { type: "button", class: "filter", onclick: () => as([...kept, { field, op: "=", value, unit: "" }]) },
-        `${plain(value)} ${n}`,
-      ),
-    );
-    return h("p", { class: "filters" }, `${say(`f_${field}`)}: `, ...buttons);
+        { type: "button", class: "filter", onclick: () => as([...kept, ...added]) },
+        `${plain(value)} ${what.field === "rating" ? "★ " : ""}${n}`,
+      );
+    });
+    return h("p", { class: "filters" }, `${called(what)}: `, ...buttons);
   });
   return h("div", {}, ...rows);
 }

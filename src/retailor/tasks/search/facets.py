@@ -1,4 +1,4 @@
-"""How many of the items found are of each brand, category, colour and range of prices.
+"""How many of the items found are of each brand, category, colour, range of prices and number of stars.
 
 Names are numbers: counting those of some items takes microseconds, not a query of a table.
 """
@@ -57,7 +57,7 @@ class Coded:
         if self.by_row is not None:
             counts = np.bincount(self.by_row[rows] + 1, minlength=len(self.names) + 1)[1:]
         elif FEW * len(rows) < self.n_rows:
-            places = _runs(self._starts[rows], self._starts[rows + 1])
+            places = runs(self._starts[rows], self._starts[rows + 1])
             counts = np.bincount(self.codes[places], minlength=len(self.names))
         else:
             chosen = np.zeros(self.n_rows, np.bool_)
@@ -94,14 +94,17 @@ class Coded:
         return np.searchsorted(self.rows, np.arange(self.n_rows + 1))
 
 
-def _runs(starts: Rows, ends: Rows) -> Rows:
+def runs(starts: Rows, ends: Rows) -> Rows:
     """All places from each start to its end, one after the other."""
     sizes = ends - starts
     return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 
 def price_facet(prices: NDArray[np.float64]) -> Facet:
-    """Up to four ranges with about as many items each, cut at round prices; none where there is no cut."""
+    """Up to four ranges with about as many items each, cut at round prices; none where there is no cut.
+
+    '20–50' is from 20 on and below 50.
+    """
     prices = prices[np.isfinite(prices)]
     if not len(prices):
         return Facet("price", ())
@@ -115,6 +118,12 @@ def price_facet(prices: NDArray[np.float64]) -> Facet:
 
 def _range(low: float, high: float) -> str:
     return f"{low:.12g}–{high:.12g}" if high < float("inf") else f"{low:.12g}+"
+
+
+def star_facet(stars: NDArray[np.float64]) -> Facet:
+    """How many have a mean of so many stars and up; none where that tells nothing apart."""
+    counts = [(f"{least}+", int((stars >= least).sum())) for least in (4, 3, 2)]
+    return Facet("rating", tuple((name, n) for name, n in counts if 0 < n < len(stars)))
 
 
 def nearest_quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:

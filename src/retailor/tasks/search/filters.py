@@ -43,6 +43,8 @@ class Vocabulary:
     """Dimensions of `text.quantities` in which some item has a quantity."""
     priced: bool = True
     rated: bool = False
+    stocked: bool = False
+    """Whether the shop says of some item whether there is any."""
     says: Callable[[str], bool] = lambda phrase: False
     """Whether some title has the phrase, lower case, as it is."""
 
@@ -53,7 +55,7 @@ def read_filters(query: str, known: Vocabulary) -> Reading:
     A query of filters alone is its own rest: something has to be searched for.
     """
     draft = _Draft(unicodedata.normalize("NFKC", query), known)
-    for step in (_ratings, _ranges, _bounds, _sizes, _unwanted, _brands, _colours):
+    for step in (_stock, _ratings, _ranges, _bounds, _sizes, _unwanted, _brands, _colours):
         step(draft)
     return draft.reading(query)
 
@@ -71,7 +73,7 @@ class _Draft:
         words = self.text[start:end].strip(" ,，、的")
         self.found += [(start, replace(each, text=words)) for each in filters]
         self.text, self.lower = _blanked(self.text, start, end), _blanked(self.lower, start, end)
-        if any(each.op != "=" for each in filters):
+        if any(each.op != "=" or each.field == "stock" for each in filters):
             self.searched = _blanked(self.searched, start, end)
 
     def matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
@@ -114,6 +116,11 @@ _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "
              "cny": "CNY", "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY",
              "元": "CNY", "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR",
              "英镑": "GBP"}  # fmt: skip
+
+
+def currency_of(written: str) -> str:
+    """A currency as its code of three letters, as far as it is known: '$' and 'usd' are USD."""
+    return _CURRENCY.get(written.strip().lower(), written.strip().upper())
 
 
 MOST = 1e15
@@ -179,6 +186,20 @@ def _ratings(draft: _Draft) -> None:
         bounded = re.search(r"least|over|above|and|or|\+|至少|不低于|以上|起", match[0])
         if draft.known.rated and bounded:
             draft.take(*match.span(), Filter("rating", ">=", number_of(match["n"])))
+
+
+_STOCK = re.compile(
+    r"(?:(?:that|which)\s+(?:is|are)\s+)?(?<![\w-])(?<!not )(?<!no )(?:(?:currently|now)\s+)?"
+    r"(?:in[- ]stock|available\s+(?:now|today|immediately)|ready\s+to\s+ship)(?:\s+now)?(?![\w-])"
+    r"|(?<![没无])(?:有现货|有货|现货)的?"
+)
+IN_STOCK = "in stock"
+
+
+def _stock(draft: _Draft) -> None:
+    for match in draft.matches(_STOCK):
+        if draft.known.stocked and not draft.known.says(match[0].strip(" 的")):
+            draft.take(*match.span(), Filter("stock", "=", IN_STOCK))
 
 
 _BUDGET = r"(?:(?:priced?|budget|cost(?:s|ing)?|价格|价位|价钱|预算|售价)(?:\s*(?:is|of|在|是|为))?\s*)?"

@@ -77,6 +77,7 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
         is_nearest=not (matches & here.allowed).any(),
         relaxed=chosen.relaxed,
         facets=made.table.facets(rows_found),
+        attributes=made.table.attributes(rows_found),
     )
 
 

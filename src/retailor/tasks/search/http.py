@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, FiniteFloat, StringConstraints, model_val
 from retailor.retrieval.tokens import places_of
 from retailor.tasks.http import IN_A_URL, Count, Hit, Served, Words, hits, strict
 from retailor.tasks.search.shapes import (
+    Facet,
     Filter,
     FilterField,
     Found,
@@ -35,6 +36,8 @@ class FilterBody(BaseModel):
     unit: Annotated[str, Field(max_length=20)] = ""
     text: Annotated[str, Field(max_length=500)] = ""
     """The words that it was read from, in a reply; '' for one that was asked for."""
+    name: Annotated[str, Field(max_length=200)] = ""
+    """Of an attribute, as the shop calls it: `attribute RAM = 16 GB`."""
 
     @model_validator(mode="after")
     def _has_a_number(self) -> Self:
@@ -42,14 +45,18 @@ class FilterBody(BaseModel):
             raise ValueError(f"the value of a {self.field} is a number, not '{self.value[:40]}'")
         if self.field == "quantity" and not is_unit(self.unit):
             raise ValueError(f"'{self.unit}' is no unit; a quantity has one such as kg, cm or l")
+        if (self.field == "attribute") != bool(self.name.strip()):
+            raise ValueError("an attribute has a 'name', and nothing else has one")
+        if self.field not in _NUMBERS and self.op not in ("=", "!="):
+            raise ValueError(f"a {self.field} is = or !=, not {self.op}")
         return self
 
     @classmethod
     def of(cls, one: Filter) -> Self:
-        return cls(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text)
+        return cls(field=one.field, op=one.op, value=one.value, unit=one.unit, text=one.text, name=one.name)
 
     def filter(self) -> Filter:
-        return Filter(self.field, self.op, self.value, self.unit, self.text)
+        return Filter(self.field, self.op, self.value, self.unit, self.text, self.name)
 
 
 class SearchUrl(BaseModel):
@@ -109,6 +116,8 @@ class SearchReply(BaseModel):
     relaxed: list[FilterBody]
     """Filters that no item meets together with the others, and that were left out."""
     facets: dict[str, list[Counted]]
+    attributes: dict[str, list[Counted]]
+    """Of the shop's own attributes, by name, those that tell the items found apart."""
     cached: bool
     query_id: str | None = None
     """What events about these items should name; null where the server does not note what it shows."""
@@ -127,10 +136,15 @@ def shown(answer: Found, served: Served) -> SearchReply:
         n_found=answer.n_found,
         is_nearest=answer.is_nearest,
         relaxed=[FilterBody.of(each) for each in answer.relaxed],
-        facets={each.name: [Counted(value=value, n=n) for value, n in each.counts] for each in answer.facets},
+        facets=_counted(answer.facets),
+        attributes=_counted(answer.attributes),
         cached=served.cached,
         query_id=served.query_id or None,
     )
+
+
+def _counted(facets: tuple[Facet, ...]) -> dict[str, list[Counted]]:
+    return {each.name: [Counted(value=value, n=n) for value, n in each.counts] for each in facets}
 
 
 class SuggestUrl(BaseModel):

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
-from retailor.tasks.search.facets import Coded, price_facet
-from retailor.tasks.search.filters import Vocabulary
-from retailor.tasks.search.lexicon import COLOURS
+from retailor.tasks.search.attributes import PAIRS, Attributes
+from retailor.tasks.search.facets import Coded, price_facet, star_facet
+from retailor.tasks.search.filters import Vocabulary, currency_of
+from retailor.tasks.search.lexicon import COLOURS, SAME_NAME
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
 from retailor.text.fields import item_texts
@@ -38,12 +39,18 @@ _COLUMNS: dict[str, Any] = {
     "rating": pl.Float64,
     "colours": pl.List(pl.String),
     "quantities": pl.List(pl.Struct({"dimension": pl.String, "base": pl.Float64})),
+    "attributes": PAIRS,
+    "in_stock": pl.Boolean,
 }
 _COLOUR_NAME = re.compile(r"colou?r|颜色", re.IGNORECASE)
+_TOLD = re.compile(r"brand|manufacturer|品牌", re.IGNORECASE)
+"""Attributes that are a facet of their own, as colours are."""
 _OF_THE_BOX = re.compile(r"packag|pallet|master|carton|box|包装|外箱", re.IGNORECASE)
 """Attributes that measure what the item comes in."""
 _NEAR, _SAME = 0.2, 0.01
 """How far from a number 'about' reaches, and what counts as the same size: shares of the number."""
+_NAMED = {"category": "category", "brand": "brand", "colour": "colours"}
+"""The facets of names, and their columns."""
 LEAST_BRAND_SHARE = 0.6
 """A word is read as a brand where so many of the items that have it in their title are of that brand."""
 
@@ -87,14 +94,17 @@ class ItemTable:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls(pl.read_parquet(folder / "items.parquet"))
+        frame = pl.read_parquet(folder / "items.parquet")
+        # an artifact of before attributes were kept knows none
+        lacking = [pl.lit(None, dtype).alias(name) for name, dtype in _COLUMNS.items() if name not in frame]
+        return cls(frame.with_columns(lacking).select(list(_COLUMNS)))
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def ready(self) -> None:
         """Makes what is made once of all items."""
-        _ = self.vocabulary, self._coded, self._measured, self._prices
+        _ = self.vocabulary, self._coded, self._measured, self._prices, self._attributes
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -107,6 +117,7 @@ class ItemTable:
             dimensions=frozenset(dimensions.drop_nulls().to_list()),
             priced=frame["price"].is_not_null().any(),
             rated=frame["rating"].is_not_null().any(),
+            stocked=frame["in_stock"].is_not_null().any(),
             says=self.says,
         )
 
@@ -159,9 +170,15 @@ class ItemTable:
         return kept
 
     def _meets(self, one: Filter) -> Bools:
-        frame = self.frame
-        if one.field in ("price", "rating"):
-            return _compared(frame[one.field].to_numpy(), one.op, float(one.value))
+        if one.field == "price":
+            return _compared(self._prices, one.op, float(one.value)) & self._priced_in(one.unit)
+        if one.field == "rating":
+            return _compared(self._stars, one.op, float(one.value))
+        if one.field == "stock":  # what there is none of is found by nobody (`SearchQuery.hidden`)
+            return np.ones(len(self), dtype=bool)
+        if one.field == "attribute":
+            same = self._attributes.having(one.name, str(one.value))
+            return ~same if one.op == "!=" else same
         if one.field == "quantity":
             return self._measures(one)
         if one.field in ("brand", "category", "colour"):
@@ -169,6 +186,17 @@ class ItemTable:
             return ~same if one.op == "!=" else same
         has = self._having(str(one.value))
         return ~has if one.op == "!=" else has
+
+    def _priced_in(self, currency: str) -> Bools:
+        """Which items [I] may be held against an amount of a currency: those priced in it, or where none is,
+        in one that goes by the same sign; and those whose price has no currency."""
+        own, currency = self._coded["currency"], currency_of(currency)
+        if not currency or not own.names:
+            return np.ones(len(self), dtype=bool)
+        named = [currency] if currency in own.names else list(SAME_NAME.get(currency, ()))
+        assert own.by_row is not None
+        found: Bools = np.logical_or.reduce([own.by_row < 0, *(own.having(each) for each in named)])
+        return found
 
     def _having(self, word: str) -> Bools:
         """Which items [I] have a word, in the singular or with an s."""
@@ -206,16 +234,29 @@ class ItemTable:
         return rows[np.argsort(np.where(np.isnan(values), np.inf, signed), kind="stable")]
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
-        """How many of some items are of each brand, category, colour and quarter of their prices."""
-        found = [Facet(name, column.counts(rows)) for name, column in self._coded.items()]
-        found.append(price_facet(self._prices[rows]))
+        """How many of some items are of each brand, category, colour, quarter of their prices and stars."""
+        found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
+        found += [price_facet(self._prices[rows]), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
+
+    def attributes(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
+        """What the shop's own attributes say of some items, where that tells them apart."""
+        return self._attributes.facets(rows)
 
     @cached_property
     def _coded(self) -> dict[str, Coded]:
-        """The columns of names that facets and filters are about, by facet."""
-        columns = {"category": "category", "brand": "brand", "colour": "colours"}
+        """The columns of names that facets and filters are about, by facet; and the currencies."""
+        columns = {**_NAMED, "currency": "currency"}
         return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
+
+    @cached_property
+    def _attributes(self) -> Attributes:
+        return Attributes.of(self.frame["attributes"])
+
+    @cached_property
+    def _stars(self) -> NDArray[np.float64]:
+        """The mean stars of each item [I], NaN where nobody gave any."""
+        return self.frame["rating"].cast(pl.Float64).to_numpy()
 
     @cached_property
     def _prices(self) -> NDArray[np.float64]:
@@ -239,8 +280,8 @@ def _with_all(index: BM25Index | None, phrase: str) -> NDArray[np.integer] | Non
 def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
     groups: dict[tuple[str, bool], list[Filter]] = {}
     for each in filters:
-        is_any = each.op == "=" and each.field in ("brand", "category", "colour")
-        groups.setdefault((each.field, is_any), []).append(each)
+        is_any = each.op == "=" and each.field in ("brand", "category", "colour", "attribute")
+        groups.setdefault((each.field + each.name.lower(), is_any), []).append(each)
     return groups
 
 
@@ -249,6 +290,8 @@ def _compared(values: NDArray[np.float64], op: str, wanted: float) -> Bools:
     with np.errstate(invalid="ignore"):
         if op == "<=":
             return values <= wanted
+        if op == "<":
+            return values < wanted
         if op == ">=":
             return values >= wanted
         off = np.abs(values - wanted)
@@ -280,10 +323,16 @@ def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:
         "category": (item["category"] or [None])[-1],
         "path": " > ".join(filter(None, item["category"] or [])) or None,
         "price": item["price"],
-        "currency": item["currency"],
+        "currency": item["currency"] and currency_of(item["currency"]),
         "rating": rating,
         "colours": sorted({colour for text in said for colour in _colours(text)}),
         "quantities": [{"dimension": dimension, "base": base} for dimension, base in sorted(quantities)],
+        "attributes": [
+            {"name": name, "value": value}
+            for name, value in pairs
+            if not (_COLOUR_NAME.search(name) or _TOLD.search(name))
+        ],
+        "in_stock": item["in_stock"],
     }
 
 

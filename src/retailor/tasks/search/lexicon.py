@@ -35,3 +35,6 @@ BRANDS_ZH = {
     "希捷": "seagate", "闪迪": "sandisk", "威宝": "verbatim", "雷蛇": "razer", "海信": "hisense", "海尔": "haier", "美的": "midea",
 }  # fmt: skip
 """Brands that Chinese customers call by another name than their catalogues do, in lower case."""
+
+SAME_NAME = {"USD": ("CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), "CNY": ("JPY", "HKD", "TWD")}
+"""Currencies that customers call by the same sign or word: '$' in a shop that prices in CAD alone is CAD."""

@@ -9,8 +9,10 @@ from typing import Literal
 from retailor.shop.hidden import NONE_HIDDEN, Hidden
 from retailor.tasks.shapes import Recommended
 
-Op = Literal["=", "!=", "<=", ">=", "~"]
-FilterField = Literal["price", "quantity", "rating", "brand", "colour", "category", "words"]
+Op = Literal["=", "!=", "<=", ">=", "<", "~"]
+FilterField = Literal[
+    "price", "quantity", "rating", "brand", "colour", "category", "attribute", "stock", "words"
+]  # fmt: skip
 Kind = Literal["query", "category", "brand", "item"]
 Sort = Literal["relevance", "price", "-price", "rating"]
 
@@ -26,6 +28,8 @@ class Filter:
     unit: str = ""
     """Of a quantity, as `text.quantities` names it; of a price the currency, '' where none was said."""
     text: str = ""
+    name: str = ""
+    """Of an attribute, as the shop calls it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Found:
     relaxed: tuple[Filter, ...] = ()
     """Filters that no item met and that were therefore left out."""
     facets: tuple[Facet, ...] = ()
+    attributes: tuple[Facet, ...] = ()
+    """Of the shop's own attributes, those that tell the items found apart."""
 
 
 @dataclass(frozen=True)

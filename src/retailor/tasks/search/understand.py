@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +70,8 @@ def understand(query: SearchQuery, table: ItemTable, speller: Speller, is_word: 
         return Understood(query.text.strip(), query.filters, thing=query.text.strip())
     whole, joined = speller.joined(query.text, table.says)
     reading = read_filters(whole, table.vocabulary)
-    asked = {(each.field, each.op, each.value, each.unit) for each in query.filters}
-    read = tuple(
-        each for each in reading.filters if (each.field, each.op, each.value, each.unit) not in asked
-    )
+    asked = {replace(each, text="") for each in query.filters}
+    read = tuple(each for each in reading.filters if replace(each, text="") not in asked)
     text, mended = speller.mended(reading.searched, is_word)
     if not reading.filters:
         thing = text

@@ -1,0 +1,141 @@
+"""What a shop's own attributes narrow a search by, and what their filters let through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retailor.shop.tables import Shop
+from retailor.tasks.search.attributes import MOST_FOUND, PAIRS, Attributes
+from retailor.tasks.search.item_table import ItemTable
+from retailor.tasks.search.shapes import Filter
+
+NAMES = st.sampled_from(["RAM", "ram ", "Size", "", None])
+VALUES = st.sampled_from(["8 GB", "8  gb", "16 GB", "XL", "", None])
+ROWS = st.lists(st.lists(st.tuples(NAMES, VALUES), max_size=3), max_size=12)
+
+
+def attributes_of(rows: list[Any]) -> Attributes:
+    lists = [[{"name": name, "value": value} for name, value in row] for row in rows]
+    return Attributes.of(pl.Series("attributes", lists, dtype=PAIRS))
+
+
+def fold(text: str | None) -> str:
+    return " ".join((text or "").lower().split())
+
+
+@given(ROWS)
+def test_a_filter_lets_through_what_a_plain_look_does(rows: list[Any]) -> None:
+    made = attributes_of(rows)
+    for name, value in (("ram", "8 GB"), ("RAM", "16 gb"), ("size", "XL"), ("size", "nothing")):
+        wanted = [any((fold(n), fold(v)) == (fold(name), fold(value)) for n, v in row) for row in rows]
+        assert made.having(name, value).tolist() == wanted
+
+
+@given(ROWS, st.data())
+def test_each_count_is_what_its_filter_lets_through(rows: list[Any], data: st.DataObject) -> None:
+    made = attributes_of(rows)
+    some = np.array(
+        sorted(data.draw(st.sets(st.sampled_from(range(len(rows)))) if rows else st.just(set()))), int
+    )
+    for facet in made.facets(some):
+        for value, n in facet.counts:
+            assert made.having(facet.name, value)[some].sum() == n > 0
+
+
+def test_attributes_that_tell_apart_stand_first_as_most_write_them() -> None:
+    rows = [[("RAM", "8 GB"), ("Serial", f"s{i}")] for i in range(6)]
+    rows += [[("ram", "16 GB"), ("Port", "USB-C")], [("RAM", "16 gb"), ("Port", "HDMI")]]
+    rows += [[("RAM", "16 GB"), ("Port", "HDMI")], [("Port", "HDMI")]]
+    facets = attributes_of(rows).facets(np.arange(10))
+    assert [each.name for each in facets] == ["RAM", "Port"], "serial numbers tell nothing apart"
+    assert facets[0].counts == (("8 GB", 6), ("16 GB", 3)) and facets[1].counts == (("HDMI", 3), ("USB-C", 1))
+
+
+def test_attributes_of_few_items_or_with_one_value_are_no_facet() -> None:
+    rows: list[Any] = [[("Port", "HDMI")], [("Port", "USB")], *[[] for _ in range(10)]]
+    assert attributes_of(rows).facets(np.arange(12)) == ()
+    assert attributes_of([[("Port", "HDMI")]] * 9).facets(np.arange(9)) == ()
+    assert attributes_of([[("Port", "x" * 50)], [("Port", "y")]] * 4).facets(np.arange(8)) == ()
+
+
+def test_of_very_many_items_none_are_counted() -> None:
+    rows = [[("Port", "HDMI" if i % 2 else "USB")] for i in range(MOST_FOUND + 1)]
+    made = attributes_of(rows)
+    assert made.facets(np.arange(MOST_FOUND + 1)) == () and made.facets(np.arange(MOST_FOUND)) != ()
+
+
+def table() -> ItemTable:
+    items = [
+        {"item_id": f"i{i}", "title": f"mug {i}", "price": 10.0 * i, "currency": currency,
+         "attributes": [{"name": "Material", "value": material}, {"name": "Colour", "value": "red"}]}
+        for i, (currency, material) in enumerate(
+            [("EUR", "steel"), ("EUR", "glass"), ("CAD", "steel"), (None, "clay")]
+        )
+    ]  # fmt: skip
+    return ItemTable.of(Shop.of(items=pl.DataFrame(items)))
+
+
+def test_of_one_attribute_one_value_is_enough_and_of_two_both_hold() -> None:
+    steel, glass = (Filter("attribute", "=", value, name="material") for value in ("steel", "GLASS"))
+    made = table()
+    assert made.passing([steel]).tolist() == [True, False, True, False]
+    assert made.passing([steel, glass]).tolist() == [True, True, True, False]
+    assert not made.passing([steel, Filter("attribute", "=", "big", name="size")]).any()
+    assert made.passing([Filter("attribute", "!=", "steel", name="material")]).tolist() == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_colours_and_brands_are_facets_of_their_own() -> None:
+    assert table().frame["attributes"][0].to_list() == [{"name": "Material", "value": "steel"}]
+
+
+@pytest.mark.parametrize(
+    ("unit", "passing"),
+    [
+        ("", [True, True, True, True]),
+        ("EUR", [True, True, False, True]),
+        ("eur", [True, True, False, True]),
+        ("USD", [False, False, True, True]),  # nothing is priced in USD: '$' is the shop's own dollar
+        ("GBP", [False, False, False, True]),
+    ],
+)
+def test_amounts_of_another_currency_are_not_compared(unit: str, passing: list[bool]) -> None:
+    assert table().passing([Filter("price", "<=", 100, unit)]).tolist() == passing
+
+
+def test_a_shop_that_names_no_currency_compares_bare_numbers() -> None:
+    made = ItemTable.of(Shop.of(items=pl.DataFrame([{"item_id": "a", "title": "mug", "price": 5.0}])))
+    assert made.passing([Filter("price", "<=", 100, "GBP")]).tolist() == [True]
+
+
+def test_below_is_without_the_bound() -> None:
+    assert table().passing([Filter("price", "<", 20.0)]).tolist() == [True, True, False, False]
+
+
+def test_a_table_from_before_attributes_were_kept_opens(tmp_path: Path) -> None:
+    table().frame.drop("attributes", "in_stock").write_parquet(tmp_path / "items.parquet")
+    made = ItemTable.load(tmp_path)
+    assert made.frame.columns == table().frame.columns and made.attributes(np.arange(4)) == ()
+    assert made.passing([Filter("price", "<", 20.0)]).tolist() == [True, True, False, False]
+
+
+def test_counts_of_stars() -> None:
+    items = [{"item_id": f"i{i}", "title": "mug"} for i in range(4)]
+    reviews = [{"item_id": f"i{i}", "rating": stars} for i, stars in enumerate([5.0, 4.0, 2.0])]
+    made = ItemTable.of(Shop.of(items=pl.DataFrame(items), reviews=pl.DataFrame(reviews)))
+    found = {each.name: each.counts for each in made.facets(np.arange(4))}
+    assert found["rating"] == (("4+", 2), ("3+", 2), ("2+", 3))
+    for value, n in found["rating"]:
+        assert made.passing([Filter("rating", ">=", float(value[0]))]).sum() == n
+    assert "rating" not in {each.name for each in made.facets(np.arange(2))}, "all have four and more"
