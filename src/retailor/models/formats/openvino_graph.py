@@ -136,6 +136,7 @@ def _stateful(ov: Any, model: Any, config: Any) -> Any:
         given.get_tensor().set_names({name})
         shape = [-1, heads, -1, size] if name in past else [-1, -1]
         given.get_node().set_partial_shape(ov.PartialShape(shape))
+        given.get_node().set_friendly_name(name)  # by which OpenVINO GenAI's paged attention knows it
     for name, made in zip(["logits", *now], model.outputs, strict=True):
         made.get_tensor().set_names({name})
     model.validate_nodes_and_infer_types()
