@@ -7,6 +7,9 @@
 when it is of a meant kind, in either language. The shop's own judgments, which are of other queries, are
 learned from in the row "retailor" and not in those "without judgments"; "languages apart" has the items'
 vectors as the encoder gives them.
+
+"recommended" is what the recommender gives for the same words, of a customer who is not known: beside it
+its words (TF-IDF) and its meaning (whitened vectors) alone.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bench import begin, parser_of
 from remembering import Remembering
 
@@ -26,6 +31,9 @@ from retailor.metrics.scores import Score
 from retailor.models.weights import load_model
 from retailor.retrieval.bm25 import BM25Index
 from retailor.shop.demo.shop import demo_shop, demo_truth
+from retailor.tasks.recommend.catalogue import read_catalogue
+from retailor.tasks.recommend.fit import understand
+from retailor.tasks.recommend.query.ask import text_scores
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.item_table import meanings, texts_of
 from retailor.tasks.search.shapes import SearchQuery
@@ -70,6 +78,13 @@ def main() -> None:
         ),
         "without judgments, no category": Search(encoder, SearchSettings(category_weight=0)).fit(unjudged),
     }
+    known, _ = understand(read_catalogue(shop).texts, encoder, None)
+    recommending = {
+        "recommended": known,
+        "recommended, words alone": replace(known, encoder=None),
+        "recommended, meaning alone": replace(known, vectorizer=None),
+    }
+    ordered = list(read_catalogue(shop).item_ids)
     item_ids = shop.items["item_id"].to_list()
     words = BM25Index.of(texts_of(shop.items)["details"])
     vectors = encoder.encode(meanings(shop.items))
@@ -86,6 +101,10 @@ def main() -> None:
         rows += figures("encoder", best, meant, part)
         for name, search in searches.items():
             rows += figures(name, asked(search, queries), meant, part)
+        for name, reader in recommending.items():
+            fits = np.stack([text_scores(reader, query, len(ordered)) for query in queries])
+            best = [[ordered[row] for row in one] for one in top_items(fits, N_FOUND)]
+            rows += figures(name, best, meant, part)
     sys.stderr.write(f"{rows}\n")
     bench.write(rows, seeds=[0])
 

@@ -15,6 +15,8 @@ from retailor.models.shapes import Role
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.languages import directions_between, read_scripts, without
 from retailor.shop.tables import Shop, conform
+from retailor.tasks.recommend import Recommender, RecommendSettings, SasrecSettings
+from retailor.tasks.recommend.query.ask import text_scores
 from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.presence.nonsense import least_cosine
 from retailor.tasks.search.presence.signs import Asked
@@ -126,6 +128,25 @@ def test_what_is_meant_comes_before_what_is_in_the_language_of_the_query(tmp_pat
     assert found(again, "lamp") == found(search, "lamp")
     new = Shop.of(items=conform("items", pl.DataFrame({"item_id": ["N"], "title": ["新的灯五号"]})))
     assert "N" in found(again.update(new), "lamp", 9)
+
+
+def test_what_is_recommended_for_words_is_of_both_languages(tmp_path: Path) -> None:
+    shop = bilingual()
+    titles = dict(shop.items.select("item_id", "title").iter_rows())
+    choices = [(f"u{i % 5}", f"P{i}", i) for i in range(20)]
+    events = pl.DataFrame(choices, schema=["user_id", "item_id", "time"], orient="row")
+    events = events.with_columns(pl.from_epoch("time").dt.replace_time_zone("UTC"), kind=pl.lit("buy"))
+    settings = RecommendSettings(sasrec=SasrecSettings(enabled=False))
+    made = Recommender(Biased(), settings).fit(Shop.of(items=shop.items, events=conform("events", events)))
+    made.save(tmp_path / "recommend")
+    again = Recommender.load(tmp_path / "recommend", open_encoder=lambda folder: Biased())
+    for one in (made, again):
+        known = one._made.understanding
+        assert len(known.between) == 1
+        for query, kind in (("a tent please", ("tent", "帐篷")), ("我要一个帐篷", ("tent", "帐篷"))):
+            best = np.argsort(-text_scores(known, query, len(titles)))[:8]
+            found = [titles[one._made.catalogue.item_ids[row]] for row in best]
+            assert all(any(word in title for word in kind) for title in found), found
 
 
 def test_whether_anything_fits_is_told_by_the_encoders_own_cosines(monkeypatch: pytest.MonkeyPatch) -> None:

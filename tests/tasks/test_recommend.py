@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.errors import DataError, MissingTable, ModelError
+from retailor.models.shapes import Role
 from retailor.retrieval.blend import Blend
 from retailor.retrieval.ease import fit_ease, with_new_items
 from retailor.retrieval.histories import Histories, Scorer
@@ -137,6 +139,25 @@ def test_words_that_the_encoder_does_not_read_are_said_and_have_no_say(fitted: R
     answer = recommend(made, RecommendQuery(text="σκηνή για δύο"), text_weight=1.0)
     assert answer.unread_text and answer.items
     assert not recommend(made, RecommendQuery(text=""), text_weight=1.0).unread_text
+
+
+def test_words_that_only_some_item_has_weigh_less_than_what_all_mean(fitted: Recommender) -> None:
+    """One rare word in common is no reason to come before what is meant; a whole title is one."""
+    known, n = fitted._made.understanding, len(fitted._made.catalogue)
+
+    class Meaning(HashEncoder):
+        """Whatever is asked is near to the last item."""
+
+        def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+            meant = super().encode([fitted._made.catalogue.titles[-1]])
+            return np.repeat(meant, len(texts), axis=0)
+
+    known = replace(known, encoder=Meaning())
+    title = fitted._made.catalogue.titles[0]
+    asked = f"{title.split()[-1]} and {' '.join(f'{word}' for word in known.vectorizer.vocabulary)}"
+    assert text_scores(known, asked, n).argmax() == n - 1
+    meant = text_scores(replace(known, vectorizer=None), title, n)
+    assert text_scores(known, title, n)[0] > meant[0] + 0.5
 
 
 def test_a_new_item_is_recommended_from_its_text_alone(fitted: Recommender) -> None:

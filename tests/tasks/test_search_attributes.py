@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from retailor.shop.tables import Shop
 from retailor.tasks.search.attributes import MOST_FOUND, PAIRS, Attributes
 from retailor.tasks.search.item_table import ItemTable
-from retailor.tasks.search.shapes import Filter
+from retailor.tasks.search.shapes import Facet, Filter
 
 NAMES = st.sampled_from(["RAM", "ram ", "Size", "", None])
 VALUES = st.sampled_from(["8 GB", "8  gb", "16 GB", "XL", "", None])
@@ -24,6 +24,11 @@ ROWS = st.lists(st.lists(st.tuples(NAMES, VALUES), max_size=3), max_size=12)
 def attributes_of(rows: list[Any]) -> Attributes:
     lists = [[{"name": name, "value": value} for name, value in row] for row in rows]
     return Attributes.of(pl.Series("attributes", lists, dtype=PAIRS))
+
+
+def facets(rows: list[Any]) -> tuple[Facet, ...]:
+    every = np.arange(len(rows))
+    return attributes_of(rows).facets(every, every)
 
 
 def fold(text: str | None) -> str:
@@ -44,7 +49,7 @@ def test_each_count_is_what_its_filter_lets_through(rows: list[Any], data: st.Da
     some = np.array(
         sorted(data.draw(st.sets(st.sampled_from(range(len(rows)))) if rows else st.just(set()))), int
     )
-    for facet in made.facets(some):
+    for facet in made.facets(some, some):
         for value, n in facet.counts:
             assert made.having(facet.name, value)[some].sum() == n > 0
 
@@ -53,22 +58,33 @@ def test_attributes_that_tell_apart_stand_first_as_most_write_them() -> None:
     rows = [[("RAM", "8 GB"), ("Serial", f"s{i}")] for i in range(6)]
     rows += [[("ram", "16 GB"), ("Port", "USB-C")], [("RAM", "16 gb"), ("Port", "HDMI")]]
     rows += [[("RAM", "16 GB"), ("Port", "HDMI")], [("Port", "HDMI")]]
-    facets = attributes_of(rows).facets(np.arange(10))
-    assert [each.name for each in facets] == ["RAM", "Port"], "serial numbers tell nothing apart"
-    assert facets[0].counts == (("8 GB", 6), ("16 GB", 3)) and facets[1].counts == (("HDMI", 3), ("USB-C", 1))
+    rows += [[("Serial", f"t{i}")] for i in range(5)]
+    ram, port = facets(rows)
+    assert (ram.name, ram.counts) == ("RAM", (("8 GB", 6), ("16 GB", 3))), "serial numbers tell nothing apart"
+    assert (port.name, port.counts) == ("Port", (("HDMI", 3), ("USB-C", 1)))
 
 
 def test_attributes_of_few_items_or_with_one_value_are_no_facet() -> None:
     rows: list[Any] = [[("Port", "HDMI")], [("Port", "USB")], *[[] for _ in range(10)]]
-    assert attributes_of(rows).facets(np.arange(12)) == ()
-    assert attributes_of([[("Port", "HDMI")]] * 9).facets(np.arange(9)) == ()
-    assert attributes_of([[("Port", "x" * 50)], [("Port", "y")]] * 4).facets(np.arange(8)) == ()
+    assert facets(rows) == () and facets([[("Port", "HDMI")]] * 9) == ()
+    assert facets([[("Port", "x" * 50)], [("Port", "y")]] * 4) == ()
+    assert facets([[("Port", "HDMI")], [("Port", "USB")], [("Port", "HDMI")]]) == (), "less than two a value"
+    assert facets([[("Size", f"{i // 2} cm")] for i in range(60)]) == (), "twelve sizes are a third of them"
 
 
 def test_of_very_many_items_none_are_counted() -> None:
     rows = [[("Port", "HDMI" if i % 2 else "USB")] for i in range(MOST_FOUND + 1)]
     made = attributes_of(rows)
-    assert made.facets(np.arange(MOST_FOUND + 1)) == () and made.facets(np.arange(MOST_FOUND)) != ()
+    some = np.arange(9)
+    assert made.facets(np.arange(MOST_FOUND + 1), some) == () != made.facets(np.arange(MOST_FOUND), some)
+
+
+def test_attributes_are_chosen_by_the_best_and_counted_of_all() -> None:
+    rows = [[("Port", "HDMI" if i % 2 else "USB")] for i in range(4)] + [
+        [("Size", "L"), ("Port", "HDMI")]
+    ] * 6
+    (only,) = attributes_of(rows).facets(np.arange(10), np.arange(4))
+    assert only.name == "Port" and dict(only.counts) == {"HDMI": 8, "USB": 2}
 
 
 def table() -> ItemTable:
@@ -126,7 +142,7 @@ def test_below_is_without_the_bound() -> None:
 def test_a_table_from_before_attributes_were_kept_opens(tmp_path: Path) -> None:
     table().frame.drop("attributes", "in_stock").write_parquet(tmp_path / "items.parquet")
     made = ItemTable.load(tmp_path)
-    assert made.frame.columns == table().frame.columns and made.attributes(np.arange(4)) == ()
+    assert made.frame.columns == table().frame.columns and made.attributes(np.arange(4), np.arange(4)) == ()
     assert made.passing([Filter("price", "<", 20.0)]).tolist() == [True, True, False, False]
 
 

@@ -69,6 +69,12 @@ def ask(search: Search, text: str, **more: Any) -> Found:
         ("white backpack", "city trail kids", ["white"]),
         ("白色双肩包", "包", ["白色"]),
         ("white mug", "white", []),
+        # A brand that makes no such thing: its backpacks are no mugs. Of two wishes the one that has to.
+        ("norrland mug", "mug white", ["norrland"]),
+        ("norrland red mug", "mug", ["norrland"]),
+        ("kiln backpack under 70", "kids", ["kiln"]),
+        ("norrland backpack", "trail city", []),
+        ("norrland", "trail city", []),
         ("red", "mug", []),
         ("red under 60", "mug", []),
         # Of a colour alone whatever has it is the thing, in any language.

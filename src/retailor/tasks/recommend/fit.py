@@ -17,6 +17,7 @@ from retailor.models.shapes import Encoder, TrainableEncoder
 from retailor.retrieval.blend import Blend, trust
 from retailor.retrieval.counting import How
 from retailor.retrieval.histories import Histories, Scorer
+from retailor.retrieval.languages import directions_between, read_scripts
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
@@ -167,7 +168,11 @@ def understand(
         whitening = Whitening.of(vectors[told])
         embeddings = whitening(vectors)
     features = Features(tfidf if tfidf.nnz else None, embeddings)
-    return Understanding(features, vectorizer, encoder, whitening), vectors
+    made = Understanding(features, vectorizer, encoder, whitening)
+    if embeddings is not None:
+        scripts = read_scripts([texts[i] for i in told], getattr(encoder, "tokenizer", None))
+        made = replace(made, between=directions_between(embeddings[told], scripts))
+    return made, vectors
 
 
 def tuned(

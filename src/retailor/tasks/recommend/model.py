@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -52,6 +52,8 @@ class Understanding:
     vectorizer: TfidfVectorizer | None = None
     encoder: Encoder | None = None
     whitening: Whitening | None = None
+    between: F32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """Directions [k, d] between the languages of the items' embeddings: none where there is one language."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ def _tensors(fitted: Fitted) -> Tensors:
         found["item_embeddings/items"] = known.features.embeddings
         found["item_embeddings/mean"] = known.whitening.mean
         found["item_embeddings/rotation"] = known.whitening.rotation
+        if len(known.between):
+            found["item_embeddings/between"] = known.between
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 
@@ -262,4 +266,6 @@ def _understanding(
         tfidf = sp.csr_matrix(csr, shape=(n_items, len(vocabulary or ())))
     if "item_embeddings/items" in own:
         whitening = Whitening(own["item_embeddings/mean"], own["item_embeddings/rotation"])
-    return Understanding(Features(tfidf, own.get("item_embeddings/items")), vectorizer, encoder, whitening)
+    features = Features(tfidf, own.get("item_embeddings/items"))
+    between = own.get("item_embeddings/between", np.zeros((0, 0), np.float32))
+    return Understanding(features, vectorizer, encoder, whitening, between)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -19,9 +20,12 @@ MOST_ATTRIBUTES = 6
 MOST_FOUND = 20_000
 """Of more items found no attributes are counted: things of many kinds have none in common."""
 LEAST_SHARE = 0.25
-"""Of the items found, those that must have an attribute for it to tell them apart."""
+"""Of the best items found, those that must have an attribute for it to tell them apart."""
+LEAST_LISTED = 0.6
+"""Of the items that have an attribute, those whose value must be among the MOST_VALUES that are shown: what
+each item says otherwise narrows nothing."""
 LEAST_SHARED = 2.0
-"""Items a value, on average: an attribute that each item says otherwise narrows nothing."""
+"""Items a shown value, on average."""
 MOST_CHARS = 40
 """A longer value is a description."""
 PAIRS = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
@@ -39,10 +43,12 @@ class Attributes:
     """As they are shown, of each attribute [A]."""
     name_of: NDArray[np.int32]
     """The attribute of each pair [P], ascending."""
-    keys: dict[tuple[str, str], int]
-    """Name and value, folded, to the pair."""
+    keys: tuple[str, ...]
+    """The names folded, ascending [A]."""
     values: pl.Series
     """As they are shown, of each pair [P]."""
+    value_keys: pl.Series
+    """The same folded, ascending within an attribute [P]."""
     codes: NDArray[np.int32]
     starts: Rows
 
@@ -70,37 +76,57 @@ class Attributes:
         return cls(
             tuple(names["name"].str.strip_chars()),
             known["of"].cast(pl.Int32).to_numpy(),
-            {(n, v): code for n, v, code in known.select("n", "v", "code").iter_rows()},
+            tuple(names["n"]),
             known["value"].str.strip_chars(),
+            known["v"],
             coded["code"].cast(pl.Int32).to_numpy(),
             np.searchsorted(coded["row"].to_numpy(), np.arange(len(column) + 1)),
         )
 
-    def facets(self, rows: Rows) -> tuple[Facet, ...]:
-        """The attributes that tell some rows apart, those that most of them have first."""
-        if not 2 <= len(rows) <= MOST_FOUND:
+    def facets(self, rows: Rows, best: Rows) -> tuple[Facet, ...]:
+        """The attributes that tell some rows [n] apart, with how many of them have each value: those first by
+        which two of the `best` of them most often differ."""
+        if not len(best) or len(rows) > MOST_FOUND:
             return ()
-        places = runs(self.starts[rows], self.starts[rows + 1])
-        present, counts = np.unique(self.codes[places], return_counts=True)
+        codes = self.codes[runs(self.starts[rows], self.starts[rows + 1])]
         found = []
-        for of in np.unique(self.name_of[present]).tolist():
-            own = self.name_of[present] == of
-            n_having, n_values = int(counts[own].sum()), int(own.sum())
-            if n_values < 2 or n_having < max(LEAST_SHARE * len(rows), LEAST_SHARED * n_values):
-                continue
+        for of, values in self._telling(best):
+            counts = [int(np.count_nonzero(codes == value)) for value in values.tolist()]
+            told = zip(self.values.gather(values).to_list(), counts, strict=True)
+            found.append(Facet(self.names[of], tuple(sorted(told, key=lambda each: -each[1]))))
+        return tuple(found)
+
+    def _telling(self, best: Rows) -> list[tuple[int, Rows]]:
+        """Attributes by which some rows can be told apart, and the values [v] that most of these have."""
+        present, counts = np.unique(
+            self.codes[runs(self.starts[best], self.starts[best + 1])], return_counts=True
+        )
+        found = []
+        for of, start, n_values in zip(
+            *np.unique(self.name_of[present], return_index=True, return_counts=True), strict=True
+        ):
+            own = slice(start, start + n_values)
             order = np.argsort(-counts[own], kind="stable")[:MOST_VALUES]
-            values = self.values.gather(present[own][order]).to_list()
-            told = tuple(zip(values, counts[own][order].tolist(), strict=True))
-            if all(len(value) <= MOST_CHARS for value in values):
-                found.append((-n_having, n_values, Facet(self.names[of], told)))
-        return tuple(facet for *_, facet in sorted(found, key=lambda each: each[:2])[:MOST_ATTRIBUTES])
+            n_having, listed = int(counts[own].sum()), counts[own][order]
+            values = present[own][order].astype(np.int64)
+            least_listed = max(LEAST_LISTED * n_having, LEAST_SHARED * len(listed))
+            if n_values < 2 or n_having < LEAST_SHARE * len(best) or listed.sum() < least_listed:
+                continue
+            if max(self.values.gather(values).str.len_chars().to_list()) > MOST_CHARS:
+                continue
+            differ = 1 - float(((listed / n_having) ** 2).sum())
+            found.append((-differ * min(1.0, n_having / len(best)), int(of), values))
+        return [(of, values) for _, of, values in sorted(found, key=lambda each: each[:2])[:MOST_ATTRIBUTES]]
 
     def having(self, name: str, value: str) -> Bools:
         """Which rows [I] have a value of an attribute; none where nothing is called so."""
         found = np.zeros(len(self.starts) - 1, np.bool_)
-        code = self.keys.get((_fold(name), _fold(value)))
-        if code is not None:
-            found[self._row_of[self.codes == code]] = True
+        of = bisect_left(self.keys, _fold(name))
+        if of < len(self.keys) and self.keys[of] == _fold(name):
+            first, end = np.searchsorted(self.name_of, [of, of + 1]).tolist()
+            same = (self.value_keys.slice(first, end - first) == _fold(value)).arg_true()
+            for code in same.to_list():
+                found[self._row_of[self.codes == first + code]] = True
         return found
 
     @cached_property

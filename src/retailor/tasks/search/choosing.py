@@ -58,11 +58,12 @@ def choose(
     """The items that meet the filters, without those that are `gone`.
 
     What was asked for holds. A brand, a colour or a size that merely stands among the words is a wish: items
-    that meet it come first, the others after them; wishes that no item meets give way, the last first. Of
+    that meet it come first, the others after them; of wishes that no item meets the fewest give way. Of
     what was read to be kept to the fewest phrases give way with which there is an item that meets the rest,
     bounds before refusals. Where some items are `having` the words of the query, one of these: of backpacks
     that all cost more than 60 the cheapest is nearer than a lip balm for 50. For these only bounds give way,
-    since whoever refuses a brand is not shown it, and colours, since a white mug is no white backpack.
+    since whoever refuses a brand is not shown it, and wishes, since a white mug is no white backpack, and a
+    backpack of a brand none of its mugs.
     """
     strict = [each for each in filters if not (each.text and each.op == "=")]
     wishes = [each for each in filters if each.text and each.op == "="]
@@ -80,20 +81,28 @@ def choose(
         if not words_are_elsewhere(having, otherwise):
             allowed, given_way = otherwise, more
     relaxed = [each for text in read if text in given_way for each in read[text]]
-    colours = [each for each in wishes if each.field == "colour"]
-    if (
+    holds = (
         having is not None
         and not any(each.field == "category" for each in strict)  # which says what the thing is, by any name
         and not words_are_elsewhere(having, allowed)
-        and words_are_elsewhere(having, allowed & table.passing(colours))
-    ):
-        relaxed += colours
-        wishes = [each for each in wishes if each not in colours]
-    wanted = table.passing(wishes) & allowed
-    while wishes and not wanted.any():
-        relaxed.append(wishes.pop())
-        wanted = table.passing(wishes) & allowed
-    return Chosen(allowed, wanted, tuple(relaxed))
+    )
+    wanted, unmet = _wished(table, wishes, allowed, having if holds else None)
+    return Chosen(allowed, wanted, (*relaxed, *unmet))
+
+
+def _wished(
+    table: ItemTable, wishes: Sequence[Filter], allowed: Bools, having: Rows | None
+) -> tuple[Bools, tuple[Filter, ...]]:
+    """The items [I] of those `allowed` that meet all wishes but the fewest, of equally many the last, and
+    these. There is to be an item, or one of those `having` the words."""
+    n = len(wishes)
+    for size in range(n + 1) if n <= MOST_APART else (0, n):
+        for places in combinations(range(n - 1, -1, -1), size):
+            kept = [each for i, each in enumerate(wishes) if i not in places]
+            wanted = table.passing(kept) & allowed
+            if wanted.any() if having is None else not words_are_elsewhere(having, wanted):
+                return wanted, tuple(wishes[i] for i in sorted(places))
+    return allowed.copy(), tuple(wishes)
 
 
 def _kept(

@@ -26,6 +26,8 @@ from retailor.text.languages import is_one_piece
 
 F32 = NDArray[np.float32]
 NO_ROWS = np.zeros(0, np.int64)
+N_TELLING = 200
+"""Attributes are chosen by so many of the best: of all that has one of the words most is another thing."""
 
 
 def understood(made: Fitted, query: SearchQuery) -> Understood:
@@ -39,10 +41,7 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
     gone = _gone(made, query)
     words = said(made.lexical, asked.text, made.catalogue.synonyms)
     strict = choose(made.table, asked.filters, gone)
-    may_give_way = len(gone) > 0 or any(
-        not each.text or each.op != "=" or each.field == "colour" for each in asked.filters
-    )
-    having = _having(made, asked, words) if may_give_way else NO_ROWS
+    having = _having(made, asked, words) if len(gone) or asked.filters else NO_ROWS
     chosen = strict if query.image else _given_way(made, asked, gone, strict, having)
     look = _look(made, query, asked, words, vector, (strict, chosen))
     matches = np.asarray((look.raw[0] != 0) | (look.raw[1] != 0), np.bool_)
@@ -77,8 +76,16 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
         is_nearest=not (matches & here.allowed).any(),
         relaxed=chosen.relaxed,
         facets=made.table.facets(rows_found),
-        attributes=made.table.attributes(rows_found),
+        attributes=made.table.attributes(rows_found, _best(scores, is_found, look.rows)),
     )
+
+
+def _best(scores: F32, is_found: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of the best of those that were found, by which these are told apart."""
+    places = np.flatnonzero(is_found)
+    if len(places) > N_TELLING:
+        places = places[np.argpartition(-scores[places], N_TELLING)[:N_TELLING]]
+    return rows[places]
 
 
 def _look(

@@ -239,9 +239,9 @@ class ItemTable:
         found += [price_facet(self._prices[rows]), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
 
-    def attributes(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
-        """What the shop's own attributes say of some items, where that tells them apart."""
-        return self._attributes.facets(rows)
+    def attributes(self, rows: NDArray[np.int64], best: NDArray[np.int64]) -> tuple[Facet, ...]:
+        """What the shop's own attributes say of some items, where that tells the `best` of them apart."""
+        return self._attributes.facets(rows, best)
 
     @cached_property
     def _coded(self) -> dict[str, Coded]:

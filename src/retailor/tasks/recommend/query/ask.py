@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retailor.retrieval.blend import standardise
 from retailor.retrieval.histories import Histories
 from retailor.retrieval.item_to_item import ItemToItem, between
+from retailor.retrieval.languages import without
 from retailor.tasks.recommend.blend.coldness import customer_groups
 from retailor.tasks.recommend.model import Fitted, Understanding
 from retailor.tasks.recommend.query import reasons
@@ -144,18 +145,20 @@ def shares_of(fitted: Fitted, history: Histories, text: str | None, text_weight:
 
 
 def text_scores(known: Understanding, text: str, n_items: int) -> F32:
-    """How well each item's text fits some words [I]: TF-IDF and embeddings, as z-scores, summed.
+    """How well each item's text fits some words [I]: z-scores of embeddings and of TF-IDF, summed.
 
-    Of words that the encoder cannot read its embeddings would be chance: they have no say.
+    Words that no item has all of say less than what they mean: those of TF-IDF weigh the square of its cosine
+    with the best item. Embeddings are compared across languages. Of words that the encoder cannot read its
+    embeddings would be chance: they have no say.
     """
     found = np.zeros((1, n_items), np.float32)
     if known.vectorizer is not None and known.features.tfidf is not None:
-        shared: Any = known.features.tfidf @ known.vectorizer.features([text]).T
-        found += standardise(shared.toarray().T)
+        shared: Any = (known.features.tfidf @ known.vectorizer.features([text]).T).toarray().T
+        found += standardise(shared) * np.float32(shared.max(initial=0.0) ** 2)
     encoder, whitening, embeddings = known.encoder, known.whitening, known.features.embeddings
     if encoder is not None and whitening is not None and embeddings is not None and reads_text(known, text):
         vector = whitening(encoder.encode([text], role="query"))
-        found += standardise((embeddings @ vector[0])[None])
+        found += standardise((embeddings @ without(vector, known.between)[0])[None])
     fit: F32 = standardise(found)[0]
     return fit
 
