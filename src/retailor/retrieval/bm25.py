@@ -68,20 +68,23 @@ class BM25Index:
         """
         n_docs = max(self.n_docs, *(row + 1 for row in texts)) if texts else self.n_docs
         owners, times = self._counted()
-        kept = ~np.isin(self._docs, list(texts))
+        is_changed = np.zeros(n_docs, np.bool_)
+        is_changed[list(texts)] = True
+        kept = ~is_changed[self._docs]
         ids, lengths = (
             dict(self._ids),
             np.concatenate([self._lengths, np.zeros(n_docs - self.n_docs, np.int32)]),
         )
         new: list[tuple[int, int, int]] = []
         for row, text in texts.items():
-            found = words(text)
-            lengths[row] = len(found)
-            new += [(ids.setdefault(word, len(ids)), row, n) for word, n in Counter(found).items()]
-        more = np.array(new, dtype=np.int64).reshape(-1, 3)
-        found_ids = np.concatenate([owners[kept], more[:, 0]])
-        docs = np.concatenate([self._docs[kept], more[:, 1]])
-        return self._anew(list(ids), found_ids, docs, np.concatenate([times[kept], more[:, 2]]), lengths)
+            own = words(text)
+            lengths[row] = len(own)
+            new += [(ids.setdefault(word, len(ids)), row, n) for word, n in Counter(own).items()]
+        more = np.array(sorted(new), dtype=np.int64).reshape(-1, 3)
+        old, docs = owners[kept], self._docs[kept]
+        at = np.searchsorted(old * n_docs + docs, more[:, 0] * n_docs + more[:, 1])
+        found, docs = np.insert(old, at, more[:, 0]), np.insert(docs, at, more[:, 1])
+        return self._anew(list(ids), found, docs, np.insert(times[kept], at, more[:, 2]), lengths)
 
     def kept(self, rows: NDArray[np.bool_]) -> Self:
         """The index of some of its texts alone [D], with no word that is in none of them."""
@@ -105,14 +108,13 @@ class BM25Index:
         times: NDArray[np.float64],
         lengths: NDArray[np.int32],
     ) -> Self:
-        """The index of postings in any order."""
-        order = np.lexsort((docs, found))
-        left, found = np.unique(found[order], return_inverse=True)
-        vocabulary = [names[i] for i in left.tolist()]
-        weights, docs, starts = _weighed(
-            found, docs[order].astype(np.int64), times[order], lengths, len(left), self.k1, self.b
-        )
-        return type(self)(vocabulary, weights, docs, starts, lengths, k1=self.k1, b=self.b)
+        """The index of postings by word, the texts of each ascending; of a word with none nothing stays."""
+        is_there = np.bincount(found, minlength=len(names)) > 0
+        if not is_there.all():
+            found = (np.cumsum(is_there) - 1)[found]
+            names = [name for name, there in zip(names, is_there.tolist(), strict=True) if there]
+        weights, docs, starts = _weighed(found, docs, times, lengths, len(names), self.k1, self.b)
+        return type(self)(names, weights, docs, starts, lengths, k1=self.k1, b=self.b)
 
     def __len__(self) -> int:
         return self.n_docs
@@ -249,7 +251,7 @@ def _postings(
 
 def _weighed(
     found: NDArray[np.int64],
-    docs: NDArray[np.int64],
+    docs: NDArray[np.integer],
     times: NDArray[Any],
     lengths: NDArray[np.int32],
     n_words: int,
