@@ -26,7 +26,7 @@ from retailor.text.languages import is_one_piece
 
 F32 = NDArray[np.float32]
 NO_ROWS = np.zeros(0, np.int64)
-N_TELLING = 200
+N_TELLING = 50
 """Attributes are chosen by so many of the best: of all that has one of the words most is another thing."""
 
 
