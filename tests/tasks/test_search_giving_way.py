@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from retailor.models.shapes import Role
 from retailor.shop.tables import SCHEMAS, Shop
-from retailor.tasks.search import Search
+from retailor.tasks.search import Search, SearchSettings
 from retailor.tasks.search.choosing import MOST_APART, choose, rows_with_words, words_are_elsewhere
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.looked_at import Said
@@ -187,3 +191,50 @@ def test_a_colour_within_a_category_stays_whatever_the_thing_is_called() -> None
     assert choose(table, [wish], (), np.array([0])).relaxed == (wish,)
     found = choose(table, [wish, within], (), np.array([0]))
     assert not found.relaxed and found.wanted.tolist() == [False, True]
+
+
+KINDS = ("headphones|cans", "lamp", "mug")
+
+
+class Meaning:
+    """Knows kinds of things by any of their names, and nothing else."""
+
+    name, dim = "meaning", 4
+
+    def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
+        said = [[any(word in text.lower() for word in kind.split("|")) for kind in KINDS] for text in texts]
+        made = np.hstack(
+            [np.array(said, np.float32).reshape(-1, len(KINDS)), np.full((len(texts), 1), 0.1, np.float32)]
+        )
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "gone"),
+    [
+        ("headphones under 150", "cans", []),  # the dear ones alone have the word
+        ("headphones under 20", "dear dearer", ["under 20"]),  # a lamp in their category is none
+        ("sonic headphones", "dear dearer", ["sonic"]),
+        ("red headphones", "cans", []),
+    ],
+)
+def test_what_is_of_the_kind_by_another_name_keeps_a_bound(query: str, first: str, gone: list[str]) -> None:
+    rows = [
+        ("dear", "Studio headphones, black", "Audio", 180.0, "Bass"),
+        ("dearer", "Concert headphones, black", "Audio", 290.0, "Bass"),
+        ("cans", "Over-ear cans, red", "Audio", 60.0, "Bass"),
+        ("lamp", "Clip lamp", "Audio", 9.0, "Sonic"),
+        ("lamp2", "Desk lamp", "Audio", 9.0, "Sonic"),
+        ("mug", "Mug, red", "Kitchen", 5.0, "Sonic"),
+    ]
+    items = [
+        {"item_id": i, "title": title, "category": [kind], "price": price, "brand": brand}
+        for i, title, kind, price, brand in rows
+    ]
+    search = Search(Meaning(), SearchSettings(false_alarms=0)).fit(Shop.of(items=pl.DataFrame(items)))
+    found = ask(search, query)
+    assert [each.text for each in found.relaxed] == gone
+    assert found.items[0].item_id in first.split() and not found.is_nearest

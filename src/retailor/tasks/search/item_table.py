@@ -233,6 +233,20 @@ class ItemTable:
         signed = values if sort == "price" else -values
         return rows[np.argsort(np.where(np.isnan(values), np.inf, signed), kind="stable")]
 
+    @property
+    def paths(self) -> NDArray[np.int32]:
+        """The number of each item's category [I], its whole path; −1 without one."""
+        found = self._coded["path"].by_row
+        assert found is not None
+        return found
+
+    def beside(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The items, ascending, in the categories of some; of those without one none."""
+        wanted = np.zeros(len(self._coded["path"].names) + 1, np.bool_)  # the last is of −1
+        wanted[self.paths[rows]] = True
+        wanted[-1] = False
+        return np.flatnonzero(wanted[self.paths])
+
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour, quarter of their prices and stars."""
         found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
@@ -245,8 +259,8 @@ class ItemTable:
 
     @cached_property
     def _coded(self) -> dict[str, Coded]:
-        """The columns of names that facets and filters are about, by facet; and the currencies."""
-        columns = {**_NAMED, "currency": "currency"}
+        """The columns of names that facets and filters are about, by facet; currencies and whole paths."""
+        columns = {**_NAMED, "currency": "currency", "path": "path"}
         return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
 
     @cached_property
