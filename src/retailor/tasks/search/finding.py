@@ -29,7 +29,7 @@ F32 = NDArray[np.float32]
 NO_ROWS = np.zeros(0, np.int64)
 MOST_KIN = 2_000
 """Of more items in the categories of those that have the words none is looked at beside them."""
-KIN_SHARE = 0.8
+KIN_SHARE = 0.6
 """Of the z-score of one that has the words, what another of its category must have to be of the same kind."""
 Near = Callable[[NDArray[np.int64]], NDArray[np.floating]]
 """How near the items of some rows [n] are to a query, as z-scores among all [n]."""
