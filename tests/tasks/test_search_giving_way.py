@@ -238,3 +238,16 @@ def test_what_is_of_the_kind_by_another_name_keeps_a_bound(query: str, first: st
     found = ask(search, query)
     assert [each.text for each in found.relaxed] == gone
     assert found.items[0].item_id in first.split() and not found.is_nearest
+
+
+def test_of_words_that_the_encoder_cannot_read_nothing_is_kin() -> None:
+    items = [
+        {"item_id": i, "title": title, "category": ["Audio"], "price": price}
+        for i, title, price in (("dear", "耳机 headphones", 180.0), ("cans", "cans", 60.0))
+    ]
+    search = Search(Meaning(), SearchSettings(false_alarms=0)).fit(Shop.of(items=pl.DataFrame(items)))
+    read = ask(search, "headphones under 150")
+    assert not read.relaxed and read.items[0].item_id == "cans"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(search._made), "reads", lambda made, text: False)
+        assert [each.text for each in ask(search, "headphones under 150").relaxed] == ["under 150"]

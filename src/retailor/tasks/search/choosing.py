@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -15,6 +15,12 @@ from retailor.tasks.search.shapes import Filter
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
+MOST_KIN = 2_000
+"""Of more items in the categories of those that have the words none is looked at beside them."""
+KIN_SHARE = 0.6
+"""Of the z-score of one that has the words, what another of its category must have to be of the same kind."""
+Near = Callable[[Rows], NDArray[np.floating]]
+"""How near the items of some rows [n] are to a query, as z-scores among all [n]."""
 MOST_APART = 5
 """Of more phrases that are kept to all give way at once: so many are tried in every way."""
 _APART = 1000.0
@@ -131,6 +137,23 @@ def rows_with_words(said: Said) -> Rows:
     best = said.best
     rows: Rows = said.rows[best >= _LEAST_WORDS * best.max(initial=0.0)]
     return rows
+
+
+def with_kin(table: ItemTable, having: Rows, strict: Chosen, near: Near) -> Rows:
+    """The rows of the items that have the words, and where none of these will do, of their kin: what is in
+    the category of one of them, and nearly as near to the query as the farthest of them there. Cans for the
+    ears are headphones, whatever their title says."""
+    if not words_are_elsewhere(having, strict.wanted):
+        return having
+    kin = table.beside(having)
+    if not 0 < len(kin) <= MOST_KIN:
+        return having
+    paths = table.paths
+    least: dict[int, float] = {}
+    for path, nearness in zip(paths[having].tolist(), near(having).tolist(), strict=True):
+        least[path] = min(KIN_SHARE * nearness, least.get(path, np.inf))
+    bound = np.array([least[path] for path in paths[kin].tolist()])
+    return np.union1d(having, kin[near(kin) >= bound])
 
 
 def words_are_elsewhere(having: Rows, allowed: Bools) -> bool:

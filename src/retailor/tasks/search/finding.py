@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retailor.metrics.ranking import graded_ranks, top_items
 from retailor.progress import track
 from retailor.tasks.search import understand as reading
-from retailor.tasks.search.choosing import Chosen, choose, rows_with_words, words_are_elsewhere
+from retailor.tasks.search.choosing import Chosen, choose, rows_with_words, with_kin, words_are_elsewhere
 from retailor.tasks.search.evaluate import ROWS, judged_items
 from retailor.tasks.search.looked_at import Fill, Said, Scored, said, scored
 from retailor.tasks.search.model import Fitted
@@ -27,12 +27,6 @@ from retailor.text.languages import is_one_piece
 
 F32 = NDArray[np.float32]
 NO_ROWS = np.zeros(0, np.int64)
-MOST_KIN = 2_000
-"""Of more items in the categories of those that have the words none is looked at beside them."""
-KIN_SHARE = 0.6
-"""Of the z-score of one that has the words, what another of its category must have to be of the same kind."""
-Near = Callable[[NDArray[np.int64]], NDArray[np.floating]]
-"""How near the items of some rows [n] are to a query, as z-scores among all [n]."""
 N_TELLING = 50
 """Attributes are chosen by so many of the best: of all that has one of the words most is another thing."""
 
@@ -49,7 +43,8 @@ def found(made: Fitted, query: SearchQuery, asked: Understood, vector: F32) -> F
     words = said(made.lexical, asked.text, made.catalogue.synonyms)
     strict = choose(made.table, asked.filters, gone)
     having = _having(made, asked, words) if len(gone) or asked.filters else NO_ROWS
-    having = _with_kin(made, having, strict, partial(_z, made, vector))
+    if made.reads(asked.text):
+        having = with_kin(made.table, having, strict, partial(_z, made, vector))
     chosen = strict if query.image else _given_way(made, asked, gone, strict, having)
     look = _look(made, query, asked, words, vector, (strict, chosen))
     matches = np.asarray((look.raw[0] != 0) | (look.raw[1] != 0), np.bool_)
@@ -123,22 +118,6 @@ def _having(made: Fitted, asked: Understood, words: Said) -> NDArray[np.int64]:
     if asked.thing != asked.text:
         words = said(made.lexical, asked.thing, made.catalogue.synonyms)
     return rows_with_words(words)
-
-
-def _with_kin(made: Fitted, having: NDArray[np.int64], strict: Chosen, near: Near) -> NDArray[np.int64]:
-    """The rows of the items that have the words, and where none of these will do, of their kin: what is in
-    the category of one of them, and nearly as near to the query as the farthest of them there. Cans for the
-    ears are headphones, whatever their title says."""
-    if not words_are_elsewhere(having, strict.wanted):
-        return having
-    kin = made.table.beside(having)
-    if not 0 < len(kin) <= MOST_KIN:
-        return having
-    paths, least = made.table.paths, {}
-    for path, nearness in zip(paths[having].tolist(), near(having).tolist(), strict=True):
-        least[path] = min(KIN_SHARE * nearness, least.get(path, np.inf))
-    bound = np.array([least[path] for path in paths[kin].tolist()])
-    return np.union1d(having, kin[near(kin) >= bound])
 
 
 def _z(made: Fitted, vector: F32, rows: NDArray[np.int64]) -> F32:
@@ -222,7 +201,8 @@ def ranks(made: Fitted, judgments: pl.DataFrame) -> dict[str, list[Any]]:
         weights = made.held_out.get(query, made.weights_of(query))
         strict = choose(made.table, asked[query].filters)
         having = _having(made, asked[query], said(made.lexical, asked[query].text, made.catalogue.synonyms))
-        having = _with_kin(made, having, strict, of_rest.z[2].take)
+        if made.reads(asked[query].text):
+            having = with_kin(made.table, having, strict, of_rest.z[2].take)
         chosen = _given_way(made, asked[query], NO_ROWS, strict, having)
         rows = (
             scores.z[0],
