@@ -78,13 +78,13 @@ def main() -> None:
         ),
         "without judgments, no category": Search(encoder, SearchSettings(category_weight=0)).fit(unjudged),
     }
-    known, _ = understand(read_catalogue(shop).texts, encoder, None)
+    catalogue = read_catalogue(shop)
+    known, _ = understand(catalogue.texts, encoder, None)
     recommending = {
         "recommended": known,
         "recommended, words alone": replace(known, encoder=None),
         "recommended, meaning alone": replace(known, vectorizer=None),
     }
-    ordered = list(read_catalogue(shop).item_ids)
     item_ids = shop.items["item_id"].to_list()
     words = BM25Index.of(texts_of(shop.items)["details"])
     vectors = encoder.encode(meanings(shop.items))
@@ -102,8 +102,8 @@ def main() -> None:
         for name, search in searches.items():
             rows += figures(name, asked(search, queries), meant, part)
         for name, reader in recommending.items():
-            fits = np.stack([text_scores(reader, query, len(ordered)) for query in queries])
-            best = [[ordered[row] for row in one] for one in top_items(fits, N_FOUND)]
+            fits = np.stack([text_scores(reader, query, len(catalogue)) for query in queries])
+            best = [[catalogue.item_ids[row] for row in one] for one in top_items(fits, N_FOUND)]
             rows += figures(name, best, meant, part)
     sys.stderr.write(f"{rows}\n")
     bench.write(rows, seeds=[0])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field, model_validator
 
-from retailor.errors import ModelError
+from retailor.errors import MissingExtra, ModelError
 from retailor.models.generator import LocalGenerator
 from retailor.models.structured import structured
 from retailor.testing.models import tiny_decoder, tiny_seq2seq
@@ -57,7 +58,9 @@ def test_rows_that_end_early_do_not_hold_the_others(generator: LocalGenerator) -
 
 
 def test_no_room_for_the_whole_is_an_error_that_says_so(generator: LocalGenerator) -> None:
-    with pytest.raises(ModelError, match=r"1 of 1 prompts not as Verdict.*no JSON.*Give more max_tokens"):
+    with pytest.raises(
+        ModelError, match=r"1 of 1 prompts not as Verdict, in 1 try each.*no JSON.*Give more max_tokens"
+    ):
         structured(generator, ["a mug"], Verdict, max_tokens=4)
 
 
@@ -79,3 +82,16 @@ def test_a_schema_that_is_none_is_an_error() -> None:
 def test_a_tokenizer_that_a_grammar_cannot_read_is_an_error() -> None:
     with pytest.raises(ModelError, match="a grammar cannot bind this tokenizer"):
         structured(tiny_seq2seq(), ["a mug"], Verdict, max_tokens=60)
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("llguidance", "llguidance.torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtra, match=r"retailor\[models\]"):
+        structured(tiny_decoder(), ["a mug"], Verdict, max_tokens=60)
+
+
+def test_an_object_of_any_fields_stays_one() -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "boolean"}, "minProperties": 1}
+    made = tiny_decoder().generate(["a mug"], max_tokens=200, temperature=1.0, schema=schema)
+    assert made[0].startswith('{"')

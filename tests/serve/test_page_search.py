@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,12 +16,17 @@ from retailor.testing.toys import HashEncoder
 from retailor.text.clean_shop import clean
 
 
-@pytest.fixture(scope="module")
-def url(shop: Shop, served: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder, shop = tmp_path_factory.mktemp("found"), clean(shop)
+def searched(shop: Shop, served: Callable[..., str], folder: Path) -> str:
+    """The address of a server of a search alone."""
+    shop = clean(shop)
     shop.save(folder / "clean")
     Search(HashEncoder()).fit(shop).save(folder / "search")
     return served([sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"])
+
+
+@pytest.fixture(scope="module")
+def url(shop: Shop, served: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return searched(shop, served, tmp_path_factory.mktemp("found"))
 
 
 def test_filters_are_shown_and_taken_off(page: Any, url: str) -> None:
@@ -66,16 +72,13 @@ def test_a_bound_that_gave_way_is_told_and_not_asked_for_by_the_next_click(page:
 
 @pytest.fixture(scope="module")
 def mugs(served: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("mugs")
     items = [
         {"item_id": f"m{i}", "title": f"mug number {i}", "price": 5.0 + i,
+         "currency": "EUR" if i < 8 else "CNY",
          "attributes": [{"name": "Material", "value": "steel" if i % 3 else "glass"}]}
         for i in range(9)
     ]  # fmt: skip
-    shop = clean(Shop.of(items=pl.DataFrame(items)))
-    shop.save(folder / "clean")
-    Search(HashEncoder()).fit(shop).save(folder / "search")
-    return served([sys.executable, "-m", "retailor", "serve", str(folder), "--port", "0"])
+    return searched(Shop.of(items=pl.DataFrame(items)), served, tmp_path_factory.mktemp("mugs"))
 
 
 def test_an_attribute_and_a_range_of_prices_narrow_what_was_found(page: Any, mugs: str) -> None:
@@ -91,6 +94,6 @@ def test_an_attribute_and_a_range_of_prices_narrow_what_was_found(page: Any, mug
     row.locator(".filter").first.click()
     page.wait_for_selector(f"text={offered.split()[-1]} products")
     chips = page.locator(".understood .filters >> nth=0").locator(".filter").all_inner_texts()
-    assert chips == ["Material: steel ×", f"price: < {offered.split()[0].split('–')[1]} ×"]
+    assert chips == ["Material: steel ×", f"price: < {offered.split()[0].split('–')[1]} EUR ×"]
     page.click(".understood .filter >> nth=1")
     page.wait_for_selector("text=6 products")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
 from retailor.tasks.search.attributes import MOST_FOUND, PAIRS, Attributes
+from retailor.tasks.search.filters import read_filters
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.shapes import Facet, Filter
 
@@ -122,7 +123,8 @@ def test_colours_and_brands_are_facets_of_their_own() -> None:
         ("", [True, True, True, True]),
         ("EUR", [True, True, False, True]),
         ("eur", [True, True, False, True]),
-        ("USD", [False, False, True, True]),  # nothing is priced in USD: '$' is the shop's own dollar
+        ("CAD", [False, False, True, True]),
+        ("USD", [False, False, False, True]),
         ("GBP", [False, False, False, True]),
     ],
 )
@@ -155,3 +157,48 @@ def test_counts_of_stars() -> None:
     for value, n in found["rating"]:
         assert made.passing([Filter("rating", ">=", float(value[0]))]).sum() == n
     assert "rating" not in {each.name for each in made.facets(np.arange(2))}, "all have four and more"
+
+
+@pytest.mark.parametrize(
+    ("priced", "said", "unit"),
+    [
+        ("CAD", "$50", "CAD"),
+        ("CAD", "50 dollars", "CAD"),
+        ("CAD", "50 usd", "USD"),  # which is no other dollar
+        ("CAD USD", "$50", "USD"),
+        ("CAD AUD", "$50", ""),  # nobody can tell which
+        ("EUR", "$50", "USD"),
+        ("JPY", "5000¥", "JPY"),
+        ("HKD", "50块", "HKD"),
+        ("JPY", "50 rmb", "CNY"),
+        ("", "$50", "USD"),
+    ],
+)
+def test_a_sign_is_the_shops_own_currency_of_those_that_go_by_it(priced: str, said: str, unit: str) -> None:
+    items = [{"item_id": each, "title": "mug", "price": 5.0, "currency": each} for each in priced.split()]
+    items += [{"item_id": "none", "title": "mug", "price": 5.0, "currency": None}]
+    known = ItemTable.of(Shop.of(items=pl.DataFrame(items))).vocabulary
+    (read,) = read_filters(f"mug under {said}", known).filters
+    assert (read.field, read.unit) == ("price", unit)
+
+
+def test_prices_in_several_currencies_are_not_ordered_or_counted_together() -> None:
+    rows = [("a", 30.0, "USD"), ("b", 200.0, "CNY"), ("c", 90.0, "$"), ("d", None, "CNY"), ("e", 60.0, "usd")]
+    rows += [("f", 20.0, None)]
+    items = [{"item_id": i, "title": "mug", "price": price, "currency": each} for i, price, each in rows]
+    made = ItemTable.of(Shop.of(items=pl.DataFrame(items)))
+    every = np.arange(len(rows))
+    assert "".join(rows[i][0] for i in made.sorted_by("price", every)) in ("aecbfd", "aecfbd")
+    assert "".join(rows[i][0] for i in made.sorted_by("-price", every)) in ("ceabfd", "ceafbd")
+    (prices,) = [each for each in made.facets(every) if each.name == "price"]
+    assert all(name.endswith(" USD") for name, _ in prices.counts) and sum(n for _, n in prices.counts) == 3
+    of_one = [each for each in made.facets(np.array([0, 2, 4])) if each.name == "price"]
+    assert sum(n for _, n in of_one[0].counts) == 3 and not any(" " in name for name, _ in of_one[0].counts)
+
+
+def test_names_of_an_attribute_that_differ_in_spaces_are_one() -> None:
+    either = [
+        Filter("attribute", "=", value, name=name)
+        for name, value in (("material ", "steel"), ("Material", "glass"))
+    ]
+    assert table().passing(either).tolist() == [True, True, True, False]

@@ -132,7 +132,18 @@ def test_what_is_to_be_in_stock_is_no_word_to_search_by(query: str, rest: str) -
     assert read_filters(query, KNOWN).searched != rest, "a shop that does not say what there is"
 
 
-@pytest.mark.parametrize("query", ["stock pot", "not in stock mugs", "没有货的帐篷", "无货", "stockings"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "stock pot",
+        "not in stock mugs",
+        "not currently in stock",
+        "what isn't in stock",
+        "没有货的帐篷",
+        "无货",
+        "stockings",
+    ],
+)
 def test_other_words_of_stock_stay_words(query: str) -> None:
     assert "stock" not in {each[0] for each in read(query, replace(KNOWN, stocked=True))}
 

@@ -23,6 +23,7 @@ from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.forms.superlative import superlative_in
 from retailor.tasks.answer.question import kinds
+from retailor.tasks.search.filters import currency_of
 from retailor.tasks.search.shapes import Filter, Sort
 
 MAX_SAID = 500
@@ -200,7 +201,8 @@ def _cheaper(turn: OneTurn) -> Reply | None:
     op: Literal["<=", ">="] = "<=" if turn.asked("cheaper") else ">="
     bound = round(details["price"] - 0.01 if op == "<=" else details["price"] + 0.01, 2)
     others = tuple(each for each in state.filters if (each.field, each.op) != ("price", op))
-    return turn.narrow("", (*others, Filter("price", op, bound)), state.sort, force=True)
+    currency = currency_of(details.get("currency") or "")
+    return turn.narrow("", (*others, Filter("price", op, bound, currency)), state.sort, force=True)
 
 
 def _beyond(turn: OneTurn) -> Reply | None:

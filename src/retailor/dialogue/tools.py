@@ -7,6 +7,7 @@ checked by the pydantic model whose schema is shown.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from retailor.dialogue.shapes import MAX_FILTERS, Cited, Door, Result
 from retailor.errors import ServeError
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.recommend.shapes import RecommendQuery
+from retailor.tasks.search.filters import currency_of
 from retailor.tasks.search.http import FilterBody
 from retailor.tasks.search.shapes import Filter, SearchQuery, Sort
 from retailor.text.quantities import Quantity, dimension_of
@@ -224,12 +226,21 @@ def _in_one_unit(one: Filter) -> float:
 
 
 def _ordered(door: Door, item_ids: list[str], sort: Sort) -> list[str]:
-    """By price or stars, unknown ones last; as they are for 'relevance'."""
+    """By price or stars, unknown ones last; as they are for 'relevance'.
+
+    Of prices in several currencies those in the one that most have come first.
+    """
     if sort == "relevance":
         return item_ids
     name, sign = ("rating", -1) if sort == "rating" else ("price", -1 if sort == "-price" else 1)
     values = {each: door.details(each)[name] for each in item_ids}
-    return sorted(item_ids, key=lambda each: (values[each] is None, sign * (values[each] or 0)))
+    groups = {each: name == "price" and door.details(each).get("currency") for each in item_ids}
+    sizes = Counter(group for each, group in groups.items() if values[each] is not None)
+    places = {group: place for place, (group, _) in enumerate(sizes.most_common())}
+    return sorted(
+        item_ids,
+        key=lambda each: (values[each] is None, places.get(groups[each], 0), sign * (values[each] or 0)),
+    )
 
 
 def _item(door: Door, asked: ItemArguments) -> Result:
@@ -285,7 +296,7 @@ def _recommend(door: Door, asked: RecommendArguments) -> Result:
     )
     found = door.ask("recommend", query).answer.items
     rows = [{**listed(door, each.item_id), "reason": each.reason} for each in found]
-    kept = [each for each in rows if all(_within(each["price"], bound) for bound in bounds)][: asked.k]
+    kept = [each for each in rows if all(_within(each, bound) for bound in bounds)][: asked.k]
     data = {"items": kept, "filters": [asdict(each) for each in bounds], "met": bool(kept) or not bounds}
     return Result(data, tuple(each["item_id"] for each in kept))
 
@@ -301,8 +312,10 @@ def _prices(door: Door, text: str) -> tuple[Filter, ...]:
     return tuple(each for each in read if each.field == "price")
 
 
-def _within(price: float | None, bound: Filter) -> bool:
-    if price is None:
+def _within(listed: Mapping[str, Any], bound: Filter) -> bool:
+    price: float | None = listed["price"]
+    currency = currency_of(listed.get("currency") or "")
+    if price is None or (bound.unit and currency not in ("", bound.unit)):
         return False
     value = float(bound.value)
     if bound.op in ("<=", ">="):

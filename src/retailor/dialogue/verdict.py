@@ -60,6 +60,8 @@ def _best(details: Sequence[Mapping[str, Any]], fact: str, is_greatest: bool) ->
     for name in _SIZES if fact == "size" else (fact,):
         values = [_value(each, name) for each in details]
         known = [value for value in values if value is not None]
+        if name == "price" and len({each.get("currency") for each in details}) > 1:
+            return None  # 80 USD and 300 CNY: nobody said what a yuan is worth
         if len(known) == len(details) and len(set(known)) > 1:
             return details[values.index((max if is_greatest else min)(known))]
     return None

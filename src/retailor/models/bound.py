@@ -31,14 +31,11 @@ class JsonBound:
         self._schema, self._n_rows = _closed(dict(schema)), n_rows
         self._tokenizer, self._end_ids = tokenizer, tuple(end_ids)
         self._rows: list[Any] = []
+        import llguidance.torch
+
+        self._masks = llguidance.torch
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        from llguidance.torch import (
-            allocate_token_bitmask,
-            apply_token_bitmask_inplace,
-            fill_next_token_bitmask,
-        )
-
         if not self._rows:
             self._rows = self._matchers(scores.shape[-1])
         else:
@@ -46,14 +43,14 @@ class JsonBound:
                 if not row.is_stopped():  # an ended row is told its last id again
                     row.consume_token(taken)
         bound = scores.float().cpu().clone()
-        mask = allocate_token_bitmask(1, scores.shape[-1])
+        mask = self._masks.allocate_token_bitmask(1, scores.shape[-1])
         for place, row in enumerate(self._rows):
             if row.is_stopped():  # whole
                 bound[place] = float("-inf")
                 bound[place, self._end_ids[0]] = 0.0
             else:
-                fill_next_token_bitmask(row, mask)
-                apply_token_bitmask_inplace(bound[place : place + 1], mask)
+                self._masks.fill_next_token_bitmask(row, mask)
+                self._masks.apply_token_bitmask_inplace(bound[place : place + 1], mask)
         return bound.to(scores)
 
     def _matchers(self, n_logits: int) -> list[Any]:
@@ -70,13 +67,14 @@ class JsonBound:
 
 
 def _closed(schema: Any) -> Any:
-    """The schema without fields that it does not name, where it does not ask for them."""
+    """The schema whose objects have no fields but those that it names, where it names some and does not ask
+    for others."""
     if isinstance(schema, list):
         return [_closed(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     made = {name: _closed(value) for name, value in schema.items()}
-    return {"additionalProperties": False, **made} if schema.get("type") == "object" else made
+    return {"additionalProperties": False, **made} if "properties" in schema else made
 
 
 def _tokens_of(tokenizer: Any, n_logits: int, end_ids: tuple[int, ...]) -> Any:

@@ -40,7 +40,8 @@ def structured(
     asked = [f"{prompt}\n\n{told}" for prompt in prompts]
     found: dict[int, M] = {}
     wrong: dict[int, str] = {}
-    for _ in range(1 if isinstance(generator, LocalGenerator) else tries):
+    tries = 1 if isinstance(generator, LocalGenerator) else tries
+    for _ in range(tries):
         left = [i for i in range(len(prompts)) if i not in found]
         again = [asked[i] + _mended(wrong.get(i)) for i in left]
         for i, answer in zip(
@@ -55,7 +56,7 @@ def structured(
     if left:
         raise ModelError(
             f"{generator.name} answered {len(left)} of {len(prompts)} prompts not as {form.__name__}, in "
-            f"{tries} tries "
+            f"{tries} {'try' if tries == 1 else 'tries'} "
             f"each; prompt {left[0] + 1}: {wrong.get(left[0], 'nothing')}. Give more max_tokens, or "
             "another model.",
             asked="structured",

@@ -45,9 +45,10 @@ const written = (again) =>
 const NARROWS = {
   rating: (value) => [{ op: ">=", value: parseFloat(value) }],
   price: (value) => {
-    const [low, high] = value.replace("+", "").split("–").map(Number);
-    const least = low > 0 ? [{ op: ">=", value: low }] : [];
-    return high === undefined ? least : [...least, { op: "<", value: high }];
+    const [range, unit = ""] = value.split(" ");
+    const [low, high] = range.replace("+", "").split("–").map(Number);
+    const bounds = [["<", high], [">=", low || undefined]].filter(([, bound]) => bound !== undefined);
+    return bounds.map(([op, bound]) => ({ op, value: bound, unit })).reverse();
   },
 };
 

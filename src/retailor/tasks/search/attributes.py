@@ -121,10 +121,10 @@ class Attributes:
     def having(self, name: str, value: str) -> Bools:
         """Which rows [I] have a value of an attribute; none where nothing is called so."""
         found = np.zeros(len(self.starts) - 1, np.bool_)
-        of = bisect_left(self.keys, _fold(name))
-        if of < len(self.keys) and self.keys[of] == _fold(name):
+        of = bisect_left(self.keys, fold(name))
+        if of < len(self.keys) and self.keys[of] == fold(name):
             first, end = np.searchsorted(self.name_of, [of, of + 1]).tolist()
-            same = (self.value_keys.slice(first, end - first) == _fold(value)).arg_true()
+            same = (self.value_keys.slice(first, end - first) == fold(value)).arg_true()
             for code in same.to_list():
                 found[self._row_of[self.codes == first + code]] = True
         return found
@@ -140,5 +140,6 @@ def folded(column: str) -> pl.Expr:
     return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """The same of one text."""
     return " ".join(text.lower().split())

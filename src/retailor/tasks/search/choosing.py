@@ -148,12 +148,10 @@ def with_kin(table: ItemTable, having: Rows, strict: Chosen, near: Near) -> Rows
     kin = table.beside(having)
     if not 0 < len(kin) <= MOST_KIN:
         return having
-    paths = table.paths
-    least: dict[int, float] = {}
-    for path, nearness in zip(paths[having].tolist(), near(having).tolist(), strict=True):
-        least[path] = min(KIN_SHARE * nearness, least.get(path, np.inf))
-    bound = np.array([least[path] for path in paths[kin].tolist()])
-    return np.union1d(having, kin[near(kin) >= bound])
+    paths, nearness, has_words = table.paths[kin], near(kin), np.isin(kin, having)
+    least = np.full(int(paths.max()) + 1, np.inf)
+    np.minimum.at(least, paths[has_words], KIN_SHARE * nearness[has_words])
+    return np.union1d(having, kin[nearness >= least[paths]])
 
 
 def words_are_elsewhere(having: Rows, allowed: Bools) -> bool:

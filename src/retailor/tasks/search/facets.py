@@ -100,10 +100,10 @@ def runs(starts: Rows, ends: Rows) -> Rows:
     return np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
 
 
-def price_facet(prices: NDArray[np.float64]) -> Facet:
+def price_facet(prices: NDArray[np.float64], currency: str = "") -> Facet:
     """Up to four ranges with about as many items each, cut at round prices; none where there is no cut.
 
-    '20–50' is from 20 on and below 50.
+    '20–50' is from 20 on and below 50, '20–50 EUR' with a currency.
     """
     prices = prices[np.isfinite(prices)]
     if not len(prices):
@@ -112,7 +112,10 @@ def price_facet(prices: NDArray[np.float64]) -> Facet:
     cuts = sorted({float(f"{cut:.2g}") for cut in nearest_quantiles(prices, (0.25, 0.5, 0.75))})
     edges = [min(0.0, least), *[cut for cut in cuts if least < cut <= most], float("inf")]
     ranges = list(itertools.pairwise(edges)) if len(edges) > 2 else []
-    counts = [(_range(*pair), int(((prices >= pair[0]) & (prices < pair[1])).sum())) for pair in ranges]
+    counts = [
+        (f"{_range(*pair)} {currency}".strip(), int(((prices >= pair[0]) & (prices < pair[1])).sum()))
+        for pair in ranges
+    ]
     return Facet("price", tuple(each for each in counts if each[1]))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retailor.scripts import HAN
-from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
+from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH, SHARED
 from retailor.tasks.search.shapes import Filter, Op
 from retailor.text.quantities import dimension_of, parse_quantities
 
@@ -42,6 +42,8 @@ class Vocabulary:
     dimensions: frozenset[str] = frozenset()
     """Dimensions of `text.quantities` in which some item has a quantity."""
     priced: bool = True
+    currencies: frozenset[str] = frozenset()
+    """Codes of those that some item is priced in."""
     rated: bool = False
     stocked: bool = False
     """Whether the shop says of some item whether there is any."""
@@ -123,6 +125,16 @@ def currency_of(written: str) -> str:
     return _CURRENCY.get(written.strip().lower(), written.strip().upper())
 
 
+def _currency(known: Vocabulary, said: str) -> str:
+    """The code of what was said, '' for nothing. A sign or a word that several currencies go by is the one of
+    them that the catalogue has, '' where it has several of these alone."""
+    code = _CURRENCY.get(said, "")
+    if said not in SHARED or code in known.currencies:
+        return code
+    others = [each for each in SHARED[said] if each in known.currencies]
+    return {0: code, 1: "".join(others)}.get(len(others), "")
+
+
 MOST = 1e15
 """Numbers are read up to here: of hundreds of digits a float makes infinity, which no JSON has."""
 
@@ -156,9 +168,9 @@ def _measured(
     """The filter that a number with its unit makes: a price, a quantity, or None where neither is known."""
     sign, number = match[f"s{name}"], number_of(match[f"n{name}"])
     written = (unit if unit is not None else match[f"u{name}"]) or ""
-    currency = _CURRENCY.get(sign or written) or _CURRENCY.get(written.rstrip("s"))
-    if currency or not written:
-        return Filter("price", op, number, currency or "") if draft.known.priced else None
+    said = sign or (written if written in _CURRENCY else written.rstrip("s"))
+    if said in _CURRENCY or not written:
+        return Filter("price", op, number, _currency(draft.known, said)) if draft.known.priced else None
     if _NO_UNIT.fullmatch(written):
         return Filter("price", op, number) if draft.known.priced else None
     # As it was written: 16G and 16g are not the same.
@@ -189,16 +201,18 @@ def _ratings(draft: _Draft) -> None:
 
 
 _STOCK = re.compile(
-    r"(?:(?:that|which)\s+(?:is|are)\s+)?(?<![\w-])(?<!not )(?<!no )(?:(?:currently|now)\s+)?"
+    r"(?:(?:that|which)\s+(?:is|are)\s+)?(?<![\w-])(?:(?:currently|now)\s+)?"
     r"(?:in[- ]stock|available\s+(?:now|today|immediately)|ready\s+to\s+ship)(?:\s+now)?(?![\w-])"
     r"|(?<![没无])(?:有现货|有货|现货)的?"
 )
+_DENIED = re.compile(r"(?:\b(?:not|no|never)|n['’]t)\s+(?:\w+\s+)?$")
 IN_STOCK = "in stock"
 
 
 def _stock(draft: _Draft) -> None:
     for match in draft.matches(_STOCK):
-        if draft.known.stocked and not draft.known.says(match[0].strip(" 的")):
+        is_denied = _DENIED.search(draft.lower[: match.start()])
+        if draft.known.stocked and not is_denied and not draft.known.says(match[0].strip(" 的")):
             draft.take(*match.span(), Filter("stock", "=", IN_STOCK))
 
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
-from retailor.tasks.search.attributes import PAIRS, Attributes
+from retailor.tasks.search.attributes import PAIRS, Attributes, fold
 from retailor.tasks.search.facets import Coded, price_facet, star_facet
 from retailor.tasks.search.filters import Vocabulary, currency_of
-from retailor.tasks.search.lexicon import COLOURS, SAME_NAME
+from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
 from retailor.text.fields import item_texts
@@ -116,6 +116,7 @@ class ItemTable:
             colours=frozenset(frame["colours"].explode().drop_nulls().to_list()),
             dimensions=frozenset(dimensions.drop_nulls().to_list()),
             priced=frame["price"].is_not_null().any(),
+            currencies=frozenset(self._coded["currency"].names),
             rated=frame["rating"].is_not_null().any(),
             stocked=frame["in_stock"].is_not_null().any(),
             says=self.says,
@@ -164,7 +165,7 @@ class ItemTable:
     def passing(self, filters: Sequence[Filter]) -> Bools:
         """Which items [I] meet every filter; of several equal colours or brands one is enough."""
         kept = np.ones(len(self), dtype=bool)
-        for (_, is_any), group in _grouped(filters).items():
+        for (*_, is_any), group in _grouped(filters).items():
             met = [self._meets(each) for each in group]
             kept &= np.logical_or.reduce(met) if is_any else np.logical_and.reduce(met)
         return kept
@@ -188,15 +189,11 @@ class ItemTable:
         return ~has if one.op == "!=" else has
 
     def _priced_in(self, currency: str) -> Bools:
-        """Which items [I] may be held against an amount of a currency: those priced in it, or where none is,
-        in one that goes by the same sign; and those whose price has no currency."""
-        own, currency = self._coded["currency"], currency_of(currency)
-        if not currency or not own.names:
+        """Which items [I] may be held against an amount of a currency: those priced in it, and those whose
+        price has none; all for ''."""
+        if not currency:
             return np.ones(len(self), dtype=bool)
-        named = [currency] if currency in own.names else list(SAME_NAME.get(currency, ()))
-        assert own.by_row is not None
-        found: Bools = np.logical_or.reduce([own.by_row < 0, *(own.having(each) for each in named)])
-        return found
+        return self._coded["currency"].having(currency_of(currency)) | (self._currencies < 0)
 
     def _having(self, word: str) -> Bools:
         """Which items [I] have a word, in the singular or with an s."""
@@ -228,10 +225,21 @@ class ItemTable:
         }
 
     def sorted_by(self, sort: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows by 'price', '-price' or 'rating' (best first), equals as they stood, unknown ones last."""
-        values = self.frame["rating" if sort == "rating" else "price"].to_numpy()[rows]
+        """The rows by 'price', '-price' or 'rating' (best first), equals as they stood, unknown ones last.
+
+        Prices in several currencies have no order: those of the currency that most of them are in come first.
+        """
+        values = (self._stars if sort == "rating" else self._prices)[rows]
         signed = values if sort == "price" else -values
-        return rows[np.argsort(np.where(np.isnan(values), np.inf, signed), kind="stable")]
+        groups = np.zeros(len(rows), np.int64) if sort == "rating" else self._by_currency(rows)
+        return rows[np.lexsort((signed, groups, np.isnan(values)))]
+
+    def _by_currency(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """A number for each row's currency [n], 0 for the one that most of the priced ones have."""
+        own = self._currencies[rows] + 1
+        counts = np.bincount(own[np.isfinite(self._prices[rows])], minlength=int(own.max(initial=0)) + 1)
+        order = np.argsort(-counts, kind="stable")
+        return np.argsort(order, kind="stable")[own]
 
     @property
     def paths(self) -> NDArray[np.int32]:
@@ -248,10 +256,22 @@ class ItemTable:
         return np.flatnonzero(wanted[self.paths])
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
-        """How many of some items are of each brand, category, colour, quarter of their prices and stars."""
+        """How many of some items are of each brand, category, colour, quarter of their prices and stars.
+
+        Of prices in several currencies those in the one that most have are counted, and named with it.
+        """
         found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
-        found += [price_facet(self._prices[rows]), star_facet(self._stars[rows])]
+        found += [self._price_facet(rows), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
+
+    def _price_facet(self, rows: NDArray[np.int64]) -> Facet:
+        priced = rows[np.isfinite(self._prices[rows])]
+        groups = self._by_currency(priced)
+        if not groups.any():
+            return price_facet(self._prices[priced])
+        most = priced[groups == 0]
+        code = int(self._currencies[most[0]])
+        return price_facet(self._prices[most], "" if code < 0 else self._coded["currency"].names[code])
 
     def attributes(self, rows: NDArray[np.int64], best: NDArray[np.int64]) -> tuple[Facet, ...]:
         """What the shop's own attributes say of some items, where that tells the `best` of them apart."""
@@ -260,8 +280,18 @@ class ItemTable:
     @cached_property
     def _coded(self) -> dict[str, Coded]:
         """The columns of names that facets and filters are about, by facet; currencies and whole paths."""
-        columns = {**_NAMED, "currency": "currency", "path": "path"}
-        return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
+        columns = {facet: self.frame[column] for facet, column in {**_NAMED, "path": "path"}.items()}
+        written = self.frame["currency"]
+        codes = {each: currency_of(each) for each in written.unique().drop_nulls()}
+        columns["currency"] = written.replace(codes) if codes else written
+        return {name: Coded.of(column) for name, column in columns.items()}
+
+    @property
+    def _currencies(self) -> NDArray[np.int32]:
+        """The number of each item's currency [I], −1 without one."""
+        found = self._coded["currency"].by_row
+        assert found is not None
+        return found
 
     @cached_property
     def _attributes(self) -> Attributes:
@@ -291,11 +321,11 @@ def _with_all(index: BM25Index | None, phrase: str) -> NDArray[np.integer] | Non
     return rows
 
 
-def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, bool], list[Filter]]:
-    groups: dict[tuple[str, bool], list[Filter]] = {}
+def _grouped(filters: Sequence[Filter]) -> dict[tuple[str, str, bool], list[Filter]]:
+    groups: dict[tuple[str, str, bool], list[Filter]] = {}
     for each in filters:
         is_any = each.op == "=" and each.field in ("brand", "category", "colour", "attribute")
-        groups.setdefault((each.field + each.name.lower(), is_any), []).append(each)
+        groups.setdefault((each.field, fold(each.name), is_any), []).append(each)
     return groups
 
 
@@ -337,7 +367,7 @@ def _row(item: dict[str, Any], rating: float | None) -> dict[str, Any]:
         "category": (item["category"] or [None])[-1],
         "path": " > ".join(filter(None, item["category"] or [])) or None,
         "price": item["price"],
-        "currency": item["currency"] and currency_of(item["currency"]),
+        "currency": item["currency"],
         "rating": rating,
         "colours": sorted({colour for text in said for colour in _colours(text)}),
         "quantities": [{"dimension": dimension, "base": base} for dimension, base in sorted(quantities)],

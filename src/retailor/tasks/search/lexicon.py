@@ -36,5 +36,9 @@ BRANDS_ZH = {
 }  # fmt: skip
 """Brands that Chinese customers call by another name than their catalogues do, in lower case."""
 
-SAME_NAME = {"USD": ("CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), "CNY": ("JPY", "HKD", "TWD")}
-"""Currencies that customers call by the same sign or word: '$' in a shop that prices in CAD alone is CAD."""
+_DOLLARS, _YUAN = ("CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), ("JPY", "HKD", "TWD")
+SHARED = {
+    **dict.fromkeys(("$", "dollar", "buck"), _DOLLARS),
+    **dict.fromkeys(("¥", "元", "块", "块钱"), _YUAN),
+}
+"""Signs and words that other currencies go by too: '$' in a shop that prices in CAD alone is CAD."""
