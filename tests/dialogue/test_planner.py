@@ -165,8 +165,16 @@ def test_the_other_one_and_back_to_an_earlier_one(door: Service) -> None:
     assert replies[4].state.focus == "T1" and "2.1 kg" in replies[4].text
 
 
+def test_of_two_currencies_neither_is_said_to_be_cheaper(door: Service) -> None:
+    says = ("compare the Hollis Dome Tent with 云岭登山包", "which is cheaper?", "which one is lighter?")
+    first, cheaper, lighter = talk(door, *says)
+    assert set(first.items) == {"T1", "C1"} and "Cheaper" not in cheaper.text
+    assert "Lighter: 云岭登山包 [C1]." in lighter.text
+
+
 def test_cheaper_is_below_the_price_in_focus(door: Service) -> None:
     first, reply = talk(door, "tents", "something cheaper than the first one")
+    assert [each.unit for each in reply.state.filters if each.field == "price"] == ["USD"]
     prices = {"T1": 120, "T2": 80, "T3": 240}
     beside = prices[first.items[0]]
     assert all(prices[each] < beside for each in reply.items) or reply.text.startswith("Nothing fits")

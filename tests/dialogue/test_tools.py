@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from retailor.dialogue.holding import best_holding, wanted_words
-from retailor.dialogue.tools import TOOLS, leading, still_held
+from retailor.dialogue.tools import TOOLS, _ordered, leading, still_held
 from retailor.errors import ServeError
 from retailor.serve.service import Service
 from retailor.tasks.search.shapes import Filter
@@ -94,6 +94,22 @@ def test_a_bound_may_be_widened(door: Service) -> None:
 def test_recommend_keeps_to_a_price(door: Service) -> None:
     found = TOOLS["recommend"](door, {"text": "a present under 50"}).data["items"]
     assert all(each["price"] <= 50 for each in found)
+
+
+def test_recommend_holds_no_price_against_another_currency(door: Service) -> None:
+    """What is recommended here is priced in dollars."""
+    dollars, yuan = (
+        TOOLS["recommend"](door, {"text": f"a gift under 400 {each}"}) for each in ("dollars", "yuan")
+    )
+    assert {each["currency"] for each in dollars.data["items"]} == {"USD"} and dollars.data["met"]
+    assert yuan.data["items"] == [] and not yuan.data["met"]
+
+
+def test_prices_of_several_currencies_are_sorted_apart(door: Service) -> None:
+    ids = ["C1", "T1", "C3", "K1", "T2"]
+    assert _ordered(door, ids, "price") == ["K1", "T2", "T1", "C1", "C3"]
+    assert _ordered(door, ids, "-price") == ["T1", "T2", "K1", "C3", "C1"]
+    assert _ordered(door, ids[:1] + ids[2:4], "price") == ["C1", "C3", "K1"]
 
 
 def test_the_leading_category_needs_a_share() -> None:
