@@ -92,6 +92,6 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_object_of_any_fields_stays_one() -> None:
-    schema = {"type": "object", "additionalProperties": {"type": "boolean"}, "minProperties": 1}
+    schema = {"type": "object", "minProperties": 1}
     made = tiny_decoder().generate(["a mug"], max_tokens=200, temperature=1.0, schema=schema)
     assert made[0].startswith('{"')

@@ -29,6 +29,7 @@ from retailor.tasks.recommend.cases import Cases, hold_out
 from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.customers import read_customers
 from retailor.tasks.recommend.evaluate.next_item import rank_cases
+from retailor.tasks.recommend.fit import understand
 from retailor.tasks.recommend.query import reasons
 from retailor.tasks.recommend.query.ask import reads_text, recommend, text_scores
 from retailor.tasks.recommend.query.related import diverse
@@ -141,23 +142,23 @@ def test_words_that_the_encoder_does_not_read_are_said_and_have_no_say(fitted: R
     assert not recommend(made, RecommendQuery(text=""), text_weight=1.0).unread_text
 
 
-def test_words_that_only_some_item_has_weigh_less_than_what_all_mean(fitted: Recommender) -> None:
+def test_words_that_only_some_item_has_weigh_less_than_what_all_mean() -> None:
     """One rare word in common is no reason to come before what is meant; a whole title is one."""
-    known, n = fitted._made.understanding, len(fitted._made.catalogue)
+    words = [f"{a}{b}{a}" for a in "bdfgklmn" for b in "aeiou"]
+    titles = [f"{word} {words[i - 1]}" for i, word in enumerate(words)]
 
     class Meaning(HashEncoder):
-        """Whatever is asked is near to the last item."""
+        """Whatever is asked is near to the last ten items."""
 
         def encode(self, texts: Sequence[str], *, role: Role = "passage") -> NDArray[np.float32]:
-            meant = super().encode([fitted._made.catalogue.titles[-1]])
-            return np.repeat(meant, len(texts), axis=0)
+            found = super().encode(texts)
+            return super().encode(titles[-10:]).mean(axis=0)[None] if role == "query" else found
 
-    known = replace(known, encoder=Meaning())
-    title = fitted._made.catalogue.titles[0]
-    asked = f"{title.split()[-1]} and {' '.join(f'{word}' for word in known.vectorizer.vocabulary)}"
-    assert text_scores(known, asked, n).argmax() == n - 1
-    meant = text_scores(replace(known, vectorizer=None), title, n)
-    assert text_scores(known, title, n)[0] > meant[0] + 0.5
+    known, _ = understand(tuple(titles), Meaning(), None)
+    some = " ".join(words[1:24:3])
+    assert text_scores(replace(known, encoder=None), some, len(titles)).argmax() < 24
+    assert text_scores(known, some, len(titles)).argmax() >= len(titles) - 10
+    assert text_scores(known, titles[3], len(titles)).argmax() == 3
 
 
 def test_a_new_item_is_recommended_from_its_text_alone(fitted: Recommender) -> None:

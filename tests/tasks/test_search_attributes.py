@@ -73,6 +73,14 @@ def test_attributes_of_few_items_or_with_one_value_are_no_facet() -> None:
     assert facets([[("Size", f"{i // 2} cm")] for i in range(60)]) == (), "twelve sizes are a third of them"
 
 
+def test_an_attribute_that_few_of_the_best_have_and_more_than_six_are_no_facets() -> None:
+    ports: list[Any] = [[("Port", "HDMI" if i % 2 else "USB")] for i in range(4)]
+    assert len(facets([*ports, *[[] for _ in range(12)]])) == 1 and not facets(
+        [*ports, *[[] for _ in range(13)]]
+    )
+    assert len(facets([[(f"A{n}", f"{i % 2}") for n in range(9)] for i in range(8)])) == 6
+
+
 def test_of_very_many_items_none_are_counted() -> None:
     rows = [[("Port", "HDMI" if i % 2 else "USB")] for i in range(MOST_FOUND + 1)]
     made = attributes_of(rows)
@@ -115,6 +123,9 @@ def test_of_one_attribute_one_value_is_enough_and_of_two_both_hold() -> None:
 
 def test_colours_and_brands_are_facets_of_their_own() -> None:
     assert table().frame["attributes"][0].to_list() == [{"name": "Material", "value": "steel"}]
+    pairs = [{"name": name, "value": "x"} for name in ("Brand", "品牌", "Manufacturer name", "颜色", "Size")]
+    made = ItemTable.of(Shop.of(items=pl.DataFrame([{"item_id": "a", "title": "mug", "attributes": pairs}])))
+    assert [each["name"] for each in made.frame["attributes"][0]] == ["Size"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from retailor.models.shapes import Role
 from retailor.shop.tables import SCHEMAS, Shop
 from retailor.tasks.search import Search, SearchSettings
-from retailor.tasks.search.choosing import MOST_APART, choose, rows_with_words, words_are_elsewhere
+from retailor.tasks.search.choosing import (
+    MOST_APART,
+    choose,
+    rows_with_words,
+    with_kin,
+    words_are_elsewhere,
+)
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.looked_at import Said
 from retailor.tasks.search.shapes import Filter, Found, SearchQuery
@@ -251,3 +257,37 @@ def test_of_words_that_the_encoder_cannot_read_nothing_is_kin() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(search._made), "reads", lambda made, text: False)
         assert [each.text for each in ask(search, "headphones under 150").relaxed] == ["under 150"]
+
+
+def test_kin_are_in_the_category_and_nearly_as_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ("Audio", 90.0),
+        ("Audio", 95.0),
+        ("Audio", 10.0),
+        ("Audio", 10.0),
+        ("Kitchen", 10.0),
+        (None, 10.0),
+    ]
+    items = [
+        {"item_id": f"{i}", "title": "thing", "category": kind and [kind], "price": price}
+        for i, (kind, price) in enumerate(rows)
+    ]
+    table, having = ItemTable.of(Shop.of(items=pl.DataFrame(items))), np.array([0, 1])
+    near = np.array([9.0, 5.0, 3.1, 2.9, 9.0, 9.0]).take  # of 5, the farther of the two, six tenths are 3
+    strict = choose(table, [Filter("price", "<=", 50.0, text="under 50")])
+    assert with_kin(table, having, strict, near).tolist() == [0, 1, 2]
+    assert with_kin(table, having, choose(table, ()), near).tolist() == [0, 1], "who may be shown needs none"
+    assert with_kin(table, np.array([5]), choose(table, (), [5]), near).tolist() == [5], "in no category"
+    monkeypatch.setattr("retailor.tasks.search.choosing.MOST_KIN", 3)
+    assert with_kin(table, having, strict, near).tolist() == [0, 1]
+
+
+def test_attributes_are_those_of_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retailor.tasks.search.finding.N_TELLING", 4)
+    items = [
+        {"item_id": f"{i}", "title": "steel mug" if i < 4 else f"mug rack number {i}",
+         "attributes": [{"name": "Lid" if i < 4 else "Hooks", "value": f"{i % 2}"}]}
+        for i in range(12)
+    ]  # fmt: skip
+    search = Search(HashEncoder(), SearchSettings(false_alarms=0)).fit(Shop.of(items=pl.DataFrame(items)))
+    assert [each.name for each in ask(search, "steel mug").attributes] == ["Lid"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,15 @@ from retailor.errors import DataError
 from retailor.retrieval.tokens import places_of
 from retailor.shop.tables import Shop
 from retailor.tasks.search.shapes import Typed
-from retailor.tasks.search.suggest import KEY_BYTES, N_KEPT, Suggester, _folded, _folded_all
+from retailor.tasks.search.suggest import (
+    KEY_BYTES,
+    N_KEPT,
+    Suggester,
+    _entries,
+    _folded,
+    _folded_all,
+    _smallest,
+)
 
 TITLES = [
     "Wireless Mouse, black", "Wireless Mouse, black", "Gaming mouse pad", "Headphones with wireless link",
@@ -130,6 +139,24 @@ def test_the_best_of_very_many_are_those_of_a_scan(monkeypatch: pytest.MonkeyPat
     suggester = Suggester.of(shop_of(titles))
     assert suggester._best, "some slices are worked out beforehand"
     assert said(suggester, "wo", N_KEPT) == [*sorted(titles)[: N_KEPT - 1], "mouse for work"]
+
+
+def test_the_best_are_those_of_a_scan_where_phrases_repeat_a_word() -> None:
+    assert _smallest(np.repeat(np.arange(900, dtype=np.int32), 5)[::-1]).tolist() == list(range(N_KEPT))
+    few = np.repeat(np.arange(3, dtype=np.int32), 1_000)
+    assert _smallest(few).tolist() == [0, 1, 2]
+
+
+def test_other_titles_are_suggested_as_if_entries_were_made_anew(
+    suggester: Suggester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retailor.tasks.search.suggest.LARGE", 2)
+    changed = suggester.with_titles({"P4": "Wool tent", "P6": "木碗", "new": "Mouse trap", "none": ""})
+    anew = Suggester(changed._phrases, *_entries(changed._folded))
+    assert (changed._keys == anew._keys).all() and (changed._owners == anew._owners).all()
+    assert changed._folded == anew._folded and changed._best.keys() == anew._best.keys()
+    assert said(changed, "tent for") == [] and said(changed, "帐篷") == ["帐篷地钉"]
+    assert said(changed, "woo") == ["Wool tent"] and "Mouse trap" in said(changed, "mou")
 
 
 @pytest.mark.parametrize(

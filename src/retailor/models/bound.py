@@ -45,12 +45,8 @@ class JsonBound:
         bound = scores.float().cpu().clone()
         mask = self._masks.allocate_token_bitmask(1, scores.shape[-1])
         for place, row in enumerate(self._rows):
-            if row.is_stopped():  # whole
-                bound[place] = float("-inf")
-                bound[place, self._end_ids[0]] = 0.0
-            else:
-                self._masks.fill_next_token_bitmask(row, mask)
-                self._masks.apply_token_bitmask_inplace(bound[place : place + 1], mask)
+            self._masks.fill_next_token_bitmask(row, mask)  # of what is whole an end mark alone
+            self._masks.apply_token_bitmask_inplace(bound[place : place + 1], mask)
         return bound.to(scores)
 
     def _matchers(self, n_logits: int) -> list[Any]:
