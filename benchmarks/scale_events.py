@@ -8,7 +8,9 @@ nine days, four kinds) at every size. Each stage runs in a process of its own: `
 (the whole recommender of ids alone, with the settings of `recommend_scale`). `seconds` is the stage without
 the start of Python, `peak_gib` the most memory of its process, `ratio` the time beside bare Polars on the
 same rows (CSV scanned into Parquet for `read`; Parquet read, and repeated rows dropped, for the others),
-`growth_ratio` the time a row beside that of the smallest size.
+`growth_ratio` the time a row beside that of the smallest size. `--without` leaves stages out that a machine
+cannot hold (bare Polars drops repeated rows of 100 M events in 30 GiB) or that take hours; a stage has no
+`ratio` where what it stands beside is left out.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ def main() -> None:
         return
     parser = parser_of(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--without", nargs="*", default=[], choices=list(STAGES), help="stages left out")
     parser.add_argument("--seed", type=int, default=0)
     bench = begin(parser, canary={"sizes": [2_000, 20_000]})
     with tempfile.TemporaryDirectory() as folder:
@@ -65,23 +68,19 @@ def measure(given: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         place = folder / str(n)
         place.mkdir()
         write_log(place / "log.csv", n, given.seed)
-        bare = {name: stage(f"bare {name}", place) for name in ("read", "rows")}
-        found = {"bare Polars, read": bare["read"], "bare Polars, rows": bare["rows"]}
+        found: dict[str, dict[str, float]] = {}
         for name in STAGES:
-            if not name.startswith("bare"):
-                found[name] = stage(name, place)
-        for name, told in found.items():
-            beside = bare["read" if "read" in name else "rows"]["seconds"]
-            figures = {
-                **told,
-                "ratio": told["seconds"] / beside,
-                "growth_ratio": told["seconds"] / n / first.setdefault(name, told["seconds"] / n),
-            }
+            if name in given.without:
+                continue
+            told = found[name] = stage(name, place)
+            figures = dict(told)
+            if beside := found.get("bare read" if "read" in name else "bare rows"):
+                figures["ratio"] = told["seconds"] / beside["seconds"]
+            figures["growth_ratio"] = told["seconds"] / n / first.setdefault(name, told["seconds"] / n)
+            row = name.replace("bare ", "bare Polars, ")
             for metric, value in figures.items():
-                rows.append(
-                    {"row": name, "bucket": f"{n:,} events", "metric": metric, "value": value, "n": n}
-                )
-            print(f"{n:>12,} {name:20s} " + " ".join(f"{k} {v:.3g}" for k, v in figures.items()), flush=True)
+                rows.append({"row": row, "bucket": f"{n:,} events", "metric": metric, "value": value, "n": n})
+            print(f"{n:>12,} {row:20s} " + " ".join(f"{k} {v:.3g}" for k, v in figures.items()), flush=True)
     return rows
 
 
