@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import nn
 
 from retailor.errors import ConfigError, MissingExtra, ModelError
 from retailor.models.hardware import in_four_bits
+from retailor.models.local import load_encoder, load_generator
 from retailor.tasks.review.learning.prefer import Preference, liked, prefer
 from retailor.tasks.review.learning.tune import Pair, tune
 from retailor.tasks.review.settings import PreferenceSettings
@@ -28,8 +31,11 @@ from retailor.testing.models import tiny_decoder, tiny_encoder, tiny_seq2seq
 from retailor.train import lora
 from retailor.train.adapt import AdaptSettings, adapt, adapt_with_log
 from retailor.train.checkpoint import identity, weights_of
+from retailor.train.devices import n_devices
 from retailor.train.loop import TrainSettings, train
 from retailor.train.lora import check_bits, merged, quantised, set_aside, with_lora
+from retailor.train.objectives import causal_span
+from tests.models.families import ENCODERS, GENERATORS, Family
 
 THINGS = ("mug", "lamp", "bowl", "chair", "shirt", "phone", "table", "spoon")
 TEXTS = [f"{c} {s} {t}. it has a {z} handle" for c in ("red", "blue") for s in ("glass", "steel", "wooden")
@@ -346,9 +352,65 @@ def test_four_bits_are_for_adapters() -> None:
             kind(lora_rank=4, lora_bits=8)  # type: ignore[arg-type]
 
 
-def test_a_plain_model_waits_and_is_back_where_it_was() -> None:
-    model = tiny_decoder(TEXTS)
-    before = state(model.network)
+class _Elsewhere:
+    """A network on a device that is not here."""
+
+    def __init__(self) -> None:
+        self.places = ["cuda:1"]
+
+    def parameters(self) -> Iterator[Any]:
+        yield SimpleNamespace(device=torch.device(self.places[-1]))
+
+    def to(self, device: Any) -> None:
+        self.places.append(str(device))
+
+
+def test_a_plain_model_waits_in_memory_and_is_back_where_it_was() -> None:
+    model = SimpleNamespace(network=_Elsewhere())
     with pytest.raises(KeyError), set_aside(model, 4):
         raise KeyError
-    assert all(torch.equal(p, before[name]) for name, p in model.network.named_parameters())
+    assert model.network.places == ["cuda:1", "cpu", "cuda:1"]
+    with set_aside(model, 32):
+        assert len(model.network.places) == 3
+    with set_aside(tiny_decoder(TEXTS), 4):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of others, while they write the folder
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("family", [*ENCODERS, *GENERATORS], ids=lambda family: family.name)
+def test_every_family_reads_and_learns_over_four_bits(family: Family, tmp_path: Path) -> None:
+    if family.kind == "static" or "code of its own" in family.name:
+        pytest.skip("no linear layer, or not opened")
+    family.write(tmp_path / "model")
+    texts = TEXTS[:3]
+    model: Any = (load_encoder if family.kind == "encoder" else load_generator)(tmp_path / "model")
+    fitted = with_lora(model, 4, seed=0, bits=4)
+
+    def read(each: Any) -> torch.Tensor:
+        if family.kind == "encoder":
+            return each.vectors(each.tokens(texts))  # type: ignore[no-any-return]
+        return each.network(**each.plain(texts, max_tokens=32)).logits  # type: ignore[no-any-return]
+
+    plain, packed = read(model).flatten(), read(fitted).flatten()
+    assert torch.cosine_similarity(plain, packed, dim=0) > 0.8
+    packed.square().mean().backward()
+    some = [p for name, p in fitted.network.named_parameters() if "lora_B" in name]
+    assert sum(p.grad is not None and bool(p.grad.abs().sum()) for p in some) > len(some) / 2
+    for p, q in zip(merged(fitted, model).network.parameters(), model.network.parameters(), strict=True):
+        assert torch.equal(p, q), "adapters that have learned nothing add nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(n_devices("cpu") < 2, reason="needs two cores")
+@pytest.mark.usefixtures("four")
+def test_two_processes_learn_over_four_bits_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(causal_span, "with_lora", partial(with_lora, dropout=0.0))
+    found = []
+    for n in (1, 2):
+        dials = {**QUICK["train"], "epochs": 1, "devices": n, "strategy": "auto" if n == 1 else "ddp"}
+        settings = AdaptSettings(**{**QUICK, "train": dials}, lora_rank=4, lora_bits=4)
+        network = adapt(tiny_decoder(TEXTS), TEXTS, settings).network
+        found.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=0)

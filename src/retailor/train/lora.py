@@ -150,11 +150,12 @@ def quantised(model: M) -> M:
 def _kept_whole(network: Any) -> set[str]:
     """The modules that stay as they are, by name: the output layer, and what the architecture names."""
     output = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
-    named = tuple(getattr(network, "_keep_in_fp32_modules", None) or ())
+    kept = ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict")
+    named = {name for key in kept for name in getattr(network, key, None) or ()}
     return {
         name
         for name, part in network.named_modules()
-        if part is output or any(key in name.split(".") for key in named)
+        if part is output or not named.isdisjoint(name.split("."))
     }
 
 
@@ -183,8 +184,10 @@ def set_aside(model: Any, bits: Bits) -> Iterator[None]:
     """While it lasts, a plain model waits in the machine's memory if its copy in four bits trains instead."""
     network = model.network
     device = device_of(network)
-    if bits == 4 and device.type != "cpu":
-        network.to("cpu")
+    if bits != 4 or device.type == "cpu":
+        yield
+        return
+    network.to("cpu")
     try:
         yield
     finally:
