@@ -20,7 +20,8 @@ from retailor.models.hardware import in_four_bits
 from retailor.models.local import load_encoder, load_generator
 from retailor.tasks.review.learning.prefer import Preference, liked, prefer
 from retailor.tasks.review.learning.tune import Pair, tune
-from retailor.tasks.review.settings import PreferenceSettings
+from retailor.tasks.review.settings import PreferenceSettings, ReviewSettings
+from retailor.tasks.review.task import ReviewWriter
 from retailor.tasks.sentiment.fit import check_tuning
 from retailor.tasks.sentiment.settings import SentimentSettings
 from retailor.tasks.sentiment.shapes import SentimentQuery
@@ -268,6 +269,28 @@ def test_an_encoder_reads_by_its_quantised_weights_and_by_a_copy_of_them(monkeyp
 
 
 @pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("make", [tiny_decoder, tiny_seq2seq])
+def test_a_generator_writes_and_scores_by_its_quantised_weights(make: Any) -> None:
+    model = make(TEXTS)
+    fitted = with_lora(model, 4, seed=0, bits=4)
+    assert len(fitted.generate(TEXTS[:2], max_tokens=4)) == 2
+    scores = fitted.score(TEXTS[:4], TEXTS[4:8])
+    assert scores == pytest.approx(model.score(TEXTS[:4], TEXTS[4:8]), abs=0.5)
+    assert not np.array_equal(scores, model.score(TEXTS[:4], TEXTS[4:8]))
+
+
+@pytest.mark.usefixtures("four")
+def test_activations_may_be_computed_again_over_four_bits() -> None:
+    found = []
+    for again in (False, True):
+        dials = {**QUICK["train"], "epochs": 1, "gradient_checkpointing": again}
+        settings = AdaptSettings(**{**QUICK, "train": dials}, lora_rank=4, lora_bits=4)
+        network = adapt(tiny_decoder(TEXTS), TEXTS, settings).network
+        found.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+    assert torch.equal(*found)
+
+
+@pytest.mark.usefixtures("four")
 def test_a_generator_is_tuned_over_four_bits() -> None:
     model = tiny_decoder(TEXTS)
     pairs = [Pair("write:", text) for text in TEXTS[:32]]
@@ -333,6 +356,13 @@ def test_on_a_processor_it_is_refused_before_any_work(monkeypatch: pytest.Monkey
     with pytest.raises(ConfigError, match="needs a GPU"):
         with_lora(tiny_decoder(TEXTS), 4, seed=0, bits=4)
     check_bits(32)
+
+
+def test_a_review_writer_is_refused_before_it_reads_its_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lora, "default_device", lambda: torch.device("cpu"))
+    writer = ReviewWriter(tiny_decoder(TEXTS), ReviewSettings(lora_bits=4))
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        writer.fit(None)  # type: ignore[arg-type]
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,3 +444,24 @@ def test_two_processes_learn_over_four_bits_as_one_does(monkeypatch: pytest.Monk
         network = adapt(tiny_decoder(TEXTS), TEXTS, settings).network
         found.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
     torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+def test_on_a_gpu_the_packed_copy_trains_there_and_the_plain_one_comes_back(place: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    model = tiny_decoder(TEXTS)
+    model.network.to(place)
+    before = state(model.network)
+    fitted = with_lora(model, 4, seed=0, bits=4)
+    assert {p.device.type for p in fitted.network.parameters()} == {"cuda"} and layers_of(fitted.network)
+    found = []
+    for _ in range(2):
+        adapted, log = adapt_with_log(model, TEXTS, AdaptSettings(**QUICK, lora_rank=4, lora_bits=4))
+        assert log.perplexity_after < log.perplexity_before
+        assert {p.device.type for p in adapted.network.parameters()} == {place}
+        found.append(torch.cat([p.detach().flatten() for p in adapted.network.parameters()]))
+    assert torch.equal(*found)
+    for name, p in model.network.named_parameters():
+        assert p.device.type == place and torch.equal(p, before[name]), name
