@@ -12,6 +12,7 @@ EXTRAS = {
     "models": ("torch", "transformers", "tokenizers", "accelerate", "gguf", "peft", "llguidance", "sacrebleu",
                "huggingface_hub"),
     "collab": ("implicit",),
+    "quantised": ("bitsandbytes",),
     "devices": ("lightning_fabric", "cloudpickle"),
     "ray": ("ray",),
     "pictures": ("PIL",),

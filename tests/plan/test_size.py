@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -69,6 +70,21 @@ def test_training_is_shared_out_over_devices_and_memory_is_not() -> None:
     assert two.memory_bytes > one.memory_bytes
     less = needs(known(adapt={"train": {"gradient_checkpointing": True}}))["adapt"]
     assert less.memory_bytes < one.memory_bytes
+
+
+def test_adapters_keep_little_and_weights_in_four_bits_less() -> None:
+    whole, adapters, packed = (
+        needs(known(adapt=dials))["adapt"].memory_bytes
+        for dials in ({}, {"lora_rank": 8}, {"lora_rank": 8, "lora_bits": 4})
+    )
+    weights = 21_600_000  # of the encoder, but for its word embeddings
+    assert whole - adapters == pytest.approx(16 * weights - 5 * 4 * 7 * 16 * 384 * 12)
+    assert adapters - packed == pytest.approx((4 - 0.516) * weights, rel=1e-3)
+    large = replace(GENERATOR, parameters=8_030_000_000, trained=7_500_000_000, layers=32, hidden=4096)
+    made = replace(known(review={"lora_bits": 4}), generator=large)
+    plain = replace(known(), generator=large)
+    saved = needs(plain)["fit-review"].memory_bytes - needs(made)["fit-review"].memory_bytes
+    assert saved / GIB == pytest.approx(24.3, abs=0.1)
 
 
 def test_what_does_not_fit_is_warned_of() -> None:
@@ -165,6 +181,20 @@ def test_train_is_laid_under_every_section_that_trains() -> None:
     assert again.sections == plan.sections
     with pytest.raises(ConfigError, match=r"\[train\]: 'devices'"):
         make_plan({"train": {"devices": 0}}, Path())
+
+
+def test_four_bits_without_a_gpu_end_a_run_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retailor.plan.run import run
+    from retailor.train import lora
+
+    monkeypatch.setattr(lora, "default_device", lambda: torch.device("cpu"))
+    for more in ({"adapt": {"lora_rank": 8, "lora_bits": 4}}, {"review": {"lora_bits": 4}}):
+        plan = make_plan({"shop": {"size": 20}, **more}, tmp_path)
+        with pytest.raises(ConfigError, match="lora_bits = 4 needs a GPU"):
+            run(plan, tmp_path / "out")
+        assert not any((tmp_path / "out").glob("stages/*"))
 
 
 def test_a_run_on_more_devices_than_there_are_ends_before_any_work(tmp_path: Path) -> None:

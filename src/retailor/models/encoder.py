@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retailor.models.endpoints.limits import check_max_tokens
 from retailor.models.files import quiet, read_object
 from retailor.models.formats.sentence_transformers import layout
-from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
+from retailor.models.hardware import InferenceCopy, Precision, by_length, check_plain, device_of
 from retailor.models.kept_tokenizers import splitter_of
 from retailor.models.pooling import POOLINGS, Head, Pooling, pool
 from retailor.models.shapes import Role
@@ -210,7 +210,11 @@ class LocalEncoder:
         )
 
     def save(self, folder: Path) -> None:
-        """Writes an artifact of kind 'encoder', which sentence-transformers opens too, prompts included."""
+        """Writes an artifact of kind 'encoder', which sentence-transformers opens too, prompts included.
+
+        Raises ModelError for weights that are packed in four bits.
+        """
+        check_plain(self.network, self.name)
         description = {
             "name": self.name,
             "dim": self.dim,

@@ -16,7 +16,7 @@ from retailor.errors import ModelError
 from retailor.models.bound import JsonBound
 from retailor.models.endpoints.chat import knows_system, start_id, written
 from retailor.models.files import quiet
-from retailor.models.hardware import InferenceCopy, Precision, by_length, device_of
+from retailor.models.hardware import InferenceCopy, Precision, by_length, check_plain, device_of
 from retailor.models.runtimes.runtime import Graphs, Runtime
 from retailor.models.sampling import sampler
 from retailor.models.well_formed import well_formed
@@ -316,7 +316,10 @@ class LocalGenerator:
         )
 
     def save(self, folder: Path) -> None:
-        """Writes an artifact of kind 'generator' that transformers opens too; adapters are merged in."""
+        """Writes an artifact of kind 'generator' that transformers opens too; adapters are merged in.
+
+        Raises ModelError where those were fitted over four bits: merge them with `train.lora.merged` first.
+        """
         description = {
             "name": self.name,
             "system": self.system,
@@ -325,6 +328,7 @@ class LocalGenerator:
             "runtime": self.runtime,
         }
         merged: Any = self.network
+        check_plain(merged, self.name)
         if _is_peft(merged):
             merged = copy.deepcopy(merged).merge_and_unload()
         with artifact.writing(folder, "generator", settings=description, card=_card(description)) as new:

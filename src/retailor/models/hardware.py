@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retailor.errors import ModelError
 from retailor.store.memo import digest
 from retailor.store.shared import shared_folder, shared_tensors
 
@@ -84,6 +85,21 @@ def default_device() -> torch.device:
 def device_of(network: torch.nn.Module) -> torch.device:
     """Where the network's weights lie."""
     return next(network.parameters()).device
+
+
+def in_four_bits(network: torch.nn.Module) -> bool:
+    """Whether linear layers of the network are packed for training adapters over them (`train.lora`)."""
+    return bool(getattr(network, "is_loaded_in_4bit", False))  # the name by which peft knows it
+
+
+def check_plain(network: torch.nn.Module, name: str) -> None:
+    """Raises ModelError where a network is to be saved whose weights are packed in four bits."""
+    if in_four_bits(network):
+        raise ModelError(
+            f"{name} has its weights in four bits, for training alone: save what `train.lora.merged` makes "
+            "of it and of the plain model.",
+            asked="save",
+        )
 
 
 def by_length(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:

@@ -18,10 +18,11 @@ from retailor.plan.rows import with_rows
 from retailor.plan.settings import Plan, read_plan
 from retailor.plan.summary import read_json
 from retailor.plan.versions import versions
-from retailor.runner import LOCAL, running
+from retailor.runner import LOCAL, machines, running
 from retailor.store.buckets import NOTES, Bucket, is_url
 from retailor.store.stages import ABSENT, Done, as_record, run_stages, write_json
 from retailor.train.devices import check_devices
+from retailor.train.lora import check_bits
 from retailor.train.settings import DeviceSettings, TrainSettings
 
 
@@ -96,9 +97,15 @@ def run(
 
 
 def _check_devices(plan: Plan) -> None:
-    """Raises ConfigError where a training of the plan asks for more devices or hosts than there are."""
+    """Raises ConfigError where a training of the plan asks for more devices or hosts than there are, or for
+    four bits where no GPU is; MissingExtra without what packs them."""
     for name, train in _trainings(plan).items():
         check_devices(train, torch.device("cpu") if name == "recommend" else None)
+    within = machines()
+    if within is None or not within.gpus_a_node:  # what a machine of the cluster has it says itself
+        for name, section in plan.sections.items():
+            if name not in plan.head.skip:
+                check_bits(getattr(section, "lora_bits", 32))
 
 
 def _trainings(plan: Plan) -> dict[str, DeviceSettings | TrainSettings]:

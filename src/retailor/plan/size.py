@@ -4,7 +4,8 @@ The model: seconds = models opened × the time that takes + tokens read, learned
 costs + arithmetic of the recommender ÷ the machine's + rows × what cleaning one costs × a factor a stage.
 Unit costs are measured on this machine (`units`), volumes on the files (`volumes`); how often a stage reads
 its texts, and its factor, are constants here, taken from one run of the demo shop. Memory is that of the
-weights, of what training keeps beside them, of activations (Korthikanti et al., 2022, without recomputation)
+weights, of what training keeps beside them (of adapters alone, in four bits below them, where a section
+says so), of activations (Korthikanti et al., 2022, without recomputation)
 and of the recommender's matrices; disk that of weights and vectors.
 """
 
@@ -30,6 +31,10 @@ from retailor.train.settings import TrainSettings
 
 GIB = 1 << 30
 FLOAT = 4
+FOUR_BIT_BYTES = (4 + 0.127) / 8
+"""Of a weight in NF4, with its share of the quantised scales (Dettmers et al., 2023)."""
+MATRICES = 7
+"""Linear layers in a layer of a decoder: four of attention, three after it."""
 MOST_HELD_OUT = 512
 BASE_BYTES = 900 << 20
 """A process with its libraries loaded."""
@@ -209,13 +214,21 @@ def _read(known: Known, tokens: float) -> _Part:
     return _Part("reading texts", tokens / known.encoder.forward, vectors)
 
 
-def _learned(known: Known, model: ModelUnits | None, n: float, given: TrainSettings, tokens: float) -> _Part:
-    """A training on n examples of so many tokens, shared out over its devices."""
+def _learned(
+    known: Known,
+    model: ModelUnits | None,
+    n: float,
+    given: TrainSettings,
+    tokens: float,
+    rank: int,
+    bits: int,
+) -> _Part:
+    """A training on n examples of so many tokens, shared out over its devices; of adapters with a `rank`."""
     if model is None or n < 1:
         return _Part("training")
     _, steps = steps_of(given, int(n))
     seen = steps * min(n, given.batch_size * given.accumulate) * tokens
-    kept = 4 * FLOAT * model.trained + model.parameters * FLOAT  # gradient, two moments, best; the copy
+    kept = _kept(model, rank, bits)
     processes = given.devices * given.hosts
     of_layer = 17 * FLOAT * model.hidden * given.batch_size * tokens / processes
     active = of_layer * (1 + model.layers / 17 if given.gradient_checkpointing else model.layers)
@@ -223,6 +236,16 @@ def _learned(known: Known, model: ModelUnits | None, n: float, given: TrainSetti
         f"training ({steps:,} steps)", seen / model.trained_tokens / processes,
         kept * given.devices + active * given.devices, 0.0,
     )  # fmt: skip
+
+
+def _kept(model: ModelUnits, rank: int, bits: int) -> float:
+    """Bytes of the copy that learns and, of each weight that trains, of gradient, two moments and best."""
+    if not rank:
+        return 4 * FLOAT * model.trained + FLOAT * model.parameters
+    words = model.parameters - model.trained
+    base = FOUR_BIT_BYTES * model.trained + FLOAT * words if bits == 4 else FLOAT * model.parameters
+    adapters = MATRICES * 2 * rank * model.hidden * model.layers
+    return base + 5 * FLOAT * adapters
 
 
 # the stages -------------------------------------------------------------------------------------------
@@ -264,7 +287,7 @@ def _adapted(known: Known) -> list[_Part]:
     return [
         _opened(model),
         _read(known, read * a_text),
-        _learned(known, model, n - n_out, given.train, a_text),
+        _learned(known, model, n - n_out, given.train, a_text, given.lora_rank, given.lora_bits),
         _Part("the adapted model", 0.0, 0.0, weights),
     ]
 
@@ -276,7 +299,9 @@ def _sentiment(known: Known) -> list[_Part]:
     weights = 0 if known.encoder is None else known.encoder.parameters * FLOAT
     if given.mode in ("frozen", "tf-idf", "nb-svm"):
         return [_Part("words")]
-    return [_learned(known, known.encoder, n, given.train, a_text), _Part("a reader", disk_bytes=weights)]
+    rank, bits = given.lora_rank, given.lora_bits
+    learned = _learned(known, known.encoder, n, given.train, a_text, rank, bits)
+    return [learned, _Part("a reader", disk_bytes=weights)]
 
 
 def _tuned(known: Known) -> list[_Part]:
@@ -284,8 +309,9 @@ def _tuned(known: Known) -> list[_Part]:
     if known.generator is None or not given.tune:
         return [_Part("the past")]
     part = _learned(
-        known, known.generator, known.volumes.rows["reviews"], given.train, given.max_train_tokens
-    )
+        known, known.generator, known.volumes.rows["reviews"], given.train, given.max_train_tokens,
+        given.rank, given.lora_bits,
+    )  # fmt: skip
     held = given.max_held_out * given.max_train_tokens * 5 / known.generator.forward
     return [part, _Part("held-out reviews", held, disk_bytes=known.generator.parameters * FLOAT)]
 
@@ -334,7 +360,7 @@ def _compressed(known: Known) -> list[_Part]:
     parts = [_opened(model, 4), _read(known, read * 24), _Part("graphs", disk_bytes=size * 1.3)]
     if given.keep is not None:
         taught = TrainSettings(max_steps=given.student.layers_steps, batch_size=given.student.batch_size)
-        parts.append(_learned(known, model, known.texts(), taught, 40.0))
+        parts.append(_learned(known, model, known.texts(), taught, 40.0, 0, 32))
     return parts
 
 

@@ -11,6 +11,7 @@ from retailor import seeds
 from retailor.errors import ConfigError, DataError, ModelError
 from retailor.models.shapes import TrainableEncoder, TrainableGenerator
 from retailor.train.devices import check_devices
+from retailor.train.lora import check_lora
 from retailor.train.objectives.causal_span import adapt_generator
 from retailor.train.objectives.contrastive import adapt_contrastive, check_contrastive
 from retailor.train.objectives.growth import check_growth
@@ -146,6 +147,8 @@ def _check(
         check_contrastive(model, pairs)
     check_devices(given.train, next(model.network.parameters()).device)
     check_layers(model.network, given.train.freeze_layers)
+    if given.lora_rank:
+        check_lora(model, given.lora_bits)
     if given.grow_terms:
         check_growth(model, given, objective)
     if given.packed and objective != "causal":

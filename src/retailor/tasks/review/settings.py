@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from retailor.config import Field, settings
 from retailor.train.settings import TrainSettings
 
@@ -55,6 +57,9 @@ class ReviewSettings:
     """How it learns; it validates four times where `validate_every` is not given."""
     rank: int = Field(default=8, ge=1)
     """Of the LoRA matrices; their scale is 2."""
+    lora_bits: Literal[32, 4] = 32
+    """Bits of the generator's weights while adapters are learned over them, preferences too: 4 (QLoRA) needs
+    a GPU and the extra `quantised`, and takes an eighth of the memory of the linear layers."""
     max_train_tokens: int = Field(default=224, ge=32)
     """Prompt and review together, in tuning; longer ones are cut."""
     preferences: PreferenceSettings = Field(default_factory=PreferenceSettings)

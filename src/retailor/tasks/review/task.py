@@ -35,6 +35,7 @@ from retailor.tasks.review.shapes import Draft, ReviewQuery
 from retailor.tasks.review.systems import BASE, TUNED, UNTAUGHT, Asked, scored, systems
 from retailor.tasks.review.templates import title_of
 from retailor.text.clean_text import clean_text
+from retailor.train.lora import check_bits
 
 __all__ = ["ReviewSettings", "ReviewWriter", "body_of", "is_generated", "is_untouched", "mark"]
 
@@ -80,6 +81,8 @@ class ReviewWriter:
     @naming_extras()
     def fit(self, shop: Shop, *, work: Path | None = None) -> Self:
         """The writer, fitted on the shop's reviews. Raises DataError when they are missing."""
+        if isinstance(self.generator, TrainableGenerator):
+            check_bits(self.settings.lora_bits)
         shop.require("review", "items", "reviews")
         dropped = self._read(shop)
         if not len(self._past):

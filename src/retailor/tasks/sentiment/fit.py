@@ -172,7 +172,7 @@ def check_tuning(encoder: TrainableEncoder, settings: SentimentSettings) -> None
     if settings.mode in ("pseudo-labels", "contrastive"):
         return
     if settings.lora_rank:
-        check_lora(encoder)
+        check_lora(encoder, settings.lora_bits)
     if settings.adversarial == "r-drop" and settings.dropout:
         return  # the reader's own dropout will do
     try:

@@ -65,6 +65,9 @@ class SentimentSettings:
 
     They are added into the weights afterwards, so the encoder that comes out is as plain as any.
     """
+    lora_bits: Literal[32, 4] = 32
+    """Bits of the weights under the adapters while these train: 4 (QLoRA) needs a GPU and the extra
+    `quantised`, and takes an eighth of the memory of the linear layers."""
     strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     """The probe's inverse regularisations to choose from."""
     word_strengths: tuple[float, ...] = (0.1, 0.3, 1.0)
@@ -127,6 +130,8 @@ class SentimentSettings:
              "the word embeddings that it disturbs are frozen; train all layers, or take 'r-drop'"),
             ("adversarial", "mixup", self.adversarial == "r-drop" and self.mixup,
              "its two passes would mix different texts"),
+            ("lora_bits", "lora_rank", self.lora_bits == 4 and not self.lora_rank,
+             "four bits are for weights that stay as they are; set lora_rank, 8 for example"),
             ("domain_weight", "mixup", self.domain_weight and self.mixup,
              "mixup needs texts with a label, and domain_weight adds some without; use one of the two"),
         )  # fmt: skip

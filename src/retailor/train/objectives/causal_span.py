@@ -12,7 +12,7 @@ from retailor import seeds
 from retailor.config import as_dict
 from retailor.models.endpoints.chat import start_id
 from retailor.train.loop import train
-from retailor.train.lora import merged, with_lora
+from retailor.train.lora import merged, set_aside, with_lora
 from retailor.train.losses.functions import causal_lm, n_labels, seq2seq_lm
 from retailor.train.objectives.masking import IGNORED, batch_randomness, cut_spans, sentinels
 from retailor.train.objectives.settings import (
@@ -30,7 +30,10 @@ def adapt_generator(
     model: Any, texts: Texts, given: AdaptSettings, work: Path | None, objective: Objective
 ) -> Outcome:
     """A copy of the generator, trained on `texts` by 'causal' or 'span'."""
-    made = with_lora(model, given.lora_rank, seed=given.seed) if given.lora_rank else model.copy()
+    if given.lora_rank:
+        made = with_lora(model, given.lora_rank, seed=given.seed, bits=given.lora_bits)
+    else:
+        made = model.copy()
     collate = _spans(made, given) if objective == "span" else _plain(made, given)
     loss_of = causal_lm if not made.is_seq2seq else seq2seq_lm
     first = 0 if made.is_seq2seq else 1  # nothing comes before a decoder's first token
@@ -44,17 +47,19 @@ def adapt_generator(
         of_general = _mean_of(made.network, general, loss) if general else None
         return _mean_of(made.network, shop, loss), of_general
 
-    before = measured()
     examples, how, lengths = _examples(made, texts.learned, given, collate)
-    log = train(
-        made.network, examples, how, loss,
-        training_of(given, objective, len(made.tokenizer)),
-        validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths,
-        weigh=lambda batch: n_labels(batch["labels"][:, first:]), work=work, label="adapt",
-        dials=(as_dict(given), texts.held_out),
-    )  # fmt: skip
-    after = measured()
-    return Outcome(merged(made), before[0], after[0], log, general_before=before[1], general_after=after[1])
+    with set_aside(model, given.lora_bits):
+        before = measured()
+        log = train(
+            made.network, examples, how, loss,
+            training_of(given, objective, len(made.tokenizer)),
+            validate=lambda: -_mean_of(made.network, shop, loss), lengths=lengths,
+            weigh=lambda batch: n_labels(batch["labels"][:, first:]), work=work, label="adapt",
+            dials=(as_dict(given), texts.held_out),
+        )  # fmt: skip
+        after = measured()
+    made = merged(made, model)
+    return Outcome(made, before[0], after[0], log, general_before=before[1], general_after=after[1])
 
 
 def _examples(

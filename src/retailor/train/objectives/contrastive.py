@@ -14,7 +14,7 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError, DataError
 from retailor.models.shapes import TrainableEncoder
 from retailor.train.loop import train
-from retailor.train.lora import merged, with_lora
+from retailor.train.lora import merged, set_aside, with_lora
 from retailor.train.losses.functions import contrastive
 from retailor.train.losses.hooks import drops
 from retailor.train.losses.shared import gathered
@@ -54,9 +54,10 @@ def adapt_contrastive(
     SimCSE, EMNLP 2021). `keep` has no part in it.
     """
     made: Any
-    made, n_new = grown(model, texts.learned, given)
-    if given.lora_rank:
-        made = with_lora(made, given.lora_rank, seed=given.seed)
+    if given.lora_rank:  # nothing grows then: `check_growth`
+        made, n_new = with_lora(model, given.lora_rank, seed=given.seed, bits=given.lora_bits), 0
+    else:
+        made, n_new = grown(model, texts.learned, given)
     learned, held_out, general = _pairs(texts, pairs, given)
     collate, loss = _collate(made, given), _loss(made, given)
 
@@ -66,15 +67,16 @@ def adapt_contrastive(
     def measured() -> tuple[float, float | None]:
         return mean(held_out), mean(general) if general else None
 
-    before = measured()
-    log = train(
-        made.network, learned, collate, loss,
-        training_of(given, "contrastive", len(made.tokenizer)),
-        validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
-        by_rows=False, work=work, label="adapt", dials=(as_dict(given), held_out),
-    )  # fmt: skip
-    after = measured()
-    made = merged(made)
+    with set_aside(model, given.lora_bits):
+        before = measured()
+        log = train(
+            made.network, learned, collate, loss,
+            training_of(given, "contrastive", len(made.tokenizer)),
+            validate=lambda: -mean(held_out), lengths=[len(a) + len(b) for a, b in learned],
+            by_rows=False, work=work, label="adapt", dials=(as_dict(given), held_out),
+        )  # fmt: skip
+        after = measured()
+    made = merged(made, model)
     kept = neighbours_kept(model, made, texts.held_out)
     return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
 

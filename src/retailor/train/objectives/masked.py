@@ -16,7 +16,7 @@ from retailor.config import as_dict
 from retailor.models.shapes import TrainableEncoder
 from retailor.text.terms import mine_terms
 from retailor.train.loop import train
-from retailor.train.lora import merged, with_lora
+from retailor.train.lora import merged, set_aside, with_lora
 from retailor.train.losses.functions import n_labels, similarity_distillation
 from retailor.train.objectives.growth import grown
 from retailor.train.objectives.masked_head import (
@@ -55,9 +55,11 @@ def adapt_masked(
     model: TrainableEncoder, texts: Texts, given: AdaptSettings, work: Path | None, *, order: bool
 ) -> Outcome:
     """A copy of the encoder, trained on `texts`; an example of this training is the number of a text."""
-    made, n_new = grown(model, texts.learned, given)
-    if given.lora_rank:
-        made = with_lora(made, given.lora_rank, seed=given.seed)
+    made: Any
+    if given.lora_rank:  # nothing grows then: `check_growth`
+        made, n_new = with_lora(model, given.lora_rank, seed=given.seed, bits=given.lora_bits), 0
+    else:
+        made, n_new = grown(model, texts.learned, given)
     targets = model.encode(texts.learned) if given.keep else None
     training = _under_head(made, texts, given, targets, order, work)
     shop, general = _fixed(training, texts)
@@ -65,20 +67,21 @@ def adapt_masked(
     def measured() -> tuple[float, float | None]:
         return mean_loss(training.joined, shop), mean_loss(training.joined, general) if general else None
 
-    _fit_head(training)
-    training.joined.eval()
-    before = measured()
     loss = full_loss(made, given.keep, similarity_distillation)
-    log = train(
-        training.joined, range(len(training.lengths)), training.masker.collate,
-        with_order(loss) if order else loss, training_of(given, "masked", len(training.masker.place)),
-        validate=lambda: -mean_loss(training.joined, shop), lengths=training.lengths,
-        weigh=lambda batch: n_labels(batch["labels"]), work=work, label="adapt",
-        dials=(as_dict(given), order, texts.held_out),
-    )  # fmt: skip
-    training.joined.eval()
-    after = measured()
-    made = merged(made)
+    with set_aside(model, given.lora_bits):
+        _fit_head(training)
+        training.joined.eval()
+        before = measured()
+        log = train(
+            training.joined, range(len(training.lengths)), training.masker.collate,
+            with_order(loss) if order else loss, training_of(given, "masked", len(training.masker.place)),
+            validate=lambda: -mean_loss(training.joined, shop), lengths=training.lengths,
+            weigh=lambda batch: n_labels(batch["labels"]), work=work, label="adapt",
+            dials=(as_dict(given), order, texts.held_out),
+        )  # fmt: skip
+        training.joined.eval()
+        after = measured()
+    made = merged(made, model)
     kept = neighbours_kept(model, made, texts.held_out)
     return Outcome(made, before[0], after[0], log, kept, before[1], after[1], n_new)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from retailor.config import Field, settings
+from retailor.errors import ConfigError
 from retailor.train.settings import RATE, TrainLog, TrainSettings
 
 Objective = Literal["masked", "order", "contrastive", "causal", "span"]
@@ -57,6 +58,10 @@ class AdaptSettings:
     """Join texts to rows of full length: nothing is padded (causal)."""
     lora_rank: int = Field(default=0, ge=0, le=1024)
     """Train low-rank adapters of this rank instead of all weights; 0 trains all."""
+    lora_bits: Literal[32, 4] = 32
+    """Bits of the weights under the adapters while these train: 4 (QLoRA: NF4, products in bf16) takes an
+    eighth of the memory of the linear layers, needs a GPU and the extra `quantised`. The adapters are then
+    added to the plain weights, so what comes out is as plain as any."""
     max_tokens: int = Field(default=128, ge=8)
     max_texts: int | None = Field(default=50_000, ge=1)
     """Adapt on a random sample of so many texts when there are more."""
@@ -66,6 +71,15 @@ class AdaptSettings:
     """How it trains. The learning rate, when not given: 3e-5 masked and order, 2e-5 contrastive and causal,
     1e-4 span, 2e-4 with adapters. Validations are on held-out shop text."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lora_bits == 4 and not self.lora_rank:
+            raise ConfigError(
+                "lora_bits = 4 is for adapters, and lora_rank = 0 trains all weights: set lora_rank, 8 for "
+                "example.",
+                key="lora_bits",
+                value=4,
+            )
 
 
 @dataclass(frozen=True)

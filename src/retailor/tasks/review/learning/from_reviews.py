@@ -41,6 +41,7 @@ def from_reviews(
         alpha=2 * settings.rank,
         max_tokens=settings.max_train_tokens,
         work=work,
+        bits=settings.lora_bits,
     )
     told = {
         **log.to_dict(),

@@ -63,6 +63,7 @@ def learn(
         train_settings=_train_settings(given, len(learned), settings.seed),
         max_tokens=settings.max_train_tokens,
         work=work,
+        bits=settings.lora_bits,
     )
     log |= {**training.to_dict(), "n_learned": len(learned), "n_held_out": len(held_out)}
     found = changes(

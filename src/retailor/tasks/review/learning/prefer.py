@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,17 @@ from numpy.typing import NDArray
 
 from retailor.metrics.generation import tokens
 from retailor.models.shapes import TrainableGenerator
-from retailor.tasks.review.learning.tune import IGNORED, Adapter, Pair, losses, taken, token_losses, with_lora
+from retailor.tasks.review.learning.tune import (
+    IGNORED,
+    Adapter,
+    Pair,
+    learner,
+    losses,
+    plain_again,
+    taken,
+    token_losses,
+    with_lora,
+)
 from retailor.tasks.review.marks import body_of
 from retailor.tasks.review.past import Past
 from retailor.tasks.review.prompts import prompt_of, rounded_length
@@ -29,6 +40,7 @@ from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
 from retailor.text.clean_text import clean_text
 from retailor.train.loop import TrainLog, TrainSettings, in_half, train
+from retailor.train.lora import Bits, set_aside
 from retailor.train.losses.hooks import undropped
 
 
@@ -102,19 +114,21 @@ def prefer(
     train_settings: TrainSettings,
     max_tokens: int,
     work: Path | None,
+    bits: Bits = 32,
 ) -> tuple[TrainableGenerator, Adapter, TrainLog]:
     """A copy that prefers as people did (adapter merged in), the adapter alone, and the log.
 
     What the generator itself makes of the texts is worked out once, before the first step, in the precision
     that the loop computes in and without dropout, so that the first step finds no difference. The loop stops
-    by the same loss, all of it, on `held_out`, and puts back the best weights.
+    by the same loss, all of it, on `held_out`, and puts back the best weights. With 4 `bits` the generator
+    itself is the quantised one.
     """
-    tuned = generator.copy()
+    tuned = learner(generator, bits)
     network = with_lora(tuned, settings.rank, 2 * settings.rank, train_settings.seed or 0)
     half = in_half(train_settings, network)
-    before, _ = _losses(generator, learned, max_tokens, half=half)  # [2 n]
-    before = before.reshape(2, -1)
-    before_held_out, _ = _losses(generator, held_out, max_tokens, half=half)
+    as_it_was = partial(_losses, tuned, max_tokens=max_tokens, network=network, half=half)  # adapters add 0
+    before = as_it_was(learned)[0].reshape(2, -1)
+    before_held_out, _ = as_it_was(held_out)
 
     def collate(some: Sequence[int]) -> Mapping[str, torch.Tensor]:
         chosen = [learned[i] for i in some]
@@ -134,7 +148,7 @@ def prefer(
         now, n_tokens, then = (torch.from_numpy(each) for each in told)
         return -float(_loss(now, n_tokens, then, settings))
 
-    with undropped(network):
+    with undropped(network), set_aside(generator, bits):
         log = train(
             network,
             range(len(learned)),
@@ -146,11 +160,10 @@ def prefer(
             by_rows=False,
             work=work,
             label="preferences",
-            dials=(settings.beta, settings.keep, settings.rank, max_tokens, list(map(str, held_out))),
+            dials=(settings.beta, settings.keep, settings.rank, max_tokens, bits, list(map(str, held_out))),
         )
     adapter = taken(network, generator.name)
-    network.merge_and_unload()
-    return tuned, adapter, log
+    return plain_again(tuned, network, generator), adapter, log
 
 
 def _loss(

@@ -19,6 +19,7 @@ from retailor.models.hardware import device_of, native_bf16
 from retailor.models.shapes import TrainableGenerator
 from retailor.seeds import derive
 from retailor.train.loop import TrainLog, TrainSettings, train
+from retailor.train.lora import Bits, merged, quantised, set_aside
 from retailor.train.losses.functions import n_labels
 
 IGNORED = -100
@@ -62,9 +63,13 @@ def tune(
     alpha: int,
     max_tokens: int,
     work: Path | None,
+    bits: Bits = 32,
 ) -> tuple[TrainableGenerator, Adapter, TrainLog, float, float]:
-    """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after."""
-    tuned = generator.copy()
+    """A tuned copy (adapter merged in), the adapter, the log, and held-out loss a token before and after.
+
+    With 4 `bits` both losses are of the quantised weights that the adapter was learned over.
+    """
+    tuned = learner(generator, bits)
     network = with_lora(tuned, rank, alpha, settings.seed or 0)
     first = 0 if network.config.is_encoder_decoder else 1  # nothing comes before a decoder's first token
 
@@ -80,21 +85,22 @@ def tune(
         sums, counts = losses(tuned, held_out, max_tokens, network=network)
         return float(sums.sum() / max(1, counts.sum()))
 
-    log = train(
-        network,
-        pairs,
-        collate,
-        loss,
-        settings,
-        validate=lambda: -held_out_loss(),
-        lengths=[len(pair.prompt) + len(pair.text) for pair in pairs],
-        weigh=lambda batch: n_labels(batch["labels"][:, first:]),
-        work=work,
-        label="review",
-        dials=(rank, alpha, max_tokens, list(map(str, held_out))),
-    )
+    with set_aside(generator, bits):
+        log = train(
+            network,
+            pairs,
+            collate,
+            loss,
+            settings,
+            validate=lambda: -held_out_loss(),
+            lengths=[len(pair.prompt) + len(pair.text) for pair in pairs],
+            weigh=lambda batch: n_labels(batch["labels"][:, first:]),
+            work=work,
+            label="review",
+            dials=(rank, alpha, max_tokens, bits, list(map(str, held_out))),
+        )
     adapter = taken(network, generator.name)
-    network.merge_and_unload()
+    tuned = plain_again(tuned, network, generator)
     # The loop validates before its first step, and puts back the best weights at its end.
     values = [value for _, value in log.validations]
     return tuned, adapter, log, -values[0], -max(values)
@@ -176,6 +182,16 @@ def untuned(generator: TrainableGenerator, adapter: Adapter) -> TrainableGenerat
 def _config_fields(config: dict[str, Any]) -> dict[str, Any]:
     keep = ("task_type", "r", "lora_alpha", "lora_dropout", "bias", "target_modules")
     return {key: config[key] for key in keep}
+
+
+def learner(generator: TrainableGenerator, bits: Bits) -> TrainableGenerator:
+    """The copy that learns, its linear layers in so many bits."""
+    return quantised(generator) if bits == 4 else generator.copy()
+
+
+def plain_again(tuned: Any, network: Any, base: TrainableGenerator) -> TrainableGenerator:
+    """The copy, plain, with what its network's adapters learned."""
+    return merged(tuned.with_network(network), base)  # type: ignore[no-any-return]
 
 
 def with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) -> Any:

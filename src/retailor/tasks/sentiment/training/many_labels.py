@@ -88,6 +88,7 @@ def _tuning(fitting: Fitting, encoder: TrainableEncoder, n_held: int) -> Tuning:
         mixup=chosen.mixup,
         domain_weight=chosen.domain_weight,
         lora_rank=chosen.lora_rank,
+        lora_bits=chosen.lora_bits,
     )
 
 

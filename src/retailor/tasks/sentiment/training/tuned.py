@@ -20,7 +20,7 @@ from retailor.tasks.sentiment.shapes import SentimentQuery
 from retailor.tasks.sentiment.texts import Examples
 from retailor.text.augmentation.edits import AugmentSettings, augmented
 from retailor.train.loop import TrainLog, TrainSettings, train
-from retailor.train.lora import merged, with_lora
+from retailor.train.lora import Bits, merged, set_aside, with_lora
 from retailor.train.losses.adversarial import AdversarialSettings, adversarial
 from retailor.train.losses.domain_adversarial import Contested, DomainSettings, domain_adversarial
 from retailor.train.losses.functions import cross_entropy, n_labels
@@ -65,6 +65,7 @@ class Tuning:
     mixup: float = 0.0
     domain_weight: float = 0.0
     lora_rank: int = 0
+    lora_bits: Bits = 32
 
     @property
     def seed(self) -> int:
@@ -99,7 +100,8 @@ def fine_tune(
     `lora_rank` only adapters and the head train; the reader has them added into its weights.
     """
     rank = tuning.lora_rank
-    encoder = with_lora(encoder, rank, seed=tuning.seed) if rank else encoder.copy()
+    plain = encoder
+    encoder = with_lora(plain, rank, seed=tuning.seed, bits=tuning.lora_bits) if rank else plain.copy()
     present, n_classes = np.unique(examples.y), len(weights)
     network = _started(encoder, start, present, tuning)
     reader = VectorReader(encoder, _head_of(network, present, n_classes), tuning.max_tokens, tuning.paired)
@@ -112,20 +114,21 @@ def fine_tune(
         vectors = reader.vectors(held_texts, exact=False)
         return _figure(held.y, _head_of(network, present, n_classes).logits(vectors), tuning.stop_by)
 
-    log = train(
-        trained,
-        rows.examples,
-        _collate(encoder, contested=rows.n_unlabelled > 0),
-        loss,
-        replace(tuning.train, batch_size=rows.batch_size(tuning.train.batch_size)),
-        validate=validate if len(held) and tuning.stop_by != "last" else None,
-        lengths=[len(text) for text, _ in rows.examples],
-        weigh=lambda batch: n_labels(batch["labels"], weights=by_class),
-        work=work,
-        label="sentiment",
-        dials=(str(tuning), held_texts, held.y.tolist()),
-    )
-    tuned = replace(reader, encoder=merged(encoder), head=_head_of(network, present, n_classes))
+    with set_aside(plain, tuning.lora_bits):
+        log = train(
+            trained,
+            rows.examples,
+            _collate(encoder, contested=rows.n_unlabelled > 0),
+            loss,
+            replace(tuning.train, batch_size=rows.batch_size(tuning.train.batch_size)),
+            validate=validate if len(held) and tuning.stop_by != "last" else None,
+            lengths=[len(text) for text, _ in rows.examples],
+            weigh=lambda batch: n_labels(batch["labels"], weights=by_class),
+            work=work,
+            label="sentiment",
+            dials=(str(tuning), held_texts, held.y.tolist()),
+        )
+    tuned = replace(reader, encoder=merged(encoder, plain), head=_head_of(network, present, n_classes))
     return _calibrated(tuned, log, held_texts, held.y)
 
 
