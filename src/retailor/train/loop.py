@@ -26,8 +26,8 @@ from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
 from retailor.runner import machines
-from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
-from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of
+from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of, whole
+from retailor.train.devices import Alone, World, check_devices, check_shares, rows_of, several, share_of
 from retailor.train.losses.shared import gathering
 from retailor.train.schedule import (
     checkpointed_gradients,
@@ -122,6 +122,8 @@ def train(
         _own_randomness(),
         _folder(settings, work) as folder,
     ):
+        if settings.strategy == "fsdp":
+            check_shares(network)
         run = _Run(asked, Alone())
         run.resume(None if folder is None else Path(folder).resolve(), dials)
         try:
@@ -263,7 +265,7 @@ class _Run:
                 self.network.train()
             if self._given_up():
                 break
-            if now - written >= self.asked.checkpoint_every_s and not last:
+            if self.world.agreed(now - written >= self.asked.checkpoint_every_s and not last):
                 self._write()
                 written = time.perf_counter()
         self._finish(before + time.perf_counter() - started)
@@ -311,7 +313,8 @@ class _Run:
         mean = world.sum(mean)
         self._check(mean, "loss", step)
         if settings.clip:
-            norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
+            norm = whole(nn.utils.get_total_norm([p.grad for p in self.trained if p.grad is not None]))
+            nn.utils.clip_grads_with_norm_(self.trained, settings.clip, norm)
             self._check(norm.item(), "gradient", step)
         rate = self.rate * rate_factor(settings, step, self.total)
         for group_ in self.optimizer.param_groups:
@@ -375,10 +378,9 @@ class _Run:
         return self.settings.patience is not None and self.state.stale >= self.settings.patience
 
     def _write(self) -> None:
-        if self.world.rank:
-            return
         best = None if self.best is None else (self.state.best_step, self.best)
-        self.checkpoints.write(self.network, self.optimizer, best, vars(self.state))
+        first = not self.world.rank
+        self.checkpoints.write(self.network, self.optimizer, best, vars(self.state), first=first)
 
     def _finish(self, seconds: float) -> None:
         state = self.state
@@ -404,7 +406,12 @@ class _Run:
 
 def _in_process(asked: _Asked, checkpoints: Checkpoints, world: Processes) -> None:
     """The training as one of several processes; the first one leaves it in the folder."""
-    asked.network.to(world.device)
+    if asked.settings.strategy == "fsdp":
+        from retailor.train.sharded import Sharded
+
+        world = Sharded(world.fabric, asked.network)
+    else:
+        asked.network.to(world.device)
     run = _Run(asked, world)
     run.go_on(checkpoints)
     with gathering(world.gathered):
