@@ -7,8 +7,8 @@ whole from the start of a pass to its end. Imported only in a process that was s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -79,10 +79,15 @@ class Sharded(Processes):
 
     def of_first(self, made: Callable[[], float]) -> float:
         throw_again(self.fabric.broadcast(dice(self.network)))  # all read the same
+
+        def lent() -> float:
+            with _lent(self.network):
+                return made()
+
         with gathering(None), uncopied():
-            value = self._root(made)
+            value = self._root(lent)
         self._take_apart()
-        return self.fabric.broadcast(value)
+        return float(self.fabric.broadcast(value))
 
     def agreed(self, wanted: bool) -> bool:
         return self.sum(float(wanted and not self.rank)) > 0
@@ -119,6 +124,30 @@ class Sharded(Processes):
                 "set strategy = 'ddp'.",
                 asked="strategy",
             )
+
+
+@contextmanager
+def _lent(network: nn.Module) -> Iterator[None]:
+    """While it lasts, what lies outside the layers is a copy, whose memory may be kept by whoever reads it.
+
+    Of the processor alone: numpy takes hold of memory there, and the own would have to be given back.
+    """
+    copies: dict[nn.Parameter, nn.Parameter] = {}
+    lent = [
+        (module, name, p)
+        for module in network.modules()
+        for name, p in module._parameters.items()
+        if p is not None and own(p) is p and p.device.type == "cpu"
+    ]
+    for module, name, p in lent:
+        if p not in copies:
+            copies[p] = nn.Parameter(p.detach().clone(), p.requires_grad)
+        module._parameters[name] = copies[p]
+    try:
+        yield
+    finally:
+        for module, name, p in lent:
+            module._parameters[name] = p
 
 
 def layers_of(network: nn.Module) -> list[nn.Module]:
