@@ -106,12 +106,17 @@ def train(
     libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
     decides, such as the settings of the loss and the texts that `validate` reads.
 
+    With the strategy 'fsdp' every process holds a share of the network, and all of them compute what the loss
+    and `validate` compute with it: each calls `validate`, which asks for the same in all of them.
+
     Raises DataError when there are no examples, ConfigError when there are fewer layers than are to be
-    frozen or fewer devices than asked for, ModelError when the loss is not finite or a process has ended.
+    frozen, fewer devices than asked for or weights that cannot be shared out, ModelError when the loss is
+    not finite or a process has ended.
     """
     if not len(examples):
         raise DataError(f"{label}: there are no examples to train on.")
-    check_devices(settings, next(network.parameters()).device)
+    device = next(network.parameters()).device
+    check_devices(settings, device)
     was_training = network.training
     asked = _Asked(network, settings, examples, collate, loss, validate, lengths, weigh, by_rows, label,
                    checkpoint_every_s)  # fmt: skip
@@ -120,6 +125,7 @@ def train(
         frozen_layers(network, settings.freeze_layers),
         checkpointed_gradients(network, settings.gradient_checkpointing),
         _own_randomness(),
+        _on_processor(network, settings.strategy == "fsdp"),
         _folder(settings, work) as folder,
     ):
         if settings.strategy == "fsdp":
@@ -128,7 +134,7 @@ def train(
         run.resume(None if folder is None else Path(folder).resolve(), dials)
         try:
             if not run.state.done:
-                run.train_on_several() if several(settings) else run.train()
+                run.train_on_several(device.type) if several(settings) else run.train()
         finally:
             network.train(was_training)
         return run.log()
@@ -174,6 +180,20 @@ def _own_randomness() -> Iterator[None]:
     """torch's global generators are the caller's again afterwards."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield
+
+
+@contextmanager
+def _on_processor(network: nn.Module, wanted: bool) -> Iterator[None]:
+    """The network in main memory while it lasts, if `wanted`: it may not fit on a device that also trains."""
+    if not wanted:
+        yield
+        return
+    device = next(network.parameters()).device
+    network.cpu()
+    try:
+        yield
+    finally:
+        network.to(device)
 
 
 def _seed(seed: int, device: torch.device) -> None:
@@ -228,8 +248,8 @@ class _Run:
             state["validations"] = [tuple(point) for point in state["validations"]]
             self.state = _State(**state)
 
-    def train_on_several(self) -> None:
-        """Trains in processes of their own; what they leave is taken over."""
+    def train_on_several(self, kind: str) -> None:
+        """Trains in processes of their own, on devices of a kind; what they leave is taken over."""
         from retailor.train.fabric import launched, on_hosts
 
         asked, checkpoints = self.asked, self.checkpoints
@@ -239,7 +259,7 @@ class _Run:
             _in_process(asked, checkpoints, world)
 
         if hosts == 1:
-            launched(work, n, self.device.type, self.label)
+            launched(work, n, kind, self.label)
         else:
             on_hosts(work, hosts, n, self.label)
         self.go_on(checkpoints)

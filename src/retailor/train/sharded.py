@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.utils._pytree import tree_map
 
 from retailor.errors import ModelError
 from retailor.models.hardware import uncopied
@@ -49,6 +50,7 @@ class Sharded(Processes):
         mesh = init_device_mesh(self.device.type, (self.size,))
         layers = layers_of(network)
         for layer in layers:
+            layer.register_forward_hook(_copied_views)
             fully_shard(layer, mesh=mesh)
         self._root: Any = fully_shard(_Root(network), mesh=mesh)
         # an attack takes a gradient in the midst of a pass, which goes on with these parameters
@@ -124,6 +126,16 @@ class Sharded(Processes):
                 "set strategy = 'ddp'.",
                 asked="strategy",
             )
+
+
+def _copied_views(_: nn.Module, __: Any, output: Any) -> Any:
+    """A layer's output with copies of what are views: changed in place, they would not call it back."""
+
+    def copied(value: Any) -> Any:
+        view = isinstance(value, Tensor) and value.requires_grad and value._base is not None
+        return value.clone() if view else value
+
+    return tree_map(copied, output)
 
 
 @contextmanager
