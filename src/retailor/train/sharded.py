@@ -71,9 +71,8 @@ class Sharded(Processes):
         return lambda batch: self._root(partial(loss, network, batch))  # type: ignore[no-any-return]
 
     def syncing(self, last: bool) -> AbstractContextManager[Any]:
-        return (
-            nullcontext()
-        )  # with every batch: each process would hold the whole gradient until the last one
+        # with every batch: till the last one each process would hold whole gradients
+        return nullcontext()
 
     def backward(self, value: Tensor) -> None:
         value.backward()  # type: ignore[no-untyped-call]
