@@ -330,8 +330,8 @@ def test_more_devices_than_there_are_are_refused_before_any_work() -> None:
     n = n_devices("cpu")
     with pytest.raises(ConfigError, match=f"devices = {n + 1}, and there (is|are) {n} .*set devices = {n}"):
         check_devices(DeviceSettings(devices=n + 1), torch.device("cpu"))
-    with pytest.raises(ConfigError, match="'strategy' = 'fsdp': input should be 'auto' or 'ddp'"):
-        DeviceSettings(strategy="fsdp")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="'strategy' = 'zero': input should be 'auto', 'ddp' or 'fsdp'"):
+        DeviceSettings(strategy="zero")  # type: ignore[arg-type]
     called: list[int] = []
     with pytest.raises(ConfigError, match="devices"):
         train(net(), range(4), called.append, _tokens, dials(n + 1))  # type: ignore[arg-type]

@@ -42,11 +42,15 @@ def rows(some: Any) -> Batch:
 
 
 @pytest.mark.slow
-def test_two_machines_adapt_as_one_process_does(ray_cluster: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["auto", "fsdp"])
+def test_two_machines_adapt_as_one_process_does(strategy: str, ray_cluster: Any, tmp_path: Path) -> None:
     def adapted(hosts: int) -> tuple[torch.Tensor, Any]:
         settings = AdaptSettings(
             objective="masked", held_out=0.2,
-            train=dials(1, hosts=hosts, learning_rate=1e-4, batch_size=7, epochs=3, validate_every=3),
+            train=dials(
+                1, hosts=hosts, learning_rate=1e-4, batch_size=7, epochs=3, validate_every=3,
+                strategy=strategy if hosts > 1 else "auto",
+            ),
         )  # fmt: skip
         work = tmp_path / str(hosts)
         made, log = adapt_with_log(_still(tiny_encoder(_texts())), _texts(), settings, work=work)

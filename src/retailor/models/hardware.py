@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -122,6 +124,20 @@ def weights_state(network: torch.nn.Module) -> list[tuple[int, int, int]]:
     return [(id(p), p.data_ptr(), p._version) for p in network.parameters()]
 
 
+_UNCOPIED: ContextVar[bool] = ContextVar("uncopied", default=False)
+
+
+@contextmanager
+def uncopied() -> Iterator[None]:
+    """While it lasts, networks of this thread predict themselves: no copy is made of one that is shared out
+    over processes."""
+    token = _UNCOPIED.set(True)
+    try:
+        yield
+    finally:
+        _UNCOPIED.reset(token)
+
+
 class InferenceCopy:
     """The network to predict with: a bf16 copy where the hardware has bf16, made again when weights change.
 
@@ -139,7 +155,7 @@ class InferenceCopy:
     def of(self, network: torch.nn.Module, precision: Precision) -> torch.nn.Module:
         """The copy of today's weights, in evaluation mode; the network itself where it will do."""
         half = precision == "auto" and native_bf16(device_of(network).type)
-        if not half and not network.training:
+        if _UNCOPIED.get() or (not half and not network.training):
             return network
         with self._lock:
             state = weights_state(network)

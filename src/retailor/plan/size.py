@@ -232,9 +232,10 @@ def _learned(
     processes = given.devices * given.hosts
     of_layer = 17 * FLOAT * model.hidden * given.batch_size * tokens / processes
     active = of_layer * (1 + model.layers / 17 if given.gradient_checkpointing else model.layers)
+    copies = 1 / given.hosts if given.strategy == "fsdp" else given.devices  # on one machine
     return _Part(
         f"training ({steps:,} steps)", seen / model.trained_tokens / processes,
-        kept * given.devices + active * given.devices, 0.0,
+        kept * copies + active * given.devices, 0.0,
     )  # fmt: skip
 
 

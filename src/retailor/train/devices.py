@@ -41,7 +41,11 @@ class World(Protocol):
         """The sum of the processes' values, the same in each."""
 
     def of_first(self, made: Callable[[], float]) -> float:
-        """What the first process makes; the others make nothing and wait for it."""
+        """What the first process makes. The others wait for it, or make it too where each has a share of the
+        network that it is made with."""
+
+    def agreed(self, wanted: bool) -> bool:
+        """Whether the first process wants it, where all have to take part; else what this one wants."""
 
     def gathered(self, rows: Tensor) -> Tensor:
         """The rows [n, …] of all processes, with their gradients."""
@@ -66,6 +70,9 @@ class Alone:
 
     def of_first(self, made: Callable[[], float]) -> float:
         return made()
+
+    def agreed(self, wanted: bool) -> bool:
+        return wanted
 
     def gathered(self, rows: Tensor) -> Tensor:
         return rows
@@ -112,6 +119,12 @@ def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device
     else:
         kind = (device or default_device()).type
         there = n_devices(kind)
+    if settings.strategy == "fsdp" and kind not in ("cuda", "cpu"):
+        raise ConfigError(
+            f"strategy = 'fsdp' is for GPUs of CUDA and for processors, and networks are on {kind} here.",
+            key="strategy",
+            value="fsdp",
+        )
     if settings.devices > there:
         raise ConfigError(
             f"devices = {settings.devices}, and there {'is' if there == 1 else 'are'} {there} "
@@ -122,6 +135,26 @@ def check_devices(settings: DeviceSettings | TrainSettings, device: torch.device
     for package in ("lightning_fabric", "cloudpickle"):
         if find_spec(package) is None:
             raise MissingExtra(package, install="pip install 'retailor[devices]'")
+
+
+def check_shares(network: nn.Module) -> None:
+    """Raises ConfigError where the weights of a network cannot be shared out ('fsdp')."""
+    single = [name for name, p in network.named_parameters() if not p.ndim]
+    kinds = {str(p.dtype).removeprefix("torch.") for p in network.parameters() if p.requires_grad}
+    packed = [name for name, p in network.named_parameters() if not p.is_floating_point()]
+    if packed:
+        told = f"'{packed[0]}' of this network is packed in few bits"
+    elif single:
+        told = f"'{single[0]}' of this network is a single number"
+    elif len(kinds) > 1:
+        told = f"the weights that train are {' and '.join(sorted(kinds))}"
+    else:
+        return
+    raise ConfigError(
+        f"strategy = 'fsdp', and {told}, which cannot be shared out: set strategy = 'ddp'.",
+        key="strategy",
+        value="fsdp",
+    )
 
 
 def _on_hosts(hosts: int) -> tuple[str, int]:

@@ -89,6 +89,9 @@ class Processes:
         with gathering(None):  # the others do not call the loss meanwhile
             return self.fabric.broadcast(made() if self.rank == 0 else 0.0)
 
+    def agreed(self, wanted: bool) -> bool:
+        return wanted
+
     def gathered(self, rows: Tensor) -> Tensor:
         own = rows[:0] if self.empty else rows
         n_rows = [int(n) for n in self._all(torch.tensor([len(own)], device=rows.device))]

@@ -26,8 +26,8 @@ from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
 from retailor.runner import machines
-from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of
-from retailor.train.devices import Alone, World, check_devices, rows_of, several, share_of
+from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of, whole
+from retailor.train.devices import Alone, World, check_devices, check_shares, rows_of, several, share_of
 from retailor.train.losses.shared import gathering
 from retailor.train.schedule import (
     checkpointed_gradients,
@@ -106,12 +106,17 @@ def train(
     libraries, reads the same batches in its first epoch, and has the same `dials`: JSON-able, what else
     decides, such as the settings of the loss and the texts that `validate` reads.
 
+    With the strategy 'fsdp' every process holds a share of the network, and all of them compute what the loss
+    and `validate` compute with it: each calls `validate`, which asks for the same in all of them.
+
     Raises DataError when there are no examples, ConfigError when there are fewer layers than are to be
-    frozen or fewer devices than asked for, ModelError when the loss is not finite or a process has ended.
+    frozen, fewer devices than asked for or weights that cannot be shared out, ModelError when the loss is
+    not finite or a process has ended.
     """
     if not len(examples):
         raise DataError(f"{label}: there are no examples to train on.")
-    check_devices(settings, next(network.parameters()).device)
+    device = next(network.parameters()).device
+    check_devices(settings, device)
     was_training = network.training
     asked = _Asked(network, settings, examples, collate, loss, validate, lengths, weigh, by_rows, label,
                    checkpoint_every_s)  # fmt: skip
@@ -120,13 +125,16 @@ def train(
         frozen_layers(network, settings.freeze_layers),
         checkpointed_gradients(network, settings.gradient_checkpointing),
         _own_randomness(),
+        _on_processor(network, settings.strategy == "fsdp"),
         _folder(settings, work) as folder,
     ):
+        if settings.strategy == "fsdp":
+            check_shares(network)
         run = _Run(asked, Alone())
         run.resume(None if folder is None else Path(folder).resolve(), dials)
         try:
             if not run.state.done:
-                run.train_on_several() if several(settings) else run.train()
+                run.train_on_several(device.type) if several(settings) else run.train()
         finally:
             network.train(was_training)
         return run.log()
@@ -172,6 +180,20 @@ def _own_randomness() -> Iterator[None]:
     """torch's global generators are the caller's again afterwards."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield
+
+
+@contextmanager
+def _on_processor(network: nn.Module, wanted: bool) -> Iterator[None]:
+    """The network in main memory while it lasts, if `wanted`: it may not fit on a device that also trains."""
+    if not wanted:
+        yield
+        return
+    device = next(network.parameters()).device
+    network.cpu()
+    try:
+        yield
+    finally:
+        network.to(device)
 
 
 def _seed(seed: int, device: torch.device) -> None:
@@ -226,8 +248,8 @@ class _Run:
             state["validations"] = [tuple(point) for point in state["validations"]]
             self.state = _State(**state)
 
-    def train_on_several(self) -> None:
-        """Trains in processes of their own; what they leave is taken over."""
+    def train_on_several(self, kind: str) -> None:
+        """Trains in processes of their own, on devices of a kind; what they leave is taken over."""
         from retailor.train.fabric import launched, on_hosts
 
         asked, checkpoints = self.asked, self.checkpoints
@@ -237,7 +259,7 @@ class _Run:
             _in_process(asked, checkpoints, world)
 
         if hosts == 1:
-            launched(work, n, self.device.type, self.label)
+            launched(work, n, kind, self.label)
         else:
             on_hosts(work, hosts, n, self.label)
         self.go_on(checkpoints)
@@ -263,7 +285,7 @@ class _Run:
                 self.network.train()
             if self._given_up():
                 break
-            if now - written >= self.asked.checkpoint_every_s and not last:
+            if self.world.agreed(now - written >= self.asked.checkpoint_every_s and not last):
                 self._write()
                 written = time.perf_counter()
         self._finish(before + time.perf_counter() - started)
@@ -311,7 +333,8 @@ class _Run:
         mean = world.sum(mean)
         self._check(mean, "loss", step)
         if settings.clip:
-            norm = nn.utils.clip_grad_norm_(self.trained, settings.clip)
+            norm = whole(nn.utils.get_total_norm([p.grad for p in self.trained if p.grad is not None]))
+            nn.utils.clip_grads_with_norm_(self.trained, settings.clip, norm)
             self._check(norm.item(), "gradient", step)
         rate = self.rate * rate_factor(settings, step, self.total)
         for group_ in self.optimizer.param_groups:
@@ -375,10 +398,9 @@ class _Run:
         return self.settings.patience is not None and self.state.stale >= self.settings.patience
 
     def _write(self) -> None:
-        if self.world.rank:
-            return
         best = None if self.best is None else (self.state.best_step, self.best)
-        self.checkpoints.write(self.network, self.optimizer, best, vars(self.state))
+        first = not self.world.rank
+        self.checkpoints.write(self.network, self.optimizer, best, vars(self.state), first=first)
 
     def _finish(self, seconds: float) -> None:
         state = self.state
@@ -404,7 +426,12 @@ class _Run:
 
 def _in_process(asked: _Asked, checkpoints: Checkpoints, world: Processes) -> None:
     """The training as one of several processes; the first one leaves it in the folder."""
-    asked.network.to(world.device)
+    if asked.settings.strategy == "fsdp":
+        from retailor.train.sharded import Sharded
+
+        world = Sharded(world.fabric, asked.network)
+    else:
+        asked.network.to(world.device)
     run = _Run(asked, world)
     run.go_on(checkpoints)
     with gathering(world.gathered):

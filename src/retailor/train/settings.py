@@ -12,7 +12,7 @@ LARGE_VOCABULARY = 100_000
 """With more pieces the word embeddings are most of a network, and training them most of its time."""
 
 
-Strategy = Literal["auto", "ddp"]
+Strategy = Literal["auto", "ddp", "fsdp"]
 
 
 @settings
@@ -24,7 +24,8 @@ class DeviceSettings:
     hosts: int = Field(default=1, ge=1)
     """Machines of the cluster (`--on ray`) that share each batch, with so many `devices` each."""
     strategy: Strategy = "auto"
-    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
+    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network. With 'fsdp'
+    each holds a share of every weight, gradient and moment: for a network that does not fit on one."""
 
 
 @settings
@@ -71,7 +72,8 @@ class TrainSettings:
     hosts: int = Field(default=1, ge=1)
     """Machines of the cluster (`--on ray`) that share each batch, with so many `devices` each."""
     strategy: Strategy = "auto"
-    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network."""
+    """'auto' is plain PyTorch on one device, and 'ddp' on several: each holds the whole network. With 'fsdp'
+    each holds a share of every weight, gradient and moment: for a network that does not fit on one."""
     seed: int | None = None
     """When not given: from the seed of the task or of the adaptation, and 0 where there is none."""
 

@@ -244,11 +244,13 @@ def _finished(network: Any, seen: NDArray[np.bool_]) -> SASRec:
     """The network as a part; items without an event keep only what their text says."""
     import torch
 
+    from retailor.train.checkpoint import whole
+
     with torch.inference_mode():
         table = network.vectors(torch.from_numpy(seen).to(network.own.weight)).float().cpu().numpy().copy()
     weights = {
-        name: value.detach().float().cpu().numpy().copy()
-        for name, value in network.state_dict().items()
+        name: whole(value).detach().float().cpu().numpy().copy()
+        for name, value in network.named_parameters()
         if not name.startswith("own.")
     }
     return SASRec(table, weights)

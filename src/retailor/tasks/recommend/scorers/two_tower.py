@@ -242,7 +242,7 @@ def _network(items: F32, settings: RecommendSettings) -> Any:
             self.register_buffer("items", torch.from_numpy(items), persistent=False)
             self.customer = Tower(items.shape[1], settings.two_tower.hidden)
             self.item = Tower(items.shape[1], settings.two_tower.hidden)
-            self.log_scale = nn.Parameter(torch.tensor(float(np.log(15.0))))
+            self.log_scale = nn.Parameter(torch.tensor([float(np.log(15.0))]))
 
         def forward(self, means: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
             """Logits [B, I], or [B, len(rows)] of some candidates."""
