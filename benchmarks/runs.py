@@ -40,7 +40,7 @@ RUNS = (
     Run("live_events", 4),
     Run("update_cost", 4),
     Run("train_devices", 3),
-    Run("scale_events", 6, (), "", "--without recommend"),
+    Run("scale_events", 6),
     Run("scale_search", 40, ("icecat-search", "amazon2014-beauty")),
     Run("scale_ray", 40),
     Run("suggest_speed", 4),

@@ -9,8 +9,8 @@ nine days, four kinds) at every size. Each stage runs in a process of its own: `
 the start of Python, `peak_gib` the most memory of its process, `ratio` the time beside bare Polars on the
 same rows (CSV scanned into Parquet for `read`; Parquet read, and repeated rows dropped, for the others),
 `growth_ratio` the time a row beside that of the smallest size. `--without` leaves stages out that a machine
-cannot hold (bare Polars drops repeated rows of 100 M events in 30 GiB) or that take hours; a stage has no
-`ratio` where what it stands beside is left out.
+cannot hold (bare Polars drops repeated rows of 100 M events in 30 GiB) or that take hours, which is the
+recommender unless others are named; a stage has no `ratio` where what it stands beside is left out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def main() -> None:
         return
     parser = parser_of(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--without", nargs="*", default=[], choices=list(STAGES), help="stages left out")
+    parser.add_argument(
+        "--without", nargs="*", default=["recommend"], choices=list(STAGES), help="stages left out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     bench = begin(parser, canary={"sizes": [2_000, 20_000]})
     with tempfile.TemporaryDirectory() as folder:
