@@ -48,7 +48,7 @@ RUNS = (
     Run("packed_vectors", 10, ("icecat-search", "amazon2014-beauty")),
     Run("low_rank", 12, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
     Run("generate_speed", 8),
-    Run("compress_frontier", 20, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
+    Run("compress_frontier", 90, ("amazon-polarity-10k", "icecat-search", "amazon2014-beauty")),
     Run("e5_trimmed", 25, ("icecat-search", "online-shopping-10-cats", "eprstmt")),
     Run("read_speed", 4, ("taobao", "amazon2018-gift-cards")),
     Run("recommend_taobao", 4, ("taobao",)),
