@@ -350,7 +350,7 @@ def test_on_a_processor_it_is_refused_before_any_work(monkeypatch: pytest.Monkey
     monkeypatch.setattr(lora, "default_device", lambda: torch.device("cpu"))
     settings = AdaptSettings(**QUICK, lora_rank=4, lora_bits=4)
     for model in (tiny_encoder(TEXTS), tiny_decoder(TEXTS)):
-        with pytest.raises(ConfigError, match="needs a GPU, and there is none: set lora_bits = 32") as told:
+        with pytest.raises(ConfigError, match="networks are on cpu here: set lora_bits = 32") as told:
             adapt(model, [], settings)  # no texts either: that is told later
         assert told.value.key == "lora_bits"
     with pytest.raises(ConfigError, match="needs a GPU"):

@@ -28,13 +28,21 @@ the weights to be unpacked."""
 
 
 def with_lora(
-    model: M, rank: int, *, seed: int, alpha: int | None = None, dropout: float = 0.05, bits: Bits = 32
+    model: M,
+    rank: int,
+    *,
+    seed: int,
+    alpha: int | None = None,
+    dropout: float = 0.05,
+    bits: Bits = 32,
+    task_type: str | None = None,
 ) -> M:
     """A copy of the model with adapters of this rank on every linear layer; nothing else of it trains.
 
     `alpha` (default 2 · rank) scales what the adapters add. Before training they add nothing. Give it to the
     loop like any other; `merged` makes a plain model of it again. Hu et al., LoRA, ICLR 2022.
-    With `bits=4` the copy is that of `quantised`.
+    With `bits=4` the copy is that of `quantised`. `task_type` is what peft's own folder of the
+    adapters will say that they are for.
 
     Raises what `check_lora` raises.
     """
@@ -47,6 +55,7 @@ def with_lora(
         lora_alpha=2 * rank if alpha is None else alpha,
         target_modules="all-linear",
         lora_dropout=dropout,
+        task_type=task_type,
     )
     made: Any = quantised(held) if bits == 4 else held.copy()
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -76,8 +85,8 @@ def check_bits(bits: Bits) -> None:
         return
     if default_device().type not in FOUR_BIT_DEVICES:
         raise ConfigError(
-            "lora_bits = 4 needs a GPU, and there is none: set lora_bits = 32, which trains adapters of the "
-            "same rank over the plain weights.",
+            f"lora_bits = 4 needs a GPU of CUDA or ROCm, and networks are on {default_device().type} here: "
+            "set lora_bits = 32, which trains adapters of the same rank over the plain weights.",
             key="lora_bits",
             value=bits,
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,10 +28,8 @@ from retailor.tasks.review.learning.tune import (
     Pair,
     learner,
     losses,
-    plain_again,
     taken,
     token_losses,
-    with_lora,
 )
 from retailor.tasks.review.marks import body_of
 from retailor.tasks.review.past import Past
@@ -40,7 +39,7 @@ from retailor.tasks.review.shapes import ReviewQuery
 from retailor.tasks.review.text import private_free
 from retailor.text.clean_text import clean_text
 from retailor.train.loop import TrainLog, TrainSettings, in_half, train
-from retailor.train.lora import Bits, set_aside
+from retailor.train.lora import Bits, merged, set_aside
 from retailor.train.losses.hooks import undropped
 
 
@@ -123,10 +122,10 @@ def prefer(
     by the same loss, all of it, on `held_out`, and puts back the best weights. With 4 `bits` the generator
     itself is the quantised one.
     """
-    tuned = learner(generator, bits)
-    network = with_lora(tuned, settings.rank, 2 * settings.rank, train_settings.seed or 0)
+    tuned = learner(generator, settings.rank, 2 * settings.rank, train_settings.seed or 0, bits)
+    network: Any = tuned.network
     half = in_half(train_settings, network)
-    as_it_was = partial(_losses, tuned, max_tokens=max_tokens, network=network, half=half)  # adapters add 0
+    as_it_was = partial(_losses, tuned, max_tokens=max_tokens, half=half)  # adapters add 0
     before = as_it_was(learned)[0].reshape(2, -1)
     before_held_out, _ = as_it_was(held_out)
 
@@ -144,7 +143,7 @@ def prefer(
         return _loss(found.sum(1), (labels != IGNORED).sum(1), given, settings)
 
     def validate() -> float:
-        told = (*_losses(tuned, held_out, max_tokens, network=network, half=half), before_held_out)
+        told = (*_losses(tuned, held_out, max_tokens, half=half), before_held_out)
         now, n_tokens, then = (torch.from_numpy(each) for each in told)
         return -float(_loss(now, n_tokens, then, settings))
 
@@ -163,7 +162,7 @@ def prefer(
             dials=(settings.beta, settings.keep, settings.rank, max_tokens, bits, list(map(str, held_out))),
         )
     adapter = taken(network, generator.name)
-    return plain_again(tuned, network, generator), adapter, log
+    return merged(tuned, generator), adapter, log
 
 
 def _loss(
@@ -196,9 +195,8 @@ def _losses(
     some: Sequence[Preference],
     max_tokens: int,
     *,
-    network: torch.nn.Module | None = None,
     half: bool | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """See `losses`: of the chosen texts, then of the rejected ones, two arrays [2 n]."""
     pairs = [Pair(one.prompt, one.chosen) for one in some] + [Pair(one.prompt, one.rejected) for one in some]
-    return losses(generator, pairs, max_tokens, network=network, half=half)
+    return losses(generator, pairs, max_tokens, half=half)

@@ -17,9 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from retailor.models.hardware import device_of, native_bf16
 from retailor.models.shapes import TrainableGenerator
-from retailor.seeds import derive
 from retailor.train.loop import TrainLog, TrainSettings, train
-from retailor.train.lora import Bits, merged, quantised, set_aside
+from retailor.train.lora import Bits, merged, set_aside, with_lora
 from retailor.train.losses.functions import n_labels
 
 IGNORED = -100
@@ -69,8 +68,8 @@ def tune(
 
     With 4 `bits` both losses are of the quantised weights that the adapter was learned over.
     """
-    tuned = learner(generator, bits)
-    network = with_lora(tuned, rank, alpha, settings.seed or 0)
+    tuned = learner(generator, rank, alpha, settings.seed or 0, bits)
+    network: Any = tuned.network
     first = 0 if network.config.is_encoder_decoder else 1  # nothing comes before a decoder's first token
 
     def loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -82,7 +81,7 @@ def tune(
         return tuned.pairs(prompts, texts, max_tokens=max_tokens)
 
     def held_out_loss() -> float:
-        sums, counts = losses(tuned, held_out, max_tokens, network=network)
+        sums, counts = losses(tuned, held_out, max_tokens)
         return float(sums.sum() / max(1, counts.sum()))
 
     with set_aside(generator, bits):
@@ -100,10 +99,9 @@ def tune(
             dials=(rank, alpha, max_tokens, bits, list(map(str, held_out))),
         )
     adapter = taken(network, generator.name)
-    tuned = plain_again(tuned, network, generator)
     # The loop validates before its first step, and puts back the best weights at its end.
     values = [value for _, value in log.validations]
-    return tuned, adapter, log, -values[0], -max(values)
+    return merged(tuned, generator), adapter, log, -values[0], -max(values)
 
 
 def losses(
@@ -111,7 +109,6 @@ def losses(
     pairs: Sequence[Pair],
     max_tokens: int,
     *,
-    network: Any = None,
     half: bool | None = None,
     batch_size: int = 8,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -119,7 +116,7 @@ def losses(
 
     `half`: in bf16, as a training that they are held against may be; None: where the machine computes in it.
     """
-    model = generator.network if network is None else network
+    model: Any = generator.network
     sums, counts = np.zeros(len(pairs)), np.zeros(len(pairs))
     with _evaluating(model), torch.inference_mode(), _autocast(model, half):
         for start in range(0, len(pairs), batch_size):
@@ -184,31 +181,13 @@ def _config_fields(config: dict[str, Any]) -> dict[str, Any]:
     return {key: config[key] for key in keep}
 
 
-def learner(generator: TrainableGenerator, bits: Bits) -> TrainableGenerator:
-    """The copy that learns, its linear layers in so many bits."""
-    return quantised(generator) if bits == 4 else generator.copy()
-
-
-def plain_again(tuned: Any, network: Any, base: TrainableGenerator) -> TrainableGenerator:
-    """The copy, plain, with what its network's adapters learned."""
-    return merged(tuned.with_network(network), base)  # type: ignore[no-any-return]
-
-
-def with_lora(generator: TrainableGenerator, rank: int, alpha: int, seed: int) -> Any:
-    import peft
-
+def learner(
+    generator: TrainableGenerator, rank: int, alpha: int, seed: int, bits: Bits
+) -> TrainableGenerator:
+    """The copy that learns: adapters without dropout, over linear layers in so many bits."""
     seq2seq = generator.network.config.is_encoder_decoder  # type: ignore[union-attr]
-    config = peft.LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM",
-    )
-    # The adapter's random start comes from our seed, and leaves the global stream as it was.
-    with torch.random.fork_rng(), _silent():
-        torch.manual_seed(derive(seed, "lora"))
-        return peft.get_peft_model(generator.network, config)  # type: ignore[arg-type]
+    task_type = "SEQ_2_SEQ_LM" if seq2seq else "CAUSAL_LM"
+    return with_lora(generator, rank, seed=seed, alpha=alpha, dropout=0.0, bits=bits, task_type=task_type)
 
 
 def taken(network: Any, base: str) -> Adapter:
