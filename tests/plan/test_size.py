@@ -68,6 +68,9 @@ def test_training_is_shared_out_over_devices_and_memory_is_not() -> None:
     two = needs(known(adapt={"train": {"epochs": 20.0}}, train={"devices": 2}))["adapt"]
     assert 0.45 * one.seconds < two.seconds < 0.7 * one.seconds
     assert two.memory_bytes > one.memory_bytes
+    in_shares = {"devices": 2, "strategy": "fsdp"}
+    shares = needs(known(adapt={"train": {"epochs": 20.0}}, train=in_shares))["adapt"]
+    assert shares.memory_bytes == pytest.approx(one.memory_bytes), "each process holds half"
     less = needs(known(adapt={"train": {"gradient_checkpointing": True}}))["adapt"]
     assert less.memory_bytes < one.memory_bytes
 

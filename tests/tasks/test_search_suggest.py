@@ -21,6 +21,7 @@ from retailor.tasks.search.suggest import (
     _entries,
     _folded,
     _folded_all,
+    _slices,
     _smallest,
 )
 
@@ -137,7 +138,9 @@ def test_the_best_of_very_many_are_those_of_a_scan(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("retailor.tasks.search.suggest.LARGE", 5)
     titles = [f"word{i:03} wide" for i in range(300)]
     suggester = Suggester.of(shop_of(titles))
-    assert suggester._best, "some slices are worked out beforehand"
+    for start in ("w", "word", "wide"):
+        (low,), (high,) = _slices(suggester._keys, [start])
+        assert (low, high) in suggester._best, "long slices are worked out beforehand"
     assert said(suggester, "wo", N_KEPT) == [*sorted(titles)[: N_KEPT - 1], "mouse for work"]
 
 
@@ -151,7 +154,8 @@ def test_other_titles_are_suggested_as_if_entries_were_made_anew(
     suggester: Suggester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retailor.tasks.search.suggest.LARGE", 2)
-    changed = suggester.with_titles({"P4": "Wool tent", "P6": "木碗", "new": "Mouse trap", "none": ""})
+    titles = {"P4": "Wool tent", "P6": "木碗", "new": "Mouse trap", "cord": "Headphones with a cord"}
+    changed = suggester.with_titles({**titles, "none": ""})
     anew = Suggester(changed._phrases, *_entries(changed._folded))
     assert (changed._keys == anew._keys).all() and (changed._owners == anew._owners).all()
     assert changed._folded == anew._folded and changed._best.keys() == anew._best.keys()
