@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import nn
 
 from retailor.errors import ConfigError, MissingExtra, ModelError
@@ -248,31 +249,38 @@ if __name__ == "__main__":
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["all", "one process"])
 def test_a_training_in_two_processes_that_is_killed_goes_on_exactly(who: str, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(KILLED)
+    killed_goes_on_exactly(KILLED, who, tmp_path)
+
+
+def killed_goes_on_exactly(text: str, who: str, place: Path) -> dict[str, torch.Tensor]:
+    """Kills a script's training and gives it again; what the checkpoint in between had."""
+    script = place / "script.py"
+    script.write_text(text)
 
     def start(folder: str, pause: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-W", "error", str(script), str(tmp_path / folder / "work"), pause],
+            [sys.executable, "-W", "error", str(script), str(place / folder / "work"), pause],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
 
     for folder in ("whole", "killed"):
-        (tmp_path / folder).mkdir()
+        (place / folder).mkdir()
     expected, said = start("whole", "0").communicate(timeout=120)
     assert expected and said == ""
     killed = start("killed", "0.02")
-    checkpoint = tmp_path / "killed" / "work" / "train.checkpoint.safetensors"
+    checkpoint = place / "killed" / "work" / "train.checkpoint.safetensors"
     _wait(checkpoint.exists)
-    workers = [int(path.name[4:]) for path in (tmp_path / "killed").glob("pid-*")]
+    workers = [int(path.name[4:]) for path in (place / "killed").glob("pid-*")]
     assert len(workers) == 2 and killed.pid not in workers
     os.kill(killed.pid if who == "all" else workers[1], signal.SIGKILL)
     out, said = killed.communicate(timeout=60)
     assert out == "" and (who == "all" or "ended by SIGKILL: run the same again" in said.splitlines()[-1])
     _wait(lambda: not any(_alive(pid) for pid in workers))
+    kept = load_file(checkpoint)
     resumed = start("killed", "0").communicate(timeout=120)
     assert resumed == (expected, "")
+    return kept
 
 
 def _alive(pid: int) -> bool:

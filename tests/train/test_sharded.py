@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from retailor.errors import ConfigError, ModelError
@@ -34,7 +31,16 @@ from retailor.train.losses.adversarial import AdversarialSettings, adversarial
 from retailor.train.objectives import causal_span, masked
 from retailor.train.settings import DeviceSettings, TrainSettings
 from tests.train import test_devices
-from tests.train.test_devices import KILLED, KINDS, _alive, _still, _texts, _wait, collate, flat, two_cores
+from tests.train.test_devices import (
+    KILLED,
+    KINDS,
+    _still,
+    _texts,
+    collate,
+    flat,
+    killed_goes_on_exactly,
+    two_cores,
+)
 
 cloudpickle = pytest.importorskip("cloudpickle")
 pytest.importorskip("lightning_fabric")
@@ -340,39 +346,14 @@ def test_an_encoder_in_shares_encodes_where_others_would_copy_it(light: None) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["all", "one process"])
 def test_a_training_in_shares_that_is_killed_goes_on_exactly(who: str, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
     changed = KILLED.replace("epochs=8", "epochs=2").replace("devices=2)", 'devices=2, strategy="fsdp")')
     changed = changed.replace(
         "nn.Sequential(nn.Linear(8, 64), nn.Dropout(0.2), nn.Linear(64, 8))",
         "nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.2), 2, nn.LayerNorm(8), False)",
     )
     assert changed.count("fsdp") == changed.count("EncoderLayer") == 1
-    script.write_text(changed)
-
-    def start(folder: str, pause: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", str(script), str(tmp_path / folder / "work"), pause],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-
-    for folder in ("whole", "killed"):
-        (tmp_path / folder).mkdir()
-    expected, said = start("whole", "0").communicate(timeout=120)
-    assert expected and said == ""
-    killed = start("killed", "0.02")
-    checkpoint = tmp_path / "killed" / "work" / "train.checkpoint.safetensors"
-    _wait(checkpoint.exists)
-    workers = [int(path.name[4:]) for path in (tmp_path / "killed").glob("pid-*")]
-    assert len(workers) == 2 and killed.pid not in workers
-    os.kill(killed.pid if who == "all" else workers[1], signal.SIGKILL)
-    out, said = killed.communicate(timeout=60)
-    assert out == "" and (who == "all" or "ended by SIGKILL: run the same again" in said.splitlines()[-1])
-    _wait(lambda: not any(_alive(pid) for pid in workers))
-    kept, name = load_file(checkpoint), "layers.1.linear1.weight"
+    kept, name = killed_goes_on_exactly(changed, who, tmp_path), "layers.1.linear1.weight"
     assert kept[f"weight/{name}"].shape == kept[f"moment/exp_avg/{name}"].shape == (16, 8), "whole tensors"
-    resumed = start("killed", "0").communicate(timeout=120)
-    assert resumed == (expected, "")
 
 
 # modules of a layer -----------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -25,6 +24,9 @@ from retailor.train.checkpoint import own
 from retailor.train.fabric import Processes
 from retailor.train.losses.hooks import Batch, Loss, dice, throw_again
 from retailor.train.losses.shared import gathering
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class _Root(nn.Module):
