@@ -19,6 +19,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,12 @@ class Bench:
         path = folder / f"{document['benchmark']}.json"
         canaries.write_json(path, document)
         return path
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for a while, on the project's disk: the system's may be memory, where no write waits."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=ROOT / "build")
 
 
 def _argument(key: str, value: Any) -> list[str]:

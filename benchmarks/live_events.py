@@ -19,7 +19,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from bench import begin, parser_of
+from bench import begin, parser_of, scratch
 from serve_speed import port_of
 
 from retailor.shop.demo import demo_shop
@@ -69,7 +68,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     shop = demo_shop(options.items, options.seed)
     item_ids = shop.items["item_id"].to_list()
     found: dict[tuple[str, str], list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=".") as place:
+    with scratch() as place:
         folder = Path(place)
         shop.save(folder / "shop")
         Recommender().fit(shop).save(folder / "recommend")

@@ -28,7 +28,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +36,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from bench import begin, parser_of
+from bench import begin, parser_of, scratch
 
 from retailor.models.shapes import Encoder
 from retailor.models.weights import load_model
@@ -141,7 +140,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     found: dict[tuple[str, str, str, int], list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=".") as place:
+    with scratch() as place:
         folder = Path(place)
         shop.save(folder / "shop")
         Search(encoder).fit(shop).save(folder / "search")

@@ -20,7 +20,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from bench import begin, parser_of
+from bench import begin, parser_of, scratch
 from serve_speed import answered, distinct, hot, port_of, posted
 
 from retailor.models.shapes import Encoder
@@ -74,7 +73,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         for make in (distinct, hot)
     }
     found: dict[tuple[str, str], list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=".") as place:
+    with scratch() as place:
         folder = Path(place)
         shop.save(folder / "shop")
         Search(encoder).fit(shop).save(folder / "search")
