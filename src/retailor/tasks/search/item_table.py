@@ -18,9 +18,10 @@ from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
 from retailor.tasks.search.attributes import PAIRS, Attributes, fold
-from retailor.tasks.search.facets import Coded, price_facet, star_facet
-from retailor.tasks.search.filters import Vocabulary, currency_of
+from retailor.tasks.search.facets import Coded, star_facet
+from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
+from retailor.tasks.search.prices import Prices
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
 from retailor.text.fields import item_texts
@@ -116,7 +117,7 @@ class ItemTable:
             colours=frozenset(frame["colours"].explode().drop_nulls().to_list()),
             dimensions=frozenset(dimensions.drop_nulls().to_list()),
             priced=frame["price"].is_not_null().any(),
-            currencies=frozenset(self._coded["currency"].names),
+            currencies=frozenset(self._prices.currencies),
             rated=frame["rating"].is_not_null().any(),
             stocked=frame["in_stock"].is_not_null().any(),
             says=self.says,
@@ -172,7 +173,8 @@ class ItemTable:
 
     def _meets(self, one: Filter) -> Bools:
         if one.field == "price":
-            return _compared(self._prices, one.op, float(one.value)) & self._priced_in(one.unit)
+            held = _compared(self._prices.amounts, one.op, float(one.value))
+            return held & self._prices.comparable(one.unit)
         if one.field == "rating":
             return _compared(self._stars, one.op, float(one.value))
         if one.field == "stock":  # what there is none of is found by nobody (`SearchQuery.hidden`)
@@ -187,13 +189,6 @@ class ItemTable:
             return ~same if one.op == "!=" else same
         has = self._having(str(one.value))
         return ~has if one.op == "!=" else has
-
-    def _priced_in(self, currency: str) -> Bools:
-        """Which items [I] may be held against an amount of a currency: those priced in it, and those whose
-        price has none; all for ''."""
-        if not currency:
-            return np.ones(len(self), dtype=bool)
-        return self._coded["currency"].having(currency_of(currency)) | (self._currencies < 0)
 
     def _having(self, word: str) -> Bools:
         """Which items [I] have a word, in the singular or with an s."""
@@ -229,17 +224,10 @@ class ItemTable:
 
         Prices in several currencies have no order: those of the currency that most of them are in come first.
         """
-        values = (self._stars if sort == "rating" else self._prices)[rows]
+        values = (self._stars if sort == "rating" else self._prices.amounts)[rows]
         signed = values if sort == "price" else -values
-        groups = np.zeros(len(rows), np.int64) if sort == "rating" else self._by_currency(rows)
+        groups = np.zeros(len(rows), np.int64) if sort == "rating" else self._prices.groups(rows)
         return rows[np.lexsort((signed, groups, np.isnan(values)))]
-
-    def _by_currency(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A number for each row's currency [n], 0 for the one that most of the priced ones have."""
-        own = self._currencies[rows] + 1
-        counts = np.bincount(own[np.isfinite(self._prices[rows])], minlength=int(own.max(initial=0)) + 1)
-        order = np.argsort(-counts, kind="stable")
-        return np.argsort(order, kind="stable")[own]
 
     @property
     def paths(self) -> NDArray[np.int32]:
@@ -256,22 +244,10 @@ class ItemTable:
         return np.flatnonzero(wanted[self.paths])
 
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
-        """How many of some items are of each brand, category, colour, quarter of their prices and stars.
-
-        Of prices in several currencies those in the one that most have are counted, and named with it.
-        """
+        """How many of some items are of each brand, category, colour, range of prices and stars."""
         found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
-        found += [self._price_facet(rows), star_facet(self._stars[rows])]
+        found += [self._prices.facet(rows), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
-
-    def _price_facet(self, rows: NDArray[np.int64]) -> Facet:
-        priced = rows[np.isfinite(self._prices[rows])]
-        groups = self._by_currency(priced)
-        if not groups.any():
-            return price_facet(self._prices[priced])
-        most = priced[groups == 0]
-        code = int(self._currencies[most[0]])
-        return price_facet(self._prices[most], "" if code < 0 else self._coded["currency"].names[code])
 
     def attributes(self, rows: NDArray[np.int64], best: NDArray[np.int64]) -> tuple[Facet, ...]:
         """What the shop's own attributes say of some items, where that tells the `best` of them apart."""
@@ -279,19 +255,9 @@ class ItemTable:
 
     @cached_property
     def _coded(self) -> dict[str, Coded]:
-        """The columns of names that facets and filters are about, by facet; currencies and whole paths."""
-        columns = {facet: self.frame[column] for facet, column in {**_NAMED, "path": "path"}.items()}
-        written = self.frame["currency"]
-        codes = {each: currency_of(each) for each in written.unique().drop_nulls()}
-        columns["currency"] = written.replace(codes) if codes else written
-        return {name: Coded.of(column) for name, column in columns.items()}
-
-    @property
-    def _currencies(self) -> NDArray[np.int32]:
-        """The number of each item's currency [I], −1 without one."""
-        found = self._coded["currency"].by_row
-        assert found is not None
-        return found
+        """The columns of names that facets and filters are about, by facet, and whole paths."""
+        columns = {**_NAMED, "path": "path"}
+        return {facet: Coded.of(self.frame[column]) for facet, column in columns.items()}
 
     @cached_property
     def _attributes(self) -> Attributes:
@@ -303,9 +269,8 @@ class ItemTable:
         return self.frame["rating"].cast(pl.Float64).to_numpy()
 
     @cached_property
-    def _prices(self) -> NDArray[np.float64]:
-        """The price of each item [I], NaN where it is not known."""
-        return self.frame["price"].cast(pl.Float64).to_numpy()
+    def _prices(self) -> Prices:
+        return Prices.of(self.frame["price"], self.frame["currency"])
 
 
 def _with_all(index: BM25Index | None, phrase: str) -> NDArray[np.integer] | None:
