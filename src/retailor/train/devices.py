@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -97,6 +99,28 @@ def rows_of(world: World, batch: Batch, n: int) -> Batch:
             )
     own = slice(world.rank, None, world.size) if world.rank < n else slice(1)
     return {name: tensor[own].contiguous() for name, tensor in batch.items()}
+
+
+def meeting_folder(settings: TrainSettings, work: Path | None) -> AbstractContextManager[Any]:
+    """Where the training leaves what it makes: a folder of its own where none is given and others train."""
+    if work is not None or not several(settings):
+        return nullcontext(work)
+    within = machines() if settings.hosts > 1 else None
+    return tempfile.TemporaryDirectory(dir=None if within is None else within.shared)
+
+
+@contextmanager
+def in_main_memory(network: nn.Module, wanted: bool) -> Iterator[None]:
+    """The network in main memory while it lasts, if `wanted`: it may not fit on a device that also trains."""
+    if not wanted:
+        yield
+        return
+    device = next(network.parameters()).device
+    network.to("cpu")
+    try:
+        yield
+    finally:
+        network.to(device)
 
 
 # what can be asked for ----------------------------------------------------------------------------

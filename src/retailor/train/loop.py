@@ -9,10 +9,9 @@ the same weights, bit by bit, as one that was not.
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,9 +24,18 @@ from retailor.config import as_dict
 from retailor.errors import DataError, ModelError
 from retailor.models.hardware import native_bf16
 from retailor.progress import track
-from retailor.runner import machines
 from retailor.train.checkpoint import Checkpoints, batches_sha256, identity, put_weights, weights_of, whole
-from retailor.train.devices import Alone, World, check_devices, check_shares, rows_of, several, share_of
+from retailor.train.devices import (
+    Alone,
+    World,
+    check_devices,
+    check_shares,
+    in_main_memory,
+    meeting_folder,
+    rows_of,
+    several,
+    share_of,
+)
 from retailor.train.losses.shared import gathering
 from retailor.train.schedule import (
     checkpointed_gradients,
@@ -125,8 +133,8 @@ def train(
         frozen_layers(network, settings.freeze_layers),
         checkpointed_gradients(network, settings.gradient_checkpointing),
         _own_randomness(),
-        _on_processor(network, settings.strategy == "fsdp"),
-        _folder(settings, work) as folder,
+        in_main_memory(network, settings.strategy == "fsdp"),
+        meeting_folder(settings, work) as folder,
     ):
         if settings.strategy == "fsdp":
             check_shares(network)
@@ -138,14 +146,6 @@ def train(
         finally:
             network.train(was_training)
         return run.log()
-
-
-def _folder(settings: TrainSettings, work: Path | None) -> AbstractContextManager[Any]:
-    """Where the training leaves what it makes: a folder of its own where none is given and others train."""
-    if work is not None or not several(settings):
-        return nullcontext(work)
-    within = machines() if settings.hosts > 1 else None
-    return tempfile.TemporaryDirectory(dir=None if within is None else within.shared)
 
 
 @dataclass(frozen=True)
@@ -180,20 +180,6 @@ def _own_randomness() -> Iterator[None]:
     """torch's global generators are the caller's again afterwards."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield
-
-
-@contextmanager
-def _on_processor(network: nn.Module, wanted: bool) -> Iterator[None]:
-    """The network in main memory while it lasts, if `wanted`: it may not fit on a device that also trains."""
-    if not wanted:
-        yield
-        return
-    device = next(network.parameters()).device
-    network.cpu()
-    try:
-        yield
-    finally:
-        network.to(device)
 
 
 def _seed(seed: int, device: torch.device) -> None:

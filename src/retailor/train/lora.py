@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +17,8 @@ from torch import nn
 
 from retailor import seeds
 from retailor.errors import ConfigError, MissingExtra, ModelError
-from retailor.models.hardware import default_device, device_of, in_four_bits
+from retailor.models.hardware import default_device, in_four_bits
+from retailor.train.devices import in_main_memory
 
 M = TypeVar("M")
 Bits = Literal[32, 4]
@@ -188,16 +188,6 @@ def _four_bit(layer: Any, device: torch.device) -> nn.Module:
     return made.train(layer.training)  # type: ignore[no-any-return]
 
 
-@contextmanager
-def set_aside(model: Any, bits: Bits) -> Iterator[None]:
+def set_aside(model: Any, bits: Bits) -> AbstractContextManager[None]:
     """While it lasts, a plain model waits in the machine's memory if its copy in four bits trains instead."""
-    network = model.network
-    device = device_of(network)
-    if bits != 4 or device.type == "cpu":
-        yield
-        return
-    network.to("cpu")
-    try:
-        yield
-    finally:
-        network.to(device)
+    return in_main_memory(model.network, bits == 4)
