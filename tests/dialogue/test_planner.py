@@ -370,3 +370,31 @@ def test_a_message_becomes_one_bounded_line(text: str) -> None:
 def test_products_that_are_gone_do_not_come_back(door: Service) -> None:
     state = replace(State(), focus="T1", listed=("T1", "T2"))
     assert respond("how heavy is the second one?", state, door).state.focus == "T2"
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "told"),
+    [
+        ("tents", "the cheapest of them in yuan?", "Prices here are in USD; I do not convert them into CNY."),
+        (
+            "tents",
+            "the second one, price in euros?",
+            "Prices here are in USD; I do not convert them into EUR.",
+        ),
+        ("登山包", "第一个的价格，用美元", "这里的价格以 CNY 标示，我不换算成 USD。"),
+        ("登山包", "200欧元以下的登山包", "这里的价格以 CNY 标示，我不换算成 EUR。"),
+    ],
+)
+def test_prices_in_another_currency_than_asked_for_are_said(
+    door: Service, before: str, said: str, told: str
+) -> None:
+    *_, reply = talk(door, before, said)
+    assert reply.items and reply.text.splitlines()[-1] == told
+
+
+@pytest.mark.parametrize(
+    "said", ["the cheapest of them in dollars?", "how much is the first one?", "put it in a bag"]
+)
+def test_no_word_of_currencies_where_none_other_is_asked_for(door: Service, said: str) -> None:
+    *_, reply = talk(door, "tents", said)
+    assert "convert" not in reply.text

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
 from retailor.tasks.search.choosing import choose
-from retailor.tasks.search.filters import Vocabulary, number_of, read_filters
+from retailor.tasks.search.filters import Vocabulary, asked_in, number_of, read_filters
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Filter, SearchQuery
@@ -348,3 +348,26 @@ def test_a_colour_within_a_word_is_no_wish() -> None:
         (),
         {"blue tooth": "bluetooth"},
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("the cheapest of them in yuan?", "CNY"),
+        ("how much in US dollars", "USD"),
+        ("多少人民币", "CNY"),
+        ("200美金以下的帐篷", "USD"),
+        ("a price in yen", "JPY"),
+    ],
+)
+def test_the_currency_that_prices_are_wanted_in(text: str, first: str) -> None:
+    assert asked_in(text)[0] == first
+
+
+@pytest.mark.parametrize("text", ["between 20 and 80 euros", "into blocks of 5", "一块布", ""])
+def test_no_currency_is_read_where_none_is_asked_for(text: str) -> None:
+    assert asked_in(text) == ()
+
+
+def test_dollars_may_be_those_of_other_countries() -> None:
+    assert "CAD" in asked_in("in dollars") and asked_in("in usd") == ("USD",)

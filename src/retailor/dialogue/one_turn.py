@@ -29,6 +29,7 @@ from retailor.dialogue.tools import TOOLS
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.wording import unknown_text
+from retailor.tasks.search.filters import asked_in, currency_of
 from retailor.tasks.search.shapes import Filter, Sort
 
 N_SHOWN = 5
@@ -69,11 +70,22 @@ class OneTurn:
         return result
 
     def finish(self, text: str, state: State, items: tuple[str, ...] = (), **more: Any) -> Reply:
+        text = "\n".join(each for each in (text, self.in_other_currency(items)) if each)
         turns = (*state.turns, Turn(self.said[:MAX_CHARS], text[:MAX_CHARS]))[-MAX_TURNS:]
         filters = tuple(dict.fromkeys(state.filters))[-MAX_FILTERS:]
         n_unknown = 0 if more.get("known", True) else state.n_unknown
         state = replace(state, turns=turns, filters=filters, n_unknown=n_unknown)
         return Reply(text, state, tuple(self.calls), items, **more)
+
+    def in_other_currency(self, items: Sequence[str]) -> str:
+        """What to say to 'in yuan?' where no product shown is priced so, '' where there is nothing to say: no
+        amount stands in silence for one of another currency."""
+        codes = asked_in(self.said)
+        shown = [each for item_id in items if (each := self.look(item_id)) and each["price"] is not None]
+        own = sorted({currency_of(each.get("currency") or "") for each in shown} - {""})
+        if not codes or not own or set(own) & set(codes):
+            return ""
+        return saying.priced_in(own, codes[0], self.language)
 
     def asked(self, *names: str) -> bool:
         return bool(self.done & set(names))

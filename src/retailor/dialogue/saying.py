@@ -61,6 +61,10 @@ _SAID: Mapping[str, tuple[str, str]] = {
     ),
     "price": ("price", "价格"),
     "rating": ("stars", "评分"),
+    "priced_in": (
+        "Prices here are in {own}; I do not convert them into {asked}.",
+        "这里的价格以 {own} 标示，我不换算成 {asked}。",
+    ),
     "no_price": ("price on request", "价格请咨询"),
     "lighter": ("Lighter", "更轻的是"),
     "heavier": ("Heavier", "更重的是"),
@@ -82,6 +86,11 @@ def money(item: Mapping[str, Any], language: Language) -> str:
     if item.get("price") is None:
         return say("no_price", language)
     return f"{item['price']:.2f} {item.get('currency') or ''}".strip()
+
+
+def priced_in(own: Sequence[str], asked: str, language: Language) -> str:
+    """That prices are in other currencies than the one asked for."""
+    return say("priced_in", language).format(own=", ".join(own), asked=asked)
 
 
 def named(item: Mapping[str, Any]) -> str:

@@ -102,8 +102,13 @@ def _blanked(text: str, start: int, end: int) -> str:
 
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _HANZI = f"[{NUMERALS_ZH}]+"
-_NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:元|块|毛|rmb|美元|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以)))"
-_MONEY = r"(?:(?:usd|euros?|eur|gbp|cny|rmb|dollars?|bucks?|yuan)(?![a-z])|元|块钱|块|美元|欧元|英镑)"
+_MONEY_ZH = "人民币|美元|美金|欧元|英镑|日元|港币"
+_COUNTED = f"元|块|毛|rmb|{_MONEY_ZH}|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以"
+_NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:{_COUNTED})))"
+_MONEY = (
+    r"(?:(?:usd|euros?|eur|gbp|cny|rmb|dollars?|bucks?|yuan|renminbi|jpy|yen)(?![a-z])"
+    rf"|元|块钱|块|{_MONEY_ZH})"
+)
 _SIGN = r"[$€£¥]"
 _UNIT = r"g内存|[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安"
 
@@ -116,13 +121,32 @@ def _amount(name: str) -> str:
 
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP",
              "cny": "CNY", "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY",
-             "元": "CNY", "块钱": "CNY", "块": "CNY", "美元": "USD", "欧元": "EUR",
-             "英镑": "GBP"}  # fmt: skip
+             "renminbi": "CNY", "jpy": "JPY", "yen": "JPY", "元": "CNY", "块钱": "CNY", "块": "CNY",
+             "人民币": "CNY", "美元": "USD", "美金": "USD", "欧元": "EUR", "英镑": "GBP", "日元": "JPY",
+             "港币": "HKD"}  # fmt: skip
 
 
 def currency_of(written: str) -> str:
     """A currency as its code of three letters, as far as it is known: '$' and 'usd' are USD."""
     return _CURRENCY.get(written.strip().lower(), written.strip().upper())
+
+
+_ASKED_IN = re.compile(
+    rf"\b(?:in|into|to|as)\s+(?:us\s+|american\s+|chinese\s+)?(?P<en>{_MONEY})"
+    rf"|(?P<zh>{_MONEY_ZH})",
+    re.IGNORECASE,
+)
+
+
+def asked_in(text: str) -> tuple[str, ...]:
+    """The codes of the currencies that a text may want prices in, the likeliest first: 'in euros' is EUR, 'in
+    dollars' USD and others that go by that name; () where it names none."""
+    found = _ASKED_IN.search(text)
+    if found is None:
+        return ()
+    said = (found["en"] or found["zh"]).lower()
+    said = said if said in _CURRENCY else said.rstrip("s")
+    return (_CURRENCY[said], *SHARED.get(said, ()))
 
 
 def _currency(known: Vocabulary, said: str) -> str:

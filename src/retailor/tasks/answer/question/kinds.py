@@ -83,7 +83,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("origin", "fact", r"where.{0,24}\b(?:made|manufactured|produced|from|built)\b|made in\b|country of origin|产地|哪.{0,3}(?:产|制造)|在哪.{0,4}(?:生产|产|造|做)|哪国|国产|进口", r"made in|origin|manufactured|imported|产自|产地|制造|国产|进口|生产", "", "material"),
     ("brand", "fact", r"\bbrand\b|who (?:makes|made|manufactures|produces)|manufacturer|品牌|牌子|厂家|谁家", r"brand|manufacturer|\bby\b|品牌|厂家|制造商", "", "material"),
     ("model", "fact", r"model (?:number|no\b|name)|(?:which|what)(?:'s| is)?(?: the)? model|model\?|part number|型号|货号|款号", r"\bmodel|part number|型号|货号", "", "time"),
-    ("price", "fact", r"\bprices?\b|\bcosts?\b|how much (?:is|are) (?:it|this|that|they|these|the)\b|how much (?:does|do) (?:it|this|that|they) (?:go|sell) for|多少钱|价格|价钱|售价|怎么卖", r"\bprices?\b|\bcosts?\b|[$€£¥]|价格|售价|元", "money", ""),
+    ("price", "fact", r"\bprices?\b|\bcosts?\b|how much (?:is|are) (?:it|this|that|they|these|the)\b|how much (?:does|do) (?:it|this|that|they) (?:go|sell) for|多少钱|多少(?:元|块|美元|美金|欧元|人民币)|价格|价钱|售价|怎么卖", r"\bprices?\b|\bcosts?\b|[$€£¥]|价格|售价|元", "money", ""),
     ("author", "fact", r"\bauthors?\b|who (?:wrote|writes)|作者|谁写", r"author|written by|作者|著", "", ""),
     ("people", "fact", r"how many (?:people|persons|adults|kids|children|guests|men)|(?:two|three|four|five|six|\d) (?:adults|people|persons|men)|几个?人|多少人|人数|[一二两三四五六\d]个?人", r"\b(?:people|persons?|adults)\b|places|seats|人", "", "age size"),
     ("protection", "fact", r"\bspf\b|sun protection|protection factor|防晒指数|防晒系数|防晒值", r"\bspf\b|protection factor|防晒指数|防晒系数", "", "size"),
