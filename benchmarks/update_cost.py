@@ -35,6 +35,7 @@ from retailor.retrieval.popularity import Popularity
 from retailor.retrieval.vectors import VectorIndex
 from retailor.seeds import stream
 from retailor.shop.tables import Shop
+from retailor.tasks.prices import Prices
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.blend.coldness import ColdBlend
 from retailor.tasks.recommend.catalogue import Catalogue
@@ -64,7 +65,8 @@ def recommender(n_items: int, seed: int) -> Recommender:
     ids = tuple(f"P{row:08d}" for row in range(n_items))
     words = rng.integers(0, len(VOCABULARY), (n_items, WORDS_EACH))
     titles = tuple(" ".join(VOCABULARY[w] for w in row) for row in words)
-    catalogue = Catalogue(ids, titles, (("Shop", "Things"),) * n_items, np.full(n_items, 9.0))
+    prices = Prices(np.full(n_items, 9.0), (), np.full(n_items, -1, np.int32))
+    catalogue = Catalogue(ids, titles, (("Shop", "Things"),) * n_items, prices)
     n_users = max(2, n_items // 5)
     items = rng.integers(0, n_items, n_users * EVENTS_EACH).astype(np.int32)
     offsets = np.arange(0, len(items) + 1, EVENTS_EACH).astype(np.int64)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retailor.tasks.search import facets
-from retailor.tasks.search.facets import Coded
-from retailor.tasks.search.prices import nearest_quantiles, price_facet
+from retailor.tasks.search.facets import Coded, nearest_quantiles, price_facet
 
 NAMES = st.one_of(st.none(), st.sampled_from(["Sony", "sony", "索尼", "Ä", "b", "z", "éclair", ""]))
 

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from retailor.shop.tables import Shop
 from retailor.tasks.search.choosing import choose
-from retailor.tasks.search.filters import Vocabulary, asked_in, number_of, read_filters
+from retailor.tasks.search.filters import Vocabulary, number_of, read_filters
 from retailor.tasks.search.item_table import ItemTable
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.understand import understand
+from retailor.text.currencies import asked_in
 
 QUESTIONS = Path(__file__).parents[2] / "benchmarks" / "questions" / "search_filters.jsonl"
 BRANDS = ("HP", "Apple", "Sony", "Epson", "Canon", "Lenovo")

@@ -29,8 +29,8 @@ from retailor.dialogue.tools import TOOLS
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.wording import unknown_text
-from retailor.tasks.search.filters import asked_in, currency_of
 from retailor.tasks.search.shapes import Filter, Sort
+from retailor.text.currencies import asked_in, currency_of
 
 N_SHOWN = 5
 

@@ -23,8 +23,8 @@ from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.forms.superlative import superlative_in
 from retailor.tasks.answer.question import kinds
-from retailor.tasks.search.filters import currency_of
 from retailor.tasks.search.shapes import Filter, Sort
+from retailor.text.currencies import currency_of
 
 MAX_SAID = 500
 N_MORE = 20

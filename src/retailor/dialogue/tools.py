@@ -19,9 +19,9 @@ from retailor.dialogue.shapes import MAX_FILTERS, Cited, Door, Result
 from retailor.errors import ServeError
 from retailor.tasks.answer.shapes import AnswerQuery
 from retailor.tasks.recommend.shapes import RecommendQuery
-from retailor.tasks.search.filters import currency_of
 from retailor.tasks.search.http import FilterBody
 from retailor.tasks.search.shapes import Filter, SearchQuery, Sort
+from retailor.text.currencies import currency_of
 from retailor.text.quantities import Quantity, dimension_of
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retailor.retrieval.growing import appended, longer, with_places
 from retailor.shop.tables import Shop
+from retailor.tasks.prices import Prices
 from retailor.text.fields import item_texts
 
 
@@ -24,8 +25,7 @@ class Catalogue:
     item_ids: Sequence[str]
     titles: Sequence[str]
     categories: Sequence[tuple[str, ...]]
-    prices: NDArray[np.float64]
-    """NaN where the price is not known."""
+    prices: Prices
     texts: tuple[str, ...] = field(default=(), repr=False)
     """Only while fitting: the item as text."""
 
@@ -69,10 +69,10 @@ class Catalogue:
             longer(self.item_ids, ids),
             longer(self.titles, tuple(other.titles[row] for row in rows)),
             longer(self.categories, tuple(other.categories[row] for row in rows)),
-            appended(self.prices, other.prices[list(rows)]),
+            self.prices.with_others(other.prices, rows),
         )
         # What was worked out of the ids is taken along: to hash all of them again would cost the most.
-        ties = appended(self.ties, Catalogue(ids, (), (), self.prices[:0]).ties)
+        ties = appended(self.ties, Catalogue(ids, (), (), self.prices).ties)
         vars(grown).update(ties=ties, ix=with_places(self.ix, ids))
         return grown
 
@@ -90,19 +90,22 @@ class Catalogue:
                 "item_id": list(self.item_ids),
                 "title": list(self.titles),
                 "category": [list(path) for path in self.categories],
-                "price": pl.Series(self.prices, dtype=pl.Float64),
+                "price": pl.Series(self.prices.amounts, dtype=pl.Float64),
+                "currency": self.prices.written(),
             },
             schema_overrides={"item_id": pl.String, "title": pl.String, "category": pl.List(pl.String)},
         )
 
     @classmethod
     def of_table(cls, table: pl.DataFrame) -> Catalogue:
-        """The inverse of `table`."""
+        """The inverse of `table`; one saved before currencies were kept has none."""
+        if "currency" not in table.columns:
+            table = table.with_columns(pl.lit(None, pl.String).alias("currency"))
         return cls(
             tuple(table["item_id"]),
             tuple(table["title"]),
             tuple(tuple(path) for path in table["category"].to_list()),
-            table["price"].to_numpy(),
+            Prices.of(table["price"], table["currency"]),
         )
 
 
@@ -120,6 +123,6 @@ def read_catalogue(shop: Shop) -> Catalogue:
         tuple(items["item_id"]),
         tuple(items["title"].fill_null("")),
         tuple(tuple(name for name in path or () if name) for path in items["category"].to_list()),
-        items["price"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+        Prices.of(items["price"], items["currency"]),
         tuple(item_texts(items)),
     )

@@ -94,11 +94,14 @@ def _query(
         typer.Option(help="Or what is similar to the last --item, or chosen together with it."),
     ] = "customer",
     diversity: Annotated[float, typer.Option(help="0, the plain order, to 1, all unlike.")] = 0.0,
+    max_price: Annotated[float | None, typer.Option(help="Only what costs no more.", min=0)] = None,
+    currency: Annotated[str, typer.Option(help="Of --max-price: only what is priced in it.")] = "",
 ) -> RecommendQuery:
     """Recommends items to a customer, known or new."""
     return RecommendQuery(
-        user_id=user, item_ids=tuple(item or ()), text=text, k=k, by=by, diversity=diversity
-    )
+        user_id=user, item_ids=tuple(item or ()), text=text, k=k, by=by, diversity=diversity,
+        max_price=max_price, currency=currency,
+    )  # fmt: skip
 
 
 def _lines(answer: Recommendations, title: Callable[[str], str]) -> Iterator[str]:

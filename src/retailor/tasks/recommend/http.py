@@ -22,6 +22,7 @@ class RecommendBody(BaseModel):
     exclude_seen: bool = True
     categories: list[Tag] = Field(default=[], max_length=50)
     max_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    currency: str = Field(default="", max_length=3, pattern="^([A-Za-z]{3})?$", description="Of `max_price`.")
     diversity: float = Field(default=0.0, ge=0, le=1)
     by: Literal["customer", "similar", "together"] = "customer"
 
@@ -34,7 +35,7 @@ class RecommendBody(BaseModel):
     def query(self) -> RecommendQuery:
         return RecommendQuery(
             self.user_id, tuple(self.item_ids), self.text, self.k, tuple(self.exclude), self.exclude_seen,
-            tuple(self.categories), self.max_price, self.diversity, self.by,
+            tuple(self.categories), self.max_price, self.currency.upper(), self.diversity, self.by,
         )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ class RecommendQuery:
     categories: tuple[str, ...] = ()
     """When given, only items with one of these in their category path."""
     max_price: float | None = None
+    currency: str = ""
+    """What `max_price` is in: items priced in another are left out. '' holds it against every amount."""
     diversity: float = 0.0
     """From 0, the plain order, to 1, where only being unlike the items before counts."""
     by: Literal["customer", "similar", "together"] = "customer"

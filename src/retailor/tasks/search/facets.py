@@ -1,10 +1,11 @@
-"""How many of the items found are of each brand, category, colour and number of stars.
+"""How many of the items found are of each brand, category, colour, range of prices and number of stars.
 
 Names are numbers: counting those of some items takes microseconds, not a query of a table.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from retailor.tasks.prices import Prices
 from retailor.tasks.search.shapes import Facet
 
 Bools = NDArray[np.bool_]
@@ -103,3 +105,44 @@ def star_facet(stars: NDArray[np.float64]) -> Facet:
     """How many have a mean of so many stars and up; none where that tells nothing apart."""
     counts = [(f"{least}+", int((stars >= least).sum())) for least in (4, 3, 2)]
     return Facet("rating", tuple((name, n) for name, n in counts if 0 < n < len(stars)))
+
+
+def priced(prices: Prices, rows: Rows) -> Facet:
+    """How many of some rows are in each range of prices: of those in the currency that most are in, which is
+    named where there are others."""
+    rows = rows[np.isfinite(prices.amounts[rows])]
+    groups = prices.groups(rows)
+    if not groups.any():
+        return price_facet(prices.amounts[rows])
+    most = rows[groups == 0]
+    code = int(prices.codes[most[0]])
+    return price_facet(prices.amounts[most], "" if code < 0 else prices.currencies[code])
+
+
+def price_facet(prices: NDArray[np.float64], currency: str = "") -> Facet:
+    """Up to four ranges with about as many items each, cut at round prices; none where there is no cut.
+
+    '20–50' is from 20 on and below 50, '20–50 EUR' with a currency.
+    """
+    prices = prices[np.isfinite(prices)]
+    if not len(prices):
+        return Facet("price", ())
+    least, most = float(prices.min()), float(prices.max())
+    cuts = sorted({float(f"{cut:.2g}") for cut in nearest_quantiles(prices, (0.25, 0.5, 0.75))})
+    edges = [min(0.0, least), *[cut for cut in cuts if least < cut <= most], float("inf")]
+    ranges = list(itertools.pairwise(edges)) if len(edges) > 2 else []
+    counts = [
+        (f"{_range(*pair)} {currency}".strip(), int(((prices >= pair[0]) & (prices < pair[1])).sum()))
+        for pair in ranges
+    ]
+    return Facet("price", tuple(each for each in counts if each[1]))
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.12g}–{high:.12g}" if high < float("inf") else f"{low:.12g}+"
+
+
+def nearest_quantiles(values: NDArray[np.float64], shares: tuple[float, ...]) -> list[float]:
+    """The values (of one at least) nearest to each share of them, the greater of two as near."""
+    at = np.floor((len(values) - 1) * np.array(shares) + 0.5).astype(np.int64)
+    return [float(each) for each in np.partition(values, at)[at]]

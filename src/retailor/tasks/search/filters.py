@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retailor.scripts import HAN
-from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH, SHARED
+from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
 from retailor.tasks.search.shapes import Filter, Op
+from retailor.text.currencies import CHINESE, CODES, SIGN, WORD, currency_among
 from retailor.text.quantities import dimension_of, parse_quantities
 
 
@@ -102,61 +103,15 @@ def _blanked(text: str, start: int, end: int) -> str:
 
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _HANZI = f"[{NUMERALS_ZH}]+"
-_MONEY_ZH = "人民币|美元|美金|欧元|英镑|日元|港币"
-_COUNTED = f"元|块|毛|rmb|{_MONEY_ZH}|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以"
+_COUNTED = f"元|块|毛|rmb|{CHINESE}|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以"
 _NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:{_COUNTED})))"
-_MONEY = (
-    r"(?:(?:usd|euros?|eur|gbp|cny|rmb|dollars?|bucks?|yuan|renminbi|jpy|yen)(?![a-z])"
-    rf"|元|块钱|块|{_MONEY_ZH})"
-)
-_SIGN = r"[$€£¥]"
 _UNIT = r"g内存|[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安"
 
 
 def _amount(name: str) -> str:
     """A pattern of a number with a sign of money before it, or a unit of anything after it."""
-    unit = rf"(?:\s*-?(?P<u{name}>{_MONEY}|{_SIGN}|{_UNIT}))?"
-    return rf"(?P<s{name}>{_SIGN})?\s*(?P<n{name}>{_NUMBER})(?![\d.,]*\d){unit}"
-
-
-_CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "CNY", "usd": "USD", "eur": "EUR", "gbp": "GBP",
-             "cny": "CNY", "rmb": "CNY", "dollar": "USD", "buck": "USD", "euro": "EUR", "yuan": "CNY",
-             "renminbi": "CNY", "jpy": "JPY", "yen": "JPY", "元": "CNY", "块钱": "CNY", "块": "CNY",
-             "人民币": "CNY", "美元": "USD", "美金": "USD", "欧元": "EUR", "英镑": "GBP", "日元": "JPY",
-             "港币": "HKD"}  # fmt: skip
-
-
-def currency_of(written: str) -> str:
-    """A currency as its code of three letters, as far as it is known: '$' and 'usd' are USD."""
-    return _CURRENCY.get(written.strip().lower(), written.strip().upper())
-
-
-_ASKED_IN = re.compile(
-    rf"\b(?:in|into|to|as)\s+(?:us\s+|american\s+|chinese\s+)?(?P<en>{_MONEY})"
-    rf"|(?P<zh>{_MONEY_ZH})",
-    re.IGNORECASE,
-)
-
-
-def asked_in(text: str) -> tuple[str, ...]:
-    """The codes of the currencies that a text may want prices in, the likeliest first: 'in euros' is EUR, 'in
-    dollars' USD and others that go by that name; () where it names none."""
-    found = _ASKED_IN.search(text)
-    if found is None:
-        return ()
-    said = (found["en"] or found["zh"]).lower()
-    said = said if said in _CURRENCY else said.rstrip("s")
-    return (_CURRENCY[said], *SHARED.get(said, ()))
-
-
-def _currency(known: Vocabulary, said: str) -> str:
-    """The code of what was said, '' for nothing. A sign or a word that several currencies go by is the one of
-    them that the catalogue has, '' where it has several of these alone."""
-    code = _CURRENCY.get(said, "")
-    if said not in SHARED or code in known.currencies:
-        return code
-    others = [each for each in SHARED[said] if each in known.currencies]
-    return {0: code, 1: "".join(others)}.get(len(others), "")
+    unit = rf"(?:\s*-?(?P<u{name}>{WORD}|{SIGN}|{_UNIT}))?"
+    return rf"(?P<s{name}>{SIGN})?\s*(?P<n{name}>{_NUMBER})(?![\d.,]*\d){unit}"
 
 
 MOST = 1e15
@@ -192,9 +147,13 @@ def _measured(
     """The filter that a number with its unit makes: a price, a quantity, or None where neither is known."""
     sign, number = match[f"s{name}"], number_of(match[f"n{name}"])
     written = (unit if unit is not None else match[f"u{name}"]) or ""
-    said = sign or (written if written in _CURRENCY else written.rstrip("s"))
-    if said in _CURRENCY or not written:
-        return Filter("price", op, number, _currency(draft.known, said)) if draft.known.priced else None
+    said = sign or (written if written in CODES else written.rstrip("s"))
+    if said in CODES or not written:
+        return (
+            Filter("price", op, number, currency_among(said, draft.known.currencies))
+            if draft.known.priced
+            else None
+        )
     if _NO_UNIT.fullmatch(written):
         return Filter("price", op, number) if draft.known.priced else None
     # As it was written: 16G and 16g are not the same.

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from retailor.retrieval.bm25 import BM25Index
 from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
+from retailor.tasks.prices import Prices
 from retailor.tasks.search.attributes import PAIRS, Attributes, fold
-from retailor.tasks.search.facets import Coded, star_facet
+from retailor.tasks.search.facets import Coded, priced, star_facet
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
-from retailor.tasks.search.prices import Prices
 from retailor.tasks.search.shapes import Facet, Filter
 from retailor.text.clean_text import clean_text
 from retailor.text.fields import item_texts
@@ -246,7 +246,7 @@ class ItemTable:
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour, range of prices and stars."""
         found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
-        found += [self._prices.facet(rows), star_facet(self._stars[rows])]
+        found += [priced(self._prices, rows), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
 
     def attributes(self, rows: NDArray[np.int64], best: NDArray[np.int64]) -> tuple[Facet, ...]:

@@ -35,10 +35,3 @@ BRANDS_ZH = {
     "希捷": "seagate", "闪迪": "sandisk", "威宝": "verbatim", "雷蛇": "razer", "海信": "hisense", "海尔": "haier", "美的": "midea",
 }  # fmt: skip
 """Brands that Chinese customers call by another name than their catalogues do, in lower case."""
-
-_DOLLARS, _YUAN = ("CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), ("JPY", "HKD", "TWD")
-SHARED = {
-    **dict.fromkeys(("$", "dollar", "buck"), _DOLLARS),
-    **dict.fromkeys(("¥", "元", "块", "块钱"), _YUAN),
-}
-"""Signs and words that other currencies go by too: '$' in a shop that prices in CAD alone is CAD."""

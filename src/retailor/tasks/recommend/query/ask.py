@@ -169,7 +169,8 @@ def reads_text(known: Understanding, text: str) -> bool:
 
 
 def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArray[np.bool_]:
-    """Which items the query's filters leave [I]. A price limit leaves out items without a known price."""
+    """Which items the query's filters leave [I]. A price limit leaves out items without a known price
+    and, with a currency, those priced in another."""
     catalogue = fitted.catalogue
     left = np.ones(len(catalogue), bool)
     if query.categories:
@@ -177,7 +178,8 @@ def allowed(fitted: Fitted, query: RecommendQuery, history: Histories) -> NDArra
         for name in query.categories:
             left[catalogue.by_category.get(name.strip().lower(), [])] = True
     if query.max_price is not None:
-        left &= catalogue.prices <= query.max_price
+        left &= catalogue.prices.amounts <= query.max_price
+        left &= catalogue.prices.comparable(query.currency)
     if query.exclude_seen:
         left[history.items] = False
     left[catalogue.rows(query.exclude)] = False
