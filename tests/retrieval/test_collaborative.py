@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from retailor.errors import DataError, ModelError
 from retailor.retrieval import ease, neighbours
+from retailor.retrieval import histories as histories_room
 from retailor.retrieval.ease import fit_ease
 from retailor.retrieval.histories import Histories
 from retailor.retrieval.ials import Factors, fit_ials
-from retailor.retrieval.item_to_item import ItemToItem, strongest
+from retailor.retrieval.item_to_item import ItemToItem, stacked, strongest
 from retailor.retrieval.popularity import Popularity, fit_popularity
 
 
@@ -198,3 +199,29 @@ def test_few_customers_are_solved_by_their_number_and_not_by_that_of_the_items(
     np.testing.assert_allclose(few.links.toarray(), many.links.toarray(), atol=1e-5)
     assert few.inverse_diagonal is not None and many.inverse_diagonal is not None
     np.testing.assert_allclose(few.inverse_diagonal, many.inverse_diagonal, rtol=1e-4)
+
+
+def test_stacked_blocks_are_those_of_scipy_and_are_taken_out_of_the_list() -> None:
+    rng = np.random.default_rng(0)
+    blocks = [sp.random(n, 7, 0.4, "csr", np.float32, rng) for n in (3, 0, 1, 5)]
+    whole = sp.vstack(blocks, format="csr")
+    made = stacked(blocks)
+    assert blocks == [] and made.dtype == np.float32 and made.shape == (9, 7)
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(whole, name))
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 1 << 22])
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_the_table_of_histories_is_the_same_made_in_steps(
+    at_once: int, decay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories_room, "EVENTS_AT_ONCE", at_once)
+    told = Histories.of([[], [3, 1, 3], [0], [], [2, 2, 2, 1, 4], []])
+    made = told.matrix(6, decay=decay)
+    owners, items, values = told.weighed(decay)
+    np.testing.assert_array_equal(
+        made.toarray(), sp.csr_matrix((values, (owners, items)), shape=(6, 6)).toarray()
+    )
+    assert made.has_canonical_format and made.indices.dtype == np.int32
+    assert Histories.of([]).matrix(3).shape == (0, 3) and Histories.of([[], []]).matrix(3).nnz == 0

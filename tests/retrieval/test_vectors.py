@@ -40,6 +40,40 @@ def test_approximate_search_finds_nearly_all_and_says_how_many() -> None:
     assert vectors.recall(poor, queries, 10).mean() < found.mean()
 
 
+@pytest.mark.parametrize("block_bytes", [1, 64 << 20])
+def test_a_levelled_graph_finds_what_has_the_greatest_inner_product(
+    block_bytes: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(vectors, "BLOCK_BYTES", block_bytes)
+    rng = np.random.default_rng(0)
+    table = (rng.normal(size=(300, 4)) * rng.random((300, 1))).astype(np.float32)
+    asked = rng.normal(size=(20, 4)).astype(np.float32)
+    index = VectorIndex.build(table, method="approximate", level=True)
+    rows, products = index.search(asked, 5)
+    assert vectors.recall(index, asked, 5).mean() > 0.97
+    assert index.dim == 4 and index.graph.ndim == 5
+    np.testing.assert_allclose(products, np.take_along_axis(asked @ table.T, rows, axis=1), rtol=1e-5)
+    index.save_graph(tmp_path / "graph")
+    again = VectorIndex.with_graph(table, tmp_path / "graph")
+    np.testing.assert_array_equal(again.search(asked, 5)[0], rows)
+    with pytest.raises(DataError, match="does not fit"):
+        VectorIndex.with_graph(table[:, :2], tmp_path / "graph")
+
+
+def test_levelled_vectors_are_all_as_long() -> None:
+    rng = np.random.default_rng(0)
+    table = (rng.normal(size=(50, 4)) * rng.random((50, 1))).astype(np.float32)
+    squares = np.square(table).sum(axis=1)
+    level = vectors.levelled(table, squares, squares.max())
+    np.testing.assert_allclose(np.linalg.norm(level, axis=1), np.sqrt(squares.max()), rtol=1e-5)
+    np.testing.assert_array_equal(level[:, :4], table)
+
+
+def test_numbers_too_great_for_16_bits_are_kept_in_32() -> None:
+    table = _unit(50) * np.float32(1e6)
+    assert vectors.recall(VectorIndex.build(table, method="approximate"), _unit(10, seed=1), 5).mean() == 1
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_an_index_answers_the_same_after_a_save(method: Method, tmp_path: Path) -> None:
     index, queries = VectorIndex.build(_unit(200), method=method), _unit(5, seed=2)

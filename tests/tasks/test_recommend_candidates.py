@@ -14,12 +14,11 @@ from retailor.retrieval.histories import Histories
 from retailor.retrieval.ials import Factors
 from retailor.retrieval.item_to_item import ItemToItem
 from retailor.retrieval.popularity import Popularity
-from retailor.retrieval.vectors import VectorIndex
 from retailor.shop.demo import demo_shop
 from retailor.shop.tables import Shop
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.query import candidates as room
-from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
+from retailor.tasks.recommend.query.candidates import Finder, vectors_of
 from retailor.tasks.recommend.scorers.makers import paired
 from retailor.tasks.recommend.scorers.tfidf import TfidfScorer, TfidfVectorizer
 from retailor.tasks.recommend.shapes import RecommendQuery
@@ -126,18 +125,7 @@ def test_scores_of_candidates_are_the_z_scores_of_a_scan() -> None:
     assert not any(z.any() for z in empty.z.values())
 
 
-def test_levelled_vectors_are_all_as_long_and_keep_their_products() -> None:
-    rng = np.random.default_rng(0)
-    table = (rng.normal(size=(50, 4)) * rng.random((50, 1))).astype(np.float32)
-    level = levelled(table)
-    np.testing.assert_allclose(np.linalg.norm(level, axis=1), np.linalg.norm(table, axis=1).max(), rtol=1e-5)
-    np.testing.assert_array_equal(level[:, :4], table)
-    asked = rng.normal(size=4).astype(np.float32)
-    rows, products = VectorIndex.build(level, method="approximate").search(
-        np.append(asked, np.float32(0))[None], 5
-    )
-    assert rows[0].tolist() == np.argsort(-(table @ asked))[:5].tolist()
-    np.testing.assert_allclose(products[0], np.sort(table @ asked)[::-1][:5], rtol=1e-5)
+def test_only_parts_that_are_inner_products_have_vectors() -> None:
     assert vectors_of(Popularity(np.ones(3, np.float32))) is None
 
 

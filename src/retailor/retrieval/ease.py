@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from retailor.errors import DataError, ModelError
 from retailor.retrieval.histories import F32
-from retailor.retrieval.item_to_item import ItemToItem, strongest
+from retailor.retrieval.item_to_item import ItemToItem, stacked, strongest
 
 BLOCK = 1024
 
@@ -49,7 +49,7 @@ def fit_ease(
         block /= -diagonal
         block[np.arange(len(rows)), rows] = 0
         blocks.append(_strongest_rows(block, n_links))
-    return ItemToItem(sp.vstack(blocks, format="csr"), decay, diagonal)
+    return ItemToItem(stacked(blocks), decay, diagonal)
 
 
 def with_new_items(

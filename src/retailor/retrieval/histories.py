@@ -5,6 +5,7 @@ An item's row number means nothing to a scorer: permute the items, and the score
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -17,6 +18,7 @@ from retailor.retrieval.ragged import Ragged
 
 F32 = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
+EVENTS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,19 @@ class Histories:
         return owners[first], items[first], values[first]
 
     def matrix(self, n_items: int, *, decay: float = 0.0) -> sp.csr_matrix:
-        """`weighed` as a table, customers by items [n, I]."""
-        owners, items, values = self.weighed(decay)
-        return sp.csr_matrix((values, (owners, items)), shape=(len(self), n_items))
+        """`weighed` as a table, customers by items [n, I]; made for some customers at a time."""
+        items, values = np.empty(len(self.items), np.int32), np.empty(len(self.items), np.float32)
+        places = np.zeros(len(self) + 1, sp.get_index_dtype(maxval=len(self.items)))
+        steps = np.searchsorted(self.offsets, np.arange(0, len(self.items), EVENTS_AT_ONCE))
+        edges = np.unique(np.append(steps, len(self)))
+        at = 0
+        for start, stop in itertools.pairwise(np.append(0, edges[edges > 0]).tolist()):
+            owners, chosen, worth = self.at(slice(start, stop)).weighed(decay)
+            ends = np.cumsum(np.bincount(owners, minlength=stop - start))
+            places[start + 1 : stop + 1] = at + ends
+            items[at : at + len(chosen)], values[at : at + len(chosen)] = chosen, worth
+            at += len(chosen)
+        return sp.csr_matrix((values[:at], items[:at], places), shape=(len(self), n_items))
 
 
 class Scorer(Protocol):

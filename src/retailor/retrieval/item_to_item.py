@@ -105,6 +105,24 @@ def between(matrix: sp.csr_matrix | Ragged, rows: NDArray[np.integer], columns: 
     return table
 
 
+def stacked(blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
+    """The blocks, of one type and width each, one below the other. `blocks` is empty afterwards: no more than
+    one of them is there twice, where all of them may be half of the memory."""
+    n_rows, n_links = sum(each.shape[0] for each in blocks), sum(each.nnz for each in blocks)
+    dtype = sp.get_index_dtype(maxval=max(n_links, blocks[0].shape[1]))
+    data, indices = np.empty(n_links, blocks[0].dtype), np.empty(n_links, dtype)
+    indptr = np.zeros(n_rows + 1, dtype)
+    row = at = 0
+    shape = (n_rows, blocks[0].shape[1])
+    blocks.reverse()
+    while blocks:
+        block = blocks.pop()
+        data[at : at + block.nnz], indices[at : at + block.nnz] = block.data, block.indices
+        indptr[row + 1 : row + 1 + block.shape[0]] = at + block.indptr[1:].astype(dtype)
+        row, at = row + block.shape[0], at + block.nnz
+    return sp.csr_matrix((data, indices, indptr), shape=shape)
+
+
 def strongest(links: sp.csr_matrix, n_links: int) -> sp.csr_matrix:
     """The matrix with the n_links largest entries (in size) of each row, and what ties with the last."""
     lengths = np.diff(links.indptr)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from retailor.retrieval.histories import Histories
-from retailor.retrieval.item_to_item import ItemToItem, strongest
+from retailor.retrieval.item_to_item import ItemToItem, stacked, strongest
 
 PAIRS = 20_000_000
 """Pairs of events that are in memory at once while neighbours are counted."""
@@ -62,7 +62,7 @@ def fit_item_knn(matrix: sp.csr_matrix, *, n_links: int = 200, shrink: float = 0
         found: sp.csr_matrix = pairs.tocsr().astype(np.float32)
         found.eliminate_zeros()
         blocks.append(strongest(found, n_links))
-    return ItemToItem(sp.vstack(blocks, format="csr"), decay=0.0)
+    return ItemToItem(stacked(blocks), decay=0.0)
 
 
 def norms_of(items: NDArray[np.integer], weights: NDArray[np.float32], n_items: int) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ def fit_sequential_knn(
         together = _follows(events, own, rows, n_items, width, dials)
         whole = sp.diags(scale[rows]) @ together @ sp.diags(scale)
         blocks.append(strongest(whole.tocsr().astype(np.float32), n_links))
-    return ItemToItem(sp.vstack(blocks, format="csr"), decay)
+    return ItemToItem(stacked(blocks), decay)
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,14 @@ class Events:
 
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    starts: NDArray[np.integer]
+    ends: NDArray[np.integer]
 
     @classmethod
     def of(cls, histories: Histories) -> Self:
         lengths = histories.lengths()
-        starts, ends = (np.repeat(each, lengths) for each in (histories.offsets[:-1], histories.offsets[1:]))
+        offsets = histories.offsets.astype(sp.get_index_dtype(maxval=len(histories.items)))
+        starts, ends = (np.repeat(each, lengths) for each in (offsets[:-1], offsets[1:]))
         return cls(histories.items, histories.weights, starts, ends)
 
     def pairs(

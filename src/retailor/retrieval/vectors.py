@@ -18,6 +18,8 @@ F32 = NDArray[np.float32]
 Method = Literal["exact", "approximate"]
 BLOCK_BYTES = 64 << 20
 SEARCH_EFFORT = 96
+F16_MOST = 6e4
+"""Numbers of 16 bits go to 65,504; none of a vector, nor the one more of its level, is beyond its length."""
 VECTORS, GRAPH, ABOUT = "vectors.safetensors", "graph.usearch", "index.json"
 
 
@@ -26,7 +28,8 @@ class VectorIndex:
     """Vectors [n, dim] to search by inner product: cosine, when all are unit vectors.
 
     'exact' compares with every vector, in blocks; 'approximate' walks a graph (HNSW, Malkov & Yashunin 2018)
-    and may miss some: `recall` says how many.
+    and may miss some: `recall` says how many. The graph has numbers of 16 bits, and one more a vector where
+    lengths were levelled; what it finds is ordered by the vectors here.
     """
 
     vectors: F32
@@ -39,11 +42,15 @@ class VectorIndex:
         vectors: F32,
         *,
         method: Method = "exact",
+        level: bool = False,
         links: int = 24,
         effort: int = 128,
         search_effort: int = SEARCH_EFFORT,
     ) -> Self:
-        """An index of `vectors`; the three dials are of the graph, more of each is slower and misses less."""
+        """An index of `vectors`; the three dials are of the graph, more of each is slower and misses less.
+
+        A graph knows cosines: vectors of different lengths need `level`.
+        """
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise DataError("an index needs a table of finite vectors, [n, dim].", value=vectors.shape)
@@ -51,16 +58,22 @@ class VectorIndex:
             return cls(vectors)
         from usearch.index import Index
 
+        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+        most = float(squares.max(initial=0))
         graph = Index(
-            ndim=vectors.shape[1],
+            ndim=vectors.shape[1] + int(level),
             metric="ip",
-            dtype="f32",
+            dtype="f16" if most < F16_MOST**2 else "f32",
             connectivity=links,
             expansion_add=effort,
             expansion_search=search_effort,
         )
-        # One thread: the graph depends on the order of insertion, and several threads have none.
-        graph.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1)
+        size = max(1, BLOCK_BYTES // (4 * graph.ndim))
+        for start in range(0, len(vectors), size):
+            part = slice(start, start + size)
+            block = levelled(vectors[part], squares[part], most) if level else vectors[part]
+            # One thread: the graph depends on the order of insertion, and several threads have none.
+            graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=1)
         return cls(vectors, "approximate", graph)
 
     def __len__(self) -> int:
@@ -97,8 +110,9 @@ class VectorIndex:
     def _walk(self, queries: F32, k: int) -> tuple[NDArray[np.int64], F32]:
         rows = np.full((len(queries), k), -1, np.int64)
         products = np.full((len(queries), k), -np.inf, np.float32)
+        more = np.zeros(self.graph.ndim - self.dim, np.float32)
         for i, query in enumerate(queries):
-            keys = self.graph.search(query, k, threads=1).keys.astype(np.int64)
+            keys = self.graph.search(np.append(query, more), k, threads=1).keys.astype(np.int64)
             exact = self.vectors[keys] @ query
             order = np.argsort(-exact, kind="stable")
             rows[i, : len(keys)], products[i, : len(keys)] = keys[order], exact[order]
@@ -149,9 +163,19 @@ def _graph(path: Path, vectors: F32) -> Any:
         graph = Index.restore(str(path), view=shared_folder() is not None)
     except Exception as error:
         raise DataError(f"the graph cannot be read ({error}); make the index again.", path=path) from None
-    if graph is None or (len(graph), graph.ndim) != vectors.shape:
+    n, dim = vectors.shape
+    if graph is None or len(graph) != n or graph.ndim not in (dim, dim + 1):
         raise DataError("the graph does not fit the vectors; make the index again.", path=path)
     return graph
+
+
+def levelled(vectors: F32, squares: NDArray[np.float64], most: float) -> F32:
+    """The vectors [n, d] with one more number each, so that all of their `squares` [n] become `most`.
+
+    What is nearest by angle is then what has the greatest inner product (Bachrach et al., RecSys 2014).
+    """
+    rest = np.sqrt(np.maximum(most - squares, 0))
+    return np.concatenate([vectors, rest[:, None].astype(np.float32)], axis=1)
 
 
 def recall(index: VectorIndex, queries: F32, k: int = 10) -> NDArray[np.float64]:

@@ -82,7 +82,9 @@ def fit(
     read = review_embeddings(understanding, reviews, work)
     if read is not None:
         features, log["n_reviews"] = replace(features, reviews=read), len(read)
+    del texts, reviews
     chosen = learn_blends(rest, cases, n_held, catalogue, features, settings, work)
+    del rest
     log["seconds"] |= chosen.log.pop("seconds", {})
     log |= chosen.log
     ours = log["validation"].get("systems", {}).get(OURS, {})

@@ -30,7 +30,7 @@ from retailor.store.shared import load_arrays
 from retailor.tasks.recommend.blend.coldness import ColdBlend, Groups, item_groups
 from retailor.tasks.recommend.catalogue import Catalogue
 from retailor.tasks.recommend.customers import Customers
-from retailor.tasks.recommend.query.candidates import Finder, levelled, vectors_of
+from retailor.tasks.recommend.query.candidates import Finder, vectors_of
 from retailor.tasks.recommend.scorers.parts import Features, parts_of, tensors_of
 from retailor.tasks.recommend.scorers.tfidf import TfidfVectorizer
 from retailor.tasks.recommend.scorers.two_tower import Whitening
@@ -252,7 +252,7 @@ def _index(folder: Path, name: str, part: Scorer) -> VectorIndex | None:
     table, path = vectors_of(part), folder / f"near-{name}.usearch"
     if table is None or not path.is_file():
         return None
-    return VectorIndex.with_graph(levelled(table), path)
+    return VectorIndex.with_graph(table, path)
 
 
 def _understanding(

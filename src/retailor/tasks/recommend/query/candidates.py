@@ -80,7 +80,7 @@ class Near:
     @classmethod
     def of(cls, table: F32, index: VectorIndex | None = None) -> Self:
         """From the vectors [I, d]; a graph is built over them unless `index` has it."""
-        built = index or VectorIndex.build(levelled(table), method="approximate")
+        built = index or VectorIndex.build(table, method="approximate", level=True)
         return cls(
             built, table.mean(axis=0, dtype=np.float64), (table.T @ table).astype(np.float64) / len(table)
         )
@@ -228,16 +228,6 @@ def _asked(part: Scorer, history: Histories) -> F32:
     return np.asarray(asked[0], np.float32)
 
 
-def levelled(table: F32) -> F32:
-    """The vectors with one more number each, so that all are as long as the longest [I, d + 1].
-
-    What is nearest by angle is then what has the greatest inner product (Bachrach et al., RecSys 2014).
-    """
-    squares = np.einsum("id,id->i", table, table, dtype=np.float64)
-    rest = np.sqrt(np.maximum(squares.max(initial=0) - squares, 0))
-    return np.concatenate([table, rest[:, None].astype(np.float32)], axis=1)
-
-
 @dataclass(frozen=True)
 class _Linked:
     """Scores of a part that are 0 but for some items: their rows in order, and their sums."""
@@ -303,7 +293,7 @@ class _Vector:
     asked: F32  # [d]
 
     def best(self, n: int) -> I64:
-        rows, _ = self.near.index.search(np.append(self.asked, np.float32(0))[None], n)
+        rows, _ = self.near.index.search(self.asked[None], n)
         return np.asarray(rows[0], np.int64)
 
     def z(self, rows: I64) -> tuple[F32, float]:
