@@ -75,7 +75,7 @@ def read(
     with tempfile.TemporaryDirectory(prefix="retailor-") as folder:
         source = source_of(reader, files, tables, {"query": query})
         read_sources([source], Path(folder) / "shop", max_rejects=max_rejects, rules=rules)
-        return open_shop(Path(folder) / "shop")
+        return open_shop(Path(folder) / "shop").in_memory()
 
 
 def read_into(

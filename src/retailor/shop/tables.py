@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,19 +98,23 @@ def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
     Raises DataError on a column that the table does not have, or one that cannot be cast.
     """
+    try:
+        return frame.select(_columns(table, frame.columns))
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"'{table}' does not fit its schema: {error}") from None
+
+
+def _columns(table: str, there: Sequence[str]) -> list[pl.Expr]:
     schema = SCHEMAS[table]
-    unknown = [name for name in frame.columns if name not in schema]
+    unknown = [name for name in there if name not in schema]
     if unknown:
         raise DataError(
             f"'{table}' has no column '{unknown[0]}'; it has {', '.join(schema)}.", column=unknown[0]
         )
-    try:
-        return frame.select(
-            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-            for name, kind in schema.items()
-        )
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"'{table}' does not fit its schema: {error}") from None
+    return [
+        (pl.col(name) if name in there else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in schema.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -145,12 +149,27 @@ class Shop:
 
     def with_tables(self, **tables: pl.DataFrame) -> Self:
         """The same shop with some tables replaced."""
-        return replace(self, **{name: conform(name, frame) for name, frame in tables.items()})
+        made = object.__new__(type(self))
+        vars(made).update(vars(self) | {name: conform(name, frame) for name, frame in tables.items()})
+        return made
+
+    def in_memory(self) -> Shop:
+        """The shop with nothing left on disk to be read later: for a folder that goes away."""
+        return Shop(**self.tables())
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """A table to read some columns or rows of. What is still on disk is not read whole for it."""
+        frame: pl.DataFrame = getattr(self, table)
+        return frame.lazy()
+
+    def n_rows(self, table: str) -> int:
+        """The rows of a table, without reading it."""
+        return int(self.scan(table).select(pl.len()).collect().item())
 
     def require(self, task: str, *tables: str) -> None:
         """Raises MissingTable that names the first of `tables` that is empty, and who needs it."""
         for name in tables:
-            if not len(getattr(self, name)):
+            if not self.n_rows(name):
                 raise MissingTable(f"{task} needs the table '{name}', and this shop has no rows in it.")
 
     def save(self, folder: Path, *, settings: Mapping[str, Any] | None = None) -> None:
@@ -164,17 +183,49 @@ class Shop:
         return f"Shop({sizes or 'empty'})"
 
 
+class _Stored(Shop):
+    """A shop whose tables are read from disk when they are first asked for, and kept then."""
+
+    _files: Mapping[str, tuple[Path, tuple[int, ...]]]
+    """Of each table that has a file, where it lies and how it was when the shop was opened."""
+
+    def __getattr__(self, name: str) -> pl.DataFrame:
+        if name not in SCHEMAS:
+            raise AttributeError(name)
+        frame = conform(name, pl.read_parquet(self._file(name))) if name in self._files else empty(name)
+        vars(self)[name] = frame
+        return frame
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        if table in vars(self) or table not in self._files:
+            return super().scan(table)
+        frame = pl.scan_parquet(self._file(table))
+        return frame.select(_columns(table, frame.collect_schema().names()))
+
+    def _file(self, table: str) -> Path:
+        path, before = self._files[table]
+        if not path.is_file() or _touched(path) != before:
+            raise DataError("the file is another than when the shop was opened; open it again.", path=path)
+        return path
+
+    def __reduce__(self) -> Any:
+        return Shop, tuple(self.tables().values())
+
+
+def _touched(path: Path) -> tuple[int, ...]:
+    about = path.stat()
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns
+
+
 def open_shop(folder: Path) -> Shop:
-    """A saved shop. Raises DataError that names a missing or corrupt file."""
+    """A saved shop, each table of which is read when it is first asked for. Raises DataError that names a
+    missing or corrupt file; a table asked for after its file was taken away or replaced raises it too."""
     folder = Path(folder)
     artifact.verify(folder, "shop")
-    return Shop.of(
-        {
-            name: pl.read_parquet(folder / f"{name}.parquet")
-            for name in SCHEMAS
-            if (folder / f"{name}.parquet").exists()
-        }
-    )
+    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    shop = object.__new__(_Stored)
+    vars(shop)["_files"] = {name: (path, _touched(path)) for name, path in paths.items() if path.exists()}
+    return shop
 
 
 def label_of_rating(rating: pl.Expr) -> pl.Expr:

@@ -52,7 +52,7 @@ def preview(found: Sequence[Found]) -> Preview:
                 "nothing in these files is a table of a shop; see the column maps in docs/start.md."
             )
         count = read_sources(sources_of(here), Path(folder) / "shop")
-        return Preview(open_shop(Path(folder) / "shop"), count)
+        return Preview(open_shop(Path(folder) / "shop").in_memory(), count)
 
 
 def _heads(samples: Sequence[Sample], folder: Path) -> dict[Path, Path]:

@@ -117,7 +117,8 @@ def read_catalogue(shop: Shop) -> Catalogue:
     listed = shop.items.filter(pl.col("item_id").is_not_null()).unique(
         "item_id", keep="first", maintain_order=True
     )
-    known = pl.concat([listed["item_id"], shop.events["item_id"].drop_nulls()]).unique().sort()
+    sold = shop.scan("events").select(pl.col("item_id").drop_nulls().unique()).collect()
+    known = pl.concat([listed["item_id"], sold["item_id"]]).unique().sort()
     items = pl.DataFrame({"item_id": known}).join(listed, on="item_id", how="left", maintain_order="left")
     return Catalogue(
         tuple(items["item_id"]),

@@ -99,7 +99,7 @@ def _one_behind_the_other(before: Histories, fresh: Histories, last_basket: int)
     return Histories(before.offsets + fresh.offsets, items, weights, reviews, baskets)
 
 
-def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
+def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.LazyFrame:
     """user_id, item_id, time, weight of the events that say something of taste, in the table's order.
 
     Raises MissingTable when none are left.
@@ -110,39 +110,32 @@ def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
     if settings.min_rating is not None:
         told &= (pl.col("rating") >= settings.min_rating).fill_null(True)
     weight = pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
-    events = (
-        shop.events.lazy()
-        .with_columns(weight=weight)
-        .filter(told)
-        .select("user_id", "item_id", "time", "weight")
-        .collect()
-    )
-    if not len(events):
+    events = shop.scan("events").with_columns(weight=weight).filter(told)
+    if not events.select(pl.len()).collect().item():
         kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
         raise MissingTable(
             f"recommend needs rows in the table 'events' that say something of taste: none of its kinds "
             f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(weights)}), or all ratings "
             "are too low."
         )
-    return events
+    return events.select("user_id", "item_id", "time", "weight")
 
 
 def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
     """The history of every customer with an event, in time; an item several times in a row is one event.
 
     Where repeats count the events of one time are a basket, and an item is several times in a row only within
-    one. Events of the same time keep the order of the table. Ids become row numbers first: to sort and to
-    join many millions of strings would take several times the memory.
+    one. Events of the same time keep the order of the table. Ids become row numbers while they are read: many
+    millions of strings would take several times the memory.
     """
     events = weighed_events(shop, settings)
-    user_ids = events["user_id"].unique().sort()
+    user_ids = events.select(pl.col("user_id").unique().sort()).collect(engine="streaming")["user_id"]
     lines = events.select(
         user=rows_in("user_id", user_ids),
         item=rows_in("item_id", pl.Series(list(catalogue.item_ids), dtype=pl.String)),
         time="time",
         weight="weight",
-    )
-    del events
+    ).collect(engine="streaming")
     lines = lines.sort("user", "time", maintain_order=True)
     baskets = _baskets(lines) if settings.repeats else None
     lines = lines.drop("time")
@@ -175,10 +168,12 @@ def with_reviews(
     shop: Shop, catalogue: Catalogue, customers: Customers, n: int
 ) -> tuple[Customers, tuple[str, ...]]:
     """The customers with their reviews of items, and the texts of those: n at most, the latest first."""
+    if not n or not shop.n_rows("reviews"):
+        return customers, ()
     reviews = shop.reviews.filter(
         pl.col("text").is_not_null(), pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null()
     )
-    if not n or not len(reviews):
+    if not len(reviews):
         return customers, ()
     histories = customers.histories
     done = pl.DataFrame({"user": histories.owners(), "item": histories.items, "age": histories.ages()})

@@ -67,7 +67,7 @@ def updated(
     }  # fmt: skip
     customers, how = fitted.customers, fitted.how
     counts: Counts | None
-    if len(shop.events):
+    if shop.n_rows("events"):
         fresh = _fresh(shop, found, catalogue, settings)
         customers, changed = customers.with_events(fresh, settings.max_history)
         counts = _counts(fitted, customers, changed, len(catalogue), settings)
