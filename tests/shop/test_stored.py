@@ -46,7 +46,9 @@ def test_every_table_is_that_of_memory(folder: Path) -> None:
         assert shop.n_rows(name) == there.n_rows(name)
     for name, frame in there.tables().items():
         assert_frame_equal(shop.tables()[name], frame)
-    assert str(shop) == str(there)
+    assert str(open_shop(folder)) == str(there)
+    with pytest.raises(DataError, match="a shop has no table 'nothing'"):
+        shop.with_tables(nothing=ITEMS)
     with pytest.raises(AttributeError):
         _ = shop.nothing  # type: ignore[attr-defined]
 

@@ -96,7 +96,8 @@ def empty(table: str) -> pl.DataFrame:
 def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with exactly the table's columns, in order and cast; absent columns become null.
 
-    Raises DataError on a column that the table does not have, or one that cannot be cast.
+    Raises DataError on a table that no shop has, a column that the table does not have, or one that cannot be
+    cast.
     """
     try:
         return frame.select(_columns(table, frame.columns))
@@ -105,6 +106,8 @@ def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _columns(table: str, there: Sequence[str]) -> list[pl.Expr]:
+    if table not in SCHEMAS:
+        raise DataError(f"a shop has no table '{table}'; it has {', '.join(SCHEMAS)}.")
     schema = SCHEMAS[table]
     unknown = [name for name in there if name not in schema]
     if unknown:
@@ -137,11 +140,8 @@ class Shop:
     @classmethod
     def of(cls, tables: Mapping[str, pl.DataFrame] | None = None, /, **more: pl.DataFrame) -> Self:
         """A shop of the given tables, each made to fit its schema, and empty ones for the rest."""
-        given = {**(tables or {}), **more}
-        for name in given:
-            if name not in SCHEMAS:
-                raise DataError(f"a shop has no table '{name}'; it has {', '.join(SCHEMAS)}.")
-        return cls(**{name: conform(name, given[name]) if name in given else empty(name) for name in SCHEMAS})
+        given = {name: conform(name, frame) for name, frame in {**(tables or {}), **more}.items()}
+        return cls(**{name: given.get(name, empty(name)) for name in SCHEMAS})
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Name to table, in the order of the schemas."""
@@ -163,7 +163,7 @@ class Shop:
         return frame.lazy()
 
     def n_rows(self, table: str) -> int:
-        """The rows of a table, without reading it."""
+        """The rows of a table; one that is still on disk is not read for it."""
         return int(self.scan(table).select(pl.len()).collect().item())
 
     def require(self, task: str, *tables: str) -> None:
@@ -179,7 +179,7 @@ class Shop:
                 frame.write_parquet(new / f"{name}.parquet")
 
     def __str__(self) -> str:
-        sizes = ", ".join(f"{len(frame):,} {name}" for name, frame in self.tables().items() if len(frame))
+        sizes = ", ".join(f"{n:,} {name}" for name in SCHEMAS if (n := self.n_rows(name)))
         return f"Shop({sizes or 'empty'})"
 
 
@@ -220,11 +220,11 @@ def _touched(path: Path) -> tuple[int, ...]:
 def open_shop(folder: Path) -> Shop:
     """A saved shop, each table of which is read when it is first asked for. Raises DataError that names a
     missing or corrupt file; a table asked for after its file was taken away or replaced raises it too."""
-    folder = Path(folder)
-    artifact.verify(folder, "shop")
-    paths = {name: folder / f"{name}.parquet" for name in SCHEMAS}
+    paths = {name: Path(folder) / f"{name}.parquet" for name in SCHEMAS}
+    files = {name: (path, _touched(path)) for name, path in paths.items() if path.exists()}
+    artifact.verify(Path(folder), "shop")
     shop = object.__new__(_Stored)
-    vars(shop)["_files"] = {name: (path, _touched(path)) for name, path in paths.items() if path.exists()}
+    vars(shop)["_files"] = files
     return shop
 
 

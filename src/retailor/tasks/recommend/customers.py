@@ -111,7 +111,7 @@ def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.LazyFrame:
         told &= (pl.col("rating") >= settings.min_rating).fill_null(True)
     weight = pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
     events = shop.scan("events").with_columns(weight=weight).filter(told)
-    if not events.select(pl.len()).collect().item():
+    if not len(events.select("weight").head(1).collect()):
         kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
         raise MissingTable(
             f"recommend needs rows in the table 'events' that say something of taste: none of its kinds "
