@@ -250,14 +250,14 @@ CLAIMS = (
     Claim("encode_speed", "encoding in bf16, times sentence-transformers in float32", "times_faster", {},
           ours="retailor, bf16 against sentence-transformers, float32"),
     *(
-        Claim("compress_frontier", f"{setting}: {what}", metric,
+        Claim("compress_frontier", f"`compress`, {setting}: {what}", metric,
               {"onnx runtime's own int8": "ONNX Runtime's own int8",
                "model2vec's own distillation": "model2vec's own distillation"}, ours=ours, setting=setting)
-        for ours, setting in (("openvino", "retailor compress, OpenVINO"),
-                              ("word and pair vectors", "retailor compress, word and pair vectors"))
+        for ours, setting in (("openvino", "OpenVINO in float32"),
+                              ("word and pair vectors", "vectors of words and pairs"))
         for what, metric in (
-            ("the least share kept of MiniLM's score, of sentiment, search and recommendation", "kept_least"),
-            ("one core, 64 at once, times sentence-transformers in float32", "1 core, 64 at once: times_faster"),
+            ("least share kept of MiniLM's scores (sentiment, search, recommendation)", "kept_least"),
+            ("texts a second on one core, times sentence-transformers", "1 core, 64 at once: times_faster"),
             ("two cores, the same", "2 cores, 64 at once: times_faster"),
         )
     ),
