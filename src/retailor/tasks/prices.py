@@ -26,13 +26,16 @@ class Prices:
     @classmethod
     def of(cls, amounts: pl.Series, written: pl.Series) -> Self:
         """Of columns; a currency may be written as a code, a sign or a word, null or '' where none is."""
-        codes = {each: currency_of(each) for each in written.unique().drop_nulls()}
-        names = sorted(set(codes.values()) - {""})
-        places = {each: names.index(code) if code else -1 for each, code in codes.items()}
-        coded = written.replace_strict(places, default=-1, return_dtype=pl.Int32).fill_null(-1)
-        return cls(
-            amounts.cast(pl.Float64).fill_null(float("nan")).to_numpy(), tuple(names), coded.to_numpy()
-        )
+        names: list[str] = []
+        coded = np.full(len(written), -1, np.int32)
+        if written.null_count() < len(written):
+            codes = {each: currency_of(each) for each in written.unique().drop_nulls()}
+            names = sorted(set(codes.values()) - {""})
+            places = {each: names.index(code) if code else -1 for each, code in codes.items()}
+            found = written.replace_strict(places, default=-1, return_dtype=pl.Int32)
+            coded = found.fill_null(-1).to_numpy()
+        known = amounts.cast(pl.Float64).fill_null(float("nan"))
+        return cls(known.to_numpy(), tuple(names), coded)
 
     def __len__(self) -> int:
         return len(self.amounts)

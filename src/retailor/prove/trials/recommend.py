@@ -66,7 +66,7 @@ def recommend_trial(inputs: Inputs) -> Trial:
         model=own.name,
         metric="ndcg@10",
         unit="events",
-        n_all=len(weighed_events(asked.train, base).collect()),
+        n_all=len(weighed_events(asked.train, base)),
         make=trying.cell,
         mark=[mark_of(own, train), _hash(train.events), _hash(test.events), as_dict(base)],
         shared=encoders.shared,

@@ -63,8 +63,7 @@ class Asked:
         """
         if not n:
             return self.train
-        events = weighed_events(self.train, settings).collect()
-        lengths = events["user_id"].value_counts().sort("user_id")
+        lengths = weighed_events(self.train, settings)["user_id"].value_counts().sort("user_id")
         order = stream(seed, "prove", "customers").permutation(len(lengths))
         taken = np.cumsum(lengths["count"].to_numpy()[order])
         users = lengths["user_id"].gather(order[: int(np.searchsorted(taken, n)) + 1])

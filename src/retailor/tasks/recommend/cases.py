@@ -107,7 +107,6 @@ def read_cases(
         weighed_events(shop, settings)
         .sort("user_id", "time", maintain_order=True)
         .unique(["user_id", "item_id"], keep="first", maintain_order=True)
-        .collect()
     )
     n_all = len(events)
     users = np.array(events["user_id"].unique().sort(), dtype=object)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,8 @@ from retailor.tasks.recommend.settings import RecommendSettings
 from retailor.text.fields import is_language
 
 T = TypeVar("T", bound=np.generic)
+AT_ONCE = 1_000_000
+"""More events than these are read in parts."""
 
 
 @dataclass(frozen=True)
@@ -99,43 +101,57 @@ def _one_behind_the_other(before: Histories, fresh: Histories, last_basket: int)
     return Histories(before.offsets + fresh.offsets, items, weights, reviews, baskets)
 
 
-def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.LazyFrame:
+def weighed_events(shop: Shop, settings: RecommendSettings) -> pl.DataFrame:
     """user_id, item_id, time, weight of the events that say something of taste, in the table's order.
 
     Raises MissingTable when none are left.
     """
+    events = _telling(shop, settings).collect()
+    if not len(events):
+        raise _none_left(shop, settings)
+    return events
+
+
+def _telling(shop: Shop, settings: RecommendSettings) -> pl.LazyFrame:
     shop.require("recommend", "events")
-    weights: Mapping[str, float] = settings.behaviours
     told = pl.col("user_id").is_not_null() & pl.col("item_id").is_not_null() & (pl.col("weight") > 0)
     if settings.min_rating is not None:
         told &= (pl.col("rating") >= settings.min_rating).fill_null(True)
-    weight = pl.col("kind").replace_strict(dict(weights), default=0.0, return_dtype=pl.Float32)
+    weights = dict(settings.behaviours)
+    weight = pl.col("kind").replace_strict(weights, default=0.0, return_dtype=pl.Float32)
     events = shop.scan("events").with_columns(weight=weight).filter(told)
-    if not len(events.select("weight").head(1).collect()):
-        kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
-        raise MissingTable(
-            f"recommend needs rows in the table 'events' that say something of taste: none of its kinds "
-            f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(weights)}), or all ratings "
-            "are too low."
-        )
     return events.select("user_id", "item_id", "time", "weight")
+
+
+def _none_left(shop: Shop, settings: RecommendSettings) -> MissingTable:
+    kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
+    return MissingTable(
+        "recommend needs rows in the table 'events' that say something of taste: none of its kinds "
+        f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(settings.behaviours)}), or all "
+        "ratings are too low."
+    )
 
 
 def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings) -> Customers:
     """The history of every customer with an event, in time; an item several times in a row is one event.
 
     Where repeats count the events of one time are a basket, and an item is several times in a row only within
-    one. Events of the same time keep the order of the table. Ids become row numbers while they are read: many
-    millions of strings would take several times the memory.
+    one. Events of the same time keep the order of the table. Ids of many events become row numbers while they
+    are read: to hold the strings would take several times the memory. Raises MissingTable where no event says
+    something of taste.
     """
-    events = weighed_events(shop, settings)
-    user_ids = events.select(pl.col("user_id").unique().sort()).collect(engine="streaming")["user_id"]
+    events = _telling(shop, settings)
+    engine: Literal["auto", "streaming"] = "streaming" if shop.n_rows("events") > AT_ONCE else "auto"
+    events = events if engine == "streaming" else events.collect().lazy()
+    user_ids = events.select(pl.col("user_id").unique().sort()).collect(engine=engine)["user_id"]
+    if not len(user_ids):
+        raise _none_left(shop, settings)
     lines = events.select(
         user=rows_in("user_id", user_ids),
         item=rows_in("item_id", pl.Series(list(catalogue.item_ids), dtype=pl.String)),
         time="time",
         weight="weight",
-    ).collect(engine="streaming")
+    ).collect(engine=engine)
     lines = lines.sort("user", "time", maintain_order=True)
     baskets = _baskets(lines) if settings.repeats else None
     lines = lines.drop("time")

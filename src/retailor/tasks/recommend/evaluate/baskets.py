@@ -56,8 +56,7 @@ def read_baskets(
     An item twice in an order is one. Without `repeats` an order's known items are not asked for. Raises
     DataError when there is no order to ask for.
     """
-    told = pl.col("user_id").is_in(list(customers.ix))
-    events = weighed_events(shop, settings).filter(told).collect()
+    events = weighed_events(shop, settings).filter(pl.col("user_id").is_in(list(customers.ix)))
     first = events.filter((pl.col("time") == pl.col("time").min().over("user_id")).fill_null(False))
     users = np.array(first["user_id"].unique().sort(), dtype=object)
     users = np.sort(stream(settings.seed, "baskets").permutation(users)[: settings.n_test])
