@@ -17,13 +17,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
+from retailor.errors import MissingTable
 from retailor.retrieval import counting, ragged
 from retailor.retrieval.counting import Counts
 from retailor.retrieval.histories import Histories, Scorer
 from retailor.shop.gone import Gone
-from retailor.shop.tables import Shop
+from retailor.shop.tables import TIME, Shop, open_shop
 from retailor.store import artifact
 from retailor.tasks.recommend import Recommender, RecommendSettings
+from retailor.tasks.recommend import customers as customers_room
 from retailor.tasks.recommend import update as updating
 from retailor.tasks.recommend.catalogue import read_catalogue
 from retailor.tasks.recommend.customers import Customers, read_customers
@@ -285,3 +287,33 @@ def test_more_customers_than_are_compared_keep_the_parts_that_were(base: Recomme
         part, was = after.parts[name], made.parts[name]
         assert part.customers.shape == (was.customers.shape[0], len(after.catalogue))  # type: ignore[attr-defined]
     assert answers(task)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_many_events_are_read_in_parts_to_the_same_histories(
+    on_disk: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rng, n = np.random.default_rng(0), 3_000
+    events = pl.DataFrame(
+        {
+            "user_id": [None if not each else f"customer number {each}" for each in rng.integers(0, 200, n)],
+            "item_id": [f"item {each}" for each in rng.integers(0, 60, n)],
+            "kind": rng.choice(["buy", "view", "cart"], n).tolist(),
+            "rating": rng.choice([1.0, 3.0, 5.0, None], n).tolist(),
+            "time": pl.Series(rng.integers(0, 50, n) * 1000).cast(TIME),
+        }
+    )
+    shop = Shop.of(events=events)
+    settings = RecommendSettings(min_rating=3.0)
+    whole = read_customers(shop, read_catalogue(shop), settings)
+    monkeypatch.setattr(customers_room, "AT_ONCE", 10)
+    if on_disk:
+        shop.save(tmp_path / "shop")
+        shop = open_shop(tmp_path / "shop")
+    parts = read_customers(shop, read_catalogue(shop), settings)
+    assert parts.user_ids == whole.user_ids
+    for name in ("offsets", "items", "weights"):
+        np.testing.assert_array_equal(getattr(parts.histories, name), getattr(whole.histories, name))
+    assert on_disk is ("events" not in vars(shop))
+    with pytest.raises(MissingTable, match="none of its kinds"):
+        read_customers(shop, read_catalogue(shop), RecommendSettings(behaviours={"wish": 1.0}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -140,18 +140,17 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
     are read: to hold the strings would take several times the memory. Raises MissingTable where no event says
     something of taste.
     """
-    events = _telling(shop, settings)
-    engine: Literal["auto", "streaming"] = "streaming" if shop.n_rows("events") > AT_ONCE else "auto"
-    events = events if engine == "streaming" else events.collect().lazy()
-    user_ids = events.select(pl.col("user_id").unique().sort()).collect(engine=engine)["user_id"]
-    if not len(user_ids):
+    events, item_ids = _telling(shop, settings), pl.Series(list(catalogue.item_ids), dtype=pl.String)
+    if shop.n_rows("events") > AT_ONCE:
+        everyone = events.select(pl.col("user_id").unique().sort())
+        user_ids = everyone.collect(engine="streaming")["user_id"]
+        lines = events.select(_numbered(user_ids, item_ids)).collect(engine="streaming")
+    else:
+        told = events.collect()
+        user_ids = told["user_id"].unique().sort()
+        lines = told.select(_numbered(user_ids, item_ids))
+    if not len(lines):
         raise _none_left(shop, settings)
-    lines = events.select(
-        user=rows_in("user_id", user_ids),
-        item=rows_in("item_id", pl.Series(list(catalogue.item_ids), dtype=pl.String)),
-        time="time",
-        weight="weight",
-    ).collect(engine=engine)
     lines = lines.sort("user", "time", maintain_order=True)
     baskets = _baskets(lines) if settings.repeats else None
     lines = lines.drop("time")
@@ -166,6 +165,11 @@ def read_customers(shop: Shop, catalogue: Catalogue, settings: RecommendSettings
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     whole = Histories(offsets, items[first], weights, None, baskets)
     return Customers(tuple(user_ids), whole.latest(settings.max_history))
+
+
+def _numbered(user_ids: pl.Series, item_ids: pl.Series) -> list[pl.Expr]:
+    ids = {"user": rows_in("user_id", user_ids), "item": rows_in("item_id", item_ids)}
+    return [*(rows.alias(name) for name, rows in ids.items()), pl.col("time", "weight")]
 
 
 def _baskets(lines: pl.DataFrame) -> NDArray[np.int32]:
