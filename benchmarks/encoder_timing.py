@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from peak import peak_gib
+
 BATCH = 64
 ALONE = 40
 """Texts a round that are encoded one by one."""
@@ -36,12 +38,6 @@ def opened(name: str, folder: str) -> Encode:
     dtype = torch.bfloat16 if "bf16" in name else torch.float32
     found = SentenceTransformer(folder, device="cpu", model_kwargs={"torch_dtype": dtype})
     return lambda texts: found.encode(texts, convert_to_tensor=True)
-
-
-def peak_gib() -> float:
-    """The most memory that this process has had since it began; getrusage would tell its parent's too."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) / 2**20
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,7 @@ import numpy as np
 import polars as pl
 from bench import Bench, begin, parser_of
 from numpy.typing import NDArray
+from peak import peak_gib
 
 from retailor.metrics.interval import score_mean
 from retailor.progress import track
@@ -213,7 +213,7 @@ def fit(folder: Path, size: int, seed: int) -> None:
     task = Recommender(None, settings(seed)).fit(shop)
     fit_s = time.perf_counter() - started - read_s
     cpu_s = time.process_time() - read_cpu_s
-    values = {"read_s": read_s, "fit_s": fit_s, "fit_cpu_s": cpu_s, "peak_gib": _peak_gib()}
+    values = {"read_s": read_s, "fit_s": fit_s, "fit_cpu_s": cpu_s, "peak_gib": peak_gib()}
     task.save(folder / "task")
     print(json.dumps(task.log), file=sys.stderr)
     rows = [_row(size, "fit", metric, value) for metric, value in values.items()]
@@ -229,7 +229,7 @@ def ask(folder: Path, size: int, seed: int) -> None:
     load_s = time.perf_counter() - started
     users, targets = asked["user_id"].to_list(), asked["item_id"].to_list()
     quick, quick_ms, quick_cpu_ms = answered(task, users)
-    peak = _peak_gib()
+    peak = peak_gib()
     slow, slow_ms, slow_cpu_ms = answered(task.scanning(), users, SCANNED_SECONDS)
     values = {"load_s": load_s, "peak_gib": peak}
     rows = [_row(size, "candidates", metric, value) for metric, value in values.items()]
@@ -293,11 +293,6 @@ def _row(size: int, row: str, metric: str, value: float, n: int | None = None) -
 def _mean(size: int, row: str, metric: str, values: Sequence[float]) -> dict[str, Any]:
     score = score_mean(row, metric, np.array(values), bucket=f"{size} items")
     return {name: value for name, value in vars(score).items() if name != "draws"}
-
-
-def _peak_gib() -> float:
-    """The most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 def _done(folder: Path, stage: str, rows: list[dict[str, Any]]) -> None:

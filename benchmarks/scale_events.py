@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench import begin, parser_of
+from peak import peak_gib
 from recommend_scale import settings
 
 from retailor.shop.look import look
@@ -112,7 +112,7 @@ def measured(name: str, place: Path) -> Mapping[str, float]:
     started = time.perf_counter()
     STAGES[name](place)
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {"seconds": seconds, "peak_gib": peak_gib()}
 
 
 def _bare_read(place: Path) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from bench import Bench, begin, parser_of
+from peak import peak_gib
 from recommend_beauty import read_shop
 from search_icecat import read_icecat
 
@@ -158,7 +158,7 @@ def fit(options: argparse.Namespace) -> None:
     table, before, started = encoder(), time.process_time(), time.perf_counter()
     task = Search(table, SearchSettings(vectors="binary")).fit(shop)
     values = {"fit_s": time.perf_counter() - started, "fit_cpu_s": time.process_time() - before}
-    values["peak_gib"] = _peak_gib()
+    values["peak_gib"] = peak_gib()
     task.save(options.work / "task")
     _write(options.work / "fit.json", [_row(size, "fit", name, value) for name, value in values.items()])
 
@@ -173,7 +173,7 @@ def ask(options: argparse.Namespace) -> None:
     task = Search.load(options.work / "task")
     rows = [_row(size, "search", "load_s", time.perf_counter() - started)]
     rows += _timed(size, "search", asked, lambda text: task.predict([SearchQuery(text)]))
-    rows.append(_row(size, "search", "peak_gib", _peak_gib()))
+    rows.append(_row(size, "search", "peak_gib", peak_gib()))
     titles = task._made.lexical["titles"]
     rows += _timed(size, "words alone", asked, lambda text: titles.search([text], 10))
     nearest = task._made.nearest
@@ -213,10 +213,6 @@ def _row(size: int, row: str, metric: str, value: float, n: int | None = None) -
 
 def _bucket(size: int) -> str:
     return f"{size:,} titles"
-
-
-def _peak_gib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
