@@ -60,18 +60,22 @@ def test_a_levelled_graph_finds_what_has_the_greatest_inner_product(
         VectorIndex.with_graph(table[:, :2], tmp_path / "graph")
 
 
-def test_levelled_vectors_are_all_as_long() -> None:
-    rng = np.random.default_rng(0)
-    table = (rng.normal(size=(50, 4)) * rng.random((50, 1))).astype(np.float32)
-    squares = np.square(table).sum(axis=1)
-    level = vectors.levelled(table, squares, squares.max())
-    np.testing.assert_allclose(np.linalg.norm(level, axis=1), np.sqrt(squares.max()), rtol=1e-5)
+def test_levelled_vectors_are_all_of_length_one() -> None:
+    table = _unit(50, 4) * np.random.default_rng(0).random((50, 1)).astype(np.float32)
+    level = vectors.levelled(table)
+    np.testing.assert_allclose(np.linalg.norm(level, axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(level[:, :4], table)
 
 
-def test_numbers_too_great_for_16_bits_are_kept_in_32() -> None:
-    table = _unit(50) * np.float32(1e6)
-    assert vectors.recall(VectorIndex.build(table, method="approximate"), _unit(10, seed=1), 5).mean() == 1
+@pytest.mark.parametrize("level", [True, False])
+@pytest.mark.parametrize(("of_items", "of_queries"), [(1e-7, 1.0), (1e7, 1.0), (1.0, 1e-7), (1.0, 1e7)])
+def test_no_length_is_too_great_or_too_small_for_16_bits(
+    of_items: float, of_queries: float, level: bool
+) -> None:
+    table, queries = _unit(500) * np.float32(of_items), _unit(20, seed=1) * np.float32(of_queries)
+    index = VectorIndex.build(table, method="approximate", level=level)
+    assert vectors.recall(index, queries, 5).mean() > 0.97
+    assert len(VectorIndex.build(np.zeros((3, 4), np.float32), method="approximate", level=level)) == 3
 
 
 @pytest.mark.parametrize("method", METHODS)

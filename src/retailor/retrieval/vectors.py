@@ -18,8 +18,6 @@ F32 = NDArray[np.float32]
 Method = Literal["exact", "approximate"]
 BLOCK_BYTES = 64 << 20
 SEARCH_EFFORT = 96
-F16_MOST = 6e4
-"""Numbers of 16 bits go to 65,504; none of a vector, nor the one more of its level, is beyond its length."""
 VECTORS, GRAPH, ABOUT = "vectors.safetensors", "graph.usearch", "index.json"
 
 
@@ -28,8 +26,9 @@ class VectorIndex:
     """Vectors [n, dim] to search by inner product: cosine, when all are unit vectors.
 
     'exact' compares with every vector, in blocks; 'approximate' walks a graph (HNSW, Malkov & Yashunin 2018)
-    and may miss some: `recall` says how many. The graph has numbers of 16 bits, and one more a vector where
-    lengths were levelled; what it finds is ordered by the vectors here.
+    and may miss some: `recall` says how many. The graph has numbers of 16 bits, of vectors brought to a
+    length of 1 at most, and one more a vector where lengths were levelled; what it finds is ordered by the
+    vectors here.
     """
 
     vectors: F32
@@ -58,20 +57,21 @@ class VectorIndex:
             return cls(vectors)
         from usearch.index import Index
 
-        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
-        most = float(squares.max(initial=0))
+        longest = (
+            float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64).max(initial=0))) or 1.0
+        )
         graph = Index(
             ndim=vectors.shape[1] + int(level),
             metric="ip",
-            dtype="f16" if most < F16_MOST**2 else "f32",
+            dtype="f16",
             connectivity=links,
             expansion_add=effort,
             expansion_search=search_effort,
         )
         size = max(1, BLOCK_BYTES // (4 * graph.ndim))
         for start in range(0, len(vectors), size):
-            part = slice(start, start + size)
-            block = levelled(vectors[part], squares[part], most) if level else vectors[part]
+            block = vectors[start : start + size] / np.float32(longest)  # 16 bits go from 6e-8 to 65,504
+            block = levelled(block) if level else block
             # One thread: the graph depends on the order of insertion, and several threads have none.
             graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=1)
         return cls(vectors, "approximate", graph)
@@ -110,9 +110,10 @@ class VectorIndex:
     def _walk(self, queries: F32, k: int) -> tuple[NDArray[np.int64], F32]:
         rows = np.full((len(queries), k), -1, np.int64)
         products = np.full((len(queries), k), -np.inf, np.float32)
-        more = np.zeros(self.graph.ndim - self.dim, np.float32)
+        level = np.zeros(self.graph.ndim - self.dim, np.float32)
         for i, query in enumerate(queries):
-            keys = self.graph.search(np.append(query, more), k, threads=1).keys.astype(np.int64)
+            asked = query / (np.linalg.norm(query) or 1)  # the graph's order is the same at any length
+            keys = self.graph.search(np.append(asked, level), k, threads=1).keys.astype(np.int64)
             exact = self.vectors[keys] @ query
             order = np.argsort(-exact, kind="stable")
             rows[i, : len(keys)], products[i, : len(keys)] = keys[order], exact[order]
@@ -169,12 +170,12 @@ def _graph(path: Path, vectors: F32) -> Any:
     return graph
 
 
-def levelled(vectors: F32, squares: NDArray[np.float64], most: float) -> F32:
-    """The vectors [n, d] with one more number each, so that all of their `squares` [n] become `most`.
+def levelled(vectors: F32) -> F32:
+    """The vectors [n, d], of a length of 1 at most, with one more number each, so that all have that length.
 
     What is nearest by angle is then what has the greatest inner product (Bachrach et al., RecSys 2014).
     """
-    rest = np.sqrt(np.maximum(most - squares, 0))
+    rest = np.sqrt(np.maximum(1 - np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64), 0))
     return np.concatenate([vectors, rest[:, None].astype(np.float32)], axis=1)
 
 
