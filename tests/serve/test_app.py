@@ -429,6 +429,8 @@ class TestDoors:
             ("/recommend", {"exclude_seen": "true"}),
             ("/recommend", {"max_price": "5"}),
             ("/recommend", {"max_price": True}),
+            ("/recommend", {"currency": "USD"}),
+            ("/recommend", {"max_price": 5, "currency": "dollars"}),
             ("/search", {"text": 5}),
             ("/answer", {"question": "how", "history": [{"question": 1, "answer": "x"}]}),
             ("/review", {"item_id": "x", "rating": "4"}),

@@ -84,5 +84,8 @@ def test_a_file_that_was_replaced_is_not_read_in_silence(folder: Path) -> None:
 
 def test_another_process_and_who_outlives_the_folder_get_the_tables(folder: Path) -> None:
     again = pickle.loads(pickle.dumps(open_shop(folder)))
+    whole = open_shop(folder).in_memory()
     shutil.rmtree(folder)
-    assert_frame_equal(again.events, Shop.of(events=EVENTS).events)
+    for shop in (again, whole):
+        assert read_of(shop) == set(SCHEMAS)
+        assert_frame_equal(shop.events, Shop.of(events=EVENTS).events)

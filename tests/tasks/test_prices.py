@@ -13,7 +13,7 @@ from retailor.tasks.recommend.catalogue import Catalogue, read_catalogue
 from retailor.tasks.recommend.shapes import RecommendQuery
 
 MIXED = Prices.of(
-    pl.Series([10.0, 10.0, None, 10.0, 10.0, 10.0]), pl.Series(["USD", "¥", "usd", None, "", "$"])
+    pl.Series([10.0, 10.0, None, 10.0, 10.0, 10.0]), pl.Series(["USD", "¥", "usd", None, "", "Dollars"])
 )
 
 

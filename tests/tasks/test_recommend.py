@@ -293,6 +293,8 @@ def test_a_bad_query_is_named(fitted: Recommender) -> None:
         fitted.predict([RecommendQuery(k=0)])
     with pytest.raises(DataError, match="2,001 characters"):
         fitted.predict([RecommendQuery(text="x" * 2001)])
+    with pytest.raises(DataError, match="currency needs the max_price"):
+        fitted.predict([RecommendQuery(currency="USD")])
     with pytest.raises(ModelError, match="call fit"):
         Recommender(None).predict([RecommendQuery()])
 

@@ -22,7 +22,7 @@ from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Filter, SearchQuery
 from retailor.tasks.search.spelling import Speller
 from retailor.tasks.search.understand import understand
-from retailor.text.currencies import asked_in
+from retailor.text.currencies import currencies_said
 
 QUESTIONS = Path(__file__).parents[2] / "benchmarks" / "questions" / "search_filters.jsonl"
 BRANDS = ("HP", "Apple", "Sony", "Epson", "Canon", "Lenovo")
@@ -359,16 +359,20 @@ def test_a_colour_within_a_word_is_no_wish() -> None:
         ("多少人民币", "CNY"),
         ("200美金以下的帐篷", "USD"),
         ("a price in yen", "JPY"),
+        ("between 20 and 80 euros", "EUR"),
+        ("kettles under €40", "EUR"),
+        ("a tent for less than 40 £", "GBP"),
+        ("50元以下的茶", "CNY"),
     ],
 )
 def test_the_currency_that_prices_are_wanted_in(text: str, first: str) -> None:
-    assert asked_in(text)[0] == first
+    assert currencies_said(text)[0] == first
 
 
-@pytest.mark.parametrize("text", ["between 20 and 80 euros", "into blocks of 5", "一块布", ""])
+@pytest.mark.parametrize("text", ["into blocks of 5", "一块布", "3块巧克力", "20 yens", "a 5 dollarbill", ""])
 def test_no_currency_is_read_where_none_is_asked_for(text: str) -> None:
-    assert asked_in(text) == ()
+    assert currencies_said(text) == ()
 
 
 def test_dollars_may_be_those_of_other_countries() -> None:
-    assert "CAD" in asked_in("in dollars") and asked_in("in usd") == ("USD",)
+    assert "CAD" in currencies_said("in dollars") and currencies_said("in usd") == ("USD",)

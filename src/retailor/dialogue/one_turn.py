@@ -30,7 +30,7 @@ from retailor.errors import ServeError
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.wording import unknown_text
 from retailor.tasks.search.shapes import Filter, Sort
-from retailor.text.currencies import asked_in, currency_of
+from retailor.text.currencies import currencies_said, currency_of
 
 N_SHOWN = 5
 
@@ -78,9 +78,9 @@ class OneTurn:
         return Reply(text, state, tuple(self.calls), items, **more)
 
     def in_other_currency(self, items: Sequence[str]) -> str:
-        """What to say to 'in yuan?' where no product shown is priced so, '' where there is nothing to say: no
-        amount stands in silence for one of another currency."""
-        codes = asked_in(self.said)
+        """What to say to 'in yuan?' or 'under €20' where no product shown is priced so: no amount stands in
+        silence for one of another currency. '' where there is nothing to say."""
+        codes = currencies_said(self.said)
         shown = [each for item_id in items if (each := self.look(item_id)) and each["price"] is not None]
         own = sorted({currency_of(each.get("currency") or "") for each in shown} - {""})
         if not codes or not own or set(own) & set(codes):

@@ -37,9 +37,6 @@ class Prices:
         known = amounts.cast(pl.Float64).fill_null(float("nan"))
         return cls(known.to_numpy(), tuple(names), coded)
 
-    def __len__(self) -> int:
-        return len(self.amounts)
-
     def comparable(self, currency: str) -> NDArray[np.bool_]:
         """Which items [I] may be held against an amount of a currency: those priced in it, and those whose
         price has none; all for ''."""

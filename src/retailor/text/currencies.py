@@ -25,14 +25,22 @@ WORD = (
     rf"|元|块钱|块|{CHINESE})"
 )
 """Patterns of what is written."""
-_ASKED_IN = re.compile(
-    rf"\b(?:in|into|to|as)\s+(?:us\s+|american\s+|chinese\s+)?(?P<en>{WORD})|(?P<zh>{CHINESE})", re.IGNORECASE
+_SAID = re.compile(
+    rf"\b(?:in|into|to|as)\s+(?:us\s+|american\s+|chinese\s+)?(?P<in>{WORD})|(?P<zh>{CHINESE})"
+    rf"|\d\s*(?P<after>(?!块){WORD}|{SIGN})|(?P<before>{SIGN})\s*\d",
+    re.IGNORECASE,
 )
+"""As a price is wanted, or an amount given; 三块 may be three pieces."""
 
 
 def currency_of(written: str) -> str:
-    """A currency as its code of three letters, as far as it is known: '$' and 'usd' are USD."""
-    return CODES.get(written.strip().lower(), written.strip().upper())
+    """A currency as its code of three letters, as far as it is known: '$', 'usd' and 'Dollars' are USD."""
+    return CODES.get(singular(written.strip().lower()), written.strip().upper())
+
+
+def singular(said: str) -> str:
+    """'dollars' as 'dollar', what has no such singular as it is; in lower case."""
+    return said[:-1] if said.endswith("s") and said[:-1] in CODES else said
 
 
 def currency_among(said: str, known: Collection[str]) -> str:
@@ -45,12 +53,11 @@ def currency_among(said: str, known: Collection[str]) -> str:
     return {0: code, 1: "".join(others)}.get(len(others), "")
 
 
-def asked_in(text: str) -> tuple[str, ...]:
-    """The codes of the currencies that a text may want prices in, the likeliest first: 'in euros' is EUR, 'in
-    dollars' USD and others that go by that name; () where it names none."""
-    found = _ASKED_IN.search(text)
+def currencies_said(text: str) -> tuple[str, ...]:
+    """The codes of the currencies in which a text wants prices or gives an amount, the likeliest first: 'in
+    euros' and '€20' are EUR, 'in dollars' USD and others that go by that name; () where it names none."""
+    found = _SAID.search(text)
     if found is None:
         return ()
-    said = (found["en"] or found["zh"]).lower()
-    said = said if said in CODES else said.rstrip("s")
+    said = singular(next(each for each in found.groups() if each).lower())
     return (CODES[said], *SHARED.get(said, ()))

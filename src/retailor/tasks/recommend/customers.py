@@ -124,7 +124,9 @@ def _telling(shop: Shop, settings: RecommendSettings) -> pl.LazyFrame:
 
 
 def _none_left(shop: Shop, settings: RecommendSettings) -> MissingTable:
-    kinds = ", ".join(sorted(set(shop.events["kind"].drop_nulls())))
+    kinds = ", ".join(
+        shop.scan("events").select(pl.col("kind").drop_nulls().unique().sort()).collect()["kind"]
+    )
     return MissingTable(
         "recommend needs rows in the table 'events' that say something of taste: none of its kinds "
         f"({kinds}) weighs anything in the setting 'behaviours' ({', '.join(settings.behaviours)}), or all "
@@ -188,26 +190,25 @@ def with_reviews(
     shop: Shop, catalogue: Catalogue, customers: Customers, n: int
 ) -> tuple[Customers, tuple[str, ...]]:
     """The customers with their reviews of items, and the texts of those: n at most, the latest first."""
-    if not n or not shop.n_rows("reviews"):
+    if not n:
         return customers, ()
-    reviews = shop.reviews.filter(
-        pl.col("text").is_not_null(), pl.col("user_id").is_not_null(), pl.col("item_id").is_not_null()
-    )
+    told = (pl.col(name).is_not_null() for name in ("text", "user_id", "item_id"))
+    reviews = shop.scan("reviews").filter(*told).collect()
     if not len(reviews):
         return customers, ()
     histories = customers.histories
     done = pl.DataFrame({"user": histories.owners(), "item": histories.items, "age": histories.ages()})
     ids = pl.DataFrame({"user_id": list(customers.user_ids)}).with_row_index("user")
     items = pl.DataFrame({"item_id": list(catalogue.item_ids)}).with_row_index("item")
-    told = reviews.join(ids, on="user_id").join(items, on="item_id")
-    told = told.unique(["user", "item"], keep="last", maintain_order=True).select(
+    known = reviews.join(ids, on="user_id").join(items, on="item_id")
+    known = known.unique(["user", "item"], keep="last", maintain_order=True).select(
         pl.col("user", "item").cast(pl.Int64),
         review=pl.concat_str(pl.col("title", "text"), separator=". ", ignore_nulls=True),
     )
     lines = (
         done.with_row_index("event")
         .with_columns(pl.col("user", "item").cast(pl.Int64))
-        .join(told, on=["user", "item"], maintain_order="left")
+        .join(known, on=["user", "item"], maintain_order="left")
         .sort("age", maintain_order=True)
         .unique(["user", "item"], keep="first", maintain_order=True)
         .filter(pl.col("review").map_elements(is_language, return_dtype=pl.Boolean))

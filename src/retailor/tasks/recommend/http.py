@@ -27,9 +27,11 @@ class RecommendBody(BaseModel):
     by: Literal["customer", "similar", "together"] = "customer"
 
     @model_validator(mode="after")
-    def _has_an_item(self) -> Self:
+    def _has_what_it_needs(self) -> Self:
         if self.by != "customer" and not self.item_ids:
             raise ValueError(f"by = '{self.by}' needs an item in item_ids")
+        if self.currency and self.max_price is None:
+            raise ValueError("currency needs the max_price that is in it")
         return self
 
     def query(self) -> RecommendQuery:

@@ -149,6 +149,8 @@ class Recommender:
             )
         if query.by not in ("customer", "similar", "together"):
             raise DataError(f"by = '{query.by}'; it is customer, similar or together.", column="by")
+        if query.currency and query.max_price is None:
+            raise DataError("currency needs the max_price that is in it.", column="currency")
         if query.by != "customer" and not query.item_ids:
             raise DataError(f"by = '{query.by}' needs an item in item_ids.", column="item_ids")
         if query.text is not None and len(query.text) > MAX_QUERY_CHARS:

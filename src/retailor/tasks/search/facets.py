@@ -107,7 +107,7 @@ def star_facet(stars: NDArray[np.float64]) -> Facet:
     return Facet("rating", tuple((name, n) for name, n in counts if 0 < n < len(stars)))
 
 
-def priced(prices: Prices, rows: Rows) -> Facet:
+def price_facet_of(prices: Prices, rows: Rows) -> Facet:
     """How many of some rows are in each range of prices: of those in the currency that most are in, which is
     named where there are others."""
     rows = rows[np.isfinite(prices.amounts[rows])]

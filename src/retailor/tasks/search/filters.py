@@ -17,7 +17,7 @@ from typing import Any
 from retailor.scripts import HAN
 from retailor.tasks.search.lexicon import BRANDS_ZH, COLOURS, CUES, NUMERALS_ZH
 from retailor.tasks.search.shapes import Filter, Op
-from retailor.text.currencies import CHINESE, CODES, SIGN, WORD, currency_among
+from retailor.text.currencies import CHINESE, CODES, SIGN, WORD, currency_among, singular
 from retailor.text.quantities import dimension_of, parse_quantities
 
 
@@ -147,13 +147,11 @@ def _measured(
     """The filter that a number with its unit makes: a price, a quantity, or None where neither is known."""
     sign, number = match[f"s{name}"], number_of(match[f"n{name}"])
     written = (unit if unit is not None else match[f"u{name}"]) or ""
-    said = sign or (written if written in CODES else written.rstrip("s"))
+    said = sign or singular(written)
     if said in CODES or not written:
-        return (
-            Filter("price", op, number, currency_among(said, draft.known.currencies))
-            if draft.known.priced
-            else None
-        )
+        if not draft.known.priced:
+            return None
+        return Filter("price", op, number, currency_among(said, draft.known.currencies))
     if _NO_UNIT.fullmatch(written):
         return Filter("price", op, number) if draft.known.priced else None
     # As it was written: 16G and 16g are not the same.

@@ -19,7 +19,7 @@ from retailor.retrieval.tokens import parts_of
 from retailor.shop.tables import Shop
 from retailor.tasks.prices import Prices
 from retailor.tasks.search.attributes import PAIRS, Attributes, fold
-from retailor.tasks.search.facets import Coded, priced, star_facet
+from retailor.tasks.search.facets import Coded, price_facet_of, star_facet
 from retailor.tasks.search.filters import Vocabulary
 from retailor.tasks.search.lexicon import COLOURS
 from retailor.tasks.search.shapes import Facet, Filter
@@ -246,7 +246,7 @@ class ItemTable:
     def facets(self, rows: NDArray[np.int64]) -> tuple[Facet, ...]:
         """How many of some items are of each brand, category, colour, range of prices and stars."""
         found = [Facet(name, self._coded[name].counts(rows)) for name in _NAMED]
-        found += [priced(self._prices, rows), star_facet(self._stars[rows])]
+        found += [price_facet_of(self._prices, rows), star_facet(self._stars[rows])]
         return tuple(each for each in found if each.counts)
 
     def attributes(self, rows: NDArray[np.int64], best: NDArray[np.int64]) -> tuple[Facet, ...]:
