@@ -6,10 +6,11 @@ MiniLM and what `compress` makes of it, each as the only encoder of three tasks:
 (accuracy of a logistic regression on the vectors), search on Icecat (nDCG@10 by meaning alone, and of the
 whole search), recommendation on Beauty (nDCG@10 of EASE with the titles' vectors as a kernel). Every task is
 fitted anew on the vectors of each. `kept` is a score's share of that by float32, with its paired interval;
-`kept_least` the least of the three. Students learn on the training texts of the three shops. Speeds are of
-real texts, half reviews and half titles, timed in turn in processes that have one core or two; the baseline
-is `sentence-transformers`' encode in float32. Baselines of the score have no encoder of ours: TF-IDF, BM25,
-model2vec's own distillation of the same teacher, ONNX Runtime's quantiser as it comes.
+`kept_least` the least of the three, with the interval of that one. Students learn on the training texts of
+the three shops. Speeds are of real texts, half reviews and half titles, timed in turn in processes that have
+one core or two; the baseline is `sentence-transformers`' encode in float32. Baselines of the score have no
+encoder of ours: TF-IDF, BM25, model2vec's own distillation of the same teacher, ONNX Runtime's quantiser as
+it comes.
 """
 
 from __future__ import annotations
@@ -214,16 +215,17 @@ def model2vec_own(encoder: LocalEncoder, folder: Path) -> None:
 def told(name: str, cases: Cases, first: Cases) -> list[Score | dict[str, Any]]:
     """Scores, and shares of those of the float32 encoder."""
     rows: list[Score | dict[str, Any]] = []
-    shares = []
+    shares: list[dict[str, Any]] = []
     for task, values in cases.items():
         rows.append(score_mean(name, f"{task} {TASKS[task]}", values))
         kept = values.mean() / first[task].mean()
         with np.errstate(divide="ignore", invalid="ignore"):  # some draws of few cases have no success
             low, high = bounds(bootstrap_means(values) / bootstrap_means(first[task]))
-        rows.append({"row": name, "metric": f"{task} kept", "value": kept, "low": low, "high": high,
-                     "n": len(values)})  # fmt: skip
-        shares.append(kept)
-    rows.append({"row": name, "metric": "kept_least", "value": min(shares), "n": len(shares)})
+        share = {"value": kept, "low": low, "high": high, "n": len(values)}
+        rows.append({"row": name, "metric": f"{task} kept", **share})
+        shares.append(share)
+    least = min(shares, key=lambda share: share["value"])
+    rows.append({"row": name, "metric": "kept_least", **least, "n": len(shares)})
     return rows
 
 
