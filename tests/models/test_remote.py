@@ -1,5 +1,7 @@
+import gc
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -93,6 +95,24 @@ def test_the_request_says_what_was_asked() -> None:
         generator(server).generate(["hi"], max_tokens=7, temperature=0.5, seed=3)
         body = server.requests[0].body
         assert (body["model"], body["max_tokens"], body["temperature"], body["seed"]) == ("toy", 7, 0.5, 3)
+
+
+def test_an_endpoint_that_nobody_closes_leaves_no_socket_open() -> None:
+    gc.collect()
+    with OpenAIServer() as server, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(5):
+            model = generator(server)
+            model.generate(["a"], max_tokens=5)
+            clients = model._endpoint._client
+            around: list[object] = [model]
+            around.append(around)  # as an error that a test or a notebook keeps does: gone with the collector
+            del model, around
+            gc.collect()
+            assert clients.is_closed()
+            del clients
+            gc.collect()
+    assert [str(each.message) for each in told if each.category is ResourceWarning] == []
 
 
 def test_a_declined_reply_is_an_empty_text() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -117,6 +118,7 @@ class Endpoint:
         )
         self._lock = Lock()
         self._client: Any = None
+        self._closes: Callable[[], Any] = lambda: None
 
     def ask(self, route: str, body: Mapping[str, Any], *, estimate: Tokens, stop: Event) -> dict[str, Any]:
         """The JSON object that `route` ('chat', 'completions', 'embeddings') replies to `body`.
@@ -195,7 +197,7 @@ class Endpoint:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            self._closes()
 
     @property
     def _where(self) -> str:
@@ -221,6 +223,9 @@ class Endpoint:
                     timeout=self.settings.timeout_s,
                     max_retries=0,
                 )
+                # Of an endpoint that nobody closed the client alone would be closed in no set order: its
+                # sockets may go before it, each with a warning.
+                self._closes = weakref.finalize(self, self._client.close)
             return self._client
 
     def _parsed(self, reply: str) -> dict[str, Any]:
