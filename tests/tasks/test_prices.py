@@ -10,6 +10,8 @@ from retailor.shop.tables import Shop
 from retailor.tasks.prices import Prices
 from retailor.tasks.recommend import Recommender, RecommendSettings
 from retailor.tasks.recommend.catalogue import Catalogue, read_catalogue
+from retailor.tasks.recommend.entry import ENTRY
+from retailor.tasks.recommend.http import RecommendBody
 from retailor.tasks.recommend.shapes import RecommendQuery
 
 MIXED = Prices.of(
@@ -25,8 +27,9 @@ def test_an_amount_is_held_against_those_of_its_currency_and_of_none() -> None:
 
 
 def test_groups_count_priced_items_alone() -> None:
-    prices = Prices.of(pl.Series([1.0, None, None, 2.0, 3.0]), pl.Series(["CNY", "USD", "USD", "CNY", "EUR"]))
-    assert prices.groups(np.arange(5))[[0, 3]].tolist() == [0, 0]
+    currencies = pl.Series(["CNY", "USD", "USD", "USD", "CNY", "EUR"])
+    prices = Prices.of(pl.Series([1.0, None, None, None, 2.0, 3.0]), currencies)
+    assert prices.groups(np.arange(6))[[0, 4]].tolist() == [0, 0]
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -42,6 +45,14 @@ def test_prices_grow_with_other_currencies() -> None:
     assert grown.written().to_list() == [*MIXED.written().to_list(), None, "EUR", "USD"]
     assert grown.amounts[-3:].tolist() == [3.0, 1.0, 2.0]
     assert grown.comparable("EUR").tolist()[-3:] == [True, True, False]
+
+
+def test_a_limit_and_its_currency_come_from_a_body_and_from_a_command() -> None:
+    asked = RecommendBody(max_price=5, currency="usd").query()
+    assert (asked.max_price, asked.currency) == (5.0, "USD")
+    asked = ENTRY.command.query(max_price=5.0, currency="EUR")
+    assert (asked.max_price, asked.currency) == (5.0, "EUR")
+    assert ENTRY.command.query() == RecommendQuery()
 
 
 @pytest.fixture(scope="module")
