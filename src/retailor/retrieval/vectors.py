@@ -26,9 +26,9 @@ class VectorIndex:
     """Vectors [n, dim] to search by inner product: cosine, when all are unit vectors.
 
     'exact' compares with every vector, in blocks; 'approximate' walks a graph (HNSW, Malkov & Yashunin 2018)
-    and may miss some: `recall` says how many. The graph has numbers of 16 bits, of vectors brought to a
-    length of 1 at most, and one more a vector where lengths were levelled; what it finds is ordered by the
-    vectors here.
+    and may miss some: `recall` says how many. Its links are of inner products too, so that lengths may differ
+    (Morozov & Babenko, NeurIPS 2018). The graph has numbers of 16 bits, of vectors brought to a length of 1
+    at most; what it finds is ordered by the vectors here.
     """
 
     vectors: F32
@@ -41,15 +41,11 @@ class VectorIndex:
         vectors: F32,
         *,
         method: Method = "exact",
-        level: bool = False,
         links: int = 24,
         effort: int = 128,
         search_effort: int = SEARCH_EFFORT,
     ) -> Self:
-        """An index of `vectors`; the three dials are of the graph, more of each is slower and misses less.
-
-        A graph knows cosines: vectors of different lengths need `level`.
-        """
+        """An index of `vectors`; the three dials are of the graph, more of each is slower and misses less."""
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise DataError("an index needs a table of finite vectors, [n, dim].", value=vectors.shape)
@@ -61,7 +57,7 @@ class VectorIndex:
             float(np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64).max(initial=0))) or 1.0
         )
         graph = Index(
-            ndim=vectors.shape[1] + int(level),
+            ndim=vectors.shape[1],
             metric="ip",
             dtype="f16",
             connectivity=links,
@@ -71,7 +67,6 @@ class VectorIndex:
         size = max(1, BLOCK_BYTES // (4 * graph.ndim))
         for start in range(0, len(vectors), size):
             block = vectors[start : start + size] / np.float32(longest)  # 16 bits go from 6e-8 to 65,504
-            block = levelled(block) if level else block
             # One thread: the graph depends on the order of insertion, and several threads have none.
             graph.add(np.arange(start, start + len(block), dtype=np.uint64), block, threads=1)
         return cls(vectors, "approximate", graph)
@@ -110,10 +105,10 @@ class VectorIndex:
     def _walk(self, queries: F32, k: int) -> tuple[NDArray[np.int64], F32]:
         rows = np.full((len(queries), k), -1, np.int64)
         products = np.full((len(queries), k), -np.inf, np.float32)
-        level = np.zeros(self.graph.ndim - self.dim, np.float32)
+        rest = np.zeros(self.graph.ndim - self.dim, np.float32)
         for i, query in enumerate(queries):
             asked = query / (np.linalg.norm(query) or 1)  # the graph's order is the same at any length
-            keys = self.graph.search(np.append(asked, level), k, threads=1).keys.astype(np.int64)
+            keys = self.graph.search(np.append(asked, rest), k, threads=1).keys.astype(np.int64)
             exact = self.vectors[keys] @ query
             order = np.argsort(-exact, kind="stable")
             rows[i, : len(keys)], products[i, : len(keys)] = keys[order], exact[order]
@@ -165,18 +160,10 @@ def _graph(path: Path, vectors: F32) -> Any:
     except Exception as error:
         raise DataError(f"the graph cannot be read ({error}); make the index again.", path=path) from None
     n, dim = vectors.shape
+    # Graphs of before have one number more a vector, which brought all to one length; a query has 0 there.
     if graph is None or len(graph) != n or graph.ndim not in (dim, dim + 1):
         raise DataError("the graph does not fit the vectors; make the index again.", path=path)
     return graph
-
-
-def levelled(vectors: F32) -> F32:
-    """The vectors [n, d], of a length of 1 at most, with one more number each, so that all have that length.
-
-    What is nearest by angle is then what has the greatest inner product (Bachrach et al., RecSys 2014).
-    """
-    rest = np.sqrt(np.maximum(1 - np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64), 0))
-    return np.concatenate([vectors, rest[:, None].astype(np.float32)], axis=1)
 
 
 def recall(index: VectorIndex, queries: F32, k: int = 10) -> NDArray[np.float64]:

@@ -80,7 +80,7 @@ class Near:
     @classmethod
     def of(cls, table: F32, index: VectorIndex | None = None) -> Self:
         """From the vectors [I, d]; a graph is built over them unless `index` has it."""
-        built = index or VectorIndex.build(table, method="approximate", level=True)
+        built = index or VectorIndex.build(table, method="approximate")
         return cls(
             built, table.mean(axis=0, dtype=np.float64), (table.T @ table).astype(np.float64) / len(table)
         )
