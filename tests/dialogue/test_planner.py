@@ -185,6 +185,40 @@ def test_the_cheapest_and_the_biggest(door: Service) -> None:
     assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"
 
 
+@pytest.mark.parametrize(
+    ("says", "focus"),
+    [
+        (("which tent is the lightest?", "and the heaviest one?", "and the cheapest?"), ("T1", "T3", "T2")),
+        # the kind of the last question, not what is listed
+        (("tents", "which kettle is the lightest", "and the heaviest?"), (None, "K1", "K2")),
+        (("最轻的登山包是哪个", "那最重的呢？"), ("C2", "C3")),
+        # of what is listed; a question between that is of something else ends the kind
+        (("kettles", "which tent is the lightest", "how heavy is it?", "the heaviest one"), (None, "T1", "T1", "K2")),
+    ],
+)  # fmt: skip
+def test_a_superlative_goes_on_about_the_kind_of_the_last(
+    door: Service, says: tuple[str, ...], focus: tuple[str | None, ...]
+) -> None:
+    assert tuple(reply.state.focus for reply in talk(door, *says)) == focus
+
+
+def test_the_heaviest_of_a_list_that_does_not_tell_is_looked_for_among_all_of_its_kind(
+    door: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = door.details
+
+    def untold(item_id: str) -> dict[str, Any]:
+        return {**plain(item_id), "attributes": []}
+
+    monkeypatch.setattr(door, "details", untold)
+    _, reply = talk(door, "kettles", "which is the heaviest?")
+    assert reply.state.focus == "K2" and "Of the 2 products in “Kitchen › Kettles” that tell it" in reply.text
+    *_, reply = talk(door, "kettles under 40 dollars", "which is the heaviest?")
+    assert reply.state.focus == "K1", "the one that is listed, not one that was left out"
+    *_, reply = talk(door, "tents under 150 dollars", "which is the heaviest?")
+    assert reply.state.focus != "T3"
+
+
 def test_chinese(door: Service) -> None:
     replies = talk(door, "有登山包吗", "黑色的", "第一个多重？", "便宜一点的有吗", "多少钱")
     assert set(replies[0].items) == {"C1", "C2", "C3"}

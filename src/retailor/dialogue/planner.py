@@ -161,17 +161,36 @@ def _recommend(turn: OneTurn) -> Reply | None:
 
 
 def _first(turn: OneTurn) -> Reply | None:
-    """'Your lightest tent?': the first of a kind that the turn itself names, by what the catalogue tells."""
-    asked = superlative_in(turn.said)
+    """'Your lightest tent?', and then 'and the heaviest?': the first of a kind, by what the catalogue tells."""
+    question = _of_a_kind(turn)
+    asked = superlative_in(question)
     pointed = turn.referred is not None and turn.referred.how != "extreme"
-    if asked is None or not asked.rest or pointed or set(asked.rest) <= set(content_words(turn.state.words)):
+    if asked is None or not asked.rest or pointed:
         return None
-    result = turn.call("answer", question=turn.said)
+    of_the_list = set(asked.rest) <= set(content_words(turn.state.words))
+    narrowed = any(each.field != "category" for each in turn.state.filters)
+    if of_the_list and (turn.referred is not None or narrowed):
+        return None
+    result = turn.call("answer", question=question)
     first = next((each.item_id for each in result.cited if each.item_id), None)
     if not result.known or first is None:
         turn.calls.pop()
         return None
     return turn.finish(result.data["text"], focused(turn.state, first), (first,))
+
+
+def _of_a_kind(turn: OneTurn) -> str:
+    """The turn, with the kind of product that the turn before named, or that is listed, where it names none."""
+    asked = superlative_in(turn.said)
+    if asked is None or asked.rest:
+        return turn.said
+    for before in reversed(turn.state.turns):
+        last = superlative_in(before.said)
+        if last is None:
+            break
+        if last.rest:
+            return before.said.replace(last.said, asked.said)
+    return f"{turn.state.words} {asked.said}"
 
 
 def _sorted(turn: OneTurn) -> Reply | None:
