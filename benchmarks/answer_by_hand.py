@@ -10,6 +10,9 @@ was asked once, at the end. The shop, its cleaning and the adapted encoder are t
 An answer is `useful` when it holds what the question asks for; `silent` is right where no page tells, and
 allowed where two items are compared. Of the others, `wrong` misleads (a contrary yes or no, another quantity
 of the same kind, a yes or no that nothing supports) and `beside` is another matter.
+
+`questions/demo_untold.jsonl` asks what hardly a page tells ('can it be engraved?'), of N_PAGES products each,
+none of whose passages has a word that would tell it: any answer is beside the point.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from bench import begin, parser_of
 from remembering import Remembering
 
@@ -31,16 +35,21 @@ from retailor.metrics.scores import Score
 from retailor.models.local import load_encoder
 from retailor.plan.run import run
 from retailor.plan.settings import read_plan
+from retailor.seeds import stream
 from retailor.shop.demo.words_en import ENGLISH
 from retailor.shop.demo.words_zh import CHINESE
 from retailor.shop.tables import Shop, open_shop
 from retailor.tasks.answer import Answerer
+from retailor.tasks.answer.evidence.passages import passages
 from retailor.tasks.answer.shapes import Answered, AnswerQuery
 from retailor.tasks.registry import TASKS
 from retailor.text.quantities import parse_quantities
 
 HERE = Path(__file__).parent
 QUESTIONS = HERE / "questions" / "demo_answers.jsonl"
+UNTOLD = HERE / "questions" / "demo_untold.jsonl"
+N_PAGES = 8
+ALL = 100_000
 LABELS = ("useful", "rightly silent", "wrong", "beside the point", "wrongly silent")
 _LEAD = {
     "yes": re.compile(r"^(?:[^.。:：]*[:：]\s*)?(?:yes\b|是的|是，|可以，|有，|会，|能，)", re.IGNORECASE),
@@ -146,6 +155,39 @@ def measure(answerer: Answerer, asked: Sequence[Asked], row: str, show: bool) ->
     return scores
 
 
+def measure_untold(answerer: Answerer, shop: Shop, part: str, row: str, show: bool) -> list[Score]:
+    """The share of questions answered on pages that do not tell what they ask, by language."""
+    table = passages(shop, max_per_item=ALL, max_review_sentences=ALL, max_chars=ALL)
+    told = {
+        item: " ".join(texts).lower()
+        for item, texts in table.group_by("item_id")
+        .agg(pl.col("text"), pl.col("question").drop_nulls().alias("asked"))
+        .select("item_id", pl.concat_list("text", "asked"))
+        .iter_rows()
+    }
+    languages = dict(shop.items.select("item_id", "language").iter_rows())
+    answered: dict[str, list[bool]] = {"all": [], "en": [], "zh": []}
+    for line in UNTOLD.read_text(encoding="utf-8").splitlines():
+        each = json.loads(line)
+        if each["part"] != part:
+            continue
+        silent = [
+            item
+            for item, language in sorted(languages.items())
+            if language == each["language"]
+            and not any(word in told.get(item, "") for word in each["told_by"])
+        ]
+        drawn = stream(0, "answer_by_hand", each["id"]).permutation(len(silent))[:N_PAGES]
+        queries = [AnswerQuery(each["question"], silent[int(i)]) for i in drawn]
+        for query, answer in zip(queries, answerer.predict(queries), strict=True):
+            answered["all"].append(answer.known)
+            answered[each["language"]].append(answer.known)
+            if show and answer.known:
+                sys.stdout.write(f"{'untold':16} {each['id']} {query.question}\n{'':17}{answer.text}\n")
+    metric = "answered, though no page tells"
+    return [score_mean(row, metric, values, bucket=bucket) for bucket, values in answered.items()]
+
+
 def main() -> None:
     """Writes results/answer_by_hand.json, of the half that was put away."""
     parser = parser_of(__doc__)
@@ -161,9 +203,10 @@ def main() -> None:
         place = (given.work or HERE.parent / "build" / "answer_by_hand") / encoder
         for questions in (True,) if given.canary else (True, False):
             name = encoder if questions else f"{encoder}, a shop without questions"
-            answerer, _ = fitted(encoder, place, questions=questions)
+            answerer, shop = fitted(encoder, place, questions=questions)
             sys.stdout.write(f"== {name}\n{_brief(answerer.log)}\n")
             rows += measure(answerer, asked, name, given.show)
+            rows += measure_untold(answerer, shop, given.part, name, given.show)
     bench.write(rows, [0])
     for score in rows:
         if score.bucket == "all":

@@ -193,7 +193,7 @@ def test_the_cheapest_and_the_biggest(door: Service) -> None:
         (("tents", "which kettle is the lightest", "and the heaviest?"), (None, "K1", "K2")),
         (("最轻的登山包是哪个", "那最重的呢？"), ("C2", "C3")),
         # of what is listed; a question between that is of something else ends the kind
-        (("kettles", "which tent is the lightest", "how heavy is it?", "the heaviest one"), (None, "T1", "T1", "K2")),
+        (("kettles", "which tent is lightest", "how heavy is it?", "the heaviest"), (None, "T1", "T1", "K2")),
     ],
 )  # fmt: skip
 def test_a_superlative_goes_on_about_the_kind_of_the_last(
@@ -217,6 +217,33 @@ def test_the_heaviest_of_a_list_that_does_not_tell_is_looked_for_among_all_of_it
     assert reply.state.focus == "K1", "the one that is listed, not one that was left out"
     *_, reply = talk(door, "tents under 150 dollars", "which is the heaviest?")
     assert reply.state.focus != "T3"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "any complaints?",
+        "do people complain about it?",
+        "what are the downsides",
+        "is it worth buying?",
+        "would people recommend it?",
+    ],
+)
+def test_what_customers_think_is_told_of_the_product_in_focus(door: Service, said: str) -> None:
+    *_, reply = talk(door, "tents", "how heavy is the Sorrel tent?", said)
+    assert reply.state.focus == "T2" and reply.handover is None
+    assert "It leaked in the first rain." in reply.text
+
+
+def test_nobody_wrote_about_it(door: Service) -> None:
+    *_, reply = talk(door, "kettles", "any reviews of the first one?")
+    assert reply.text.endswith("No customer has written about it yet.")
+
+
+@pytest.mark.parametrize("said", ["I want to make a complaint", "complaint!", "我要投诉"])
+def test_a_complaint_of_the_customer_is_handed_over(door: Service, said: str) -> None:
+    *_, reply = talk(door, "tents", said)
+    assert reply.handover is not None
 
 
 def test_chinese(door: Service) -> None:

@@ -120,7 +120,8 @@ class OneTurn:
         state = self.state if item_id is None else focused(self.state, item_id)
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):
-            return self.unknown(unknown_text(question, item=item_id is not None), state)
+            text = unknown_text(question, item=item_id is not None) if result.known else result.data["text"]
+            return self.unknown(text, state)
         if item_id is None:
             return self.finish(result.data["text"], state)
         details = self.look(item_id)

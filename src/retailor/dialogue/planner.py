@@ -21,6 +21,7 @@ from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
 from retailor.dialogue.verdict import beyond, verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
+from retailor.tasks.answer.forms.overall import side_asked
 from retailor.tasks.answer.forms.superlative import superlative_in
 from retailor.tasks.answer.question import kinds
 from retailor.tasks.search.shapes import Filter, Sort
@@ -138,6 +139,14 @@ def _compared(ids: tuple[str, ...], turn: OneTurn) -> tuple[str, ...]:
     return state.listed[:2] if TWO.search(turn.said) else state.listed[:4]
 
 
+def _opinions(turn: OneTurn) -> Reply | None:
+    """'Any complaints?', 大家怎么评价: what customers think of a product, on the whole."""
+    if side_asked(turn.said) is None:
+        return None
+    item_id = _one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), None)
+    return None if item_id is None else turn.answer(turn.said, item_id)
+
+
 def _recommend(turn: OneTurn) -> Reply | None:
     """Products like the one pointed at, or for a wish."""
     if turn.asked("similar"):
@@ -161,7 +170,7 @@ def _recommend(turn: OneTurn) -> Reply | None:
 
 
 def _first(turn: OneTurn) -> Reply | None:
-    """'Your lightest tent?', and then 'and the heaviest?': the first of a kind, by what the catalogue tells."""
+    """'Your lightest tent?', then 'and the heaviest?': the first of a kind, by what the catalogue tells."""
     question = _of_a_kind(turn)
     asked = superlative_in(question)
     pointed = turn.referred is not None and turn.referred.how != "extreme"
@@ -180,7 +189,7 @@ def _first(turn: OneTurn) -> Reply | None:
 
 
 def _of_a_kind(turn: OneTurn) -> str:
-    """The turn, with the kind of product that the turn before named, or that is listed, where it names none."""
+    """The turn, with the kind of product that the one before named, or that is listed, where it has none."""
     asked = superlative_in(turn.said)
     if asked is None or asked.rest:
         return turn.said
@@ -399,6 +408,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _first,
     _sorted,
     _compare,
+    _opinions,
     _recommend,
     _cheaper,
     _beyond,

@@ -17,7 +17,8 @@ from retailor.tasks.answer.forms.assortment import SHOWN, Range, range_in
 from retailor.tasks.answer.forms.held import held, may_hold
 from retailor.tasks.answer.forms.measures import limit_in
 from retailor.tasks.answer.forms.naming import is_named, looks_for, only_names
-from retailor.tasks.answer.forms.stance import says_of, stance
+from retailor.tasks.answer.forms.overall import overall, side_asked
+from retailor.tasks.answer.forms.stance import most_say, says_of, stance
 from retailor.tasks.answer.forms.superlative import Superlative, superlative_in
 from retailor.tasks.answer.forms.superlative import compared as compared_values
 from retailor.tasks.answer.question import kinds
@@ -27,7 +28,7 @@ from retailor.tasks.answer.rules.contradictions import contradicted
 from retailor.tasks.answer.rules.facts import CheckedFacts
 from retailor.tasks.answer.rules.of_shop import OfShop
 from retailor.tasks.answer.settings import AnswerSettings
-from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Counts, Evidence, Verdict
 
 RULES_BEHIND = 1.0
 """A rule of the shop answers a question on a product's page only where it is so much better than the page."""
@@ -100,6 +101,8 @@ class Quoting:
         return replace(answer, text=text, known=True, confidence=1.0, evidence=evidence, verdict=told.verdict)
 
     def _of_part(self, query: AnswerQuery, question: str, vector: NDArray[np.float32]) -> Answered:
+        if query.item_id is not None and (told := self._on_the_whole(query.item_id, question)) is not None:
+            return told
         if kinds.rules_asked(question):
             return self._of_shop(query, question, vector)
         if query.item_id is None and (told := self._of_catalogue(query, question)) is not None:
@@ -173,6 +176,35 @@ class Quoting:
             verdict = wording.verdict_of(question, own) or verdict
         n = max(self.settings.n_evidence, 2)
         return Answered(text, True, confidence, tuple(evidence[:n]), "opinions", verdict, counts=said.counts)
+
+    def _on_the_whole(self, item_id: str, question: str) -> Answered | None:
+        """What customers think of the product; None where the question asks of one thing."""
+        side = side_asked(question, self.index.topic(item_id))
+        if side is None:
+            return None
+        rows = [row for row in self.index.page(item_id).tolist() if not self._denied(row)]
+        said = overall(self.index, rows)
+        if not said.n:
+            return Answered(wording.unwritten(question), known=False, confidence=0.0, form="unknown")
+        praise, blame = (
+            [self.index.evidence(row, UNRANKED) for row in each[: wording.MAX_QUOTES - 1]]
+            for each in (said.praise, said.blame)
+        )
+        quoted = {"good": praise, "bad": blame}.get(side) or [
+            each for pair in zip_longest(praise, blame) for each in pair if each is not None
+        ]
+        counts = {
+            "good": Counts(said.n, said.n_praise, said.n - said.n_praise),
+            "bad": Counts(said.n, said.n_blame, said.n - said.n_blame),
+            "both": Counts(said.n, said.pleased, said.displeased),
+        }[side]
+        text = wording.on_the_whole(
+            question, side, counts, said.stars, [each.text for each in praise], [each.text for each in blame]
+        )
+        verdict: Verdict | None = None
+        if is_yes_no(question):
+            verdict = most_say(counts) if side == "both" else "yes" if counts.yes else "no"
+        return Answered(text, True, 1.0, tuple(quoted), "opinions", verdict, counts=counts)
 
     def _by_score(self, rows: Sequence[int], scores: Mapping[str, float]) -> list[Evidence]:
         found = [self.index.evidence(row, scores.get(self.index.texts[row], UNRANKED)) for row in rows]

@@ -98,6 +98,10 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("tests", "fact", r"test\w*.{0,12}\banimals?|animals?.{0,12}\btest|cruelty|动物.{0,6}实验|实验.{0,6}动物|零残忍", r"\banimals?\b|cruelty|动物", "", ""),
     ("water", "opinion", r"water.?(?:proof|resist\w*|tight)|\bleak\w*|\brain\w*|\bget wet|splash|swim|shower|submer|downpour|(?:stay|keep|kept|remain)\w*\b.{0,24}\bdry\b|防水|下雨|大雨|淋|沾水|进水|漏水|会?湿", r"water|rain|splash|leak|\bdry\b|soak|\bwet\b|ipx|drizzle|storm|防水|雨|渗|漏|湿|防泼|水珠", "", ""),
     ("assembly", "opinion", r"assembl\w*|\bset.?up\b|\binstall\w*|put (?:it )?together|\bpitch\b|安装|组装|搭(?!配)|好装", r"assembl|set.?up|install|pitch|goes up|put together|安装|组装|搭", "", "size"),
+    ("wireless", "fact", r"\bwireless(?:ly)?\b|\bcordless\b|cable.?free|need (?:a |any )?(?:cable|cord|wire)s?\b|无线(?!网)", r"wireless|cordless|bluetooth|\bwired?\b|\bcables?\b|\bcords?\b|无线|蓝牙|有线|线缆", "", "connection"),
+    ("noise", "fact", r"noise.?(?:cancel|reduc|isolat)\w*|\banc\b|降噪|隔音", r"noise.?(?:cancel|reduc|isolat)|\banc\b|降噪|隔音", "", "sound"),
+    ("folding", "fact", r"\bfold(?:s|ed|ing|able)?\b|collapsible|折叠|能折", r"\bfold|collaps|折", "", "size"),
+    ("rechargeable", "fact", r"rechargeable|可充电|能充电|充电的", r"recharg|\bcharg|usb|充电", "", ""),
     ("feature", "word", _FEATURES, "", "", "size"),
     ("flight", "word", r"hand luggage|carry.?on\b|(?:plane|flight|airplane|aircraft)s?\b|\btsa\b|飞机|登机|随身行李|托运", r"hand luggage|carry.?on\b|\b(?:plane|flight|airplane|aircraft)|飞机|登机|行李", "", ""),
     ("person", "fact", r"who (?:designed|invented|founded|owns|runs)|founder|designer|\bceo\b|创始人|谁设计|设计师|创办", r"designed by|designer|founder|设计师|创始人", "", ""),
@@ -210,8 +214,8 @@ def tells(kind: Kind, question: str, passage: str) -> bool:
     return not any(each.name in known and each.dimensions & kind.dimensions for each in KINDS)
 
 
-def _said(kind: Kind, text: str) -> set[str]:
-    return {found.group().lower() for found in kind.asks.finditer(text)}
+def _said(kind: Kind, text: str) -> set[tuple[str, ...]]:
+    return {tuple(content_words(found.group())) for found in kind.asks.finditer(text)}
 
 
 def of_another_kind(question: str, passage: str, source: str) -> bool:

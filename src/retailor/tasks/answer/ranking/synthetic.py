@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retailor.retrieval.tokens import HAS_CHINESE
+from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.seeds import stream
 from retailor.tasks.answer.evidence.index import PassageIndex
 from retailor.tasks.answer.question.kinds import asked, tells, told
@@ -85,12 +85,16 @@ def _answered(index: PassageIndex, row: int, use: Use, max_page: int, rng: np.ra
 def _unanswerable(
     index: PassageIndex, row: int, rows: Sequence[int], use: Use, max_page: int, rng: np.random.Generator
 ) -> list[Case]:
-    """One about other goods, or for what only other items tell; [] where the page may tell it."""
+    """One about other goods, one that hardly a page tells, or for what only other items tell.
+
+    [] where the page may tell it.
+    """
     item = index.items[row]
     page = [int(r) for r in index.page(item)]
     chinese = HAS_CHINESE.search(_name(index, row)) is not None
-    if rng.random() < 0.5:
-        strange = templates.strangers(chinese=chinese, use=use)
+    drawn = rng.random()
+    if drawn < 2 / 3:
+        strange = (templates.strangers if drawn < 1 / 3 else templates.untold)(chinese=chinese, use=use)
         question = strange[int(rng.integers(len(strange)))]
     else:
         other = _name(index, rows[int(rng.integers(len(rows)))])
@@ -101,5 +105,8 @@ def _unanswerable(
         question = _question(other, use, rng)
     kinds = asked(question)
     if any(tells(kind, question, index.texts[r]) for kind in kinds for r in page):
+        return []
+    words = set(content_words(question))
+    if not kinds and any(len(words & set(content_words(index.matches[r]))) > len(words) / 2 for r in page):
         return []
     return [Case(question, item, (), (), (), True, None, tuple(page[:max_page]))]

@@ -68,6 +68,23 @@ _STRANGERS_ZH = (
     "种番茄好用吗？|创始人现在做什么？|用的什么系统？"
 )
 
+_UNTOLD_EN = (
+    "Is there a video of it in use?|Was it tested by a magazine?|Does it have a patent?|Has it won any prizes?|Does it have wheels?|Can I hang it on the wall?|"
+    "Does it tell the time?|Is it sold in airports?|Does it support voice control?|Can it float?|Is there a subscription?|Does it have a lock?|"
+    "Can I use it in a sauna?|Is it endorsed by doctors?|Will it work in Australia?|Does it have a fingerprint reader?|Can it be hacked?|Does it come with tickets?|"
+    "Is there a trade-in programme?|Are there any celebrities who use it?|Does it fit a Christmas stocking?|Can I lend it to a friend?|Is it popular in Japan?|Which football club is it from?|"
+    "What is the story behind it?|Why is it called that?|Who sings in the advert?|How do I become a reseller?|Does it need planning permission?|Is it insured?|"
+    "Can it be tuned to a radio station?|Does it have a spirit level?|Does it translate languages?|Can I play chess on it?|Is it licensed by a film studio?|Does it come with a course?|"
+    "Is it used by professionals?|Can I attach a camera mount?|Can it be recycled?|Is it suitable for a theatre stage?|Does it have a second seat?|Can my neighbour borrow the spare key?"
+)
+_UNTOLD_ZH = (
+    "有没有使用视频|拿过什么奖吗|能挂墙上吗|有轮子吗|能语音控制吗|有锁吗|能漂在水上吗|有专利吗|是明星代言的吗|医生认可吗|能带进桑拿房吗|有指纹识别吗|"
+    "能借给朋友吗|在日本火吗|背后有什么故事|为什么叫这个名字|广告歌是谁唱的|怎么做代理|需要审批吗|有保险吗|能收听广播吗|有水平仪吗|能翻译吗|能下棋吗|"
+    "有以旧换新吗|会员能积分吗|能定制花纹吗|有培训课程吗|能装在自行车上吗|剧组用过吗|是上市公司做的吗|能导航吗|带投影吗|能和邻居共用吗|博物馆收藏过吗|有配套的书吗|"
+    "会被没收吗|能放进红酒柜吗|考试能带吗|能改造吗|杂志测评过吗|能回收吗"
+)
+"""About any goods, of what no kind knows and hardly a page tells: nothing but their words can show that."""
+
 
 def own(kind: str, *, chinese: bool, use: Use) -> list[str]:
     """The wordings for a kind; [] where it has none."""
@@ -83,6 +100,11 @@ def named(name: str, *, chinese: bool, use: Use) -> list[str]:
 def strangers(*, chinese: bool, use: Use) -> list[str]:
     """Questions about other kinds of goods, and about what no page tells."""
     return _dealt(_STRANGERS_ZH if chinese else _STRANGERS_EN, use)
+
+
+def untold(*, chinese: bool, use: Use) -> list[str]:
+    """Questions that may be asked of any goods and that hardly a page tells."""
+    return _dealt(_UNTOLD_ZH if chinese else _UNTOLD_EN, use)
 
 
 def _dealt(wordings: str, use: Use) -> list[str]:

@@ -1,0 +1,153 @@
+# ruff: noqa: E501 (a case a line)
+"""What customers think of a product as a whole, and that no other matter answers what no page tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from retailor.shop.tables import Shop
+from retailor.tasks.answer import Answerer, AnswerSettings
+from retailor.tasks.answer.evidence.features import FEATURES, is_yes_no
+from retailor.tasks.answer.forms.overall import overall, side_asked
+from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.ranking import ranker as ranking
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Counts
+from retailor.testing.toys import HashEncoder
+
+TEXTS = {
+    "k": [("Food sticks to it. It came on Monday.", 1.0), ("Too big for the cupboard we have.", 2.0), ("The handle is comfortable and the lid is solid.", 5.0), ("Used it twice.", 3.0)],
+    "n": [("Lovely thing, I love it.", None), ("Awful, it broke.", None), ("It is what it is.", None)],
+    "one": [("Delivery was quick. The spout is solid.", 4.0)],
+    "zh": [("很结实。", 5.0), ("一用就漏水。", 1.0), ("杯盖漏水。", 2.0)],
+    "bare": [],
+}  # fmt: skip
+TITLES = {
+    "k": "Brook kettle",
+    "n": "Alder kettle",
+    "one": "Tarn kettle",
+    "zh": "云岭水壶",
+    "bare": "Fell kettle",
+}
+
+
+@pytest.fixture(scope="module")
+def answerer() -> Answerer:
+    rows = [
+        {"review_id": f"{item}{n}", "item_id": item, "text": text, "rating": stars}
+        for item, texts in TEXTS.items()
+        for n, (text, stars) in enumerate(texts)
+    ]
+    items = [{"item_id": item, "title": title} for item, title in TITLES.items()]
+    shop = Shop.of(items=pl.DataFrame(items), reviews=pl.DataFrame(rows))
+    return Answerer(HashEncoder(64), None, AnswerSettings(caution=0.1)).fit(shop)
+
+
+def ask(answerer: Answerer, question: str, item_id: str) -> Answered:
+    return answerer.predict([AnswerQuery(question, item_id)])[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "side"),
+    [
+        ("What do people say about it?", "both"), ("what are the reviews like", "both"), ("Reviews?", "both"), ("is it any good?", "both"),
+        ("Is it worth buying?", "both"), ("how do customers rate this", "both"), ("pros and cons", "both"), ("Would people recommend it?", "both"),
+        ("any complaints?", "bad"), ("What are the downsides?", "bad"), ("does it have any problems?", "bad"), ("what don't people like about it", "bad"),
+        ("what's good about it?", "good"), ("Why do people love it?", "good"), ("what are the advantages?", "good"),
+        ("大家怎么评价？", "both"), ("这个怎么样", "both"), ("值得买吗", "both"), ("优缺点", "both"), ("有什么缺点", "bad"), ("差评多吗", None), ("优点是什么", "good"), ("有差评吗", "bad"),
+        # of one thing, or no opinion at all
+        ("what do people say about the zip?", None), ("any problems with the charger?", None), ("is it good for kids?", None), ("音质怎么样", None), ("how heavy is it?", None),
+        ("are there any reviews of the battery?", None), ("大家觉得包装怎么样", None),
+    ],
+)  # fmt: skip
+def test_which_side_is_asked_for(question: str, side: str | None) -> None:
+    assert side_asked(question) == side
+
+
+def test_the_name_of_the_product_is_no_side_of_it() -> None:
+    assert side_asked("what do people say about the Brook kettle?") is None
+    assert side_asked("what do people say about the Brook kettle?", frozenset(("brook", "kettl"))) == "both"
+
+
+@pytest.mark.parametrize(
+    ("question", "item", "text", "counts", "verdict"),
+    [
+        ("What do people say about it?", "k", "4 customers wrote about it, 2.8 stars on average: 1 is pleased, 2 are not. Praise: “The handle is comfortable and the lid is solid.” Complaints: “Food sticks to it.” “Too big for the cupboard we have.”", Counts(4, 1, 2), None),
+        ("is it any good?", "k", None, Counts(4, 1, 2), "depends"),
+        ("any complaints?", "k", "2 of the 4 customers who wrote about it complain: “Food sticks to it.” “Too big for the cupboard we have.”", Counts(4, 2, 2), None),
+        ("does it have any downsides?", "k", None, Counts(4, 2, 2), "yes"),
+        ("what's good about it?", "k", "1 of the 4 customers who wrote about it praises it: “The handle is comfortable and the lid is solid.”", Counts(4, 1, 3), None),
+        ("how are the reviews?", "n", "3 customers wrote about it: 1 is pleased, 1 is not. Praise: “Lovely thing, I love it.” Complaints: “Awful, it broke.”", Counts(3, 1, 1), None),
+        ("reviews?", "one", "One customer wrote about it, with 4 stars. Praise: “The spout is solid.” “Delivery was quick.”", Counts(1, 1, 0), None),
+        ("does it have any problems?", "one", "The one customer who wrote about it does not complain.", Counts(1, 0, 1), "no"),
+        ("what are the pros?", "one", "The one customer who wrote about it praises it: “The spout is solid.” “Delivery was quick.”", Counts(1, 1, 0), None),
+        ("大家怎么评价？", "zh", "3位顾客写过评价，平均2.7星：1位满意，2位不满意。好评：“很结实。”不满：“一用就漏水。”“杯盖漏水。”", Counts(3, 1, 2), None),
+        ("有什么缺点", "zh", "写过评价的3位顾客中，2位有不满：“一用就漏水。”“杯盖漏水。”。", Counts(3, 2, 1), None),
+    ],
+)  # fmt: skip
+def test_what_customers_think_on_the_whole_is_counted_and_quoted(
+    answerer: Answerer, question: str, item: str, text: str | None, counts: Counts, verdict: str | None
+) -> None:
+    answer = ask(answerer, question, item)
+    assert (answer.form, answer.known, answer.counts, answer.verdict) == ("opinions", True, counts, verdict)
+    if text is not None:
+        assert answer.text == text
+    assert answer.evidence and all(
+        each.source == "review" and (each.text in answer.text or not counts.yes) for each in answer.evidence
+    )
+
+
+def test_nobody_wrote_about_it(answerer: Answerer) -> None:
+    answer = ask(answerer, "any complaints?", "bare")
+    assert (answer.known, answer.text, answer.evidence) == (
+        False,
+        "No customer has written about it yet.",
+        (),
+    )
+    assert ask(answerer, "大家怎么评价？", "bare").text == "还没有顾客写过评价。"
+
+
+def test_a_sentence_of_many_is_quoted_before_one_of_the_same_kind(answerer: Answerer) -> None:
+    index = answerer._fitted()
+    said = overall(index, index.page("zh").tolist())
+    assert (said.n, said.pleased, said.displeased, said.n_praise, said.n_blame) == (3, 1, 2, 1, 2)
+    assert [index.texts[row] for row in said.blame] == ["一用就漏水。", "杯盖漏水。"]
+
+
+def test_a_question_of_no_known_kind_needs_a_word_in_common(answerer: Answerer) -> None:
+    index = answerer._fitted()
+    other = FEATURES.index("of_another_kind")
+
+    def refused(question: str, item: str) -> list[bool]:
+        vector = answerer.encoder.encode([question], role="query")[0]
+        rows = index.page(item)
+        return (index.features(question, vector, rows, index.topic(item))[:, other] > 0).tolist()
+
+    assert all(refused("can it be engraved?", "k"))
+    texts = [index.texts[row] for row in index.page("k").tolist()]
+    assert [not each for each in refused("does it fit the cupboard?", "k")] == [
+        "cupboard" in text for text in texts
+    ]
+    assert not any(refused("能刻字吗", "k")), "no word can be shared by two scripts"
+    assert not ask(answerer, "can it be engraved?", "k").known
+
+
+def test_noise_that_is_cancelled_is_no_order() -> None:
+    assert [each.name for each in kinds.asked("does it have noise cancelling?")] == ["noise"]
+    assert [each.name for each in kinds.asked("does it have noise-cancelling?")] == ["noise"]
+    assert "cancelling" in [each.name for each in kinds.asked("can I cancel my order?")]
+    assert [each.name for each in kinds.asked("is it wireless?")] == ["wireless"]
+
+
+def test_what_is_it_is_no_yes_or_no() -> None:
+    assert not is_yes_no("优点是什么") and not is_yes_no("怎么用") and is_yes_no("好用么")
+
+
+def test_what_was_learned_has_to_be_surely_better() -> None:
+    """One question in a hundred decides nothing; thirty do, unless another set loses."""
+    ahead, base = {"made": np.ones(200)}, {"made": np.array([1.0] * 199 + [0.0])}
+    assert not ranking._is_ahead(ahead, base)
+    base["made"][:30] = 0.0
+    assert ranking._is_ahead(ahead, base)
+    assert not ranking._is_ahead({**ahead, "own": np.zeros(9)}, {**base, "own": np.ones(9)})
