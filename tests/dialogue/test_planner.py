@@ -235,6 +235,11 @@ def test_what_customers_think_is_told_of_the_product_in_focus(door: Service, sai
     assert "It leaked in the first rain." in reply.text
 
 
+def test_the_heaviest_of_those_compared_is_shown(door: Service) -> None:
+    *_, reply = talk(door, "tents", "which of them is the lightest?", "and the heaviest?")
+    assert reply.state.focus == "T3" and "6.0 kg" in reply.text
+
+
 def test_nobody_wrote_about_it(door: Service) -> None:
     *_, reply = talk(door, "kettles", "any reviews of the first one?")
     assert reply.text.endswith("No customer has written about it yet.")

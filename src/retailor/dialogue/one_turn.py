@@ -120,8 +120,7 @@ class OneTurn:
         state = self.state if item_id is None else focused(self.state, item_id)
         state = replace(state, question=question if item_id else state.question)
         if not result.known or self.tells_nothing(question, result, item_id):
-            text = unknown_text(question, item=item_id is not None) if result.known else result.data["text"]
-            return self.unknown(text, state)
+            return self.unknown(unknown_text(question, item=item_id is not None), state)
         if item_id is None:
             return self.finish(result.data["text"], state)
         details = self.look(item_id)
@@ -132,7 +131,7 @@ class OneTurn:
     def tells_nothing(self, question: str, result: Result, item_id: str | None) -> bool:
         """Whether the answer is the product's own name, of which the question has no other word."""
         details = self.look(item_id) if item_id else None
-        if details is None or {each.source for each in result.cited} - {"title"}:
+        if details is None or {each.source for each in result.cited} != {"title"}:
             return False
         return not set(content_words(question)) & set(content_words(result.data["text"]))
 

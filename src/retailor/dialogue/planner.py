@@ -319,7 +319,7 @@ def _product(turn: OneTurn) -> Reply | None:
         return None
     if how == "it" and turn.asked("shop"):
         return None
-    if _asks(THE_ONE.sub(" ", turn.said) if how == "extreme" else turn.said):
+    if _asks(without(THE_ONE.sub(" ", turn.said), *_EXTREMES) if how == "extreme" else turn.said):
         return turn.answer(turn.said, item_id)
     if how != "it" and _BARE.search(turn.said) and not turn.asked("tell"):
         return turn.answer(turn.state.question, item_id) if turn.state.question else turn.item(item_id)
@@ -330,6 +330,7 @@ def _product(turn: OneTurn) -> Reply | None:
     return turn.item(item_id)
 
 
+_EXTREMES = ("cheapest", "dearest", "least", "most", "best")
 _BARE = re.compile(r"^(?:and|or|what about|how about|so|the)\b|呢[？?。]*$|^(?:那|换成?)", re.IGNORECASE)
 """A product and nothing else: 'and the second one?' asks again what was asked last."""
 

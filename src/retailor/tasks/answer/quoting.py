@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailor.tasks.answer import wording
-from retailor.tasks.answer.evidence.features import is_yes_no
+from retailor.tasks.answer.evidence.features import is_yes_no, of_one_script
 from retailor.tasks.answer.evidence.index import PassageIndex
 from retailor.tasks.answer.forms import compared
 from retailor.tasks.answer.forms.assortment import SHOWN, Range, range_in
@@ -18,7 +18,7 @@ from retailor.tasks.answer.forms.held import held, may_hold
 from retailor.tasks.answer.forms.measures import limit_in
 from retailor.tasks.answer.forms.naming import is_named, looks_for, only_names
 from retailor.tasks.answer.forms.overall import overall, side_asked
-from retailor.tasks.answer.forms.stance import most_say, says_of, stance
+from retailor.tasks.answer.forms.stance import says_of, stance
 from retailor.tasks.answer.forms.superlative import Superlative, superlative_in
 from retailor.tasks.answer.forms.superlative import compared as compared_values
 from retailor.tasks.answer.question import kinds
@@ -28,7 +28,7 @@ from retailor.tasks.answer.rules.contradictions import contradicted
 from retailor.tasks.answer.rules.facts import CheckedFacts
 from retailor.tasks.answer.rules.of_shop import OfShop
 from retailor.tasks.answer.settings import AnswerSettings
-from retailor.tasks.answer.shapes import Answered, AnswerQuery, Counts, Evidence, Verdict
+from retailor.tasks.answer.shapes import Answered, AnswerQuery, Evidence
 
 RULES_BEHIND = 1.0
 """A rule of the shop answers a question on a product's page only where it is so much better than the page."""
@@ -184,27 +184,16 @@ class Quoting:
             return None
         rows = [row for row in self.index.page(item_id).tolist() if not self._denied(row)]
         said = overall(self.index, rows)
-        if not said.n:
-            return Answered(wording.unwritten(question), known=False, confidence=0.0, form="unknown")
         praise, blame = (
             [self.index.evidence(row, UNRANKED) for row in each[: wording.MAX_QUOTES - 1]]
             for each in (said.praise, said.blame)
         )
+        text = said.in_words(question, side, [each.text for each in praise], [each.text for each in blame])
         quoted = {"good": praise, "bad": blame}.get(side) or [
             each for pair in zip_longest(praise, blame) for each in pair if each is not None
         ]
-        counts = {
-            "good": Counts(said.n, said.n_praise, said.n - said.n_praise),
-            "bad": Counts(said.n, said.n_blame, said.n - said.n_blame),
-            "both": Counts(said.n, said.pleased, said.displeased),
-        }[side]
-        text = wording.on_the_whole(
-            question, side, counts, said.stars, [each.text for each in praise], [each.text for each in blame]
-        )
-        verdict: Verdict | None = None
-        if is_yes_no(question):
-            verdict = most_say(counts) if side == "both" else "yes" if counts.yes else "no"
-        return Answered(text, True, 1.0, tuple(quoted), "opinions", verdict, counts=counts)
+        verdict = said.verdict(side) if is_yes_no(question) else None
+        return Answered(text, True, 1.0, tuple(quoted), "opinions", verdict, counts=said.counts)
 
     def _by_score(self, rows: Sequence[int], scores: Mapping[str, float]) -> list[Evidence]:
         found = [self.index.evidence(row, scores.get(self.index.texts[row], UNRANKED)) for row in rows]
@@ -258,6 +247,8 @@ class Quoting:
             able = [each for each in able if may_judge(question, each)]
         if looks_for(question) and not on_page:
             return able
+        if not kinds.asked(question):  # what sounds near in another script, where the page has its own
+            able = [each for each in able if of_one_script(question, each.text)] or able
         able = [each for each in able if not only_names(question, each)]
         return [each for each in able if on_page or is_named(question, each.item_id, self.index)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.evidence.features import CHOICE, is_yes_no, says_yes_no
@@ -42,11 +41,6 @@ def unknown_text(question: str, *, item: bool) -> str:
         )
     where = "this product's page" if item else "the shop's catalogue"
     return f"I don't know: nothing in {where} answers that."
-
-
-def unwritten(question: str) -> str:
-    """That no customer has written about the product."""
-    return "还没有顾客写过评价。" if is_chinese(question) else "No customer has written about it yet."
 
 
 def overruled(question: str, text: str) -> str:
@@ -108,62 +102,6 @@ def counted(
     )
     lead = "" if asked else f"{counts.n} customers write about it: "
     return f"{_named(title, False)}{lead}{shown}."
-
-
-def on_the_whole(
-    question: str,
-    side: Literal["both", "good", "bad"],
-    counts: Counts,
-    stars: float | None,
-    praise: Sequence[str],
-    blame: Sequence[str],
-) -> str:
-    """What customers think of a product: how many, their stars, and each side in their words.
-
-    `counts`: of 'good' and 'bad' how many tell that side, and how many do not.
-    """
-    n = counts.n
-    if is_chinese(question):
-        if side != "both":
-            said = "有好评" if side == "good" else "有不满"
-            quotes = "".join(f"“{each}”" for each in (praise if side == "good" else blame))
-            told = f"，{counts.yes}位{said}：{quotes}" if counts.yes else f"，没有人{said[1:]}"
-            return f"写过评价的{n}位顾客中{told}。"
-        mean = "" if stars is None else f"，平均{stars:g}星" if n > 1 else f"，{stars:g}星"
-        parts = [f"{counts.yes}位满意" if counts.yes else "", f"{counts.no}位不满意" if counts.no else ""]
-        sides = "：" + "，".join(filter(None, parts)) if n > 1 and any(parts) else ""
-        quotes = "".join(
-            f"{name}：" + "".join(f"“{each}”" for each in texts)
-            for name, texts in (("好评", praise), ("不满", blame))
-            if texts
-        )
-        return f"{n}位顾客写过评价{mean}{sides}。{quotes}"
-    customers = "one customer who wrote about it" if n == 1 else f"{n} customers who wrote about it"
-    if side != "both":
-        one, many = ("praises", "praise") if side == "good" else ("complains", "complain")
-        quotes = " ".join(f"“{each}”" for each in (praise if side == "good" else blame))
-        if not counts.yes:
-            none = f"The {customers} does not" if n == 1 else f"None of the {customers}"
-            return f"{none} {many if n == 1 else one}{' it' if side == 'good' else ''}."
-        some = f"The {customers}" if n == 1 else f"{counts.yes} of the {customers}"
-        verb = one if counts.yes == 1 else many
-        return f"{some} {verb}{' it' if side == 'good' else ''}: {quotes}"
-    mean = "" if stars is None else f", {stars:g} stars on average" if n > 1 else f", with {stars:g} stars"
-    parts = [
-        f"{k} {'is' if k == 1 else 'are'} {word}"
-        for k, word in ((counts.yes, "pleased"), (counts.no, "not"))
-        if k
-    ]
-    if len(parts) == 1 and counts.no:
-        parts = [f"{counts.no} {'is' if counts.no == 1 else 'are'} not pleased"]
-    sides = f": {', '.join(parts)}" if n > 1 and parts else ""
-    quotes = " ".join(
-        f"{name}: " + " ".join(f"“{each}”" for each in texts)
-        for name, texts in (("Praise", praise), ("Complaints", blame))
-        if texts
-    )
-    writers = "One customer wrote about it" if n == 1 else f"{n} customers wrote about it"
-    return f"{writers}{mean}{sides}. {quotes}".strip()
 
 
 def _named(title: str | None, chinese: bool) -> str:

@@ -49,6 +49,20 @@ class Chance:
     spread: float
 
 
+_WEAK = frozenset(
+    content_words(
+        "make makes made come comes came use uses used using work works get gets got see seen need needs "
+        "want wants go goes take takes give gives put thing things way time day"
+    )
+)
+"""Verbs of any question: 'made for canoe trips' shares no matter with 'is it made by children?'."""
+
+
+def of_one_script(question: str, text: str) -> bool:
+    """Whether both are written with Chinese characters, or neither: others share no word."""
+    return (HAS_CHINESE.search(question) is None) == (HAS_CHINESE.search(text) is None)
+
+
 def is_yes_no(question: str) -> bool:
     """Whether the question can be answered by yes or no."""
     return _YES_NO.search(question.strip()) is not None
@@ -131,8 +145,10 @@ class _Asked:
 
         Of HetPQA's judged passages that answer such a question 13 in 100 are so, of the others half.
         """
-        same_script = bool(HAS_CHINESE.search(self.question)) == bool(HAS_CHINESE.search(text))
-        return not self.wanted and same_script and bool(self.idf) and not self.idf.keys() & set(told)
+        if self.wanted or not of_one_script(self.question, text):
+            return False
+        asked = (self.idf.keys() - _WEAK) or self.idf.keys()
+        return bool(asked) and not asked & set(told)
 
     def kinds_told(self, text: str, words_told: Sequence[str], label: str, source: str) -> tuple[float, ...]:
         """From 'kind_told' to 'yes_no_given'."""

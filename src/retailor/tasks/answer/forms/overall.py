@@ -11,8 +11,10 @@ from typing import Literal
 
 from retailor.retrieval.tokens import STOP_WORDS, content_words, stem
 from retailor.tasks.answer.evidence.index import PassageIndex
-from retailor.tasks.answer.forms.stance import polarity
+from retailor.tasks.answer.forms.stance import most_say, polarity
 from retailor.tasks.answer.question import kinds
+from retailor.tasks.answer.shapes import Counts, Verdict
+from retailor.tasks.answer.wording import is_chinese
 
 Side = Literal["both", "good", "bad"]
 
@@ -65,18 +67,80 @@ def side_asked(question: str, topic: frozenset[str] = frozenset()) -> Side | Non
 class Overall:
     """What the reviews of an item say of it on the whole. Rows of the index are of sentences."""
 
-    n: int
-    """Reviews."""
+    counts: Counts
+    """Reviews, those that are pleased, and those that are not; the rest are between them."""
     stars: float | None
     """The mean, where reviews have stars."""
-    pleased: int
-    displeased: int
     praise: tuple[int, ...]
     """Rows that tell the good side, what says most first, each of another review where there are several."""
     blame: tuple[int, ...]
     n_praise: int
     """Reviews that are pleased, or have a sentence of praise."""
     n_blame: int
+
+    def verdict(self, side: Side) -> Verdict | None:
+        """The yes or no to 'is it any good?', 'has it any downsides?'."""
+        if side == "both":
+            return most_say(self.counts)
+        return "yes" if (self.n_praise if side == "good" else self.n_blame) else "no"
+
+    def in_words(self, question: str, side: Side, praise: Sequence[str], blame: Sequence[str]) -> str:
+        """How many think what, their stars, and the sentences given, in the question's language."""
+        chinese = is_chinese(question)
+        if not self.counts.n:
+            return "还没有顾客写过评价。" if chinese else "No customer has written about it yet."
+        if side == "both":
+            return (self._chinese if chinese else self._english)(praise, blame)
+        told, quotes = (self.n_praise, praise) if side == "good" else (self.n_blame, blame)
+        return (_side_in_chinese if chinese else _side_in_english)(side, self.counts.n, told, quotes)
+
+    def _english(self, praise: Sequence[str], blame: Sequence[str]) -> str:
+        n, pleased, displeased = self.counts.n, self.counts.yes, self.counts.no
+        writers = "One customer wrote about it" if n == 1 else f"{n} customers wrote about it"
+        mean = "" if self.stars is None else f"{self.stars:g} stars"
+        mean = mean and (f", with {mean}" if n == 1 else f", {mean} on average")
+        sides = [f"{pleased} {_are(pleased)} pleased"] if pleased else []
+        sides += [f"{displeased} {_are(displeased)} not{'' if pleased else ' pleased'}"] if displeased else []
+        told = f": {', '.join(sides)}" if n > 1 and sides else ""
+        quoted = [
+            f"{name}: {_quoted(each, ' ')}"
+            for name, each in (("Praise", praise), ("Complaints", blame))
+            if each
+        ]
+        return " ".join([f"{writers}{mean}{told}.", *quoted])
+
+    def _chinese(self, praise: Sequence[str], blame: Sequence[str]) -> str:
+        n, pleased, displeased = self.counts.n, self.counts.yes, self.counts.no
+        mean = "" if self.stars is None else f"，{'平均' if n > 1 else ''}{self.stars:g}星"
+        sides = [f"{count}位{word}" for count, word in ((pleased, "满意"), (displeased, "不满意")) if count]
+        told = f"：{'，'.join(sides)}" if n > 1 and sides else ""
+        quoted = [
+            f"{name}：{_quoted(each, '')}" for name, each in (("好评", praise), ("不满", blame)) if each
+        ]
+        return "".join([f"{n}位顾客写过评价{mean}{told}。", *quoted])
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _quoted(quotes: Sequence[str], between: str = "") -> str:
+    return between.join(f"“{each}”" for each in quotes)
+
+
+def _side_in_english(side: Side, n: int, told: int, quotes: Sequence[str]) -> str:
+    one, many = ("praises it", "praise it") if side == "good" else ("complains", "complain")
+    writers = "one customer who wrote about it" if n == 1 else f"{n} customers who wrote about it"
+    if not told:
+        return f"The {writers} does not {many}." if n == 1 else f"None of the {writers} {one}."
+    who = f"The {writers}" if n == 1 else f"{told} of the {writers}"
+    return f"{who} {one if told == 1 else many}: {_quoted(quotes, ' ')}"
+
+
+def _side_in_chinese(side: Side, n: int, told: int, quotes: Sequence[str]) -> str:
+    what = "好评" if side == "good" else "不满"
+    said = f"{told}位有{what}：{_quoted(quotes, '')}" if told else f"没有人有{what}。"
+    return f"写过评价的{n}位顾客中，{said}"
 
 
 def overall(index: PassageIndex, rows: Sequence[int]) -> Overall:
@@ -97,7 +161,7 @@ def overall(index: PassageIndex, rows: Sequence[int]) -> Overall:
     (praise, n_praise), (blame, n_blame) = told
     mean = round(sum(stars.values()) / len(stars), 1) if stars else None
     pleased, displeased = (sum(own == sign for own in sides.values()) for sign in (1, -1))
-    return Overall(len(votes), mean, pleased, displeased, praise, blame, n_praise, n_blame)
+    return Overall(Counts(len(votes), pleased, displeased), mean, praise, blame, n_praise, n_blame)
 
 
 def _side(stars: float | None, vote: float) -> int:
@@ -122,6 +186,7 @@ def _told(
     return _best([*by_words, *long], index, frozenset(by_words)), len(writers)
 
 
+SPACE = " "
 MAX_CHARS = 160
 LEAST_WORDS = 3
 """A sentence without praise or blame is quoted for one only where it says something: 'too big for our cupboard'."""
