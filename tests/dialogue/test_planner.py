@@ -180,6 +180,20 @@ def test_cheaper_is_below_the_price_in_focus(door: Service) -> None:
     assert all(prices[each] < beside for each in reply.items) or reply.text.startswith("Nothing fits")
 
 
+def test_cheaper_after_a_recommendation_recommends_again(door: Service) -> None:
+    first, cheaper, searched, other = talk(
+        door,
+        "a gift for a camper please",
+        "something cheaper than the second one",
+        "do you have kettles?",
+        "something cheaper",
+    )
+    assert first.tools == ("recommend",) and first.items == ("K1", "T1", "T2") and first.state.wished
+    assert cheaper.tools == ("recommend",) and set(cheaper.items) == {"T2", "K1"}
+    assert [(each.op, each.value, each.unit) for each in cheaper.state.filters] == [("<=", 119.99, "USD")]
+    assert not searched.state.wished and other.tools == ("filter",)
+
+
 def test_the_cheapest_and_the_biggest(door: Service) -> None:
     *_, cheapest, heaviest = talk(door, "tents", "the cheapest", "which is the heaviest?")
     assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"

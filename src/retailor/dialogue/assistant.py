@@ -181,7 +181,9 @@ def _after(state: State, tool: str, arguments: Mapping[str, Any], result: Result
         filters = tuple(Filter(**each) for each in result.data.get("filters", ()))[-MAX_FILTERS:]
         words = str(result.data.get("searched") or arguments.get("text") or "")[:MAX_CHARS]
         listed = result.items[:MAX_LISTED]
-        return replace(state, listed=listed, pair=(), focus=None, words=words, filters=filters)
+        wished = tool == "recommend" and "text" in arguments
+        state = replace(state, words=words, wished=wished, filters=filters)
+        return replace(state, listed=listed, pair=(), focus=None)
     if tool == "compare":
         for item_id in result.items:
             state = focused(state, item_id)

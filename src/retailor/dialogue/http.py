@@ -49,6 +49,7 @@ class StateBody(BaseModel):
     pair: list[Id] = Field(default=[], max_length=4)
     recent: list[MentionState] = Field(default=[], max_length=MAX_RECENT)
     words: Kept = ""
+    wished: bool = False
     filters: list[FilterBody] = Field(default=[], max_length=MAX_FILTERS)
     sort: Sort = "relevance"
     question: Annotated[str, StringConstraints(max_length=500)] = ""
@@ -65,6 +66,7 @@ class StateBody(BaseModel):
             pair=tuple(each for each in self.pair if look(each)),
             recent=tuple(Mention(each.item_id, each.words) for each in self.recent if look(each.item_id)),
             words=self.words,
+            wished=self.wished,
             filters=tuple(each.filter() for each in self.filters),
             sort=self.sort,
             question=self.question,
@@ -82,6 +84,7 @@ class StateBody(BaseModel):
             pair=list(state.pair),
             recent=[MentionState(item_id=each.item_id, words=each.words) for each in state.recent],
             words=state.words,
+            wished=state.wished,
             filters=[FilterBody.of(each) for each in state.filters],
             sort=state.sort,
             question=state.question,

@@ -174,7 +174,7 @@ class OneTurn:
             return None
         kept = tuple(Filter(**each) for each in result.data["filters"])
         words = " ".join([self.state.words, *result.data["wanted"]])[:MAX_CHARS]
-        state = replace(
-            self.state, filters=kept, words=words if result.data["met"] else self.state.words, sort=sort
-        )
+        state = replace(self.state, filters=kept, sort=sort)
+        if result.data["met"] and result.data["wanted"]:
+            state = replace(state, words=words, wished=False)
         return self.listing("narrowed" if result.data["met"] else "unmet", result, state)

@@ -157,7 +157,7 @@ def _recommend(turn: OneTurn) -> Reply | None:
             path = details["category"] or []
             filters = tuple(Filter("category", "=", name) for name in path[-1:])
             state = replace(focused(turn.state, like), words=details["title"][:MAX_CHARS], filters=filters)
-            return turn.listing("similar", result, replace(state, sort="relevance"))
+            return turn.listing("similar", result, replace(state, sort="relevance", wished=False))
     if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
         return None
     wish = without_chatter(turn.said) or turn.said
@@ -166,7 +166,8 @@ def _recommend(turn: OneTurn) -> Reply | None:
         turn.calls.pop()
         return None
     filters = tuple(Filter(**each) for each in result.data["filters"])
-    return turn.listing("recommended", result, replace(turn.state, words=wish[:MAX_CHARS], filters=filters))
+    state = replace(turn.state, words=wish[:MAX_CHARS], wished=True, filters=filters)
+    return turn.listing("recommended", result, state)
 
 
 def _first(turn: OneTurn) -> Reply | None:
@@ -230,6 +231,12 @@ def _cheaper(turn: OneTurn) -> Reply | None:
     bound = round(details["price"] - 0.01 if op == "<=" else details["price"] + 0.01, 2)
     others = tuple(each for each in state.filters if (each.field, each.op) != ("price", op))
     currency = currency_of(details.get("currency") or "")
+    if state.wished and op == "<=":
+        result = turn.call("recommend", text=state.words, max_price=bound, currency=currency, k=N_SHOWN)
+        if result.items:
+            filters = tuple(Filter(**each) for each in result.data["filters"])
+            return turn.listing("recommended", result, replace(state, filters=filters))
+        turn.calls.pop()
     return turn.narrow("", (*others, Filter("price", op, bound, currency)), state.sort, force=True)
 
 
@@ -303,7 +310,8 @@ def _brand(turn: OneTurn) -> Reply | None:
     if not turn.asked("brand") or not turn.asked("find", "more") or not details or not details["brand"]:
         return None
     result = turn.call("search", text=details["brand"], k=N_SHOWN)
-    return turn.listing("found", result, replace(turn.state, words=details["brand"], filters=()))
+    state = replace(turn.state, words=details["brand"], wished=False, filters=())
+    return turn.listing("found", result, state)
 
 
 def _one(referred: Referred | None) -> str | None:
@@ -393,6 +401,7 @@ def _search(turn: OneTurn) -> Reply | None:
     state = replace(
         turn.state,
         words=(data["searched"] or text)[:MAX_CHARS],
+        wished=False,
         filters=filters,
         sort="relevance",
         question="",

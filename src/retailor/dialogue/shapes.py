@@ -92,6 +92,8 @@ class State:
     """Products that were in focus, the latest last."""
     words: str = ""
     """What was searched for last, without the filters."""
+    wished: bool = False
+    """Whether the words are a wish that products were recommended for."""
     filters: tuple[Filter, ...] = ()
     sort: Sort = "relevance"
     question: str = ""

@@ -82,6 +82,10 @@ class RecommendArguments(_Arguments):
         default="", description="A wish in words."
     )
     item_id: ItemId | None = Field(default=None, description="A product that others should be like.")
+    max_price: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Only what costs no more."
+    )
+    currency: str = Field(default="", max_length=3, pattern="^([A-Z]{3})?$", description="Of max_price.")
     k: Few = 5
 
 
@@ -287,11 +291,15 @@ def _recommend(door: Door, asked: RecommendArguments) -> Result:
     """For a wish, or like an item. Prices in the wish are kept to."""
     seen = () if asked.item_id is None else (asked.item_id,)
     bounds = _prices(door, asked.text)
+    if asked.max_price is not None:
+        bounds = (*bounds, Filter("price", "<=", asked.max_price, asked.currency))
     query = RecommendQuery(
         item_ids=seen,
         text=asked.text or None,
         k=N_READ if bounds else asked.k,
         exclude=seen,
+        max_price=asked.max_price,
+        currency="" if asked.max_price is None else asked.currency,
         by="similar" if seen else "customer",
     )
     found = door.ask("recommend", query).answer.items
