@@ -113,7 +113,7 @@ def test_a_sentence_of_many_is_quoted_before_one_of_the_same_kind(answerer: Answ
 
 def test_a_question_of_no_known_kind_needs_a_word_in_common(answerer: Answerer) -> None:
     index = answerer._fitted()
-    other = FEATURES.index("of_another_kind")
+    other = FEATURES.index("beside")
 
     def refused(question: str, item: str) -> list[bool]:
         vector = answerer.encoder.encode([question], role="query")[0]
@@ -128,6 +128,7 @@ def test_a_question_of_no_known_kind_needs_a_word_in_common(answerer: Answerer) 
     assert all(refused("did you use it on Sundays?", "k")), "'use' is a word of any question"
     assert not any(refused("能刻字吗", "k")), "no word can be shared by two scripts"
     assert not ask(answerer, "can it be engraved?", "k").known
+    assert ask(answerer, "does it fit the cupboard?", "k").known
 
 
 def test_noise_that_is_cancelled_is_no_order() -> None:

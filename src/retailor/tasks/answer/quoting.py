@@ -9,8 +9,9 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer import wording
-from retailor.tasks.answer.evidence.features import is_yes_no, of_one_script
+from retailor.tasks.answer.evidence.features import is_beside, is_yes_no, of_one_script
 from retailor.tasks.answer.evidence.index import PassageIndex
 from retailor.tasks.answer.forms import compared
 from retailor.tasks.answer.forms.assortment import SHOWN, Range, range_in
@@ -298,7 +299,11 @@ class Quoting:
 
     def _on_page(self, item_id: str, question: str, vector: NDArray[np.float32]) -> list[Evidence]:
         rows = self.index.best_of(question, vector, self.index.page(item_id), self.settings.n_candidates)
-        own = self._ranked(question, vector, rows, self.index.topic(item_id), 0.0)
+        topic = self.index.topic(item_id)
+        if limit_in(question) is None:  # 'under two kilos?' asks for a value by no word of its own
+            asked = set(content_words(question)) - topic
+            rows = rows[[not is_beside(question, asked, self.index.matches[row]) for row in rows.tolist()]]
+        own = self._ranked(question, vector, rows, topic, 0.0)
         return sorted([*own, *self._rules(question, vector)], key=lambda each: -each.score)
 
     def _rules(self, question: str, vector: NDArray[np.float32]) -> list[Evidence]:

@@ -7,7 +7,7 @@ so that a probability learned from them can also say that none of them answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ _SAYS_YES_NO = re.compile(
 FEATURES = (
     "words", "words_log", "cosine", "cosine_above_chance", "question_covered", "passage_covered",
     "name_in_question", "kind_told", "kind_missed", "kind_named", "quantity_told", "of_another_kind",
-    "number_given", "number_missed", "yes_no_given",
+    "beside", "number_given", "number_missed", "yes_no_given",
     "is_attribute", "is_title", "is_review", "is_answer", "length",
     "cosine_of_attribute", "words_of_attribute",
 )  # fmt: skip
@@ -61,6 +61,17 @@ _WEAK = frozenset(
 def of_one_script(question: str, text: str) -> bool:
     """Whether both are written with Chinese characters, or neither: others share no word."""
     return (HAS_CHINESE.search(question) is None) == (HAS_CHINESE.search(text) is None)
+
+
+def is_beside(question: str, asked: Set[str], text: str, told: Sequence[str] | None = None) -> bool:
+    """Whether a passage has no word of a question whose kind is not known: only its sound speaks for it.
+
+    `asked`: the question's content words but those that name the item; `told`: the passage's. Of HetPQA's
+    judged passages that answer such a question 13 in 100 are so, of the others half.
+    """
+    if kinds.asked(question) or not asked or not of_one_script(question, text):
+        return False
+    return not ((asked - _WEAK) or asked) & set(content_words(text) if told is None else told)
 
 
 def is_yes_no(question: str) -> bool:
@@ -140,16 +151,6 @@ class _Asked:
             len(name & self.idf.keys()) / len(name) if name else 0.0,
         )
 
-    def is_beside(self, text: str, told: Sequence[str]) -> bool:
-        """Whether a passage has no word of a question whose kind is not known: only its sound speaks for it.
-
-        Of HetPQA's judged passages that answer such a question 13 in 100 are so, of the others half.
-        """
-        if self.wanted or not of_one_script(self.question, text):
-            return False
-        asked = (self.idf.keys() - _WEAK) or self.idf.keys()
-        return bool(asked) and not asked & set(told)
-
     def kinds_told(self, text: str, words_told: Sequence[str], label: str, source: str) -> tuple[float, ...]:
         """From 'kind_told' to 'yes_no_given'."""
         shared = sum(kinds.tells(kind, self.question, text) for kind in self.wanted) / max(
@@ -162,7 +163,8 @@ class _Asked:
             bool(self.wanted) and not shared,
             any(kind.name in kinds.told(label) for kind in self.wanted),
             bool(measures & kinds.dimensions(text)),
-            kinds.of_another_kind(self.question, text, source) or self.is_beside(text, words_told),
+            kinds.of_another_kind(self.question, text, source),
+            is_beside(self.question, self.idf.keys(), text, words_told),
             self.number and has_number,
             self.number and not has_number,
             self.yes_no and says_yes_no(text),

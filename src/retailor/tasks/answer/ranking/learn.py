@@ -46,12 +46,13 @@ class Learner:
     def ranker(self, cases: Sequence[Case], synthetic: Synthetic) -> tuple[Ranker, dict[str, Any]]:
         """The ranker, and what taught it.
 
-        From evidence where the questions have it, else from their answers, and from made questions; what is
-        learned is kept as far as it wins on wordings that it was not learned from.
+        From evidence where the questions have it, made ones beside it, else from their answers; what
+        is learned is kept as far as it wins on wordings that it was not learned from. Made questions alone
+        teach the bound only: others of their kind are no judge of what was learned from them.
         """
         taught, told = self._taught(cases)
         lists, folds, held = self._from_questions(cases, told, with_page=taught != "answers")
-        if taught != "answers":
+        if taught == "evidence":
             own = self._pages([case for case in synthetic.learn if case.texts])
             lists, folds = [*lists, *own], np.concatenate([folds, np.full(len(own), ALWAYS)])
         if synthetic.choose:
