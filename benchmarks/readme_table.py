@@ -163,6 +163,9 @@ CLAIMS = (
     Claim("answer_by_hand", "the same", "useful or rightly silent",
           {"minilm, a shop without questions": "without the shop's questions"}, ours="minilm",
           setting="encoder = 'minilm'"),
+    Claim("answer_by_hand", "asked of products whose pages do not tell, the same (less is better)",
+          "answered, though no page tells", {"e5, a shop without questions": "without the shop's questions"},
+          ours="e5", setting="encoder = 'auto', which takes e5 here"),
     Claim("dialogue", f"turns of conversations with the demo shop, English and Chinese ({AGAIN})",
           "turns right", {"each turn alone": "each turn alone"}),
     *(
