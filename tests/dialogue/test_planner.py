@@ -194,6 +194,12 @@ def test_cheaper_after_a_recommendation_recommends_again(door: Service) -> None:
     assert not searched.state.wished and other.tools == ("filter",)
 
 
+@pytest.mark.parametrize("said", ["something like the second one", "more from this brand"])
+def test_what_is_alike_or_of_a_brand_is_no_wish(door: Service, said: str) -> None:
+    wish, focus, other = talk(door, "a gift for a camper please", "how heavy is the second one?", said)
+    assert wish.state.wished and focus.state.wished and not other.state.wished and other.items
+
+
 def test_the_cheapest_and_the_biggest(door: Service) -> None:
     *_, cheapest, heaviest = talk(door, "tents", "the cheapest", "which is the heaviest?")
     assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"

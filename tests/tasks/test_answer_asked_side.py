@@ -107,6 +107,7 @@ do the batteries last long?
 卫生间潮湿能放吗
 破洞能补吗
 can it get wet?
+能用太阳能充电吗
 """
 OF_THE_BAD_SIDE = """
 is it heavy?
@@ -143,6 +144,8 @@ does the colour fade?
 会卡住吗
 贵不贵
 会不会太小
+会不会太厚
+is it likely to leak?
 are the straps uncomfortable?
 is the motor noisy?
 has anyone had it leak?

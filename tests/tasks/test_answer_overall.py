@@ -9,10 +9,14 @@ import pytest
 
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
-from retailor.tasks.answer.evidence.features import FEATURES, is_yes_no
+from retailor.tasks.answer.evidence.features import FEATURES, is_beside, is_yes_no
+from retailor.tasks.answer.evidence.index import PassageIndex
+from retailor.tasks.answer.evidence.passages import passages
 from retailor.tasks.answer.forms.overall import overall, side_asked
 from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.ranking import ranker as ranking
+from retailor.tasks.answer.ranking import templates
+from retailor.tasks.answer.ranking.synthetic import synthetic_cases
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Counts
 from retailor.testing.toys import HashEncoder
 
@@ -149,3 +153,105 @@ def test_what_was_learned_has_to_be_surely_better() -> None:
     base["made"][:30] = 0.0
     assert ranking._is_ahead(ahead, base)
     assert not ranking._is_ahead({**ahead, "own": np.zeros(9)}, {**base, "own": np.ones(9)})
+
+
+def _of_reviews(reviews: list[tuple[str, float | None]]) -> tuple[PassageIndex, list[int]]:
+    rows = [
+        {"review_id": f"r{n}", "item_id": "k", "text": text, "rating": stars}
+        for n, (text, stars) in enumerate(reviews)
+    ]
+    shop = Shop.of(reviews=pl.DataFrame(rows))
+    table = passages(shop, max_per_item=99, max_review_sentences=99, max_chars=999)
+    index = PassageIndex.of(table, HashEncoder(16))
+    return index, index.page("k").tolist()
+
+
+@pytest.mark.parametrize(
+    ("reviews", "blame"),
+    [
+        # what blames in words before what only its stars blame
+        ([("Too big for our cupboard.", 1.0), ("Awful thing.", 1.0)], ["Awful thing.", "Too big for our cupboard."]),
+        # a sentence that says nothing is no complaint, whatever its stars
+        ([("Used it twice.", 1.0), ("Too big for our cupboard.", 1.0)], ["Too big for our cupboard."]),
+        # one that a pleased customer writes too is none either
+        ([("We have two of them here.", 1.0), ("We have two of them here.", 5.0)], []),
+        # long ones last
+        ([("Awful: " + "we tried it again and again " * 8, 1.0), ("The lid is flimsy.", 1.0)], ["The lid is flimsy.", ("Awful: " + "we tried it again and again " * 8).strip()]),
+        # another review's before a second of the same, another matter's before the same one's
+        ([("The lid is flimsy. The sound is awful.", 1.0), ("It leaks.", 1.0)], ["The lid is flimsy.", "It leaks.", "The sound is awful."]),
+        ([("It leaks.", 1.0), ("It leaked at once.", 1.0), ("The sound is awful.", 1.0)], ["It leaks.", "The sound is awful.", "It leaked at once."]),
+    ],
+)  # fmt: skip
+def test_what_says_most_is_quoted_first(reviews: list[tuple[str, float | None]], blame: list[str]) -> None:
+    index, rows = _of_reviews(reviews)
+    assert [index.texts[row].strip(".") for row in overall(index, rows).blame] == [
+        each.strip(".") for each in blame
+    ]
+
+
+def test_a_sentence_that_a_checked_fact_denies_is_not_quoted(
+    answerer: Answerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "retailor.tasks.answer.quoting.contradicted",
+        lambda text, facts, source: "denied" if "sticks" in text else None,
+    )
+    assert "sticks" not in ask(answerer, "any complaints?", "k").text
+
+
+def test_the_name_of_the_product_is_no_matter_in_common(answerer: Answerer) -> None:
+    assert not ask(answerer, "can the Brook kettle be engraved?", "k").known
+
+
+def test_a_question_without_a_word_of_its_own_is_not_barred() -> None:
+    assert not is_beside("is it it?", set(), "The lid is solid.")
+    assert is_beside("does it come with a sack?", {"come", "sack"}, "Comes in mustard.")
+    assert not is_beside("does it come?", {"come"}, "Comes in mustard.")
+
+
+def test_an_earlier_answer_is_found_by_its_question_and_another_script_stays_out() -> None:
+    shop = Shop.of(
+        items=pl.DataFrame([{"item_id": "k", "title": "Brook kettle"}]),
+        questions=pl.DataFrame(
+            [{"question_id": "q", "item_id": "k", "question": "Does it fit the drawer?", "answer": "It does, easily."}]
+        ),
+        reviews=pl.DataFrame([{"review_id": "r", "item_id": "k", "text": "随便写一句，抽屉里也放得下。", "rating": 3.0}]),
+    )  # fmt: skip
+    answerer = Answerer(HashEncoder(64), None, AnswerSettings(caution=0.01)).fit(shop)
+    answer = ask(answerer, "will it fit my drawer?", "k")
+    assert answer.known and "It does, easily." in answer.text
+    assert all(each.source != "review" for each in answer.evidence)
+    assert not ask(answerer, "will it fit my drawer?", "k").text.count("抽屉")
+
+
+def test_made_questions_alone_set_the_bound_and_teach_no_ranker(answerer: Answerer) -> None:
+    assert answerer.log["taught_by"] == "the default"
+    assert set(answerer.log["right_by_share"]) == {0.0}
+
+
+def test_questions_that_hardly_a_page_tells_are_among_the_made_ones() -> None:
+    items = [
+        {"item_id": f"i{n}", "title": f"thing {n}",
+         "attributes": [{"name": "Weight", "value": f"{n} kg"}, {"name": "Prizes", "value": "won prizes"}]}
+        for n in range(1, 40)
+    ]  # fmt: skip
+    table = passages(
+        Shop.of(items=pl.DataFrame(items)), max_per_item=99, max_review_sentences=9, max_chars=99
+    )
+    index = PassageIndex.of(table, HashEncoder(16))
+    made = synthetic_cases(index, list(index.titles), "choose", n=60, max_page=9, seed=0)
+    asked_for = {each.question for each in made if not any(each.relevant)}
+    assert asked_for & set(templates.untold(chinese=False, use="choose"))
+    everything = {
+        case.question
+        for use in ("learn", "choose", "judge")
+        for case in synthetic_cases(index, list(index.titles), use, n=60, max_page=9, seed=0)  # type: ignore[arg-type]
+        if not any(case.relevant)
+    }
+    assert "Has it won any prizes?" not in everything, "these pages do tell it"
+
+
+def test_an_inflected_word_is_the_same_word() -> None:
+    (kind,) = kinds.asked("does it have zippers?")
+    assert kinds.tells(kind, "does it have zippers?", "One zipper at the side.")
+    assert "cancelling" not in [each.name for each in kinds.asked("does it have echo cancelling?")]
