@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from fastapi.testclient import TestClient
 
 from retailor.dialogue.http import StateBody
 from retailor.dialogue.planner import respond
-from retailor.dialogue.shapes import MAX_FILTERS, State
+from retailor.dialogue.shapes import MAX_FILTERS, Mention, State, Turn
 from retailor.serve.app import make_app
 from retailor.serve.service import Service
 from retailor.serve.settings import ServeSettings
 from retailor.shop.tables import Shop
+from retailor.tasks.search.shapes import Filter
 from retailor.testing.serving import toy_run
 
 
@@ -222,3 +224,14 @@ def test_the_command_speaks_mcp_on_its_standard_streams(shop: Shop, tmp_path: Pa
             return await _shop(session)
 
     _check(*_apart(visit))
+
+
+def test_a_state_comes_back_from_the_client_as_it_went(door: Service) -> None:
+    state = State(
+        language="zh", focus="T1", listed=("T1", "T2"), pair=("T1", "T3"), recent=(Mention("T2", "tents"),),
+        words="a wish", wished=True, filters=(Filter("price", "<=", 5.0, "USD"),), sort="price",
+        question="how heavy is it?", turns=(Turn("hi", "hello"),), n_unknown=1,
+    )  # fmt: skip
+    told = {each.name for each in fields(State) if getattr(state, each.name) != getattr(State(), each.name)}
+    assert told == {each.name for each in fields(State)}
+    assert StateBody.of(state).state(door) == state
