@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from retailor.dialogue.assistant import MAX_CALLS, MAX_ROUNDS, Assistant
+from retailor.dialogue.assistant import MAX_CALLS, MAX_ROUNDS, Assistant, _after
 from retailor.dialogue.chat import talker
 from retailor.dialogue.faithful import refusal
 from retailor.dialogue.planner import respond
-from retailor.dialogue.shapes import Call, State
+from retailor.dialogue.shapes import Call, Result, State
 from retailor.dialogue.tools import TOOLS
 from retailor.models.endpoints.endpoint import Endpoint, RemoteSettings
 from retailor.serve.service import Service
@@ -161,3 +161,10 @@ def test_a_list_may_be_numbered(door: Service) -> None:
     )
     assert refusal(text, "kettles", [call]) is None
     assert refusal(text.replace("35.00", "55.00"), "kettles", [call]) is not None
+
+
+def test_a_wish_that_a_model_recommended_for_is_kept_as_one() -> None:
+    found = Result({"items": []}, ("T1", "T2"))
+    assert _after(State(), "recommend", {"text": "a gift"}, found).wished
+    assert not _after(State(wished=True), "recommend", {"item_id": "T1"}, found).wished
+    assert not _after(State(wished=True), "search", {"text": "tents"}, found).wished
