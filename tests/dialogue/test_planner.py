@@ -15,8 +15,10 @@ from retailor.dialogue.planner import MAX_SAID, respond, tidy
 from retailor.dialogue.pointing import CODE
 from retailor.dialogue.refer import counts_too_far, says_brand
 from retailor.dialogue.shapes import MAX_LISTED, MAX_RECENT, MAX_TURNS, Reply, State
+from retailor.dialogue.tools import TOOLS
 from retailor.errors import ServeError
 from retailor.serve.service import Service
+from retailor.tasks.recommend.shapes import RecommendQuery
 
 
 def talk(door: Service, *says: str) -> list[Reply]:
@@ -198,6 +200,15 @@ def test_cheaper_after_a_recommendation_recommends_again(door: Service) -> None:
 def test_what_is_alike_or_of_a_brand_is_no_wish(door: Service, said: str) -> None:
     wish, focus, other = talk(door, "a gift for a camper please", "how heavy is the second one?", said)
     assert wish.state.wished and focus.state.wished and not other.state.wished and other.items
+
+
+def test_the_recommender_is_asked_below_the_price(door: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    plain = door.ask
+    monkeypatch.setattr(door, "ask", lambda kind, query: asked.append(query) or plain(kind, query))
+    TOOLS["recommend"](door, {"text": "a gift", "max_price": 60.0, "currency": "USD"})
+    (query,) = [each for each in asked if isinstance(each, RecommendQuery)]
+    assert (query.max_price, query.currency) == (60.0, "USD")
 
 
 def test_the_cheapest_and_the_biggest(door: Service) -> None:

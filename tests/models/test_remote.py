@@ -115,6 +115,16 @@ def test_an_endpoint_that_nobody_closes_leaves_no_socket_open() -> None:
     assert [str(each.message) for each in told if each.category is ResourceWarning] == []
 
 
+def test_a_closed_endpoint_has_closed_its_client_and_opens_another() -> None:
+    with OpenAIServer() as server:
+        model = generator(server)
+        model.generate(["a"], max_tokens=5)
+        client = model._endpoint._client
+        model.close()
+        assert client.is_closed() and model.generate(["b"], max_tokens=5) == ["echo: b"]
+        model.close()
+
+
 def test_a_declined_reply_is_an_empty_text() -> None:
     said = {"choices": [{"message": {"role": "assistant", "content": None}}]}
     with OpenAIServer(script=[Scripted(body=said)]) as server:

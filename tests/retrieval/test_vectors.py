@@ -62,10 +62,11 @@ def test_a_graph_finds_what_has_the_greatest_inner_product(
         VectorIndex.with_graph(table[:, :2], tmp_path / "graph")
 
 
-def test_a_graph_of_before_is_read() -> None:
+def test_a_graph_of_before_is_read(tmp_path: Path) -> None:
     table, asked = _unit(500, 5, 3)[:, :4], _unit(20, 4, seed=1)
     with_rest = np.concatenate([table, np.sqrt(1 - (table**2).sum(axis=1, keepdims=True))], axis=1)
-    before = VectorIndex(table, "approximate", VectorIndex.build(with_rest, method="approximate").graph)
+    VectorIndex.build(with_rest, method="approximate").save_graph(tmp_path / "graph")
+    before = VectorIndex.with_graph(table, tmp_path / "graph")
     assert vectors.recall(before, asked, 5).mean() > 0.97
 
 
