@@ -11,94 +11,15 @@ import re
 from functools import lru_cache
 
 from retailor.scripts import HAN
-from retailor.tasks.answer.forms.sides import BAD, GOOD
+from retailor.tasks.answer.forms.sides import BAD, GOOD, listed
 
 # Further words of questions: verbs and nouns of the bad side as they stand behind 'does it' and 'are there any'.
-_BAD_ASKED = [
-    "wobble",
-    "scratch",
-    "fade",
-    "peel",
-    "rattle",
-    "rattles",
-    "squeak",
-    "squeaks",
-    "creak",
-    "creaks",
-    "shrink",
-    "shrinks",
-    "stain",
-    "stains",
-    "slip",
-    "slips",
-    "tip",
-    "tips",
-    "burn",
-    "stick",
-    "bend",
-    "bends",
-    "warp",
-    "warps",
-    "break",
-    "breaks",
-    "breaking",
-    "flicker",
-    "lag",
-    "overheat",
-    "clog",
-    "irritate",
-    "irritates",
-    "itch",
-    "itches",
-    "hurt",
-    "hurts",
-    "shed",
-    "sheds",
-    "pill",
-    "leaking",
-    "rusting",
-    "jamming",
-    "burning",
-    "smelling",
-    "slipping",
-    "rattling",
-    "squeaking",
-    "fading",
-    "peeling",
-    "cracking",
-    "tearing",
-    "noise",
-    "noises",
-    "odour",
-    "odor",
-    "problem",
-    "problems",
-    "issue",
-    "issues",
-    "trouble",
-    "complaint",
-    "complaints",
-    "fault",
-    "faults",
-    "defect",
-    "defects",
-    "bad",
-    "harmful",
-    "toxic",
-    "掉毛",
-    "起球",
-    "变形",
-    "开裂",
-    "打滑",
-    "毛病",
-    "缺点",
-    "问题",
-    "卡纸",
-    "发热",
-    "发烫",
-    "差吗",
-    "差不差",
-]
+_BAD_ASKED = listed("""
+wobble scratch fade peel rattle rattles squeak squeaks creak creaks shrink shrinks stain stains slip slips tip tips burn stick bend bends
+warp warps break breaks breaking flicker lag overheat clog irritate irritates itch itches hurt hurts shed sheds pill leaking rusting jamming
+burning smelling slipping rattling squeaking fading peeling cracking tearing noise noises odour odor problem problems issue issues trouble
+complaint complaints fault faults defect defects bad harmful toxic 掉毛 起球 变形 开裂 打滑 毛病 缺点 问题 卡纸 发热 发烫 差吗 差不差
+""")  # fmt: skip
 _HAN_WORD = re.compile(f"[{HAN}]")
 _BAD_EN = frozenset(word for word in (*BAD, *_BAD_ASKED) if not _HAN_WORD.search(word))
 _GOOD_EN = frozenset(word for word in GOOD if not _HAN_WORD.search(word))
@@ -122,317 +43,45 @@ _CIRCUMSTANCE = re.compile(
 )
 # An end: 'hard to clean' asks of what is hard; 'likely to leak' of what leaks.
 _END = re.compile(r"\b([\w'’-]+) to (?!the\b|a\b|my\b|it\b)\w+(?: [\w'’-]+)*")
-_LEADS_ON = frozenset(
-    [
-        "likely",
-        "going",
-        "tend",
-        "tends",
-        "prone",
-        "start",
-        "starts",
-        "started",
-        "begin",
-        "begins",
-        "seem",
-        "seems",
-        "appear",
-        "appears",
-        "have",
-        "has",
-        "used",
-        "known",
-    ]
-)
-_BETWEEN = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "any",
-        "some",
-        "no",
-        "not",
-        "such",
-        "too",
-        "so",
-        "very",
-        "really",
-        "quite",
-        "rather",
-        "bit",
-        "little",
-        "lot",
-        "lots",
-        "much",
-        "many",
-        "more",
-        "ever",
-        "still",
-        "easily",
-        "quickly",
-        "often",
-        "always",
-        "strong",
-        "bad",
-        "nasty",
-        "awful",
-        "horrible",
-        "terrible",
-        "big",
-        "huge",
-        "constant",
-        "weird",
-        "funny",
-        "chemical",
-        "plastic",
-    ]
-)
+_LEADS_ON = frozenset(listed("""
+likely going tend tends prone start starts started begin begins seem seems appear appears have has used known
+"""))  # fmt: skip
+_BETWEEN = frozenset(listed("""
+a an the any some no not such too so very really quite rather bit little lot lots much many more ever still easily quickly often always
+strong bad nasty awful horrible terrible big huge constant weird funny chemical plastic
+"""))  # fmt: skip
 # What may stand before a bad word that is said of the product, be it 'a heavy bag' or 'any noise'.
-_SAID_OF_IT = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "isn't",
-        "aren't",
-        "have",
-        "has",
-        "had",
-        "having",
-        "got",
-        "make",
-        "makes",
-        "get",
-        "gets",
-        "getting",
-        "feel",
-        "feels",
-        "look",
-        "looks",
-        "seem",
-        "seems",
-        "sound",
-        "sounds",
-        "there",
-        "it",
-        "they",
-        "this",
-        "that",
-        "these",
-        "those",
-        "cause",
-        "causes",
-        "leave",
-        "leaves",
-        "give",
-        "gives",
-        "any",
-    ]
-)
+_SAID_OF_IT = frozenset(listed("""
+is are was were be been being isn't aren't have has had having got make makes get gets getting feel feels look looks seem seems sound sounds
+there it they this that these those cause causes leave leaves give gives any
+"""))  # fmt: skip
 # What takes a bad thing away, or puts up with it.
-_REMEDIES = frozenset(
-    [
-        "remove",
-        "removes",
-        "removing",
-        "stop",
-        "stops",
-        "stopping",
-        "fix",
-        "fixes",
-        "prevent",
-        "prevents",
-        "preventing",
-        "reduce",
-        "reduces",
-        "block",
-        "blocks",
-        "cover",
-        "covers",
-        "hide",
-        "hides",
-        "clean",
-        "cleans",
-        "kill",
-        "kills",
-        "treat",
-        "treats",
-        "absorb",
-        "absorbs",
-        "eliminate",
-        "eliminates",
-        "rid",
-        "help",
-        "helps",
-        "handle",
-        "handles",
-        "hold",
-        "holds",
-        "carry",
-        "carries",
-        "fit",
-        "fits",
-        "resist",
-        "resists",
-        "survive",
-        "survives",
-        "mend",
-        "repair",
-        "repairs",
-        "patch",
-        "seal",
-        "seals",
-        "dissolve",
-        "mask",
-        "masks",
-        "heal",
-        "relieve",
-        "relieves",
-        "soothe",
-        "cut",
-        "cuts",
-        "filter",
-        "filters",
-        "take",
-        "takes",
-        "withstand",
-        "detect",
-        "detects",
-    ]
-)
+_REMEDIES = frozenset(listed("""
+remove removes removing stop stops stopping fix fixes prevent prevents preventing reduce reduces block blocks cover covers hide hides clean
+cleans kill kills treat treats absorb absorbs eliminate eliminates rid help helps handle handles hold holds carry carries fit fits resist
+resists survive survives mend repair repairs patch seal seals dissolve mask masks heal relieve relieves soothe cut cuts filter filters take
+takes withstand detect detects
+"""))  # fmt: skip
 # Of these there may be a version: 'is there a small one?', 'does it have a dark cover?'.
-_VERSIONS = frozenset(["small", "dark", "cheap", "hard", "slow", "tight", "heavy", "thin"])
-_ARTICLES = frozenset(
-    ["the", "a", "an", "your", "its", "their", "my", "our", "this", "that", "these", "those", "any"]
-)
-_FUNCTION = frozenset(
-    [
-        "to",
-        "for",
-        "in",
-        "on",
-        "at",
-        "of",
-        "with",
-        "and",
-        "or",
-        "but",
-        "if",
-        "when",
-        "than",
-        "as",
-        "by",
-        "from",
-        "after",
-        "before",
-        "over",
-        "during",
-        "under",
-        "the",
-        "a",
-        "an",
-        "it",
-        "its",
-        "my",
-        "your",
-        "our",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "me",
-        "you",
-        "us",
-        "them",
-        "is",
-        "are",
-        "was",
-        "does",
-        "do",
-        "did",
-        "can",
-        "will",
-        "would",
-        "inside",
-        "outside",
-        "there",
-        "here",
-        "then",
-        "now",
-        "at",
-        "all",
-        "again",
-        "much",
-        "enough",
-        "at",
-        "too",
-        "either",
-        "though",
-        "while",
-        "once",
-        "because",
-        "so",
-        "every",
-        "each",
-        "without",
-        "within",
-        "up",
-        "down",
-        "out",
-        "off",
-        "apart",
-        "away",
-        "off",
-        "together",
-        "easily",
-        "quickly",
-        "often",
-        "ever",
-        "still",
-        "yet",
-        "already",
-        "immediately",
-    ]
-)
+_VERSIONS = frozenset(listed("""
+small dark cheap hard slow tight heavy thin
+"""))  # fmt: skip
+_ARTICLES = frozenset(listed("""
+the a an your its their my our this that these those any
+"""))  # fmt: skip
+_FUNCTION = frozenset(listed("""
+to for in on at of with and or but if when than as by from after before over during under the a an it its my your our their this that these
+those me you us them is are was does do did can will would inside outside there here then now at all again much enough at too either though
+while once because so every each without within up down out off apart away off together easily quickly often ever still yet already
+immediately
+"""))  # fmt: skip
 
 # Chinese: descriptions, which may belong to a noun behind them (小狗, 硬地板), and what undoes a bad thing.
 _BAD_ZH = sorted((word for word in (*BAD, *_BAD_ASKED) if _HAN_WORD.search(word)), key=len, reverse=True)
 _GOOD_ZH = sorted((word for word in GOOD if _HAN_WORD.search(word)), key=len, reverse=True)
-_DESCRIBES_ZH = frozenset(
-    [
-        "硬",
-        "粗糙",
-        "薄",
-        "松",
-        "吵",
-        "暗",
-        "重",
-        "沉",
-        "笨重",
-        "湿",
-        "油腻",
-        "小",
-        "太小",
-        "贵",
-        "太贵",
-        "臭",
-        "慢",
-        "危险",
-        "破",
-        "模糊",
-        "麻烦",
-        "敷衍",
-        "闷",
-        "糊",
-        "坏",
-    ]
-)
+_DESCRIBES_ZH = frozenset(listed("""
+硬 粗糙 薄 松 吵 暗 重 沉 笨重 湿 油腻 小 太小 贵 太贵 臭 慢 危险 破 模糊 麻烦 敷衍 闷 糊 坏
+"""))  # fmt: skip
 _WORD_ZH = re.compile(f"(?:{'|'.join(map(re.escape, sorted((*_BAD_ZH, *_GOOD_ZH), key=len, reverse=True)))})")
 _TAIL_ZH = re.compile(r"$|[吗么嘛吧呢啊不没有？?，,。！!一得起了点些]|的[吗么嘛呢吧？?]|的$|的话")
 # 洗掉 takes away, 掉色 does not; 皮肤容易过敏能用吗 asks what it can be used for.

@@ -63,6 +63,13 @@ def side_asked(question: str, topic: frozenset[str] = frozenset()) -> Side | Non
     return None
 
 
+MAX_CHARS = 160
+"""Longer sentences are quoted last."""
+LEAST_WORDS = 3
+"""A sentence without praise or blame is quoted for one only where it says something: 'too big for our cupboard'."""
+_OF_THE_SHOP = frozenset(("delivery", "service", "packing"))
+
+
 @dataclass(frozen=True)
 class Overall:
     """What the reviews of an item say of it on the whole. Rows of the index are of sentences."""
@@ -184,13 +191,6 @@ def _told(
     writers |= {review for review, own in sides.items() if own == sign}
     long = [row for row in others if len(content_words(index.texts[row])) >= LEAST_WORDS]
     return _best([*by_words, *long], index, frozenset(by_words)), len(writers)
-
-
-SPACE = " "
-MAX_CHARS = 160
-LEAST_WORDS = 3
-"""A sentence without praise or blame is quoted for one only where it says something: 'too big for our cupboard'."""
-_OF_THE_SHOP = frozenset(("delivery", "service", "packing"))
 
 
 def _best(rows: Sequence[int], index: PassageIndex, by_words: frozenset[int]) -> tuple[int, ...]:
