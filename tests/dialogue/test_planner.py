@@ -211,6 +211,12 @@ def test_the_recommender_is_asked_below_the_price(door: Service, monkeypatch: py
     assert (query.max_price, query.currency) == (60.0, "USD")
 
 
+def test_what_is_near_and_cheaper_is_not_said_to_fit(door: Service) -> None:
+    first, cheaper = talk(door, "bivouac", "something cheaper than the first one")
+    assert first.text.startswith("Nothing matches these words") and cheaper.items
+    assert cheaper.text.startswith("Nothing matches these words")
+
+
 def test_the_cheapest_and_the_biggest(door: Service) -> None:
     *_, cheapest, heaviest = talk(door, "tents", "the cheapest", "which is the heaviest?")
     assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"

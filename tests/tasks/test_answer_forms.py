@@ -185,6 +185,12 @@ def test_opinions_are_counted_by_review_and_side(answerer: Answerer) -> None:
     assert ask(answerer, "Is the sound good?").verdict == "depends"
 
 
+def test_to_bits_is_no_blame() -> None:
+    assert (
+        polarity("我家猫爱得不行。") == 0 and polarity("喜欢得不得了。") == 1 and polarity("质量不行。") == -1
+    )
+
+
 def test_a_choice_in_chinese_asks_for_yes_or_no() -> None:
     for question in (
         "重不重",

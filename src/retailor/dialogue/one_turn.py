@@ -177,4 +177,5 @@ class OneTurn:
         state = replace(self.state, filters=kept, sort=sort)
         if result.data["met"] and result.data["wanted"]:
             state = replace(state, words=words, wished=False)
-        return self.listing("narrowed" if result.data["met"] else "unmet", result, state)
+        head = "unmet" if not result.data["met"] else "nearest" if result.data["is_nearest"] else "narrowed"
+        return self.listing(head, result, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 _WORDS = OpinionWords((*PRAISE, *GOOD), (*BLAME, *BAD))
 _SIDES = frozenset(word for side in (GOOD, BAD) for word in content_words(" ".join(side)))
 _STOPS = frozenset(map(stem, STOP_WORDS))
+_TO_BITS = re.compile("(?:得|到)不(?:行|得了)")
+"""爱得不行 loves it to bits: its 不行 blames nothing."""
 ABOUT = 0.5
 """Of a question's words by weight, those that a sentence about it has."""
 ONE_SIDED = 0.75
@@ -88,7 +91,7 @@ def says_of(question: str, text: str, topic: frozenset[str], idf: Callable[[str]
 
 def polarity(text: str, stars: Sequence[float] = ()) -> int:
     """1 for praise, -1 for blame, 0 where neither words nor stars tell."""
-    vote = float(_WORDS.votes([text])[0])
+    vote = float(_WORDS.votes([_TO_BITS.sub("", text)])[0])
     if not vote and stars:
         mean = sum(stars) / len(stars)
         vote = (mean >= 4) - (mean <= 2)
