@@ -264,6 +264,8 @@ def test_the_heaviest_of_a_list_that_does_not_tell_is_looked_for_among_all_of_it
         "what are the downsides",
         "is it worth buying?",
         "would people recommend it?",
+        "有差评吗？",
+        "有人吐槽吗",
     ],
 )
 def test_what_customers_think_is_told_of_the_product_in_focus(door: Service, said: str) -> None:

@@ -105,6 +105,7 @@ def test_nobody_wrote_about_it(answerer: Answerer) -> None:
     answer = ask(answerer, "any complaints?", "bare")
     assert (answer.known, answer.text) == (True, "No customer has written about it yet.")
     assert (answer.evidence, answer.counts, answer.verdict) == ((), Counts(0, 0, 0), None)
+    assert ask(answerer, "does it have any problems?", "bare").verdict is None, "that nobody wrote is no no"
     assert ask(answerer, "大家怎么评价？", "bare").text == "还没有顾客写过评价。"
 
 

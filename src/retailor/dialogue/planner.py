@@ -71,8 +71,9 @@ def _upset(turn: OneTurn) -> Reply | None:
     for act, reason in (("human", "asked"), ("upset", "upset"), ("order", "order")):
         if not turn.asked(act):
             continue
-        if act == "upset" and turn.asked("question") and turn.referred and not turn.asked("human"):
-            continue  # 'is it rubbish?' asks about a product
+        about = turn.referred or side_asked(turn.said)  # 'is it rubbish?', 有差评吗 ask about a product
+        if act == "upset" and turn.asked("question") and about and not turn.asked("human"):
+            continue
         if turn.referred and turn.referred.how in ("named", "brand"):
             turn.state = focused(turn.state, turn.referred.item_ids[0])
         return turn.hand(reason)  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ _TABLE = tuple((side, re.compile(pattern, re.IGNORECASE)) for side, pattern in _
 _SAYS_NOTHING = frozenset(map(stem, STOP_WORDS)) | frozenset(
     content_words(
         "product item thing one people customer buyer others tell show read anybody anyone really actually honest honestly general overall far "
-        "review rating main buy bought buying person 这个 这款 这件 那个 那款 商品 产品 东西 大家 顾客 买 的 吗 呢 有 什么 有没有 人 说 它 是 主要 请问 整体 总体 到底 真的 使用 用 第一 第二"
+        "review rating main buy bought buying person 这个 这款 这件 那个 那款 商品 产品 东西 大家 顾客 买 的 吗 呢 有 什么 有没有 有人 人 说 它 是 主要 请问 整体 总体 到底 真的 使用 用 第一 第二"
     )
 )
 
@@ -86,7 +86,9 @@ class Overall:
     n_blame: int
 
     def verdict(self, side: Side) -> Verdict | None:
-        """The yes or no to 'is it any good?', 'has it any downsides?'."""
+        """The yes or no to 'is it any good?', 'has it any downsides?'; None where nobody wrote."""
+        if not self.counts.n:
+            return None
         if side == "both":
             return most_say(self.counts)
         return "yes" if (self.n_praise if side == "good" else self.n_blame) else "no"

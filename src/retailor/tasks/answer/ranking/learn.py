@@ -59,7 +59,8 @@ class Learner:
             held["made"] = Held(self._pages(synthetic.choose), np.full(len(synthetic.choose), -1))
         ranker, how = choose_ranker(lists, folds, held)
         log = {"taught_by": taught if how["learned_share"] else "the default", **how}
-        counts = {"n_questions": len(told), "n_made": len(synthetic.learn) + len(synthetic.choose)}
+        n_made = len(synthetic.choose) + (len(synthetic.learn) if taught == "evidence" else 0)
+        counts = {"n_questions": len(told), "n_made": n_made}
         return ranker, {**log, **counts, "n_unanswered": _n_unknown(held)}
 
     def _taught(self, cases: Sequence[Case]) -> tuple[str, list[Case]]:
