@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from retailor.retrieval.tokens import content_words
 from retailor.shop.tables import Shop
 from retailor.tasks.answer import Answerer, AnswerSettings
 from retailor.tasks.answer.evidence.features import FEATURES, is_beside, is_yes_no
@@ -202,6 +203,11 @@ def test_a_sentence_that_a_checked_fact_denies_is_not_quoted(
 
 def test_the_name_of_the_product_is_no_matter_in_common(answerer: Answerer) -> None:
     assert not ask(answerer, "can the Brook kettle be engraved?", "k").known
+
+
+def test_a_stop_word_is_one_in_every_inflection() -> None:
+    """Its index word is another: 'does' had shared 'doe' with every question of its form."""
+    assert content_words("does it have these, and where is it's mirror?") == ["mirror"]
 
 
 def test_a_question_without_a_word_of_its_own_is_not_barred() -> None:

@@ -27,9 +27,6 @@ _STOP_WORDS = (
     "的 了 吗 呢 吧 啊 是 在 和 与 或 我 你 您 他 她 它 这 那 这个 那个 请问 请 有 就 都 也 么 "
     "什么 怎么 个 款 多少 几 能 可以 会 不会 能不能 可不可以 有没有 是不是"
 )
-STOP_WORDS = frozenset(_STOP_WORDS.split())
-"""Words that say nothing about what a text is about."""
-
 _CODE = rf"[^\W_{HAN}]+(?:[-/.'’][^\W_{HAN}]+)*"
 _TOKEN = re.compile(rf"(?P<chinese>[{HAN}]+)|(?P<word>{_CODE})")
 _QUANTITY = re.compile(
@@ -172,3 +169,7 @@ def _singular(word: str) -> str:
     if word.endswith(("ches", "shes", "xes", "sses", "zes")):
         return word[:-2]
     return word[:-1]
+
+
+STOP_WORDS = frozenset({each for word in _STOP_WORDS.split() for each in (word, stem(word))})
+"""Words that say nothing about what a text is about, as written and as index words ('does', 'doe')."""

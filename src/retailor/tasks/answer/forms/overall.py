@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from retailor.retrieval.tokens import STOP_WORDS, content_words, stem
+from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.evidence.index import PassageIndex
 from retailor.tasks.answer.forms.stance import most_say, polarity
 from retailor.tasks.answer.question import kinds
@@ -43,7 +43,7 @@ _PATTERNS: tuple[tuple[Side, str], ...] = (
     ),
 )
 _TABLE = tuple((side, re.compile(pattern, re.IGNORECASE)) for side, pattern in _PATTERNS)
-_SAYS_NOTHING = frozenset(map(stem, STOP_WORDS)) | frozenset(
+_SAYS_NOTHING = frozenset(
     content_words(
         "product item thing one people customer buyer others tell show read anybody anyone really actually honest honestly general overall far "
         "review rating main buy bought buying person 这个 这款 这件 那个 那款 商品 产品 东西 大家 顾客 买 的 吗 呢 有 什么 有没有 有人 人 说 它 是 主要 请问 整体 总体 到底 真的 使用 用 第一 第二"

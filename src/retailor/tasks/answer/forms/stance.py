@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from retailor.retrieval.tokens import STOP_WORDS, content_words, stem
+from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.evidence.features import is_yes_no
 from retailor.tasks.answer.evidence.index import PassageIndex
 from retailor.tasks.answer.forms.asked_side import asks_for_bad_side
@@ -18,7 +18,6 @@ from retailor.text.opinions import BLAME, PRAISE, OpinionWords
 
 _WORDS = OpinionWords((*PRAISE, *GOOD), (*BLAME, *BAD))
 _SIDES = frozenset(word for side in (GOOD, BAD) for word in content_words(" ".join(side)))
-_STOPS = frozenset(map(stem, STOP_WORDS))
 _TO_BITS = re.compile("(?:得|到)不(?:行|得了)")
 """爱得不行 loves it to bits: its 不行 blames nothing."""
 ABOUT = 0.5
@@ -82,7 +81,7 @@ def says_of(question: str, text: str, topic: frozenset[str], idf: Callable[[str]
     opinions = [kind for kind in kinds.asked(question) if kind.sort == "opinion"]
     if opinions:
         return any(kinds.tells(kind, question, text) for kind in opinions)
-    asked = {word: idf(word) for word in content_words(question) if word not in topic | _STOPS}
+    asked = {word: idf(word) for word in content_words(question) if word not in topic}
     # 'Does the zip jam?' is about the zip: who writes that it runs smoothly says something to it.
     asked = {word: value for word, value in asked.items() if word not in _SIDES} or asked
     told = set(content_words(text))
