@@ -50,7 +50,7 @@ BASKETS = {
     "up-cf": "UP-CF",
 }
 LOOKED = "one rule of the blend was changed after a look at this test: docs/log.md, 2026-11-24"
-AGAIN = "a third look at these: two kinds of fault were mended after the first"
+AGAIN = "looked at several times: two kinds of fault were mended after the first look"
 TUNED = "retailor, encoder tuned on behaviour"
 LARGE = "settings of a large catalogue: candidates, factors in place of the closed form"
 BLENDED = "mode = 'blended', 3 epochs at 1e-4, 160 tokens"

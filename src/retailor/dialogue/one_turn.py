@@ -63,6 +63,16 @@ class OneTurn:
         self.language = self.state.language
         self.referred = refer(self.said, self.state, self.look)
 
+    @property
+    def one(self) -> str | None:
+        """The product that the turn points at, the first of several."""
+        return self.referred.item_ids[0] if self.referred and self.referred.item_ids else None
+
+    @property
+    def beside(self) -> str | None:
+        """The product that a turn is about: pointed at, else in focus, else first in the list."""
+        return self.one or self.state.focus or next(iter(self.state.listed), None)
+
     def call(self, tool: str, **arguments: Any) -> Result:
         result = TOOLS[tool](self.door, arguments)
         self.calls.append(Call(tool, arguments, result))

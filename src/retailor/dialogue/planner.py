@@ -10,25 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from retailor.dialogue import saying
+from retailor.dialogue import follow_ups, saying
 from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
-from retailor.dialogue.refer import Referred, counts_too_far
+from retailor.dialogue.refer import counts_too_far
 from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
-from retailor.dialogue.verdict import beyond, verdict
+from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.forms.overall import side_asked
-from retailor.tasks.answer.forms.superlative import superlative_in
 from retailor.tasks.answer.question import kinds
-from retailor.tasks.search.shapes import Filter, Sort
-from retailor.text.currencies import currency_of
+from retailor.tasks.search.shapes import Filter
 
 MAX_SAID = 500
-N_MORE = 20
 _SPOKEN = ("greet", "thanks", "bye", "fine", "chitchat")
 _LATIN = re.compile(r"[a-z]{2}", re.IGNORECASE)
 
@@ -144,14 +141,14 @@ def _opinions(turn: OneTurn) -> Reply | None:
     """'Any complaints?', 大家怎么评价: what customers think of a product, on the whole."""
     if side_asked(turn.said) is None:
         return None
-    item_id = _one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), None)
+    item_id = turn.beside
     return None if item_id is None else turn.answer(turn.said, item_id)
 
 
 def _recommend(turn: OneTurn) -> Reply | None:
     """Products like the one pointed at, or for a wish."""
     if turn.asked("similar"):
-        like = _one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), None)
+        like = turn.beside
         details = turn.look(like) if like else None
         if like is not None and details is not None:
             result = turn.call("recommend", item_id=like, k=N_SHOWN)
@@ -171,152 +168,14 @@ def _recommend(turn: OneTurn) -> Reply | None:
     return turn.listing("recommended", result, state)
 
 
-def _first(turn: OneTurn) -> Reply | None:
-    """'Your lightest tent?', then 'and the heaviest?': the first of a kind, by what the catalogue tells."""
-    question = _of_a_kind(turn)
-    asked = superlative_in(question)
-    pointed = turn.referred is not None and turn.referred.how != "extreme"
-    if asked is None or not asked.rest or pointed:
-        return None
-    of_the_list = set(asked.rest) <= set(content_words(turn.state.words))
-    narrowed = any(each.field != "category" for each in turn.state.filters)
-    if of_the_list and (turn.referred is not None or narrowed):
-        return None
-    result = turn.call("answer", question=question)
-    first = next((each.item_id for each in result.cited if each.item_id), None)
-    if not result.known or first is None:
-        turn.calls.pop()
-        return None
-    return turn.finish(result.data["text"], focused(turn.state, first), (first,))
-
-
-def _of_a_kind(turn: OneTurn) -> str:
-    """The turn, with the kind of product that the one before named, or that is listed, where it has none."""
-    asked = superlative_in(turn.said)
-    if asked is None or asked.rest:
-        return turn.said
-    for before in reversed(turn.state.turns):
-        last = superlative_in(before.said)
-        if last is None:
-            break
-        if last.rest:
-            return before.said.replace(last.said, asked.said)
-    return f"{turn.state.words} {asked.said}"
-
-
-def _sorted(turn: OneTurn) -> Reply | None:
-    if not turn.asked("sort") or not turn.state.words:
-        return None
-    sort: Sort = (
-        "rating"
-        if turn.asked("best") or _BETTER.search(turn.said)
-        else ("-price" if turn.asked("dearest", "dearer") else "price")
-    )
-    return turn.narrow("", turn.state.filters, sort, force=True)
-
-
-_BETTER = re.compile(r"rat\w+|review|评|口碑", re.IGNORECASE)
-
-
-def _cheaper(turn: OneTurn) -> Reply | None:
-    """'Cheaper': below the price of the product pointed at, in focus, or first in the list."""
-    state = turn.state
-    extreme = turn.referred is not None and turn.referred.how == "extreme"
-    if not turn.asked("cheaper", "dearer") or extreme or not state.words:
-        return None
-    beside = _one(turn.referred) or state.focus or next(iter(state.listed), None)
-    details = turn.look(beside) if beside else None
-    if details is None or details["price"] is None:
-        return None
-    op: Literal["<=", ">="] = "<=" if turn.asked("cheaper") else ">="
-    bound = round(details["price"] - 0.01 if op == "<=" else details["price"] + 0.01, 2)
-    others = tuple(each for each in state.filters if (each.field, each.op) != ("price", op))
-    currency = currency_of(details.get("currency") or "")
-    if state.wished and op == "<=":
-        result = turn.call("recommend", text=state.words, max_price=bound, currency=currency, k=N_SHOWN)
-        if result.items:
-            filters = tuple(Filter(**each) for each in result.data["filters"])
-            return turn.listing("recommended", result, replace(state, filters=filters))
-        turn.calls.pop()
-    return turn.narrow("", (*others, Filter("price", op, bound, currency)), state.sort, force=True)
-
-
-def _beyond(turn: OneTurn) -> Reply | None:
-    """'Smaller', 'a lighter one': than the product pointed at, in focus, or first in the list."""
-    state = turn.state
-    extreme = turn.referred is not None and turn.referred.how == "extreme"
-    if not turn.asked("smaller", "larger") or extreme or not state.words or re.search(r"\d", turn.said):
-        return None
-    beside = turn.look(_one(turn.referred) or state.focus or next(iter(state.listed), ""))
-    if beside is None:
-        return None
-    result = turn.again(N_MORE)
-    others = [each for item_id in result.items if (each := turn.look(item_id)) is not None]
-    larger = turn.asked("larger")
-    found = beyond(turn.said, beside, others, larger=larger)
-    if not found:
-        turn.calls.pop()
-        return None
-    return turn.listing("narrowed", result, state, found[:N_SHOWN])
-
-
 def _buy(turn: OneTurn) -> Reply | None:
     """An order, which this conversation cannot take: it says so, and where."""
-    item_id = _one(turn.referred) or turn.state.focus
+    item_id = turn.one or turn.state.focus
     details = turn.look(item_id) if item_id else None
     if not turn.asked("buy") or details is None or item_id is None:
         return None
     text = f"{saying.say('buy', turn.language)} {saying.line(details, turn.language)}"
     return turn.finish(text, focused(turn.state, item_id), (item_id,))
-
-
-def _colours(turn: OneTurn) -> Reply | None:
-    """What was searched for in other colours than the product's in focus."""
-    beside = turn.look(_one(turn.referred) or turn.state.focus or next(iter(turn.state.listed), ""))
-    own = _colour_of(beside)
-    if not turn.asked("colours") or own is None or not turn.state.words:
-        return None
-    result = turn.again(N_MORE)
-    others = [each for each in result.items if _colour_of(turn.look(each)) not in (None, own)]
-    if not others:
-        turn.calls.pop()
-        return None
-    return turn.listing("narrowed", result, turn.state, others[:N_SHOWN])
-
-
-def _colour_of(details: Mapping[str, Any] | None) -> str | None:
-    pairs = details["attributes"] if details else ()
-    return next((each["value"] for each in pairs if _COLOUR.search(each["name"])), None)
-
-
-_COLOUR = re.compile(r"colou?r|颜色", re.IGNORECASE)
-
-
-def _more(turn: OneTurn) -> Reply | None:
-    """What comes after the last one shown."""
-    state = turn.state
-    if not turn.asked("more") or not state.words or not state.listed:
-        return None
-    result = turn.again(N_MORE)
-    last = max((result.items.index(each) for each in state.listed if each in result.items), default=-1)
-    left = result.items[last + 1 : last + 1 + N_SHOWN]
-    if not left:
-        return turn.finish(saying.say("no_more", turn.language), state)
-    return turn.listing("found", result, state, left)
-
-
-def _brand(turn: OneTurn) -> Reply | None:
-    """More of the brand of the product in focus."""
-    details = turn.look(turn.state.focus or "")
-    if not turn.asked("brand") or not turn.asked("find", "more") or not details or not details["brand"]:
-        return None
-    result = turn.call("search", text=details["brand"], k=N_SHOWN)
-    state = replace(turn.state, words=details["brand"], wished=False, filters=())
-    return turn.listing("found", result, state)
-
-
-def _one(referred: Referred | None) -> str | None:
-    return referred.item_ids[0] if referred and referred.item_ids else None
 
 
 def _product(turn: OneTurn) -> Reply | None:
@@ -416,16 +275,16 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _buy,
     _spoken,
     _too_far,
-    _first,
-    _sorted,
+    follow_ups.first,
+    follow_ups.in_order,
     _compare,
     _opinions,
     _recommend,
-    _cheaper,
-    _beyond,
-    _brand,
-    _colours,
-    _more,
+    follow_ups.cheaper,
+    follow_ups.beyond,
+    follow_ups.brand,
+    follow_ups.colours,
+    follow_ups.more,
     _product,
     _rule,
     _refine,
