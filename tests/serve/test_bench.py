@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_nothing_remembered_answers_but_where_it_says_so(run_folder: Path, monke
         1 + n["alone"] + n["8 at once"]
     )
     assert [cached for _, cached in seen[-n["remembered"] :]] == [True] * n["remembered"]
+
+
+def test_what_stands_twice_among_the_queries_is_asked_once_a_round(
+    run_folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    from retailor.serve import bench as module
+
+    rounds: list[list[str]] = []
+    at_once = module._at_once
+
+    def watched(service: Any, kind: str, queries: Any, seconds: float) -> Any:
+        rounds.append([query.text for query in queries])
+        return at_once(service, kind, queries, seconds)
+
+    monkeypatch.setattr(module, "_at_once", watched)
+    path = tmp_path / "queries"
+    path.write_text("".join(f"tent {i % 12}\n" for i in range(40)))
+    bench(run_folder, {"search": TOY_TASKS["search"]}, queries=path, seconds=1.0)
+    assert rounds == [[f"tent {i}" for i in range(12)]]
 
 
 def test_a_file_of_queries_is_asked_instead_and_what_fails_is_counted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -195,7 +196,7 @@ def test_the_page_in_both_languages(page: Any, start_server: Callable[..., Any],
     page.goto(f"{server.url}/merchant")
     page.fill("#key", "wrong")
     page.click("#key-form button")
-    page.wait_for_function("document.querySelector('#key-dialog').open")
+    page.wait_for_selector("#key-dialog[open]")
     page.fill("#key", "write-key")
     page.click("#key-form button")
     page.wait_for_selector(".part")
@@ -203,13 +204,25 @@ def test_the_page_in_both_languages(page: Any, start_server: Callable[..., Any],
     for said in ("buy", "60", "Refresh 1", "answers now", "no longer on the disk", "ndcg@10", "explore"):
         assert said in text, said
     assert page.locator(".hour").count() == 48
-    page.wait_for_function(
-        "document.querySelector('#again').click() || document.body.innerText.includes('control')"
-    )
-    assert "control" in page.inner_text("#parts")
+    until = time.monotonic() + 30.0
+    while "control" not in page.inner_text("#parts"):
+        assert time.monotonic() < until, "the experiment is not counted"
+        page.click("#again")
+        page.wait_for_timeout(100)
     page.on("dialog", lambda dialog: dialog.accept())
+    held: list[tuple[Any, Any]] = []
+    page.route("**/merchant/state", lambda route: held.append((route, route.fetch())))
+    page.click("#again")
+    while not held:
+        page.wait_for_timeout(20)
     page.click("text=Back to the one before")
     page.wait_for_selector("tr:has-text('The run itself') .badge")
+    route, before = held[0]
+    with page.expect_response("**/merchant/state"):
+        route.fulfill(response=before)
+    page.wait_for_timeout(100)
+    assert page.locator("tr:has-text('The run itself') .badge").count() == 1, "what comes late is of before"
+    page.unroute("**/merchant/state")
     page.click("#language")
     text = page.inner_text("body")
     assert "收到的事件" in text and "正在应答" in text and "Refresh" not in text and "m_" not in text

@@ -143,17 +143,17 @@ def _asked(folder: Path, entries: Mapping[str, Entry], path: Path | None) -> tup
             raise ConfigError(
                 f"the queries cannot be read from {path} ({error.strerror}).", key="queries", value=str(path)
             ) from None
-    asked: dict[str, list[Any]] = {}
+    asked: dict[str, dict[str, Any]] = {}
     refused: list[str] = []
     for number, line in lines:
         try:
             kind, query = query_of(line, entries)
-            asked.setdefault(kind, []).append(query)
+            asked.setdefault(kind, {}).setdefault(repr(query), query)  # asked again, it is remembered
         except ValueError as error:
             refused.append(f"line {number}: {reason_of(error)}")
     source = "questions made of its shop" if path is None else f"questions of {path.name}"
     left = f", {len(refused)} lines of it no queries (first {refused[0]})" if refused else ""
-    return asked, source + left
+    return {kind: list(queries.values()) for kind, queries in asked.items()}, source + left
 
 
 def _timings(service: Service, kind: str, queries: Sequence[Any], seconds: float) -> list[Timing]:

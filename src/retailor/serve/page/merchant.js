@@ -6,6 +6,8 @@ import { currentLanguage, say, setLanguage } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 let told = null;
+let latest = 0; // asked
+let shown = 0; // of those, what is on the page
 
 const number = (value, digits = 0) =>
   value === null || value === undefined
@@ -127,7 +129,7 @@ function judged(each) {
 
 async function change(path, body, question) {
   if (!confirm(question)) return;
-  await work(() => ask(path, body));
+  await work(() => ask(path, body), () => ++latest); // as it stands when it is done
 }
 
 function runs() {
@@ -185,10 +187,15 @@ function show() {
   if (told) $("parts").replaceChildren(cameIn(), arms(), drift(), runs(), bandit());
 }
 
-async function work(asking) {
+// What was asked before what is shown, and comes after it, is of a state that is no more.
+async function work(asking, turn) {
   $("notice").hidden = true;
   try {
-    told = await asking();
+    const found = await asking();
+    const mine = turn();
+    if (mine < shown) return;
+    shown = mine;
+    told = found;
     $("run-name").textContent = told.name;
     document.title = `${told.name} · Retailor`;
   } catch (error) {
@@ -198,7 +205,10 @@ async function work(asking) {
   show();
 }
 
-const look = () => work(() => ask("/merchant/state"));
+const look = () => {
+  const mine = ++latest;
+  return work(() => ask("/merchant/state"), () => mine);
+};
 $("again").addEventListener("click", look);
 $("language").addEventListener("click", () => {
   setLanguage(currentLanguage() === "en" ? "zh" : "en");
