@@ -14,15 +14,23 @@ import numpy as np
 import pytest
 
 from retailor import cluster, runner
+from retailor.choose.rank import choose
+from retailor.choose.shapes import ChooseSettings
 from retailor.errors import ConfigError, DataError, MissingExtra, MissingTable, ModelError
 from retailor.models import encoding
 from retailor.models.encoding import memo_vectors
 from retailor.plan.run import run
 from retailor.plan.settings import make_plan
+from retailor.shop.demo import demo_shop
 from retailor.store import artifact
 from retailor.store.keys import made_by
 from retailor.store.stages import Stage, run_stages
 from retailor.testing.models import SAMPLE, tiny_encoder
+from retailor.testing.toys import HashEncoder
+from retailor.text import shards
+from retailor.text.fields import texts
+from retailor.text.terms import mine_terms
+from tests.tasks.test_sentiment import toy_shop
 
 pytest.importorskip("ray")
 TEXTS = [f"{SAMPLE[i % 5]} {i}" for i in range(400)]
@@ -68,6 +76,28 @@ def test_vectors_of_a_cluster_are_those_of_one_machine(
     np.testing.assert_allclose(found, alone, atol=1e-4)
     assert len(list((tmp_path / "away").glob("*.safetensors"))) == 13
     assert not list((tmp_path / "away").glob("*.new")) + list((tmp_path / "away").glob(".seen*"))
+
+
+@pytest.mark.slow
+def test_terms_and_candidates_of_a_cluster_are_those_of_one_machine(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "BLOCK", 100)
+    away = tmp_path / "away"
+    away.mkdir()
+    some = list(texts(demo_shop()))
+    tiny_encoder().save(tmp_path / "tiny")
+    HashEncoder(2).save(tmp_path / "narrow")
+    models, given = [str(tmp_path / "narrow"), str(tmp_path / "tiny")], ChooseSettings(sample=60)
+    here = choose(toy_shop(120), models, given)
+    with runner.running("ray", away):
+        assert mine_terms(some, work=away) == mine_terms(some)
+        found = choose(toy_shop(120), models, given, work=away)
+    assert len(list(away.glob("terms-*.safetensors"))) == -(-len(set(some)) // 100)
+    assert [(one.model, one.figures) for one in found.candidates] == [
+        (one.model, one.figures) for one in here.candidates
+    ]
+    assert found.notes[-1].startswith("Texts a second are of the machine of the cluster")
 
 
 @pytest.mark.slow

@@ -1,15 +1,19 @@
 """Choosing a backbone: LogME against the evidence itself, and a ranking with a known right answer."""
 
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
+from retailor.choose import candidates
+from retailor.choose.candidates import tokenizer_fit
 from retailor.choose.logme import logme
-from retailor.choose.rank import choose, tokenizer_fit
-from retailor.choose.shapes import ChooseSettings
+from retailor.choose.rank import choose
+from retailor.choose.shapes import Candidate, ChooseSettings, Probe
 from retailor.errors import ConfigError, DataError
 from retailor.testing.toys import HashEncoder
 from tests.tasks.test_sentiment import encoder, toy_shop
@@ -66,3 +70,31 @@ def test_nothing_to_choose_from_is_an_error() -> None:
         choose(toy_shop(40), [])
     with pytest.raises(DataError, match="20 labelled"):
         choose(toy_shop(10), ["minilm"])
+
+
+def test_what_was_found_of_a_model_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder().save(tmp_path / "words")
+    HashEncoder(2).save(tmp_path / "narrow")
+    looked: list[str] = []
+    look = candidates._look
+
+    def watched(name: str, probe: Probe) -> Candidate:
+        looked.append(Path(name).name)
+        return look(name, probe)
+
+    monkeypatch.setattr(candidates, "_look", watched)
+    names, given = [str(tmp_path / "narrow"), str(tmp_path / "words")], ChooseSettings(sample=100)
+    first = choose(toy_shop(120), names[:1], given, work=tmp_path / "kept")
+    both = choose(toy_shop(120), names, given, work=tmp_path / "kept")
+    assert looked == ["narrow", "words"]
+    assert [one.model for one in both.candidates] == names[::-1] and first.candidates[0] == both.candidates[1]
+    plain = choose(toy_shop(120), names, given)
+    assert [one.figures for one in plain.candidates] == [one.figures for one in both.candidates]
+    HashEncoder(3).save(tmp_path / "narrow2")
+    shutil.rmtree(tmp_path / "narrow")
+    (tmp_path / "narrow2").rename(tmp_path / "narrow")
+    looked.clear()
+    choose(toy_shop(120), names, given, work=tmp_path / "kept")
+    assert looked == ["narrow"], "another model in the same folder is looked at"
+    choose(toy_shop(121), names, ChooseSettings(sample=100, seed=1), work=tmp_path / "kept")
+    assert looked == ["narrow", "narrow", "words"]

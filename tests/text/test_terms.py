@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
+from retailor.text import shards
 from retailor.text.fields import texts
 from retailor.text.ngrams import frequent_grams
 from retailor.text.terms import Term, TermSettings, mine_terms
@@ -51,6 +53,45 @@ def test_planted_english_terms_come_first() -> None:
     found = mine_terms(planted_english(), language="en", n_terms=5)
     assert names(found)[:2] == ["espresso machine", "milk frother"]
     assert found[0].score == 1.0 and found[0].count == 100 and found[0].language == "en"
+
+
+def test_a_corpus_is_the_same_however_it_is_cut_into_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [*texts(demo_shop()), "", "…", "Über-Töpfe sind schön", "iPhone 15 Pro Max"]
+    whole = shards.corpus_of(some)
+    assert "zh" in whole.n_characters and "en" in whole.n_characters
+    monkeypatch.setattr(shards, "BLOCK", 17)
+    for cut in (shards.corpus_of(some), shards.corpus_of(some, work=tmp_path)):
+        np.testing.assert_array_equal(cut.symbols, whole.symbols)
+        for name in ("n_characters", "forms", "characters", "counts", "tags"):
+            mine, all_at_once = getattr(cut, name), getattr(whole, name)
+            assert mine == all_at_once and list(mine) == list(all_at_once), name
+        assert [list(each) for each in cut.forms.values()] == [list(each) for each in whole.forms.values()]
+    assert mine_terms(some, work=tmp_path) == mine_terms(some)
+
+
+def test_blocks_that_were_read_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "BLOCK", 10)
+    read: list[int] = []
+    before = shards._read
+
+    def watched(some: Sequence[str], language: str | None) -> shards.Corpus:
+        read.append(len(some))
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return before(some, language)
+
+    monkeypatch.setattr(shards, "_read", watched)
+    lines = planted_english()[:40]
+    n = len(set(lines))
+    with pytest.raises(KeyboardInterrupt):
+        mine_terms(lines, work=tmp_path)
+    found = mine_terms(lines, work=tmp_path)
+    assert len(read) == 3 + -(-n // 10) - 2
+    assert found == mine_terms(lines)
+    mine_terms(lines, language="en", work=tmp_path)
+    assert len(read) == 3 + 3 * -(-n // 10) - 2, "told apart is another reading"
 
 
 def test_planted_chinese_words_are_found_though_no_dictionary_has_them() -> None:

@@ -187,12 +187,27 @@ def choose(
     ] = "sentiment",
     sample: Annotated[int, typer.Option(help="Cases of the task to look at.", min=20)] = 500,
     by: Annotated[str, typer.Option(help="The figure that ranks; unless given the first of the task.")] = "",
+    work: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what is found of each model, to go on there.")
+    ] = None,
+    on: Annotated[
+        str,
+        typer.Option(help="Where: local, or ray or ray://HOST:PORT, with a --work that all machines see."),
+    ] = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ranks models for a task before any is trained: transfer, tokenizer, speed, size and licence."""
     from retailor.choose.rank import choose as rank
     from retailor.choose.shapes import ChooseSettings
+    from retailor.errors import ConfigError
     from retailor.plan.shops import shop_and_split
+    from retailor.runner import LOCAL, running
 
-    found = rank(shop_and_split(source).train, models, ChooseSettings(sample=sample, by=by), task=task)
+    if on != LOCAL and work is None:
+        raise ConfigError(f"--on {on} needs --work, a folder that all machines see.", key="work")
+    if work is not None:
+        work.mkdir(parents=True, exist_ok=True)
+    shop, given = shop_and_split(source).train, ChooseSettings(sample=sample, by=by)
+    with running(on, work or Path()):
+        found = rank(shop, models, given, task=task, work=work)
     say(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else str(found))

@@ -283,7 +283,7 @@ def _insight(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
 
 def _report(plan: Plan, inputs: Inputs, folder: Path, work: Path) -> None:
     train = open_shop(inputs["split"] / "train")
-    terms = mine_terms(texts(train), n_terms=40)
+    terms = mine_terms(texts(train), n_terms=40, work=work)
     profile = read_json(inputs["look"] / "profile.json")
     found = (
         personal_note(profile["personal_ids"], plan.sections["shop"].pseudonym_key_env),

@@ -7,19 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from retailor.config import Field, settings
 from retailor.scripts import HAN
-from retailor.text.clean_text import clean_text
 from retailor.text.common_words import CHINESE_GENERAL, ENGLISH_STOP_WORDS, OPINIONS, english_share, surprise
-from retailor.text.languages import language_of
-from retailor.text.ngrams import BREAK, Grams, Ints, frequent_grams
+from retailor.text.ngrams import BREAK, Grams, frequent_grams
+from retailor.text.shards import Corpus, corpus_of, cutter
 
-_TOKEN = re.compile(r"[A-Za-z\u00c0-\u024f][\w'&+-]*(?:\.(?:com|net|org|[a-z](?=\.)))?|\d[\w.,]*|[^\w\s]")
-_MARK = re.compile(r"\[(?:link|email|phone)\]")
 _HAN_RUN = re.compile(f"[{HAN}]+|[A-Za-z][A-Za-z0-9]+")
 _DICTIONARY_WORDS = 60_000_000  # the size of the corpus that jieba's frequencies come from
 _NOUNS = ("n", "vn", "eng", "j")
@@ -59,34 +56,26 @@ def mine_terms(
     n_terms: int = 200,
     min_count: int | None = None,
     background: Iterable[str] | None = None,
+    work: Path | None = None,
 ) -> list[Term]:
     """The shop's own terms, best first; English and Chinese texts are mined apart and share `n_terms`.
 
     `language` ('en' or 'zh') skips telling them apart. `min_count` defaults to 3, more for large corpora.
     `background` are texts of general kind to compare with; without it, built-in word frequencies are used.
+    With `work` what was read of each block of texts is kept there, and a cluster reads them side by side.
 
     English: C-value (Frantzi, Ananiadou & Mima 2000) times cohesion times how much commoner its words are.
     Chinese: dictionary nouns and new words found by cohesion and neighbour entropy, weighed in the same way.
     """
-    by_language = _apart(texts, language)
-    backgrounds = _apart(background or (), language)
-    n_characters = {code: sum(map(len, mine)) for code, mine in by_language.items()}
+    corpus = corpus_of(texts, language, work)
+    general = corpus_of(background or (), language)
     found: list[Term] = []
     for code, miner in (("en", _english), ("zh", _chinese)):
-        if mine := by_language.get(code):
-            share = n_characters[code] / max(sum(n_characters.values()), 1)
-            best = miner(mine, min_count, backgrounds.get(code, []))
+        if code in corpus.n_characters:
+            share = corpus.n_characters[code] / max(corpus.n_characters.total(), 1)
+            best = miner(corpus, min_count, general)
             found.extend(_scaled(best, max(1, round(n_terms * share)), code))
     return sorted(found, key=lambda term: (-term.score, term.text))[:n_terms]
-
-
-def _apart(texts: Iterable[str], language: str | None) -> dict[str, list[str]]:
-    apart: dict[str, list[str]] = {}
-    for text in dict.fromkeys(texts):
-        cleaned = _MARK.sub(" ", clean_text(text))
-        code = language or language_of(cleaned)
-        apart.setdefault("en" if code == "und" else code, []).append(cleaned)
-    return apart
 
 
 def _scaled(scores: Mapping[str, tuple[float, int]], n: int, language: str) -> list[Term]:
@@ -102,11 +91,10 @@ def _least(n_symbols: int, min_count: int | None) -> int:
 # English ------------------------------------------------------------------------------------------
 
 
-def _english(
-    texts: Sequence[str], min_count: int | None, background: Sequence[str]
-) -> dict[str, tuple[float, int]]:
-    symbols, words, written = _symbols(texts)
-    shares = _shares(background)
+def _english(corpus: Corpus, min_count: int | None, general: Corpus) -> dict[str, tuple[float, int]]:
+    symbols, words = corpus.symbols, list(corpus.forms)
+    written = [_form(word, forms) for word, forms in corpus.forms.items()]
+    shares = _shares(general)
     counts = np.bincount(symbols[symbols >= 0], minlength=len(words))
     n_words = max(int(counts.sum()), 1)
     own = np.array([surprise(c / n_words, shares(w)) for w, c in zip(words, counts, strict=True)])
@@ -122,34 +110,16 @@ def _english(
     return _without_fragments(_without_plurals(scores))
 
 
-def _symbols(texts: Iterable[str]) -> tuple[Ints, list[str], list[str]]:
-    """Word numbers in order with breaks at punctuation, the words, and each as it is mostly written."""
-    numbers: dict[str, int] = {}
-    forms: dict[str, Counter[str]] = {}
-    symbols: list[int] = []
-    for text in texts:
-        for token in _TOKEN.findall(text):
-            word = token.lower().strip("'-").removesuffix("'s")
-            if not word or not (word[0].isalnum()):
-                symbols.append(BREAK)
-                continue
-            symbols.append(numbers.setdefault(word, len(numbers)))
-            forms.setdefault(word, Counter())[token.strip("'-").removesuffix("'s")] += 1
-        symbols.append(BREAK)
-    written = [_form(word, forms[word]) for word in numbers]
-    return np.array(symbols, dtype=np.int64), list(numbers), written
-
-
 def _form(word: str, forms: Counter[str]) -> str:
     """Lower case, unless the word is nearly always written otherwise, as names are."""
     form, count = forms.most_common(1)[0]
     return form if count >= 0.9 * forms.total() and not form.istitle() else word
 
 
-def _shares(background: Sequence[str]) -> Callable[[str], float]:
-    if not background:
+def _shares(general: Corpus) -> Callable[[str], float]:
+    if "en" not in general.n_characters:
         return english_share
-    symbols, words, _ = _symbols(background)
+    symbols, words = general.symbols, list(general.forms)
     counts = np.bincount(symbols[symbols >= 0], minlength=len(words)) + 0.5
     table = dict(zip(words, (counts / counts.sum()).tolist(), strict=True))
     return lambda word: table.get(word, 0.5 / float(counts.sum()))
@@ -222,39 +192,22 @@ def _without_fragments(scores: Mapping[str, tuple[float, int]]) -> dict[str, tup
 # Chinese ------------------------------------------------------------------------------------------
 
 
-def _chinese(
-    texts: Sequence[str], min_count: int | None, background: Sequence[str]
-) -> dict[str, tuple[float, int]]:
-    import rjieba
-
-    cutter = rjieba.Jieba()  # one of our own, so that nobody else's added words are seen
-    n_characters = sum(map(len, texts))
-    least = _least(n_characters, min_count)
-    counts, tags = _cut(cutter, texts)
+def _chinese(corpus: Corpus, min_count: int | None, general: Corpus) -> dict[str, tuple[float, int]]:
+    least = _least(corpus.n_characters["zh"], min_count)
+    counts = corpus.counts
     n_words = max(counts.total(), 1)
-    general = _cut(cutter, background)[0] if background else None
+    known = general.counts if "zh" in general.n_characters else None
     scores = {}
     for word, count in counts.items():
-        if count >= least and _is_chinese_term(word, tags[word]):
-            own = surprise(count / n_words, _general_share(cutter, word, general))
+        if count >= least and _is_chinese_term(word, corpus.tags[word]):
+            own = surprise(count / n_words, _general_share(word, known))
             scores[word] = (math.log1p(count) * own, count)
-    for word, score in _new_words(cutter, texts, counts, least):
+    for word, score in _new_words(corpus.characters, counts, least):
         scores[word] = score
         for piece in [piece for piece in _pieces(word) if piece in scores]:
             if scores[piece][1] < 1.25 * score[1]:
                 del scores[piece]
     return scores
-
-
-def _cut(cutter: Any, texts: Iterable[str]) -> tuple[Counter[str], dict[str, str]]:
-    counts: Counter[str] = Counter()
-    tags: dict[str, str] = {}
-    for text in texts:
-        for word, tag in cutter.tag(text):
-            word = word.upper() if word.isascii() else word
-            counts[word] += 1
-            tags.setdefault(word, tag)
-    return counts, tags
 
 
 def _is_chinese_term(word: str, tag: str) -> bool:
@@ -265,10 +218,10 @@ def _is_chinese_term(word: str, tag: str) -> bool:
     return tag.startswith(_NOUNS) and not tag.startswith("nr")
 
 
-def _general_share(cutter: Any, word: str, general: Counter[str] | None) -> float:
+def _general_share(word: str, general: Counter[str] | None) -> float:
     if general is not None:
         return (general[word] + 0.5) / max(general.total(), 1)
-    frequency = cutter.suggest_freq(word) if cutter.has_word(word) else 3
+    frequency = cutter().suggest_freq(word) if cutter().has_word(word) else 3
     return max(float(frequency), 30.0) / _DICTIONARY_WORDS
 
 
@@ -283,21 +236,20 @@ def _is_free(word: str) -> bool:
     return not (_GLUE.intersection((word[0], word[-1])) or word[0] in _FRONT or word[-1] in _BACK)
 
 
-def _is_compound(cutter: Any, word: str) -> bool:
+def _is_compound(word: str) -> bool:
     """Whether the string ends in a noun and has no general word, adverb, pronoun or particle in it."""
-    if cutter.has_word(word) or not _is_free(word):
+    if cutter().has_word(word) or not _is_free(word):
         return False
-    parts = cutter.tag(word)
+    parts = cutter().tag(word)
     if any(part in CHINESE_GENERAL or tag[0] in "drpucyfz" for part, tag in parts):
         return False
     return bool(parts[-1][1].startswith((*_NOUNS, "an", "q", "x")))
 
 
 def _new_words(
-    cutter: Any, texts: Sequence[str], known: Mapping[str, int], least: int
+    characters: str, known: Mapping[str, int], least: int
 ) -> Iterator[tuple[str, tuple[float, int]]]:
     """Character strings that no dictionary word covers, yet hold together and stand free on both sides."""
-    characters = "\n".join(texts)
     codes = np.frombuffer(characters.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
     han = np.array([ord("\u3400"), ord("\u9fff")])
     symbols = np.where((codes >= han[0]) & (codes <= han[1]), codes, BREAK)
@@ -307,6 +259,6 @@ def _new_words(
         for gram in np.flatnonzero(good) if grams.n > 1 else ():
             word = characters[grams.first[gram] : grams.first[gram] + grams.n]
             count = int(grams.count[gram])
-            if known.get(word, 0) < 0.5 * count and _is_compound(cutter, word):
+            if known.get(word, 0) < 0.5 * count and _is_compound(word):
                 own = surprise(count / n_characters, 3e-7)
                 yield word, (math.log1p(count) * own * float(grams.cohesion[gram]), count)

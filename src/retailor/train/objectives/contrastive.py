@@ -57,7 +57,7 @@ def adapt_contrastive(
     if given.lora_rank:  # nothing grows then: `check_growth`
         made, n_new = with_lora(model, given.lora_rank, seed=given.seed, bits=given.lora_bits), 0
     else:
-        made, n_new = grown(model, texts.learned, given)
+        made, n_new = grown(model, texts.learned, given, work)
     learned, held_out, general = _pairs(texts, pairs, given)
     collate, loss = _collate(made, given), _loss(made, given)
 

@@ -40,7 +40,9 @@ def check_growth(model: Any, given: AdaptSettings, objective: str) -> None:
         )
 
 
-def grown(model: TrainableEncoder, texts: Sequence[str], given: AdaptSettings) -> tuple[Any, int]:
+def grown(
+    model: TrainableEncoder, texts: Sequence[str], given: AdaptSettings, work: Path | None = None
+) -> tuple[Any, int]:
     """A copy of the encoder whose vocabulary has up to `grow_terms` new pieces, and how many it has.
 
     The pieces are the commonest words of the shop's mined terms that were cut into parts so far, best terms
@@ -50,7 +52,7 @@ def grown(model: TrainableEncoder, texts: Sequence[str], given: AdaptSettings) -
     made: Any = model.copy()
     if not given.grow_terms:
         return made, 0
-    new = new_pieces(model.tokenizer, texts, given.grow_terms)
+    new = new_pieces(model.tokenizer, texts, given.grow_terms, work)
     if not new:
         return made, 0
     made.tokenizer = _extended(model.tokenizer, new)
@@ -58,11 +60,13 @@ def grown(model: TrainableEncoder, texts: Sequence[str], given: AdaptSettings) -
     return made, len(new)
 
 
-def new_pieces(tokenizer: Any, texts: Sequence[str], n: int) -> dict[str, list[int]]:
+def new_pieces(
+    tokenizer: Any, texts: Sequence[str], n: int, work: Path | None = None
+) -> dict[str, list[int]]:
     """Up to `n` new pieces as the tokenizer would write them, each with the ids of its old parts."""
     backend = tokenizer.backend_tokenizer
     found: dict[str, list[int]] = {}
-    for term in mine_terms(texts, n_terms=20 * n):
+    for term in mine_terms(texts, n_terms=20 * n, work=work):
         for word in term.text.split():
             piece, parts = _piece(backend, word), _parts(tokenizer, word)
             if piece is None or piece in found or tokenizer.unk_token_id in parts:

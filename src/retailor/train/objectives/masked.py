@@ -59,7 +59,7 @@ def adapt_masked(
     if given.lora_rank:  # nothing grows then: `check_growth`
         made, n_new = with_lora(model, given.lora_rank, seed=given.seed, bits=given.lora_bits), 0
     else:
-        made, n_new = grown(model, texts.learned, given)
+        made, n_new = grown(model, texts.learned, given, work)
     targets = model.encode(texts.learned) if given.keep else None
     training = _under_head(made, texts, given, targets, order, work)
     shop, general = _fixed(training, texts)
@@ -90,7 +90,7 @@ def _under_head(
     made: Any, texts: Texts, given: AdaptSettings, targets: Any, order: bool, work: Path | None
 ) -> _Training:
     everything = [*texts.learned, *texts.held_out, *texts.general]
-    masker, counts = _masker(made, everything, len(texts.learned), given, targets)
+    masker, counts = _masker(made, everything, len(texts.learned), given, targets, work)
     if order:
         masker = with_halves(masker, made.tokenizer)
     with torch.random.fork_rng(devices=[]):
@@ -111,7 +111,7 @@ def _hidden(encoder: Any) -> int:
 
 
 def _masker(
-    encoder: Any, texts: list[str], n_learned: int, given: AdaptSettings, targets: Any
+    encoder: Any, texts: list[str], n_learned: int, given: AdaptSettings, targets: Any, work: Path | None
 ) -> tuple[Masker, NDArray[np.int64]]:
     """The masker of all texts, those to measure on last, and how often each kept token occurs."""
     known = vocabulary(encoder.tokenizer)
@@ -124,7 +124,9 @@ def _masker(
     if targets is not None:
         nothing = np.zeros((len(texts) - n_learned, targets.shape[1]), np.float32)
         targets = np.concatenate([targets, nothing])
-    weights = _term_weights(encoder, texts[:n_learned], given, len(counts)) if given.term_boost > 1 else None
+    weights = None
+    if given.term_boost > 1:
+        weights = _term_weights(encoder, texts[:n_learned], given.term_boost, len(counts), work)
     n_prompt = len(_ids(encoder, [""])[0]) - 1
     masker = Masker(
         rows, known, kept, place, given.mask_rate, given.whole_words, max(n_prompt, 1), weights, targets
@@ -142,13 +144,15 @@ def _shortened(row: list[int], n: int) -> list[int]:
     return row if len(row) <= n else [*row[: n - 1], row[-1]]
 
 
-def _term_weights(encoder: Any, texts: list[str], given: AdaptSettings, n_ids: int) -> NDArray[np.float64]:
-    """One a token id: `term_boost` for the tokens that the shop's terms are made of, else 1."""
+def _term_weights(
+    encoder: Any, texts: list[str], boost: float, n_ids: int, work: Path | None
+) -> NDArray[np.float64]:
+    """One a token id: `boost` for the tokens that the shop's terms are made of, else 1."""
     weights = np.ones(n_ids)
-    terms = [term.text for term in mine_terms(texts)]
+    terms = [term.text for term in mine_terms(texts, work=work)]
     if terms:
         for row in encoder.tokenizer(terms, add_special_tokens=False)["input_ids"]:
-            weights[row] = given.term_boost
+            weights[row] = boost
     return weights
 
 
