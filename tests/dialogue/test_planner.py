@@ -202,6 +202,22 @@ def test_what_is_alike_or_of_a_brand_is_no_wish(door: Service, said: str) -> Non
     assert wish.state.wished and focus.state.wished and not other.state.wished and other.items
 
 
+def test_a_new_subject_is_no_wish_and_a_brand_has_no_conditions(door: Service) -> None:
+    wish, found = talk(door, "a gift for a camper please", "I am looking for a red bicycle helmet")
+    assert wish.state.wished and found.tools == ("search",) and not found.state.wished
+    *_, narrowed, about, brand = talk(
+        door, "tents", "under 150", "how heavy is the first one?", "more from this brand"
+    )
+    assert narrowed.state.filters and about.state.filters and brand.tools == ("search",)
+    assert brand.state.filters == ()
+
+
+def test_what_does_not_fit_leaves_no_trace(door: Service) -> None:
+    (_, unmet), (_, other) = (talk(door, "tents", said) for said in ("the purple ones", "kettles please"))
+    assert unmet.state.words == "tents" and unmet.text.startswith("Nothing fits that exactly")
+    assert other.tools == ("search",) and set(other.items) == {"K1", "K2"}
+
+
 def test_the_recommender_is_asked_below_the_price(door: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     plain = door.ask
@@ -220,6 +236,7 @@ def test_what_is_near_and_cheaper_is_not_said_to_fit(door: Service) -> None:
 def test_the_cheapest_and_the_biggest(door: Service) -> None:
     *_, cheapest, heaviest = talk(door, "tents", "the cheapest", "which is the heaviest?")
     assert cheapest.state.focus == "T2" and heaviest.state.focus == "T3"
+    assert heaviest.tools == ("item",), "of what is listed: the catalogue is not asked"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from retailor.tasks.answer.forms.overall import overall, side_asked
 from retailor.tasks.answer.question import kinds
 from retailor.tasks.answer.ranking import ranker as ranking
 from retailor.tasks.answer.ranking import templates
+from retailor.tasks.answer.ranking.cases import Case
+from retailor.tasks.answer.ranking.learn import Learner, Synthetic
 from retailor.tasks.answer.ranking.synthetic import synthetic_cases
 from retailor.tasks.answer.shapes import Answered, AnswerQuery, Counts
 from retailor.testing.toys import HashEncoder
@@ -176,9 +178,12 @@ def _of_reviews(reviews: list[tuple[str, float | None]]) -> tuple[PassageIndex, 
         # a sentence that says nothing is no complaint, whatever its stars
         ([("Used it twice.", 1.0), ("Too big for our cupboard.", 1.0)], ["Too big for our cupboard."]),
         # one that a pleased customer writes too is none either
-        ([("We have two of them here.", 1.0), ("We have two of them here.", 5.0)], []),
+        ([("We keep two kettles upstairs.", 1.0), ("We keep two kettles upstairs.", 5.0)], []),
         # long ones last
         ([("Awful: " + "we tried it again and again " * 8, 1.0), ("The lid is flimsy.", 1.0)], ["The lid is flimsy.", ("Awful: " + "we tried it again and again " * 8).strip()]),
+        ([("The lid is flimsy, and " + "we tried it again and again " * 8, 1.0), ("Awful thing.", 1.0)], ["Awful thing.", ("The lid is flimsy, and " + "we tried it again and again " * 8).strip()]),
+        # what several write before what one does
+        ([("Awful thing.", 1.0), ("It is horrible.", 1.0), ("It is horrible.", 2.0)], ["It is horrible.", "Awful thing."]),
         # another review's before a second of the same, another matter's before the same one's
         ([("The lid is flimsy. The sound is awful.", 1.0), ("It leaks.", 1.0)], ["The lid is flimsy.", "It leaks.", "The sound is awful."]),
         ([("It leaks.", 1.0), ("It leaked at once.", 1.0), ("The sound is awful.", 1.0)], ["It leaks.", "The sound is awful.", "It leaked at once."]),
@@ -199,10 +204,33 @@ def test_a_sentence_that_a_checked_fact_denies_is_not_quoted(
         lambda text, facts, source: "denied" if "sticks" in text else None,
     )
     assert "sticks" not in ask(answerer, "any complaints?", "k").text
+    assert ask(answerer, "does food stick to it?", "k").counts is None
 
 
-def test_the_name_of_the_product_is_no_matter_in_common(answerer: Answerer) -> None:
-    assert not ask(answerer, "can the Brook kettle be engraved?", "k").known
+def test_a_counted_sentence_that_a_fact_denies_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"review_id": f"r{n}", "item_id": "k", "text": text, "rating": 3.0}
+        for n, text in enumerate(("It leaks a lot.", "It leaks from the lid.", "It leaks at night."))
+    ]
+    items = pl.DataFrame([{"item_id": "k", "title": "Brook kettle"}])
+    shop = Shop.of(items=items, reviews=pl.DataFrame(rows))
+    made = Answerer(HashEncoder(64), None, AnswerSettings(caution=0.01)).fit(shop)
+    assert ask(made, "does it leak?", "k").counts == Counts(3, 3, 0)
+    monkeypatch.setattr(
+        "retailor.tasks.answer.quoting.contradicted",
+        lambda text, facts, source: "denied" if "night" in text else None,
+    )
+    assert ask(made, "does it leak?", "k").counts == Counts(2, 2, 0)
+
+
+def test_the_name_of_the_product_is_no_matter_in_common() -> None:
+    rows = [("r", "t", "The kettle came in a box with ribbons."), ("s", "o", "It is blue.")]
+    reviews = [{"review_id": r, "item_id": i, "text": text, "rating": 4.0} for r, i, text in rows]
+    items = [{"item_id": "t", "title": "Tarn kettle"}, {"item_id": "o", "title": "Fell mug"}]
+    shop = Shop.of(items=pl.DataFrame(items), reviews=pl.DataFrame(reviews))
+    made = Answerer(HashEncoder(64), None, AnswerSettings(caution=0.01)).fit(shop)
+    assert not ask(made, "was the Tarn kettle on television?", "t").known
+    assert ask(made, "were the ribbons on television?", "t").known
 
 
 def test_a_stop_word_is_one_in_every_inflection() -> None:
@@ -234,6 +262,13 @@ def test_an_earlier_answer_is_found_by_its_question_and_another_script_stays_out
 def test_made_questions_alone_set_the_bound_and_teach_no_ranker(answerer: Answerer) -> None:
     assert answerer.log["taught_by"] == "the default"
     assert set(answerer.log["right_by_share"]) == {0.0}
+    index = answerer._fitted()
+    row = index.texts.index("The lid is solid.") if "The lid is solid." in index.texts else 0
+    case = Case("is it solid?", "k", (index.texts[row],), ("review",), (1.0,), True, None, ())
+    learner = Learner(index, answerer.encoder, min_questions=20, n_negatives=2, seed=0)
+    _, log = learner.ranker([], Synthetic([case] * 40, [case] * 30))
+    assert (log["n_made"], log["learned_share"], log["taught_by"]) == (30, 0.0, "the default")
+    assert list(log["right_by_share"]) == [0.0], "nothing was learned to be tried"
 
 
 def test_questions_that_hardly_a_page_tells_are_among_the_made_ones() -> None:
