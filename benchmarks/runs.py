@@ -38,6 +38,7 @@ RUNS = (
     Run("serve_speed", 6),
     Run("serve_workers", 12),
     Run("live_events", 4),
+    Run("soak", 36),
     Run("update_cost", 4),
     Run("train_devices", 3),
     Run("scale_events", 6),

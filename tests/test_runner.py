@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from retailor import cluster, runner
@@ -27,7 +28,8 @@ from retailor.store.keys import made_by
 from retailor.store.stages import Stage, run_stages
 from retailor.testing.models import SAMPLE, tiny_encoder
 from retailor.testing.toys import HashEncoder
-from retailor.text import shards
+from retailor.text import by_blocks, shards
+from retailor.text.clean_shop import clean
 from retailor.text.fields import texts
 from retailor.text.terms import mine_terms
 from tests.tasks.test_sentiment import toy_shop
@@ -98,6 +100,26 @@ def test_terms_and_candidates_of_a_cluster_are_those_of_one_machine(
         (one.model, one.figures) for one in here.candidates
     ]
     assert found.notes[-1].startswith("Texts a second are of the machine of the cluster")
+
+
+@pytest.mark.slow
+def test_texts_cleaned_on_a_cluster_are_those_of_one_machine(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_blocks, "BLOCK", 100)
+    messy = demo_shop()
+    reviews = messy.reviews.with_columns(text="<b>" + pl.col("text") + "</b>  ", language=None)
+    messy = messy.with_tables(reviews=reviews)
+    here = clean(messy)
+    assert here.reviews["language"].null_count() < len(here.reviews)
+    with runner.running("ray", tmp_path):
+        away = clean(messy, tmp_path / "work")
+    for name, frame in here.tables().items():
+        assert away.tables()[name].equals(frame), name
+    kept = [path.name.rpartition("-")[0] for path in (tmp_path / "work").glob("*.json")]
+    assert {"cleaning", "cleaning-lines", "languages"} == set(kept) and len(kept) > 10
+    clean(messy, tmp_path / "none")
+    assert not (tmp_path / "none").exists(), "here it is a plain loop"
 
 
 @pytest.mark.slow

@@ -229,7 +229,7 @@ def test_the_command_speaks_mcp_on_its_standard_streams(shop: Shop, tmp_path: Pa
 def test_a_state_comes_back_from_the_client_as_it_went(door: Service) -> None:
     state = State(
         language="zh", focus="T1", listed=("T1", "T2"), pair=("T1", "T3"), recent=(Mention("T2", "tents"),),
-        words="a wish", wished=True, filters=(Filter("price", "<=", 5.0, "USD"),), sort="price",
+        words="a wish", wished=True, near=True, filters=(Filter("price", "<=", 5.0, "USD"),), sort="price",
         question="how heavy is it?", turns=(Turn("hi", "hello"),), n_unknown=1,
     )  # fmt: skip
     told = {each.name for each in fields(State) if getattr(state, each.name) != getattr(State(), each.name)}

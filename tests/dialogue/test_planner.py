@@ -212,6 +212,74 @@ def test_a_new_subject_is_no_wish_and_a_brand_has_no_conditions(door: Service) -
     assert brand.state.filters == ()
 
 
+def test_a_budget_after_a_recommendation_recommends_again(door: Service) -> None:
+    for said in ("something under 100", "and for 100 dollars or less", "my budget is 100", "I only have 100"):
+        first, below = talk(door, "a gift for a camper please", said)
+        assert first.items == ("K1", "T1", "T2") and below.tools == ("recommend",), said
+        assert set(below.items) == {"K1", "T2"}, said
+        assert [(each.op, each.value) for each in below.state.filters] == [("<=", 100.0)]
+        assert below.state.wished and below.state.words == first.state.words
+    *_, asked = talk(door, "a gift for a camper please", "is the second one under 100?")
+    assert asked.tools != ("recommend",), "a question about a product is none of the budget"
+    *_, more = talk(door, "a gift for a camper please", "a red one under 100")
+    assert more.tools == ("filter",), "another word is another condition"
+
+
+def test_who_names_a_kind_is_recommended_that_kind(door: Service) -> None:
+    for said in ("recommend me a tent", "can you suggest a tent?"):
+        (reply,) = talk(door, said)
+        assert reply.tools == ("search",) and set(reply.items) == {"T1", "T2", "T3"}, said
+    (reply,) = talk(door, "推荐一款登山包")
+    assert set(reply.items) == {"C1", "C2", "C3"}
+    (gift,) = talk(door, "a gift for somebody with a tent")
+    assert gift.tools == ("recommend",) and gift.state.wished
+
+
+def test_a_wish_goes_on_about_what_was_said_before(door: Service) -> None:
+    def wish(*says: str) -> str | None:
+        (call,) = talk(door, *says)[-1].calls
+        return call.arguments.get("text") if call.tool == "recommend" else call.tool
+
+    assert wish("my aunt sings in a choir", "what do you recommend for her?") == "my aunt sings in a choir"
+    assert wish("hello", "what do you recommend?") is None
+    assert wish("有什么推荐") is None and wish("你推荐什么？") is None
+    assert wish("送女朋友的生日礼物") == "送女朋友的生日礼物"
+    first, cheaper = talk(door, "what do you recommend?", "cheaper than the second one")
+    assert first.state.wished and cheaper.tools == ("recommend",)
+
+
+def test_what_was_found_is_still_found_when_it_is_narrowed(door: Service) -> None:
+    first, cheaper = talk(door, "tents", "cheaper than the first one")
+    assert not first.state.near and cheaper.text.startswith("These fit")
+    near, _ = talk(door, "bivouac", "something cheaper than the first one")
+    assert near.state.near
+
+
+def test_gift_wrapping_is_no_wish_and_this_one_is_an_order(door: Service) -> None:
+    *_, wrapped = talk(door, "a gift for a camper please", "does it come gift wrapped?")
+    assert wrapped.tools == ("answer",)
+    for said in ("买这个", "就买这个吧", "我要这款了"):
+        *_, order = talk(door, "登山包", "第一个多重", said)
+        assert order.tools == () and "这里不能下单" in order.text, said
+
+
+def test_for_how_many_people(door: Service) -> None:
+    found, asked, enough, bigger = talk(
+        door,
+        "tent for 4 people",
+        "how many does it sleep?",
+        "is it big enough for six people?",
+        "anything bigger?",
+    )
+    assert found.items == ("T2",)
+    assert "Sleeps: 4 people" in asked.text and "No. Sleeps: 4 people" in enough.text
+    (roomiest,) = talk(door, "which tent sleeps the most people?")
+    assert "the roomiest is Hollis Family Tent: Sleeps: 6 people" in roomiest.text
+    _, larger = talk(door, "tents", "something bigger than the Hollis Dome Tent")
+    assert set(larger.items) == {"T2", "T3"}
+    assert bigger.items == ("T3",) and not [each for each in bigger.state.filters if each.field == "quantity"]
+
+
 def test_what_does_not_fit_leaves_no_trace(door: Service) -> None:
     (_, unmet), (_, other) = (talk(door, "tents", said) for said in ("the purple ones", "kettles please"))
     assert unmet.state.words == "tents" and unmet.text.startswith("Nothing fits that exactly")

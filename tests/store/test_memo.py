@@ -195,3 +195,16 @@ def test_a_lock_is_held_by_one_and_leaves_nothing(tmp_path: Path) -> None:
     assert first is not None and artifact.owned(tmp_path / "lock") is None
     artifact._release(first)
     assert not list(tmp_path.iterdir())
+
+
+def test_json_is_made_once_and_again_where_it_is_corrupt(tmp_path: Path) -> None:
+    path, made = tmp_path / "work" / "a.json", []
+
+    def make() -> dict[str, object]:
+        made.append(1)
+        return {"名": [1, None, "x"]}
+
+    assert [memo.memo_json(path, make) for _ in range(3)] == [{"名": [1, None, "x"]}] * 3
+    assert len(made) == 1 and [each.name for each in path.parent.iterdir()] == ["a.json"]
+    path.write_text('{"half')
+    assert memo.memo_json(path, make) == {"名": [1, None, "x"]} and len(made) == 2

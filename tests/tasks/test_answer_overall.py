@@ -62,7 +62,7 @@ def ask(answerer: Answerer, question: str, item_id: str) -> Answered:
         ("Is it worth buying?", "both"), ("how do customers rate this", "both"), ("pros and cons", "both"), ("Would people recommend it?", "both"),
         ("any complaints?", "bad"), ("What are the downsides?", "bad"), ("does it have any problems?", "bad"), ("what don't people like about it", "bad"),
         ("what's good about it?", "good"), ("Why do people love it?", "good"), ("what are the advantages?", "good"),
-        ("大家怎么评价？", "both"), ("这个怎么样", "both"), ("值得买吗", "both"), ("优缺点", "both"), ("有什么缺点", "bad"), ("差评多吗", None), ("优点是什么", "good"), ("有差评吗", "bad"),
+        ("大家怎么评价？", "both"), ("这个怎么样", "both"), ("值得买吗", "both"), ("优缺点", "both"), ("有什么缺点", "bad"), ("差评多吗", None), ("优点是什么", "good"), ("有差评吗", "bad"), ("有人说不好吗", "bad"), ("is anyone unhappy with it?", "bad"),
         # of one thing, or no opinion at all
         ("what do people say about the zip?", None), ("any problems with the charger?", None), ("is it good for kids?", None), ("音质怎么样", None), ("how heavy is it?", None),
         ("are there any reviews of the battery?", None), ("大家觉得包装怎么样", None),
@@ -240,6 +240,7 @@ def test_a_stop_word_is_one_in_every_inflection() -> None:
 
 def test_a_question_without_a_word_of_its_own_is_not_barred() -> None:
     assert not is_beside("is it it?", set(), "The lid is solid.")
+    assert is_beside("is it grain free?", {"grain", "free"}, "Plastic free, bravo.")
     assert is_beside("does it come with a sack?", {"come", "sack"}, "Comes in mustard.")
     assert not is_beside("does it come?", {"come"}, "Comes in mustard.")
 

@@ -101,6 +101,27 @@ def test_what_is_not_wanted_in_chinese(query: str, value: str) -> None:
     assert read(query) == [("words", "!=", value, "")]
 
 
+@pytest.mark.parametrize(
+    ("query", "op", "rest"),
+    [
+        ("tent for 4 people", "=", "tent"), ("4-person tent", "=", "tent"), ("four-person tent", "=", "tent"),
+        ("tent for at least 4 people", ">=", "tent"), ("适合四个人的帐篷", "=", "适合 的帐篷"),
+        ("4人帐篷", "=", "帐篷"), ("四人以上的帐篷", ">=", "帐篷"),
+    ],
+)  # fmt: skip
+def test_for_how_many_people(query: str, op: str, rest: str) -> None:
+    known = replace(KNOWN, dimensions=frozenset(["people"]))
+    assert read(query, known) == [("quantity", op, 4.0, "person")]
+    assert read_filters(query, known).rest == rest
+    assert read("双人帐篷", known) == [("quantity", "=", 2.0, "person")]
+    assert not read(query), "where no item says for how many it is"
+
+
+@pytest.mark.parametrize("query", ["my budget is 50", "I only have 50", "a lamp, i can spend 50"])
+def test_a_budget_is_a_bound(query: str) -> None:
+    assert read(query) == [("price", "<=", 50.0, "")]
+
+
 @pytest.mark.parametrize("word", ["then", "instead", "now", "please", "thanks"])
 def test_words_after_a_price_are_no_unit(word: str) -> None:
     assert read(f"a bag up to 200 {word}") == [("price", "<=", 200.0, "")]

@@ -36,6 +36,12 @@ READ = {
     "-8 °C": ["-8 °C"],
     "950mAh": ["950 mAh"],
     "36 months": ["36 month"],
+    "tent for 4 people, 4-Person": ["4 person", "4 person"],
+    "two-person dome; three adults": ["2 person", "3 person"],
+    "双人帐篷 单人床": ["2 person", "1 person"],
+    "三人沙发，住四个人，2人": ["3 person", "4 person", "2 person"],
+    "4个人，4个装": ["4 person", "4 count"],
+    "第二人称，本人，personal": [],
     # letters whose case or place says that they are no units
     "5G phone, 3M tape, 2 in 1, iPhone 6s, Size 9, 15 Color, dv7-1211ea, DDR2": [],
     "10-20": [],

@@ -22,7 +22,7 @@ from retailor.runner import over_shards
 from retailor.scripts import CJK
 from retailor.shop.tables import Shop
 from retailor.store.keys import key_of
-from retailor.store.memo import files_sha256
+from retailor.store.memo import files_sha256, memo_json
 
 LICENCES = {"minilm": "Apache-2.0", "e5": "MIT", "smollm2": "Apache-2.0"}
 N_TIMED = 200
@@ -64,15 +64,14 @@ def looked_at(models: Sequence[str], probe: Probe, asked: Asked, work: Path | No
 def _kept(asked: Asked, shard: tuple[str, Path]) -> Path:
     """The file with what is found of a model, made where it is not there."""
     name, path = shard
-    if not path.exists():
+
+    def find() -> dict[str, Any]:
         if asked.mark not in _ready:
             _ready.clear()
             _ready[asked.mark] = probe_of(asked.task)(asked.shop, asked.settings)
-        found = asdict(_look(name, _ready[asked.mark]))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
-        new.write_text(json.dumps(found), encoding="utf-8")
-        new.replace(path)
+        return asdict(_look(name, _ready[asked.mark]))
+
+    memo_json(path, find)
     return path
 
 

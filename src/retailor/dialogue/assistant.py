@@ -183,7 +183,8 @@ def _after(state: State, tool: str, arguments: Mapping[str, Any], result: Result
         listed = result.items[:MAX_LISTED]
         wished = tool == "recommend" and "text" in arguments
         state = replace(state, words=words, wished=wished, filters=filters)
-        return replace(state, listed=listed, pair=(), focus=None)
+        near = bool(result.data.get("is_nearest")) or not result.data.get("met", True)
+        return replace(state, listed=listed, near=near, pair=(), focus=None)
     if tool == "compare":
         for item_id in result.items:
             state = focused(state, item_id)

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from retailor.dialogue import saying
+from retailor.dialogue.holding import wanted_words
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused
 from retailor.dialogue.shapes import Reply
+from retailor.dialogue.tools import prices_in, without_sizes
 from retailor.dialogue.verdict import beyond as further
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.forms.superlative import superlative_in
@@ -74,7 +76,7 @@ def cheaper(turn: OneTurn) -> Reply | None:
     """'Cheaper': below the price of the product pointed at, in focus, or first in the list."""
     state = turn.state
     extreme = turn.referred is not None and turn.referred.how == "extreme"
-    if not turn.asked("cheaper", "dearer") or extreme or not state.words:
+    if not turn.asked("cheaper", "dearer") or extreme or not (state.words or state.wished):
         return None
     beside = turn.beside
     details = turn.look(beside) if beside else None
@@ -83,14 +85,29 @@ def cheaper(turn: OneTurn) -> Reply | None:
     op: Literal["<=", ">="] = "<=" if turn.asked("cheaper") else ">="
     bound = round(details["price"] - 0.01 if op == "<=" else details["price"] + 0.01, 2)
     others = tuple(each for each in state.filters if (each.field, each.op) != ("price", op))
-    currency = currency_of(details.get("currency") or "")
-    if state.wished and op == "<=":
-        result = turn.call("recommend", text=state.words, max_price=bound, currency=currency, k=N_SHOWN)
-        if result.items:
-            filters = tuple(Filter(**each) for each in result.data["filters"])
-            return turn.listing("recommended", result, replace(state, filters=filters))
+    limit = Filter("price", op, bound, currency_of(details.get("currency") or ""))
+    again = _below(turn, limit) if state.wished and op == "<=" else None
+    return again or turn.narrow("", (*others, limit), state.sort, force=True)
+
+
+def budget(turn: OneTurn) -> Reply | None:
+    """'Under 40', 200元以内的 after a recommendation: recommended again below that price."""
+    limits = prices_in(turn.door, turn.said) if turn.state.wished and turn.referred is None else ()
+    if [each.op for each in limits] != ["<="]:
+        return None
+    rest = wanted_words(turn.said, [limits[0].text], turn.state.words)
+    return None if rest else _below(turn, limits[0])
+
+
+def _below(turn: OneTurn, limit: Filter) -> Reply | None:
+    """What the conversation wished for, recommended at no more than a price; None where nothing is."""
+    wish = {"text": turn.state.words} if turn.state.words else {}
+    result = turn.call("recommend", **wish, max_price=float(limit.value), currency=limit.unit, k=N_SHOWN)
+    if not result.items:
         turn.calls.pop()
-    return turn.narrow("", (*others, Filter("price", op, bound, currency)), state.sort, force=True)
+        return None
+    filters = tuple(Filter(**each) for each in result.data["filters"])
+    return turn.listing("recommended", result, replace(turn.state, filters=filters))
 
 
 def beyond(turn: OneTurn) -> Reply | None:
@@ -102,7 +119,9 @@ def beyond(turn: OneTurn) -> Reply | None:
     beside = turn.look(turn.beside or "")
     if beside is None:
         return None
-    result = turn.again(N_MORE)
+    left = tuple(each for each in state.filters if (each.field, each.op) != ("quantity", "="))
+    state = replace(state, words=without_sizes(turn.door, state.words), filters=left)
+    result = turn.again(N_MORE, state)
     others = [each for item_id in result.items if (each := turn.look(item_id)) is not None]
     larger = turn.asked("larger")
     found = further(turn.said, beside, others, larger=larger)

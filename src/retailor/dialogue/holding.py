@@ -32,9 +32,10 @@ def wanted_words(conditions: str, read: Iterable[str], searched: str) -> list[st
 
     Words that were searched for before do not count again.
     """
-    rest = without_chatter(conditions)
+    rest = conditions
     for each in read:
         rest = re.sub(re.escape(each), " ", rest, flags=re.IGNORECASE)
+    rest = without_chatter(rest)
     measures = [match[0] for match in _MEASURE.finditer(rest)]
     known = set(content_words(searched)) | _EMPTY
     plain = [

@@ -50,6 +50,7 @@ class StateBody(BaseModel):
     recent: list[MentionState] = Field(default=[], max_length=MAX_RECENT)
     words: Kept = ""
     wished: bool = False
+    near: bool = False
     filters: list[FilterBody] = Field(default=[], max_length=MAX_FILTERS)
     sort: Sort = "relevance"
     question: Annotated[str, StringConstraints(max_length=500)] = ""
@@ -67,6 +68,7 @@ class StateBody(BaseModel):
             recent=tuple(Mention(each.item_id, each.words) for each in self.recent if look(each.item_id)),
             words=self.words,
             wished=self.wished,
+            near=self.near,
             filters=tuple(each.filter() for each in self.filters),
             sort=self.sort,
             question=self.question,
@@ -85,6 +87,7 @@ class StateBody(BaseModel):
             recent=[MentionState(item_id=each.item_id, words=each.words) for each in state.recent],
             words=state.words,
             wished=state.wished,
+            near=state.near,
             filters=[FilterBody.of(each) for each in state.filters],
             sort=state.sort,
             question=state.question,

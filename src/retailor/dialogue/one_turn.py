@@ -159,11 +159,12 @@ class OneTurn:
             return self.unknown(saying.say("nothing", self.language), state)
         text = saying.items(head, rows[:MAX_LISTED], self.language)
         focus = items[0] if len(items) == 1 else None
-        return self.finish(text, replace(state, listed=items, pair=(), focus=focus), items)
+        near = head in ("nearest", "unmet")
+        return self.finish(text, replace(state, listed=items, near=near, pair=(), focus=focus), items)
 
-    def again(self, k: int) -> Result:
-        """What was searched for last, with its conditions: `k` results."""
-        state = self.state
+    def again(self, k: int, state: State | None = None) -> Result:
+        """What was searched for last, or in another state, with its conditions: `k` results."""
+        state = state or self.state
         filters = [asdict(each) for each in state.filters]
         return self.call("filter", text=state.words, filters=filters, sort=state.sort, k=k)
 
@@ -187,5 +188,7 @@ class OneTurn:
         state = replace(self.state, filters=kept, sort=sort)
         if result.data["met"] and result.data["wanted"]:
             state = replace(state, words=words, wished=False)
-        head = "unmet" if not result.data["met"] else "nearest" if result.data["is_nearest"] else "narrowed"
+        was_found = set(result.items) <= set(self.state.listed) and not self.state.near
+        is_near = result.data["is_nearest"] and not was_found
+        head = "unmet" if not result.data["met"] else "nearest" if is_near else "narrowed"
         return self.listing(head, result, state)

@@ -17,7 +17,7 @@ from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
 from retailor.dialogue.refer import counts_too_far
-from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, State
+from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, Result, State
 from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
@@ -158,14 +158,45 @@ def _recommend(turn: OneTurn) -> Reply | None:
             return turn.listing("similar", result, replace(state, sort="relevance", wished=False))
     if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
         return None
-    wish = without_chatter(turn.said) or turn.said
-    result = turn.call("recommend", text=wish, k=N_SHOWN)
+    wish = _wish(turn)
+    if wish and not _FOR_SOMEBODY.search(turn.said) and (found := _of_a_kind(turn, wish)) is not None:
+        return found
+    result = turn.call("recommend", k=N_SHOWN, **({"text": wish} if wish else {}))
     if not result.items:
         turn.calls.pop()
         return None
     filters = tuple(Filter(**each) for each in result.data["filters"])
     state = replace(turn.state, words=wish[:MAX_CHARS], wished=True, filters=filters)
     return turn.listing("recommended", result, state)
+
+
+def _wish(turn: OneTurn) -> str:
+    """What something is wished for; 'what do you recommend for her?' goes on about what was said before.
+
+    '' where nothing was.
+    """
+    if content_words(without_chatter(_ONLY_ASKS.sub(" ", turn.said))):
+        return without_chatter(turn.said)
+    before = (without_chatter(_ONLY_ASKS.sub(" ", without(each.said, *_SPOKEN))) for each in turn.state.turns)
+    return turn.state.words or next((each for each in reversed(list(before)) if content_words(each)), "")
+
+
+_ONLY_ASKS = re.compile(
+    r"\b(?:recommend\w*|suggest\w*|ideas?|gifts?|presents?|popular|bestsell\w*|me|us)\b"
+    r"|你?们?推荐(?:一下|点|些)?(?:什么?|哪[些款个种])?|建议|礼物|热销|畅销|爆款|你",
+    re.IGNORECASE,
+)
+_FOR_SOMEBODY = re.compile(r"\bgifts?\b|\bpresents?\b|\bsurprise\b|送|礼物", re.IGNORECASE)
+
+
+def _of_a_kind(turn: OneTurn, wish: str) -> Reply | None:
+    """'Recommend me a tent' is answered with tents; None where the wish names no kind of product."""
+    text = " ".join(_ONLY_ASKS.sub(" ", wish).split())
+    result = turn.call("search", text=text, k=N_SHOWN)
+    if result.items and any(each["field"] == "category" for each in result.data["filters"]):
+        return _found(turn, text, result)
+    turn.calls.pop()
+    return None
 
 
 def _buy(turn: OneTurn) -> Reply | None:
@@ -255,7 +286,10 @@ def _search(turn: OneTurn) -> Reply | None:
     text = without_chatter(turn.said) or turn.said
     if not content_words(text):
         return None
-    result = turn.call("search", text=text, k=N_SHOWN)
+    return _found(turn, text, turn.call("search", text=text, k=N_SHOWN))
+
+
+def _found(turn: OneTurn, text: str, result: Result) -> Reply:
     data: Mapping[str, Any] = result.data
     filters = tuple(Filter(**each) for each in data["filters"])
     state = replace(
@@ -281,6 +315,7 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     _opinions,
     _recommend,
     follow_ups.cheaper,
+    follow_ups.budget,
     follow_ups.beyond,
     follow_ups.brand,
     follow_ups.colours,

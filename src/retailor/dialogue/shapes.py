@@ -94,6 +94,8 @@ class State:
     """What was searched for last, without the filters."""
     wished: bool = False
     """Whether the words are a wish that products were recommended for."""
+    near: bool = False
+    """Whether what is listed is only near what was asked for."""
     filters: tuple[Filter, ...] = ()
     sort: Sort = "relevance"
     question: str = ""

@@ -290,7 +290,7 @@ def _compare(door: Door, asked: CompareArguments) -> Result:
 def _recommend(door: Door, asked: RecommendArguments) -> Result:
     """For a wish, or like an item. Prices in the wish are kept to."""
     seen = () if asked.item_id is None else (asked.item_id,)
-    bounds = _prices(door, asked.text)
+    bounds = prices_in(door, asked.text)
     if asked.max_price is not None:
         bounds = (*bounds, Filter("price", "<=", asked.max_price, asked.currency))
     query = RecommendQuery(
@@ -309,7 +309,7 @@ def _recommend(door: Door, asked: RecommendArguments) -> Result:
     return Result(data, tuple(each["item_id"] for each in kept))
 
 
-def _prices(door: Door, text: str) -> tuple[Filter, ...]:
+def prices_in(door: Door, text: str) -> tuple[Filter, ...]:
     """The bounds on prices that search reads in a wish; () in a run without search."""
     if not any(char.isdigit() for char in text):
         return ()
@@ -318,6 +318,12 @@ def _prices(door: Door, text: str) -> tuple[Filter, ...]:
     except ServeError:
         return ()
     return tuple(each for each in read if each.field == "price")
+
+
+def without_sizes(door: Door, text: str) -> str:
+    """The words without the sizes that search reads in them: after 'for 4 people' others are bigger."""
+    read = door.ask("search", SearchQuery(text, 1)).answer.filters
+    return _without(text, [each.text for each in read if (each.field, each.op) == ("quantity", "=")]) or text
 
 
 def _within(listed: Mapping[str, Any], bound: Filter) -> bool:

@@ -22,7 +22,7 @@ _ASKED: tuple[tuple[str, str, str, bool], ...] = (
      "size", "more", True),
     (r"small(?:er|est)|short(?:er|est)|更小|最小|小一|更短|最短", "size", "less", False),
 )  # fmt: skip
-_SIZES = ("volume", "length", "area", "power", "brightness", "memory")
+_SIZES = ("people", "volume", "length", "area", "power", "brightness", "memory")
 """What 'bigger' may mean, the likeliest first: the first one that all the products have."""
 _WEIGHT = re.compile(r"weight|重", re.IGNORECASE)
 

@@ -110,7 +110,7 @@ def _look(quiet: bool, inputs: Inputs, folder: Path, work: Path) -> None:
 
 def _clean(hidden: Pseudonyms | None, inputs: Inputs, folder: Path, work: Path) -> None:
     note = Note.read(folder.parent.parent)
-    shop = clean(note.without(open_shop(inputs["read"])))
+    shop = clean(note.without(open_shop(inputs["read"])), work)
     shop = shop.with_tables(items=structure_items(shop.items))
     read = artifact.read_manifest(inputs["read"]).settings
     about = {name: read[name] for name in (NUMBER,) if name in read} | (hidden.about() if hidden else {})

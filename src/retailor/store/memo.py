@@ -7,6 +7,7 @@ the versions of the libraries that compute (`keys.key_of`): nothing made by othe
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -49,6 +50,21 @@ def memo_tensors(work: Path | None, label: str, key: str, make: Callable[[], Ten
     save_file(tensors, new)
     new.replace(path)
     return tensors
+
+
+def memo_json(path: Path, make: Callable[[], Any]) -> Any:
+    """What `make` gives, which JSON must hold: read where a call has left it at `path`, else made now.
+
+    Written whole or not at all; a corrupt file is made again.
+    """
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    made = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{uuid.uuid4().hex[:8]}.new")
+    new.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+    new.replace(path)
+    return made
 
 
 def memo_path(work: Path, label: str, key: object) -> Path:

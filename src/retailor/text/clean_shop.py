@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from retailor.progress import track
 from retailor.shop.tables import NOT_FILLED, SCHEMAS, Shop
+from retailor.text.by_blocks import by_blocks
 from retailor.text.clean_text import clean_text
 from retailor.text.languages import language_of
 from retailor.text.private import mask
@@ -51,20 +54,20 @@ _SAME = {
 }
 
 
-def clean(shop: Shop) -> Shop:
+def clean(shop: Shop, work: Path | None = None) -> Shop:
     """The shop with every text cleaned (see `clean_text`) and null languages filled in where they show.
 
     Rows that repeat an earlier one, and ratings outside 1 to 5, leave their table. An item whose title is
     empty after cleaning keeps its row with a null title; a negative price becomes null. Each of these adds a
     row to `rejects` with path 'clean', the row's number in its table (from 1) and the reason. What rejects
-    quote is masked.
+    quote is masked. On a cluster, texts are cleaned there, a block a task, kept in `work`.
     """
     tables: dict[str, pl.DataFrame] = {}
     rejects = [shop.rejects.with_columns(pl.col("reason").map_elements(mask, return_dtype=pl.String))]
     for name, frame in track(shop.tables().items(), "clean", total=len(SCHEMAS)):
         if name in NOT_FILLED or not len(frame):
             continue
-        cleaned = _languages(name, _texts(name, frame)).with_row_index("line", offset=1)
+        cleaned = _languages(_texts(name, frame, work), name, work).with_row_index("line", offset=1)
         rejects.extend(_remarks(name, frame, cleaned))
         kept = _valid(name, cleaned)
         rejects.append(_reject(_lost(cleaned, kept), f"{name}: the rating is outside 1 to 5"))
@@ -78,33 +81,36 @@ def clean(shop: Shop) -> Shop:
     return shop.with_tables(**tables, rejects=pl.concat(rejects))
 
 
-def _texts(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _texts(name: str, frame: pl.DataFrame, work: Path | None) -> pl.DataFrame:
     columns = [
-        _cleaned(frame[column], pl.col(column), lines=(name, column) in _LINES).alias(column)
+        _cleaned(frame[column], pl.col(column), work, lines=(name, column) in _LINES).alias(column)
         for column in _TEXTS.get(name, ())
     ]
     for column in _LISTS.get(name, ()):
         # null inside a list means that cleaning left nothing of it
-        inner = _cleaned(frame[column].explode(), pl.element())
+        inner = _cleaned(frame[column].explode(), pl.element(), work)
         columns.append(pl.col(column).list.eval(inner).list.drop_nulls().alias(column))
     for column, fields in _STRUCTS.get(name, {}).items():
-        columns.append(_cleaned_structs(frame, column, fields))
+        columns.append(_cleaned_structs(frame, column, fields, work))
     return frame.with_columns(columns) if columns else frame
 
 
-def _cleaned_structs(frame: pl.DataFrame, column: str, fields: tuple[str, ...]) -> pl.Expr:
+def _cleaned_structs(frame: pl.DataFrame, column: str, fields: tuple[str, ...], work: Path | None) -> pl.Expr:
     inner = frame[column].explode().struct
-    cleaned = [_cleaned(inner.field(field), pl.element().struct.field(field)) for field in fields]
+    cleaned = [_cleaned(inner.field(field), pl.element().struct.field(field), work) for field in fields]
     element = pl.element().struct.with_fields(c.alias(f) for c, f in zip(cleaned, fields, strict=True))
     said = pl.element().struct.field(fields[-1]).is_not_null()
     return pl.col(column).list.eval(element).list.eval(pl.element().filter(said)).alias(column)
 
 
-def _cleaned(values: pl.Series, where: pl.Expr, *, lines: bool = False) -> pl.Expr:
+def _cleaned(values: pl.Series, where: pl.Expr, work: Path | None, *, lines: bool = False) -> pl.Expr:
     """The expression that cleans `where`, whose values are `values`: each distinct text is cleaned once."""
     changed = {}
-    for text in values.drop_nulls().unique():
-        better = clean_text(text, lines=lines)
+    texts = values.drop_nulls().unique(maintain_order=work is not None).to_list()
+    label = "cleaning lines" if lines else "cleaning"
+    for text, better in zip(
+        texts, by_blocks(partial(clean_text, lines=lines), texts, label, work), strict=True
+    ):
         if better != text or not text:
             changed[text] = better or None
     old = pl.Series(list(changed), dtype=pl.String)
@@ -112,14 +118,12 @@ def _cleaned(values: pl.Series, where: pl.Expr, *, lines: bool = False) -> pl.Ex
     return where.replace(old, new) if len(old) else where
 
 
-def _languages(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _languages(frame: pl.DataFrame, name: str, work: Path | None) -> pl.DataFrame:
     if name not in _LANGUAGE_OF or not frame["language"].null_count():
         return frame
-    joined = pl.concat_str(_LANGUAGE_OF[name], separator=" ", ignore_nulls=True)
-    told = joined.map_elements(_language_or_none, return_dtype=pl.String)
-    return frame.with_columns(
-        pl.when(pl.col("language").is_null()).then(told).otherwise("language").alias("language")
-    )
+    joined = frame.select(pl.concat_str(_LANGUAGE_OF[name], separator=" ", ignore_nulls=True)).to_series()
+    told = by_blocks(_language_or_none, joined.fill_null("").to_list(), "languages", work)
+    return frame.with_columns(pl.col("language").fill_null(pl.Series(told, dtype=pl.String)))
 
 
 def _language_or_none(text: str) -> str | None:

@@ -271,7 +271,7 @@ class Quoting:
         name = self.index.titles.get(first[0], first[0])
         text = wording.superlative(
             question,
-            asked.said,
+            asked.adjective,
             name,
             first[2],
             told,

@@ -103,9 +103,9 @@ def _blanked(text: str, start: int, end: int) -> str:
 
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _HANZI = f"[{NUMERALS_ZH}]+"
-_COUNTED = f"元|块|毛|rmb|{CHINESE}|星|米|克|斤|公斤|千克|升|毫升|寸|左右|以"
+_COUNTED = f"元|块|毛|rmb|{CHINESE}|星|米|克|斤|公斤|千克|升|毫升|寸|个?人|左右|以"
 _NUMBER = rf"(?:{_DIGITS}|{_HANZI}(?=\s*(?:{_COUNTED})))"
-_UNIT = r"g内存|[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏]|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安"
+_UNIT = r"g内存|[a-z°\"″%]{1,12}\.?|[克斤升米寸瓦伏人]|个人|千克|公斤|毫升|厘米|毫米|英寸|小时|分钟|毫安"
 
 
 def _amount(name: str) -> str:
@@ -252,6 +252,10 @@ def _sizes(draft: _Draft) -> None:
         made = _measured(draft, match, "", "=")
         if made and made.field == "quantity" and dimension_of(made.unit) not in _TOO_COMMON:
             draft.take(*match.span(), made)
+    for each in parse_quantities(draft.lower):  # 'two-person', 双人
+        if each.dimension == "people" and each.dimension in draft.known.dimensions:
+            start = draft.lower.find(each.text)
+            draft.take(start, start + len(each.text), Filter("quantity", "=", each.value, each.unit))
 
 
 _JOIN = r"(?:\s*(?:,|，|、|和|或|以及)\s*|\s+(?:and|or|nor)\s+)"

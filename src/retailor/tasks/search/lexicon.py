@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 CUES = {
-    "most": r"at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|budget(?: of)?|预算|低于|小于|少于|便宜于|最多|至多|轻于|短于|最高",
+    "most": r"at most|up to|max(?:imum)?(?: of)?|under|below|less than|cheaper than|lighter than|shorter than|smaller than|lower than|within|<=?|≤|budget(?: of| is)?|only (?:have|got|spend)|can spend|预算|低于|小于|少于|便宜于|最多|至多|轻于|短于|最高",
     "least": r"at least|min(?:imum)?(?: of)?|over|above|more than|longer than|heavier than|larger than|bigger than|higher than|starting (?:at|from)|>=?|≥|高于|大于|超过|多于|至少|最少|最低|重于|长于",
     "not": r"(?:\b(?:not|no|never|nothing|[a-z]+n['’]t)\s+(?:(?:go|be|cost)\s+)?|不(?:要|能|可|得)?|别)",
     "about": r"around|about|roughly|approx(?:imately)?\.?|大约|大概|约",

@@ -52,7 +52,7 @@ class Chance:
 _WEAK = frozenset(
     content_words(
         "make makes made come comes came use uses used using work works get gets got see seen need needs "
-        "want wants go goes take takes give gives put thing things way time day"
+        "want wants go goes take takes give gives put thing things way time day free"
     )
 )
 """Verbs of any question: 'made for canoe trips' shares no matter with 'is it made by children?'."""

@@ -22,7 +22,7 @@ from retailor.text.quantities import Quantity
 _BY_DIMENSION = {"mass": "weight", "length": "size", "volume": "volume", "money": "price", "power": "power",
                  "brightness": "brightness", "temperature": "temperature"}  # fmt: skip
 """What a limit is about where the question names nothing else: 'is it under 2 kg?' is about the weight."""
-_CAPACITY = frozenset(("load", "volume", "content", "temperature", "running", "range", "guarantee"))
+_CAPACITY = frozenset(("load", "volume", "content", "temperature", "running", "range", "guarantee", "people"))
 """Of these more is enough: what holds 3 litres holds 2, and what runs 30 hours runs 8."""
 _NARROW = frozenset(("load", "range", "people", "device", "clothes"))
 """A name that tells one of these tells no weight or size: 'maximum load'."""

@@ -27,8 +27,8 @@ _PATTERNS: tuple[tuple[Side, str], ...] = (
     (
         "bad",
         r"\bcomplain\w*(?: about)?\b|\b(?:downsides?|drawbacks?|cons|disadvantages?|weakness(?:es)?|weak (?:points?|spots?)|negatives?)\b|\b(?:bad|negative|critical|worst|one.star) (?:reviews?|ratings?|feedback|things?|points?)\b|"
-        r"\b(?:any|what|which|known|common) (?:\w+ )?(?:problems?|issues?|faults?|flaws?)\b|what(?:'s| is| was)? (?:so )?(?:bad|wrong|not (?:so |that |very )?good)\b|\b(?:dislike|hate|don'?t (?:\w+ )?like)\b|"
-        r"\bwhy\b.{0,20}\b(?:low|bad|poor|few)\b.{0,12}\b(?:rat\w+|stars?|reviews?)|缺点|不足(?:之处)?|差评|抱怨|吐槽|毛病|槽点|有(?:没有)?什么(?:问题|不好)|(?:哪里|哪儿|什么地方)不好|不好的地方|不满意的?地方",
+        r"\b(?:any|what|which|known|common) (?:\w+ )?(?:problems?|issues?|faults?|flaws?)\b|what(?:'s| is| was)? (?:so )?(?:bad|wrong|not (?:so |that |very )?good)\b|\b(?:dislike|hate|unhappy (?:with|about)|dissatisfied|don'?t (?:\w+ )?like)\b|"
+        r"\bwhy\b.{0,20}\b(?:low|bad|poor|few)\b.{0,12}\b(?:rat\w+|stars?|reviews?)|缺点|不足(?:之处)?|差评|抱怨|吐槽|毛病|槽点|有(?:没有)?什么(?:问题|不好)|(?:哪里|哪儿|什么地方)不好|不好的地方|不满意的?地方|(?:有人|大家|顾客|买家)(?:说|觉得|认为|反映|反馈|嫌)(?:它|这个|这款)?(?:太|很)?(?:不好|不行|差)",
     ),
     (
         "good",

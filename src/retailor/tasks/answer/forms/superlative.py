@@ -20,6 +20,7 @@ _TABLE = (
     ("weight", True, r"\bheaviest\b|最重"),
     ("volume", True, r"\b(?:largest|biggest|highest|greatest) (?:capacity|volume)\b|容量最大|最大容量|最能装"),
     ("running", True, r"\blongest (?:battery life|battery|play ?time|run ?time)\b|续航最[长久]"),
+    ("people", True, r"\b(?:sleeps?|seats?|holds?|fits?) (?:the )?most people\b|\bmost (?:people|sleeping places|seats)\b|\broomiest\b|容纳人数最多|[睡住坐]的?人最多"),
     ("power", True, r"\bmost powerful\b|\bhighest wattage\b|功率最[大高]"),
     ("brightness", True, r"\bbrightest\b|最亮"),
     ("stars", True, r"\b(?:best|highest|top)[- ](?:rated|reviewed|ratings?)\b|评分最高|评价最好|口碑最好"),
@@ -40,6 +41,11 @@ class Superlative:
     """As the question says it: 'cheapest'."""
     rest: tuple[str, ...]
     """The other words of the question, which name the kind of product."""
+
+    @property
+    def adjective(self) -> str:
+        """As an answer says it: what 'sleeps the most people' is the roomiest."""
+        return "roomiest" if self.kind == "people" and self.said.isascii() else self.said
 
 
 @dataclass(frozen=True)

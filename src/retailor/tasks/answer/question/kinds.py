@@ -85,7 +85,7 @@ _TABLE: tuple[tuple[str, Sort, str, str, str, str], ...] = (
     ("model", "fact", r"model (?:number|no\b|name)|(?:which|what)(?:'s| is)?(?: the)? model|model\?|part number|型号|货号|款号", r"\bmodel|part number|型号|货号", "", "time"),
     ("price", "fact", r"\bprices?\b|\bcosts?\b|how much (?:is|are) (?:it|this|that|they|these|the)\b|how much (?:does|do) (?:it|this|that|they) (?:go|sell) for|多少钱|多少(?:元|块|美元|美金|欧元|人民币)|价格|价钱|售价|怎么卖", r"\bprices?\b|\bcosts?\b|[$€£¥]|价格|售价|元", "money", ""),
     ("author", "fact", r"\bauthors?\b|who (?:wrote|writes)|作者|谁写", r"author|written by|作者|著", "", ""),
-    ("people", "fact", r"how many (?:people|persons|adults|kids|children|guests|men)|(?:two|three|four|five|six|\d) (?:adults|people|persons|men)|几个?人|多少人|人数|[一二两三四五六\d]个?人", r"\b(?:people|persons?|adults)\b|places|seats|人", "", "age size"),
+    ("people", "fact", r"how many (?:people|persons|adults|kids|children|guests|men)|(?:two|three|four|five|six|\d) (?:adults|people|persons|men)|几个?人|多少人|人数|[一二两三四五六\d]个?人", r"\b(?:people|persons?|adults|sleeps)\b|places|seats|人", "people", "age size"),
     ("protection", "fact", r"\bspf\b|sun protection|protection factor|防晒指数|防晒系数|防晒值", r"\bspf\b|protection factor|防晒指数|防晒系数", "", "size"),
     ("standard", "fact", r"(?:safety|which|what) (?:\w+ )?standards?\b|certif\w*|\bnorms?\b|标准|认证|质检", r"standard|certif|\ben ?\d|\bce\b|标准|认证|\bgb\b", "", ""),
     ("clothes", "fact", r"true to size|runs? (?:small|large|big|tight)|size up|sizing|\bwaist\b|sleeves?\b|inseam|尺码|码数|腰围|袖长|合身|偏[大小]", r"true to size|runs? (?:small|large)|sizing|waist|sleeve|尺码|码|腰围|合身|偏[大小]", "", "size"),
