@@ -235,6 +235,19 @@ def test_who_names_a_kind_is_recommended_that_kind(door: Service) -> None:
     assert gift.tools == ("recommend",) and gift.state.wished
 
 
+def test_a_run_without_search_recommends(door: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = door.ask
+
+    def ask(kind: str, query: Any) -> Any:
+        if kind == "search":
+            raise ServeError("this run has no task 'search'.", status=501)
+        return plain(kind, query)
+
+    monkeypatch.setattr(door, "ask", ask)
+    (reply,) = talk(door, "recommend me a tent")
+    assert reply.tools == ("recommend",) and reply.items
+
+
 def test_a_wish_goes_on_about_what_was_said_before(door: Service) -> None:
     def wish(*says: str) -> str | None:
         (call,) = talk(door, *says)[-1].calls

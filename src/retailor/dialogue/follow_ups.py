@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from retailor.dialogue import saying
-from retailor.dialogue.holding import wanted_words
+from retailor.dialogue import saying, wishes
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused
 from retailor.dialogue.shapes import Reply
-from retailor.dialogue.tools import prices_in, without_sizes
+from retailor.dialogue.tools import without_sizes
 from retailor.dialogue.verdict import beyond as further
 from retailor.retrieval.tokens import content_words
 from retailor.tasks.answer.forms.superlative import superlative_in
@@ -86,28 +85,8 @@ def cheaper(turn: OneTurn) -> Reply | None:
     bound = round(details["price"] - 0.01 if op == "<=" else details["price"] + 0.01, 2)
     others = tuple(each for each in state.filters if (each.field, each.op) != ("price", op))
     limit = Filter("price", op, bound, currency_of(details.get("currency") or ""))
-    again = _below(turn, limit) if state.wished and op == "<=" else None
+    again = wishes.below(turn, limit) if state.wished and op == "<=" else None
     return again or turn.narrow("", (*others, limit), state.sort, force=True)
-
-
-def budget(turn: OneTurn) -> Reply | None:
-    """'Under 40', 200元以内的 after a recommendation: recommended again below that price."""
-    limits = prices_in(turn.door, turn.said) if turn.state.wished and turn.referred is None else ()
-    if [each.op for each in limits] != ["<="]:
-        return None
-    rest = wanted_words(turn.said, [limits[0].text], turn.state.words)
-    return None if rest else _below(turn, limits[0])
-
-
-def _below(turn: OneTurn, limit: Filter) -> Reply | None:
-    """What the conversation wished for, recommended at no more than a price; None where nothing is."""
-    wish = {"text": turn.state.words} if turn.state.words else {}
-    result = turn.call("recommend", **wish, max_price=float(limit.value), currency=limit.unit, k=N_SHOWN)
-    if not result.items:
-        turn.calls.pop()
-        return None
-    filters = tuple(Filter(**each) for each in result.data["filters"])
-    return turn.listing("recommended", result, replace(turn.state, filters=filters))
 
 
 def beyond(turn: OneTurn) -> Reply | None:

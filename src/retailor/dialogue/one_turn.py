@@ -162,6 +162,21 @@ class OneTurn:
         near = head in ("nearest", "unmet")
         return self.finish(text, replace(state, listed=items, near=near, pair=(), focus=focus), items)
 
+    def found(self, text: str, result: Result) -> Reply:
+        """What a search for `text` found, as a new subject."""
+        data = result.data
+        filters = tuple(Filter(**each) for each in data["filters"])
+        state = replace(
+            self.state,
+            words=(data["searched"] or text)[:MAX_CHARS],
+            wished=False,
+            filters=filters,
+            sort="relevance",
+            question="",
+        )
+        head = "nearest" if data["is_nearest"] else "unmet" if data["relaxed"] else "found"
+        return self.listing(head, result, state)
+
     def again(self, k: int, state: State | None = None) -> Result:
         """What was searched for last, or in another state, with its conditions: `k` results."""
         state = state or self.state

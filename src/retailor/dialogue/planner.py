@@ -8,25 +8,22 @@ find.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from retailor.dialogue import follow_ups, saying
-from retailor.dialogue.acts import acts, without, without_chatter
+from retailor.dialogue import follow_ups, saying, wishes
+from retailor.dialogue.acts import SPOKEN, acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
 from retailor.dialogue.refer import counts_too_far
-from retailor.dialogue.shapes import MAX_CHARS, Call, Door, Reply, Result, State
+from retailor.dialogue.shapes import Call, Door, Reply, State
 from retailor.dialogue.verdict import verdict
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import HAS_CHINESE, content_words
 from retailor.tasks.answer.forms.overall import side_asked
 from retailor.tasks.answer.question import kinds
-from retailor.tasks.search.shapes import Filter
 
 MAX_SAID = 500
-_SPOKEN = ("greet", "thanks", "bye", "fine", "chitchat")
 _LATIN = re.compile(r"[a-z]{2}", re.IGNORECASE)
 
 
@@ -79,11 +76,11 @@ def _upset(turn: OneTurn) -> Reply | None:
 
 def _spoken(turn: OneTurn) -> Reply | None:
     """Greetings, thanks and small talk, where nothing else is said."""
-    spoken = [name for name in _SPOKEN if name in turn.done]
+    spoken = [name for name in SPOKEN if name in turn.done]
     if not spoken:
         return None
     name = next(each for each in ("chitchat", "bye", "thanks", "greet", "fine") if each in spoken)
-    rest = without_chatter(without(turn.said, *_SPOKEN))
+    rest = without_chatter(without(turn.said, *SPOKEN))
     named = turn.referred is not None and turn.referred.how != "it"
     if name != "chitchat" and (named or (turn.asked("question", "find", "tell") and content_words(rest))):
         return None
@@ -143,60 +140,6 @@ def _opinions(turn: OneTurn) -> Reply | None:
         return None
     item_id = turn.beside
     return None if item_id is None else turn.answer(turn.said, item_id)
-
-
-def _recommend(turn: OneTurn) -> Reply | None:
-    """Products like the one pointed at, or for a wish."""
-    if turn.asked("similar"):
-        like = turn.beside
-        details = turn.look(like) if like else None
-        if like is not None and details is not None:
-            result = turn.call("recommend", item_id=like, k=N_SHOWN)
-            path = details["category"] or []
-            filters = tuple(Filter("category", "=", name) for name in path[-1:])
-            state = replace(focused(turn.state, like), words=details["title"][:MAX_CHARS], filters=filters)
-            return turn.listing("similar", result, replace(state, sort="relevance", wished=False))
-    if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
-        return None
-    wish = _wish(turn)
-    if wish and not _FOR_SOMEBODY.search(turn.said) and (found := _of_a_kind(turn, wish)) is not None:
-        return found
-    result = turn.call("recommend", k=N_SHOWN, **({"text": wish} if wish else {}))
-    if not result.items:
-        turn.calls.pop()
-        return None
-    filters = tuple(Filter(**each) for each in result.data["filters"])
-    state = replace(turn.state, words=wish[:MAX_CHARS], wished=True, filters=filters)
-    return turn.listing("recommended", result, state)
-
-
-def _wish(turn: OneTurn) -> str:
-    """What something is wished for; 'what do you recommend for her?' goes on about what was said before.
-
-    '' where nothing was.
-    """
-    if content_words(without_chatter(_ONLY_ASKS.sub(" ", turn.said))):
-        return without_chatter(turn.said)
-    before = (without_chatter(_ONLY_ASKS.sub(" ", without(each.said, *_SPOKEN))) for each in turn.state.turns)
-    return turn.state.words or next((each for each in reversed(list(before)) if content_words(each)), "")
-
-
-_ONLY_ASKS = re.compile(
-    r"\b(?:recommend\w*|suggest\w*|ideas?|gifts?|presents?|popular|bestsell\w*|me|us)\b"
-    r"|你?们?推荐(?:一下|点|些)?(?:什么?|哪[些款个种])?|建议|礼物|热销|畅销|爆款|你",
-    re.IGNORECASE,
-)
-_FOR_SOMEBODY = re.compile(r"\bgifts?\b|\bpresents?\b|\bsurprise\b|送|礼物", re.IGNORECASE)
-
-
-def _of_a_kind(turn: OneTurn, wish: str) -> Reply | None:
-    """'Recommend me a tent' is answered with tents; None where the wish names no kind of product."""
-    text = " ".join(_ONLY_ASKS.sub(" ", wish).split())
-    result = turn.call("search", text=text, k=N_SHOWN)
-    if result.items and any(each["field"] == "category" for each in result.data["filters"]):
-        return _found(turn, text, result)
-    turn.calls.pop()
-    return None
 
 
 def _buy(turn: OneTurn) -> Reply | None:
@@ -286,22 +229,7 @@ def _search(turn: OneTurn) -> Reply | None:
     text = without_chatter(turn.said) or turn.said
     if not content_words(text):
         return None
-    return _found(turn, text, turn.call("search", text=text, k=N_SHOWN))
-
-
-def _found(turn: OneTurn, text: str, result: Result) -> Reply:
-    data: Mapping[str, Any] = result.data
-    filters = tuple(Filter(**each) for each in data["filters"])
-    state = replace(
-        turn.state,
-        words=(data["searched"] or text)[:MAX_CHARS],
-        wished=False,
-        filters=filters,
-        sort="relevance",
-        question="",
-    )
-    head = "nearest" if data["is_nearest"] else "unmet" if data["relaxed"] else "found"
-    return turn.listing(head, result, state)
+    return turn.found(text, turn.call("search", text=text, k=N_SHOWN))
 
 
 STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
@@ -313,9 +241,10 @@ STEPS: tuple[Callable[[OneTurn], Reply | None], ...] = (
     follow_ups.in_order,
     _compare,
     _opinions,
-    _recommend,
+    wishes.similar,
+    wishes.recommend,
     follow_ups.cheaper,
-    follow_ups.budget,
+    wishes.budget,
     follow_ups.beyond,
     follow_ups.brand,
     follow_ups.colours,
