@@ -290,6 +290,10 @@ def test_for_how_many_people(door: Service) -> None:
     assert "the roomiest is Hollis Family Tent: Sleeps: 6 people" in roomiest.text
     _, larger = talk(door, "tents", "something bigger than the Hollis Dome Tent")
     assert set(larger.items) == {"T2", "T3"}
+    focus, other = talk(door, "kettles", "how heavy is the first one?", "tent for two people")[1:]
+    assert focus.state.focus == "K1" and other.tools == ("search",) and other.items == ("T1",)
+    *_, none = talk(door, "tents", "how heavy is the Hollis Family Tent?", "anything bigger?")
+    assert none.text == "I have found none that is." and none.known
     assert bigger.items == ("T3",) and not [each for each in bigger.state.filters if each.field == "quantity"]
 
 

@@ -106,8 +106,15 @@ def beyond(turn: OneTurn) -> Reply | None:
     found = further(turn.said, beside, others, larger=larger)
     if not found:
         turn.calls.pop()
-        return None
+        is_none = found is not None and _LOOKS.search(turn.said) is not None
+        return turn.finish(saying.say("none_so", turn.language), turn.state) if is_none else None
     return turn.listing("narrowed", result, state, found[:N_SHOWN])
+
+
+_LOOKS = re.compile(
+    r"^(?:and |or )?(?:any|some|got|do you have|have you|is there|are there|show)|有没有|有.{0,6}[吗嘛么]",
+    re.I,
+)
 
 
 def colours(turn: OneTurn) -> Reply | None:

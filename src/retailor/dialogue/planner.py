@@ -178,8 +178,11 @@ _BARE = re.compile(r"^(?:and|or|what about|how about|so|the)\b|呢[？?。]*$|^(
 
 
 def _asks(said: str) -> bool:
-    """Whether the turn asks for something that the table of kinds knows."""
-    return bool(kinds.asked(said)) or "opinions" in acts(said)
+    """Whether the turn asks for something that the table of kinds knows; 'a tent for two' looks for one."""
+    asked = {kind.name for kind in kinds.asked(said)} - (
+        {"people"} if "question" not in acts(said) else set()
+    )
+    return bool(asked) or "opinions" in acts(said)
 
 
 def _rule(turn: OneTurn) -> Reply | None:

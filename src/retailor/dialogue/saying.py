@@ -29,6 +29,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
         "I cannot take orders in this chat; on the product's own page you can:",
         "这里不能下单，请到商品页面购买：",
     ),
+    "none_so": ("I have found none that is.", "没有找到这样的。"),
     "no_more": ("That is all there is of these.", "没有更多了。"),
     "recommended": ("You may like:", "为您推荐："),
     "similar": ("Similar products:", "类似的商品："),

@@ -40,8 +40,11 @@ def verdict(said: str, details: Sequence[Mapping[str, Any]], language: Language)
 
 def beyond(
     said: str, beside: Mapping[str, Any], others: Sequence[Mapping[str, Any]], *, larger: bool
-) -> list[str]:
-    """The ids of those that are smaller, lighter or shorter than `beside`, or larger, in their order."""
+) -> list[str] | None:
+    """The ids of those that are smaller, lighter or shorter than `beside`, or larger, in their order.
+
+    None where nothing is known of `beside`.
+    """
     facts = ("mass",) if re.search(r"light|heav|[轻重]", said, re.IGNORECASE) else (*_SIZES, "mass")
     for name in facts:
         own = _value(beside, name)
@@ -52,7 +55,7 @@ def beyond(
                 for value, item_id in values
                 if value is not None and (value > own if larger else value < own)
             ]
-    return []
+    return None
 
 
 def _best(details: Sequence[Mapping[str, Any]], fact: str, is_greatest: bool) -> Mapping[str, Any] | None:
