@@ -33,6 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
         (("read", "taobao", "data.csv", "--max-rejects", "-1"), "0 or more"),
         (("look", "photos"), "not a Retailor artifact"),
         (("report", "photos"), "no finished run here"),
+        (("choose", "photos", "--models", "minilm", "--on", "ray"), "needs --work, a folder that all"),
     ],
 )
 def test_what_goes_wrong_is_one_line(

@@ -28,7 +28,7 @@ from retailor.store.keys import made_by
 from retailor.store.stages import Stage, run_stages
 from retailor.testing.models import SAMPLE, tiny_encoder
 from retailor.testing.toys import HashEncoder
-from retailor.text import by_blocks, shards
+from retailor.text import by_blocks, corpus
 from retailor.text.clean_shop import clean
 from retailor.text.fields import texts
 from retailor.text.terms import mine_terms
@@ -84,7 +84,7 @@ def test_vectors_of_a_cluster_are_those_of_one_machine(
 def test_terms_and_candidates_of_a_cluster_are_those_of_one_machine(
     ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "BLOCK", 100)
+    monkeypatch.setattr(corpus, "BLOCK", 100)
     away = tmp_path / "away"
     away.mkdir()
     some = list(texts(demo_shop()))

@@ -21,7 +21,7 @@ from retailor.config import as_dict
 from retailor.errors import ConfigError
 from retailor.seeds import stream
 from retailor.shop.demo import demo_shop
-from retailor.text import shards
+from retailor.text import corpus
 from retailor.text.fields import texts
 from retailor.text.ngrams import frequent_grams
 from retailor.text.terms import Term, TermSettings, mine_terms
@@ -59,10 +59,10 @@ def test_a_corpus_is_the_same_however_it_is_cut_into_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = [*texts(demo_shop()), "", "…", "Über-Töpfe sind schön", "iPhone 15 Pro Max"]
-    whole = shards.corpus_of(some)
+    whole = corpus.corpus_of(some)
     assert "zh" in whole.n_characters and "en" in whole.n_characters
-    monkeypatch.setattr(shards, "BLOCK", 17)
-    for cut in (shards.corpus_of(some), shards.corpus_of(some, work=tmp_path)):
+    monkeypatch.setattr(corpus, "BLOCK", 17)
+    for cut in (corpus.corpus_of(some), corpus.corpus_of(some, work=tmp_path)):
         np.testing.assert_array_equal(cut.symbols, whole.symbols)
         for name in ("n_characters", "forms", "characters", "counts", "tags"):
             mine, all_at_once = getattr(cut, name), getattr(whole, name)
@@ -72,17 +72,17 @@ def test_a_corpus_is_the_same_however_it_is_cut_into_blocks(
 
 
 def test_blocks_that_were_read_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "BLOCK", 10)
+    monkeypatch.setattr(corpus, "BLOCK", 10)
     read: list[int] = []
-    before = shards._read
+    before = corpus._read
 
-    def watched(some: Sequence[str], language: str | None) -> shards.Corpus:
+    def watched(some: Sequence[str], language: str | None) -> corpus.Corpus:
         read.append(len(some))
         if len(read) == 3:
             raise KeyboardInterrupt
         return before(some, language)
 
-    monkeypatch.setattr(shards, "_read", watched)
+    monkeypatch.setattr(corpus, "_read", watched)
     lines = planted_english()[:40]
     n = len(set(lines))
     with pytest.raises(KeyboardInterrupt):

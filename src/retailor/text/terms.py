@@ -14,8 +14,8 @@ import numpy as np
 from retailor.config import Field, settings
 from retailor.scripts import HAN
 from retailor.text.common_words import CHINESE_GENERAL, ENGLISH_STOP_WORDS, OPINIONS, english_share, surprise
+from retailor.text.corpus import Corpus, corpus_of, cutter
 from retailor.text.ngrams import BREAK, Grams, frequent_grams
-from retailor.text.shards import Corpus, corpus_of, cutter
 
 _HAN_RUN = re.compile(f"[{HAN}]+|[A-Za-z][A-Za-z0-9]+")
 _DICTIONARY_WORDS = 60_000_000  # the size of the corpus that jieba's frequencies come from
