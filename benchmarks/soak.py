@@ -5,7 +5,9 @@
 A real server of search with MiniLM over the simulated shop, every question another, so that none is
 remembered for the next. First its capacity (`per_s`, eight connections that ask again at once) and the wait
 of one that asks alone (`alone_p99_ms`). Then twice the capacity for `--minutes`, over 320 connections, each
-question due at its time. `queue` is the setting `max_queue`: the shorter, the sooner it says no.
+question due at its time; `asked_per_s` is what came of that, less where all connections wait for replies.
+`max_in_flight` is how many requests a server lets in: the fewer, the sooner it says no. "as it comes" (256) is
+asked for a tenth of the time. All come from one address, so `max_bodies_per_client` is raised.
 
 `accepted_per_s` and `p99_ms` are of what was answered, `times_alone_ratio` is that p99 to the one alone;
 `refused_ratio` is the share that got 429 or 503, `told_ratio` the share of those that were told when to come
@@ -43,10 +45,10 @@ from retailor.shop.tables import Shop
 from retailor.tasks.search import Search
 from retailor.testing.toys import HashEncoder
 
-QUEUES = (8, 256)
-"""`max_queue`; the second is what a server has unless told, and is asked for a tenth of the time."""
+ROWS = (("max_in_flight 4", "max_in_flight=4", 1.0), ("as it comes", "", 0.1))
+"""The settings of a server, and its share of the minutes."""
 CONNECTIONS = 320
-"""More than the longer queue, so that a question seldom waits for a connection."""
+"""More than any of these servers lets in, so that a question seldom waits for a connection."""
 TIMES = 2.0
 LOOK_S = 5.0
 AFTER_S = 10.0
@@ -89,11 +91,14 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
     with scratch() as place:
         folder = Path(place)
         Search(encoder).fit(shop).save(folder / "search")
-        for queue, minutes in zip(QUEUES, (given.minutes, given.minutes / 10), strict=True):
-            figures = asyncio.run(soaked(folder, queue, 60 * minutes, questions(shop, given.seed), given))
-            print(f"queue {queue}: " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+        for row, settings, share in ROWS:
+            asked, seconds = questions(shop, given.seed), 60 * share * given.minutes
+            figures = asyncio.run(soaked(folder, settings, seconds, asked, given))
+            print(
+                f"{row}: " + "  ".join(f"{name} {value:.3f}" for name, value in figures.items()), flush=True
+            )
             rows += [
-                {"row": f"queue {queue}", "bucket": "all", "metric": name, "value": value, "n": None}
+                {"row": row, "bucket": "all", "metric": name, "value": value, "n": None}
                 for name, value in figures.items()
             ]
     return rows
@@ -111,11 +116,11 @@ def questions(shop: Shop, seed: int) -> Iterator[bytes]:
 
 
 async def soaked(
-    folder: Path, queue: int, seconds: float, asked: Iterator[bytes], given: argparse.Namespace
+    folder: Path, settings: str, seconds: float, asked: Iterator[bytes], given: argparse.Namespace
 ) -> dict[str, float]:
     """The figures of one server."""
     log = folder / "log.txt"
-    settings = f"ServeSettings(port=0, max_queue={queue}, max_bodies_per_client=4096, max_in_flight=4096)"
+    settings = f"ServeSettings(port=0, max_bodies_per_client={CONNECTIONS}, {settings})"
     with log.open("w") as file:
         server = subprocess.Popen([sys.executable, "-c", SERVER, str(folder), settings], stderr=file)
     try:
@@ -127,9 +132,11 @@ async def soaked(
         await answered(port, [next(asked) for _ in range(given.probe)], 8)
         per_s = given.probe / (time.perf_counter() - begun)
         seen = Seen()
+        begun = time.perf_counter()
         await load(port, server.pid, seen, asked, TIMES * per_s, seconds)
+        spent_s = time.perf_counter() - begun
         back_s = await until_back(port, asked, 3 * alone_s)
-        figures = {**of_load(seen, seconds, alone_s), "per_s": per_s, "back_s": back_s}
+        figures = {**of_load(seen, spent_s, alone_s), "per_s": per_s, "back_s": back_s}
         figures["unanswered"] = await stopped(port, server, asked, TIMES * per_s)
         return figures
     finally:
@@ -145,6 +152,7 @@ def of_load(seen: Seen, seconds: float, alone_s: float) -> dict[str, float]:
     p99_s = float(np.quantile(seen.waits_s, 0.99))
     return {
         "alone_p99_ms": 1000 * alone_s,
+        "asked_per_s": n / seconds,
         "accepted_per_s": len(seen.waits_s) / seconds,
         "p50_ms": 1000 * float(np.median(seen.waits_s)),
         "p99_ms": 1000 * p99_s,
@@ -164,7 +172,8 @@ async def load(port: int, pid: int, seen: Seen, asked: Iterator[bytes], per_s: f
     async def client() -> None:
         nonlocal number
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while (due := begun + number / per_s) < begun + seconds:
+        end = begun + seconds
+        while (due := begun + number / per_s) < end and time.perf_counter() < end:
             number += 1
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
