@@ -6,8 +6,8 @@ A real server of search with MiniLM over the simulated shop, every question anot
 remembered for the next. First its capacity (`per_s`, eight connections that ask again at once) and the wait
 of one that asks alone (`alone_p99_ms`). Then twice the capacity for `--minutes`, over 320 connections, each
 question due at its time; `asked_per_s` is what came of that, less where all connections wait for replies.
-`max_in_flight` is how many requests a server lets in: the fewer, the sooner it says no. "as it comes" (256) is
-asked for a tenth of the time. All come from one address, so `max_bodies_per_client` is raised.
+`max_in_flight` is how many requests a server lets in: the fewer, the sooner it says no. "as it comes" (256)
+is asked for a tenth of the time. All come from one address, so `max_bodies_per_client` is raised.
 
 `accepted_per_s` and `p99_ms` are of what was answered, `times_alone_ratio` is that p99 to the one alone;
 `refused_ratio` is the share that got 429 or 503, `told_ratio` the share of those that were told when to come

@@ -219,10 +219,20 @@ def test_a_budget_after_a_recommendation_recommends_again(door: Service) -> None
         assert set(below.items) == {"K1", "T2"}, said
         assert [(each.op, each.value) for each in below.state.filters] == [("<=", 100.0)]
         assert below.state.wished and below.state.words == first.state.words
-    *_, asked = talk(door, "a gift for a camper please", "is the second one under 100?")
+    *_, asked = talk(door, "a gift for a camper please", "how heavy is the second one?", "is it under 100?")
     assert asked.tools != ("recommend",), "a question about a product is none of the budget"
+    *_, dear = talk(door, "a gift for a camper please", "over 100 dollars")
+    assert dear.tools == ("filter",) and "K1" not in dear.items, "a bound below is no budget"
     *_, more = talk(door, "a gift for a camper please", "a red one under 100")
     assert more.tools == ("filter",), "another word is another condition"
+
+
+def test_more_of_a_wish_is_recommended(door: Service) -> None:
+    first, more = talk(door, "a gift for a camper please", "show me more")
+    assert more.tools == ("recommend",) and not set(more.items) & set(first.items) and more.state.wished
+    *_, below, last = talk(door, "a gift for a camper please", "my budget is 100", "show me more")
+    assert last.tools == ("recommend",) and last.calls[0].arguments["max_price"] == 100.0
+    assert not set(last.items) & set(below.items)
 
 
 def test_who_names_a_kind_is_recommended_that_kind(door: Service) -> None:
@@ -231,6 +241,8 @@ def test_who_names_a_kind_is_recommended_that_kind(door: Service) -> None:
         assert reply.tools == ("search",) and set(reply.items) == {"T1", "T2", "T3"}, said
     (reply,) = talk(door, "推荐一款登山包")
     assert set(reply.items) == {"C1", "C2", "C3"}
+    (reply,) = talk(door, "we spend each summer at the electric coast, can you recommend a tent?")
+    assert set(reply.items) == {"T1", "T2", "T3"}, "of the clause that asks"
     (gift,) = talk(door, "a gift for somebody with a tent")
     assert gift.tools == ("recommend",) and gift.state.wished
 
@@ -271,7 +283,7 @@ def test_what_was_found_is_still_found_when_it_is_narrowed(door: Service) -> Non
 def test_gift_wrapping_is_no_wish_and_this_one_is_an_order(door: Service) -> None:
     *_, wrapped = talk(door, "a gift for a camper please", "does it come gift wrapped?")
     assert wrapped.tools == ("answer",)
-    for said in ("买这个", "就买这个吧", "我要这款了"):
+    for said in ("买这个", "就买这个吧", "我要这款了", "买第一个"):
         *_, order = talk(door, "登山包", "第一个多重", said)
         assert order.tools == () and "这里不能下单" in order.text, said
 

@@ -37,7 +37,7 @@ READ = {
     "950mAh": ["950 mAh"],
     "36 months": ["36 month"],
     "tent for 4 people, 4-Person": ["4 person", "4 person"],
-    "two-person dome; three adults": ["2 person", "3 person"],
+    "two-person dome; three adults; seven people": ["2 person", "3 person", "7 person"],
     "双人帐篷 单人床": ["2 person", "1 person"],
     "三人沙发，住四个人，2人": ["3 person", "4 person", "2 person"],
     "4个人，4个装": ["4 person", "4 count"],

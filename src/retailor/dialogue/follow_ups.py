@@ -142,14 +142,18 @@ _COLOUR = re.compile(r"colou?r|颜色", re.IGNORECASE)
 def more(turn: OneTurn) -> Reply | None:
     """What comes after the last one shown."""
     state = turn.state
-    if not turn.asked("more") or not state.words or not state.listed:
+    if not turn.asked("more") or not (state.words or state.wished) or not state.listed:
         return None
-    result = turn.again(N_MORE)
+    if state.wished:
+        limit = next((each for each in state.filters if (each.field, each.op) == ("price", "<=")), None)
+        result = wishes.again(turn, N_MORE, limit)
+    else:
+        result = turn.again(N_MORE)
     last = max((result.items.index(each) for each in state.listed if each in result.items), default=-1)
     left = result.items[last + 1 : last + 1 + N_SHOWN]
     if not left:
         return turn.finish(saying.say("no_more", turn.language), state)
-    return turn.listing("found", result, state, left)
+    return turn.listing("recommended" if state.wished else "found", result, state, left)
 
 
 def brand(turn: OneTurn) -> Reply | None:

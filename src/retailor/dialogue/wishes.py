@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
-from retailor.dialogue.acts import SPOKEN, without, without_chatter
+from retailor.dialogue.acts import SPOKEN, acts, without, without_chatter
 from retailor.dialogue.holding import wanted_words
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused
-from retailor.dialogue.shapes import MAX_CHARS, Reply
+from retailor.dialogue.shapes import MAX_CHARS, Reply, Result
 from retailor.dialogue.tools import prices_in
 from retailor.errors import ServeError
 from retailor.retrieval.tokens import content_words
@@ -22,6 +23,7 @@ _ONLY_ASKS = re.compile(
     r"|你?们?推荐(?:一下|点|些)?(?:什么?|哪[些款个种])?|建议|礼物|热销|畅销|爆款|你",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"[,;:.!?，；：。！？]+")
 _FOR_SOMEBODY = re.compile(r"\bgifts?\b|\bpresents?\b|\bsurprise\b|送|礼物", re.IGNORECASE)
 
 
@@ -43,7 +45,7 @@ def recommend(turn: OneTurn) -> Reply | None:
     if not turn.asked("recommend") or (turn.referred and turn.referred.how != "it"):
         return None
     wish = _wish(turn)
-    if wish and not _FOR_SOMEBODY.search(turn.said) and (found := _of_a_kind(turn, wish)) is not None:
+    if wish and not _FOR_SOMEBODY.search(turn.said) and (found := _of_a_kind(turn)) is not None:
         return found
     result = turn.call("recommend", k=N_SHOWN, **({"text": wish} if wish else {}))
     if not result.items:
@@ -65,9 +67,15 @@ def _wish(turn: OneTurn) -> str:
     return turn.state.words or next((each for each in reversed(list(before)) if content_words(each)), "")
 
 
-def _of_a_kind(turn: OneTurn, wish: str) -> Reply | None:
-    """'Recommend me a tent' is answered with tents; None where the wish names no kind of product."""
-    text = " ".join(_ONLY_ASKS.sub(" ", wish).split())
+def _of_a_kind(turn: OneTurn) -> Reply | None:
+    """'She loves the coast: recommend me a tent' is answered with tents.
+
+    None where what asks names no kind of product.
+    """
+    asking = next(each for each in (*_CLAUSE.split(turn.said), turn.said) if "recommend" in acts(each))
+    text = without_chatter(" ".join(_ONLY_ASKS.sub(" ", asking).split()))
+    if not content_words(text):
+        return None
     try:
         result = turn.call("search", text=text, k=N_SHOWN)
     except ServeError as error:
@@ -91,10 +99,17 @@ def budget(turn: OneTurn) -> Reply | None:
 
 def below(turn: OneTurn, limit: Filter) -> Reply | None:
     """What the conversation wished for, recommended at no more than a price; None where nothing is."""
-    wish = {"text": turn.state.words} if turn.state.words else {}
-    result = turn.call("recommend", **wish, max_price=float(limit.value), currency=limit.unit, k=N_SHOWN)
+    result = again(turn, N_SHOWN, limit)
     if not result.items:
         turn.calls.pop()
         return None
     filters = tuple(Filter(**each) for each in result.data["filters"])
     return turn.listing("recommended", result, replace(turn.state, filters=filters))
+
+
+def again(turn: OneTurn, k: int, limit: Filter | None = None) -> Result:
+    """`k` products for what the conversation wished for, at no more than a price."""
+    wish: dict[str, Any] = {"text": turn.state.words} if turn.state.words else {}
+    if limit is not None:
+        wish |= {"max_price": float(limit.value), "currency": limit.unit}
+    return turn.call("recommend", **wish, k=k)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+_PEOPLE = r"persons?|people|adults?|sleepers?|seaters?"
 # dimension -> canonical unit -> (how many base units it is, the spellings); the first unit has factor 1
 _UNITS: dict[str, dict[str, tuple[float, str]]] = {
     "mass": {
@@ -42,7 +43,7 @@ _UNITS: dict[str, dict[str, tuple[float, str]]] = {
         ),
         "pack": (1.0, r"packs?|pks?\.?|sets?|pairs?|包|盒|套|袋|箱|装|提"),
     },
-    "people": {"person": (1.0, r"persons?|people|adults?|sleepers?|seaters?|个人|人")},
+    "people": {"person": (1.0, rf"{_PEOPLE}|个人|人")},
     "power": {"W": (1.0, r"w|W|watts?|Watts?|瓦"), "kW": (1000.0, r"kw|kW|KW|千瓦"), "mW": (0.001, r"mW")},
     "voltage": {"V": (1.0, r"v|V|volts?|Volts?|伏")},
     "charge": {"mAh": (1.0, r"mah|mAh|MAH|毫安"), "Ah": (1000.0, r"Ah|AH")},
@@ -80,7 +81,7 @@ _UNITS: dict[str, dict[str, tuple[float, str]]] = {
 }
 _SIGNS = {"$": "USD", "¥": "CNY", "￥": "CNY", "€": "EUR", "£": "GBP"}
 _CASED = frozenset({"g", "m", "l", "L", "w", "W", "v", "V", "h", "mb", "Mb", "MB", "mW"})
-_COUNTED_EN = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
+_COUNTED_EN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = dict(zip("零一二两三四五六七八九十半", (0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0.5), strict=True))
 
 _BY_GROUP = [
@@ -123,7 +124,7 @@ _TIMES = r"\s*(?:\"|cm|mm|in\.?|厘米|毫米)?\s*[xX×*]\s*"
 _QUANTITY = re.compile(
     rf"(?:(?<![\w)])(?P<minus>[-−])|(?<![A-Za-z0-9_.,/-]))(?P<numbers>{_NUMBER}(?:{_TIMES}{_NUMBER}){{0,2}})[ -]?(?P<unit>{_ANY})(?![A-Za-z0-9])"
     rf"|(?<!第)(?P<digit>[零一二两三四五六七八九十半])(?P<measure>包|盒|套|袋|箱|瓶|罐|片|支|只|双|条|斤|件|个月|个?人)"
-    rf"|(?P<single>[单双])人|\b(?P<word>{'|'.join(_COUNTED_EN)})[ -](?:persons?|people|adults?|seaters?)\b"
+    rf"|(?P<single>[单双])人|\b(?P<word>{'|'.join(_COUNTED_EN)})[ -](?:{_PEOPLE})\b"
     rf"|(?P<sign>[$¥￥€£])\s?(?P<money>{_NUMBER})(?![\d%])"
     rf"|(?P<of>\b(?:pack|set|box|case|bundle)\s+of\s+)(?P<packed>\d{{1,4}})(?!\d)",
     re.IGNORECASE,
@@ -184,7 +185,7 @@ def _read(match: re.Match[str]) -> list[Quantity]:
     if match["of"]:
         return [Quantity(float(match["packed"]), "pack", "count", text)]
     if match["single"] or match["word"]:
-        n = _COUNTED_EN[match["word"].lower()] if match["word"] else 1 + (match["single"] == "双")
+        n = 1 + _COUNTED_EN.index(match["word"].lower()) if match["word"] else 1 + (match["single"] == "双")
         return [Quantity(float(n), "person", "people", text)]
     if match["digit"]:
         dimension, unit = _meaning(match["measure"]) or ("count", "count")

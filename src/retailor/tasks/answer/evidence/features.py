@@ -55,7 +55,7 @@ _WEAK = frozenset(
         "want wants go goes take takes give gives put thing things way time day free"
     )
 )
-"""Verbs of any question: 'made for canoe trips' shares no matter with 'is it made by children?'."""
+"""Words of any question: 'made for canoe trips' shares no matter with 'is it made by children?'."""
 
 
 def of_one_script(question: str, text: str) -> bool:
