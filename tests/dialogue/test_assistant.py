@@ -168,3 +168,11 @@ def test_a_wish_that_a_model_recommended_for_is_kept_as_one() -> None:
     assert _after(State(), "recommend", {"text": "a gift"}, found).wished
     assert not _after(State(wished=True), "recommend", {"item_id": "T1"}, found).wished
     assert not _after(State(wished=True), "search", {"text": "tents"}, found).wished
+    for told, near in (
+        ({"is_nearest": True}, True),
+        ({"met": False}, True),
+        ({"met": True}, False),
+        ({}, False),
+    ):
+        result = Result(told, ("T1",))
+        assert _after(State(near=not near), "filter", {"text": "tents"}, result).near is near

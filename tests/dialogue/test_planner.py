@@ -16,6 +16,7 @@ from retailor.dialogue.pointing import CODE
 from retailor.dialogue.refer import counts_too_far, says_brand
 from retailor.dialogue.shapes import MAX_LISTED, MAX_RECENT, MAX_TURNS, Reply, State
 from retailor.dialogue.tools import TOOLS
+from retailor.dialogue.verdict import beyond
 from retailor.errors import ServeError
 from retailor.serve.service import Service
 from retailor.tasks.recommend.shapes import RecommendQuery
@@ -198,6 +199,8 @@ def test_cheaper_after_a_recommendation_recommends_again(door: Service) -> None:
 
 @pytest.mark.parametrize("said", ["something like the second one", "more from this brand"])
 def test_what_is_alike_or_of_a_brand_is_no_wish(door: Service, said: str) -> None:
+    *_, alike = talk(door, "tents", "cheapest first", "something like the second one")
+    assert alike.state.sort == "relevance"
     wish, focus, other = talk(door, "a gift for a camper please", "how heavy is the second one?", said)
     assert wish.state.wished and focus.state.wished and not other.state.wished and other.items
 
@@ -266,18 +269,33 @@ def test_a_wish_goes_on_about_what_was_said_before(door: Service) -> None:
         return call.arguments.get("text") if call.tool == "recommend" else call.tool
 
     assert wish("my aunt sings in a choir", "what do you recommend for her?") == "my aunt sings in a choir"
+    assert wish("red tents under 100", "what do you recommend?") == "red tents"
     assert wish("hello", "what do you recommend?") is None
+    assert wish("do you ship to Norway?", "what do you recommend?") is None, "a question is no wish"
     assert wish("有什么推荐") is None and wish("你推荐什么？") is None
     assert wish("送女朋友的生日礼物") == "送女朋友的生日礼物"
     first, cheaper = talk(door, "what do you recommend?", "cheaper than the second one")
     assert first.state.wished and cheaper.tools == ("recommend",)
 
 
-def test_what_was_found_is_still_found_when_it_is_narrowed(door: Service) -> None:
+def test_what_was_found_is_still_found_when_it_is_narrowed(
+    door: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, cheaper = talk(door, "tents", "cheaper than the first one")
     assert not first.state.near and cheaper.text.startswith("These fit")
     near, _ = talk(door, "bivouac", "something cheaper than the first one")
     assert near.state.near
+    plain = TOOLS["filter"]
+
+    def run(door: Service, asked: Any) -> Any:
+        found = plain.run(door, asked)
+        return replace(found, data={**found.data, "is_nearest": True})
+
+    monkeypatch.setitem(TOOLS, "filter", replace(plain, run=run))  # type: ignore[arg-type]
+    *_, cheaper = talk(door, "tents", "cheaper than the first one")
+    assert cheaper.text.startswith("These fit") and not cheaper.state.near
+    *_, cheaper = talk(door, "bivouac", "something cheaper than the first one")
+    assert cheaper.text.startswith("Nothing matches these words") and cheaper.state.near
 
 
 def test_gift_wrapping_is_no_wish_and_this_one_is_an_order(door: Service) -> None:
@@ -304,9 +322,28 @@ def test_for_how_many_people(door: Service) -> None:
     assert set(larger.items) == {"T2", "T3"}
     focus, other = talk(door, "kettles", "how heavy is the first one?", "tent for two people")[1:]
     assert focus.state.focus == "K1" and other.tools == ("search",) and other.items == ("T1",)
+    *_, enough = talk(door, "tents", "is the Sorrel Ridge Tent big enough for two people?")
+    assert "Yes. Sleeps: 4 people" in enough.text
+    *_, carried = talk(door, "tents", "is the Hollis Dome Tent too big to carry?")
+    assert carried.tools == ("answer",), "a question of one is no look for others"
     *_, none = talk(door, "tents", "how heavy is the Hollis Family Tent?", "anything bigger?")
     assert none.text == "I have found none that is." and none.known
     assert bigger.items == ("T3",) and not [each for each in bigger.state.filters if each.field == "quantity"]
+
+
+def test_bigger_is_for_more_people_before_it_is_heavier() -> None:
+    def tent(item_id: str, people: str, weight: str) -> dict[str, Any]:
+        pairs = {"Sleeps": people, "Weight": weight}
+        return {"item_id": item_id, "attributes": [{"name": n, "value": v} for n, v in pairs.items()]}
+
+    own, light, heavy = (
+        tent("a", "2 people", "2 kg"),
+        tent("b", "4 people", "1 kg"),
+        tent("c", "1 person", "9 kg"),
+    )
+    assert beyond("anything bigger?", own, [light, heavy], larger=True) == ["b"]
+    assert beyond("anything heavier?", own, [light, heavy], larger=True) == ["c"]
+    assert beyond("anything bigger?", {"item_id": "d", "attributes": []}, [light], larger=True) is None
 
 
 def test_what_does_not_fit_leaves_no_trace(door: Service) -> None:

@@ -102,6 +102,15 @@ def test_the_first_of_an_unknown_kind_is_not_known(answerer: Answerer) -> None:
         assert not ask(answerer, question).known or superlative_in(question) is None, question
 
 
+def test_what_most_people_fit_in_is_called_the_roomiest() -> None:
+    for question, said in (
+        ("which tent sleeps the most people?", "roomiest"), ("the roomiest tent", "roomiest"),
+        ("容纳人数最多的帐篷是哪个", "容纳人数最多"), ("哪个帐篷睡的人最多", "睡的人最多"),
+    ):  # fmt: skip
+        asked = superlative_in(question)
+        assert asked is not None and (asked.kind, asked.most, asked.adjective) == ("people", True, said)
+
+
 def test_a_superlative_on_a_product_s_page_is_no_question_of_the_catalogue(answerer: Answerer) -> None:
     assert answerer.predict([AnswerQuery("Is this the lightest tent?", "t1")])[0].form != "superlative"
 

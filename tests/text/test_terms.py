@@ -69,6 +69,11 @@ def test_a_corpus_is_the_same_however_it_is_cut_into_blocks(
             assert mine == all_at_once and list(mine) == list(all_at_once), name
         assert [list(each) for each in cut.forms.values()] == [list(each) for each in whole.forms.values()]
     assert mine_terms(some, work=tmp_path) == mine_terms(some)
+    monkeypatch.setattr(corpus, "BLOCK", 1)
+    assert (
+        corpus.corpus_of(["很结实的水壶", "a sturdy kettle", "一用就漏水"]).characters
+        == "很结实的水壶\n一用就漏水"
+    )
 
 
 def test_blocks_that_were_read_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

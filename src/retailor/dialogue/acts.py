@@ -45,8 +45,6 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 _ACTS = tuple((name, re.compile(f"{en}|{zh}", re.IGNORECASE)) for name, en, zh in _TABLE)
-SPOKEN = ("greet", "thanks", "bye", "fine", "chitchat")
-"""Acts that say nothing of the shop."""
 ACTS = tuple(name for name, _, _ in _TABLE)
 
 _CHATTER = re.compile(

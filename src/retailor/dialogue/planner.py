@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from retailor.dialogue import follow_ups, saying, wishes
-from retailor.dialogue.acts import SPOKEN, acts, without, without_chatter
+from retailor.dialogue.acts import acts, without, without_chatter
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused, untold
 from retailor.dialogue.pointing import THE_ONE, TWO, WHICH
 from retailor.dialogue.refer import counts_too_far
@@ -24,6 +24,7 @@ from retailor.tasks.answer.forms.overall import side_asked
 from retailor.tasks.answer.question import kinds
 
 MAX_SAID = 500
+_SPOKEN = ("greet", "thanks", "bye", "fine", "chitchat")
 _LATIN = re.compile(r"[a-z]{2}", re.IGNORECASE)
 
 
@@ -76,11 +77,11 @@ def _upset(turn: OneTurn) -> Reply | None:
 
 def _spoken(turn: OneTurn) -> Reply | None:
     """Greetings, thanks and small talk, where nothing else is said."""
-    spoken = [name for name in SPOKEN if name in turn.done]
+    spoken = [name for name in _SPOKEN if name in turn.done]
     if not spoken:
         return None
     name = next(each for each in ("chitchat", "bye", "thanks", "greet", "fine") if each in spoken)
-    rest = without_chatter(without(turn.said, *SPOKEN))
+    rest = without_chatter(without(turn.said, *_SPOKEN))
     named = turn.referred is not None and turn.referred.how != "it"
     if name != "chitchat" and (named or (turn.asked("question", "find", "tell") and content_words(rest))):
         return None

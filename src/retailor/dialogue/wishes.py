@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from retailor.dialogue.acts import SPOKEN, acts, without, without_chatter
+from retailor.dialogue.acts import acts, without_chatter
 from retailor.dialogue.holding import wanted_words
 from retailor.dialogue.one_turn import N_SHOWN, OneTurn, focused
 from retailor.dialogue.shapes import MAX_CHARS, Reply, Result
@@ -57,14 +57,9 @@ def recommend(turn: OneTurn) -> Reply | None:
 
 
 def _wish(turn: OneTurn) -> str:
-    """What something is wished for; 'what do you recommend for her?' goes on about what was said before.
-
-    '' where nothing was.
-    """
-    if content_words(without_chatter(_ONLY_ASKS.sub(" ", turn.said))):
-        return without_chatter(turn.said)
-    before = (without_chatter(_ONLY_ASKS.sub(" ", without(each.said, *SPOKEN))) for each in turn.state.turns)
-    return turn.state.words or next((each for each in reversed(list(before)) if content_words(each)), "")
+    """What something is wished for; what was searched for, if anything, where the turn names nothing."""
+    named = content_words(without_chatter(_ONLY_ASKS.sub(" ", turn.said)))
+    return without_chatter(turn.said) if named else turn.state.words
 
 
 def _of_a_kind(turn: OneTurn) -> Reply | None:
